@@ -1,0 +1,79 @@
+package hsm
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// KeyType names the kind and size of a key pair, as people write it.
+type KeyType string
+
+// The types that can be generated. A key that was found may also be RSA of another size, such as "RSA-2560".
+const (
+	P256    KeyType = "P-256"
+	P384    KeyType = "P-384"
+	P521    KeyType = "P-521"
+	RSA2048 KeyType = "RSA-2048"
+	RSA3072 KeyType = "RSA-3072"
+	RSA4096 KeyType = "RSA-4096"
+	Ed25519 KeyType = "Ed25519"
+)
+
+// KeyTypes lists the types that can be generated.
+func KeyTypes() []KeyType {
+	return []KeyType{P256, P384, P521, RSA2048, RSA3072, RSA4096, Ed25519}
+}
+
+// ParseKeyType takes a type's name in any case.
+func ParseKeyType(name string) (KeyType, error) {
+	for _, typ := range KeyTypes() {
+		if strings.EqualFold(name, string(typ)) {
+			return typ, nil
+		}
+	}
+	return "", fmt.Errorf("hsm: %q isn't a key type: use one of %v", name, KeyTypes())
+}
+
+// generatable says whether Generate makes keys of the type.
+func (t KeyType) generatable() bool { return slices.Contains(KeyTypes(), t) }
+
+// bits is the size of an RSA type's modulus, 0 for the others.
+func (t KeyType) bits() int {
+	var bits int
+	if _, err := fmt.Sscanf(string(t), "RSA-%d", &bits); err != nil {
+		return 0
+	}
+	return bits
+}
+
+// curve is an ECDSA type's curve, nil for the others.
+func (t KeyType) curve() elliptic.Curve {
+	switch t {
+	case P256:
+		return elliptic.P256()
+	case P384:
+		return elliptic.P384()
+	case P521:
+		return elliptic.P521()
+	}
+	return nil
+}
+
+// typeOf names the type of a public key; the zero KeyType if this package can't use it.
+func typeOf(public crypto.PublicKey) KeyType {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		return KeyType(key.Curve.Params().Name)
+	case *rsa.PublicKey:
+		return KeyType(fmt.Sprintf("RSA-%d", key.N.BitLen()))
+	case ed25519.PublicKey:
+		return Ed25519
+	}
+	return ""
+}
