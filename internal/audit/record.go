@@ -1,0 +1,127 @@
+package audit
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The kinds of decision that assertd records. A caller of Append may use others, but none of the reserved ones below.
+const (
+	KindAssertion = "assertion"
+	KindRaw       = "raw"
+)
+
+// The kinds of line that the log writes by itself.
+const (
+	kindHeader     = "header"     // first line of every file: where in the series the file begins
+	kindCheckpoint = "checkpoint" // a signed root of the tree
+	kindRecovery   = "recovery"   // what was lost or could not be written, and when
+)
+
+// The outcomes of a decision.
+const (
+	OutcomeAllowed = "allowed"
+	OutcomeRefused = "refused"
+	OutcomeFailed  = "failed"
+)
+
+// Caller is the process that asked, as the kernel described it.
+type Caller struct {
+	UID, GID   uint32
+	PID        int32
+	Executable string
+	Unit       string
+	Container  string
+	Listener   string
+}
+
+// Record is one decision. It never holds an assertion, a signature or a claim value that the policy does not mark as
+// loggable: the one who fills it in keeps to that. Empty members are left out of the line, except for those of the caller.
+type Record struct {
+	Time      time.Time
+	Kind      string
+	RequestID string
+	Caller    Caller
+
+	Client, Grant, Key, Kid, Profile string
+
+	Audience        string
+	JTI             string
+	LifetimeSeconds int64
+	ClaimNames      []string
+	Claims          map[string]any // loggable claims only; json.Number stays as it is
+
+	Hash, Padding string // of a raw signature
+	Digest        []byte // what a raw signature is over; written in hex
+
+	Outcome       string
+	Code          string // the problem code of a refusal or failure
+	LatencyMicros int64
+}
+
+// reserved reports whether kind is one that only the log itself writes. A caller that could write a checkpoint or header
+// line could confuse a reader, though not the verifier.
+func reserved(kind string) bool {
+	return kind == kindHeader || kind == kindCheckpoint || kind == kindRecovery
+}
+
+// encode appends the record's part of the line: everything after the link to the line before it.
+func (r *Record) encode(b []byte) ([]byte, error) {
+	b = append(b, `"kind":`...)
+	b = appendString(b, r.Kind)
+	b = appendTime(b, r.Time)
+	b = appendMember(b, "request_id", r.RequestID)
+	b = r.Caller.encode(b)
+	for _, m := range [...]struct{ name, value string }{
+		{"client", r.Client}, {"grant", r.Grant}, {"key", r.Key}, {"kid", r.Kid}, {"profile", r.Profile},
+		{"audience", r.Audience}, {"jti", r.JTI},
+		{"hash", r.Hash}, {"padding", r.Padding},
+	} {
+		b = appendMember(b, m.name, m.value)
+	}
+	b = appendHexMember(b, "digest", r.Digest)
+	if r.LifetimeSeconds != 0 {
+		b = appendIntMember(b, "lifetime_seconds", r.LifetimeSeconds)
+	}
+	b, err := r.encodeClaims(b)
+	if err != nil {
+		return b, err
+	}
+	b = appendMember(b, "outcome", r.Outcome)
+	b = appendMember(b, "code", r.Code)
+	b = appendIntMember(b, "latency_us", r.LatencyMicros)
+	return append(b, '}'), nil
+}
+
+func (c *Caller) encode(b []byte) []byte {
+	b = append(b, `,"caller":{"uid":`...)
+	b = appendUint(b, uint64(c.UID))
+	b = appendIntMember(b, "gid", int64(c.GID))
+	b = appendIntMember(b, "pid", int64(c.PID))
+	b = appendMember(b, "executable", c.Executable)
+	b = appendMember(b, "unit", c.Unit)
+	b = appendMember(b, "container", c.Container)
+	b = appendMember(b, "listener", c.Listener)
+	return append(b, '}')
+}
+
+func (r *Record) encodeClaims(b []byte) ([]byte, error) {
+	if len(r.ClaimNames) > 0 {
+		b = append(b, `,"claim_names":[`...)
+		for i, name := range r.ClaimNames {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, name)
+		}
+		b = append(b, ']')
+	}
+	if len(r.Claims) == 0 {
+		return b, nil
+	}
+	claims, err := json.Marshal(r.Claims)
+	if err != nil {
+		return b, err
+	}
+	return append(append(b, `,"claims":`...), claims...), nil
+}
