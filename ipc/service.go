@@ -1,0 +1,49 @@
+package ipc
+
+import "context"
+
+// Service is what the server serves. It must be safe for concurrent use.
+//
+// The context ends when the peer is gone, when the request's time is up or when
+// the daemon stops waiting for it; [RequestID] finds the request's id in it. An
+// error that is a [*Problem], or wraps one, goes to the peer as it is. Any other
+// is logged in full and answered with [CodeInternal], or with [CodeTimeout] if it
+// is context.DeadlineExceeded.
+type Service interface {
+	// Assert decides, signs and records one assertion.
+	Assert(ctx context.Context, peer Peer, req AssertionRequest) (AssertionResponse, error)
+	// AssertBatch answers 1 to MaxBatch requests, one result for each, in order.
+	AssertBatch(ctx context.Context, peer Peer, reqs []AssertionRequest) []BatchResult
+	// Sign makes one raw signature.
+	Sign(ctx context.Context, peer Peer, req SignRequest) (SignResponse, error)
+	// Grants says what the peer may have signed.
+	Grants(ctx context.Context, peer Peer) (GrantsResponse, error)
+	// Keys returns the raw key sets that the peer may use.
+	Keys(ctx context.Context, peer Peer) (KeysResponse, error)
+	// JWKS returns the public JWK set (RFC 7517, section 5), encoded.
+	JWKS(ctx context.Context) ([]byte, error)
+	// Ready says whether the daemon could sign now.
+	Ready(ctx context.Context) (ReadyResponse, error)
+}
+
+// Logger is what the server tells about itself; hclog.Logger satisfies it. args
+// are keys and values in turn.
+type Logger interface {
+	Debug(msg string, args ...any)
+	Info(msg string, args ...any)
+	Warn(msg string, args ...any)
+	Error(msg string, args ...any)
+}
+
+type requestIDKey struct{}
+
+// RequestID returns the id of the request that ctx belongs to, "" if none.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// WithRequestID returns a context that carries a request id.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDKey{}, id)
+}
