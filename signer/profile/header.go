@@ -1,0 +1,142 @@
+package profile
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha1" // x5t is a SHA-1 thumbprint by definition, RFC 7515 section 4.1.7
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+)
+
+// Member is a header member that a profile adds besides alg, kid and typ.
+type Member string
+
+// The header members that rows use. There is no jku and no x5u: a verifier
+// that follows a URL from the assertion itself trusts whoever wrote it.
+const (
+	// MemberX5TS256 is the certificate's SHA-256 thumbprint (RFC 7515 section 4.1.8).
+	MemberX5TS256 Member = "x5t#S256"
+	// MemberX5T is the certificate's SHA-1 thumbprint (RFC 7515 section 4.1.7).
+	MemberX5T Member = "x5t"
+	// MemberX5C is the certificate chain, leaf first (RFC 7515 section 4.1.6).
+	MemberX5C Member = "x5c"
+	// MemberJWK is the public key itself (RFC 7515 section 4.1.3).
+	MemberJWK Member = "jwk"
+	// MemberNonce is 128 random bits in hexadecimal.
+	MemberNonce Member = "nonce"
+)
+
+// needsCertificate reports whether the row's header speaks of a certificate.
+func (p *Profile) needsCertificate() bool {
+	for _, m := range p.Header {
+		if m == MemberX5TS256 || m == MemberX5T || m == MemberX5C {
+			return true
+		}
+	}
+	return false
+}
+
+// header builds the members besides alg and kid.
+func (p *Profile) header(in Input) (map[string]any, error) {
+	if err := p.checkCertificate(in); err != nil {
+		return nil, err
+	}
+	header := make(map[string]any, len(p.Header)+1)
+	if p.Typ != "" {
+		header["typ"] = p.Typ
+	}
+	for _, m := range p.Header {
+		value, err := m.value(in)
+		if err != nil {
+			return nil, err
+		}
+		header[string(m)] = value
+	}
+	return header, nil
+}
+
+func (p *Profile) checkCertificate(in Input) error {
+	if !p.needsCertificate() {
+		return nil
+	}
+	if len(in.Certificates) == 0 {
+		return fmt.Errorf("%w: profile %s needs the key's certificate and there is none", ErrInput, p.Name)
+	}
+	leaf := in.Certificates[0]
+	if in.Now.Before(leaf.NotBefore) || in.Now.After(leaf.NotAfter) {
+		return fmt.Errorf("%w: profile %s: the key's certificate is valid from %s to %s only", ErrInput, p.Name,
+			leaf.NotBefore.Format("2006-01-02"), leaf.NotAfter.Format("2006-01-02"))
+	}
+	public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(in.Public) {
+		return fmt.Errorf("%w: profile %s: the certificate is not of the signing key", ErrInput, p.Name)
+	}
+	return nil
+}
+
+func (m Member) value(in Input) (any, error) {
+	switch m {
+	case MemberX5TS256:
+		sum := sha256.Sum256(in.Certificates[0].Raw)
+		return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+	case MemberX5T:
+		sum := sha1.Sum(in.Certificates[0].Raw)
+		return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+	case MemberX5C:
+		return chain(in.Certificates), nil
+	case MemberJWK:
+		return publicJWK(in.Public)
+	case MemberNonce:
+		var nonce [16]byte
+		if _, err := io.ReadFull(in.Random, nonce[:]); err != nil {
+			return nil, fmt.Errorf("read random bytes for the header's nonce: %w", err)
+		}
+		return hex.EncodeToString(nonce[:]), nil
+	}
+	return nil, fmt.Errorf("header member %q is not known", m)
+}
+
+// chain is the standard, not the URL, base64 of each certificate.
+func chain(certificates []*x509.Certificate) []string {
+	encoded := make([]string, 0, len(certificates))
+	for _, c := range certificates {
+		encoded = append(encoded, base64.StdEncoding.EncodeToString(c.Raw))
+	}
+	return encoded
+}
+
+// publicJWK is the RFC 7517 form of a public key: the members that RFC 7638
+// lists for it and nothing else.
+func publicJWK(key crypto.PublicKey) (map[string]any, error) {
+	b64 := base64.RawURLEncoding.EncodeToString
+	switch key := key.(type) {
+	case *ecdsa.PublicKey:
+		point, err := key.Bytes()
+		if err != nil {
+			return nil, fmt.Errorf("encode the public key: %w", err)
+		}
+		// 0x04, then both coordinates at full width: RFC 7518 section 6.2.1.2
+		// wants the leading zeros that big.Int would drop.
+		half := (len(point) - 1) / 2
+		return map[string]any{
+			"kty": "EC", "crv": key.Curve.Params().Name,
+			"x": b64(point[1 : 1+half]), "y": b64(point[1+half:]),
+		}, nil
+	case *rsa.PublicKey:
+		return map[string]any{"kty": "RSA", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes())}, nil
+	case ed25519.PublicKey:
+		return map[string]any{"kty": "OKP", "crv": "Ed25519", "x": b64(key)}, nil
+	}
+	return nil, fmt.Errorf("%w: a public key of type %T has no JWK form", ErrInput, key)
+}
+
+// ErrInput marks a Build input that the daemon, not its caller, got wrong.
+var ErrInput = errors.New("assertion cannot be built")

@@ -1,0 +1,3 @@
+package profile
+
+func customRows() []*Profile { return nil }

@@ -1,0 +1,225 @@
+package profile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrContradiction is what every [Contradiction] unwraps to.
+var ErrContradiction = errors.New("grant contradicts its profile")
+
+// Contradiction is one point in which a grant and its profile disagree.
+type Contradiction struct {
+	Profile string
+	// Setting is the grant's setting, as its path in the configuration below
+	// the grant: "client_id", "audiences[0]", "lifetime.max",
+	// "claims.allow.scope", or "key" for what the key set has to be.
+	Setting string
+	// Rule is what the profile says, Given what the grant says, Fix what to write.
+	Rule, Given, Fix string
+}
+
+func (c *Contradiction) Error() string {
+	return fmt.Sprintf("%s: profile %s %s, but the grant %s: %s", c.Setting, c.Profile, c.Rule, c.Given, c.Fix)
+}
+
+func (c *Contradiction) Unwrap() error { return ErrContradiction }
+
+// Settings are what a grant says about its assertions, and what its key set is.
+type Settings struct {
+	// Alg is the key set's algorithm.
+	Alg string
+	// ClientID, Issuer, Subject and KeyID are the grant's; empty if not given.
+	ClientID, Issuer, Subject, KeyID string
+	Audiences                        []string
+	// DefaultLifetime and MaxLifetime are zero if not given.
+	DefaultLifetime, MaxLifetime time.Duration
+	// AllowedClaims and RequiredClaims are names, ForcedClaims names and values.
+	AllowedClaims, RequiredClaims []string
+	ForcedClaims                  map[string]any
+	// HasCertificate says that the key's certificate is at hand.
+	HasCertificate bool
+}
+
+// Complete returns the settings with what the grant leaves open filled in from
+// the row: the one audience of a profile that has just one, and the lifetimes.
+// A grant that sets no maximum lets its callers ask for no more than the default.
+func (p *Profile) Complete(s Settings) Settings {
+	if fixed := p.Audience.fixed(); len(s.Audiences) == 0 && fixed != "" {
+		s.Audiences = []string{fixed}
+	}
+	if s.DefaultLifetime == 0 {
+		s.DefaultLifetime = p.DefaultLifetime
+		if s.MaxLifetime > 0 {
+			s.DefaultLifetime = min(s.DefaultLifetime, s.MaxLifetime)
+		}
+	}
+	if s.MaxLifetime == 0 {
+		s.MaxLifetime = s.DefaultLifetime
+	}
+	return s
+}
+
+// Check reports every contradiction between a grant and its profile, joined;
+// each is a [*Contradiction]. It is for settings after Complete.
+func (p *Profile) Check(s Settings) error {
+	var found contradictions
+	found.profile = p.Name
+	p.checkKey(s, &found)
+	p.checkParties(s, &found)
+	p.checkAudiences(s, &found)
+	p.checkLifetimes(s, &found)
+	p.checkClaims(s, &found)
+	return errors.Join(found.errs...)
+}
+
+type contradictions struct {
+	profile string
+	errs    []error
+}
+
+func (c *contradictions) add(setting, rule, given, fix string) {
+	c.errs = append(c.errs, &Contradiction{Profile: c.profile, Setting: setting, Rule: rule, Given: given, Fix: fix})
+}
+
+func (p *Profile) checkKey(s Settings, found *contradictions) {
+	if !slices.Contains(p.Algorithms, s.Alg) {
+		algs := list(p.Algorithms, "nothing")
+		found.add("key", "takes "+algs, "names a key set with alg "+or(s.Alg, "unset"),
+			"use a key set with alg: "+p.Algorithms[0])
+	}
+	if p.KeyID == KeyIDFromReceiver && s.KeyID == "" {
+		found.add("key_id", "wants as kid the name that the receiver gave the key", "sets no key_id",
+			"write key_id: with that name")
+	}
+	if p.needsCertificate() && !s.HasCertificate {
+		found.add("key", "puts the certificate's "+string(p.Header[0])+" into the header", "names a key set without a certificate",
+			"store the key's certificate on the token")
+	}
+}
+
+// checkParties looks at client_id, issuer and subject: one that the profile
+// needs must be there, one that it does not use must not claim otherwise.
+func (p *Profile) checkParties(s Settings, found *contradictions) {
+	given := map[string]string{"client_id": s.ClientID, "issuer": s.Issuer, "subject": s.Subject}
+	for _, claim := range []struct {
+		name  string
+		party Party
+	}{{"iss", p.Issuer}, {"sub", p.Subject}} {
+		p.checkParty(claim.name, claim.party, given, found)
+	}
+	p.checkUnused(given, found)
+}
+
+func (p *Profile) checkParty(claim string, party Party, given map[string]string, found *contradictions) {
+	setting := party.setting()
+	value, known := given[setting]
+	switch {
+	case !known:
+	case value == "" && !party.Optional:
+		found.add(setting, fmt.Sprintf("takes %s from %s", claim, setting), "does not set it",
+			fmt.Sprintf("write %s: with %s", setting, or(party.Form, "the value that the receiver knows you by")))
+	case value != "" && party.Check != nil && !party.Check(value):
+		found.add(setting, fmt.Sprintf("wants %s to be %s", setting, party.Form), fmt.Sprintf("sets %q", value), "write it in that form")
+	}
+}
+
+// checkUnused refuses an issuer or a subject that would silently not appear.
+// A client_id may always be given: the token request needs it too.
+func (p *Profile) checkUnused(given map[string]string, found *contradictions) {
+	for setting, claim := range map[string]Party{"issuer": p.Issuer, "subject": p.Subject} {
+		value := given[setting]
+		if value == "" || p.Issuer.setting() == setting || p.Subject.setting() == setting || value == given[claim.setting()] {
+			continue
+		}
+		found.add(setting, "fills that claim from "+or(string(claim.From), "nothing"), fmt.Sprintf("sets %q", value), "remove "+setting)
+	}
+}
+
+func (p *Profile) checkAudiences(s Settings, found *contradictions) {
+	if len(s.Audiences) == 0 && p.Audience.Form != AudienceNone {
+		found.add("audiences", "wants "+p.Audience.Is+" as aud", "lists none", "write audiences: with each value it may sign for")
+	}
+	for i, audience := range s.Audiences {
+		err := p.Audience.check(audience)
+		if err == nil {
+			continue
+		}
+		fix := "write " + p.Audience.Is
+		if p.Audience.Form == AudienceNone {
+			fix = "remove audiences"
+		}
+		found.add(fmt.Sprintf("audiences[%d]", i), "wants "+or(p.Audience.Is, "no aud"), fmt.Sprintf("lists %q (%v)", audience, err), fix)
+	}
+}
+
+func (p *Profile) checkLifetimes(s Settings, found *contradictions) {
+	for _, given := range []struct {
+		setting string
+		value   time.Duration
+	}{{"lifetime.default", s.DefaultLifetime}, {"lifetime.max", s.MaxLifetime}} {
+		switch {
+		case p.ExactLifetime && given.value != p.MaxLifetime:
+			found.add(given.setting, "takes exactly "+seconds(p.MaxLifetime), "sets "+seconds(given.value), "remove lifetime")
+		case given.value > p.MaxLifetime:
+			found.add(given.setting, "caps the life at "+seconds(p.MaxLifetime), "sets "+seconds(given.value),
+				"write "+seconds(p.MaxLifetime)+" or less")
+		case given.value < time.Second:
+			found.add(given.setting, "counts in whole seconds", "sets "+given.value.String(), "write 1s or more")
+		}
+	}
+	if s.DefaultLifetime > s.MaxLifetime {
+		found.add("lifetime.default", "needs a default within the maximum",
+			"sets "+seconds(s.DefaultLifetime)+" above "+seconds(s.MaxLifetime), "write "+seconds(s.MaxLifetime)+" or less")
+	}
+}
+
+func (p *Profile) checkClaims(s Settings, found *contradictions) {
+	for _, name := range s.AllowedClaims {
+		p.checkClaimName("claims.allow.", name, found)
+	}
+	for _, name := range s.RequiredClaims {
+		p.checkClaimName("claims.require.", name, found)
+	}
+	for name, value := range s.ForcedClaims {
+		if !p.checkClaimName("claims.set.", name, found) {
+			continue
+		}
+		var refused *ClaimError
+		if _, err := p.shape(name, value); errors.As(err, &refused) {
+			found.add("claims.set."+name, refused.Detail, "sets another value", "write it in that form")
+		}
+	}
+	for _, rule := range p.Claims {
+		_, forced := s.ForcedClaims[rule.Name]
+		if rule.Required && !forced && !slices.Contains(s.AllowedClaims, rule.Name) {
+			found.add("claims", "requires the claim "+rule.Name, "neither allows nor sets it",
+				fmt.Sprintf("write %s under claims.allow, or under claims.set with %s", rule.Name, or(rule.Form, "its value")))
+		}
+	}
+}
+
+func (p *Profile) checkClaimName(path, name string, found *contradictions) bool {
+	refused := p.nameProblem(name)
+	if refused == nil {
+		return true
+	}
+	found.add(path+name, refused.Detail, "names it", "remove it")
+	return false
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+func seconds(d time.Duration) string {
+	if d%time.Second == 0 {
+		return fmt.Sprintf("%ds", int64(d/time.Second))
+	}
+	return d.String()
+}
