@@ -1,0 +1,92 @@
+package faulty
+
+import (
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// functions are those that the module wraps, in the order of its table.
+var functions = []string{
+	"C_Initialize", "C_Finalize", "C_GetInfo", "C_GetSlotList", "C_GetSlotInfo", "C_GetTokenInfo", "C_GetMechanismList",
+	"C_OpenSession", "C_CloseSession", "C_CloseAllSessions", "C_GetSessionInfo", "C_Login", "C_Logout",
+	"C_CreateObject", "C_CopyObject", "C_DestroyObject", "C_GetAttributeValue",
+	"C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_SignInit", "C_Sign", "C_GenerateKeyPair",
+}
+
+// Action is a way to misbehave.
+type Action uint64
+
+// The ways to misbehave. Crash is a write through a null pointer; Corrupt flips a bit of what C_Sign returns and does nothing elsewhere.
+const (
+	None Action = iota
+	Hang
+	Return
+	Delay
+	Corrupt
+	Crash
+)
+
+// Fault says how a function misbehaves and when.
+type Fault struct {
+	Action Action
+	Code   uint64        // what Return answers with, a CKR value
+	Wait   time.Duration // how long Delay waits before the real call, in whole milliseconds
+	Every  uint64        // strike at every Nth call, counted over all processes from Set on; 0 means each
+	Limit  uint64        // strike so often at most; 0 means no limit
+	PID    int           // strike in this process alone; 0 means in any
+}
+
+// row is one function's part of the control file, laid out as the C side's struct fault.
+type row struct {
+	action, value, every, limit, pid, since, calls, fired atomic.Uint64
+}
+
+// table is the control file, mapped into this process as into those that load the module.
+type table struct {
+	mapped []byte
+	rows   []row
+}
+
+func createTable(path string) (*table, error) {
+	size := len(functions) * int(unsafe.Sizeof(row{}))
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := f.Truncate(int64(size)); err != nil {
+		return nil, err
+	}
+	mapped, err := syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, err
+	}
+	return &table{mapped: mapped, rows: unsafe.Slice((*row)(unsafe.Pointer(&mapped[0])), len(functions))}, nil
+}
+
+// set writes the row so that no call sees the new action with the old fault's conditions.
+func (t *table) set(i int, f Fault) {
+	r := &t.rows[i]
+	r.action.Store(uint64(None))
+	r.value.Store(f.Code)
+	if f.Action == Delay {
+		r.value.Store(uint64(f.Wait.Milliseconds()))
+	}
+	r.every.Store(f.Every)
+	r.limit.Store(f.Limit)
+	r.pid.Store(uint64(f.PID))
+	r.since.Store(r.calls.Load())
+	r.fired.Store(0)
+	r.action.Store(uint64(f.Action))
+}
+
+func (t *table) calls(i int) uint64 { return t.rows[i].calls.Load() }
+func (t *table) fired(i int) uint64 { return t.rows[i].fired.Load() }
+
+func (t *table) close() {
+	t.rows = nil
+	_ = syscall.Munmap(t.mapped)
+}
