@@ -1,0 +1,154 @@
+package policy
+
+import (
+	"encoding/hex"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// rule is a Rule that New has checked and copied, with what its claims are looked up in.
+type rule struct {
+	Rule
+	allow map[string]allowedValues
+}
+
+const maxName = 128 // bytes in a client's or a grant's name
+
+func compile(given Client, place int, report reporter) *client {
+	c := &client{Name: given.Name, Match: given.Match.clone(), InFlight: given.InFlight, place: place}
+	checkName(c.Name, report)
+	checkMatch(&c.Match, report)
+	if c.InFlight == 0 {
+		c.InFlight = DefaultInFlight
+	}
+	if c.InFlight < 0 {
+		report.problem("in_flight", "%d is not a number of requests; give at least 1, or leave it out for %d", c.InFlight, DefaultInFlight)
+	}
+	names := make(map[string]bool, len(given.Grants))
+	for i := range given.Grants {
+		report := report.forGrant(i, given.Grants[i].Name)
+		r := compileRule(given.Grants[i], report)
+		if names[r.Name] {
+			report.problem("name", "another grant of this client has this name; rename one of them")
+		}
+		names[r.Name] = true
+		c.rules = append(c.rules, r)
+	}
+	return c
+}
+
+// checkName keeps names fit for logs, and free of the slash that joins a client's and a grant's.
+func checkName(name string, report reporter) {
+	unfit := func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unfit) {
+		report.problem("name", "give it a name of 1 to %d bytes without spaces, slashes or control characters", maxName)
+	}
+}
+
+func (m Match) clone() Match {
+	if m.UID != nil {
+		uid := *m.UID
+		m.UID = &uid
+	}
+	if m.GID != nil {
+		gid := *m.GID
+		m.GID = &gid
+	}
+	m.ExecutableSHA256 = strings.ToLower(m.ExecutableSHA256)
+	return m
+}
+
+func checkMatch(m *Match, report reporter) {
+	if len(m.keys()) == 0 {
+		report.problem("match", "it has no selector and would match nobody; give at least one, such as uid or unit, or bind a listener to the client")
+	}
+	if m.Executable != "" && (!path.IsAbs(m.Executable) || path.Clean(m.Executable) != m.Executable) {
+		report.problem("match.executable", "%q is not an absolute, clean path, and the kernel reports no other", m.Executable)
+	}
+	if sum, err := hex.DecodeString(m.ExecutableSHA256); err != nil || len(sum) != 0 && len(sum) != 32 {
+		report.problem("match.executable_sha256", "%q is not a SHA-256 in 64 hex digits", m.ExecutableSHA256)
+	}
+	if m.Unit != "" && (!strings.Contains(m.Unit, ".") || strings.Contains(m.Unit, "/")) {
+		report.problem("match.unit", "%q is not a unit's whole name; write for example %q", m.Unit, "payments.service")
+	}
+}
+
+func compileRule(given Rule, report reporter) *rule {
+	r := &rule{Rule: given.clone()}
+	checkName(r.Name, report)
+	if r.Key == "" {
+		report.problem("key", "name the key set to sign with")
+	}
+	checkRates(r.Rates, report)
+	if r.Raw != nil {
+		checkRaw(&r.Rule, report)
+		return r
+	}
+	if r.Profile == "" {
+		report.problem("profile", "name the profile of the assertion")
+	}
+	checkAudiences(&r.Rule, report)
+	checkLifetimes(&r.Rule, report)
+	r.compileClaims(report)
+	return r
+}
+
+func checkRaw(r *Rule, report reporter) {
+	if len(r.Audiences) > 0 || r.NoAudience || r.DefaultLifetime != 0 || r.MaxLifetime != 0 ||
+		len(r.Allow) > 0 || len(r.Force) > 0 || len(r.Require) > 0 || len(r.Loggable) > 0 || r.Profile != "" {
+		report.problem("raw", "a grant for raw signatures has no profile, audiences, lifetime or claims; remove them or give assertions a key set and a grant of their own")
+	}
+	checkList("hashes", r.Raw.Hashes, report)
+	checkList("paddings", r.Raw.Paddings, report)
+}
+
+func checkList(setting string, values []string, report reporter) {
+	seen := make(map[string]bool, len(values))
+	for _, value := range values {
+		if value == "" || seen[value] {
+			report.problem(setting, "%q is empty or listed twice; remove it", value)
+		}
+		seen[value] = true
+	}
+}
+
+func checkAudiences(r *Rule, report reporter) {
+	if r.NoAudience && len(r.Audiences) > 0 {
+		report.problem("audiences", "profile %q has no audience; remove them", r.Profile)
+	}
+	checkList("audiences", r.Audiences, report)
+	for _, audience := range r.Audiences {
+		if len(audience) > MaxAudience {
+			report.problem("audiences", "%.64q… has %d bytes; at most %d are allowed", audience, len(audience), MaxAudience)
+		}
+		if !utf8.ValidString(audience) || strings.ContainsFunc(audience, unicode.IsControl) {
+			report.problem("audiences", "%q holds control characters or is not UTF-8; write it as the receiver has it", audience)
+		}
+	}
+}
+
+func checkLifetimes(r *Rule, report reporter) {
+	if !isLifetime(r.DefaultLifetime) || !isLifetime(r.MaxLifetime) {
+		report.problem("lifetime", "default %v and max %v must be whole seconds, at least 1s", r.DefaultLifetime, r.MaxLifetime)
+	} else if r.DefaultLifetime > r.MaxLifetime {
+		report.problem("lifetime", "the default of %v is over the max of %v; lower the one or raise the other", r.DefaultLifetime, r.MaxLifetime)
+	}
+}
+
+func isLifetime(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
+
+func checkRates(rates []Window, report reporter) {
+	periods := make(map[time.Duration]bool, len(rates))
+	for _, w := range rates {
+		if w.Limit < 1 || w.Per <= 0 || w.Burst < 0 {
+			report.problem("rate", "limit %d per %v, burst %d: limit must be at least 1, per longer than 0, burst not negative", w.Limit, w.Per, w.Burst)
+		}
+		if periods[w.Per] {
+			report.problem("rate", "two windows are per %v; keep the stricter one", w.Per)
+		}
+		periods[w.Per] = true
+	}
+}

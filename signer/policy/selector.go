@@ -1,0 +1,129 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// selector is one way to recognise a caller. Decide and Explain read the same table of them.
+type selector struct {
+	name  string
+	given func(*Match) bool
+	holds func(*Match, *Caller) bool
+
+	key  func(*Match) key             // under which a client is found
+	keys func(*Caller, []key) []key   // appends those under which the caller looks
+	want func(*Match) string          // for people
+	have func(*Caller, *Match) string // for people
+}
+
+// key is one value of one selector.
+type key struct {
+	selector int
+	id       uint32
+	text     string
+}
+
+// The places of the selectors in the table: the order in which an index prefers them where several are equally selective, and in
+// which people read them.
+const (
+	byListener = iota
+	byUnit
+	byContainer
+	byHash
+	byExecutable
+	byUID
+	byGID
+	selectorCount
+)
+
+var selectors = [selectorCount]selector{
+	byListener: textSelector(byListener, "listener",
+		func(m *Match) string { return m.Listener }, func(c *Caller) string { return c.Listener }),
+	byUnit: textSelector(byUnit, "unit",
+		func(m *Match) string { return m.Unit }, func(c *Caller) string { return c.Unit }),
+	byContainer: textSelector(byContainer, "container",
+		func(m *Match) string { return m.Container }, func(c *Caller) string { return c.Container }),
+	byHash: textSelector(byHash, "executable_sha256",
+		func(m *Match) string { return m.ExecutableSHA256 }, func(c *Caller) string { return c.ExecutableSHA256 }),
+	byExecutable: textSelector(byExecutable, "executable",
+		func(m *Match) string { return m.Executable }, func(c *Caller) string { return c.Executable }),
+	byUID: {
+		name:  "uid",
+		given: func(m *Match) bool { return m.UID != nil },
+		holds: func(m *Match, c *Caller) bool { return *m.UID == c.UID },
+		key:   func(m *Match) key { return key{selector: byUID, id: *m.UID} },
+		keys:  func(c *Caller, keys []key) []key { return append(keys, key{selector: byUID, id: c.UID}) },
+		want:  func(m *Match) string { return formatID(*m.UID) },
+		have:  func(_ *Match, c *Caller) string { return formatID(c.UID) },
+	},
+	byGID: {
+		name:  "gid",
+		given: func(m *Match) bool { return m.GID != nil },
+		holds: func(m *Match, c *Caller) bool { return *m.GID == c.GID || slices.Contains(c.Groups, *m.GID) },
+		key:   func(m *Match) key { return key{selector: byGID, id: *m.GID} },
+		keys:  groupKeys,
+		want:  func(m *Match) string { return formatID(*m.GID) },
+		have:  formatGroups,
+	},
+}
+
+// textSelector compares byte by byte. What could not be read of a caller is empty, and a selector that is given never is.
+func textSelector(place int, name string, want func(*Match) string, have func(*Caller) string) selector {
+	return selector{
+		name:  name,
+		given: func(m *Match) bool { return want(m) != "" },
+		holds: func(m *Match, c *Caller) bool { return want(m) == have(c) },
+		key:   func(m *Match) key { return key{selector: place, text: want(m)} },
+		keys: func(c *Caller, keys []key) []key {
+			if text := have(c); text != "" {
+				keys = append(keys, key{selector: place, text: text})
+			}
+			return keys
+		},
+		want: want,
+		have: func(_ *Match, c *Caller) string { return have(c) },
+	}
+}
+
+func groupKeys(c *Caller, keys []key) []key {
+	keys = append(keys, key{selector: byGID, id: c.GID})
+	for _, group := range c.Groups {
+		keys = append(keys, key{selector: byGID, id: group})
+	}
+	return keys
+}
+
+func formatID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
+// formatGroups shows enough groups to recognise the caller by, not the 65,536 that it may have.
+func formatGroups(m *Match, c *Caller) string {
+	const shown = 8
+	if slices.Contains(c.Groups, *m.GID) && c.GID != *m.GID {
+		return fmt.Sprintf("%d, and %d supplementary", c.GID, *m.GID)
+	}
+	all := []string{formatID(c.GID)}
+	for _, group := range c.Groups[:min(shown, len(c.Groups))] {
+		all = append(all, formatID(group))
+	}
+	if more := len(c.Groups) - shown; more > 0 {
+		all = append(all, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(all, ", ")
+}
+
+// holds reports whether every selector that is given holds. Without any it reports false, though New lets no such Match pass.
+func (m *Match) holds(c *Caller) bool {
+	held := false
+	for i := range selectors {
+		if s := &selectors[i]; s.given(m) {
+			if !s.holds(m, c) {
+				return false
+			}
+			held = true
+		}
+	}
+	return held
+}

@@ -1,0 +1,158 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// normalize copies a JSON value into the one form that this package compares and hands out: nil, bool, string, json.Number, []any
+// and map[string]any. It refuses what would not leave as it came in: other types, text that isn't UTF-8, what isn't a JSON number.
+func normalize(v any, levels int) (any, error) {
+	switch v := v.(type) {
+	case nil, bool:
+		return v, nil
+	case string:
+		return v, checkText(v)
+	case []any, []string, map[string]any:
+		if levels == 0 {
+			return nil, fmt.Errorf("is nested more than %d levels deep", MaxDepth)
+		}
+		return normalizeNested(v, levels-1)
+	default:
+		return normalizeNumber(v)
+	}
+}
+
+func normalizeNested(v any, levels int) (any, error) {
+	switch v := v.(type) {
+	case []any:
+		return normalizeArray(v, levels)
+	case []string:
+		return normalizeArray(v, levels)
+	default:
+		return normalizeObject(v.(map[string]any), levels)
+	}
+}
+
+func normalizeArray[E any](array []E, levels int) ([]any, error) {
+	copied := make([]any, len(array))
+	for i, element := range array {
+		var err error
+		if copied[i], err = normalize(element, levels); err != nil {
+			return nil, err
+		}
+	}
+	return copied, nil
+}
+
+func normalizeObject(object map[string]any, levels int) (map[string]any, error) {
+	copied := make(map[string]any, len(object))
+	for name, member := range object {
+		if err := checkText(name); err != nil {
+			return nil, err
+		}
+		var err error
+		if copied[name], err = normalize(member, levels); err != nil {
+			return nil, err
+		}
+	}
+	return copied, nil
+}
+
+func checkText(s string) error {
+	if !utf8.ValidString(s) {
+		return errors.New("holds text that is not UTF-8")
+	}
+	return nil
+}
+
+func normalizeNumber(v any) (any, error) {
+	var n json.Number
+	switch v := v.(type) {
+	case json.Number:
+		n = v
+	case int:
+		n = json.Number(strconv.Itoa(v))
+	case int64:
+		n = json.Number(strconv.FormatInt(v, 10))
+	case uint64:
+		n = json.Number(strconv.FormatUint(v, 10))
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, errors.New("holds a number that JSON doesn't have")
+		}
+		n = json.Number(strconv.FormatFloat(v, 'g', -1, 64))
+	default:
+		return nil, fmt.Errorf("holds a %T, which is not a JSON value", v)
+	}
+	if _, ok := parseNumber(string(n)); !ok {
+		return nil, errors.New("holds a number that is malformed or out of range")
+	}
+	return n, nil
+}
+
+// equal compares two normalized values as JSON values: numbers by value, objects whatever the order of their members.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, equal)
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, b, equal)
+	}
+	key, ok := scalar(b)
+	if !ok {
+		return false
+	}
+	want, _ := scalar(a)
+	return want == key
+}
+
+// scalar returns a comparable value that equals another's exactly if the two normalized scalars are the same JSON value. Arrays and
+// objects have none.
+func scalar(v any) (any, bool) {
+	switch v := v.(type) {
+	case []any, map[string]any:
+		return nil, false
+	case json.Number:
+		n, ok := parseNumber(string(v))
+		return n, ok
+	}
+	return v, true
+}
+
+func copyClaims(claims map[string]any) map[string]any {
+	if claims == nil {
+		return nil
+	}
+	copied := make(map[string]any, len(claims))
+	for name, value := range claims {
+		copied[name] = copyValue(value)
+	}
+	return copied
+}
+
+func copyValues(values []any) []any {
+	copied := slices.Clone(values)
+	for i, value := range copied {
+		copied[i] = copyValue(value)
+	}
+	return copied
+}
+
+func copyValue(v any) any {
+	switch v := v.(type) {
+	case []any:
+		return copyValues(v)
+	case map[string]any:
+		return copyClaims(v)
+	}
+	return v
+}
