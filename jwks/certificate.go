@@ -1,0 +1,96 @@
+package jwks
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"time"
+)
+
+// CheckCertificates tells whether a chain may be published with a key at a
+// given time: the first certificate is for this key (ErrCertificateKey), each
+// next one signed the one before (ErrCertificateChain), and all of them are
+// valid now (ErrCertificateExpired, ErrCertificateFuture). Trust in the last
+// one is the receiver's business. An empty chain is fine.
+func CheckCertificates(public crypto.PublicKey, chain []*x509.Certificate, now time.Time) error {
+	if err := checkChain(public, chain); err != nil {
+		return err
+	}
+	for _, certificate := range chain {
+		if now.After(certificate.NotAfter) {
+			return fmt.Errorf("%w: %q ended at %s; import a renewed one", ErrCertificateExpired,
+				certificate.Subject, certificate.NotAfter.UTC().Format(time.RFC3339))
+		}
+		if now.Before(certificate.NotBefore) {
+			return fmt.Errorf("%w: %q begins at %s; check this machine's clock", ErrCertificateFuture,
+				certificate.Subject, certificate.NotBefore.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// checkChain is the part of CheckCertificates that needs no time: a set is
+// built without a clock, and an expired certificate takes nothing from its key.
+func checkChain(public crypto.PublicKey, chain []*x509.Certificate) error {
+	for i, certificate := range chain {
+		if certificate == nil || len(certificate.Raw) == 0 {
+			return fmt.Errorf("%w: certificate %d is empty", ErrCertificateChain, i+1)
+		}
+		if i == 0 {
+			if err := checkLeaf(public, certificate); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := chain[i-1].CheckSignatureFrom(certificate); err != nil {
+			return fmt.Errorf("%w: %q did not sign %q; order them from the key's own to its issuers",
+				ErrCertificateChain, certificate.Subject, chain[i-1].Subject)
+		}
+	}
+	return nil
+}
+
+func checkLeaf(public crypto.PublicKey, certificate *x509.Certificate) error {
+	key, ok := public.(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !key.Equal(certificate.PublicKey) {
+		return fmt.Errorf("%w: %q; request one with this key's CSR", ErrCertificateKey, certificate.Subject)
+	}
+	return nil
+}
+
+// withCertificates adds x5c (standard base64, RFC 7517 section 4.7) and
+// x5t#S256 (base64url, section 4.9).
+func (k jwk) withCertificates(key Key) (jwk, error) {
+	if err := checkChain(key.Public, key.Certificates); err != nil {
+		return jwk{}, err
+	}
+	for _, certificate := range key.Certificates {
+		k.X5c = append(k.X5c, base64.StdEncoding.EncodeToString(certificate.Raw))
+	}
+	if len(key.Certificates) > 0 {
+		k.X5tS256 = CertificateThumbprint(key.Certificates[0])
+	}
+	return k, nil
+}
+
+// CertificateThumbprint is the x5t#S256 of a certificate: base64url of the
+// SHA-256 of its DER (RFC 7515 section 4.1.8).
+func CertificateThumbprint(certificate *x509.Certificate) string {
+	sum := sha256.Sum256(certificate.Raw)
+	return b64.EncodeToString(sum[:])
+}
+
+func sameChain(a, b []*x509.Certificate) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !bytes.Equal(a[i].Raw, b[i].Raw) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,96 @@
+package jwks
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxKid is the longest kid in bytes; kube-apiserver takes no longer ones.
+const MaxKid = 1024
+
+// Key is the public half of one version, as a receiver sees it.
+type Key struct {
+	Kid    string           // RFC 7638 thumbprint, or the kid that a receiver assigned; 1 to MaxKid bytes
+	Alg    string           // the JOSE algorithm it signs with; must fit Public
+	Public crypto.PublicKey // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
+	// Certificates is the chain published as x5c, the first one for Public and
+	// each next one the issuer of the one before (RFC 7517 section 4.7). May be empty.
+	Certificates []*x509.Certificate
+}
+
+// Algorithms lists the JOSE algorithms that a public key can verify (RFC 7518
+// section 3.1, RFC 8037 section 3.1, RFC 9864), or none for an unsupported key.
+func Algorithms(public crypto.PublicKey) []string {
+	key, err := encodePublic(public)
+	if err != nil {
+		return nil
+	}
+	return key.algorithms()
+}
+
+func (k jwk) algorithms() []string {
+	switch k.Kty + " " + k.Crv {
+	case "RSA ":
+		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	case "EC P-256":
+		return []string{"ES256"}
+	case "EC P-384":
+		return []string{"ES384"}
+	case "EC P-521":
+		return []string{"ES512"}
+	case "OKP Ed25519":
+		return []string{"EdDSA", "Ed25519"}
+	}
+	return nil
+}
+
+// encode checks the key whole and gives its wire form.
+func (k Key) encode() (jwk, error) {
+	wire, err := encodePublic(k.Public)
+	if err != nil {
+		return jwk{}, err
+	}
+	if err := checkKid(k.Kid); err != nil {
+		return jwk{}, err
+	}
+	if err := checkStrength(k.Public); err != nil {
+		return jwk{}, err
+	}
+	if fitting := wire.algorithms(); !slices.Contains(fitting, k.Alg) {
+		return jwk{}, fmt.Errorf("%w: %q; this key can do %s", ErrAlgorithm, k.Alg, strings.Join(fitting, ", "))
+	}
+	wire.Kid, wire.Use, wire.Alg = k.Kid, "sig", k.Alg
+	return wire.withCertificates(k)
+}
+
+func checkKid(kid string) error {
+	switch {
+	case kid == "":
+		return fmt.Errorf("%w: it is empty; use the thumbprint", ErrKid)
+	case len(kid) > MaxKid:
+		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrKid, len(kid), MaxKid)
+	case !utf8.ValidString(kid) || strings.ContainsFunc(kid, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%w: it holds characters that cannot be printed", ErrKid)
+	}
+	return nil
+}
+
+func checkStrength(public crypto.PublicKey) error {
+	key, isRSA := public.(*rsa.PublicKey)
+	if !isRSA {
+		return nil
+	}
+	switch bits := key.N.BitLen(); {
+	case bits < MinRSABits:
+		return fmt.Errorf("%w: RSA-%d; %d bits is the least that may be published", ErrWeakKey, bits, MinRSABits)
+	case bits > MaxRSABits:
+		return fmt.Errorf("%w: RSA-%d; at most %d bits", ErrUnsupportedKey, bits, MaxRSABits)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package jwks
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/base64"
+	"fmt"
+	"math/big"
+)
+
+// Sizes of RSA moduli in bits that a set takes: RFC 7518 section 3.3 sets the
+// minimum, the maximum keeps verification by others affordable.
+const (
+	MinRSABits = 2048
+	MaxRSABits = 16384
+)
+
+// jwk is one key on the wire, RFC 7517 section 4 and RFC 7518 section 6. The
+// order of the fields is the order of the members, which makes the JSON of a
+// set the same on every machine.
+type jwk struct {
+	Kty     string   `json:"kty"`
+	Kid     string   `json:"kid,omitempty"`
+	Use     string   `json:"use,omitempty"`
+	Alg     string   `json:"alg,omitempty"`
+	Crv     string   `json:"crv,omitempty"`
+	X       string   `json:"x,omitempty"`
+	Y       string   `json:"y,omitempty"`
+	N       string   `json:"n,omitempty"`
+	E       string   `json:"e,omitempty"`
+	X5c     []string `json:"x5c,omitempty"`
+	X5tS256 string   `json:"x5t#S256,omitempty"`
+}
+
+// b64 is the encoding of every binary member. Strict: two texts for one value
+// would be two documents for one key.
+var b64 = base64.RawURLEncoding.Strict()
+
+// encodePublic gives the members that carry the key itself. Coordinates have
+// the full width of their curve (RFC 7518 section 6.2.1.2), integers the least
+// (section 6.3.1.1).
+func encodePublic(public crypto.PublicKey) (jwk, error) {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		return encodeEC(key)
+	case *rsa.PublicKey:
+		return encodeRSA(key)
+	case ed25519.PublicKey:
+		if len(key) != ed25519.PublicKeySize {
+			return jwk{}, fmt.Errorf("%w: an Ed25519 key has %d bytes, this has %d", ErrUnsupportedKey, ed25519.PublicKeySize, len(key))
+		}
+		return jwk{Kty: "OKP", Crv: "Ed25519", X: b64.EncodeToString(key)}, nil
+	case interface{ Public() crypto.PublicKey }:
+		return jwk{}, fmt.Errorf("%w: %T; give its Public()", ErrPrivateKey, public)
+	}
+	return jwk{}, fmt.Errorf("%w: %T; use an EC (P-256, P-384, P-521), RSA or Ed25519 public key", ErrUnsupportedKey, public)
+}
+
+func encodeEC(key *ecdsa.PublicKey) (jwk, error) {
+	if key == nil || curveName(key.Curve) == "" {
+		return jwk{}, fmt.Errorf("%w: an EC key must be on P-256, P-384 or P-521", ErrUnsupportedKey)
+	}
+	point, err := key.Bytes()
+	if err != nil {
+		return jwk{}, fmt.Errorf("%w: not a point of %s", ErrUnsupportedKey, curveName(key.Curve))
+	}
+	coordinates := point[1:] // after the 0x04 of an uncompressed point
+	half := len(coordinates) / 2
+	return jwk{
+		Kty: "EC", Crv: curveName(key.Curve),
+		X: b64.EncodeToString(coordinates[:half]), Y: b64.EncodeToString(coordinates[half:]),
+	}, nil
+}
+
+func encodeRSA(key *rsa.PublicKey) (jwk, error) {
+	if key == nil || key.N == nil || key.N.Sign() <= 0 || key.N.Bit(0) == 0 || key.E < 3 || key.E%2 == 0 {
+		return jwk{}, fmt.Errorf("%w: not an RSA key: modulus and exponent must be odd, the exponent 3 or more", ErrUnsupportedKey)
+	}
+	e := big.NewInt(int64(key.E)).Bytes()
+	return jwk{Kty: "RSA", N: b64.EncodeToString(key.N.Bytes()), E: b64.EncodeToString(e)}, nil
+}
+
+func curveName(curve elliptic.Curve) string {
+	switch curve {
+	case elliptic.P256():
+		return "P-256"
+	case elliptic.P384():
+		return "P-384"
+	case elliptic.P521():
+		return "P-521"
+	}
+	return ""
+}
+
+func curveByName(name string) elliptic.Curve {
+	switch name {
+	case "P-256":
+		return elliptic.P256()
+	case "P-384":
+		return elliptic.P384()
+	case "P-521":
+		return elliptic.P521()
+	}
+	return nil
+}

@@ -1,0 +1,284 @@
+package jwks
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Plan is what every version is at one moment, and what comes next.
+type Plan struct {
+	Versions []PlannedVersion // by creation, oldest first
+	// Signing is the one version that signs, nil where none may; Reason then
+	// says why, and what to do. Exactly one of the two is set.
+	Signing *Version
+	Reason  string
+	// NextChange is the next moment at which time alone changes a state; zero
+	// where none will. Until then the plan holds as long as its inputs do.
+	NextChange time.Time
+	// DueAt is when the next version must have been created so that it can take
+	// over in time; zero where no next version is asked for.
+	DueAt time.Time
+	// Late says that DueAt has passed. The present version goes on signing.
+	Late bool
+	// Missing are the kids under Activate that no version has.
+	Missing []string
+}
+
+// PlannedVersion is a version at the moment of the plan.
+type PlannedVersion struct {
+	Version
+	State State
+	// Since is when the state began; zero where that cannot be known from the
+	// inputs (an activation or a revocation leaves no time behind).
+	Since time.Time
+	// Next is the state that follows, empty where time alone brings none, and
+	// NextAt when; zero where a person decides it.
+	Next   State
+	NextAt time.Time
+}
+
+// Published are the versions that belong into the JWKS, oldest first.
+func (p Plan) Published() []Version {
+	var published []Version
+	for _, v := range p.Versions {
+		if v.State.InJWKS() {
+			published = append(published, v.Version)
+		}
+	}
+	return published
+}
+
+// Schedule says what each version of a key set is at a moment. It is a pure
+// function: daemons that see the same token and configuration agree, and a
+// restart loses nothing. It takes any input and never panics; Rotation.Check
+// and CheckVersions tell which inputs make sense.
+//
+// Let C be a version's creation time, and order the versions by C (then kid).
+// Revoked versions count as if they did not exist; the rules are about the rest.
+//
+//	R1  The first version begins to sign at C: nothing before it could be
+//	    replaced too early. Each later one begins at C + PublishBefore.
+//	R2  Of the versions that have begun, the newest signs.
+//	R3  A version retires when the next one begins, and never for its age: with
+//	    no successor it goes on signing, however late the successor is.
+//	R4  A version leaves the JWKS AssertionLife + KeepAfter after it retired.
+//	    Until then it is in the JWKS from the moment it is seen, even if its C
+//	    lies in the future: publishing early harms nobody, publishing late does.
+//	R5  A version in Activate has begun, whatever the time. It retires older
+//	    ones at once, but they leave as if it had begun by R1, since the time of
+//	    an activation leaves no trace.
+//	R6  With Manual, R5 is the only way to begin, and retired versions stay in
+//	    the JWKS until they are revoked or destroyed.
+//	R7  The next version is due at C + Every of the newest one, which has it take
+//	    over when the newest has signed for Every (the very first version signs
+//	    PublishBefore longer). One created further than PublishBefore in the
+//	    future, past that due time, is no successor. A version of unknown age is
+//	    never due.
+//
+// What follows, for as long as labels tell the truth (a version is on the token
+// from C on), PublishBefore exceeds the clocks' difference plus the time to
+// notice a key, and KeepAfter the clocks' difference:
+//
+//	T1  Whenever a version signs, it has been in the JWKS for PublishBefore,
+//	    unless it is the first, or was activated by hand.
+//	T2  From any moment at which a version signs, it stays in the JWKS for
+//	    AssertionLife + KeepAfter: no receiver loses a key while an assertion
+//	    of it lives.
+//	T3  One version signs, or none and Reason says why.
+//	T4  As time goes a version's state only moves forward.
+//	T5  Destroying retired versions changes nothing for the others.
+//	T6  Two daemons whose clocks differ publish, at any moment, the version with
+//	    which the other signs.
+//
+// Only a change of the inputs can bring a retired version back: when all that
+// came after it is revoked or gone from the token, it is the newest again. To
+// rule that out, revoke or destroy it too.
+func Schedule(versions []Version, r Rotation, now time.Time) Plan {
+	c := newCalendar(versions, r, now)
+	plan := Plan{Versions: c.plan(versions), Missing: c.missing(versions)}
+	if c.signing >= 0 {
+		signing := c.live[c.signing]
+		plan.Signing = &signing
+	} else {
+		plan.Reason = c.reason(len(versions))
+	}
+	for _, v := range plan.Versions {
+		if v.NextAt.After(now) && (plan.NextChange.IsZero() || v.NextAt.Before(plan.NextChange)) {
+			plan.NextChange = v.NextAt
+		}
+	}
+	plan.DueAt = c.dueAt()
+	plan.Late = !plan.DueAt.IsZero() && now.After(plan.DueAt)
+	return plan
+}
+
+// calendar is the versions that count, by creation, at one moment.
+type calendar struct {
+	Rotation
+	live    []Version
+	signing int // index into live, -1 for none
+	now     time.Time
+}
+
+func newCalendar(versions []Version, r Rotation, now time.Time) calendar {
+	c := calendar{Rotation: r, now: now, signing: -1}
+	for _, v := range byCreation(versions) {
+		if !c.revoked(v) {
+			c.live = append(c.live, v)
+		}
+	}
+	for i := range c.live {
+		if c.begun(i) {
+			c.signing = i
+		}
+	}
+	return c
+}
+
+func byCreation(versions []Version) []Version {
+	ordered := slices.Clone(versions)
+	slices.SortStableFunc(ordered, func(a, b Version) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Kid, b.Kid), cmp.Compare(a.Label, b.Label))
+	})
+	return ordered
+}
+
+func (c calendar) revoked(v Version) bool   { return slices.Contains(c.Revoke, v.Kid) }
+func (c calendar) activated(v Version) bool { return slices.Contains(c.Activate, v.Kid) }
+
+// starts is R1.
+func (c calendar) starts(i int) time.Time {
+	if i == 0 {
+		return c.live[0].Created
+	}
+	return c.live[i].Created.Add(c.PublishBefore)
+}
+
+// begun is R2's condition, with R5 and R6.
+func (c calendar) begun(i int) bool {
+	return c.activated(c.live[i]) || !c.Manual && !c.starts(i).After(c.now)
+}
+
+// leaves is R4, for a version that has a successor.
+func (c calendar) leaves(i int) time.Time {
+	return c.starts(i + 1).Add(c.AssertionLife).Add(c.KeepAfter)
+}
+
+func (c calendar) plan(versions []Version) []PlannedVersion {
+	planned := make([]PlannedVersion, 0, len(versions))
+	i := 0
+	for _, v := range byCreation(versions) {
+		if c.revoked(v) {
+			planned = append(planned, PlannedVersion{Version: v, State: Revoked})
+			continue
+		}
+		planned = append(planned, c.planned(i))
+		i++
+	}
+	return planned
+}
+
+func (c calendar) planned(i int) PlannedVersion {
+	p := PlannedVersion{Version: c.live[i]}
+	switch {
+	case i > c.signing:
+		c.planComing(&p, i)
+	case i == c.signing:
+		p.State = Signing
+		p.Since = c.past(c.starts(i))
+		if !c.Manual && i+1 < len(c.live) {
+			p.Next, p.NextAt = Retiring, c.starts(i+1)
+		}
+	case c.Manual:
+		p.State = Retiring
+	case c.leaves(i).After(c.now):
+		p.State, p.Since = Retiring, c.past(c.starts(i+1))
+		p.Next, p.NextAt = Retired, c.leaves(i)
+	default:
+		p.State, p.Since = Retired, c.leaves(i)
+	}
+	return p
+}
+
+// planComing fills in a version that is yet to sign.
+func (c calendar) planComing(p *PlannedVersion, i int) {
+	p.State, p.Since, p.Next = Published, p.Created, Signing
+	if !c.Manual {
+		p.NextAt = c.starts(i)
+	}
+	if p.Created.After(c.now) {
+		p.State, p.Since = Waiting, time.Time{}
+		if c.Manual || c.starts(i).After(p.Created) {
+			p.Next, p.NextAt = Published, p.Created
+		}
+	}
+}
+
+// past is t if that is how it came, and unknown where only an activation can
+// have brought about what t would have.
+func (c calendar) past(t time.Time) time.Time {
+	if c.Manual || t.After(c.now) {
+		return time.Time{}
+	}
+	return t
+}
+
+// dueAt is R7.
+func (c calendar) dueAt() time.Time {
+	newest := len(c.live) - 1
+	if newest < 0 || c.Every == 0 {
+		return time.Time{}
+	}
+	for newest > 0 && !c.succeeds(newest) {
+		newest--
+	}
+	if c.live[newest].Created.IsZero() {
+		return time.Time{}
+	}
+	return c.live[newest].Created.Add(c.Every)
+}
+
+// succeeds tells whether a version is there already, give or take a clock, or
+// comes in time after the one before it.
+func (c calendar) succeeds(i int) bool {
+	before := c.live[i-1]
+	there := !c.live[i].Created.After(c.now.Add(c.PublishBefore))
+	inTime := !before.Created.IsZero() && !c.live[i].Created.After(before.Created.Add(c.Every))
+	return there || inTime
+}
+
+func (c calendar) missing(versions []Version) []string {
+	var missing []string
+	for _, kid := range c.Activate {
+		if !slices.ContainsFunc(versions, func(v Version) bool { return v.Kid == kid }) {
+			missing = append(missing, kid)
+		}
+	}
+	return missing
+}
+
+// reason says why no version signs.
+func (c calendar) reason(all int) string {
+	switch {
+	case all == 0:
+		return "the key set has no version on the token: make one with `assertd key generate`"
+	case len(c.live) == 0:
+		return "every version is under rotation.revoke: make a new one with `assertd key generate`"
+	case c.Manual:
+		return fmt.Sprintf("no version is activated: have the receivers take the key, then list its kid under rotation.activate (there is %s)", c.kids())
+	}
+	first := c.live[0]
+	return fmt.Sprintf("the oldest version, kid %s, was created at %s, which is %s ahead of this machine's clock: check the clock",
+		first.Kid, first.Created.UTC().Format(time.RFC3339), first.Created.Sub(c.now).Round(time.Second))
+}
+
+func (c calendar) kids() string {
+	kids := make([]string, 0, len(c.live))
+	for _, v := range c.live {
+		kids = append(kids, v.Kid)
+	}
+	return strings.Join(kids, ", ")
+}

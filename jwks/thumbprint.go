@@ -1,0 +1,35 @@
+package jwks
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"fmt"
+)
+
+// Thumbprint is the RFC 7638 SHA-256 thumbprint of a public key in base64url
+// without padding, 43 characters: the kid of a version. EC keys on P-256, P-384
+// and P-521, RSA keys of any size and Ed25519 keys (RFC 8037 section 2) have
+// one; anything else is ErrUnsupportedKey, and what could sign ErrPrivateKey.
+func Thumbprint(public crypto.PublicKey) (string, error) {
+	key, err := encodePublic(public)
+	if err != nil {
+		return "", err
+	}
+	return thumbprint(key), nil
+}
+
+// thumbprint hashes the required members in lexicographic order (RFC 7638
+// section 3.2). None of the values holds a character that JSON would escape.
+func thumbprint(key jwk) string {
+	var canonical string
+	switch key.Kty {
+	case "EC":
+		canonical = fmt.Sprintf(`{"crv":%q,"kty":"EC","x":%q,"y":%q}`, key.Crv, key.X, key.Y)
+	case "RSA":
+		canonical = fmt.Sprintf(`{"e":%q,"kty":"RSA","n":%q}`, key.E, key.N)
+	default:
+		canonical = fmt.Sprintf(`{"crv":%q,"kty":%q,"x":%q}`, key.Crv, key.Kty, key.X)
+	}
+	sum := sha256.Sum256([]byte(canonical))
+	return b64.EncodeToString(sum[:])
+}

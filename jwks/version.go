@@ -1,0 +1,117 @@
+package jwks
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Version is one key pair of a key set, as Schedule needs to know it.
+type Version struct {
+	Kid   string
+	Label string // on the token; for messages only
+	// Created is when the pair came onto the token, from its label. Zero for an
+	// adopted key whose age nobody knows: it counts as the oldest of all.
+	Created time.Time
+	Adopted bool // named in the configuration instead of by its label
+}
+
+// State is what a version is at a moment.
+type State string
+
+// The states, in the order in which a version goes through them. Time only
+// ever moves a version forward; it may skip states.
+const (
+	Waiting   State = "waiting"   // created in the future by this clock; in the JWKS already
+	Published State = "published" // in the JWKS, so that receivers know it before it signs
+	Signing   State = "signing"   // in the JWKS, and the one that signs
+	Retiring  State = "retiring"  // in the JWKS for what it has signed; never signs again
+	Retired   State = "retired"   // out of the JWKS; safe to destroy
+	Revoked   State = "revoked"   // out of signing and of the JWKS by the configuration
+)
+
+// InJWKS tells whether a version in this state is published.
+func (s State) InJWKS() bool {
+	return s == Waiting || s == Published || s == Signing || s == Retiring
+}
+
+// Rotation says when versions follow each other. The zero value never asks for
+// a next version, and lets a newer one sign as soon as it is there.
+type Rotation struct {
+	// Every is how long a version signs before the next takes over; 0 asks for
+	// no next version.
+	Every time.Duration
+	// PublishBefore is how long a version is in the JWKS before it signs. It
+	// must exceed what receivers cache, plus the largest difference between two
+	// daemons' clocks, plus the time a daemon takes to notice a new key.
+	PublishBefore time.Duration
+	// KeepAfter is how long a version stays in the JWKS after its last assertion
+	// has expired. It must exceed the largest difference between two clocks.
+	KeepAfter time.Duration
+	// AssertionLife is the longest life of an assertion of this key set.
+	AssertionLife time.Duration
+	// Manual is for receivers where a person uploads keys: a version signs once
+	// it is in Activate, and never by time.
+	Manual bool
+	// Activate holds kids that may sign now, without waiting for PublishBefore.
+	Activate []string
+	// Revoke holds kids that must neither sign nor be published.
+	Revoke []string
+}
+
+// ErrRotation is a rotation that contradicts itself.
+var ErrRotation = errors.New("unusable rotation")
+
+// Check refuses negative durations, publish_before together with manual, and a
+// kid that is both activated and revoked.
+func (r Rotation) Check() error {
+	for _, setting := range []struct {
+		name  string
+		value time.Duration
+	}{{"every", r.Every}, {"publish_before", r.PublishBefore}, {"keep_after", r.KeepAfter}, {"assertion life", r.AssertionLife}} {
+		if setting.value < 0 {
+			return fmt.Errorf("%w: %s is %s; it cannot be negative", ErrRotation, setting.name, setting.value)
+		}
+	}
+	if r.Manual && r.PublishBefore != 0 {
+		return fmt.Errorf("%w: publish_before is both manual and %s; choose one", ErrRotation, r.PublishBefore)
+	}
+	for _, kid := range r.Activate {
+		if slices.Contains(r.Revoke, kid) {
+			return fmt.Errorf("%w: kid %q is under activate and under revoke; take it out of one", ErrRotation, kid)
+		}
+	}
+	return nil
+}
+
+// What makes versions impossible to tell apart.
+var (
+	ErrDuplicateLabel   = errors.New("label used twice")
+	ErrDuplicateCreated = errors.New("two versions created at the same time")
+)
+
+// CheckVersions refuses versions of one key set between which Schedule could
+// only choose at random: a kid, a label or a creation time that occurs twice
+// (ErrDuplicateKid, ErrDuplicateLabel, ErrDuplicateCreated). Schedule itself
+// takes them, orders them by kid and stays deterministic.
+func CheckVersions(versions []Version) error {
+	kids, labels, times := map[string]bool{}, map[string]bool{}, map[int64]string{}
+	for _, v := range versions {
+		other, sameTime := times[v.Created.UnixNano()]
+		switch {
+		case kids[v.Kid]:
+			return fmt.Errorf("%w: %q", ErrDuplicateKid, v.Kid)
+		case v.Label != "" && labels[v.Label]:
+			return fmt.Errorf("%w: %q; destroy one of the two keys", ErrDuplicateLabel, v.Label)
+		case sameTime && v.Created.IsZero():
+			return fmt.Errorf("%w: %q and %q are both adopted without one; say in the configuration when they were made",
+				ErrDuplicateCreated, other, v.Kid)
+		case sameTime:
+			return fmt.Errorf("%w: %q and %q at %s; destroy one of the two", ErrDuplicateCreated,
+				other, v.Kid, v.Created.UTC().Format(time.RFC3339))
+		}
+		kids[v.Kid], labels[v.Label], times[v.Created.UnixNano()] = true, true, v.Kid
+	}
+	return nil
+}
