@@ -16,7 +16,7 @@ type selector struct {
 	key  func(*Match) key             // under which a client is found
 	keys func(*Caller, []key) []key   // appends those under which the caller looks
 	want func(*Match) string          // for people
-	have func(*Caller, *Match) string // for people
+	have func(*Match, *Caller) string // for people
 }
 
 // key is one value of one selector.
