@@ -1,0 +1,95 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxFile bounds what Load reads: some 10,000 budgets with several full windows each.
+const maxFile = 256 << 20
+
+// Save writes a [Limiter.Snapshot] to a file that only its owner may read or write (mode 0600), and replaces an older one in one
+// step: after a crash there is the old file or the new one, whole.
+func (l *Limiter) Save(now time.Time, path string) error {
+	data, err := l.Snapshot(now)
+	if err == nil {
+		err = replace(path, data)
+	}
+	if err != nil {
+		return fmt.Errorf("save budgets: %w", err)
+	}
+	return nil
+}
+
+// Load restores what [Limiter.Save] wrote; see [Limiter.Restore]. A file that isn't there gives an error that is fs.ErrNotExist.
+// One that group or others may write is refused, since they could refill budgets.
+func (l *Limiter) Load(now time.Time, path string) error {
+	data, err := read(path)
+	if err == nil {
+		err = l.Restore(now, data)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("load budgets from %s: %w; remove the file to start with fresh budgets", path, err)
+	}
+	if err != nil {
+		return fmt.Errorf("load budgets: %w", err)
+	}
+	return nil
+}
+
+func read(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("%s may be written by others (mode %v): chmod 600 it", path, info.Mode().Perm())
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes: %w", path, maxFile, ErrCorrupt)
+	}
+	return data, err
+}
+
+func replace(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	file, err := os.CreateTemp(dir, filepath.Base(path)+".new*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(file.Name())
+		}
+	}()
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename in the directory last.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

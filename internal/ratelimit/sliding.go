@@ -1,0 +1,87 @@
+package ratelimit
+
+import "time"
+
+// grains is into how many parts a sliding window is divided: it remembers at most grains + 2 runs.
+const grains = 64
+
+// sliding allows at most limit takes in any period of per, wherever the period begins.
+//
+// A log of every take would do that exactly, and could grow to limit entries. This one joins takes into one run for as long as
+// the run has begun less than a grain ago, and counts all of a run until its last take has left the window. So it never forgets
+// too early, and remembers a take for at most a grain too long, which under constant load costs less than 1 part in grains of
+// the limit. Takes that lie a grain or more apart are remembered exactly.
+type sliding struct {
+	per, grain time.Duration
+	limit      int
+	runs       []run // oldest first, none that is over
+	total      int   // of their counts
+}
+
+func (s *sliding) expire(now time.Duration) {
+	over := 0
+	for over < len(s.runs) && now-s.runs[over].last >= s.per {
+		s.total -= s.runs[over].count
+		over++
+	}
+	if over > 0 {
+		s.runs = s.runs[:copy(s.runs, s.runs[over:])]
+	}
+}
+
+func (s *sliding) wait(now time.Duration, n int) time.Duration {
+	s.expire(now)
+	excess := s.total + n - s.limit
+	for _, r := range s.runs {
+		if excess <= 0 {
+			break
+		}
+		if excess -= r.count; excess <= 0 {
+			return r.last + s.per - now
+		}
+	}
+	return 0
+}
+
+func (s *sliding) take(now time.Duration, n int) {
+	s.expire(now)
+	s.add(run{first: now, last: now, count: n})
+}
+
+// add joins a run to the newest one if both fit in a grain. One that is replayed from elsewhere may be older than the newest; it
+// is then taken to be as new.
+func (s *sliding) add(r run) {
+	s.total += r.count
+	end := len(s.runs) - 1
+	if end < 0 {
+		s.runs = append(s.runs, r)
+		return
+	}
+	newest := &s.runs[end]
+	r.last = max(r.last, newest.last)
+	if r.last-newest.first >= s.grain {
+		s.runs = append(s.runs, r)
+		return
+	}
+	newest.last = r.last
+	newest.count += r.count
+}
+
+func (s *sliding) left(now time.Duration) (int, time.Duration) {
+	s.expire(now)
+	if len(s.runs) == 0 {
+		return s.limit, 0
+	}
+	return max(s.limit-s.total, 0), s.runs[len(s.runs)-1].last + s.per - now
+}
+
+func (s *sliding) spent(now time.Duration) []run {
+	s.expire(now)
+	return append([]run(nil), s.runs...)
+}
+
+func (s *sliding) replay(runs []run) {
+	for _, r := range runs {
+		s.add(r)
+	}
+}

@@ -1,0 +1,150 @@
+package ratelimit
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+const (
+	snapshotVersion = 1
+	shortest        = time.Minute // windows shorter than this are refilled by the time a restart takes
+)
+
+// snapshot is the JSON of [Limiter.Snapshot]. Times are ages in nanoseconds at the time of writing, so that the clock may be set
+// anew in between.
+type snapshot struct {
+	Version int           `json:"version"`
+	Written time.Time     `json:"written"`
+	Windows []savedWindow `json:"windows"`
+}
+
+type savedWindow struct {
+	Budget string        `json:"budget"`
+	Per    time.Duration `json:"per_ns"`
+	Runs   []savedRun    `json:"runs"`
+}
+
+type savedRun struct {
+	First time.Duration `json:"first_age_ns"`
+	Last  time.Duration `json:"last_age_ns"`
+	Count int           `json:"count"`
+}
+
+// Snapshot writes down what is spent of every window of a minute or more, as JSON. A bucket's spent tokens are rounded up.
+func (l *Limiter) Snapshot(now time.Time) ([]byte, error) {
+	l.mu.Lock()
+	s := snapshot{Version: snapshotVersion, Written: now.UTC().Round(0), Windows: []savedWindow{}}
+	at, _ := l.clock.read(now)
+	for name, b := range l.budgets {
+		for i, w := range b.Windows {
+			if runs := b.meters[i].spent(at); w.Per >= shortest && len(runs) > 0 {
+				s.Windows = append(s.Windows, savedWindow{name, w.Per, age(runs, at)})
+			}
+		}
+	}
+	l.mu.Unlock()
+	slices.SortFunc(s.Windows, func(a, b savedWindow) int {
+		return cmp.Or(cmp.Compare(a.Budget, b.Budget), cmp.Compare(a.Per, b.Per))
+	})
+	return json.Marshal(s)
+}
+
+func age(runs []run, at time.Duration) []savedRun {
+	saved := make([]savedRun, len(runs))
+	for i, r := range runs {
+		saved[i] = savedRun{First: at - r.first, Last: at - r.last, Count: r.count}
+	}
+	return saved
+}
+
+// Restore spends what a snapshot says was spent, on top of what already is. The time since it was written counts as passed; if the
+// clock is now before that, none has. Windows that no longer exist are left out.
+//
+// Data that isn't a whole and sensible snapshot gives an error that wraps [ErrCorrupt], and changes nothing: to start with fresh
+// budgets all the same is a decision for a person.
+func (l *Limiter) Restore(now time.Time, data []byte) error {
+	s, err := parseSnapshot(data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	passed := max(now.Sub(s.Written), 0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, _ := l.clock.read(now)
+	for _, w := range s.Windows {
+		b := l.budgets[w.Budget]
+		if i := b.find(w.Per); i >= 0 {
+			runs := append(w.at(at-passed), b.meters[i].spent(at)...)
+			b.meters[i] = newMeter(b.Windows[i])
+			b.meters[i].replay(runs)
+		}
+	}
+	return nil
+}
+
+// at turns ages back into times.
+func (w *savedWindow) at(written time.Duration) []run {
+	runs := make([]run, len(w.Runs))
+	for i, r := range w.Runs {
+		runs[i] = run{first: written - r.First, last: written - r.Last, count: r.Count}
+	}
+	return runs
+}
+
+func parseSnapshot(data []byte) (*snapshot, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	var s snapshot
+	if err := decoder.Decode(&s); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("data follows the snapshot")
+	}
+	return &s, s.check()
+}
+
+func (s *snapshot) check() error {
+	if s.Version != snapshotVersion {
+		return fmt.Errorf("version %d is not %d, the one that this program reads", s.Version, snapshotVersion)
+	}
+	if s.Written.IsZero() || s.Windows == nil {
+		return errors.New("it does not say when it was written, or what")
+	}
+	type id struct {
+		budget string
+		per    time.Duration
+	}
+	seen := make(map[id]bool, len(s.Windows))
+	for _, w := range s.Windows {
+		if seen[id{w.Budget, w.Per}] {
+			return fmt.Errorf("the window per %v of budget %q is there twice", w.Per, w.Budget)
+		}
+		seen[id{w.Budget, w.Per}] = true
+		if err := w.check(); err != nil {
+			return fmt.Errorf("the window per %v of budget %q: %w", w.Per, w.Budget, err)
+		}
+	}
+	return nil
+}
+
+// check wants runs as a meter keeps them: oldest first, none impossibly old, and few enough that their sum can't overflow.
+func (w *savedWindow) check() error {
+	if w.Per < shortest || w.Per > maxPer || len(w.Runs) == 0 || len(w.Runs) > grains+2 {
+		return errors.New("no such window is ever written")
+	}
+	before := 2 * w.Per
+	for _, r := range w.Runs {
+		if r.Count < 1 || int64(r.Count) > 1000*maxCount || r.First < r.Last || r.Last < 0 || r.First > before {
+			return errors.New("what it says was spent is not possible")
+		}
+		before = r.Last
+	}
+	return nil
+}
