@@ -226,14 +226,14 @@ func (c calendar) past(t time.Time) time.Time {
 	return t
 }
 
-// dueAt is R7.
+// dueAt is R7: it follows the successors that are there or come in time.
 func (c calendar) dueAt() time.Time {
-	newest := len(c.live) - 1
-	if newest < 0 || c.Every == 0 {
+	if len(c.live) == 0 || c.Every == 0 {
 		return time.Time{}
 	}
-	for newest > 0 && !c.succeeds(newest) {
-		newest--
+	newest := 0
+	for newest+1 < len(c.live) && c.succeeds(newest+1) {
+		newest++
 	}
 	if c.live[newest].Created.IsZero() {
 		return time.Time{}
@@ -244,9 +244,9 @@ func (c calendar) dueAt() time.Time {
 // succeeds tells whether a version is there already, give or take a clock, or
 // comes in time after the one before it.
 func (c calendar) succeeds(i int) bool {
-	before := c.live[i-1]
+	before := c.live[i-1].Created
 	there := !c.live[i].Created.After(c.now.Add(c.PublishBefore))
-	inTime := !before.Created.IsZero() && !c.live[i].Created.After(before.Created.Add(c.Every))
+	inTime := !before.IsZero() && !c.live[i].Created.After(before.Add(c.Every))
 	return there || inTime
 }
 

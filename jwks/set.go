@@ -19,8 +19,9 @@ type Set struct {
 // entry is a key and how it stands, or stood, on the wire. In a set of NewSet
 // all is filled in; a parsed one may lack kid, use or alg.
 type entry struct {
-	key  Key
-	wire jwk
+	key   Key
+	wire  jwk
+	index int // as given, from 0
 }
 
 // NewSet makes the set that a receiver gets: each key with kid, use "sig" and
@@ -37,17 +38,17 @@ func NewSet(keys []Key) (Set, error) {
 			return Set{}, &KeyError{Index: i, Kid: key.Kid, Err: err}
 		}
 		key.Certificates = slices.Clone(key.Certificates)
-		entries = append(entries, entry{key: key, wire: wire})
+		entries = append(entries, entry{key: key, wire: wire, index: i})
 	}
 	return newSet(entries, 0)
 }
 
 func newSet(entries []entry, foreign int) (Set, error) {
 	seen := make(map[string]bool, len(entries))
-	for i, e := range entries {
+	for _, e := range entries {
 		if e.key.Kid != "" && seen[e.key.Kid] {
 			err := fmt.Errorf("%w; a kid must lead to one key", ErrDuplicateKid)
-			return Set{}, &KeyError{Index: i, Kid: e.key.Kid, Err: err}
+			return Set{}, &KeyError{Index: e.index, Kid: e.key.Kid, Err: err}
 		}
 		seen[e.key.Kid] = true
 	}

@@ -98,7 +98,7 @@ var (
 func CheckVersions(versions []Version) error {
 	kids, labels, times := map[string]bool{}, map[string]bool{}, map[int64]string{}
 	for _, v := range versions {
-		other, sameTime := times[v.Created.UnixNano()]
+		other, sameTime := times[v.Created.Unix()]
 		switch {
 		case kids[v.Kid]:
 			return fmt.Errorf("%w: %q", ErrDuplicateKid, v.Kid)
@@ -111,7 +111,7 @@ func CheckVersions(versions []Version) error {
 			return fmt.Errorf("%w: %q and %q at %s; destroy one of the two", ErrDuplicateCreated,
 				other, v.Kid, v.Created.UTC().Format(time.RFC3339))
 		}
-		kids[v.Kid], labels[v.Label], times[v.Created.UnixNano()] = true, true, v.Kid
+		kids[v.Kid], labels[v.Label], times[v.Created.Unix()] = true, true, v.Kid
 	}
 	return nil
 }

@@ -1,0 +1,153 @@
+package jwks
+
+import (
+	"fmt"
+	"strings"
+)
+
+// FindingKind is what is wrong with a key in a receiver's copy.
+type FindingKind string
+
+// The kinds of findings.
+const (
+	KeyMissing FindingKind = "missing" // the receiver cannot verify what this key signs
+	KeyDiffers FindingKind = "differs" // it is there, but not as it should be
+	KeyExtra   FindingKind = "extra"   // it is there, but not, or no longer, ours
+)
+
+// Finding is one difference. Kid is ours, or theirs for Extra.
+type Finding struct {
+	Kind    FindingKind `json:"kind"`
+	Kid     string      `json:"kid,omitempty"`
+	Alg     string      `json:"alg,omitempty"`
+	Details []string    `json:"details,omitempty"`
+}
+
+// Difference is what a receiver's copy lacks, bends and has beyond ours.
+type Difference struct {
+	Findings []Finding `json:"findings,omitempty"` // missing, then differing, then extra keys
+	Same     int       `json:"same"`               // keys that are there as they should be
+	Foreign  int       `json:"foreign,omitempty"`  // keys there of kinds that assertd never makes; not compared
+}
+
+// Diff compares what a receiver has with what it should have. A key of the
+// receiver's without a kid, or under another one, is recognised by its
+// thumbprint. Extra keys are reported and do no harm: a receiver may keep them.
+func Diff(have, want Set) Difference {
+	d := Difference{Foreign: have.foreign}
+	missing, differing := []Finding{}, []Finding{}
+	matched := make([]bool, len(have.entries))
+	for _, wanted := range want.entries {
+		finding := Finding{Kid: wanted.key.Kid, Alg: wanted.key.Alg}
+		at := have.find(wanted)
+		if at < 0 {
+			finding.Kind = KeyMissing
+			missing = append(missing, finding)
+			continue
+		}
+		matched[at] = true
+		if finding.Details = have.entries[at].deviations(wanted); finding.Details == nil {
+			d.Same++
+			continue
+		}
+		finding.Kind = KeyDiffers
+		differing = append(differing, finding)
+	}
+	d.Findings = append(missing, differing...)
+	for i, theirs := range have.entries {
+		if !matched[i] {
+			d.Findings = append(d.Findings, Finding{Kind: KeyExtra, Kid: theirs.key.Kid, Alg: theirs.key.Alg})
+		}
+	}
+	return d
+}
+
+// find is the index of the entry that stands for a wanted one: by kid, else by
+// the key itself, else -1.
+func (s Set) find(wanted entry) int {
+	for i, e := range s.entries {
+		if e.key.Kid == wanted.key.Kid {
+			return i
+		}
+	}
+	for i, e := range s.entries {
+		if thumbprint(e.wire) == thumbprint(wanted.wire) {
+			return i
+		}
+	}
+	return -1
+}
+
+// deviations says in what a receiver's entry is not as it should be.
+func (e entry) deviations(wanted entry) []string {
+	var details []string
+	if thumbprint(e.wire) != thumbprint(wanted.wire) {
+		return []string{"another public key is under this kid there: what we sign is refused"}
+	}
+	for _, member := range []struct{ name, have, want string }{
+		{"kid", e.wire.Kid, wanted.wire.Kid},
+		{"use", e.wire.Use, wanted.wire.Use},
+		{"alg", e.wire.Alg, wanted.wire.Alg},
+	} {
+		switch {
+		case member.have == member.want:
+		case member.have == "":
+			details = append(details, fmt.Sprintf("%s is missing there, want %q", member.name, member.want))
+		default:
+			details = append(details, fmt.Sprintf("%s is %q there, want %q", member.name, member.have, member.want))
+		}
+	}
+	if !sameChain(e.key.Certificates, wanted.key.Certificates) {
+		details = append(details, fmt.Sprintf("x5c has %d certificates there, or others, want %d",
+			len(e.key.Certificates), len(wanted.key.Certificates)))
+	}
+	return details
+}
+
+// Complete tells whether the receiver has every key as it should; extra ones
+// do not count.
+func (d Difference) Complete() bool {
+	return d.count(KeyMissing) == 0 && d.count(KeyDiffers) == 0
+}
+
+func (d Difference) count(kind FindingKind) int {
+	n := 0
+	for _, finding := range d.Findings {
+		if finding.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// String is the report for people: a line for each finding, and a summary. It
+// holds only printable characters, whatever the receiver's copy held.
+func (d Difference) String() string {
+	var report strings.Builder
+	for _, finding := range d.Findings {
+		finding.write(&report)
+	}
+	fmt.Fprintf(&report, "%d the same, %d missing, %d different, %d extra", d.Same, d.count(KeyMissing), d.count(KeyDiffers), d.count(KeyExtra))
+	if d.Foreign > 0 {
+		fmt.Fprintf(&report, "; %d of other kinds not compared", d.Foreign)
+	}
+	report.WriteString("\n")
+	return report.String()
+}
+
+func (f Finding) write(report *strings.Builder) {
+	kid := f.Kid
+	if kid == "" {
+		kid = "(no kid)"
+	}
+	fmt.Fprintf(report, "%-8s %-43s %-7s", f.Kind, kid, f.Alg)
+	switch f.Kind {
+	case KeyMissing:
+		report.WriteString(" not there: publish it, or have it uploaded, before it signs")
+	case KeyExtra:
+		report.WriteString(" not, or no longer, ours: have it removed")
+	default:
+		report.WriteString(" " + strings.Join(f.Details, "; "))
+	}
+	report.WriteString("\n")
+}

@@ -1,0 +1,164 @@
+package jwks
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// MaxDocument is the longest JWK set in bytes that ParseSet reads.
+const MaxDocument = 1 << 20
+
+// privateMembers carry private or symmetric keys (RFC 7518 sections 6.2.2,
+// 6.3.2 and 6.4.1, RFC 9964).
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+
+// signatureAlgorithms are all that Algorithms knows.
+var signatureAlgorithms = []string{
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
+}
+
+// ParseSet reads a JWK set that someone else may have written, to compare it
+// with ours (Diff) or to verify with its keys. It is strict where two readers
+// could see two things: duplicate members or kids, padded or odd base64,
+// coordinates of the wrong width, bytes after the end, a certificate for
+// another key. It refuses private members and keys under 2048 bits.
+//
+// It is lenient where receivers differ: kid, use and alg may be missing (Diff
+// tells), unknown members are ignored (RFC 7517 section 4), and keys that
+// assertd never makes, for encryption or of another type, are counted and left
+// out. To publish the keys of a parsed set, take them through NewSet.
+//
+// Errors wrap ErrFormat or, in a *KeyError, one of those of NewSet.
+func ParseSet(document []byte) (Set, error) {
+	if len(document) > MaxDocument {
+		return Set{}, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrFormat, len(document), MaxDocument)
+	}
+	var top members
+	if err := decodeStrict(document, &top); err != nil {
+		return Set{}, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	var keys []members
+	if err := json.Unmarshal(top["keys"], &keys); err != nil || keys == nil {
+		return Set{}, fmt.Errorf("%w: it has no list \"keys\" of objects", ErrFormat)
+	}
+	var entries []entry
+	for i, key := range keys {
+		e, ours, err := parseKey(key)
+		if err != nil {
+			return Set{}, &KeyError{Index: i, Kid: e.key.Kid, Err: err}
+		}
+		if ours {
+			e.index = i
+			entries = append(entries, e)
+		}
+	}
+	return newSet(entries, len(keys)-len(entries))
+}
+
+// parseKey reads one key; ours is false for one that assertd would never make.
+func parseKey(m members) (e entry, ours bool, err error) {
+	for _, name := range privateMembers {
+		if _, there := m[name]; there {
+			return e, false, fmt.Errorf("%w: member %q; treat the key as lost and replace it", ErrPrivateKey, name)
+		}
+	}
+	wire, err := readMembers(m)
+	if err != nil {
+		return e, false, err
+	}
+	e.key.Kid, e.key.Alg, e.wire = wire.Kid, wire.Alg, wire
+	if wire.isForeign() {
+		return e, false, nil
+	}
+	return e, true, e.readKey(m)
+}
+
+func readMembers(m members) (jwk, error) {
+	var wire jwk
+	for _, member := range []struct {
+		name   string
+		target *string
+	}{
+		{"kid", &wire.Kid}, {"kty", &wire.Kty}, {"use", &wire.Use}, {"alg", &wire.Alg}, {"crv", &wire.Crv},
+		{"x", &wire.X}, {"y", &wire.Y}, {"n", &wire.N}, {"e", &wire.E}, {"x5t#S256", &wire.X5tS256},
+	} {
+		var err error
+		if *member.target, err = m.text(member.name); err != nil {
+			return jwk{}, err
+		}
+	}
+	if wire.Kid == "" {
+		return wire, nil
+	}
+	return wire, checkKid(wire.Kid)
+}
+
+// isForeign tells whether a key is for encryption or of a kind that assertd
+// does not make.
+func (k jwk) isForeign() bool {
+	return k.algorithms() == nil || k.Use != "" && k.Use != "sig" ||
+		k.Alg != "" && !slices.Contains(signatureAlgorithms, k.Alg)
+}
+
+// readKey decodes and checks the key proper, and normalises its wire form.
+func (e *entry) readKey(m members) error {
+	public, err := e.wire.decodePublic()
+	if err != nil {
+		return err
+	}
+	if err := checkStrength(public); err != nil {
+		return err
+	}
+	if fitting := e.wire.algorithms(); e.wire.Alg != "" && !slices.Contains(fitting, e.wire.Alg) {
+		return fmt.Errorf("%w: %q", ErrAlgorithm, e.wire.Alg)
+	}
+	e.key.Public = public
+	if e.key.Certificates, err = parseCertificates(m["x5c"]); err != nil {
+		return err
+	}
+	return e.normalise()
+}
+
+// normalise replaces the members as they were read by those that the key makes,
+// and holds the certificate thumbprint to the certificate.
+func (e *entry) normalise() error {
+	wire, err := encodePublic(e.key.Public)
+	if err != nil {
+		return err
+	}
+	wire.Kid, wire.Use, wire.Alg = e.wire.Kid, e.wire.Use, e.wire.Alg
+	if wire, err = wire.withCertificates(e.key); err != nil {
+		return err
+	}
+	if given := e.wire.X5tS256; given != "" && wire.X5tS256 != "" && given != wire.X5tS256 {
+		return fmt.Errorf("%w: x5t#S256 is not that of the certificate in x5c", ErrCertificateKey)
+	}
+	e.wire = wire
+	return nil
+}
+
+func parseCertificates(raw json.RawMessage) ([]*x509.Certificate, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	var texts []string
+	if err := json.Unmarshal(raw, &texts); err != nil || len(texts) == 0 {
+		return nil, fmt.Errorf("%w: x5c is not a list of certificates", ErrFormat)
+	}
+	certificates := make([]*x509.Certificate, 0, len(texts))
+	for i, text := range texts {
+		der, err := base64.StdEncoding.Strict().DecodeString(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: certificate %d of x5c is not base64", ErrFormat, i+1)
+		}
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("%w: certificate %d of x5c does not parse", ErrFormat, i+1)
+		}
+		certificates = append(certificates, certificate)
+	}
+	return certificates, nil
+}
