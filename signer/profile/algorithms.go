@@ -10,8 +10,6 @@ func allAlgorithms() []string {
 	}
 }
 
-func rsaPKCS1() []string { return []string{"RS256", "RS384", "RS512"} }
-
 func ecdsaOrPKCS1() []string {
 	return []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512"}
 }

@@ -48,6 +48,8 @@ type Profile struct {
 	// Header lists the further header members, besides alg, kid and typ.
 	Header []Member
 	KeyID  KeyIDRule
+	// Delivery says how the receiver comes by the public key.
+	Delivery Delivery
 
 	Issuer   Party
 	Subject  Party
@@ -92,6 +94,24 @@ type Profile struct {
 	// Example is a grant that Check accepts; the documentation shows it.
 	Example Example
 }
+
+// Delivery says how a receiver comes by the public key; the rotation of the
+// key set has to fit.
+type Delivery string
+
+// The ways in which a receiver comes by a public key.
+const (
+	// DeliverJWKS: it fetches the JWKS, or takes a copy of it.
+	DeliverJWKS Delivery = "JWKS"
+	// DeliverUpload: a person uploads each key or certificate, so that a new
+	// version may only sign once that is done: publish_before: manual.
+	DeliverUpload Delivery = "uploaded by a person"
+	// DeliverImport: it makes the key pair itself, and the private half is
+	// imported into the HSM.
+	DeliverImport Delivery = "made by the receiver"
+	// DeliverHeader: each assertion carries it.
+	DeliverHeader Delivery = "in the header"
+)
 
 // table holds the rows in the order of the documentation.
 var table = sync.OnceValue(func() []*Profile {

@@ -1,3 +1,115 @@
 package profile
 
-func directRows() []*Profile { return nil }
+import "time"
+
+// directRows are the profiles of JWTs that are themselves the credential of an
+// API request.
+func directRows() []*Profile {
+	rows := append(cloudRows(), appleRows()...)
+	for _, p := range rows {
+		p.Family, p.JTI = Direct, JTINone
+	}
+	return rows
+}
+
+func cloudRows() []*Profile {
+	return []*Profile{
+		{
+			Name:       "google-self-signed",
+			Title:      "Google APIs, self-signed JWT",
+			Source:     "Google AIP-4111: Self-signed JWT; Using OAuth 2.0 for Server to Server Applications, addendum",
+			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDFromReceiver, Delivery: DeliverUpload,
+			Issuer:          Party{From: FromIssuer, Form: "the service account's email address", Check: emailAddress},
+			Subject:         Party{From: FromIssuer},
+			Audience:        AudienceRule{Form: AudienceString, Is: "https://, the API's host and one slash", Check: hostURL},
+			DefaultLifetime: time.Hour, MaxLifetime: time.Hour, ExactLifetime: true,
+			Send:     SendBearer,
+			Register: "As google-service-account.",
+			Notes:    "A JWT with both aud and scope is refused, so scope can't be allowed here.",
+			Example: Example{Alg: "RS256", Issuer: "batch@project.iam.gserviceaccount.com", KeyID: "370ab79b4513eb9bad7c9bd16a95cb76b5b2a56a",
+				Audiences: []string{"https://pubsub.googleapis.com/"}},
+		},
+		{
+			Name:       "github-app",
+			Title:      "GitHub App",
+			Source:     "GitHub Docs: Generating a JSON Web Token (JWT) for a GitHub App; gr2m/universal-github-app-jwt",
+			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverImport,
+			Issuer:          Party{From: FromClientID, Form: "the app's client ID"},
+			Audience:        AudienceRule{Form: AudienceNone},
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: 9 * time.Minute, BackDate: time.Minute,
+			Send:     SendBearer,
+			Register: "GitHub makes the key: app settings, Private keys, Generate; import it into the HSM and destroy the file.",
+			Notes:    "iat lies 60 s back against clock drift, and exp at most 10 minutes after iat.",
+			Example:  Example{Alg: "RS256", ClientID: "Iv23liExample"},
+		},
+		{
+			Name:       "snowflake",
+			Title:      "Snowflake key-pair authentication",
+			Source:     "Snowflake: Authenticating Snowflake REST APIs with Snowflake, Generate a JWT token",
+			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverUpload,
+			Issuer:          Party{From: FromSubjectKey, Form: isSnowflakeUser, Check: snowflakeUser},
+			Subject:         Party{From: FromSubjectUpper, Form: isSnowflakeUser, Check: snowflakeUser},
+			Audience:        AudienceRule{Form: AudienceNone},
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
+			Send:     SendBearer,
+			Register: "ALTER USER … SET RSA_PUBLIC_KEY; RSA_PUBLIC_KEY_2 takes the next key during a rotation. DESCRIBE USER shows the same fingerprint as iss.",
+			Notes:    "subject is written in upper case. An account locator goes without its region. Send the header X-Snowflake-Authorization-Token-Type: KEYPAIR_JWT.",
+			Example:  Example{Alg: "RS256", Subject: "MYORG-ACCOUNT123.SVC_PAYMENTS"},
+		},
+		{
+			Name:       "coinbase-cdp",
+			Title:      "Coinbase Developer Platform",
+			Source:     "Coinbase Developer Docs: JWT Authentication; coinbase/cdp-sdk typescript/src/auth/utils/jwt.ts",
+			Algorithms: []string{"EdDSA", "ES256"}, Typ: "JWT", Header: []Member{MemberNonce}, KeyID: KeyIDFromReceiver, Delivery: DeliverImport,
+			Issuer:   Party{From: FromLiteral, Literal: "cdp"},
+			Subject:  Party{From: FromKeyID},
+			Audience: literalAudience(AudienceArray, "cdp_service"),
+			Claims: []ClaimRule{
+				{Name: "uris", Form: `a list of "METHOD host/path" strings`, Shape: requestLines},
+			},
+			DefaultLifetime: 2 * time.Minute, MaxLifetime: 2 * time.Minute, NotBefore: true,
+			Send:     SendBearer,
+			Register: "CDP portal, API keys: Coinbase makes the key; import it into the HSM; key_id is the key's ID or full name.",
+			Notes:    "Each REST request has its own uris; a websocket has none.",
+			Example: Example{Alg: "EdDSA", KeyID: "f2b0a1c4-5d6e-4f70-8a91-b2c3d4e5f607",
+				Allow: map[string]any{"uris": []any{"GET api.cdp.coinbase.com/platform/v2/evm/accounts"}}},
+		},
+	}
+}
+
+func appleRows() []*Profile {
+	return []*Profile{
+		{
+			Name:       "apple-client-secret",
+			Title:      "Sign in with Apple, client secret",
+			Source:     "Apple Developer: Creating a client secret",
+			Algorithms: []string{"ES256"}, KeyID: KeyIDFromReceiver, Delivery: DeliverImport,
+			Issuer:          Party{From: FromIssuer, Form: "the 10-character team ID", Check: tenCharacters},
+			Subject:         Party{From: FromClientID, Form: "the app's or the service's ID"},
+			Audience:        literalAudience(AudienceString, "https://appleid.apple.com"),
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: 15777000 * time.Second,
+			Send:     SendClientSecret,
+			Register: "Apple makes the key: Certificates, Identifiers & Profiles, Keys; import the .p8 into the HSM; key_id is its 10-character ID.",
+			Notes:    "Apple takes six months; ask for a fresh secret with each token request instead.",
+			Example:  Example{Alg: "ES256", ClientID: "com.example.web", Issuer: "DEF123GHIJ", KeyID: "ABC123DEFG"},
+		},
+		{
+			Name:       "app-store-connect",
+			Title:      "App Store Connect API, App Store Server API",
+			Source:     "Apple Developer: Generating Tokens for API Requests; Generating JSON Web Tokens for API requests",
+			Algorithms: []string{"ES256"}, Typ: "JWT", KeyID: KeyIDFromReceiver, Delivery: DeliverImport,
+			Issuer:   Party{From: FromIssuer, Form: "the issuer ID of the API keys page"},
+			Audience: literalAudience(AudienceString, "appstoreconnect-v1"),
+			Claims: []ClaimRule{
+				{Name: "bid", Form: "the app's bundle ID as a string", Shape: text},
+				{Name: "scope", Form: `a list of "METHOD /path" strings`, Shape: textList},
+			},
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: 20 * time.Minute,
+			Send:     SendBearer,
+			Register: "Apple makes the key: Users and Access, Integrations; import the .p8 into the HSM; key_id is its ID. Team keys alone.",
+			Notes:    "bid for the App Store Server API alone; scope limits an App Store Connect token to the listed requests.",
+			Example: Example{Alg: "ES256", Issuer: "57246542-96fe-1a63-e053-0824d011072a", KeyID: "2X9R4HXF34",
+				Allow: map[string]any{"scope": []any{"GET /v1/apps?filter[platform]=IOS"}}},
+		},
+	}
+}

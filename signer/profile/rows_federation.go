@@ -1,3 +1,73 @@
 package profile
 
-func federationRows() []*Profile { return nil }
+import "time"
+
+// federationRows are the profiles in which the daemon is an identity provider
+// of its own: a cloud trusts its issuer URL and its JWKS.
+func federationRows() []*Profile {
+	rows := []*Profile{
+		{
+			Name:       "entra-federated",
+			Title:      "Microsoft Entra ID, federated credential",
+			Source:     "Microsoft Entra: Workload identity federation; Create a trust relationship between an app and an external identity provider",
+			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Issuer:  Party{From: FromIssuer, Form: "the https URL of the credential's Issuer, 600 characters at most", Check: shortIssuer},
+			Subject: Party{From: FromSubject, Form: "the credential's Subject identifier, 600 characters at most", Check: atMost600},
+			Audience: AudienceRule{Form: AudienceString, Is: "api://AzureADTokenExchange, or that of a sovereign cloud",
+				Values: []string{"api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"}},
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
+			NotBefore: true, JTI: JTIUUID, Send: SendClientAssertion,
+			Register: "App registration, Certificates & secrets, Federated credentials, Other issuer: the same issuer, subject and audience, letter by letter; the issuer serves discovery and the JWKS.",
+			Example: Example{Alg: "RS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e", Issuer: "https://id.example.com", Subject: "payments-api",
+				Audiences: []string{"api://AzureADTokenExchange"}},
+		},
+		{
+			Name:       "aws-web-identity",
+			Title:      "AWS STS AssumeRoleWithWebIdentity",
+			Source:     "AWS STS API Reference: AssumeRoleWithWebIdentity, WebIdentityToken; IAM User Guide: Create an OIDC identity provider",
+			Algorithms: ecdsaOrPKCS1(), Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Issuer: Party{From: FromIssuer, Form: "an https URL", Check: isPlainURL}, Subject: Party{From: FromSubject},
+			Audience:        AudienceRule{Form: AudienceString, Is: "an audience of the IAM identity provider, sts.amazonaws.com as a rule"},
+			OtherClaims:     true,
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
+			NotBefore: true, JTI: JTIRandom, Send: SendWebIdentity,
+			Register: "IAM, Identity providers: the issuer URL, which serves discovery and the JWKS, and the audience; the role's trust policy names both and the subject.",
+			Example: Example{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
+				Audiences: []string{"sts.amazonaws.com"}},
+		},
+		{
+			Name:       "google-workload-identity",
+			Title:      "Google Cloud workload identity federation",
+			Source:     "Google Cloud: Configure Workload Identity Federation with other identity providers; RFC 8693",
+			Algorithms: []string{"ES256", "RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Issuer: Party{From: FromIssuer, Form: "an https URL", Check: isPlainURL}, Subject: Party{From: FromSubject},
+			Audience:        AudienceRule{Form: AudienceString, Is: "an allowed audience of the provider, by default its full resource name after https:", Check: plainURL},
+			OtherClaims:     true,
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
+			JTI: JTIRandom, Send: SendTokenExchange,
+			Register: "IAM, Workload identity pools: an OIDC provider with the issuer URL, or with the JWKS uploaded, and a mapping of google.subject.",
+			Example: Example{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
+				Audiences: []string{"https://iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/prod/providers/assertd"}},
+		},
+		{
+			Name:       "spiffe-jwt-svid",
+			Title:      "SPIFFE JWT-SVID",
+			Source:     "SPIFFE: The JWT SPIFFE Verifiable Identity Document, sections 2 to 5",
+			Algorithms: []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Issuer:          Party{From: FromIssuer, Optional: true},
+			Subject:         Party{From: FromSubject, Form: "a SPIFFE ID such as spiffe://example.org/payments", Check: spiffeID},
+			Audience:        AudienceRule{Form: AudienceString, Is: "the one service that it is meant for"},
+			OtherClaims:     true,
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
+			JTI: JTIRandom, Send: SendBearer,
+			Register: "The trust domain's bundle: the public keys with use jwt-svid.",
+			Notes:    "The header has alg, kid and typ and nothing else. A narrow audience: the whole trust domain would let each receiver pose as the caller.",
+			Example: Example{Alg: "ES256", Subject: "spiffe://example.org/payments",
+				Audiences: []string{"spiffe://example.org/reports"}},
+		},
+	}
+	for _, p := range rows {
+		p.Family = Federation
+	}
+	return rows
+}

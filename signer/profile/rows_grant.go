@@ -1,3 +1,92 @@
 package profile
 
-func grantRows() []*Profile { return nil }
+import "time"
+
+// grantRows are the profiles of assertions that are themselves the grant: the
+// token endpoint answers with an access token for the subject.
+func grantRows() []*Profile {
+	rows := []*Profile{
+		{
+			Name:       "jwt-bearer",
+			Title:      "Any server with the JWT bearer grant",
+			Source:     "RFC 7523 sections 2.1 and 3",
+			Algorithms: allAlgorithms(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Issuer: Party{From: FromIssuer}, Subject: Party{From: FromSubject},
+			Audience:        AudienceRule{Form: AudienceString, Is: isEither, Check: endpointURL},
+			OtherClaims:     true,
+			DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
+			NotBefore: true, JTI: JTIRandom,
+			Register: "The server's list of trusted issuers: the issuer, the JWKS URL, and the subjects that it may speak for.",
+			Example: Example{Alg: "ES256", Issuer: "https://id.example.com", Subject: "batch-7",
+				Audiences: []string{"https://as.example.com/token"}},
+		},
+		{
+			Name:       "google-service-account",
+			Title:      "Google service account, OAuth 2.0",
+			Source:     "Google: Using OAuth 2.0 for Server to Server Applications, HTTP/REST",
+			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDFromReceiver, Delivery: DeliverUpload,
+			Issuer:   Party{From: FromIssuer, Form: "the service account's email address", Check: emailAddress},
+			Subject:  Party{From: FromSubject, Optional: true, Form: "the user's email address", Check: emailAddress},
+			Audience: literalAudience(AudienceString, "https://oauth2.googleapis.com/token"),
+			Claims: []ClaimRule{
+				{Name: "scope", Form: "the scopes as one string with spaces between", Shape: text},
+				{Name: "target_audience", Form: "the audience of an ID token as a string", Shape: text},
+			},
+			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, JTI: JTINone,
+			Register: "Cloud console or gcloud iam service-accounts keys upload: an X.509 certificate of the key; Google answers with the key ID for key_id.",
+			Notes:    "subject only with domain-wide delegation. Allow scope for access tokens, target_audience for ID tokens.",
+			Example: Example{Alg: "RS256", Issuer: "batch@project.iam.gserviceaccount.com", KeyID: "370ab79b4513eb9bad7c9bd16a95cb76b5b2a56a",
+				Allow: map[string]any{"scope": "https://www.googleapis.com/auth/devstorage.read_only"}},
+		},
+		{
+			Name:       "salesforce",
+			Title:      "Salesforce",
+			Source:     "Salesforce Help: OAuth 2.0 JWT Bearer Flow for Server-to-Server Integration",
+			Algorithms: []string{"RS256"}, KeyID: KeyIDAny, Delivery: DeliverUpload,
+			Issuer:          Party{From: FromClientID, Form: "the consumer key"},
+			Subject:         Party{From: FromSubject, Form: "the user's username"},
+			Audience:        AudienceRule{Form: AudienceString, Is: "https://login.salesforce.com, https://test.salesforce.com or the site's URL", Check: plainURL},
+			DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute, JTI: JTINone,
+			Register: "External client app or connected app, Use digital signatures: an X.509 certificate of the key; the user's profile pre-authorised.",
+			Example: Example{Alg: "RS256", ClientID: "3MVG99OxTyEMCQ3g", Subject: "integration@example.com",
+				Audiences: []string{"https://login.salesforce.com"}},
+		},
+		{
+			Name:       "box",
+			Title:      "Box",
+			Source:     "Box Developer: JWT without SDKs",
+			Algorithms: []string{"RS512", "RS384", "RS256"}, Typ: "JWT", KeyID: KeyIDFromReceiver, Delivery: DeliverUpload,
+			Issuer:   Party{From: FromClientID},
+			Subject:  Party{From: FromSubject, Form: "the enterprise's or the user's ID"},
+			Audience: literalAudience(AudienceString, "https://api.box.com/oauth2/token"),
+			Claims: []ClaimRule{
+				{Name: "box_sub_type", Required: true, Form: "enterprise or user", Shape: oneOf("enterprise", "user")},
+			},
+			DefaultLifetime: 45 * time.Second, MaxLifetime: time.Minute, JTI: JTIRandom,
+			Register: "Developer console, the app's configuration, Add and manage public keys: the PEM public key; Box answers with the key ID for key_id.",
+			Notes:    "jti has 16 to 128 characters; ours has 22. The default life leaves 15 s for a clock that runs ahead.",
+			Example: Example{Alg: "RS512", ClientID: "abc123", Subject: "998877", KeyID: "d4k9x2m1",
+				Set: map[string]any{"box_sub_type": "enterprise"}},
+		},
+		{
+			Name:       "docusign",
+			Title:      "Docusign",
+			Source:     "Docusign Developer: How to get an access token with JWT Grant",
+			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverUpload,
+			Issuer:   Party{From: FromClientID, Form: "the integration key"},
+			Subject:  Party{From: FromSubject, Form: "the impersonated user's ID"},
+			Audience: AudienceRule{Form: AudienceString, Is: "account.docusign.com or account-d.docusign.com, without https://", Check: hostOnly},
+			Claims: []ClaimRule{
+				{Name: "scope", Required: true, Form: "the scopes as one string with spaces between", Shape: text},
+			},
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour, JTI: JTINone,
+			Register: "Apps and Keys, the app's Service Integration: upload the RSA public key; have each user's consent to impersonation once.",
+			Example: Example{Alg: "RS256", ClientID: "7c2b8d7e-83c3-4940-af5e-cda8a50dd73f", Subject: "464f7988-86ef-4da2-ba61-0f6ccf14cb51",
+				Audiences: []string{"account.docusign.com"}, Set: map[string]any{"scope": "signature impersonation"}},
+		},
+	}
+	for _, p := range rows {
+		p.Family, p.Send = Grants, SendGrant
+	}
+	return rows
+}

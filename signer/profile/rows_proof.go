@@ -1,3 +1,48 @@
 package profile
 
-func proofRows() []*Profile { return nil }
+import "time"
+
+// proofRows are the profiles of JWTs that accompany or are a request. Each
+// wants a key set of its own.
+func proofRows() []*Profile {
+	return []*Profile{
+		{
+			Name: "dpop", Family: Proof,
+			Title:      "DPoP proof",
+			Source:     "RFC 9449 sections 4.2, 7 and 8",
+			Algorithms: allAlgorithms(), Typ: "dpop+jwt", Header: []Member{MemberJWK}, KeyID: KeyIDAny, Delivery: DeliverHeader,
+			Audience: AudienceRule{Form: AudienceNone},
+			Claims: []ClaimRule{
+				{Name: "htm", Required: true, Form: "the HTTP method in upper case", Shape: httpMethod},
+				{Name: "htu", Required: true, Form: "the request's https URL", Shape: targetURI},
+				{Name: "ath", Form: "the base64url SHA-256 of the access token, 43 characters", Shape: tokenHash},
+				{Name: "nonce", Form: "the server's nonce", Shape: serverNonce},
+			},
+			DefaultLifetime: time.Minute, MaxLifetime: time.Minute, NoExpiry: true,
+			JTI: JTIRandom, Send: SendDPoP, OwnKey: true,
+			Register: "Nothing: the public key travels in the header. Servers may ask for dpop_bound_access_tokens in the client metadata.",
+			Notes:    "No exp: the receiver judges by iat. Query and fragment of htu are left out as section 4.2 says. Allow htu by exact URL where the calls are known.",
+			Example: Example{Alg: "ES256", Allow: map[string]any{
+				"htm": "POST", "htu": "https://as.example.com/token", "ath": "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo", "nonce": "eyJ7S_zG.eyJH0-Z.HX4w-7v"}},
+		},
+		{
+			Name: "request-object", Family: Proof,
+			Title:      "Signed authorization request (JAR)",
+			Source:     "RFC 9101 sections 4, 5 and 10; FAPI 2.0 Message Signing section 5.3",
+			Algorithms: allAlgorithms(), Typ: "oauth-authz-req+jwt", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Issuer:        Party{From: FromClientID},
+			Audience:      issuerAudience(),
+			ClientIDClaim: true, Forbidden: []string{"request", "request_uri"},
+			Claims:          []ClaimRule{{Name: "response_type", Required: true, Form: "the response type as a string", Shape: text}},
+			OtherClaims:     true,
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
+			NotBefore: true, JTI: JTIRandom, Send: SendRequestParameter, OwnKey: true,
+			Register: "Client metadata: jwks_uri as for client authentication; request_object_signing_alg; require_signed_request_object.",
+			Notes:    "There is no sub: with sub = client_id a request object would pass as a client assertion. The authorization request's parameters are the claims.",
+			Example: Example{Alg: "PS256", ClientID: "s6BhdRkqt3", Audiences: []string{"https://as.bank.example"},
+				Set: map[string]any{"response_type": "code", "redirect_uri": "https://app.example.com/cb"},
+				Allow: map[string]any{"scope": "accounts", "state": "af0ifjsldkj",
+					"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}},
+		},
+	}
+}

@@ -23,6 +23,8 @@ const (
 	// SendRequestParameter: the request parameter of an authorization or a
 	// pushed authorization request (RFC 9101 section 5).
 	SendRequestParameter Send = "request"
+	// SendCustom: as the receiver says.
+	SendCustom Send = "custom"
 )
 
 // AssertionType is the URN that goes with the assertion in its request: the

@@ -104,16 +104,17 @@ func (p *Profile) checkKey(s Settings, found *contradictions) {
 // needs must be there, one that it does not use must not claim otherwise.
 func (p *Profile) checkParties(s Settings, found *contradictions) {
 	given := map[string]string{"client_id": s.ClientID, "issuer": s.Issuer, "subject": s.Subject}
-	for _, claim := range []struct {
-		name  string
-		party Party
-	}{{"iss", p.Issuer}, {"sub", p.Subject}} {
-		p.checkParty(claim.name, claim.party, given, found)
+	checkParty("iss", p.Issuer, given, found)
+	if p.Subject.setting() != p.Issuer.setting() {
+		checkParty("sub", p.Subject, given, found)
 	}
-	p.checkUnused(given, found)
+	// A client_id may always be given: the token request needs it too. An
+	// issuer or a subject would silently not appear.
+	p.checkUnused("issuer", "iss", p.Issuer, given, found)
+	p.checkUnused("subject", "sub", p.Subject, given, found)
 }
 
-func (p *Profile) checkParty(claim string, party Party, given map[string]string, found *contradictions) {
+func checkParty(claim string, party Party, given map[string]string, found *contradictions) {
 	setting := party.setting()
 	value, known := given[setting]
 	switch {
@@ -126,16 +127,16 @@ func (p *Profile) checkParty(claim string, party Party, given map[string]string,
 	}
 }
 
-// checkUnused refuses an issuer or a subject that would silently not appear.
-// A client_id may always be given: the token request needs it too.
-func (p *Profile) checkUnused(given map[string]string, found *contradictions) {
-	for setting, claim := range map[string]Party{"issuer": p.Issuer, "subject": p.Subject} {
-		value := given[setting]
-		if value == "" || p.Issuer.setting() == setting || p.Subject.setting() == setting || value == given[claim.setting()] {
-			continue
-		}
-		found.add(setting, "fills that claim from "+or(string(claim.From), "nothing"), fmt.Sprintf("sets %q", value), "remove "+setting)
+func (p *Profile) checkUnused(setting, claim string, party Party, given map[string]string, found *contradictions) {
+	value := given[setting]
+	if value == "" || p.Issuer.setting() == setting || p.Subject.setting() == setting || value == given[party.setting()] {
+		return
 	}
+	rule := "writes no " + claim
+	if party.From != FromNothing {
+		rule = "takes " + claim + " from " + string(party.From)
+	}
+	found.add(setting, rule, fmt.Sprintf("sets %q", value), "remove "+setting)
 }
 
 func (p *Profile) checkAudiences(s Settings, found *contradictions) {
@@ -183,12 +184,12 @@ func (p *Profile) checkClaims(s Settings, found *contradictions) {
 	for _, name := range s.RequiredClaims {
 		p.checkClaimName("claims.require.", name, found)
 	}
-	for name, value := range s.ForcedClaims {
+	for _, name := range sortedNames(s.ForcedClaims) {
 		if !p.checkClaimName("claims.set.", name, found) {
 			continue
 		}
 		var refused *ClaimError
-		if _, err := p.shape(name, value); errors.As(err, &refused) {
+		if _, err := p.shape(name, s.ForcedClaims[name]); errors.As(err, &refused) {
 			found.add("claims.set."+name, refused.Detail, "sets another value", "write it in that form")
 		}
 	}
