@@ -1,0 +1,219 @@
+// Package keyring holds the configured key sets against the key pairs that are
+// on the HSM, and tells for any moment which version of a set signs and which
+// public keys are published.
+//
+// It keeps no state of its own: what a version is follows from the labels on
+// the token, the rotation settings and the clock (jwks.Schedule). A Ring is
+// immutable; when the HSM's inventory or the configuration changes, a new one
+// takes its place.
+package keyring
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/signer"
+)
+
+// ErrKey is the kind of every complaint about a key pair on the HSM.
+var ErrKey = errors.New("key refused")
+
+// Set is a key set as the configuration has it.
+type Set struct {
+	Name     string
+	Alg      string // JOSE algorithm of every version
+	Raw      bool   // raw signatures alone; otherwise assertions alone
+	Rotation jwks.Rotation
+
+	// An existing key is adopted by naming its label, its ID, or both.
+	Label   string
+	ID      []byte
+	Created time.Time // of an adopted key; zero for "before all others"
+}
+
+func (s Set) adopts() bool { return s.Label != "" || len(s.ID) > 0 }
+
+// Pair is a key pair as the HSM reports it.
+type Pair struct {
+	Label        string
+	ID           []byte
+	Ref          [32]byte // SHA-256 of the SubjectPublicKeyInfo
+	Public       crypto.PublicKey
+	Certificates []*x509.Certificate
+	Problem      string // why this pair can't be used; empty where it can
+}
+
+// Ring answers which key signs. It is safe for concurrent use.
+type Ring struct {
+	now  func() time.Time
+	sets map[string]*entry
+}
+
+// entry is one key set with its versions on the HSM.
+type entry struct {
+	set      Set
+	versions []jwks.Version
+	keys     map[string]signer.Key // by kid
+	plan     atomic.Pointer[plan]
+}
+
+// plan is a schedule and the span of time for which it holds.
+type plan struct {
+	jwks.Plan
+	from time.Time
+}
+
+// New holds the sets against the pairs. Every pair that belongs to a set must
+// be usable: one that is not is refused by name (ErrKey), as are two pairs
+// under one label and one pair that serves two sets. A set without any pair is
+// no error here; Missing lists those.
+func New(sets []Set, pairs []Pair, now func() time.Time) (*Ring, error) {
+	r := &Ring{now: now, sets: make(map[string]*entry, len(sets))}
+	owner := make(map[[32]byte]string)
+	var problems []error
+	for _, set := range sets {
+		e, err := newEntry(set, pairs)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		problems = append(problems, claim(owner, e)...)
+		r.sets[set.Name] = e
+	}
+	return r, errors.Join(problems...)
+}
+
+// claim notes which set each pair serves and refuses a pair that serves two:
+// a raw signature made with it would forge the other's assertions.
+func claim(owner map[[32]byte]string, e *entry) (problems []error) {
+	for kid, key := range e.keys {
+		if other, taken := owner[key.Ref]; taken {
+			problems = append(problems, fmt.Errorf("%w: key pair %s serves both %q and %q; give each key set a pair of its own",
+				ErrKey, kid, other, e.set.Name))
+		}
+		owner[key.Ref] = e.set.Name
+	}
+	return problems
+}
+
+func newEntry(set Set, pairs []Pair) (*entry, error) {
+	e := &entry{set: set, keys: make(map[string]signer.Key)}
+	var problems []error
+	for _, f := range survey(set, pairs) {
+		if f.Err != nil {
+			problems = append(problems, f.Err)
+			continue
+		}
+		e.versions = append(e.versions, f.Version)
+		e.keys[f.Version.Kid] = f.Key
+	}
+	if err := jwks.CheckVersions(e.versions); err != nil {
+		problems = append(problems, fmt.Errorf("%w: key set %q: %w", ErrKey, set.Name, err))
+	}
+	return e, errors.Join(problems...)
+}
+
+// current is the schedule of this moment, computed anew only when the last one
+// has run out or the clock went back.
+func (e *entry) current(now time.Time) *plan {
+	if p := e.plan.Load(); p != nil && !now.Before(p.from) && (p.NextChange.IsZero() || now.Before(p.NextChange)) {
+		return p
+	}
+	p := &plan{Plan: jwks.Schedule(e.versions, e.set.Rotation, now), from: now}
+	e.plan.Store(p)
+	return p
+}
+
+// SigningKey implements signer.Keys.
+func (r *Ring) SigningKey(set string) (signer.Key, error) {
+	e, ok := r.sets[set]
+	if !ok {
+		return signer.Key{}, fmt.Errorf("%w: the HSM holds no usable key of set %q", signer.ErrNoKey, set)
+	}
+	p := e.current(r.now())
+	if p.Signing == nil {
+		return signer.Key{}, fmt.Errorf("%w: key set %q: %s", signer.ErrNoKey, set, p.Reason)
+	}
+	return e.keys[p.Signing.Kid], nil
+}
+
+// Plan is the schedule of a key set at this moment.
+func (r *Ring) Plan(set string) (jwks.Plan, bool) {
+	e, ok := r.sets[set]
+	if !ok {
+		return jwks.Plan{}, false
+	}
+	return e.current(r.now()).Plan, true
+}
+
+// Sets lists the key sets by name.
+func (r *Ring) Sets() []Set {
+	var sets []Set
+	for _, name := range slices.Sorted(maps.Keys(r.sets)) {
+		sets = append(sets, r.sets[name].set)
+	}
+	return sets
+}
+
+// Key is a version of a set by its kid.
+func (r *Ring) Key(set, kid string) (signer.Key, bool) {
+	e, ok := r.sets[set]
+	if !ok {
+		return signer.Key{}, false
+	}
+	key, ok := e.keys[kid]
+	return key, ok
+}
+
+// Published lists the public keys of the given sets that are in the JWKS at
+// this moment, and when that list changes next (zero for never).
+func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
+	for _, name := range sets {
+		e, ok := r.sets[name]
+		if !ok {
+			continue
+		}
+		p := e.current(r.now())
+		for _, v := range p.Published() {
+			keys = append(keys, e.keys[v.Kid].Key)
+		}
+		next = earlier(next, p.NextChange)
+	}
+	return keys, next
+}
+
+// AssertionSets names the sets whose keys the JWKS shows.
+func (r *Ring) AssertionSets() []string {
+	var names []string
+	for _, set := range r.Sets() {
+		if !set.Raw {
+			names = append(names, set.Name)
+		}
+	}
+	return names
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// Missing names the sets of which no version signs now, each with the reason.
+func (r *Ring) Missing() []error {
+	var missing []error
+	for _, set := range r.Sets() {
+		if _, err := r.SigningKey(set.Name); err != nil {
+			missing = append(missing, err)
+		}
+	}
+	return missing
+}

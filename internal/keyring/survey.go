@@ -1,0 +1,110 @@
+package keyring
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/signer"
+)
+
+// Finding is a key pair on the HSM that belongs to a key set, usable or not.
+type Finding struct {
+	Set     string
+	Label   string
+	Version jwks.Version // zero where Err is set
+	Key     signer.Key   // zero where Err is set
+	Err     error        // wraps ErrKey: why the pair can't be used
+}
+
+// Survey lists every pair that belongs to one of the sets, in the order of the
+// sets.
+func Survey(sets []Set, pairs []Pair) []Finding {
+	var found []Finding
+	for _, set := range sets {
+		found = append(found, survey(set, pairs)...)
+	}
+	return found
+}
+
+func survey(set Set, pairs []Pair) []Finding {
+	var found []Finding
+	for _, pair := range pairs {
+		created, mine, err := belongs(set, pair)
+		if !mine && err == nil {
+			continue
+		}
+		f := Finding{Set: set.Name, Label: pair.Label, Err: err}
+		if err == nil {
+			f.Version, f.Key, f.Err = versionOf(set, pair, created)
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// versionOf makes a version of a pair that belongs to the set, or refuses it.
+func versionOf(set Set, pair Pair, created time.Time) (jwks.Version, signer.Key, error) {
+	refuse := func(err error) (jwks.Version, signer.Key, error) {
+		return jwks.Version{}, signer.Key{}, fmt.Errorf("%w: %q of key set %q: %w", ErrKey, pair.Label, set.Name, err)
+	}
+	if pair.Problem != "" {
+		return refuse(errors.New(pair.Problem))
+	}
+	if !fits(set.Alg, pair.Public) {
+		return refuse(fmt.Errorf("it does not sign %s; change alg, or generate a key for it", set.Alg))
+	}
+	kid, err := jwks.Thumbprint(pair.Public)
+	if err != nil {
+		return refuse(err)
+	}
+	public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: pair.Certificates}
+	return jwks.Version{Kid: kid, Label: pair.Label, Created: created, Adopted: adopted(set, pair)},
+		signer.Key{Key: public, Set: set.Name, Ref: pair.Ref}, nil
+}
+
+// belongs tells whether a pair is the set's by its label or by adoption. A
+// label that begins like the set's but holds no time is an error: a typing
+// mistake there must not quietly hide a key.
+func belongs(set Set, pair Pair) (created time.Time, mine bool, err error) {
+	if adopted(set, pair) {
+		return set.Created, true, nil
+	}
+	prefix := set.Name + "/"
+	if len(pair.Label) <= len(prefix) || pair.Label[:len(prefix)] != prefix {
+		return time.Time{}, false, nil
+	}
+	_, created, err = jwks.ParseLabel(pair.Label)
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return created, true, nil
+}
+
+func adopted(set Set, pair Pair) bool {
+	return set.adopts() &&
+		(set.Label == "" || set.Label == pair.Label) &&
+		(len(set.ID) == 0 || bytes.Equal(set.ID, pair.ID))
+}
+
+var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
+
+// fits tells whether a key can sign with the algorithm.
+func fits(alg string, public crypto.PublicKey) bool {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		return curves[alg] != nil && key.Curve == curves[alg]
+	case ed25519.PublicKey:
+		return alg == "EdDSA" || alg == "Ed25519"
+	case *rsa.PublicKey:
+		return len(alg) == 5 && (alg[:2] == "RS" || alg[:2] == "PS")
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package signer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/signer/profile"
+)
+
+// Assertion is a signed JWT and what the caller needs to know of it.
+type Assertion struct {
+	Compact   string // the JWS in compact form: a credential, never logged
+	Kid       string
+	Alg       string
+	JTI       string
+	Client    string
+	Grant     string
+	Profile   string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+// Assert answers one request for an assertion. A refusal by policy is a
+// *policy.Refusal; the other errors wrap one of the package's sentinels.
+func (s *Signer) Assert(ctx context.Context, caller policy.Caller, req policy.Request) (Assertion, error) {
+	rec := &Record{Time: s.now(), Kind: KindAssertion, Caller: caller, Audience: req.Audience, Grant: req.Grant}
+	assertion, err := s.assert(ctx, caller, req, rec)
+	if err := s.release(ctx, rec, err); err != nil {
+		return Assertion{}, err
+	}
+	return assertion, nil
+}
+
+// assert does all but the record, and notes in rec what is known so far.
+func (s *Signer) assert(ctx context.Context, caller policy.Caller, req policy.Request, rec *Record) (Assertion, error) {
+	grant, err := s.policy.Load().Decide(caller, req)
+	if err != nil {
+		return Assertion{}, err
+	}
+	rec.grant(grant)
+	leave, err := s.enter(grant.Client(), grant.InFlight())
+	if err != nil {
+		return Assertion{}, err
+	}
+	defer leave()
+	ticket, err := s.prepare(grant)
+	if err != nil {
+		return Assertion{}, err
+	}
+	rec.Kid, rec.JTI = ticket.key.Kid, ticket.token.JTI
+	return s.issue(ctx, ticket)
+}
+
+// ticket is a decided, limited and built assertion: what issue signs, and the
+// only thing that it signs.
+type ticket struct {
+	grant policy.Grant
+	key   Key
+	token profile.Token
+}
+
+// prepare pins the key, takes the budgets and builds header and claims. The
+// key comes first, so that no budget is spent where nothing can sign.
+func (s *Signer) prepare(grant policy.Grant) (ticket, error) {
+	if !grant.Valid() {
+		return ticket{}, fmt.Errorf("signer: a grant that no policy made")
+	}
+	key, err := s.keys.SigningKey(grant.Key())
+	if err != nil {
+		return ticket{}, err
+	}
+	if err := s.limit(grant.Client(), grant.Name(), grant.Key()); err != nil {
+		return ticket{}, err
+	}
+	if kid := grant.KeyID(); kid != "" {
+		key.Kid = kid // the receiver names keys itself
+	}
+	token, err := s.build(grant, key)
+	return ticket{grant: grant, key: key, token: token}, err
+}
+
+func (s *Signer) build(grant policy.Grant, key Key) (profile.Token, error) {
+	p, ok := profile.Lookup(grant.Profile())
+	if !ok {
+		return profile.Token{}, fmt.Errorf("signer: unknown profile %q", grant.Profile())
+	}
+	return p.Build(profile.Input{
+		Alg: key.Alg, Kid: key.Kid, Public: key.Public, Certificates: key.Certificates,
+		ClientID: grant.ClientID(), Issuer: grant.Issuer(), Subject: grant.Subject(),
+		Audience: grant.Audience(), Claims: grant.Claims(), Lifetime: grant.Lifetime(),
+		Now: s.now(), Random: s.random,
+	})
+}
+
+// issue signs what was prepared.
+func (s *Signer) issue(ctx context.Context, t ticket) (Assertion, error) {
+	claims, err := json.Marshal(t.token.Claims)
+	if err != nil {
+		return Assertion{}, fmt.Errorf("signer: claims: %w", err)
+	}
+	compact, err := s.compact(ctx, t.key, t.token.Header, claims)
+	if err != nil {
+		return Assertion{}, err
+	}
+	return Assertion{
+		Compact: compact, Kid: t.key.Kid, Alg: t.key.Alg, JTI: t.token.JTI,
+		Client: t.grant.Client(), Grant: t.grant.Name(), Profile: t.grant.Profile(),
+		IssuedAt: t.token.IssuedAt, ExpiresAt: t.token.ExpiresAt,
+	}, nil
+}

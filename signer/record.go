@@ -1,0 +1,69 @@
+package signer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/assertd/assertd/signer/policy"
+)
+
+// The kinds of record.
+const (
+	KindAssertion = "assertion"
+	KindRaw       = "raw"
+)
+
+// Record is what the audit log is told of one decision. It never holds the
+// assertion, and of claims it holds names, and values only where the grant
+// marks them loggable.
+type Record struct {
+	Time     time.Time
+	Kind     string
+	Caller   policy.Caller
+	Client   string
+	Grant    string
+	Key      string
+	Kid      string
+	Profile  string
+	Audience string
+	JTI      string
+	Hash     string // of a raw signature, as the next two
+	Padding  string
+	Digest   []byte
+	Lifetime time.Duration
+	Claims   []string
+	Loggable map[string]any
+	Err      error // nil where allowed; else why not
+	Latency  time.Duration
+}
+
+// release writes the record of a decision and then, only then, lets its
+// outcome pass.
+func (s *Signer) release(ctx context.Context, rec *Record, outcome error) error {
+	rec.Err = outcome
+	rec.Latency = s.now().Sub(rec.Time)
+	if err := s.recorder.Record(ctx, *rec); err != nil {
+		return fmt.Errorf("%w: %w", ErrAudit, err)
+	}
+	return outcome
+}
+
+func (r *Record) grant(g policy.Grant) {
+	r.Client, r.Grant, r.Key, r.Profile = g.Client(), g.Name(), g.Key(), g.Profile()
+	r.Audience, r.Lifetime = g.Audience(), g.Lifetime()
+	claims := g.Claims()
+	for name := range claims {
+		r.Claims = append(r.Claims, name)
+	}
+	slices.Sort(r.Claims)
+	for _, name := range g.Loggable() {
+		if value, ok := claims[name]; ok {
+			if r.Loggable == nil {
+				r.Loggable = make(map[string]any)
+			}
+			r.Loggable[name] = value
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package signer
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// joseKey lets go-jose sign with a pinned key version of the HSM. go-jose's own
+// cryptosigner can't be used: it asks PSS for an automatic salt length, which
+// PKCS#11 has no word for.
+type joseKey struct {
+	ctx    context.Context // of the one request that this signer is made for
+	signer *Signer
+	key    Key
+}
+
+var _ jose.OpaqueSigner = (*joseKey)(nil)
+
+// Public is the pinned key; go-jose takes the kid of the header from here.
+func (k *joseKey) Public() *jose.JSONWebKey {
+	return &jose.JSONWebKey{Key: k.key.Public, KeyID: k.key.Kid, Algorithm: k.key.Alg, Use: "sig"}
+}
+
+// Algs is the one algorithm of the key set.
+func (k *joseKey) Algs() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.SignatureAlgorithm(k.key.Alg)}
+}
+
+// SignPayload signs the JWS signing input in the HSM.
+func (k *joseKey) SignPayload(payload []byte, alg jose.SignatureAlgorithm) ([]byte, error) {
+	if string(alg) != k.key.Alg {
+		return nil, fmt.Errorf("signer: key %s signs %s, not %s", k.key.Kid, k.key.Alg, alg)
+	}
+	a, err := algorithmOf(k.key.Alg)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := k.signer.sign(k.ctx, k.key, a.digest(payload), a.opts)
+	if err != nil {
+		return nil, err
+	}
+	return a.jose(signature)
+}
+
+// compact signs claims under a header and gives the JWS in compact form
+// (RFC 7515 section 7.1). alg and kid come from the key; no other part of the
+// header may name them.
+func (s *Signer) compact(ctx context.Context, key Key, header map[string]any, claims []byte) (string, error) {
+	options := &jose.SignerOptions{}
+	for name, value := range header {
+		if name == "alg" || name == "kid" {
+			return "", fmt.Errorf("signer: the profile must not set the header %q", name)
+		}
+		options.WithHeader(jose.HeaderKey(name), value)
+	}
+	joseSigner, err := jose.NewSigner(jose.SigningKey{
+		Algorithm: jose.SignatureAlgorithm(key.Alg),
+		Key:       &joseKey{ctx: ctx, signer: s, key: key},
+	}, options)
+	if err != nil {
+		return "", fmt.Errorf("signer: %w", err)
+	}
+	jws, err := joseSigner.Sign(claims)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
+
+// sign has the HSM sign a digest and, as configured, verifies the signature
+// with the public key before anyone sees it.
+func (s *Signer) sign(ctx context.Context, key Key, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	var check func([]byte) error
+	if s.verifiesNext() {
+		check = func(signature []byte) error { return verify(key.Public, digest, signature, opts) }
+	}
+	signature, err := s.hsm.Sign(ctx, key, digest, opts, check)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrHSM, err)
+	}
+	return signature, nil
+}
+
+func (s *Signer) verifiesNext() bool {
+	return s.verify == VerifyAlways || s.unproven.Add(1)%SampleEvery == 1
+}
+
+// Probe makes and verifies one signature with the key that the set signs with
+// now. Opening sessions or reading token information proves nothing of an HSM;
+// this does.
+func (s *Signer) Probe(ctx context.Context, set string) error {
+	key, err := s.keys.SigningKey(set)
+	if err != nil {
+		return err
+	}
+	a, err := algorithmOf(key.Alg)
+	if err != nil {
+		return err
+	}
+	digest := a.digest([]byte("assertd readiness probe"))
+	check := func(signature []byte) error { return verify(key.Public, digest, signature, a.opts) }
+	if _, err := s.hsm.Sign(ctx, key, digest, a.opts, check); err != nil {
+		return fmt.Errorf("%w: %w", ErrHSM, err)
+	}
+	return nil
+}
