@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,10 @@ const (
 	maxHashed = 512 << 20
 	// hashCacheSize is how many programs' hashes are remembered.
 	hashCacheSize = 1024
+	// settled is the age from which a file's change time tells versions apart. A
+	// clock that ticks every few milliseconds gives two writes in quick succession
+	// the same one, so the hash of a younger file is not remembered.
+	settled = 2 * time.Second
 )
 
 // fileVersion tells one content of a file from another: any write changes ctime,
@@ -36,6 +41,7 @@ type hashCache struct {
 	byFile map[fileVersion]*list.Element
 	recent *list.List // of hashEntry, the most recent first
 	size   int
+	now    func() time.Time
 	// reading is held while a file is read, so that callers can't occupy more
 	// than one core with it.
 	reading sync.Mutex
@@ -46,9 +52,11 @@ type hashEntry struct {
 	sum     string
 }
 
-func newHashCache(size int) *hashCache {
-	return &hashCache{byFile: make(map[fileVersion]*list.Element), recent: list.New(), size: size}
+func newHashCache(size int, now func() time.Time) *hashCache {
+	return &hashCache{byFile: make(map[fileVersion]*list.Element), recent: list.New(), size: size, now: now}
 }
+
+func (v fileVersion) changed() time.Time { return time.Unix(v.ctimeS, v.ctNs) }
 
 // sum returns the hash of the file behind an O_PATH descriptor.
 func (c *hashCache) sum(pathFD int) (string, error) {
@@ -71,7 +79,9 @@ func (c *hashCache) sum(pathFD int) (string, error) {
 	if read != version {
 		return "", errors.New("the program's file changed while it was read")
 	}
-	c.put(version, sum)
+	if age := c.now().Sub(version.changed()); age > settled {
+		c.put(version, sum)
+	}
 	return sum, nil
 }
 

@@ -1,0 +1,240 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+)
+
+// route is one call of the API. The body is nil for GET.
+type route struct {
+	method, path string
+	handle       func(s *Server, ctx context.Context, peer Peer, body []byte) (answer, error)
+}
+
+// routes is the whole API.
+var routes = []route{
+	{http.MethodPost, "/v1/assertions", (*Server).assert},
+	{http.MethodPost, "/v1/assertions/batch", (*Server).assertBatch},
+	{http.MethodPost, "/v1/sign", (*Server).sign},
+	{http.MethodGet, "/v1/grants", (*Server).grants},
+	{http.MethodGet, "/v1/keys", (*Server).keys},
+	{http.MethodGet, "/v1/jwks", (*Server).jwks},
+	{http.MethodGet, "/v1/health", (*Server).health},
+	{http.MethodGet, "/v1/ready", (*Server).ready},
+}
+
+func (s *Server) assert(ctx context.Context, peer Peer, body []byte) (answer, error) {
+	req, err := decodeAssertion(body)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(s.service.Assert(ctx, peer, req))
+}
+
+func (s *Server) assertBatch(ctx context.Context, peer Peer, body []byte) (answer, error) {
+	req, err := decodeBatch(body)
+	if err != nil {
+		return answer{}, err
+	}
+	results := s.service.AssertBatch(ctx, peer, req.Requests)
+	if len(results) != len(req.Requests) {
+		return answer{}, errors.New("the service gave another number of results than there were requests")
+	}
+	return jsonAnswer(BatchResponse{results}, nil)
+}
+
+func (s *Server) sign(ctx context.Context, peer Peer, body []byte) (answer, error) {
+	req, err := decodeSign(body)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(s.service.Sign(ctx, peer, req))
+}
+
+func (s *Server) grants(ctx context.Context, peer Peer, _ []byte) (answer, error) {
+	return jsonAnswer(s.service.Grants(ctx, peer))
+}
+
+func (s *Server) keys(ctx context.Context, peer Peer, _ []byte) (answer, error) {
+	return jsonAnswer(s.service.Keys(ctx, peer))
+}
+
+func (s *Server) jwks(ctx context.Context, _ Peer, _ []byte) (answer, error) {
+	set, err := s.service.JWKS(ctx)
+	return answer{status: http.StatusOK, mediaType: jwksType, body: set}, err
+}
+
+func (s *Server) health(context.Context, Peer, []byte) (answer, error) {
+	return jsonAnswer(HealthResponse{Status: "ok", Version: s.opts.Version}, nil)
+}
+
+func (s *Server) ready(ctx context.Context, _ Peer, _ []byte) (answer, error) {
+	ready, err := s.service.Ready(ctx)
+	a, err := jsonAnswer(ready, err)
+	if !ready.Ready {
+		a.status, a.retryAfter = http.StatusServiceUnavailable, retryOverloaded
+	}
+	return a, err
+}
+
+// ServeHTTP answers one request; every way ends in exactly one answer.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := s.opts.Now()
+	s.flight.enter()
+	defer s.flight.leave()
+	id := s.newRequestID()
+	c := connOf(r)
+	matched, err := s.admit(c, r)
+	var a answer
+	if err == nil {
+		a, err = s.call(matched, id, c, r)
+	}
+	if err != nil {
+		a = s.problemAnswer(err, id, r)
+	}
+	if c == nil || c.excess || s.draining.Load() {
+		a.close = true
+	}
+	a.write(w, id)
+	took := s.opts.Now().Sub(start)
+	listener := ""
+	if c != nil {
+		listener = c.known.Load().peer.Listener
+	}
+	s.opts.Observe(Observation{matched.path, listener, a.status, a.code, took})
+	s.opts.Logger.Debug("request", "request_id", id, "method", r.Method, "route", matched.path, "status", a.status, "code", string(a.code), "took", took)
+}
+
+// admit finds the route of a request that may be worked on.
+func (s *Server) admit(c *conn, r *http.Request) (route, error) {
+	if c == nil {
+		return route{}, errors.New("a request that came over no socket of this server's")
+	}
+	c.asked.Store(true)
+	if c.excess {
+		return route{}, Problemf(CodeOverloaded, "%d connections are open, which is the limit; reuse connections and close idle ones", s.opts.MaxConnections).WithRetryAfter(retryOverloaded)
+	}
+	matched, err := findRoute(r)
+	switch {
+	case err != nil:
+		return route{}, err
+	case s.draining.Load() && matched.path != "/v1/health":
+		return matched, NewProblem(CodeDraining, "the daemon is stopping; connect again").WithRetryAfter(retryDraining)
+	case r.Header["Origin"] != nil:
+		return matched, NewProblem(CodeMalformedRequest, "requests of web pages (Origin) are refused")
+	case r.URL.RawQuery != "" || r.URL.ForceQuery:
+		return matched, NewProblem(CodeMalformedRequest, "the API takes no query; put everything into the body")
+	}
+	return matched, nil
+}
+
+func findRoute(r *http.Request) (route, error) {
+	var allowed []string
+	for _, one := range routes {
+		if one.path != r.URL.EscapedPath() {
+			continue
+		}
+		if one.method == r.Method {
+			return one, nil
+		}
+		allowed = append(allowed, one.method)
+	}
+	if allowed == nil {
+		return route{}, NewProblem(CodeNotFound, "the API's paths start with /v1/; openapi.yaml lists them")
+	}
+	allow := strings.Join(allowed, ", ")
+	return route{}, &methodError{Problemf(CodeMethodNotAllowed, "use %s here", allow), allow}
+}
+
+// methodError is the problem method-not-allowed with its Allow header (RFC 9110, section 15.5.6).
+type methodError struct {
+	*Problem
+	allow string
+}
+
+func (e *methodError) Unwrap() error { return e.Problem }
+
+// call reads the body and lets the service answer within its time.
+func (s *Server) call(to route, id string, c *conn, r *http.Request) (a answer, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.opts.Logger.Error("panic", "request_id", id, "route", to.path, "panic", fault, "stack", string(debug.Stack()))
+			a, err = answer{}, NewProblem(CodeInternal, "")
+		}
+	}()
+	buffer := bodies.Get().(*[]byte)
+	defer bodies.Put(buffer)
+	body, err := readBody(r, *buffer)
+	if err != nil {
+		return answer{}, err
+	}
+	// The deadline was the body's. net/http goes on reading while the service
+	// works, to learn that the peer is gone, and would take it for that.
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(WithRequestID(r.Context(), id), s.opts.RequestTimeout)
+	defer cancel()
+	return to.handle(s, ctx, c.peer(), body)
+}
+
+// bodies are buffers that hold the largest body and the byte that is too much.
+// Nothing decoded from one refers to it.
+var bodies = sync.Pool{New: func() any {
+	b := make([]byte, MaxBodyBytes+1)
+	return &b
+}}
+
+// readBody reads a POST's whole body into buffer.
+func readBody(r *http.Request, buffer []byte) ([]byte, error) {
+	if r.Method != http.MethodPost {
+		if r.ContentLength != 0 {
+			return nil, NewProblem(CodeMalformedRequest, "this call takes no body")
+		}
+		return nil, nil
+	}
+	if err := checkMediaType(r.Header); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > MaxBodyBytes {
+		return nil, tooLarge()
+	}
+	n, err := io.ReadFull(r.Body, buffer)
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return nil, tooLarge()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && (r.ContentLength < 0 || int64(n) == r.ContentLength):
+		return buffer[:n], nil
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return nil, NewProblem(CodeTimeout, "the body did not arrive in time; send it at once")
+	}
+	return nil, NewProblem(CodeMalformedRequest, "the body ends early or its framing is wrong")
+}
+
+func tooLarge() error {
+	return Problemf(CodeRequestTooLarge, "a body may have %d bytes", MaxBodyBytes)
+}
+
+func checkMediaType(h http.Header) error {
+	if h["Content-Encoding"] != nil {
+		return NewProblem(CodeUnsupportedMediaType, "send the body without Content-Encoding")
+	}
+	given := h.Get("Content-Type")
+	if given == "application/json" {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(given)
+	if err != nil || kind != "application/json" || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8")) {
+		return NewProblem(CodeUnsupportedMediaType, "send the header Content-Type: application/json")
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package ipc
+
+import (
+	"crypto/rand"
+	"io"
+	"time"
+)
+
+// Options of a [Server]. A zero value means the default.
+type Options struct {
+	Logger  Logger // default: says nothing
+	Version string // of the daemon, for GET /v1/health
+
+	// Wants says which attributes of peers the policy looks at; it is asked for
+	// each request, so that a reload takes effect on connections that are open.
+	Wants func() Attributes
+	// Observe, if set, is told about each request once its answer is written.
+	Observe func(Observation)
+
+	MaxConnections int           // open at once, over all listeners; default 1,024
+	MaxHeaderBytes int           // default 8 KiB; net/http allows 4 KiB on top
+	HeaderTimeout  time.Duration // for a request's header, and to send the first; default 5 s
+	BodyTimeout    time.Duration // for the whole request, header and body; default 10 s
+	RequestTimeout time.Duration // for the service's answer; default 15 s
+	WriteTimeout   time.Duration // from the header to the last byte of the answer; default 30 s
+	IdleTimeout    time.Duration // between requests; default 2 min
+	DrainTimeout   time.Duration // for the answers in flight when Serve's context ends; default 20 s
+
+	Now    func() time.Time // default time.Now
+	Random io.Reader        // for request ids; default crypto/rand.Reader
+}
+
+// Observation is what metrics need to know about an answered request.
+type Observation struct {
+	Route    string // a path of the API, or "" where none was matched
+	Listener string // path of the socket
+	Status   int
+	Code     Code // "" if the request succeeded
+	Duration time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = silent{}
+	}
+	if o.Wants == nil {
+		o.Wants = func() Attributes { return Attributes{} }
+	}
+	if o.Observe == nil {
+		o.Observe = func(Observation) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	o.MaxConnections = orDefault(o.MaxConnections, 1024)
+	o.MaxHeaderBytes = orDefault(o.MaxHeaderBytes, 8<<10)
+	o.HeaderTimeout = orDefault(o.HeaderTimeout, 5*time.Second)
+	o.BodyTimeout = orDefault(o.BodyTimeout, 10*time.Second)
+	o.RequestTimeout = orDefault(o.RequestTimeout, 15*time.Second)
+	o.WriteTimeout = orDefault(o.WriteTimeout, 30*time.Second)
+	o.IdleTimeout = orDefault(o.IdleTimeout, 2*time.Minute)
+	o.DrainTimeout = orDefault(o.DrainTimeout, 20*time.Second)
+	return o
+}
+
+func orDefault[T int | time.Duration](v, otherwise T) T {
+	if v <= 0 {
+		return otherwise
+	}
+	return v
+}
+
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}
