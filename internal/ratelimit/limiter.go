@@ -42,7 +42,10 @@ type budget struct {
 // New makes a limiter whose budgets are unspent. The error wraps [ErrInvalid] and names every budget that is wrong.
 func New(budgets []Budget) (*Limiter, error) {
 	l := &Limiter{}
-	return l, l.Configure(budgets)
+	if err := l.Configure(budgets); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // Configure replaces the budgets. What was spent stays spent in every window that stays, which is one of the same budget name and

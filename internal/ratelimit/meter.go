@@ -22,9 +22,12 @@ type run struct {
 	count       int
 }
 
+// longAgo is before any time that is replayed.
+const longAgo = -10 * maxPer
+
 func newMeter(w Window) meter {
 	if w.Burst > 0 {
-		return &bucket{interval: w.interval(), size: w.Burst}
+		return &bucket{interval: w.interval(), size: w.Burst, full: longAgo}
 	}
 	return &sliding{per: w.Per, grain: max(w.Per/grains, 1), limit: w.Limit}
 }

@@ -1,0 +1,423 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// epoch has no monotonic reading, so tests can set it back.
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func mustNew(t testing.TB, budgets ...Budget) *Limiter {
+	t.Helper()
+	l, err := New(budgets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func mustTake(t testing.TB, l *Limiter, now time.Time, n int, names ...string) {
+	t.Helper()
+	if err := l.Take(now, n, names...); err != nil {
+		t.Fatalf("take %d from %v at %v: %v", n, names, now.Sub(epoch), err)
+	}
+}
+
+func mustExceed(t testing.TB, l *Limiter, now time.Time, n int, names ...string) *Exceeded {
+	t.Helper()
+	err := l.Take(now, n, names...)
+	var exceeded *Exceeded
+	if !errors.As(err, &exceeded) || !errors.Is(err, ErrExceeded) {
+		t.Fatalf("take %d from %v at %v: %v, want it exceeded", n, names, now.Sub(epoch), err)
+	}
+	if exceeded.RetryAfter <= 0 {
+		t.Fatalf("RetryAfter is %v", exceeded.RetryAfter)
+	}
+	return exceeded
+}
+
+func TestStrictWindow(t *testing.T) {
+	l := mustNew(t, Budget{"b", []Window{{Limit: 3, Per: time.Second}}})
+	for range 3 {
+		mustTake(t, l, epoch, 1, "b")
+	}
+	if e := mustExceed(t, l, epoch, 1, "b"); e.RetryAfter != time.Second || e.Budget != "b" || e.Window.Limit != 3 {
+		t.Errorf("exceeded: %+v", e)
+	}
+	mustExceed(t, l, epoch.Add(time.Second-1), 1, "b")
+	mustTake(t, l, epoch.Add(time.Second), 3, "b")
+}
+
+func TestBurstIsApartFromRate(t *testing.T) {
+	l := mustNew(t, Budget{"b", []Window{{Limit: 10, Per: time.Second, Burst: 30}}})
+	mustTake(t, l, epoch, 30, "b")
+	if e := mustExceed(t, l, epoch, 1, "b"); e.RetryAfter != 100*time.Millisecond {
+		t.Errorf("one is back after %v", e.RetryAfter)
+	}
+	mustTake(t, l, epoch.Add(time.Second), 10, "b")
+	mustExceed(t, l, epoch.Add(time.Second), 1, "b")
+	mustTake(t, l, epoch.Add(time.Hour), 30, "b")
+	mustExceed(t, l, epoch.Add(time.Hour), 1, "b")
+}
+
+func TestAllOrNothing(t *testing.T) {
+	l := mustNew(t,
+		Budget{"grant", []Window{{Limit: 10, Per: time.Second}, {Limit: 12, Per: time.Hour}}},
+		Budget{"key", []Window{{Limit: 11, Per: time.Minute}}},
+		Budget{"free", nil})
+	mustTake(t, l, epoch, 10, "grant", "key", "free")
+	later := epoch.Add(time.Second)
+	if e := mustExceed(t, l, later, 2, "grant", "key"); e.Budget != "key" {
+		t.Errorf("exceeded: %v", e)
+	}
+	if left := l.Left(later, "grant"); left[0].Remaining != 10 || left[1].Remaining != 2 {
+		t.Errorf("a refused take spent something: %+v", left)
+	}
+	mustTake(t, l, later, 1, "grant", "key")
+	if e := mustExceed(t, l, later, 2, "grant", "key"); e.Budget != "grant" || e.RetryAfter != time.Hour {
+		t.Errorf("want the longest wait, which is the hour's: %+v", e)
+	}
+}
+
+func TestNameGivenTwiceCountsOnce(t *testing.T) {
+	l := mustNew(t, Budget{"b", []Window{{Limit: 1, Per: time.Second}}})
+	mustTake(t, l, epoch, 1, "b", "b")
+	if left := l.Left(epoch, "b"); left[0].Remaining != 0 {
+		t.Errorf("left: %+v", left)
+	}
+}
+
+func TestWhatCanNeverBe(t *testing.T) {
+	l := mustNew(t, Budget{"b", []Window{{Limit: 5, Per: time.Second}, {Limit: 100, Per: time.Minute, Burst: 3}}})
+	for n, kind := range map[int]error{6: ErrImpossible, 4: ErrImpossible, 0: ErrImpossible, -1: ErrImpossible} {
+		if err := l.Take(epoch, n, "b"); !errors.Is(err, kind) {
+			t.Errorf("take %d: %v", n, err)
+		}
+	}
+	var impossible *Impossible
+	if err := l.Take(epoch, 4, "b"); !errors.As(err, &impossible) || impossible.Window.Burst != 3 {
+		t.Errorf("take over the burst: %v", err)
+	} else if !strings.Contains(err.Error(), "at most 3") {
+		t.Errorf("the error does not say what is possible: %v", err)
+	}
+	if err := l.Take(epoch, 1, "b", "nobody"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("unknown budget: %v", err)
+	}
+	mustTake(t, l, epoch, 3, "b")
+}
+
+func TestClockSetBackRefillsNothing(t *testing.T) {
+	for _, w := range []Window{{Limit: 5, Per: time.Second}, {Limit: 5, Per: time.Second, Burst: 5}} {
+		l := mustNew(t, Budget{"b", []Window{w}})
+		mustTake(t, l, epoch, 5, "b")
+		back := epoch.Add(-time.Hour)
+		e := mustExceed(t, l, back, 5, "b")
+		if e.RetryAfter != time.Hour+time.Second {
+			t.Errorf("%v: wait of %v", w, e.RetryAfter)
+		}
+		mustExceed(t, l, back.Add(time.Minute), 1, "b")
+		mustTake(t, l, back.Add(e.RetryAfter), 5, "b")
+	}
+}
+
+func TestLeft(t *testing.T) {
+	l := mustNew(t, Budget{"b", []Window{{Limit: 5, Per: time.Minute}, {Limit: 10, Per: time.Second, Burst: 20}}})
+	want := []Left{{5, time.Minute, 0, 5, 0}, {10, time.Second, 20, 20, 0}}
+	if got := l.Left(epoch, "b"); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("unspent: %v", got)
+	}
+	mustTake(t, l, epoch, 4, "b")
+	want = []Left{{5, time.Minute, 0, 1, time.Minute - 50*time.Millisecond}, {10, time.Second, 20, 16, 350 * time.Millisecond}}
+	if got := l.Left(epoch.Add(50*time.Millisecond), "b"); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("spent: %v, want %v", got, want)
+	}
+	if l.Left(epoch, "nobody") != nil {
+		t.Error("a budget that isn't there has something left")
+	}
+}
+
+func TestInvalidBudgets(t *testing.T) {
+	for name, budgets := range map[string][]Budget{
+		"no name":        {{"", nil}},
+		"two of a name":  {{"b", nil}, {"b", nil}},
+		"two of a per":   {{"b", []Window{{Limit: 1, Per: time.Second}, {Limit: 2, Per: time.Second}}}},
+		"no limit":       {{"b", []Window{{Per: time.Second}}}},
+		"no period":      {{"b", []Window{{Limit: 1}}}},
+		"long period":    {{"b", []Window{{Limit: 1, Per: 400 * 24 * time.Hour}}}},
+		"huge limit":     {{"b", []Window{{Limit: maxCount + 1, Per: time.Second}}}},
+		"negative burst": {{"b", []Window{{Limit: 1, Per: time.Second, Burst: -1}}}},
+		"endless refill": {{"b", []Window{{Limit: 1, Per: 366 * 24 * time.Hour, Burst: 51}}}},
+	} {
+		if l, err := New(budgets); !errors.Is(err, ErrInvalid) || l != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestConfigureKeepsWhatWasSpent(t *testing.T) {
+	minute := func(limit, burst int) Budget {
+		return Budget{"b", []Window{{Limit: limit, Per: time.Minute, Burst: burst}}}
+	}
+	for _, test := range []struct {
+		name          string
+		before, after Budget
+		taken, left   int
+	}{
+		{"unchanged", minute(10, 0), minute(10, 0), 4, 6},
+		{"raised", minute(10, 0), minute(20, 0), 4, 16},
+		{"lowered", minute(10, 0), minute(5, 0), 4, 1},
+		{"lowered under what was spent", minute(10, 0), minute(3, 0), 4, 0},
+		{"bucket unchanged", minute(10, 30), minute(10, 30), 12, 18},
+		{"bucket made smaller", minute(10, 30), minute(10, 20), 12, 8},
+		{"bucket slowed", minute(10, 30), minute(5, 30), 12, 18},
+		{"to a bucket", minute(10, 0), minute(10, 30), 4, 26},
+		{"from a bucket", minute(10, 30), minute(20, 0), 12, 8},
+		{"from a bucket, to less than was spent", minute(10, 30), minute(10, 0), 12, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := mustNew(t, test.before)
+			mustTake(t, l, epoch, test.taken, "b")
+			if err := l.Configure([]Budget{test.after, {"other", nil}}); err != nil {
+				t.Fatal(err)
+			}
+			if left := l.Left(epoch, "b")[0]; left.Remaining != test.left {
+				t.Errorf("left: %+v, want %d", left, test.left)
+			}
+		})
+	}
+}
+
+func TestConfigureForgetsWhatIsGoneAndKeepsAllOnError(t *testing.T) {
+	l := mustNew(t, Budget{"b", []Window{{Limit: 1, Per: time.Minute}}})
+	mustTake(t, l, epoch, 1, "b")
+	if err := l.Configure([]Budget{{"b", []Window{{}}}}); err == nil {
+		t.Fatal("a bad configuration was taken")
+	}
+	mustExceed(t, l, epoch, 1, "b")
+	if err := l.Configure(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Take(epoch, 1, "b"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("a removed budget gives: %v", err)
+	}
+}
+
+func TestInFlight(t *testing.T) {
+	l := mustNew(t)
+	first, err := l.Enter("c", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := l.Enter("c", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leave, err := l.Enter("c", 2); !errors.Is(err, ErrInFlight) || leave != nil {
+		t.Fatalf("a third of two: %v", err)
+	}
+	if leave, err := l.Enter("other", 1); err != nil {
+		t.Fatalf("another client: %v", err)
+	} else {
+		leave()
+	}
+	first()
+	first() // leaving twice frees one place
+	if _, err := l.Enter("c", 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Enter("c", 2); !errors.Is(err, ErrInFlight) {
+		t.Fatalf("leaving twice freed two places: %v", err)
+	}
+	second()
+	if len(l.inFlight.count) != 1 {
+		t.Errorf("clients with nothing in flight are kept: %v", l.inFlight.count)
+	}
+	if _, err := l.Enter("c", 0); !errors.Is(err, ErrInFlight) {
+		t.Errorf("a cap of nothing: %v", err)
+	}
+}
+
+func TestConcurrentTakesGiveExactlyTheLimit(t *testing.T) {
+	l := mustNew(t, Budget{"strict", []Window{{Limit: 500, Per: time.Hour}}}, Budget{"burst", []Window{{Limit: 1, Per: time.Hour, Burst: 700}}})
+	var taken atomic.Int64
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 200 {
+				if l.Take(epoch, 1, "strict", "burst") == nil {
+					taken.Add(1)
+				}
+				l.Left(epoch, "strict")
+				if leave, err := l.Enter("c", 4); err == nil {
+					leave()
+				}
+			}
+		})
+	}
+	group.Wait()
+	if taken.Load() != 500 {
+		t.Errorf("%d takes of 500 succeeded", taken.Load())
+	}
+	if left := l.Left(epoch, "burst"); left[0].Remaining != 200 {
+		t.Errorf("refused takes spent the other budget: %+v", left)
+	}
+}
+
+// taken is a take that succeeded.
+type taken struct {
+	at time.Time
+	n  int
+}
+
+// within sums the takes of the period that ends with the last of them.
+func within(takes []taken, per time.Duration) int {
+	sum, end := 0, takes[len(takes)-1].at
+	for i := len(takes) - 1; i >= 0 && end.Sub(takes[i].at) < per; i-- {
+		sum += takes[i].n
+	}
+	return sum
+}
+
+// step advances by nothing, a little, or much of a period.
+func step(random *rand.Rand, per time.Duration) time.Duration {
+	return []time.Duration{0, 1, per / 1000, per / 64, per / 7, per}[random.IntN(6)] * time.Duration(random.IntN(3)) / 2
+}
+
+// A strict window never lets more through than its limit in any period, wherever it begins, whatever reloads and restarts happen
+// in between and however the clock jumps back.
+func TestNeverMoreThanTheLimitInAnyPeriod(t *testing.T) {
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		w := Window{Limit: 1 + random.IntN(40), Per: time.Minute * time.Duration(1+random.IntN(3))}
+		l := mustNew(t, Budget{"b", []Window{w}})
+		now, seen, takes := epoch, epoch, []taken(nil) // seen: the latest time that the limiter was told
+		l.Left(epoch, "b")
+		for range 400 {
+			now = now.Add(step(random, w.Per))
+			switch random.IntN(40) {
+			case 0:
+				l, seen = restart(t, l, now, Budget{"b", []Window{w}}), now
+			case 1: // a detour over a bucket, which must not lose what was spent
+				if l.Configure([]Budget{{"b", []Window{{Limit: w.Limit, Per: w.Per, Burst: w.Limit}}}}) != nil ||
+					l.Configure([]Budget{{"b", []Window{w}}}) != nil {
+					t.Fatal("configure")
+				}
+				takes = nil // a bucket remembers how much, not when: only what follows is strict again
+			}
+			at, n := now, 1+random.IntN(w.Limit)
+			if random.IntN(10) == 0 {
+				at = at.Add(-step(random, w.Per))
+			}
+			if at.After(seen) {
+				seen = at
+			}
+			if l.Take(at, n, "b") != nil {
+				continue
+			}
+			takes = append(takes, taken{seen, n})
+			if sum := within(takes, w.Per); sum > w.Limit {
+				t.Fatalf("seed %d: %d within %v, limit is %d", seed, sum, w.Per, w.Limit)
+			}
+		}
+	}
+}
+
+func restart(t testing.TB, l *Limiter, now time.Time, budgets ...Budget) *Limiter {
+	t.Helper()
+	data, err := l.Snapshot(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := mustNew(t, budgets...)
+	if err := fresh.Restore(now, data); err != nil {
+		t.Fatalf("restore %s: %v", data, err)
+	}
+	return fresh
+}
+
+// A bucket never lets through more than its burst and what was refilled meanwhile.
+func TestBucketNeverGivesMoreThanBurstAndRefill(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		w := Window{Limit: 1 + random.IntN(40), Per: time.Minute, Burst: 1 + random.IntN(60)}
+		l := mustNew(t, Budget{"b", []Window{w}})
+		now, takes := epoch, []taken(nil)
+		for range 300 {
+			now = now.Add(step(random, w.Per))
+			if random.IntN(40) == 0 {
+				l = restart(t, l, now, Budget{"b", []Window{w}})
+			}
+			n := 1 + random.IntN(w.Burst)
+			if l.Take(now, n, "b") != nil {
+				continue
+			}
+			takes = append(takes, taken{now, n})
+			sum := 0
+			for i := len(takes) - 1; i >= 0; i-- {
+				sum += takes[i].n
+				refilled := int(now.Sub(takes[i].at) * time.Duration(w.Limit) / w.Per)
+				if sum > w.Burst+refilled {
+					t.Fatalf("seed %d: %d in %v of %v", seed, sum, now.Sub(takes[i].at), w)
+				}
+			}
+		}
+	}
+}
+
+// Whoever waits as long as it was told, alone, succeeds; and is never told to wait longer than the clock's lag and two periods.
+func TestRetryAfterIsHonest(t *testing.T) {
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		budgets := []Budget{
+			{"a", []Window{{Limit: 1 + random.IntN(30), Per: time.Second}, {Limit: 20 + random.IntN(100), Per: time.Minute}}},
+			{"b", []Window{{Limit: 7, Per: time.Second, Burst: 1 + random.IntN(50)}}},
+		}
+		most := min(budgets[0].Windows[0].Limit, budgets[0].Windows[1].Limit, budgets[1].Windows[0].Burst)
+		l := mustNew(t, budgets...)
+		now := epoch
+		for range 300 {
+			now = now.Add(step(random, time.Second))
+			at, n := now, 1+random.IntN(most)
+			if random.IntN(10) == 0 {
+				at = at.Add(-time.Millisecond)
+			}
+			var exceeded *Exceeded
+			if err := l.Take(at, n, "a", "b"); !errors.As(err, &exceeded) {
+				continue
+			}
+			if exceeded.RetryAfter > 2*time.Minute {
+				t.Fatalf("seed %d: told to wait %v", seed, exceeded.RetryAfter)
+			}
+			now = at.Add(exceeded.RetryAfter)
+			if err := l.Take(now, n, "a", "b"); err != nil {
+				t.Fatalf("seed %d: waited %v for %d of %v, then: %v", seed, exceeded.RetryAfter, n, exceeded.Window, err)
+			}
+		}
+	}
+}
+
+// Being strict costs a steady caller less than one part in grains of its limit.
+func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
+	w := Window{Limit: 1000, Per: time.Second}
+	l := mustNew(t, Budget{"b", []Window{w}})
+	const periods = 20
+	given := 0
+	for at := time.Duration(0); at < periods*w.Per; at += 100 * time.Microsecond {
+		if l.Take(epoch.Add(at), 1, "b") == nil {
+			given++
+		}
+	}
+	if least := periods * w.Limit * (grains - 1) / grains; given < least || given > periods*w.Limit {
+		t.Errorf("%d given in %d periods of %v", given, periods, w)
+	}
+	if runs := len(l.budgets["b"].meters[0].(*sliding).runs); runs > grains+2 {
+		t.Errorf("%d runs are remembered", runs)
+	}
+}
