@@ -96,13 +96,18 @@ func (s *Signer) Probe(ctx context.Context, set string) error {
 	if err != nil {
 		return err
 	}
+	return Prove(ctx, s.hsm, key)
+}
+
+// Prove makes one signature with a key and verifies it with the public half.
+func Prove(ctx context.Context, hsm HSM, key Key) error {
 	a, err := algorithmOf(key.Alg)
 	if err != nil {
 		return err
 	}
-	digest := a.digest([]byte("assertd readiness probe"))
+	digest := a.digest([]byte("assertd proof of possession"))
 	check := func(signature []byte) error { return verify(key.Public, digest, signature, a.opts) }
-	if _, err := s.hsm.Sign(ctx, key, digest, a.opts, check); err != nil {
+	if _, err := hsm.Sign(ctx, key, digest, a.opts, check); err != nil {
 		return fmt.Errorf("%w: %w", ErrHSM, err)
 	}
 	return nil

@@ -1,0 +1,243 @@
+package signer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/signer/policy"
+)
+
+func TestAssertionOfEveryAlgorithmVerifies(t *testing.T) {
+	for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"} {
+		t.Run(alg, func(t *testing.T) {
+			s, p := newSigner(t, alg)
+			a, err := s.Assert(context.Background(), known, policy.Request{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := jwt.ParseSigned(a.Compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var claims jwt.Claims
+			if err := token.Claims(p.key.Public, &claims); err != nil {
+				t.Fatalf("the signature does not verify: %v", err)
+			}
+			checkClaims(t, claims)
+			if kid := token.Headers[0].KeyID; kid != p.key.Kid || a.Kid != kid {
+				t.Errorf("kid %q, answer %q, want %q", kid, a.Kid, p.key.Kid)
+			}
+		})
+	}
+}
+
+func checkClaims(t *testing.T, c jwt.Claims) {
+	t.Helper()
+	if c.Issuer != "9f3c0c" || c.Subject != "9f3c0c" || !slices.Equal(c.Audience, jwt.Audience{"https://as.bank.example"}) {
+		t.Errorf("iss %q sub %q aud %q", c.Issuer, c.Subject, c.Audience)
+	}
+	if got := c.Expiry.Time().Sub(epoch); got != time.Minute {
+		t.Errorf("exp is %v after now, want the grant's default of 1m", got)
+	}
+	if len(c.ID) < 22 {
+		t.Errorf("jti %q holds fewer than 128 bits", c.ID)
+	}
+}
+
+// A strict verifier refuses an aud that is a list where it wants a string.
+func TestAudienceIsOneString(t *testing.T) {
+	s, _ := newSigner(t, "ES256")
+	a, err := s.Assert(context.Background(), known, policy.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if aud := payload(t, a.Compact)["aud"]; aud != "https://as.bank.example" {
+		t.Errorf("aud is %#v", aud)
+	}
+}
+
+func payload(t *testing.T, compact string) map[string]any {
+	t.Helper()
+	token, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(token.UnsafePayloadWithoutVerification(), &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+// ECDSA halves must be left-padded: about one signature in a hundred has a
+// short half, and a JWS that drops its zeros is refused far away.
+func TestECDSASignaturesHaveFixedWidth(t *testing.T) {
+	s, _ := newSigner(t, "ES256")
+	for range 600 {
+		a, err := s.Assert(context.Background(), known, policy.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signature := a.Compact[strings.LastIndexByte(a.Compact, '.')+1:]
+		if len(signature) != 86 { // 64 bytes in base64url
+			t.Fatalf("signature of %d characters, want 86", len(signature))
+		}
+	}
+}
+
+func TestEveryRequestGetsAFreshAssertion(t *testing.T) {
+	s, _ := newSigner(t, "ES256")
+	seen := make(map[string]bool)
+	for range 50 {
+		a, err := s.Assert(context.Background(), known, policy.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[a.JTI] {
+			t.Fatalf("jti %s was used twice", a.JTI)
+		}
+		seen[a.JTI] = true
+	}
+}
+
+// Whatever goes wrong, the caller gets an error of its kind and no assertion,
+// and one record says so.
+func TestRefusalsAndFailures(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		caller policy.Caller
+		req    policy.Request
+		fault  func(*parts)
+		want   error
+		signed int // signatures the HSM was asked for
+		taken  bool
+	}{
+		{name: "unknown caller", caller: unknown, want: &policy.Refusal{Code: policy.UnknownCaller}},
+		{name: "wrong audience", caller: known, req: policy.Request{Audience: "https://evil.example"}, want: &policy.Refusal{Code: policy.AudienceNotAllowed}},
+		{name: "registered claim", caller: known, req: policy.Request{Claims: map[string]any{"iss": "x"}}, want: &policy.Refusal{Code: policy.ClaimReserved}},
+		{name: "too long", caller: known, req: policy.Request{Lifetime: time.Hour}, want: &policy.Refusal{Code: policy.LifetimeNotAllowed}},
+		{name: "in flight", caller: known, fault: func(p *parts) { p.fullErr = errInjected }, want: signer.ErrInFlight},
+		{name: "no key", caller: known, fault: func(p *parts) { p.keyErr = fmt.Errorf("%w: none", signer.ErrNoKey) }, want: signer.ErrNoKey},
+		{name: "too fast", caller: known, fault: func(p *parts) { p.rateErr = errInjected }, want: signer.ErrRateLimited},
+		{name: "HSM away", caller: known, fault: func(p *parts) { p.hsmErr = errInjected }, want: signer.ErrHSM, signed: 1, taken: true},
+		{name: "bad signature", caller: known, fault: func(p *parts) { p.corrupt = true }, want: signer.ErrBadSignature, signed: 1, taken: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, p := newSigner(t, "ES256")
+			if test.fault != nil {
+				test.fault(p)
+			}
+			a, err := s.Assert(context.Background(), test.caller, test.req)
+			if !errors.Is(err, test.want) {
+				t.Fatalf("error %v, want %v", err, test.want)
+			}
+			if a != (signer.Assertion{}) {
+				t.Error("an assertion came with the error")
+			}
+			if r := p.record(t); !errors.Is(r.Err, test.want) {
+				t.Errorf("recorded %v, want %v", r.Err, test.want)
+			}
+			if p.signed != test.signed || (len(p.taken) > 0) != test.taken || p.inFlight != 0 {
+				t.Errorf("asked the HSM %d times, took %v, %d still in flight", p.signed, p.taken, p.inFlight)
+			}
+		})
+	}
+}
+
+// No record, no release: also where the signature was made.
+func TestAssertionWithoutRecordIsNotReleased(t *testing.T) {
+	s, p := newSigner(t, "ES256")
+	p.auditErr = errInjected
+	a, err := s.Assert(context.Background(), known, policy.Request{})
+	if !errors.Is(err, signer.ErrAudit) || a != (signer.Assertion{}) {
+		t.Fatalf("got %+v and %v, want nothing and %v", a, err, signer.ErrAudit)
+	}
+}
+
+func TestRecordHoldsNamesAndLoggableValuesAlone(t *testing.T) {
+	s, p := newSigner(t, "ES256")
+	req := policy.Request{Claims: map[string]any{"scope": "read", "secret": "s3cr3t"}}
+	a, err := s.Assert(context.Background(), known, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.record(t)
+	if !slices.Equal(r.Claims, []string{"scope", "secret"}) || len(r.Loggable) != 1 || r.Loggable["scope"] != "read" {
+		t.Errorf("claims %q, values %v", r.Claims, r.Loggable)
+	}
+	if text := fmt.Sprintf("%+v", r); strings.Contains(text, "s3cr3t") || strings.Contains(text, a.Compact) {
+		t.Error("the record holds a secret")
+	}
+	if r.JTI != a.JTI || r.Kid != a.Kid || r.Client != "payments-api" || r.Grant != "bank" || r.Lifetime != time.Minute {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestBudgetsOfGrantAndKeySetAreTaken(t *testing.T) {
+	s, p := newSigner(t, "ES256")
+	if _, err := s.Assert(context.Background(), known, policy.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"grant/payments-api/bank", "key/payments"}; !slices.Equal(p.taken, want) {
+		t.Errorf("took %q, want %q", p.taken, want)
+	}
+}
+
+func TestSampledVerificationStillVerifiesSome(t *testing.T) {
+	s, p := newSigner(t, "ES256", func(o *signer.Options) { o.Verify = signer.VerifySampled })
+	p.corrupt = true
+	refused := 0
+	for range 2 * signer.SampleEvery {
+		if _, err := s.Assert(context.Background(), known, policy.Request{}); err != nil {
+			refused++
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d of %d bad signatures found, want 2", refused, 2*signer.SampleEvery)
+	}
+}
+
+func TestReloadChangesTheNextDecision(t *testing.T) {
+	s, _ := newSigner(t, "ES256")
+	none, err := policy.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetPolicy(none)
+	if _, err := s.Assert(context.Background(), known, policy.Request{}); !errors.Is(err, &policy.Refusal{Code: policy.UnknownCaller}) {
+		t.Errorf("error %v, want unknown caller", err)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	s, p := newSigner(t, "PS256")
+	if err := s.Probe(context.Background(), "payments"); err != nil {
+		t.Fatal(err)
+	}
+	p.corrupt = true
+	if err := s.Probe(context.Background(), "payments"); !errors.Is(err, signer.ErrHSM) {
+		t.Errorf("error %v, want %v", err, signer.ErrHSM)
+	}
+	if err := s.Probe(context.Background(), "other"); !errors.Is(err, signer.ErrNoKey) {
+		t.Errorf("error %v, want %v", err, signer.ErrNoKey)
+	}
+	if len(p.records) != 0 {
+		t.Error("a probe was recorded as a decision")
+	}
+}
+
+func TestNewRefusesMissingParts(t *testing.T) {
+	if _, err := signer.New(signer.Options{}); err == nil {
+		t.Error("a signer without parts was made")
+	}
+}

@@ -1,0 +1,185 @@
+package signer_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/signer/policy"
+)
+
+// parts are doubles of everything around the signer: software keys in place of
+// an HSM, and limiter and recorder whose failures a test can choose. The real
+// ones are tested together through the running daemon.
+type parts struct {
+	mu       sync.Mutex
+	key      signer.Key
+	private  crypto.Signer
+	keyErr   error
+	hsmErr   error
+	corrupt  bool
+	rateErr  error
+	fullErr  error
+	auditErr error
+
+	taken    []string
+	records  []signer.Record
+	inFlight int
+	signed   int
+}
+
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func (p *parts) SigningKey(set string) (signer.Key, error) {
+	if p.keyErr != nil {
+		return signer.Key{}, p.keyErr
+	}
+	if set != p.key.Set {
+		return signer.Key{}, fmt.Errorf("%w: %s", signer.ErrNoKey, set)
+	}
+	return p.key, nil
+}
+
+func (p *parts) Sign(_ context.Context, _ signer.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
+	p.mu.Lock()
+	p.signed++
+	p.mu.Unlock()
+	if p.hsmErr != nil {
+		return nil, p.hsmErr
+	}
+	signature, err := p.private.Sign(rand.Reader, digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	if p.corrupt {
+		signature[len(signature)-1] ^= 1
+	}
+	if verify != nil {
+		if err := verify(signature); err != nil {
+			return nil, err
+		}
+	}
+	return signature, nil
+}
+
+func (p *parts) Enter(string, int) (func(), error) {
+	if p.fullErr != nil {
+		return nil, p.fullErr
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inFlight++
+	return func() { p.mu.Lock(); p.inFlight--; p.mu.Unlock() }, nil
+}
+
+func (p *parts) Take(_ time.Time, _ int, budgets ...string) error {
+	if p.rateErr != nil {
+		return p.rateErr
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken = append(p.taken, budgets...)
+	return nil
+}
+
+func (p *parts) Record(_ context.Context, r signer.Record) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.records = append(p.records, r)
+	return p.auditErr
+}
+
+func (p *parts) record(t *testing.T) signer.Record {
+	t.Helper()
+	if len(p.records) != 1 {
+		t.Fatalf("%d records, want 1", len(p.records))
+	}
+	return p.records[0]
+}
+
+var privateKeys = sync.OnceValue(func() map[string]crypto.Signer {
+	must := func(key crypto.Signer, err error) crypto.Signer {
+		if err != nil {
+			panic(err)
+		}
+		return key
+	}
+	rsaKey := must(rsa.GenerateKey(rand.Reader, 2048))
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return map[string]crypto.Signer{
+		"ES256": must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)),
+		"ES384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
+		"ES512": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)),
+		"RS256": rsaKey, "RS384": rsaKey, "RS512": rsaKey,
+		"PS256": rsaKey, "PS384": rsaKey, "PS512": rsaKey,
+		"EdDSA": edKey,
+	}
+})
+
+// newSigner makes a signer over doubles: client "payments-api" for uid 1000 has
+// grant "bank" for assertions and grant "tls" for raw signatures.
+func newSigner(t *testing.T, alg string, change ...func(*signer.Options)) (*signer.Signer, *parts) {
+	t.Helper()
+	private := privateKeys()[alg]
+	kid, err := jwks.Thumbprint(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &parts{private: private}
+	p.key = signer.Key{Set: "payments", Key: jwks.Key{Kid: kid, Alg: alg, Public: private.Public()}}
+	o := signer.Options{
+		Policy: testPolicy(t), Keys: p, HSM: p, Limiter: p, Recorder: p,
+		Now: func() time.Time { return epoch }, Random: rand.Reader,
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	s, err := signer.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, p
+}
+
+func testPolicy(t *testing.T) *policy.Policy {
+	t.Helper()
+	uid := uint32(1000)
+	p, err := policy.New([]policy.Client{{
+		Name: "payments-api", Match: policy.Match{UID: &uid},
+		Grants: []policy.Rule{
+			{
+				Name: "bank", Key: "payments", Profile: "private_key_jwt", ClientID: "9f3c0c",
+				Audiences:       []string{"https://as.bank.example"},
+				DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute,
+				Allow:    map[string]policy.ClaimRule{"scope": {Values: []any{"read", "write"}, Words: true}, "secret": {Any: true}},
+				Loggable: []string{"scope"},
+			},
+			{Name: "tls", Key: "payments", Raw: &policy.RawRule{Hashes: []string{"SHA-256", "none"}, Paddings: nil}},
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var (
+	known   = policy.Caller{UID: 1000, GID: 1000, PID: 42}
+	unknown = policy.Caller{UID: 1001, GID: 1001, PID: 43}
+
+	errInjected = errors.New("injected")
+)
