@@ -1,0 +1,90 @@
+package hsm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/miekg/pkcs11"
+)
+
+// Keys lists every private key on the token with its public half. A key that can't be used is listed with its Problem.
+// Errors: ErrTokenGone, ErrClosed, or an *Error.
+func (t *Token) Keys() ([]*Key, error) {
+	t.admin.RLock()
+	defer t.admin.RUnlock()
+	return t.keys(privateKeys())
+}
+
+// Find gives the one key with the label and the ID, or with either if only one is given; its Problem may be set.
+// Errors: ErrAmbiguous if two match, ErrKeyNotFound if none does and the token was confirmed to be there, ErrTokenGone if
+// it wasn't, ErrClosed, or an *Error.
+func (t *Token) Find(selector Selector) (*Key, error) {
+	t.admin.RLock()
+	defer t.admin.RUnlock()
+	return t.find(selector)
+}
+
+// find is Find for those who hold admin.
+func (t *Token) find(selector Selector) (*Key, error) {
+	if selector.Label == "" && len(selector.ID) == 0 {
+		return nil, fail(ErrKeyNotFound, nil, "no key named: give its label or its ID")
+	}
+	keys, err := t.keys(privateKeys(named(selector.Label, selector.ID)...))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(keys) == 0:
+		return nil, fail(ErrKeyNotFound, nil, "no key with %s on token %s", selector, t.slot)
+	case len(keys) > 1:
+		return nil, fail(ErrAmbiguous, nil, "%d keys with %s are on token %s: name it by label and ID, or destroy one",
+			len(keys), selector, t.slot)
+	}
+	return keys[0], nil
+}
+
+// String names what is looked for.
+func (s Selector) String() string {
+	switch {
+	case len(s.ID) == 0:
+		return fmt.Sprintf("label %q", s.Label)
+	case s.Label == "":
+		return fmt.Sprintf("ID %x", s.ID)
+	}
+	return fmt.Sprintf("label %q and ID %x", s.Label, s.ID)
+}
+
+func (t *Token) keys(template []*pkcs11.Attribute) (keys []*Key, err error) {
+	err = t.sessions.with(context.Background(), func(s session) error {
+		handles, err := s.find(template)
+		if err != nil {
+			return err
+		}
+		if len(handles) == 0 {
+			return t.absent(s)
+		}
+		t.seen.Store(true)
+		for _, handle := range handles {
+			k, err := t.read(s, handle)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, k)
+		}
+		return nil
+	})
+	return keys, err
+}
+
+// absent confirms that a search came up empty because the token has no such object, not because it has vanished:
+// SoftHSM's searches then find nothing and report no error. Nor is a token believed that showed keys before and has none
+// at all now.
+func (t *Token) absent(s session) error {
+	if err := t.alive(); err != nil || !t.seen.Load() {
+		return err
+	}
+	handles, err := s.find(privateKeys())
+	if err == nil && len(handles) == 0 {
+		return fail(ErrTokenGone, nil, "token %s shows none of the keys that it showed before", t.slot)
+	}
+	return err
+}

@@ -1,0 +1,164 @@
+package hsm
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/ThalesGroup/crypto11"
+	"github.com/miekg/pkcs11"
+)
+
+// generatedID is the length of a random CKA_ID in bytes.
+const generatedID = 16
+
+// Generate makes a key pair that can sign and nothing else and can't leave the token. Every attribute that decides about
+// that is set, read back and checked, and a signature is made and verified; only then is the key returned. A key pair
+// that fails any of this is destroyed again. RSA keys can take the token many seconds.
+//
+// Errors: ErrKeyExists if the label or the ID is taken, ErrCustody if the token made something else than was asked for,
+// ErrSignature, ErrTokenGone, ErrClosed, or an *Error.
+func (t *Token) Generate(spec Spec) (*Key, error) {
+	if spec.Label == "" || !spec.Type.generatable() {
+		return nil, fmt.Errorf("hsm: a key of type %q with label %q: give a label and one of the types %v",
+			spec.Type, spec.Label, KeyTypes())
+	}
+	if len(spec.ID) == 0 {
+		spec.ID = make([]byte, generatedID)
+		_, _ = rand.Read(spec.ID) // never fails (crypto/rand)
+	}
+	t.admin.Lock()
+	defer t.admin.Unlock()
+	if err := t.vacant(spec); err != nil {
+		return nil, err
+	}
+	err := t.generate(spec)
+	if err == nil {
+		var k *Key
+		if k, err = t.accept(spec); err == nil {
+			return k, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("hsm: generating key %q: %w", spec.Label, err), t.discard(spec.ID))
+}
+
+// vacant makes sure that neither label nor ID is taken: a key found by either must be unambiguous for good.
+func (t *Token) vacant(spec Spec) error {
+	return t.sessions.with(context.Background(), func(s session) error {
+		sameLabel, err := s.find(privateKeys(named(spec.Label, nil)...))
+		if err != nil {
+			return err
+		}
+		sameID, err := s.find(append(named("", spec.ID), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)))
+		switch {
+		case err != nil:
+			return err
+		case len(sameLabel) > 0:
+			return fail(ErrKeyExists, nil, "a key with label %q is on token %s already", spec.Label, t.slot)
+		case len(sameID) > 0:
+			return fail(ErrKeyExists, nil, "an object with ID %x is on token %s already", spec.ID, t.slot)
+		}
+		return t.absent(s)
+	})
+}
+
+// generate leaves RSA and EC to crypto11, where it has the token. Its own defaults would let RSA keys decrypt and, on
+// SoftHSM, EC keys unwrap, so every attribute is given.
+func (t *Token) generate(spec Spec) error {
+	mechanism, public, private, err := templates(spec)
+	if err != nil {
+		return err
+	}
+	switch c := t.module.crypto11; {
+	case c == nil || spec.Type == Ed25519:
+		return t.sessions.with(context.Background(), func(s session) error {
+			_, _, err := s.ctx.GenerateKeyPair(s.handle, []*pkcs11.Mechanism{mechanism}, public, private)
+			return callError("C_GenerateKeyPair", err)
+		})
+	case spec.Type.curve() != nil:
+		_, err = c.GenerateECDSAKeyPairWithAttributes(set(public), set(private), spec.Type.curve())
+	default:
+		_, err = c.GenerateRSAKeyPairWithAttributes(set(public), set(private), spec.Type.bits())
+	}
+	return callError("C_GenerateKeyPair", err)
+}
+
+func set(attributes []*pkcs11.Attribute) crypto11.AttributeSet {
+	set := crypto11.NewAttributeSet()
+	set.AddIfNotPresent(attributes)
+	return set
+}
+
+func templates(spec Spec) (mechanism *pkcs11.Mechanism, public, private []*pkcs11.Attribute, err error) {
+	kind, generator := uint(pkcs11.CKK_EC), uint(pkcs11.CKM_EC_KEY_PAIR_GEN)
+	var parameters []*pkcs11.Attribute
+	if bits := spec.Type.bits(); bits > 0 {
+		kind, generator = pkcs11.CKK_RSA, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN
+		parameters = []*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, bits),
+			pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}),
+		}
+	} else {
+		params, err := ecParams(spec.Type)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		parameters = []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params)}
+	}
+	if spec.Type == Ed25519 {
+		kind, generator = ckkEdwards, ckmEdwardsKeyPairGen
+	}
+	names := append(named(spec.Label, spec.ID), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, kind))
+	public = append(append(publicTemplate(), names...), parameters...)
+	return pkcs11.NewMechanism(generator, nil), public, append(privateTemplate(), names...), nil
+}
+
+func publicTemplate() []*pkcs11.Attribute {
+	return tokenObjects(pkcs11.CKO_PUBLIC_KEY,
+		pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true),
+		pkcs11.NewAttribute(pkcs11.CKA_VERIFY_RECOVER, false),
+		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false),
+		pkcs11.NewAttribute(pkcs11.CKA_WRAP, false),
+	)
+}
+
+func privateTemplate() []*pkcs11.Attribute {
+	return privateKeys(
+		pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true),
+		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true),
+		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
+		pkcs11.NewAttribute(pkcs11.CKA_SIGN, true),
+		pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false),
+		pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, false),
+		pkcs11.NewAttribute(pkcs11.CKA_DERIVE, false),
+		pkcs11.NewAttribute(pkcs11.CKA_SIGN_RECOVER, false),
+	)
+}
+
+// accept finds the new key like any other and holds it to what was asked for.
+func (t *Token) accept(spec Spec) (*Key, error) {
+	k, err := t.find(Selector{Label: spec.Label, ID: spec.ID})
+	switch {
+	case err != nil:
+		return nil, err
+	case k.problem != nil:
+		return nil, k.problem
+	case k.Type() != spec.Type:
+		return nil, fail(ErrUnusable, nil, "the token made a key of type %s; %s was asked for", k.Type(), spec.Type)
+	}
+	if err := k.custody.checkNew(); err != nil {
+		return nil, err
+	}
+	return k, k.prove(func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return k.sign(context.Background(), digest, opts)
+	})
+}
+
+// discard destroys what a failed generation left. vacant has seen to it that nothing else has the ID.
+func (t *Token) discard(id []byte) error {
+	return t.sessions.with(context.Background(), func(s session) error {
+		return s.destroyAll(append(named("", id), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)))
+	})
+}

@@ -1,0 +1,161 @@
+package hsm
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/miekg/pkcs11"
+)
+
+var _ crypto.Signer = (*Key)(nil)
+
+// Key is a key pair on a token whose private half never leaves it. It is a crypto.Signer, and may be used from many
+// goroutines. It is good for as long as its Token is open.
+type Key struct {
+	token    *Token
+	identity identity
+	label    string
+	id       []byte
+	kind     uint // CKK_
+	public   crypto.PublicKey
+	custody  Custody
+	problem  error
+}
+
+// Label is the private key's CKA_LABEL.
+func (k *Key) Label() string { return k.label }
+
+// ID is a copy of the private key's CKA_ID.
+func (k *Key) ID() []byte { return bytes.Clone(k.id) }
+
+// Type is the key pair's type; "" if the public half isn't known or isn't of a type that this package can use.
+func (k *Key) Type() KeyType { return typeOf(k.public) }
+
+// Public is an *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey; nil if the key has a Problem that hides it.
+func (k *Key) Public() crypto.PublicKey { return k.public }
+
+// Custody is how the token held the key when it was read.
+func (k *Key) Custody() Custody { return k.custody }
+
+// Problem says why the key can't be used, nil if it can: ErrCustody, ErrAmbiguous or ErrUnusable. Sign answers with it.
+func (k *Key) Problem() error { return k.problem }
+
+// String names the key for people.
+func (k *Key) String() string {
+	if k.label == "" {
+		return fmt.Sprintf("with ID %x", k.id)
+	}
+	return fmt.Sprintf("%q", k.label)
+}
+
+// Sign is crypto.Signer's: it signs a digest that opts.HashFunc made, or for Ed25519 the message itself, with
+// crypto.Hash(0). The token has its own randomness, so the reader isn't used. SignContext says what opts may be.
+func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.SignContext(context.Background(), digest, opts)
+}
+
+// SignContext signs; ctx bounds the wait for a free session, not the module's own work.
+//
+// The hash is SHA-256, SHA-384 or SHA-512. RSA keys make RSASSA-PKCS1-v1_5 signatures, or with *rsa.PSSOptions RSASSA-PSS
+// ones, whose salt must be as long as the hash (RFC 7518, section 3.5). ECDSA signatures are ASN.1 DER.
+//
+// Errors: what Problem says; ErrAlgorithm for other options; ErrKeyNotFound if the key was destroyed; ErrTokenGone,
+// ErrClosed, ErrSignature; else an *Error. IsFatal says which of them mean that this process is at its end.
+func (k *Key) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := k.sign(ctx, digest, opts)
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	return signature, nil
+}
+
+// sign is SignContext for those who hold admin: its errors are as the module has them.
+func (k *Key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if k.problem != nil {
+		return nil, k.problem
+	}
+	form, err := formFor(k.public, digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	var raw []byte
+	err = k.token.sessions.with(ctx, func(s session) error {
+		raw, err = s.sign(form.mechanism, k.token.copies.handle(k.identity), form.input)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return form.encode(raw)
+}
+
+// explain finds out what a failed signature means.
+func (k *Key) explain(err error) error {
+	switch {
+	case hasCode(err, pkcs11.CKR_OBJECT_HANDLE_INVALID, pkcs11.CKR_KEY_HANDLE_INVALID):
+		return k.token.missing(k, err)
+	case hasCode(err, pkcs11.CKR_MECHANISM_INVALID):
+		return fail(ErrAlgorithm, err, "the token doesn't sign like this with key %s, for all that its type would allow it", k)
+	}
+	return err
+}
+
+// missing says why a key's handle is no longer good. That a search doesn't find a key isn't proof that it was destroyed.
+func (t *Token) missing(k *Key, cause error) error {
+	_, err := t.Find(Selector{Label: k.label, ID: k.id})
+	switch {
+	case errors.Is(err, ErrKeyNotFound):
+		return fail(ErrKeyNotFound, cause, "key %s is no longer on token %s", k, t.slot)
+	case errors.Is(err, ErrTokenGone):
+		return err
+	}
+	return cause
+}
+
+// read describes the key of a private key object. What is wrong with the key becomes its problem; what is wrong with the
+// token is an error.
+func (t *Token) read(s session, handle pkcs11.ObjectHandle) (*Key, error) {
+	values, err := s.attributes(handle, pkcs11.CKA_LABEL, pkcs11.CKA_ID, pkcs11.CKA_KEY_TYPE)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{token: t, identity: identity{handle: handle}, label: trim(string(values[0])), id: values[1]}
+	if k.custody, err = s.custody(handle); err != nil {
+		return nil, err
+	}
+	var known bool
+	if k.kind, known = ulong(values[2]); known {
+		k.public, k.problem = s.publicKey(handle, k.kind, k.label, k.id)
+	} else {
+		k.problem = fail(ErrUnusable, nil, "the token doesn't tell the key's type")
+	}
+	var called *Error
+	if errors.As(k.problem, &called) {
+		return nil, k.problem
+	}
+	k.identity.public = fingerprint(k.public)
+	if err := k.check(); k.problem == nil {
+		k.problem = err
+	} else if err != nil {
+		k.problem = fmt.Errorf("%w; %w", k.problem, err)
+	}
+	return k, nil
+}
+
+// check holds the key against what any key must be.
+func (k *Key) check() error {
+	if err := k.custody.Check(); err != nil {
+		return err
+	}
+	if k.custody.AlwaysAuthenticate == True {
+		return fail(ErrUnusable, nil, "the key wants the PIN for every signature (CKA_ALWAYS_AUTHENTICATE): generate one without")
+	}
+	if k.public != nil && k.Type() == "" {
+		return fail(ErrUnusable, nil, "keys of type %T aren't supported", k.public)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package hsm
+
+import (
+	"debug/elf"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/ThalesGroup/crypto11"
+	"github.com/miekg/pkcs11"
+)
+
+// module is one hold on an initialised PKCS#11 module.
+type module struct {
+	*pkcs11.Ctx
+	crypto11 *crypto11.Context // nil where crypto11 can't open the token
+	finalize func()
+}
+
+// release lets go of the module. The module itself is finalized when nobody in the process holds it any more; a call
+// into it after that crashes the process, so all of the holder's calls have to be over.
+func (m *module) release() {
+	m.finalize()
+	m.Destroy()
+}
+
+// openModule loads the module and has it initialised.
+//
+// That is crypto11's part where crypto11 can do it: it counts who uses a module, so that several tokens of one module
+// live in one process and the last to go finalizes it. It refuses to work on a module that somebody else initialised,
+// so it comes first; the second handle on the same library, ours, shares everything with it. It doesn't log in, for it
+// would take the first token that has the label, and be content with any PIN if the process is logged in already.
+//
+// crypto11 gives up at the first slot that doesn't answer and at labels padded with NULs. Then the module is
+// initialised without it, and selectToken says what is wrong or finds the token all the same.
+func openModule(cfg Config) (*module, error) {
+	ctx, err := loadModule(cfg.Module)
+	if err != nil {
+		return nil, err
+	}
+	c := crypto11.Config{Path: cfg.Module, MaxSessions: 2, PoolWaitTimeout: time.Minute, LoginNotSupported: true}
+	if c.TokenSerial = cfg.Serial; cfg.Serial == "" {
+		c.TokenLabel = cfg.Label
+	}
+	if context, err := crypto11.Configure(&c); err == nil {
+		return &module{ctx, context, func() { _ = context.Close() }}, nil
+	}
+	return initialize(ctx)
+}
+
+// initialize is openModule without crypto11.
+func initialize(ctx *pkcs11.Ctx) (*module, error) {
+	err := callError("C_Initialize", ctx.Initialize())
+	if hasCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+		return &module{ctx, nil, func() {}}, nil
+	}
+	if err != nil {
+		ctx.Destroy()
+		return nil, fail(ErrModule, err, "the module doesn't start: see that its configuration is there and that this user "+
+			"can read it")
+	}
+	return &module{ctx, nil, func() { _ = ctx.Finalize() }}, nil
+}
+
+func loadModule(path string) (*pkcs11.Ctx, error) {
+	if err := checkModule(path); err != nil {
+		return nil, err
+	}
+	ctx := pkcs11.New(path)
+	if ctx == nil {
+		return nil, fail(ErrModule, nil, "%s can't be loaded as a PKCS#11 module: run ldd on it to see whether a library "+
+			"that it needs is missing", path)
+	}
+	return ctx, nil
+}
+
+// checkModule refuses what must not, or can't, be loaded. A loaded module has the run of the process, PIN included.
+func checkModule(path string) error {
+	if !filepath.IsAbs(path) {
+		return fail(ErrModule, nil, "module %q: give the absolute path of the PKCS#11 module", path)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fail(ErrModule, nil, "there is no PKCS#11 module at %s: install it, or correct the path", path)
+	case err != nil:
+		return fail(ErrModule, err, "the PKCS#11 module can't be read")
+	case !info.Mode().IsRegular():
+		return fail(ErrModule, nil, "%s isn't a file: name the module itself, such as /usr/lib/softhsm/libsofthsm2.so", path)
+	case info.Mode().Perm()&0o022 != 0:
+		return fail(ErrModule, nil, "%s has mode %04o, so others than its owner can change what is loaded: run chmod go-w %s",
+			path, info.Mode().Perm(), path)
+	}
+	return checkLibrary(path)
+}
+
+// checkLibrary tells what dlopen wouldn't: that the file is no library, or none for PKCS#11.
+func checkLibrary(path string) error {
+	if runtime.GOOS != "linux" {
+		return nil
+	}
+	library, err := elf.Open(path)
+	if err != nil {
+		return fail(ErrModule, err, "%s isn't a shared library", path)
+	}
+	defer library.Close()
+	symbols, err := library.DynamicSymbols()
+	if err != nil {
+		return fail(ErrModule, err, "%s isn't a shared library", path)
+	}
+	for _, symbol := range symbols {
+		if symbol.Name == "C_GetFunctionList" && symbol.Section != elf.SHN_UNDEF {
+			return nil
+		}
+	}
+	return fail(ErrModule, nil, "%s is a shared library but not a PKCS#11 module: it has no C_GetFunctionList", path)
+}

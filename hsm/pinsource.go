@@ -1,0 +1,197 @@
+package hsm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxPIN is the longest PIN accepted, in bytes; CK_TOKEN_INFO.ulMaxPinLen of real tokens is 255 at most.
+	maxPIN = 255
+	// commandDeadline bounds a PIN command, whatever deadline its caller has.
+	commandDeadline = 30 * time.Second
+	// credentialsDirectory is where systemd says it keeps a service's credentials (systemd.exec(5)).
+	credentialsDirectory = "CREDENTIALS_DIRECTORY"
+)
+
+// PINSource says where the PIN comes from. Exactly one field is set. There is none for a literal PIN in the
+// configuration, an environment variable or an argument: those end up in dumps and process lists.
+type PINSource struct {
+	// File is a file that only its owner can read: root or the user that this process runs as. Files of systemd's
+	// credentials directory are taken as systemd made them.
+	File string
+	// Credential is the name of a systemd credential: a file in $CREDENTIALS_DIRECTORY.
+	Credential string
+	// Command is an absolute path and its arguments. It runs without a shell and without input, has 30 seconds, and
+	// its output is the PIN.
+	Command []string
+	// Prompt asks on /dev/tty, without echo.
+	Prompt bool
+	// Value is a PIN that was read already, such as one that was handed over a pipe.
+	Value *PIN
+}
+
+// Validate refuses a source that names no place, or two, or one that can't be read from. It reads nothing.
+func (s PINSource) Validate() error {
+	var given []string
+	add := func(name string, set bool) {
+		if set {
+			given = append(given, name)
+		}
+	}
+	add("file", s.File != "")
+	add("credential", s.Credential != "")
+	add("command", len(s.Command) > 0)
+	add("prompt", s.Prompt)
+	add("value", s.Value != nil)
+	switch {
+	case len(given) == 0:
+		return errors.New("hsm: no source for the PIN: give one of file, credential, command or prompt")
+	case len(given) > 1:
+		return fmt.Errorf("hsm: %s are given as sources for the PIN: keep one", strings.Join(given, " and "))
+	case s.Credential != "" && (filepath.Base(s.Credential) != s.Credential || strings.Trim(s.Credential, ".") == ""):
+		return fmt.Errorf("hsm: credential %q is a path: give only the name that LoadCredential= has", s.Credential)
+	case len(s.Command) > 0 && !filepath.IsAbs(s.Command[0]):
+		return fmt.Errorf("hsm: PIN command %q: give the absolute path of the program", s.Command[0])
+	}
+	return nil
+}
+
+// Read gets the PIN. One newline at the end is taken off; an empty PIN, and one that has a NUL in it, which the module
+// would cut off there, are refused. Errors are ErrPINSource; no error has any of what was read in it.
+func (s PINSource) Read(ctx context.Context) (*PIN, error) {
+	if err := s.Validate(); err != nil {
+		return nil, fail(ErrPINSource, nil, "%s", strings.TrimPrefix(err.Error(), "hsm: "))
+	}
+	raw, err := s.raw(ctx)
+	defer clear(raw)
+	if err != nil {
+		return nil, fail(ErrPINSource, err, "the PIN can't be read from %s", s.name())
+	}
+	pin := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
+	switch {
+	case len(pin) == 0:
+		return nil, fail(ErrPINSource, nil, "%s holds no PIN", s.name())
+	case len(pin) > maxPIN:
+		return nil, fail(ErrPINSource, nil, "%s holds more than the %d bytes a PIN may have", s.name(), maxPIN)
+	case bytes.ContainsAny(pin, "\x00\n"):
+		return nil, fail(ErrPINSource, nil, "%s holds more than one line, or a NUL byte: it must hold the PIN alone", s.name())
+	}
+	return NewPIN(pin), nil
+}
+
+func (s PINSource) name() string {
+	switch {
+	case s.File != "":
+		return "the file " + s.File
+	case s.Credential != "":
+		return "the credential " + s.Credential
+	case len(s.Command) > 0:
+		return "the command " + s.Command[0]
+	case s.Prompt:
+		return "the prompt"
+	}
+	return "the value handed over"
+}
+
+func (s PINSource) raw(ctx context.Context) ([]byte, error) {
+	switch {
+	case s.File != "":
+		return readPINFile(s.File)
+	case s.Credential != "":
+		return readCredential(s.Credential)
+	case len(s.Command) > 0:
+		return runPINCommand(ctx, s.Command)
+	case s.Prompt:
+		return promptPIN(ctx)
+	}
+	return s.Value.Reveal(), nil
+}
+
+func readCredential(name string) ([]byte, error) {
+	dir := os.Getenv(credentialsDirectory)
+	if dir == "" {
+		return nil, errors.New("$" + credentialsDirectory + " isn't set: run as a systemd service with LoadCredential=" +
+			name + ":PATH, or use another PIN source")
+	}
+	return readPINFile(filepath.Join(dir, name))
+}
+
+// readPINFile checks the file that it opened, not its name, so that nobody can swap it in between.
+func readPINFile(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block the open
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s isn't a regular file", path)
+	}
+	if !inCredentialsDirectory(path) {
+		if err := checkPrivate(path, info); err != nil {
+			return nil, err
+		}
+	}
+	var content pinBuffer
+	_, err = io.Copy(&content, io.LimitReader(file, int64(len(content.bytes))))
+	return content.bytes[:content.n], err
+}
+
+// checkPrivate refuses a file that somebody else may read, or could have written.
+func checkPrivate(path string, info os.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%s has mode %04o, so others than its owner have access to the PIN: run chmod 600 %s", path, mode, path)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if self := os.Geteuid(); ok && stat.Uid != 0 && int(stat.Uid) != self {
+		return fmt.Errorf("%s belongs to user %d, who could change it: run chown %d %s", path, stat.Uid, self, path)
+	}
+	return nil
+}
+
+// inCredentialsDirectory: systemd gives access to its credentials by ACL, which shows as group permissions.
+func inCredentialsDirectory(path string) bool {
+	dir := os.Getenv(credentialsDirectory)
+	return dir != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)
+}
+
+func runPINCommand(ctx context.Context, argv []string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandDeadline)
+	defer cancel()
+	var out pinBuffer
+	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	command.Stdout = &out
+	command.WaitDelay = time.Second // a grandchild may hold the pipe open
+	if err := command.Run(); err != nil {
+		clear(out.bytes[:])
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("it was stopped: %w", context.Cause(ctx))
+		}
+		return nil, fmt.Errorf("it failed (%w): run it by hand to see why", err)
+	}
+	return out.bytes[:out.n], nil
+}
+
+// pinBuffer keeps just past the longest PIN, so that one that is too long is noticed, and lets the rest go.
+type pinBuffer struct {
+	bytes [maxPIN + 3]byte // a PIN, CR, LF, and one byte too many
+	n     int
+}
+
+func (b *pinBuffer) Write(p []byte) (int, error) {
+	b.n += copy(b.bytes[b.n:], p)
+	return len(p), nil
+}

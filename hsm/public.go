@@ -1,0 +1,218 @@
+package hsm
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"math/big"
+
+	"github.com/miekg/pkcs11"
+)
+
+// PKCS#11 v3.0 values that miekg/pkcs11 doesn't have.
+const (
+	ckkEdwards           = 0x40
+	ckmEdwardsKeyPairGen = 0x1055
+	ckmEdDSA             = 0x1057
+)
+
+// minRSABits is the smallest RSA key that is used, as NIST SP 800-131A has it.
+const minRSABits = 2048
+
+var curves = []struct {
+	oid   asn1.ObjectIdentifier
+	curve elliptic.Curve
+}{
+	{asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, elliptic.P256()},
+	{asn1.ObjectIdentifier{1, 3, 132, 0, 34}, elliptic.P384()},
+	{asn1.ObjectIdentifier{1, 3, 132, 0, 35}, elliptic.P521()},
+}
+
+// oidEd25519 is id-Ed25519 of RFC 8410.
+var oidEd25519 = asn1.ObjectIdentifier{1, 3, 101, 112}
+
+// publicKey finds the public half of a private key: the public key object with its ID, else what the private key object
+// tells itself, else a certificate with its ID. Whether the halves belong together only a signature shows.
+func (s session) publicKey(private pkcs11.ObjectHandle, kind uint, label string, id []byte) (crypto.PublicKey, error) {
+	keyType := pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, kind)
+	for _, names := range publicNames(label, id) {
+		handles, err := s.find(tokenObjects(pkcs11.CKO_PUBLIC_KEY, append(names, keyType)...))
+		if err != nil {
+			return nil, err
+		}
+		if len(handles) > 0 {
+			return s.only(handles, kind)
+		}
+	}
+	if public, err := s.decode(private, kind); err != nil || public != nil {
+		return public, err
+	}
+	if len(id) > 0 {
+		return s.certified(id)
+	}
+	return nil, errNoPublicHalf
+}
+
+var errNoPublicHalf = fail(ErrUnusable, nil, "the token has no public half for this key: import its public key, or one "+
+	"certificate for it, with the same CKA_ID")
+
+// certified is the public key of the one certificate with the ID.
+func (s session) certified(id []byte) (crypto.PublicKey, error) {
+	certificates, err := s.certificates(id)
+	if err != nil {
+		return nil, err
+	}
+	if len(certificates) != 1 {
+		return nil, errNoPublicHalf
+	}
+	return certificates[0].Certificate.PublicKey, nil
+}
+
+// publicNames are the ways to look for a public half, the narrowest first.
+func publicNames(label string, id []byte) [][]*pkcs11.Attribute {
+	switch {
+	case len(id) > 0 && label != "":
+		return [][]*pkcs11.Attribute{named(label, id), named("", id)}
+	case len(id) > 0 || label != "":
+		return [][]*pkcs11.Attribute{named(label, id)}
+	}
+	return nil
+}
+
+// only decodes public keys that must all be the same one.
+func (s session) only(handles []pkcs11.ObjectHandle, kind uint) (public crypto.PublicKey, err error) {
+	for _, handle := range handles {
+		next, err := s.decode(handle, kind)
+		switch {
+		case err != nil:
+			return nil, err
+		case next == nil:
+			return nil, fail(ErrUnusable, nil, "the public half on the token lacks its key material")
+		case public != nil && !equal(public, next):
+			return nil, fail(ErrAmbiguous, nil, "different public keys with this key's label and CKA_ID are on the token: "+
+				"destroy those that aren't its own")
+		}
+		public = next
+	}
+	return public, nil
+}
+
+func equal(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
+}
+
+// decode reads the public key from a key object; nil if the object doesn't hold it.
+func (s session) decode(object pkcs11.ObjectHandle, kind uint) (crypto.PublicKey, error) {
+	names := []uint{pkcs11.CKA_EC_PARAMS, pkcs11.CKA_EC_POINT}
+	if kind == pkcs11.CKK_RSA {
+		names = []uint{pkcs11.CKA_MODULUS, pkcs11.CKA_PUBLIC_EXPONENT}
+	}
+	values, err := s.attributes(object, names...)
+	if err != nil || len(values[0]) == 0 || len(values[1]) == 0 {
+		return nil, err
+	}
+	switch kind {
+	case pkcs11.CKK_RSA:
+		return decodeRSA(values[0], values[1])
+	case pkcs11.CKK_EC:
+		return decodeECDSA(values[0], values[1])
+	case ckkEdwards:
+		return decodeEd25519(values[0], values[1])
+	}
+	return nil, fail(ErrUnusable, nil, "keys of PKCS#11 type 0x%X aren't supported", kind)
+}
+
+func decodeRSA(modulus, exponent []byte) (crypto.PublicKey, error) {
+	n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
+	if n.BitLen() < minRSABits {
+		return nil, fail(ErrUnusable, nil, "an RSA key of %d bits is too small: %d is the least", n.BitLen(), minRSABits)
+	}
+	if !e.IsInt64() || e.Int64() < 3 || e.Int64() > 1<<31-1 || e.Bit(0) == 0 {
+		return nil, fail(ErrUnusable, nil, "the RSA key has the public exponent %v", e)
+	}
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
+}
+
+func decodeECDSA(params, point []byte) (crypto.PublicKey, error) {
+	var oid asn1.ObjectIdentifier
+	if rest, err := asn1.Unmarshal(params, &oid); err != nil || len(rest) > 0 {
+		return nil, fail(ErrUnusable, nil, "the key's curve isn't given by name")
+	}
+	for _, known := range curves {
+		if !known.oid.Equal(oid) {
+			continue
+		}
+		raw, err := pointBytes(point, 1+2*coordinate(known.curve))
+		if err != nil {
+			return nil, err
+		}
+		public, err := ecdsa.ParseUncompressedPublicKey(known.curve, raw)
+		if err != nil {
+			return nil, fail(ErrUnusable, err, "the key's public point is bad")
+		}
+		return public, nil
+	}
+	return nil, fail(ErrUnusable, nil, "keys on the curve %v aren't supported", oid)
+}
+
+// coordinate is the width of a coordinate, and of each half of a signature, in bytes.
+func coordinate(curve elliptic.Curve) int { return (curve.Params().BitSize + 7) / 8 }
+
+// decodeEd25519 takes the curve as PKCS#11 v3.0 has it, a PrintableString, or as the OID of RFC 8410.
+func decodeEd25519(params, point []byte) (crypto.PublicKey, error) {
+	var name string
+	var oid asn1.ObjectIdentifier
+	if _, err := asn1.UnmarshalWithParams(params, &name, "printable"); err != nil || name != "edwards25519" {
+		if _, err := asn1.Unmarshal(params, &oid); err != nil || !oid.Equal(oidEd25519) {
+			return nil, fail(ErrUnusable, nil, "of the Edwards curves only edwards25519 is supported")
+		}
+	}
+	raw, err := pointBytes(point, ed25519.PublicKeySize)
+	return ed25519.PublicKey(raw), err
+}
+
+// pointBytes unwraps a CKA_EC_POINT. The standard has it as an OCTET STRING, some modules give it bare and some as a BIT
+// STRING. The length decides, since a bare uncompressed point and an OCTET STRING begin with the same byte.
+func pointBytes(point []byte, size int) ([]byte, error) {
+	if len(point) == size {
+		return point, nil
+	}
+	var octets []byte
+	if rest, err := asn1.Unmarshal(point, &octets); err == nil && len(rest) == 0 && len(octets) == size {
+		return octets, nil
+	}
+	var bits asn1.BitString
+	if rest, err := asn1.Unmarshal(point, &bits); err == nil && len(rest) == 0 && bits.BitLength == 8*size {
+		return bits.Bytes, nil
+	}
+	return nil, fail(ErrUnusable, nil, "the key's public point has %d bytes in an unknown encoding; %d are expected", len(point), size)
+}
+
+// ecParams is the CKA_EC_PARAMS to generate a key of the type with.
+func ecParams(typ KeyType) ([]byte, error) {
+	if typ == Ed25519 {
+		return asn1.MarshalWithParams("edwards25519", "printable")
+	}
+	for _, known := range curves {
+		if known.curve == typ.curve() {
+			return asn1.Marshal(known.oid)
+		}
+	}
+	return nil, fmt.Errorf("hsm: %s has no curve", typ)
+}
+
+// fingerprint of a public key; the zero one for nil.
+func fingerprint(public crypto.PublicKey) (sum [32]byte) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return sum
+	}
+	return sha256.Sum256(der)
+}

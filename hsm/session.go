@@ -1,0 +1,119 @@
+package hsm
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/miekg/pkcs11"
+)
+
+// session is an open session. Every call gives its errors their type.
+type session struct {
+	ctx    *pkcs11.Ctx
+	handle pkcs11.SessionHandle
+}
+
+// noSession is CK_INVALID_HANDLE: a place in the pool whose session has to be opened first.
+const noSession pkcs11.SessionHandle = 0
+
+// All sessions are read-write. Some modules, AWS CloudHSM's among them, have no others.
+func openSession(ctx *pkcs11.Ctx, slot uint) (session, error) {
+	handle, err := ctx.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	return session{ctx, handle}, callError("C_OpenSession", err)
+}
+
+func (s session) close() { _ = s.ctx.CloseSession(s.handle) }
+
+func (s session) sign(mechanism *pkcs11.Mechanism, key pkcs11.ObjectHandle, input []byte) ([]byte, error) {
+	if err := s.ctx.SignInit(s.handle, []*pkcs11.Mechanism{mechanism}, key); err != nil {
+		return nil, callError("C_SignInit", err)
+	}
+	signature, err := s.ctx.Sign(s.handle, input)
+	return signature, callError("C_Sign", err)
+}
+
+// sessions is a fixed number of sessions that are lent out one at a time.
+type sessions struct {
+	ctx    *pkcs11.Ctx
+	slot   uint
+	size   int
+	free   chan pkcs11.SessionHandle
+	closed chan struct{}
+	once   sync.Once
+}
+
+// newSessions opens the sessions at once, so that no signature has to. A token that has fewer to give gets by with those.
+func newSessions(ctx *pkcs11.Ctx, slot uint, n int) (*sessions, error) {
+	p := &sessions{ctx: ctx, slot: slot, free: make(chan pkcs11.SessionHandle, n), closed: make(chan struct{})}
+	for p.size < n {
+		s, err := openSession(ctx, slot)
+		if p.size > 0 && hasCode(err, pkcs11.CKR_SESSION_COUNT) {
+			break
+		}
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		p.free <- s.handle
+		p.size++
+	}
+	return p, nil
+}
+
+// with lends a session to use. A session on which a call failed is closed and never lent again: the operation may be
+// half done in it. Every call into the module is made within with, so that close can wait for the last of them. Don't
+// nest it: with one session that would wait for ever.
+func (p *sessions) with(ctx context.Context, use func(session) error) error {
+	s, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	err = use(s)
+	var called *Error
+	if errors.As(err, &called) {
+		s.close()
+		s.handle = noSession
+	}
+	p.free <- s.handle
+	return err
+}
+
+func (p *sessions) take(ctx context.Context) (session, error) {
+	select {
+	case <-p.closed:
+		return session{}, ErrClosed
+	default:
+	}
+	select {
+	case <-p.closed:
+		return session{}, ErrClosed
+	case <-ctx.Done():
+		return session{}, context.Cause(ctx)
+	case handle := <-p.free:
+		return p.ready(handle)
+	}
+}
+
+func (p *sessions) ready(handle pkcs11.SessionHandle) (session, error) {
+	if handle != noSession {
+		return session{p.ctx, handle}, nil
+	}
+	s, err := openSession(p.ctx, p.slot)
+	if err != nil {
+		p.free <- noSession
+	}
+	return s, err
+}
+
+// close waits for the sessions that are lent out and closes them all.
+func (p *sessions) close() {
+	p.once.Do(func() {
+		close(p.closed)
+		for range p.size {
+			if handle := <-p.free; handle != noSession {
+				session{p.ctx, handle}.close()
+			}
+		}
+	})
+}
