@@ -1,15 +1,15 @@
 package policy
 
 import (
+	"cmp"
 	"time"
-	"unicode/utf8"
 )
 
-// asked is a request after the checks that no rule can change the outcome of.
+// asked is a request with its claims normalized.
 type asked struct {
 	grant    string
 	audience string
-	claims   map[string]any // normalized, and no one else's
+	claims   map[string]any // copied from the caller's
 	lifetime time.Duration
 }
 
@@ -29,7 +29,7 @@ func decide(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
 	if len(clients) == 0 {
 		return Grant{}, unknownCaller(caller)
 	}
-	ask, refusal := checkRequest(req)
+	ask, refusal := readRequest(req)
 	if refusal != nil {
 		return Grant{}, refusal
 	}
@@ -55,52 +55,11 @@ func decide(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
 	return Grant{}, ambiguous(fitting)
 }
 
-// checkRequest refuses what no grant could allow.
-func checkRequest(req *Request) (asked, *Refusal) {
-	for _, check := range []func(*Request) *Refusal{checkReserved, checkAudienceForm, checkLifetimeForm} {
-		if refusal := check(req); refusal != nil {
-			return asked{}, refusal
-		}
-	}
-	ask := asked{grant: req.Grant, audience: req.Audience, lifetime: req.Lifetime}
-	if len(req.Claims) == 0 {
-		return ask, nil
-	}
-	ask.claims = make(map[string]any, len(req.Claims))
-	for _, name := range sortedNames(req.Claims) {
-		value, err := normalize(req.Claims[name], MaxDepth)
-		if err != nil {
-			return asked{}, refuse(ClaimNotAllowed, "claim %s %v; send a plain JSON value of at most %d levels", clip(name), err, MaxDepth)
-		}
-		ask.claims[name] = value
-	}
-	return ask, nil
-}
-
-func checkReserved(req *Request) *Refusal {
-	for _, name := range sortedNames(req.Claims) {
-		if isRegistered(name) {
-			return refuse(ClaimReserved, "claim %s is set by assertd alone, and no other spelling of it is taken; leave it out", clip(name))
-		}
-	}
-	return nil
-}
-
-func checkAudienceForm(req *Request) *Refusal {
-	if len(req.Audience) > MaxAudience {
-		return refuse(AudienceNotAllowed, "the audience has %d bytes; at most %d are allowed", len(req.Audience), MaxAudience)
-	}
-	if !utf8.ValidString(req.Audience) {
-		return refuse(AudienceNotAllowed, "the audience is not UTF-8; send it exactly as the grant has it")
-	}
-	return nil
-}
-
-func checkLifetimeForm(req *Request) *Refusal {
-	if req.Lifetime != 0 && !isLifetime(req.Lifetime) {
-		return refuse(LifetimeNotAllowed, "a lifetime of %v is not possible; ask for whole seconds, at least 1, or leave it out for the grant's default", req.Lifetime)
-	}
-	return nil
+// readRequest refuses what no grant could allow. What it returns is as much of the request as can be looked at even then.
+func readRequest(req *Request) (asked, *Refusal) {
+	claims, malformed := normalizeClaims(req.Claims)
+	ask := asked{grant: req.Grant, audience: req.Audience, claims: claims, lifetime: req.Lifetime}
+	return ask, cmp.Or(checkReserved(req), malformed, checkAudienceForm(req), checkLifetimeForm(req))
 }
 
 // candidate is a rule that may answer a request.

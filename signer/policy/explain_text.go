@@ -1,0 +1,102 @@
+package policy
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+)
+
+// Text renders the explanation for a terminal: for each client its selectors and grants, for each grant its checks, in aligned
+// columns, and the outcome at the end.
+func (e Explanation) Text() string {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "request")
+	writeChecks(w, "  ", e.Form)
+	for _, c := range e.Clients {
+		c.write(w)
+	}
+	w.Flush() // a strings.Builder takes everything
+	text.WriteString(e.outcome())
+	return text.String()
+}
+
+func (c *ClientTrace) write(w io.Writer) {
+	verdict := "the caller is this client"
+	if !c.Matched {
+		verdict = "the caller is not this client"
+	}
+	fmt.Fprintf(w, "client %s: %s\n", c.Name, verdict)
+	writeChecks(w, "  ", c.Selectors)
+	for i := range c.Grants {
+		g := &c.Grants[i]
+		fmt.Fprintf(w, "  grant %s: %s\n", g.Name, g.verdict(c.Matched))
+		writeChecks(w, "    ", g.Checks)
+	}
+}
+
+func (g *GrantTrace) verdict(matched bool) string {
+	switch {
+	case g.Raw:
+		return "for raw signatures only"
+	case !matched:
+		return "not this caller's"
+	case !g.Named:
+		return "not the grant that the request names"
+	case g.Fits:
+		return "allows the request"
+	}
+	return "refuses the request"
+}
+
+func writeChecks(w io.Writer, indent string, checks []Check) {
+	for _, check := range checks {
+		mark := "yes"
+		if !check.Held {
+			mark = "NO"
+		}
+		fmt.Fprintf(w, "%s%s\t%s\twant %s\thave %s\n", indent, mark, check.Name, oneLine(check.Want), oneLine(check.Have))
+	}
+}
+
+func (e *Explanation) outcome() string {
+	if e.Refusal != nil {
+		return fmt.Sprintf("refused: %s\n  %s\n", e.Refusal.Code, e.Refusal.Detail)
+	}
+	g := e.Grant
+	return fmt.Sprintf("allowed: grant %s of client %s\n  key set %s, profile %s, audience %s, lifetime %v, claims %s\n",
+		g.Name(), g.Client(), g.Key(), g.Profile(), formatAudience(g.Audience()), g.Lifetime(), formatValue(g.Claims()))
+}
+
+// oneLine keeps the columns readable whatever the texts hold.
+func oneLine(text string) string {
+	const widest = 160
+	switch {
+	case text == "":
+		return "none"
+	case strings.ContainsFunc(text, unicode.IsControl):
+		text = strconv.Quote(text)
+	}
+	if len(text) > widest {
+		return strings.ToValidUTF8(text[:widest], "") + "…"
+	}
+	return text
+}
+
+func formatAudience(audience string) string {
+	if audience == "" {
+		return "none"
+	}
+	return strconv.Quote(audience)
+}
+
+func formatLifetime(lifetime time.Duration) string {
+	if lifetime == 0 {
+		return "none"
+	}
+	return lifetime.String()
+}
