@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -34,7 +35,7 @@ type Key struct {
 // NewKey makes a Key of a crypto.Signer that needs no context.
 func NewKey(s crypto.Signer) Key {
 	return Key{Public: s.Public(), Sign: func(_ context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return s.Sign(nil, digest, opts)
+		return s.Sign(rand.Reader, digest, opts)
 	}}
 }
 

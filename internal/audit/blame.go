@@ -1,0 +1,151 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// places tells where the line of a number stands. Lines that passed are numbered without gaps, so the first line of each
+// file is enough.
+type places []struct {
+	file string
+	seq  int64
+}
+
+func (p *places) begin(file string, seq int64) {
+	*p = append(*p, struct {
+		file string
+		seq  int64
+	}{file, seq})
+}
+
+func (p places) of(seq int64) (file string, line int64) {
+	for _, b := range slices.Backward(p) {
+		if b.seq <= seq {
+			return b.file, seq - b.seq + 1
+		}
+	}
+	return "", 0
+}
+
+// blame finds out which line to name for a fault that showed at this one. It may read on in the series, as verification ends
+// here anyway.
+func (w *walker) blame(f *fault, line []byte, firstOfFile bool, s *series, p places) error {
+	if f.problem == Rewritten {
+		return w.rewritten(w.next(), p, f.detail)
+	}
+	here := &BadLine{File: s.name, Line: s.line, Seq: w.next(), Problem: f.problem, Detail: f.detail}
+	if f != errChain {
+		return here
+	}
+	before := &BadLine{Seq: w.next() - 1}
+	before.File, before.Line = p.of(before.Seq)
+
+	following, _, err := s.next()
+	after, bad := parseLink(following)
+	c := breach{line: line, first: firstOfFile, after: after, hasAfter: err == nil && bad == nil, s: s}
+	c.own, c.ownErr = parseLink(line)
+	return c.judge(w, here, before)
+}
+
+// rewritten names the lines that a checkpoint contradicts: those after the last one that agrees.
+func (w *walker) rewritten(size int64, p places, detail string) error {
+	from := max(w.covered, w.first)
+	b := &BadLine{Seq: from, Problem: Rewritten}
+	b.File, b.Line = p.of(from)
+	file, line := p.of(size - 1)
+	b.Detail = fmt.Sprintf("%s: one or more of the lines from here to %s:%d were changed and all later links made to fit", detail, file, line)
+	return b
+}
+
+// breach is a place where a line does not follow the one before it: its own link, and that of the line after it.
+type breach struct {
+	line     []byte
+	first    bool
+	own      link
+	ownErr   error
+	after    link
+	hasAfter bool
+	s        *series
+}
+
+// judge tells the cases apart by whose links agree. want is the number that the line should have.
+func (c *breach) judge(w *walker, here, before *BadLine) *BadLine {
+	want := w.next()
+	switch {
+	case !w.started:
+		return name(here, Changed, "the first line is not a line of this log")
+	case c.hasAfter && c.after.seq == want && c.after.prev == w.leaf:
+		return name(here, Added, "the line after this one is the true follower of the line before it")
+	case c.ownErr != nil && c.hasAfter && c.after.seq > want+1:
+		return name(here, Changed, fmt.Sprintf("not a line of this log; records %d to %d are missing with it", want, c.after.seq-1))
+	case c.ownErr != nil:
+		return name(here, Changed, "not a line of this log")
+	case c.own.seq == want:
+		return c.wrongLink(w, here, before)
+	case c.own.prev == w.leaf:
+		return name(here, Changed, fmt.Sprintf("it follows the line before it, but its number is %d instead of %d", c.own.seq, want))
+	case c.own.seq > want:
+		return c.gap(want, here)
+	}
+	return c.again(w, here, before)
+}
+
+// wrongLink is a line with the right number whose prev is not the hash of the line before it.
+func (c *breach) wrongLink(w *walker, here, before *BadLine) *BadLine {
+	intact := c.hasAfter && c.after.prev == tlog.RecordHash(c.line)
+	switch {
+	case before.Seq < w.covered:
+		return name(here, Changed, "it does not link to the line before it, which a signed checkpoint proves")
+	case intact:
+		return name(before, Changed, "the line after it links to another content")
+	}
+	return name(before, Changed, fmt.Sprintf("the line after it (%s:%d) links to another content; if this line is right, then that one was changed", here.File, here.Line))
+}
+
+// gap is a line whose number is too high: lines before it are missing, or stand further down.
+func (c *breach) gap(want int64, here *BadLine) *BadLine {
+	if c.hasAfter && c.after.seq == want+1 && c.after.prev == tlog.RecordHash(c.line) {
+		return name(here, Changed, fmt.Sprintf("its number is %d instead of %d", c.own.seq, want))
+	}
+	for l, ok := c.after, c.hasAfter; ; {
+		if ok && l.seq == want {
+			return name(here, Reordered, fmt.Sprintf("record %d stands here; record %d, which belongs here, stands at %s:%d", c.own.seq, want, c.s.name, c.s.line))
+		}
+		line, _, err := c.s.next()
+		if err != nil {
+			break
+		}
+		var bad error
+		l, bad = parseLink(line)
+		ok = bad == nil
+	}
+	what := "lines"
+	if c.first && c.own.kind == kindHeader {
+		what = "a file or the end of the one before:"
+	}
+	return name(here, Dropped, fmt.Sprintf("%s missing before it: records %d to %d", what, want, c.own.seq-1))
+}
+
+// again is a line whose number was there already.
+func (c *breach) again(w *walker, here, before *BadLine) *BadLine {
+	leaf := tlog.RecordHash(c.line)
+	switch {
+	case c.first && c.own.kind == kindHeader && c.own.seq == 0:
+		return name(here, Added, "a new log begins here, which does not go on from the one before")
+	case leaf == w.leaf:
+		return name(here, Added, "it repeats the line before it")
+	case c.own.seq == w.last.seq && c.own.prev == w.last.prev && c.hasAfter && c.after.prev == leaf && before.Seq >= w.covered:
+		return name(before, Added, "the line after it has the same number and is the one that the log went on from")
+	case c.hasAfter && c.after.seq == w.next()+1:
+		return name(here, Changed, fmt.Sprintf("its number is %d instead of %d", c.own.seq, w.next()))
+	}
+	return name(here, Added, fmt.Sprintf("record %d stood before already", c.own.seq))
+}
+
+func name(b *BadLine, p Problem, detail string) *BadLine {
+	b.Problem, b.Detail = p, detail
+	return b
+}

@@ -1,0 +1,86 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Checkpoint is a root of the log's tree in the form of C2SP tlog-checkpoint.
+type Checkpoint struct {
+	Origin string
+	Size   int64
+	Root   tlog.Hash
+}
+
+// text is what is signed.
+func (c Checkpoint) text() string {
+	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, c.Root)
+}
+
+// sign gives the checkpoint as a signed note.
+func (c Checkpoint) sign(ctx context.Context, key Key) ([]byte, error) {
+	signer, err := NewSigner(ctx, c.Origin, key)
+	if err != nil {
+		return nil, err
+	}
+	return note.Sign(&note.Note{Text: c.text()}, signer)
+}
+
+// parseCheckpointText reads the first three lines of a checkpoint; extension lines are allowed and say nothing here.
+func parseCheckpointText(text string) (Checkpoint, error) {
+	lines := strings.SplitN(text, "\n", 4)
+	if len(lines) != 4 || lines[0] == "" {
+		return Checkpoint{}, fmt.Errorf("checkpoint has fewer than three lines")
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
+		return Checkpoint{}, fmt.Errorf("checkpoint has the tree size %q", lines[1])
+	}
+	root, err := tlog.ParseHash(lines[2])
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("checkpoint has the root %q", lines[2])
+	}
+	return Checkpoint{Origin: lines[0], Size: size, Root: root}, nil
+}
+
+// OpenCheckpoint reads a signed checkpoint. signed tells whether one of the verifiers' keys signed it under its origin's
+// name; a wrong signature by one of these keys is an error, one by an unknown key is none.
+func OpenCheckpoint(msg []byte, verifiers []note.Verifier) (c Checkpoint, signed bool, err error) {
+	n, err := note.Open(msg, note.VerifierList(verifiers...))
+	if unverified, ok := err.(*note.UnverifiedNoteError); ok {
+		c, err = parseCheckpointText(unverified.Note.Text)
+		return c, false, err
+	}
+	if err != nil {
+		return Checkpoint{}, false, err
+	}
+	if c, err = parseCheckpointText(n.Text); err != nil {
+		return Checkpoint{}, false, err
+	}
+	for _, s := range n.Sigs {
+		signed = signed || s.Name == c.Origin
+	}
+	return c, signed, nil
+}
+
+// checkpointLine is a checkpoint as the log holds it.
+type checkpointLine struct {
+	Time time.Time `json:"time"`
+	Size int64     `json:"size"` // as in the note; for people and tools that read the line
+	Note string    `json:"note"`
+}
+
+func (c checkpointLine) body() []byte { return jsonBody(kindCheckpoint, c) }
+
+func parseCheckpointLine(line []byte) (checkpointLine, error) {
+	var c checkpointLine
+	err := json.Unmarshal(line, &c)
+	return c, err
+}

@@ -1,0 +1,185 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// file is the log's current file. Its content is good up to end; dirty means that bytes of a failed write may stand
+// behind that and must go first.
+type file struct {
+	f     *os.File
+	path  string
+	end   int64
+	dirty bool
+}
+
+// openFile opens an existing file, or creates it with O_EXCL where create is set, and refuses what others could change.
+func openFile(path string, mode fs.FileMode, create bool) (*file, error) {
+	flags := os.O_RDWR | os.O_APPEND | unix.O_NOFOLLOW
+	if create {
+		flags |= os.O_CREATE | os.O_EXCL
+	}
+	f, err := os.OpenFile(path, flags, mode)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%w: %s is a symbolic link; give the path of the file itself", ErrUnsafe, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = checkFile(path, info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &file{f: f, path: path, end: info.Size()}, nil
+}
+
+// checkFile refuses a file that is not solely the daemon's to write.
+func checkFile(path string, info fs.FileInfo) error {
+	st := info.Sys().(*syscall.Stat_t)
+	uid := uint32(os.Geteuid())
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: %s is not a regular file", ErrUnsafe, path)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%w: %s is writable by others (mode %#o): chmod go-w it", ErrUnsafe, path, info.Mode().Perm())
+	case st.Uid != uid && st.Uid != 0:
+		return fmt.Errorf("%w: %s belongs to uid %d: chown it to uid %d", ErrUnsafe, path, st.Uid, uid)
+	case st.Nlink > 1:
+		return fmt.Errorf("%w: %s has %d names (hard links): keep one", ErrUnsafe, path, st.Nlink)
+	}
+	return nil
+}
+
+// checkDir refuses a directory in which anybody could replace the file.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("%w: anybody may replace files in %s (mode %#o): chmod o-w it", ErrUnsafe, dir, info.Mode().Perm())
+	}
+	return nil
+}
+
+// append writes b whole or, as far as anybody can see later, not at all.
+func (f *file) append(b []byte, sync bool) error {
+	if err := f.clean(); err != nil {
+		return &UnavailableError{Op: "clean up after a failed write", Cause: err}
+	}
+	if _, err := f.f.Write(b); err != nil {
+		f.undo()
+		return &UnavailableError{Op: "write", Cause: err}
+	}
+	if sync {
+		if err := f.sync(); err != nil {
+			f.undo()
+			return &UnavailableError{Op: "sync", Cause: err}
+		}
+	}
+	f.end += int64(len(b))
+	return nil
+}
+
+func (f *file) undo() {
+	f.dirty = true
+	_ = f.clean() // tried again before the next write
+}
+
+func (f *file) clean() error {
+	if !f.dirty {
+		return nil
+	}
+	if err := f.f.Truncate(f.end); err != nil {
+		return err
+	}
+	f.dirty = false
+	return nil
+}
+
+func (f *file) sync() error {
+	conn, err := f.f.SyscallConn() // holds the descriptor open against a Close at the same time
+	if err != nil {
+		return err
+	}
+	var synced error
+	if err := conn.Control(func(fd uintptr) { synced = unix.Fdatasync(int(fd)) }); err != nil {
+		return err
+	}
+	return synced
+}
+
+// meddled says what somebody else did to the file since the last write, "" for nothing.
+func (f *file) meddled() string {
+	info, err := f.f.Stat()
+	switch {
+	case err != nil || f.dirty:
+		return ""
+	case info.Sys().(*syscall.Stat_t).Nlink == 0:
+		return "the file was removed while the log wrote to it"
+	case info.Size() < f.end:
+		return fmt.Sprintf("the file was cut from %d to %d bytes while the log wrote to it", f.end, info.Size())
+	case info.Size() > f.end:
+		return fmt.Sprintf("somebody else added %d bytes to the file", info.Size()-f.end)
+	}
+	return ""
+}
+
+// inPlace reports whether the path still leads to this file.
+func (f *file) inPlace() bool {
+	own, err := f.f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(f.path)
+	return err == nil && os.SameFile(own, there)
+}
+
+// syncDir makes a creation or renaming in the directory of path last.
+func syncDir(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// lock takes the log for this process. The lock is a file of its own because the log's file changes with rotation.
+func lock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("audit: lock: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder, _ := io.ReadAll(io.LimitReader(f, 20))
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: process %s holds %s: stop it, or give this daemon another audit.file",
+				ErrLocked, strings.TrimSpace(string(holder)), path)
+		}
+		return nil, fmt.Errorf("audit: lock %s: %w", path, err)
+	}
+	if info, err := f.Stat(); err != nil || checkFile(path, info) != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %s: remove it", ErrUnsafe, path)
+	}
+	// The number is for people; a failure to write it harms nobody.
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return f, nil
+}

@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// format names this form of the log in every header line.
+const format = "assertd-audit/1"
+
+// link is what ties a line to those before it; every line begins with it, in exactly this form:
+//
+//	{"seq":<leaf index in the tree>,"prev":"<leaf hash of the line before, base64>","kind":"<kind>"
+//
+// prev of the first line of all is the zero hash.
+type link struct {
+	seq  int64
+	prev tlog.Hash
+	kind string
+}
+
+// head is the end of the log: where the next line goes.
+type head struct {
+	tree tree
+	prev tlog.Hash
+}
+
+// appendLine appends the line that holds body (everything from "kind" on) and its newline to b and moves the head past it.
+func (h *head) appendLine(b, body []byte) []byte {
+	start := len(b)
+	b = append(b, `{"seq":`...)
+	b = strconv.AppendInt(b, h.tree.size, 10)
+	b = append(b, `,"prev":"`...)
+	b = base64.StdEncoding.AppendEncode(b, h.prev[:])
+	b = append(b, `",`...)
+	b = append(b, body...)
+	h.prev = tlog.RecordHash(b[start:])
+	h.tree.add(h.prev)
+	return append(b, '\n')
+}
+
+var errLine = errors.New("not a line of this log")
+
+// parseLink reads the link of a line without its newline. It is strict, so that a line has one reading only.
+func parseLink(line []byte) (link, error) {
+	var l link
+	rest, ok := cutPrefix(line, `{"seq":`)
+	if !ok || len(line) > MaxRecord || line[len(line)-1] != '}' {
+		return l, errLine
+	}
+	digits := 0
+	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
+		digits++
+	}
+	seq, err := strconv.ParseInt(string(rest[:digits]), 10, 62)
+	if err != nil || digits > 1 && rest[0] == '0' {
+		return l, errLine
+	}
+	l.seq = seq
+	rest, ok = cutPrefix(rest[digits:], `,"prev":"`)
+	const encoded = 44 // of 32 bytes
+	if !ok || len(rest) < encoded {
+		return l, errLine
+	}
+	var prev [33]byte // DecodedLen counts the padding
+	n, err := base64.StdEncoding.Strict().Decode(prev[:], rest[:encoded])
+	if err != nil || n != tlog.HashSize {
+		return l, errLine
+	}
+	copy(l.prev[:], prev[:])
+	rest, ok = cutPrefix(rest[encoded:], `","kind":"`)
+	if !ok {
+		return l, errLine
+	}
+	l.kind, ok = leadingKind(rest)
+	if !ok {
+		return l, errLine
+	}
+	return l, nil
+}
+
+func cutPrefix(b []byte, prefix string) ([]byte, bool) {
+	if len(b) < len(prefix) || string(b[:len(prefix)]) != prefix {
+		return b, false
+	}
+	return b[len(prefix):], true
+}
+
+// leadingKind reads a kind and the quote after it.
+func leadingKind(b []byte) (string, bool) {
+	for i, c := range b {
+		if c == '"' {
+			return string(b[:i]), validKind(string(b[:i]))
+		}
+	}
+	return "", false
+}
+
+// validKind keeps kinds to short words of small letters, digits, "_" and "-".
+func validKind(kind string) bool {
+	for _, c := range []byte(kind) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return kind != "" && len(kind) <= 32
+}
+
+// header is the first line of every file. It carries the end of the file before it, so that the tree can go on with
+// nothing but this file at hand.
+type header struct {
+	Time   time.Time  `json:"time"`
+	Format string     `json:"format"`
+	Tree   headerTree `json:"tree"`
+}
+
+type headerTree struct {
+	Size int64       `json:"size"`
+	Root tlog.Hash   `json:"root"`
+	Edge []tlog.Hash `json:"edge"`
+}
+
+// body is the line's part from "kind" on.
+func (h header) body() []byte { return jsonBody(kindHeader, h) }
+
+// parseHeader reads a header line and checks that its edge has its root.
+func parseHeader(line []byte) (header, tree, error) {
+	var h header
+	if err := json.Unmarshal(line, &h); err != nil {
+		return h, tree{}, err
+	}
+	if h.Format != format {
+		return h, tree{}, fmt.Errorf("format %q, want %q", h.Format, format)
+	}
+	t, err := newTree(h.Tree.Size, h.Tree.Edge)
+	if err != nil {
+		return h, tree{}, err
+	}
+	if t.root() != h.Tree.Root {
+		return h, tree{}, errors.New("edge and root of the tree do not belong together")
+	}
+	return h, t, nil
+}
+
+// recovery is the line that tells what the log had to get over.
+type recovery struct {
+	Time   time.Time `json:"time"`
+	What   string    `json:"what"`
+	Detail string    `json:"detail"`
+}
+
+func (r recovery) body() []byte { return jsonBody(kindRecovery, r) }
+
+// jsonBody encodes the rare lines that the log writes by itself.
+func jsonBody(kind string, members any) []byte {
+	b, err := json.Marshal(members)
+	if err != nil { // only strings, numbers, times and hashes go in
+		panic(err)
+	}
+	b[0] = ','
+	return append([]byte(`"kind":"`+kind+`"`), b...)
+}

@@ -1,0 +1,226 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// proofHeader is the first line of a proof in the form of C2SP tlog-proof.
+const proofHeader = "c2sp.org/tlog-proof@v1"
+
+// Proven is what a proof shows: that the log held this record when the checkpoint was signed.
+type Proven struct {
+	Line       []byte // the record as the log holds it, one JSON object
+	Seq        int64  // its place in the log
+	Checkpoint Checkpoint
+}
+
+// Prove makes a proof that the record of a jti is in the log, against the newest checkpoint. It verifies the files on the
+// way: a log that does not verify proves nothing. The proof has the form of C2SP tlog-proof, with the record's line as
+// its extra data. Errors are ErrNotFound, ErrNotCovered, those of Verify, and one for a jti that stands in two records.
+func Prove(ctx context.Context, files []string, jti string, o VerifyOptions) ([]byte, error) {
+	w, m := &walker{verifiers: o.Verifiers}, &match{jti: jti, needle: appendMember(nil, "jti", jti)}
+	if _, err := w.walk(ctx, files, o, m.look); err != nil {
+		return nil, err
+	}
+	switch {
+	case m.found == 0:
+		return nil, fmt.Errorf("%w: jti %q", ErrNotFound, jti)
+	case m.found > 1:
+		return nil, fmt.Errorf("audit: jti %q stands in %d records, the last one is record %d", jti, m.found, m.seq)
+	case w.newest == nil:
+		return nil, fmt.Errorf("%w: the log has none that the given keys signed", ErrNotCovered)
+	}
+	c, _, err := OpenCheckpoint(w.newest, o.Verifiers)
+	if err != nil {
+		return nil, err
+	}
+	if m.seq >= c.Size {
+		return nil, fmt.Errorf("%w: the newest one covers %d records, this is record %d: try again after the next checkpoint", ErrNotCovered, c.Size, m.seq)
+	}
+	path, err := provePath(ctx, files, c, m)
+	if err != nil {
+		return nil, err
+	}
+	return formatProof(m.line, m.seq, path, w.newest), nil
+}
+
+// match finds the record of a jti.
+type match struct {
+	jti    string
+	needle []byte // the member as the log writes it: spares decoding nearly every line
+	found  int
+	seq    int64
+	line   []byte
+}
+
+func (m *match) look(l link, line []byte) {
+	if m.jti == "" || reserved(l.kind) || !bytes.Contains(line, m.needle) {
+		return
+	}
+	var r struct {
+		JTI string `json:"jti"`
+	}
+	if json.Unmarshal(line, &r) == nil && r.JTI == m.jti {
+		m.found, m.seq, m.line = m.found+1, l.seq, bytes.Clone(line)
+	}
+}
+
+// provePath reads the files again and keeps the few hashes that the proof consists of, so memory does not grow with them.
+func provePath(ctx context.Context, files []string, c Checkpoint, m *match) (tlog.RecordProof, error) {
+	var want wanted
+	if _, err := tlog.ProveRecord(c.Size, m.seq, &want); err != nil {
+		return nil, err
+	}
+	if err := want.collect(ctx, files, c.Size); err != nil {
+		return nil, err
+	}
+	path, err := tlog.ProveRecord(c.Size, m.seq, &want)
+	if err != nil {
+		return nil, err
+	}
+	if err := tlog.CheckRecord(path, c.Size, c.Root, m.seq, tlog.RecordHash(m.line)); err != nil {
+		return nil, fmt.Errorf("%w: the files changed while they were read: try again", ErrProof)
+	}
+	return path, nil
+}
+
+// wanted is a tlog.HashReader that, asked for the first time, notes what it is asked for.
+type wanted struct {
+	hashes map[int64]tlog.Hash
+}
+
+// ReadHashes implements tlog.HashReader.
+func (w *wanted) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	noting := w.hashes == nil
+	if noting {
+		w.hashes = make(map[int64]tlog.Hash, len(indexes))
+	}
+	list := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		if noting {
+			w.hashes[index] = tlog.Hash{}
+		}
+		list[i] = w.hashes[index]
+	}
+	return list, nil
+}
+
+// collect fills in the hashes from the lines up to a size.
+func (w *wanted) collect(ctx context.Context, files []string, size int64) error {
+	s, err := openSeries(ctx, files, nil)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var t tree
+	for started := false; !started || t.size < size; started = true {
+		line, _, err := s.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if !started {
+			if _, t, err = parseHeader(line); err != nil {
+				return err
+			}
+			w.keepEdge(&t)
+		}
+		at := tlog.StoredHashIndex(0, t.size)
+		for i, h := range t.add(tlog.RecordHash(line)) {
+			w.keep(at+int64(i), h)
+		}
+	}
+	return nil
+}
+
+func (w *wanted) keepEdge(t *tree) {
+	for level := range t.edge {
+		if t.size>>level&1 == 1 {
+			w.keep(tlog.StoredHashIndex(level, t.size>>level-1), t.edge[level])
+		}
+	}
+}
+
+func (w *wanted) keep(index int64, h tlog.Hash) {
+	if _, ok := w.hashes[index]; ok {
+		w.hashes[index] = h
+	}
+}
+
+func formatProof(line []byte, seq int64, path tlog.RecordProof, checkpoint []byte) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\nextra %s\nindex %d\n", proofHeader, base64.StdEncoding.EncodeToString(line), seq)
+	for _, h := range path {
+		fmt.Fprintf(&b, "%s\n", h)
+	}
+	b.WriteByte('\n')
+	b.Write(checkpoint)
+	return b.Bytes()
+}
+
+// CheckProof verifies what Prove made, with nothing but the public keys. The error is ErrProof for whatever does not hold.
+func CheckProof(proof []byte, verifiers []note.Verifier) (Proven, error) {
+	head, checkpoint, ok := bytes.Cut(proof, []byte("\n\n"))
+	lines := strings.Split(string(head), "\n")
+	if !ok || len(lines) < 3 || lines[0] != proofHeader {
+		return Proven{}, fmt.Errorf("%w: not of the form %s", ErrProof, proofHeader)
+	}
+	p, path, err := parseProof(lines[1:])
+	if err != nil {
+		return Proven{}, fmt.Errorf("%w: %v", ErrProof, err)
+	}
+	c, signed, err := OpenCheckpoint(checkpoint, verifiers)
+	if err != nil {
+		return Proven{}, fmt.Errorf("%w: checkpoint: %v", ErrProof, err)
+	}
+	if !signed {
+		return Proven{}, fmt.Errorf("%w: none of the given keys signed the checkpoint", ErrProof)
+	}
+	if err := tlog.CheckRecord(path, c.Size, c.Root, p.Seq, tlog.RecordHash(p.Line)); err != nil {
+		return Proven{}, fmt.Errorf("%w: the record is not in the tree of the checkpoint", ErrProof)
+	}
+	p.Checkpoint = c
+	return p, nil
+}
+
+// parseProof reads the lines after the first one, up to the checkpoint.
+func parseProof(lines []string) (Proven, tlog.RecordProof, error) {
+	extra, ok1 := strings.CutPrefix(lines[0], "extra ")
+	index, ok2 := strings.CutPrefix(lines[1], "index ")
+	if !ok1 || !ok2 {
+		return Proven{}, nil, errors.New("the record or its index is missing")
+	}
+	line, err := base64.StdEncoding.DecodeString(extra)
+	if err != nil {
+		return Proven{}, nil, err
+	}
+	seq, err := strconv.ParseInt(index, 10, 64)
+	if err != nil || seq < 0 || strconv.FormatInt(seq, 10) != index {
+		return Proven{}, nil, fmt.Errorf("index %q", index)
+	}
+	if l, err := parseLink(line); err != nil || l.seq != seq {
+		return Proven{}, nil, errors.New("the record is not the one of the index")
+	}
+	var path tlog.RecordProof
+	for _, text := range lines[2:] {
+		h, err := tlog.ParseHash(text)
+		if err != nil {
+			return Proven{}, nil, err
+		}
+		path = append(path, h)
+	}
+	return Proven{Line: line, Seq: seq}, path, nil
+}

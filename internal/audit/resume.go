@@ -1,0 +1,198 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// tail is what a file says about the end of the log.
+type tail struct {
+	head    head
+	good    int64 // bytes up to the end of the last good line
+	born    time.Time
+	fresh   bool
+	covered int64
+	ended   int64
+}
+
+// resume finds the end of the log: of the current file, or, where that is missing or empty, of the newest file that was
+// moved away. Everything that is needed stands in that one file, because its header holds the tree's edge; so there is no
+// second file that kill -9 could leave out of step.
+func resume(o *Options) (*writer, error) {
+	f, err := openFile(o.File, o.Mode, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = openFile(o.File, o.Mode, true)
+	}
+	if err != nil {
+		return nil, wrapOpen(o.File, err)
+	}
+	w, err := resumeFile(o, f)
+	if err != nil {
+		f.f.Close()
+	}
+	return w, err
+}
+
+// wrapOpen leaves errors that say what to do as they are.
+func wrapOpen(path string, err error) error {
+	if errors.Is(err, ErrUnsafe) {
+		return err
+	}
+	return fmt.Errorf("audit: can't open the log (does its directory exist and may the daemon write there?): %w", err)
+}
+
+func resumeFile(o *Options, f *file) (*writer, error) {
+	t, torn, err := readTail(f)
+	if err != nil {
+		return nil, err
+	}
+	w := newWriter(o, f, t.head)
+	if torn {
+		if err := w.moveTorn(f, t.good); err != nil {
+			return nil, err
+		}
+	}
+	if f.end == 0 {
+		if err := w.succeed(); err != nil {
+			return nil, err
+		}
+		return w, syncDir(o.File)
+	}
+	w.born, w.fresh, w.covered, w.ended = t.born, t.fresh, t.covered, t.ended
+	return w, nil
+}
+
+// readTail follows the lines of a file to its end. torn reports that what comes after the last good line is what the sudden
+// end of a process or a machine leaves: a line without its end, or one with zero bytes in it. Anything else is ErrDamaged.
+func readTail(f *file) (t tail, torn bool, err error) {
+	w := &walker{}
+	lines := bufio.NewReaderSize(io.NewSectionReader(f.f, 0, f.end), MaxRecord+1)
+	for n := int64(1); ; n++ {
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, io.EOF) {
+			t.head = w.end()
+			return t, len(line) > 0, nil
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return t, false, fmt.Errorf("audit: read %s: %w", f.path, err)
+		}
+		body := bytes.TrimSuffix(line, []byte("\n"))
+		l, fault := w.step(body, n == 1)
+		if fault != nil && bytes.IndexByte(body, 0) >= 0 {
+			t.head = w.end()
+			return t, true, nil
+		}
+		if fault != nil {
+			return t, false, fmt.Errorf("%w: %s: line %d: %s: run assertd audit verify, keep the file apart as evidence, then start again",
+				ErrDamaged, f.path, n, fault.detail)
+		}
+		t.take(w, l, body, int64(len(line)))
+	}
+}
+
+// take notes what the writer must know of a good line.
+func (t *tail) take(w *walker, l link, body []byte, size int64) {
+	t.good += size
+	switch l.kind {
+	case kindHeader:
+		if h, _, err := parseHeader(body); err == nil {
+			t.born = h.Time
+		}
+	case kindCheckpoint:
+		if c, err := parseCheckpointLine(body); err == nil {
+			t.covered, t.ended = c.Size, w.next()
+		}
+	case kindRecovery:
+	default:
+		t.fresh = true
+	}
+}
+
+// end is the place for the next line.
+func (w *walker) end() head {
+	t, _ := w.treeAt(w.next())
+	return head{tree: t, prev: w.leaf}
+}
+
+// moveTorn keeps what stands behind the last good line in a file of its own and cuts it off.
+func (w *writer) moveTorn(f *file, good int64) error {
+	path := f.path + ".torn-" + w.opts.Clock().UTC().Format(stamp)
+	if err := copyTorn(f, good, path, w.opts.Mode); err != nil {
+		return fmt.Errorf("audit: can't keep the torn last line apart (is there room?): %w", err)
+	}
+	size := f.end - good
+	if err := f.f.Truncate(good); err != nil {
+		return fmt.Errorf("audit: cut off the torn last line: %w", err)
+	}
+	f.end = good
+	w.note("torn last line", fmt.Sprintf("%d bytes of %s moved to %s", size, filepath.Base(f.path), filepath.Base(path)))
+	return nil
+}
+
+func copyTorn(f *file, good int64, path string, mode fs.FileMode) error {
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, io.NewSectionReader(f.f, good, f.end-good))
+	return errors.Join(err, out.Sync(), out.Close(), syncDir(path))
+}
+
+// succeed takes the end of the log over from the file before, which was moved away, by rotation or by logrotate, when the
+// process ended before the next file had its header. Without any, a new log begins.
+func (w *writer) succeed() error {
+	path, err := predecessor(w.file.path)
+	if err != nil || path == "" {
+		return err
+	}
+	f, err := openFile(path, 0, false)
+	if err != nil {
+		return fmt.Errorf("audit: the log must go on from %s: %w", path, err)
+	}
+	defer f.f.Close()
+	t, torn, err := readTail(f)
+	if err != nil {
+		return err
+	}
+	w.head = t.head
+	if torn {
+		return w.moveTorn(f, t.good)
+	}
+	return nil
+}
+
+// predecessor is the newest of the files that were moved away from path, "" for none.
+func predecessor(path string) (string, error) {
+	list, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return "", fmt.Errorf("audit: %w", err)
+	}
+	best, bestSeq := "", int64(-1)
+	for _, e := range list {
+		if !isArchive(filepath.Base(path), e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		name := filepath.Join(filepath.Dir(path), e.Name())
+		if seq, _, err := begin(name); err == nil && seq != noSeq && seq > bestSeq {
+			best, bestSeq = name, seq
+		}
+	}
+	return best, nil
+}
+
+// isArchive reports whether a name is that of a file that rotation, logrotate (base.1, base-20060102) or setApart made.
+func isArchive(base, name string) bool {
+	rest, ok := strings.CutPrefix(name, base)
+	if !ok || rest == "" || rest[0] != '.' && rest[0] != '-' {
+		return false
+	}
+	return !strings.HasPrefix(rest, ".torn-") && !strings.HasSuffix(rest, ".lock") && !strings.HasSuffix(rest, ".gz")
+}

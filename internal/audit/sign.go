@@ -1,0 +1,68 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+)
+
+// maxBehind is how many lines a checkpoint may stand behind the size that it signs. It bounds what a verifier has to keep.
+const maxBehind = 1 << 18
+
+// signature is what came of signing one checkpoint.
+type signature struct {
+	checkpoint Checkpoint
+	note       []byte
+	err        error
+}
+
+// startCheckpoint has the tree as it is now signed beside the writer: records never wait for the key. It does nothing where
+// the last checkpoint still covers everything but its own line, so that an idle log does not grow.
+func (w *writer) startCheckpoint() {
+	if w.opts.Key == nil || w.signing || w.head.tree.size == w.ended {
+		return
+	}
+	w.signing = true
+	c := Checkpoint{Origin: w.opts.Origin, Size: w.head.tree.size, Root: w.head.tree.root()}
+	w.jobs.Go(func() {
+		msg, err := w.signCheckpoint(c)
+		w.signed <- signature{checkpoint: c, note: msg, err: err}
+	})
+}
+
+func (w *writer) signCheckpoint(c Checkpoint) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, w.opts.CheckpointTimeout)
+	defer cancel()
+	key, err := w.opts.Key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.sign(ctx, key)
+}
+
+// endCheckpoint writes the checkpoint's line and does the rotation that waited for it.
+func (w *writer) endCheckpoint(s signature) {
+	w.signing = false
+	w.signErr = w.writeCheckpoint(s)
+	if w.signErr != nil {
+		w.opts.Logger.Warn("audit checkpoint failed: records go on, the next attempt is at the next interval", "error", w.signErr)
+	}
+	w.finishRotation()
+}
+
+func (w *writer) writeCheckpoint(s signature) error {
+	if s.err != nil {
+		return fmt.Errorf("sign: %w", s.err)
+	}
+	if behind := w.head.tree.size - s.checkpoint.Size; behind > maxBehind {
+		return fmt.Errorf("the signature came %d lines late; at most %d are allowed", behind, maxBehind)
+	}
+	now := w.opts.Clock().UTC()
+	line := checkpointLine{Time: now, Size: s.checkpoint.Size, Note: string(s.note)}
+	w.notes = append(w.notes, line.body())
+	if err := w.write(nil); err != nil {
+		w.notes = w.notes[:len(w.notes)-1]
+		return err
+	}
+	w.covered, w.ended, w.coverage = s.checkpoint.Size, w.head.tree.size, now
+	return nil
+}

@@ -1,0 +1,177 @@
+package audit
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Problem is what is wrong with a line.
+type Problem string
+
+const (
+	Changed       Problem = "changed"   // a line is not what was written
+	Dropped       Problem = "dropped"   // lines or files are missing before this place
+	Added         Problem = "added"     // a line stands here that the log did not write here
+	Reordered     Problem = "reordered" // a line stands before one that was written earlier
+	Rewritten     Problem = "rewritten" // lines follow one another, but a signed checkpoint contradicts them
+	BadCheckpoint Problem = "bad checkpoint"
+)
+
+// BadLine names the first line that is not as the log wrote it, as far as that can be told. It unwraps to ErrTampered.
+type BadLine struct {
+	File    string
+	Line    int64 // from 1
+	Seq     int64 // the line's place in the whole series, from 0
+	Problem Problem
+	Detail  string
+}
+
+func (e *BadLine) Error() string {
+	return fmt.Sprintf("%v: %s:%d: %s (record %d): %s", ErrTampered, e.File, e.Line, e.Problem, e.Seq, e.Detail)
+}
+
+// Unwrap makes a BadLine an ErrTampered.
+func (e *BadLine) Unwrap() error { return ErrTampered }
+
+// VerifyOptions say what to hold the files against.
+type VerifyOptions struct {
+	// Verifiers are the public keys that sign checkpoints, all that were in use over the time of the files. Without any,
+	// Verify shows only that the lines follow one another.
+	Verifiers []note.Verifier
+	// Known are checkpoints (signed notes) that were kept elsewhere, such as in a log collector. The files must lead to
+	// the same roots and reach as far: this finds an end that was cut off.
+	Known [][]byte
+	// Progress is called now and then with the bytes read and their total, and once at the end.
+	Progress func(done, total int64)
+}
+
+// Report is what Verify has shown.
+type Report struct {
+	Files       int
+	First       int64     // number of the first line; not 0 if the series was given from its middle
+	Lines       int64     // lines looked at
+	Size        int64     // size of the tree at the end
+	Root        tlog.Hash // its root
+	Covered     int64     // size that the newest verified checkpoint (in the files or known) covers
+	Unproven    int64     // lines at the end that no verified checkpoint covers, not counting the checkpoint's own
+	Checkpoints int       // checkpoints with a verified signature
+	Unverified  int       // checkpoints by keys that were not given
+	Recoveries  int       // lines in which the log told of an outage, a torn line, a file changed by others
+	Torn        int64     // bytes of a last line without end: one being written, or torn by the end of the process
+}
+
+// Statement says in a sentence what was shown and what was not.
+func (r Report) Statement() string {
+	switch {
+	case r.Checkpoints == 0:
+		return fmt.Sprintf("%d lines follow one another, but no checkpoint signature was verified: "+
+			"whoever could write the files could have rewritten them all", r.Lines)
+	case r.Unproven > 0:
+		return fmt.Sprintf("%d lines are whole and in order; signed checkpoints prove all but the last %d, "+
+			"which whoever could write the files could have changed, added or cut off", r.Lines, r.Unproven)
+	}
+	return fmt.Sprintf("%d lines are whole and in order, proven by signed checkpoints", r.Lines)
+}
+
+// Verify proves that the files hold a series of lines whole and in order, or returns a *BadLine for the first one that is
+// not. The files may come in any order. It needs nothing but the files and the public keys.
+func Verify(ctx context.Context, files []string, o VerifyOptions) (Report, error) {
+	w := &walker{verifiers: o.Verifiers}
+	return w.walk(ctx, files, o, func(link, []byte) {})
+}
+
+// walk checks all lines and shows each good one to visit.
+func (w *walker) walk(ctx context.Context, files []string, o VerifyOptions, visit func(link, []byte)) (Report, error) {
+	known, err := openKnown(o.Known, o.Verifiers)
+	if err != nil {
+		return Report{}, err
+	}
+	s, err := openSeries(ctx, files, o.Progress)
+	if err != nil {
+		return Report{}, err
+	}
+	defer s.close()
+	places := places{}
+	for {
+		line, first, err := s.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if errors.Is(err, errTorn) {
+			return Report{}, &BadLine{File: s.name, Line: s.line, Seq: w.next(), Problem: Changed, Detail: "the last line of the file has no end"}
+		}
+		if err != nil {
+			return Report{}, err
+		}
+		l, fault := w.step(line, first)
+		if fault != nil {
+			return Report{}, w.blame(fault, bytes.Clone(line), first, s, places)
+		}
+		if first {
+			places.begin(s.name, l.seq)
+		}
+		visit(l, line)
+		if known, err = w.holdAgainst(known, places); err != nil {
+			return Report{}, err
+		}
+	}
+	if len(known) > 0 {
+		return Report{}, w.tooShort(known[0], places)
+	}
+	return w.report(len(files), s.torn), nil
+}
+
+func (w *walker) report(files int, torn int64) Report {
+	root, _ := w.rootAt(w.next())
+	return Report{
+		Files: files, First: w.first, Lines: w.next() - w.first, Size: w.next(), Root: root,
+		Covered: w.covered, Unproven: w.next() - max(w.proven, w.first), Checkpoints: w.signed, Unverified: w.unverified, Recoveries: w.recoveries, Torn: torn,
+	}
+}
+
+// openKnown reads the checkpoints that were kept elsewhere, the smallest first.
+func openKnown(notes [][]byte, verifiers []note.Verifier) ([]Checkpoint, error) {
+	var list []Checkpoint
+	for _, msg := range notes {
+		c, signed, err := OpenCheckpoint(msg, verifiers)
+		if err != nil {
+			return nil, fmt.Errorf("known checkpoint: %w", err)
+		}
+		if !signed {
+			return nil, fmt.Errorf("known checkpoint over %d lines: none of the given keys signed it", c.Size)
+		}
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
+	return list, nil
+}
+
+// holdAgainst compares the tree with the known checkpoints of its size and returns those that are still to come.
+func (w *walker) holdAgainst(known []Checkpoint, p places) ([]Checkpoint, error) {
+	for len(known) > 0 && known[0].Size <= w.next() {
+		c := known[0]
+		if c.Size <= w.first {
+			return nil, fmt.Errorf("known checkpoint over %d lines: the files begin with record %d: give the earlier ones too", c.Size, w.first)
+		}
+		if root, _ := w.rootAt(c.Size); root != c.Root {
+			return nil, w.rewritten(c.Size, p, fmt.Sprintf("a checkpoint over %d lines that was kept elsewhere has another root", c.Size))
+		}
+		w.covered, w.proven = max(w.covered, c.Size), max(w.proven, c.Size)
+		w.signed, known = w.signed+1, known[1:]
+	}
+	return known, nil
+}
+
+func (w *walker) tooShort(c Checkpoint, p places) error {
+	file, line := p.of(w.next())
+	return &BadLine{File: file, Line: line, Seq: w.next(), Problem: Dropped,
+		Detail: fmt.Sprintf("the log ends here, but a checkpoint that was kept elsewhere covers %d lines: %d are missing", c.Size, c.Size-w.next())}
+}

@@ -1,0 +1,189 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// writer is the state of the log that only one goroutine touches.
+type writer struct {
+	opts *Options
+	ctx  context.Context // of Run, without its end
+	jobs sync.WaitGroup  // the signature and the sync that run beside the writer
+
+	file   *file
+	head   head
+	born   time.Time // of the current file, by its header
+	fresh  bool      // the current file holds records besides the log's own lines
+	buf    []byte
+	notes  [][]byte // recovery lines that are due
+	outage *outage
+
+	records, refused int64
+
+	unsynced time.Time // when the oldest record was written that no sync was started for; zero: none
+	inSync   time.Time // the same for the records that the running sync covers
+	syncing  bool
+	synced   chan error
+	mustSync bool // a sync failed: what it dropped is unknown, so nothing counts until one succeeds
+
+	signing  bool
+	signed   chan signature
+	covered  int64 // tree size that the newest checkpoint covers
+	ended    int64 // tree size right after the newest checkpoint's line
+	coverage time.Time
+	signErr  error
+
+	rotation *rotation
+}
+
+// outage is a time in which records could not be written.
+type outage struct {
+	since   time.Time
+	cause   error
+	refused int64
+}
+
+func newWriter(o *Options, f *file, h head) *writer {
+	return &writer{
+		opts: o, file: f, head: h, born: o.Clock(),
+		synced: make(chan error, 1), signed: make(chan signature, 1),
+	}
+}
+
+// write appends the lines that are due and those of the batch with one write, all or none of them.
+func (w *writer) write(batch []*entry) error {
+	next, now := w.head, w.opts.Clock()
+	buf := w.due(w.buf[:0], &next, now)
+	for _, e := range batch {
+		buf = next.appendLine(buf, e.body)
+	}
+	if len(buf) == 0 {
+		return nil
+	}
+	w.keep(buf)
+	always := w.opts.Sync == SyncAlways
+	if err := w.file.append(buf, always || w.mustSync); err != nil {
+		w.fail(err, now, len(batch))
+		return err
+	}
+	w.head, w.notes = next, nil
+	w.fresh = w.fresh || len(batch) > 0
+	w.recover(now)
+	if w.opts.Sync == SyncInterval && w.unsynced.IsZero() {
+		w.unsynced = now
+	}
+	return nil
+}
+
+// due appends the lines that must stand before the next record: a new file's header and what was got over.
+func (w *writer) due(buf []byte, next *head, now time.Time) []byte {
+	if w.file.end == 0 {
+		w.born = now
+		tree := headerTree{Size: next.tree.size, Root: next.tree.root(), Edge: next.tree.hashes()}
+		buf = next.appendLine(buf, header{Time: now.UTC(), Format: format, Tree: tree}.body())
+	}
+	for _, body := range w.notes {
+		buf = next.appendLine(buf, body)
+	}
+	if o := w.outage; o != nil {
+		detail := fmt.Sprintf("since %s; %d records refused: %v", o.since.UTC().Format(time.RFC3339Nano), o.refused, o.cause)
+		buf = next.appendLine(buf, recovery{Time: now.UTC(), What: "records could not be written", Detail: detail}.body())
+	}
+	return buf
+}
+
+// keep keeps the buffer for the next write unless it became large.
+func (w *writer) keep(buf []byte) {
+	const large = 1 << 20
+	if w.buf = buf; cap(buf) > large {
+		w.buf = nil
+	}
+}
+
+func (w *writer) fail(err error, now time.Time, refused int) {
+	w.refused += int64(refused)
+	if w.outage == nil {
+		w.outage = &outage{since: now}
+		w.opts.Logger.Error("audit log can't be written: requests are refused until it can; free or repair the disk",
+			"file", w.file.path, "error", err)
+	}
+	w.outage.cause = err
+	w.outage.refused += int64(refused)
+}
+
+// recover ends an outage after a write that succeeded.
+func (w *writer) recover(now time.Time) {
+	w.mustSync = false
+	if o := w.outage; o != nil {
+		w.outage = nil
+		w.opts.Logger.Info("audit log is written again", "file", w.file.path, "outage", now.Sub(o.since), "refused", o.refused)
+	}
+}
+
+// note has the log say in a line of its own what it got over.
+func (w *writer) note(what, detail string) {
+	w.notes = append(w.notes, recovery{Time: w.opts.Clock().UTC(), What: what, Detail: detail}.body())
+	w.opts.Logger.Error("audit log: "+what, "file", w.file.path, "detail", detail)
+}
+
+// look does what is done once per interval.
+func (w *writer) look() {
+	if detail := w.file.meddled(); detail != "" {
+		w.setApart(detail)
+	}
+	if w.outage != nil || len(w.notes) > 0 || w.file.end == 0 {
+		w.write(nil) // its failure is kept in outage
+	}
+	w.startSync()
+	w.rotateIfDue()
+}
+
+// startSync syncs beside the writer, so that records do not wait for the disk.
+func (w *writer) startSync() {
+	if w.opts.Sync != SyncInterval || w.unsynced.IsZero() || w.syncing {
+		return
+	}
+	w.syncing, w.inSync, w.unsynced = true, w.unsynced, time.Time{}
+	f := w.file
+	w.jobs.Go(func() { w.synced <- f.sync() })
+}
+
+func (w *writer) endSync(err error) {
+	w.syncing = false
+	if err != nil {
+		w.mustSync = true
+		w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)
+	}
+}
+
+// finish ends the log's work: last checkpoint, a rotation that waits for it, sync.
+func (w *writer) finish() {
+	w.startCheckpoint()
+	if w.signing {
+		w.endCheckpoint(<-w.signed)
+	}
+	w.jobs.Wait()
+	if w.opts.Sync != SyncNever {
+		if err := w.file.sync(); err != nil {
+			w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)
+		}
+	}
+}
+
+func (w *writer) status() Status {
+	s := Status{
+		Refused: w.refused, File: w.file.path, Bytes: w.file.end, Lines: w.head.tree.size, Records: w.records,
+		UnsyncedSince:  w.unsynced,
+		CheckpointSize: w.covered, CheckpointTime: w.coverage, CheckpointErr: w.signErr,
+	}
+	if w.syncing {
+		s.UnsyncedSince = w.inSync
+	}
+	if w.outage != nil {
+		s.Err, s.Since = w.outage.cause, w.outage.since
+	}
+	return s
+}
