@@ -1,0 +1,221 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/signer/profile"
+)
+
+// clients turns the clients into policy and reports what stands in the way.
+// What policy itself refuses is reported at its line as well.
+func (c *checker) clients() {
+	c.lives = make(map[string]time.Duration)
+	profiles := make(map[string]string) // of each key set, the first profile
+	made := make([]policy.Client, 0, len(c.Clients))
+	for i := range c.Clients {
+		client, path := &c.Clients[i], element("clients", i)
+		p := policy.Client{Name: client.Name, InFlight: client.InFlight, Match: c.match(path, client)}
+		if len(client.Grants) == 0 {
+			c.fault(path+".grants", "the client has no grants and could have nothing signed; add one, or remove the client")
+		}
+		for j := range client.Grants {
+			p.Grants = append(p.Grants, c.grant(element(path+".grants", j), &client.Grants[j], profiles))
+		}
+		made = append(made, p)
+	}
+	c.Config.policy = made
+	_, err := policy.New(made)
+	c.invalid(err)
+}
+
+// invalid reports what policy.New found.
+func (c *checker) invalid(err error) {
+	var invalid *policy.InvalidError
+	if !errors.As(err, &invalid) {
+		return
+	}
+	for _, p := range invalid.Problems {
+		path := element("clients", p.Client)
+		if p.Grant >= 0 {
+			path = element(path+".grants", p.Grant)
+		}
+		c.fault(path+"."+p.Setting, "%s", p.Message)
+	}
+}
+
+// match resolves the names in a client's selectors.
+func (c *checker) match(path string, client *Client) policy.Match {
+	m := client.Match
+	made := policy.Match{
+		UID: m.UID, GID: m.GID, Executable: m.Executable, ExecutableSHA256: m.ExecutableSHA256,
+		Unit: m.Unit, Container: m.Container, Listener: m.Listener,
+	}
+	path += ".match"
+	made.UID = c.either(path, "user", "uid", m.User, m.UID, c.accounts.User)
+	made.GID = c.either(path, "group", "gid", m.Group, m.GID, c.accounts.Group)
+	if m.Listener != "" && !slices.ContainsFunc(c.Listen, func(l Listener) bool { return l.Socket == m.Listener }) {
+		c.fault(path+".listener", "listen has no socket %s; write one of its paths", quote(m.Listener))
+	}
+	c.bind(path, client, &made)
+	return made
+}
+
+// either takes an account by name or by number.
+func (c *checker) either(path, name, id, given string, n *uint32, resolve func(string) (uint32, error)) *uint32 {
+	if given == "" {
+		return n
+	}
+	if n != nil {
+		c.fault(path, "%s and %s are both given; keep one", name, id)
+	}
+	resolved, ok := c.resolve(path+"."+name, name, given, resolve)
+	if !ok {
+		return nil
+	}
+	return &resolved
+}
+
+func (c *checker) resolve(path, what, name string, resolve func(string) (uint32, error)) (uint32, bool) {
+	n, err := resolve(name)
+	switch {
+	case errors.Is(err, ErrUnknownAccount):
+		c.fault(path, "this machine has no %s %s; create it, correct the name, or give the number", what, quote(name))
+	case err != nil:
+		c.fault(path, "the %s %s can't be looked up: %s; try again, or give the number", what, quote(name), err)
+	}
+	return n, err == nil
+}
+
+// bind gives a client without selectors those callers that use its socket.
+func (c *checker) bind(path string, client *Client, m *policy.Match) {
+	bound := c.bound[client.Name]
+	if client.Match != (Match{}) {
+		return
+	}
+	switch len(bound) {
+	case 0:
+		c.fault(path, "client %s has no selector and would be everybody or nobody; say who it is, such as match: {user: %s}, or bind a listener to it", quote(client.Name), client.Name)
+	case 1:
+		m.Listener = c.Listen[bound[0]].Socket
+	default:
+		c.fault(path, "client %s has %d listeners and no selector; keep one listener, or say who the client is with match", quote(client.Name), len(bound))
+	}
+}
+
+// grant turns one grant into a rule.
+func (c *checker) grant(path string, g *Grant, profiles map[string]string) policy.Rule {
+	rule := policy.Rule{Name: g.Name, Key: g.Key, Rates: windows(g.Rate)}
+	c.rates(path+".rate", g.Rate)
+	k, ok := c.Keys[g.Key]
+	switch {
+	case !ok && g.Key != "":
+		c.fault(path+".key", "no key set is named %s; %s", quote(g.Key), didYouMean(g.Key, slices.Collect(maps.Keys(c.Keys))))
+	case g.Key != "" && g.Key == c.Audit.CheckpointKey:
+		c.fault(path+".key", "the key set %s signs the checkpoints of the audit log, which its holder could forge; use another one", quote(g.Key))
+	}
+	switch k.Use {
+	case UseRaw:
+		c.rawGrant(path, g, k, &rule)
+	case UseAssertion:
+		c.assertionGrant(path, g, k, &rule, profiles)
+	default: // the key set is wrong or missing, which was said
+		rule.Profile, rule.DefaultLifetime, rule.MaxLifetime = g.Profile, time.Second, time.Second
+	}
+	return rule
+}
+
+// rawGrant is for signatures over callers' digests. Nothing that belongs to an
+// assertion may be in it: somebody could believe that it restricts anything.
+func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
+	for _, setting := range []struct {
+		name  string
+		given bool
+	}{
+		{"profile", g.Profile != ""}, {"client_id", g.ClientID != ""}, {"issuer", g.Issuer != ""}, {"subject", g.Subject != ""},
+		{"key_id", g.KeyID != ""}, {"audiences", g.Audiences != nil}, {"lifetime", g.Lifetime != Lifetime{}},
+		{"claims", g.Claims.Allow != nil || g.Claims.Set != nil || g.Claims.Require != nil || g.Claims.Log != nil},
+	} {
+		if setting.given {
+			c.fault(path+"."+setting.name, "%s has no effect on raw signatures, and the key set %s is use: raw; remove it, or name a key set with use: assertion", setting.name, quote(g.Key))
+		}
+	}
+	c.rawForms(path, k.Alg, g.Hashes, g.Paddings)
+	c.subset(path+".hashes", "hash", g.Key, g.Hashes, k.hashes())
+	c.subset(path+".paddings", "padding", g.Key, g.Paddings, k.paddings())
+	rule.Raw = &policy.RawRule{Hashes: orElse(g.Hashes, k.hashes()), Paddings: orElse(g.Paddings, k.paddings())}
+}
+
+func (c *checker) subset(path, what, key string, given, allowed []string) {
+	for i, value := range given {
+		if !slices.Contains(allowed, value) {
+			c.fault(element(path, i), "the key set %s does not allow the %s %s; add it there, or remove it here", quote(key), what, value)
+		}
+	}
+}
+
+// assertionGrant completes a grant from its profile and holds it to it.
+func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.Rule, profiles map[string]string) {
+	c.noRawForms(path, g.Hashes, g.Paddings)
+	p, ok := profile.Lookup(g.Profile)
+	if !ok {
+		rule.Profile, rule.DefaultLifetime, rule.MaxLifetime = g.Profile, time.Second, time.Second
+		if g.Profile == "" {
+			c.fault(path+".profile", "the grant has no profile; write the kind of receiver, such as private_key_jwt (docs/profiles.md lists them)")
+		}
+		return
+	}
+	s := p.Complete(g.settings(k))
+	c.contradictions(path, p.Check(s))
+	c.ownKey(path, g, p, profiles)
+	if p.Audience.Form != profile.AudienceNone && len(s.Audiences) == 0 {
+		c.fault(path+".audiences", "the grant has no audiences and could sign for nobody; list each one in full")
+	}
+	rule.Profile, rule.ClientID, rule.Issuer, rule.Subject, rule.KeyID = g.Profile, g.ClientID, g.Issuer, g.Subject, g.KeyID
+	rule.Audiences, rule.NoAudience = s.Audiences, p.Audience.Form == profile.AudienceNone
+	rule.DefaultLifetime, rule.MaxLifetime = s.DefaultLifetime, s.MaxLifetime
+	rule.Allow, rule.Force, rule.Require, rule.Loggable = g.Claims.rules(), g.Claims.Set, g.Claims.Require, g.Claims.Log
+	c.lives[g.Key] = max(c.lives[g.Key], s.MaxLifetime)
+}
+
+// contradictions reports each point in which a grant and its profile disagree.
+func (c *checker) contradictions(path string, err error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return
+	}
+	for _, e := range joined.Unwrap() {
+		var found *profile.Contradiction
+		if errors.As(e, &found) {
+			c.fault(path+"."+found.Setting, "%s", found)
+		}
+	}
+}
+
+// ownKey keeps kinds of JWT apart whose receivers must not mistake one for the
+// other (RFC 9101 section 10.8).
+func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map[string]string) {
+	first, ok := profiles[g.Key]
+	if !ok {
+		profiles[g.Key] = g.Profile
+		return
+	}
+	other, _ := profile.Lookup(first)
+	if first != g.Profile && (p.OwnKey || other.OwnKey) {
+		c.fault(path+".key", "the key set %s signs for the profile %s too; give %s a key set of its own, so that no receiver can take one for the other", quote(g.Key), first, g.Profile)
+	}
+}
+
+// settings is what a grant says, in the profile's words.
+func (g *Grant) settings(k KeySet) profile.Settings {
+	return profile.Settings{
+		Alg: string(k.Alg), ClientID: g.ClientID, Issuer: g.Issuer, Subject: g.Subject, KeyID: g.KeyID,
+		Audiences: g.Audiences, DefaultLifetime: g.Lifetime.Default.Std(), MaxLifetime: g.Lifetime.Max.Std(),
+		AllowedClaims: slices.Sorted(maps.Keys(g.Claims.Allow)), RequiredClaims: g.Claims.Require, ForcedClaims: g.Claims.Set,
+		// The certificate may lie on the token, which is not open yet.
+		HasCertificate: true,
+	}
+}

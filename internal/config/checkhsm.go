@@ -1,0 +1,86 @@
+package config
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (c *checker) hsm() {
+	h := c.HSM
+	switch {
+	case h.Token == nil && len(h.Tokens) == 0:
+		c.fault("hsm.token", "hsm names no token; write token: {label: NAME} with the label that the HSM's own tool shows")
+	case h.Token != nil && h.Tokens != nil:
+		c.fault("hsm.tokens", "token and tokens are both given; keep one of them")
+	case h.Token != nil:
+		c.selector("hsm.token", h.Token.Label, h.Token.Serial)
+	}
+	if h.Token != nil && h.Module == "" {
+		c.fault("hsm.module", "hsm.module is missing; write the path of the HSM's PKCS#11 module")
+	}
+	if h.Token != nil || c.report.root.find("hsm").get("pin") != nil {
+		c.pin("hsm.pin", h.PIN)
+	}
+	c.environment("hsm.environment", h.Environment)
+	c.tokens()
+}
+
+func (c *checker) selector(path, label, serial string) {
+	if label == "" && serial == "" {
+		c.fault(path, "%s selects no token; give its label, its serial or both", path)
+	}
+}
+
+func (c *checker) tokens() {
+	names := make(map[string]int)
+	for i, t := range c.HSM.Tokens {
+		path := element("hsm.tokens", i)
+		if first, ok := names[t.Name]; ok && t.Name != "" {
+			c.fault(path+".name", "the name %q is taken by %s; give each token its own", t.Name, element("hsm.tokens", first))
+		} else {
+			names[t.Name] = i
+		}
+		c.selector(path, t.Label, t.Serial)
+		if t.Module == "" && c.HSM.Module == "" {
+			c.fault(path+".module", "%s has no module and hsm.module is not given; write the path of the PKCS#11 module", path)
+		}
+		switch {
+		case t.PIN != nil:
+			c.pin(path+".pin", *t.PIN)
+		case c.report.root.find("hsm").get("pin") == nil:
+			c.fault(path+".pin", "%s has no pin and hsm.pin is not given; write pin: {file: PATH}", path)
+		}
+		c.environment(path+".environment", t.Environment)
+	}
+}
+
+// pin wants exactly one source. Nothing here shows a value.
+func (c *checker) pin(path string, p PIN) {
+	sources := 0
+	for _, given := range []bool{p.File != "", p.Credential != "", p.Command != nil, p.Prompt} {
+		if given {
+			sources++
+		}
+	}
+	switch {
+	case sources == 0:
+		c.fault(path, "%s has no source; write one of file: PATH, credential: NAME, command: [PROGRAM, ARGUMENT] or prompt: true", path)
+	case sources > 1:
+		c.fault(path, "%s has %d sources; keep one of file, credential, command and prompt", path, sources)
+	case p.Command != nil && (len(p.Command) == 0 || !filepath.IsAbs(p.Command[0])):
+		c.fault(path+".command", "%s.command must begin with the absolute path of a program; it runs without a shell and without PATH", path)
+	case strings.Contains(p.Credential, "/") || p.Credential == "." || p.Credential == "..":
+		c.fault(path+".credential", "%s.credential is the name of a systemd credential, not a path; for a path use file", path)
+	}
+}
+
+func (c *checker) environment(path string, environment map[string]string) {
+	for name := range environment {
+		if !environmentName.MatchString(name) {
+			c.fault(path, "%s has a key that is no name of an environment variable; use letters, digits and underscores", path)
+		}
+	}
+}

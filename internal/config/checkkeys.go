@@ -1,0 +1,143 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/assertd/assertd/jwks"
+)
+
+// receiverMargin is what a new version must be published for beyond max_age: a
+// receiver may have fetched the JWKS the moment before (design: rotation).
+const receiverMargin = time.Minute
+
+var thumbprint = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// keys checks the key sets in the order of their names, so that errors are the
+// same each time.
+func (c *checker) keys() {
+	labels, ids := make(map[string]string), make(map[string]string)
+	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
+		k, path := c.Keys[name], member("keys", name)
+		if err := jwks.CheckSetName(name); err != nil {
+			c.fault(path, "the key set's name can't be used: %s", err)
+		}
+		c.adopted(path+".label", "label", k.Label, name, labels)
+		c.adopted(path+".id", "id", strings.ToLower(k.ID), name, ids)
+		c.size(path, k)
+		c.rates(path+".rate", k.Rate)
+		c.rotation(path+".rotation", k)
+		if k.Use == UseAssertion {
+			c.noRawForms(path, k.Hashes, k.Paddings)
+		} else {
+			c.rawForms(path, k.Alg, k.Hashes, k.Paddings)
+		}
+	}
+}
+
+// adopted refuses one key pair in two key sets: what one of them may sign, the
+// other may not.
+func (c *checker) adopted(path, what, value, name string, taken map[string]string) {
+	if value == "" {
+		return
+	}
+	if other, ok := taken[value]; ok {
+		c.fault(path, "the key set %q has the same %s; one key pair can serve one key set alone", other, what)
+		return
+	}
+	taken[value] = name
+}
+
+func (c *checker) size(path string, k KeySet) {
+	switch {
+	case k.Bits == 0:
+	case !k.Alg.rsa():
+		c.fault(path+".bits", "bits is for RSA keys; the size of a key for %s is in its name, so remove bits", k.Alg)
+	case k.Bits != 2048 && k.Bits != 3072 && k.Bits != 4096:
+		c.fault(path+".bits", "RSA keys have 2048, 3072 or 4096 bits; choose one of them")
+	}
+}
+
+func (c *checker) rates(path string, windows []Window) {
+	periods := make(map[Duration]int)
+	for i, w := range windows {
+		if first, ok := periods[w.Per]; ok && w.Per != 0 {
+			c.fault(element(path, i), "a second window per %s, like %s; keep the stricter one", w.Per, element(path, first))
+			continue
+		}
+		periods[w.Per] = i
+	}
+}
+
+func (c *checker) rotation(path string, k KeySet) {
+	r := k.Rotation
+	before := r.PublishBefore.Duration
+	if r.Every != 0 && !r.PublishBefore.Manual && before >= r.Every {
+		c.fault(path+".publish_before", "publish_before (%s) must be shorter than every (%s), or the next version would have to exist before the present one signs", before, r.Every)
+	}
+	if least := c.JWKS.MaxAge.Std() + receiverMargin; k.Use == UseAssertion && !r.PublishBefore.Manual && before.Std() < least {
+		c.fault(path+".publish_before", "publish_before (%s) must be at least %s, jwks.max_age and a minute: until then receivers may hold a JWKS without the new key and refuse its assertions", before, Duration(least))
+	}
+	if r.Auto && k.Use == UseRaw {
+		c.fault(path+".auto", "auto is for use: assertion; a raw key is bound to a certificate or registration that the daemon can't renew, so make its versions by hand")
+	}
+	if r.Auto && r.Every == 0 {
+		c.fault(path+".auto", "auto needs to know when a version is due; write every: 90d, or remove auto")
+	}
+	c.kids(path, r)
+}
+
+// kids holds lists of kids to their form: a mistyped one would revoke nothing.
+func (c *checker) kids(path string, r Rotation) {
+	for _, list := range []struct {
+		name string
+		kids []string
+	}{{"activate", r.Activate}, {"revoke", r.Revoke}} {
+		for i, kid := range list.kids {
+			at := element(path+"."+list.name, i)
+			switch {
+			case !thumbprint.MatchString(kid):
+				c.fault(at, "%s is not a kid; a kid is the 43 characters that assertd key list shows", quote(kid))
+			case slices.Contains(list.kids[:i], kid):
+				c.fault(at, "%s is listed twice; remove one", quote(kid))
+			case list.name == "revoke" && slices.Contains(r.Activate, kid):
+				c.fault(at, "%s is under activate too; revoke is final, so remove it there", quote(kid))
+			}
+		}
+	}
+}
+
+func (c *checker) noRawForms(path string, hashes, paddings []string) {
+	if hashes != nil {
+		c.fault(path+".hashes", "hashes are for use: raw; remove them, the algorithm of an assertion says its hash")
+	}
+	if paddings != nil {
+		c.fault(path+".paddings", "paddings are for use: raw; remove them, the algorithm of an assertion says its padding")
+	}
+}
+
+// rawForms holds hashes and paddings to what keys of the algorithm can do.
+func (c *checker) rawForms(path string, alg Algorithm, hashes, paddings []string) {
+	message := alg.eddsa()
+	for i, hash := range hashes {
+		if (hash == "none") != message && alg != "" {
+			want := "SHA-256, SHA-384 or SHA-512"
+			if message {
+				want = "none, since Ed25519 signs the message itself"
+			}
+			c.fault(element(path+".hashes", i), "a key for %s can't sign with the hash %s; write %s", alg, hash, want)
+		}
+	}
+	if paddings != nil && !alg.rsa() && alg != "" {
+		c.fault(path+".paddings", "paddings are for RSA keys; remove them")
+	}
+	if hashes != nil && len(hashes) == 0 {
+		c.fault(path+".hashes", "an empty list allows no hash; list some, or remove the key for the one of the algorithm")
+	}
+	if paddings != nil && len(paddings) == 0 {
+		c.fault(path+".paddings", "an empty list allows no padding; list some, or remove the key for the one of the algorithm")
+	}
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxSocketPath is what sockaddr_un holds besides its terminating NUL, unix(7).
+const maxSocketPath = 107
+
+func (c *checker) listeners() {
+	if len(c.Listen) == 0 && len(c.Clients) > 0 {
+		c.fault("listen", "there is no socket that the clients could use; write listen: with a socket, such as {socket: /run/assertd/assertd.sock, group: assertd}")
+	}
+	taken := make(map[string]string)
+	c.socket("operator.socket", c.Operator.Socket, taken)
+	names := c.clientNames()
+	for i, l := range c.Listen {
+		path := element("listen", i)
+		c.socket(path+".socket", l.Socket, taken)
+		c.account(path+".owner", "user", l.Owner, c.accounts.User)
+		c.account(path+".group", "group", l.Group, c.accounts.Group)
+		if fs.FileMode(l.Mode)&0o600 != 0o600 {
+			c.fault(path+".mode", "mode %s keeps the socket's own owner out; begin it with 06, as in \"0660\"", l.Mode)
+		}
+		if l.Client != "" && !slices.Contains(names, l.Client) {
+			c.fault(path+".client", "no client is named %s; %s", quote(l.Client), didYouMean(l.Client, names))
+		}
+	}
+}
+
+func (c *checker) clientNames() []string {
+	names := make([]string, 0, len(c.Clients))
+	for _, client := range c.Clients {
+		names = append(names, client.Name)
+	}
+	return names
+}
+
+func (c *checker) socket(path, socket string, taken map[string]string) {
+	if socket == "" {
+		return
+	}
+	if len(socket) > maxSocketPath {
+		c.fault(path, "the path has %d bytes; a socket's has at most %d, so choose a shorter directory", len(socket), maxSocketPath)
+	}
+	if other, ok := taken[socket]; ok {
+		c.fault(path, "%s uses this path too; give each socket its own", other)
+		return
+	}
+	taken[socket] = path
+}
+
+// account resolves a user or group that is given by name or number.
+func (c *checker) account(path, what, name string, resolve func(string) (uint32, error)) {
+	if name == "" {
+		return
+	}
+	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return
+	}
+	c.resolve(path, what, name, resolve)
+}
+
+func (c *checker) jwks() {
+	j := c.JWKS
+	if j.Listen != "" {
+		return
+	}
+	for _, setting := range []struct {
+		name  string
+		given bool
+	}{{"tls", j.TLS != nil}, {"issuer", j.Issuer != ""}, {"per_key_set", j.PerKeySet}} {
+		if setting.given {
+			c.fault("jwks."+setting.name, "jwks.%s is about what jwks.listen serves, which is not given; add listen: \":8443\" or remove %s", setting.name, setting.name)
+		}
+	}
+}
+
+func (c *checker) audit() {
+	a := c.Audit
+	if a.File == "" {
+		c.unrecorded()
+		return
+	}
+	if a.Mode&^0o640 != 0 || a.Mode&0o600 != 0o600 {
+		c.fault("audit.mode", "mode %s is not one that the log may have; write \"0600\", or \"0640\" to let its group read it", a.Mode)
+	}
+	if strings.ContainsAny(a.Origin, " \t+") {
+		c.fault("audit.origin", "an origin has neither spaces nor plus signs (C2SP tlog-checkpoint); write it as a path, such as example.com/assertd")
+	}
+	if a.CheckpointKey == "" {
+		return
+	}
+	switch k, ok := c.Keys[a.CheckpointKey]; {
+	case !ok:
+		c.fault("audit.checkpoint_key", "no key set is named %s; %s", quote(a.CheckpointKey), didYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
+	case k.Use == UseAssertion:
+		c.fault("audit.checkpoint_key", "the key set %s signs assertions; checkpoints need a key set of their own with use: raw", quote(a.CheckpointKey))
+	}
+}
+
+// unrecorded refuses to go without a log unless that was said in so many words.
+func (c *checker) unrecorded() {
+	if c.Audit.Required {
+		c.fault("audit.file", "audit.file is missing: no signature leaves without a record of it; write audit: {file: /var/log/assertd/audit.jsonl}, or audit: {required: false} to go without")
+	}
+	if c.Audit.CheckpointKey != "" {
+		c.fault("audit.checkpoint_key", "there is no audit.file whose checkpoints could be signed; add file or remove checkpoint_key")
+	}
+}

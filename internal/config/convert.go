@@ -1,0 +1,89 @@
+package config
+
+import (
+	"slices"
+	"time"
+
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/signer/policy"
+)
+
+// clockSkew is how far the clocks of this machine and of receivers may differ.
+const clockSkew = time.Minute
+
+// PolicyClients returns the clients as policy takes them: names resolved to
+// numbers, listeners bound, and lifetimes and audiences completed from the
+// profiles. policy.New accepts them. The caller must not change them.
+func (c *Config) PolicyClients() []policy.Client { return c.policy }
+
+// KeyRates returns the windows that all grants on a key set share.
+func (c *Config) KeyRates(set string) []policy.Window { return windows(c.Keys[set].Rate) }
+
+// Rotation returns the rotation of a key set. Its AssertionLife is the longest
+// lifetime that any grant on the key set allows, plus a minute for clocks that
+// differ.
+func (c *Config) Rotation(set string) jwks.Rotation {
+	r := c.Keys[set].Rotation
+	return jwks.Rotation{
+		Every:         r.Every.Std(),
+		PublishBefore: r.PublishBefore.Duration.Std(),
+		Manual:        r.PublishBefore.Manual,
+		KeepAfter:     r.KeepAfter.Std(),
+		AssertionLife: c.lives[set] + clockSkew,
+		Activate:      slices.Clone(r.Activate),
+		Revoke:        slices.Clone(r.Revoke),
+	}
+}
+
+func windows(rate []Window) []policy.Window {
+	var made []policy.Window
+	for _, w := range rate {
+		made = append(made, policy.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst})
+	}
+	return made
+}
+
+func (c *Claims) rules() map[string]policy.ClaimRule {
+	if len(c.Allow) == 0 {
+		return nil
+	}
+	rules := make(map[string]policy.ClaimRule, len(c.Allow))
+	for name, r := range c.Allow {
+		rules[name] = policy.ClaimRule{Any: r.Any, Values: r.Values, Words: r.Words}
+	}
+	return rules
+}
+
+// hashes are those that a raw key set allows.
+func (k KeySet) hashes() []string {
+	if k.Hashes != nil {
+		return k.Hashes
+	}
+	switch {
+	case k.Alg.eddsa():
+		return []string{"none"}
+	case len(k.Alg) < len("ES256"):
+		return nil
+	}
+	return []string{"SHA-" + string(k.Alg[2:])}
+}
+
+// paddings are those that a raw key set allows; none where keys have none.
+func (k KeySet) paddings() []string {
+	switch {
+	case !k.Alg.rsa():
+		return nil
+	case k.Paddings != nil:
+		return k.Paddings
+	case k.Alg[0] == 'P':
+		return []string{"pss"}
+	}
+	return []string{"pkcs1v15"}
+}
+
+func orElse(given, otherwise []string) []string {
+	if given != nil {
+		return given
+	}
+	return otherwise
+}

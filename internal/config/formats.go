@@ -1,0 +1,104 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/assertd/assertd/signer/profile"
+)
+
+// format is a rule for text that one setting alone can break. Its check says
+// what is wrong and what to do, without the text itself, which may be secret.
+type format struct {
+	check   func(string) error
+	pattern string // for the schema; empty where a pattern can't say it
+}
+
+const namePattern = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
+
+var nameExpression = regexp.MustCompile(namePattern)
+
+func formats() map[string]format {
+	return map[string]format{
+		"name":    {check: checkName, pattern: namePattern},
+		"path":    {check: checkPath, pattern: `^/`},
+		"hex":     {check: checkHex, pattern: `^([0-9a-fA-F]{2})+$`},
+		"sha256":  {check: checkSHA256, pattern: `^[0-9a-f]{64}$`},
+		"address": {check: checkAddress, pattern: `:[0-9]+$`},
+		"issuer":  {check: checkIssuer, pattern: `^https://`},
+		"profile": {check: checkProfile},
+	}
+}
+
+func checkName(s string) error {
+	if !nameExpression.MatchString(s) {
+		return errors.New("is not a name; use up to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or digit")
+	}
+	return nil
+}
+
+func checkPath(s string) error {
+	switch {
+	case strings.HasPrefix(s, "@"):
+		return errors.New("is an abstract socket, which any process in the network namespace may open; write an absolute path")
+	case !filepath.IsAbs(s):
+		return errors.New("is not an absolute path; begin it with /")
+	case filepath.Clean(s) != s:
+		return errors.New("is not in its shortest form; remove ., .., doubled and trailing slashes")
+	}
+	return nil
+}
+
+func checkHex(s string) error {
+	if len(s)%2 != 0 || strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }) {
+		return errors.New("is not hexadecimal; write two digits for each byte, without colons")
+	}
+	return nil
+}
+
+func checkSHA256(s string) error {
+	if len(s) != 64 || checkHex(s) != nil || strings.ToLower(s) != s {
+		return errors.New("is not 64 hexadecimal digits in lower case")
+	}
+	return nil
+}
+
+func checkAddress(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errors.New(`is not an address with a port; write it as "127.0.0.1:9464", "[::1]:9464" or ":8443"`)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && host == "") {
+		return errors.New("has no usable port; write a number from 1 to 65535")
+	}
+	return nil
+}
+
+func checkIssuer(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return errors.New("is not a URL; write the issuer as https://id.example.com")
+	case u.Scheme != "https":
+		return errors.New("is not an https URL; receivers take an issuer over https alone (OpenID Connect Discovery 1.0, section 3)")
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") || u.User != nil:
+		return errors.New("has a query, fragment or user; an issuer has none (RFC 8414, section 2)")
+	}
+	return nil
+}
+
+func checkProfile(s string) error {
+	if _, ok := profile.Lookup(s); ok {
+		return nil
+	}
+	if near := nearest(s, profile.Names()); near != "" {
+		return fmt.Errorf("is not a profile; did you mean %s?", near)
+	}
+	return errors.New("is not a profile; docs/profiles.md lists them")
+}
