@@ -27,10 +27,10 @@ type AudienceRule struct {
 	// Values are the only values taken; a grant without audiences gets the one
 	// value where there is just one.
 	Values []string
-	// Is says in words what the value must be; Check tests it and returns what
-	// is wrong with it.
-	Is    string
-	Check func(value string) error
+	// Is says in words what the value must be, Short in a word or two; Check
+	// tests it and returns what is wrong with it.
+	Is, Short string
+	Check     func(value string) error
 }
 
 // fixed is the one value of a rule that takes no other.
@@ -77,23 +77,27 @@ func (r AudienceRule) claim(profile, value string) (any, error) {
 	return value, nil
 }
 
-// The words for the common kinds of audience.
-const (
-	isIssuer   = "the issuer identifier, not the token endpoint"
-	isTokenURL = "the token endpoint's URL"
-	isEither   = "the issuer or the token endpoint's URL, as the receiver wants"
-)
-
 func literalAudience(form AudienceForm, values ...string) AudienceRule {
-	return AudienceRule{Form: form, Values: values, Is: strings.Join(values, " or ")}
+	text := strings.Join(values, " or ")
+	return AudienceRule{Form: form, Values: values, Is: text, Short: text}
 }
 
 func issuerAudience() AudienceRule {
-	return AudienceRule{Form: AudienceString, Is: isIssuer, Check: issuerURL}
+	return AudienceRule{
+		Form: AudienceString, Short: "issuer", Check: issuerURL,
+		Is: "the issuer identifier, not the token endpoint",
+	}
 }
 
 func tokenAudience() AudienceRule {
-	return AudienceRule{Form: AudienceString, Is: isTokenURL, Check: endpointURL}
+	return AudienceRule{Form: AudienceString, Short: "token URL", Is: "the token endpoint's URL", Check: endpointURL}
+}
+
+func issuerOrTokenAudience() AudienceRule {
+	return AudienceRule{
+		Form: AudienceString, Short: "issuer or token URL", Check: endpointURL,
+		Is: "the issuer or the token endpoint's URL, as the receiver wants",
+	}
 }
 
 // absoluteURL refuses everything but an https URL without fragment and user

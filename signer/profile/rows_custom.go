@@ -11,13 +11,13 @@ func customRows() []*Profile {
 		Algorithms: allAlgorithms(), Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 		Issuer:          Party{From: FromIssuer},
 		Subject:         Party{From: FromSubject, Optional: true},
-		Audience:        AudienceRule{Form: AudienceString, Is: "what the receiver calls itself"},
+		Audience:        AudienceRule{Form: AudienceString, Short: "receiver's name", Is: "what the receiver calls itself"},
 		OtherClaims:     true,
 		DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
 		NotBefore: true, JTI: JTIRandom, Send: SendCustom,
 		Register: "As the receiver says: the JWKS URL, the JWKS or the public key.",
 		Notes:    "The guards hold as everywhere: one audience out of the grant's, no registered claim from the caller, no header member from anybody.",
 		Example: Example{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api", Audiences: []string{"urn:example:ledger"},
-			Allow: map[string]any{"tier": "gold"}},
+			Listed: map[string]any{"tier": "gold"}},
 	}}
 }

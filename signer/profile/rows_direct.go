@@ -21,7 +21,7 @@ func cloudRows() []*Profile {
 			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDFromReceiver, Delivery: DeliverUpload,
 			Issuer:          Party{From: FromIssuer, Form: "the service account's email address", Check: emailAddress},
 			Subject:         Party{From: FromIssuer},
-			Audience:        AudienceRule{Form: AudienceString, Is: "https://, the API's host and one slash", Check: hostURL},
+			Audience:        AudienceRule{Form: AudienceString, Short: "https://API host/", Is: "https://, the API's host and one slash", Check: hostURL},
 			DefaultLifetime: time.Hour, MaxLifetime: time.Hour, ExactLifetime: true,
 			Send:     SendBearer,
 			Register: "As google-service-account.",
@@ -72,7 +72,7 @@ func cloudRows() []*Profile {
 			Register: "CDP portal, API keys: Coinbase makes the key; import it into the HSM; key_id is the key's ID or full name.",
 			Notes:    "Each REST request has its own uris; a websocket has none.",
 			Example: Example{Alg: "EdDSA", KeyID: "f2b0a1c4-5d6e-4f70-8a91-b2c3d4e5f607",
-				Allow: map[string]any{"uris": []any{"GET api.cdp.coinbase.com/platform/v2/evm/accounts"}}},
+				Free: map[string]any{"uris": []any{"GET api.cdp.coinbase.com/platform/v2/evm/accounts"}}},
 		},
 	}
 }
@@ -109,7 +109,7 @@ func appleRows() []*Profile {
 			Register: "Apple makes the key: Users and Access, Integrations; import the .p8 into the HSM; key_id is its ID. Team keys alone.",
 			Notes:    "bid for the App Store Server API alone; scope limits an App Store Connect token to the listed requests.",
 			Example: Example{Alg: "ES256", Issuer: "57246542-96fe-1a63-e053-0824d011072a", KeyID: "2X9R4HXF34",
-				Allow: map[string]any{"scope": []any{"GET /v1/apps?filter[platform]=IOS"}}},
+				Free: map[string]any{"scope": []any{"GET /v1/apps?filter[platform]=IOS"}}},
 		},
 	}
 }

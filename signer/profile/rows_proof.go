@@ -22,8 +22,9 @@ func proofRows() []*Profile {
 			JTI: JTIRandom, Send: SendDPoP, OwnKey: true,
 			Register: "Nothing: the public key travels in the header. Servers may ask for dpop_bound_access_tokens in the client metadata.",
 			Notes:    "No exp: the receiver judges by iat. Query and fragment of htu are left out as section 4.2 says. Allow htu by exact URL where the calls are known.",
-			Example: Example{Alg: "ES256", Allow: map[string]any{
-				"htm": "POST", "htu": "https://as.example.com/token", "ath": "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo", "nonce": "eyJ7S_zG.eyJH0-Z.HX4w-7v"}},
+			Example: Example{Alg: "ES256",
+				Listed: map[string]any{"htm": "POST", "htu": "https://as.example.com/token"},
+				Free:   map[string]any{"ath": "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo", "nonce": "eyJ7S_zG.eyJH0-Z.HX4w-7v"}},
 		},
 		{
 			Name: "request-object", Family: Proof,
@@ -40,9 +41,9 @@ func proofRows() []*Profile {
 			Register: "Client metadata: jwks_uri as for client authentication; request_object_signing_alg; require_signed_request_object.",
 			Notes:    "There is no sub: with sub = client_id a request object would pass as a client assertion. The authorization request's parameters are the claims.",
 			Example: Example{Alg: "PS256", ClientID: "s6BhdRkqt3", Audiences: []string{"https://as.bank.example"},
-				Set: map[string]any{"response_type": "code", "redirect_uri": "https://app.example.com/cb"},
-				Allow: map[string]any{"scope": "accounts", "state": "af0ifjsldkj",
-					"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}},
+				Set:    map[string]any{"response_type": "code", "redirect_uri": "https://app.example.com/cb"},
+				Listed: map[string]any{"scope": "accounts", "code_challenge_method": "S256"},
+				Free:   map[string]any{"state": "af0ifjsldkj", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}},
 		},
 	}
 }

@@ -1,0 +1,186 @@
+package profile
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func mustLookup(t testing.TB, name string) *Profile {
+	t.Helper()
+	p, ok := Lookup(name)
+	if !ok {
+		t.Fatalf("no profile %s", name)
+	}
+	return p
+}
+
+// contradictionsOf lists the settings that an error of Check complains about.
+func contradictionsOf(t *testing.T, err error) []string {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("Check returned %T, want joined errors", err)
+	}
+	var settings []string
+	for _, e := range joined.Unwrap() {
+		var c *Contradiction
+		if !errors.As(e, &c) || !errors.Is(e, ErrContradiction) {
+			t.Fatalf("%v is not a contradiction", e)
+		}
+		if c.Rule == "" || c.Given == "" || c.Fix == "" || !strings.Contains(c.Error(), c.Profile) {
+			t.Errorf("%+v does not name the rule, the setting and the fix", c)
+		}
+		settings = append(settings, c.Setting)
+	}
+	return settings
+}
+
+func TestCheck(t *testing.T) {
+	const (
+		issuer = "https://as.example.com"
+		token  = "https://as.example.com/token"
+	)
+	for _, test := range []struct {
+		name, profile string
+		change        func(*Settings)
+		want          []string
+	}{
+		{"nothing but the profile", "private_key_jwt", func(s *Settings) { *s = Settings{} },
+			[]string{"key", "client_id", "audiences", "lifetime.default", "lifetime.max"}},
+		{"algorithm", "entra-certificate", func(s *Settings) { s.Alg = "ES256" }, []string{"key"}},
+		{"no certificate", "entra-certificate", func(s *Settings) { s.HasCertificate = false }, []string{"key"}},
+		{"no tenant", "entra-certificate", audience("https://login.microsoftonline.com/common/oauth2/v2.0/token"), []string{"audiences[0]"}},
+		{"issuer for Entra", "entra-certificate", audience("https://login.microsoftonline.com/contoso/v2.0"), []string{"audiences[0]"}},
+		{"token endpoint where the issuer is due", "rfc10070", audience(token), []string{"audiences[0]"}},
+		{"issuer with a query", "fapi2", audience(issuer + "?a=b"), []string{"audiences[0]"}},
+		{"issuer with an empty query", "fapi2", audience(issuer + "?"), []string{"audiences[0]"}},
+		{"issuer with a fragment", "fapi2", audience(issuer + "#"), []string{"audiences[0]"}},
+		{"second audience", "fapi2", func(s *Settings) { s.Audiences = append(s.Audiences, token) }, []string{"audiences[1]"}},
+		{"http", "private_key_jwt", audience("http://as.example.com/token"), []string{"audiences[0]"}},
+		{"http on loopback", "private_key_jwt", audience("http://127.0.0.1:8080/token"), nil},
+		{"http on IPv6 loopback", "private_key_jwt", audience("http://[::1]:8080/token"), nil},
+		{"host that starts like loopback", "private_key_jwt", audience("http://127.0.0.1.example.com/token"), []string{"audiences[0]"}},
+		{"user name in the URL", "private_key_jwt", audience("https://a@as.example.com/token"), []string{"audiences[0]"}},
+		{"space in the URL", "private_key_jwt", audience("https://as.example.com/to ken"), []string{"audiences[0]"}},
+		{"not a URL", "private_key_jwt", audience("as.example.com"), []string{"audiences[0]"}},
+		{"query at the token endpoint", "private_key_jwt", audience(token + "?p=b2c"), nil},
+		{"tenant without the slash", "auth0", audience("https://example.eu.auth0.com"), []string{"audiences[0]"}},
+		{"no key ID", "auth0", func(s *Settings) { s.KeyID = "" }, []string{"key_id"}},
+		{"scheme in the audience", "docusign", audience("https://account.docusign.com"), []string{"audiences[0]"}},
+		{"an audience where there is none", "github-app", audience("https://api.github.com"), []string{"audiences[0]"}},
+		{"another literal", "apple-client-secret", audience("https://appleid.apple.com/"), []string{"audiences[0]"}},
+		{"above the cap", "box", lifetime(time.Minute, 2*time.Minute), []string{"lifetime.max"}},
+		{"default above the maximum", "box", lifetime(time.Minute, 30*time.Second), []string{"lifetime.default"}},
+		{"not exactly an hour", "google-self-signed", lifetime(time.Minute, time.Hour), []string{"lifetime.default"}},
+		{"below a second", "box", lifetime(time.Millisecond, time.Second), []string{"lifetime.default"}},
+		{"another subject", "private_key_jwt", func(s *Settings) { s.Subject = "someone" }, []string{"subject"}},
+		{"the same subject", "private_key_jwt", func(s *Settings) { s.Subject = s.ClientID }, nil},
+		{"an issuer", "private_key_jwt", func(s *Settings) { s.Issuer = issuer }, []string{"issuer"}},
+		{"a subject in a request object", "request-object", func(s *Settings) { s.Subject = "someone" }, []string{"subject"}},
+		{"no client ID", "private_key_jwt", func(s *Settings) { s.ClientID = "" }, []string{"client_id"}},
+		{"an account without a user", "snowflake", func(s *Settings) { s.Subject = "MYORG-ACCOUNT" }, []string{"subject"}},
+		{"not a SPIFFE ID", "spiffe-jwt-svid", func(s *Settings) { s.Subject = "spiffe://example.org" }, []string{"subject"}},
+		{"dots in a SPIFFE ID", "spiffe-jwt-svid", func(s *Settings) { s.Subject = "spiffe://example.org/../a" }, []string{"subject"}},
+		{"registered claim allowed", "private_key_jwt", allow("iss"), []string{"claims.allow.iss"}},
+		{"registered claim forced", "private_key_jwt", force("exp", 1), []string{"claims.set.exp"}},
+		{"registered claim required", "private_key_jwt", func(s *Settings) { s.RequiredClaims = []string{"jti"} }, []string{"claims.require.jti"}},
+		{"registered claim in another case", "private_key_jwt", allow("Sub"), []string{"claims.allow.Sub"}},
+		{"registered claim with a long s", "private_key_jwt", allow("i\u017fs"), []string{"claims.allow.i\u017fs"}},
+		{"header member as a claim", "private_key_jwt", allow("kid"), []string{"claims.allow.kid"}},
+		{"unknown claim", "salesforce", allow("scope"), []string{"claims.allow.scope"}},
+		{"scope beside an audience", "google-self-signed", allow("scope"), []string{"claims.allow.scope"}},
+		{"known claim in another case", "docusign", allow("Scope"), []string{"claims.allow.Scope"}},
+		{"forced value of another form", "box", force("box_sub_type", "group"), []string{"claims.set.box_sub_type"}},
+		{"required claim neither allowed nor forced", "box", func(s *Settings) { s.ForcedClaims = nil }, []string{"claims"}},
+		{"the daemon's client_id", "request-object", allow("client_id"), []string{"claims.allow.client_id"}},
+		{"nested request", "request-object", allow("request_uri"), []string{"claims.allow.request_uri"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := mustLookup(t, test.profile)
+			s := p.Example.settings(p)
+			s.ForcedClaims = p.Example.Set
+			test.change(&s)
+			if got := contradictionsOf(t, p.Check(s)); !slices.Equal(got, test.want) {
+				t.Errorf("contradictions in %q, want %q: %v", got, test.want, p.Check(s))
+			}
+		})
+	}
+}
+
+func audience(value string) func(*Settings) {
+	return func(s *Settings) { s.Audiences = []string{value} }
+}
+
+func lifetime(normal, most time.Duration) func(*Settings) {
+	return func(s *Settings) { s.DefaultLifetime, s.MaxLifetime = normal, most }
+}
+
+func allow(name string) func(*Settings) {
+	return func(s *Settings) { s.AllowedClaims = append(slices.Clone(s.AllowedClaims), name) }
+}
+
+func force(name string, value any) func(*Settings) {
+	return func(s *Settings) { s.ForcedClaims = map[string]any{name: value} }
+}
+
+func TestComplete(t *testing.T) {
+	for _, test := range []struct {
+		name, profile string
+		given         Settings
+		normal, most  time.Duration
+		audiences     []string
+	}{
+		{"nothing given", "private_key_jwt", Settings{}, time.Minute, time.Minute, nil},
+		{"maximum alone", "private_key_jwt", Settings{MaxLifetime: 2 * time.Minute}, time.Minute, 2 * time.Minute, nil},
+		{"maximum below the profile's default", "private_key_jwt", Settings{MaxLifetime: 30 * time.Second}, 30 * time.Second, 30 * time.Second, nil},
+		{"default alone", "private_key_jwt", Settings{DefaultLifetime: 90 * time.Second}, 90 * time.Second, 90 * time.Second, nil},
+		{"exact", "google-self-signed", Settings{}, time.Hour, time.Hour, nil},
+		{"one audience to choose", "coinbase-cdp", Settings{}, 2 * time.Minute, 2 * time.Minute, []string{"cdp_service"}},
+		{"several audiences to choose", "entra-federated", Settings{}, 5 * time.Minute, 5 * time.Minute, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := mustLookup(t, test.profile).Complete(test.given)
+			if got.DefaultLifetime != test.normal || got.MaxLifetime != test.most || !slices.Equal(got.Audiences, test.audiences) {
+				t.Errorf("got %v %v %v", got.DefaultLifetime, got.MaxLifetime, got.Audiences)
+			}
+		})
+	}
+}
+
+// TestRowsAreWhole holds every row to the same completeness.
+func TestRowsAreWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range All() {
+		if seen[p.Name] {
+			t.Errorf("%s is there twice", p.Name)
+		}
+		seen[p.Name] = true
+		for what, text := range map[string]string{
+			"family": string(p.Family), "title": p.Title, "source": p.Source, "send": string(p.Send), "jti": string(p.JTI),
+			"delivery": string(p.Delivery), "key ID rule": string(p.KeyID), "register": p.Register, "audience form": string(p.Audience.Form),
+		} {
+			if text == "" {
+				t.Errorf("%s: no %s", p.Name, what)
+			}
+		}
+		if len(p.Algorithms) == 0 || p.DefaultLifetime < time.Second || p.DefaultLifetime > p.MaxLifetime {
+			t.Errorf("%s: algorithms %v, lifetimes %v and %v", p.Name, p.Algorithms, p.DefaultLifetime, p.MaxLifetime)
+		}
+		for _, rule := range p.Claims {
+			if Reserved(rule.Name) || rule.Form == "" {
+				t.Errorf("%s: claim %q is reserved or has no form", p.Name, rule.Name)
+			}
+		}
+		for _, alg := range p.Algorithms {
+			if !slices.Contains(allAlgorithms(), alg) {
+				t.Errorf("%s: the daemon has no algorithm %s", p.Name, alg)
+			}
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package profile
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"flag"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+var update = flag.Bool("update", false, "write the golden files and docs/profiles.md")
+
+// moment is the clock of the golden files.
+var moment = time.Date(2027, 1, 15, 12, 0, 0, 250e6, time.UTC)
+
+// counting is a source of randomness that counts up: 00 01 02 …
+type counting struct{ next byte }
+
+func (c *counting) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = c.next
+		c.next++
+	}
+	return len(p), nil
+}
+
+// certificate is of the RSA key that golden files speak of; its private half
+// does not exist any more.
+func certificate(t testing.TB) *x509.Certificate {
+	t.Helper()
+	text, err := os.ReadFile("testdata/certificate.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// fixedPublic is a public key that an algorithm may have, the same each time.
+func fixedPublic(t testing.TB, alg string) crypto.PublicKey {
+	t.Helper()
+	switch alg {
+	case "ES256":
+		return fixedECDSA(t, elliptic.P256())
+	case "ES384":
+		return fixedECDSA(t, elliptic.P384())
+	case "ES512":
+		return fixedECDSA(t, elliptic.P521())
+	case "EdDSA", "Ed25519":
+		return ed25519.NewKeyFromSeed([]byte(strings.Repeat("s", ed25519.SeedSize))).Public()
+	}
+	return certificate(t).PublicKey
+}
+
+func fixedECDSA(t testing.TB, curve elliptic.Curve) *ecdsa.PublicKey {
+	t.Helper()
+	scalar := make([]byte, (curve.Params().BitSize+7)/8)
+	scalar[len(scalar)-1] = 7
+	key, err := ecdsa.ParseRawPrivateKey(curve, scalar)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &key.PublicKey
+}
+
+func thumbprint(t testing.TB, key crypto.PublicKey) string {
+	t.Helper()
+	sum, err := (&jose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum)
+}
+
+// exampleInput is the row's example with the fixed clock, randomness and key.
+func exampleInput(t testing.TB, p *Profile) Input {
+	t.Helper()
+	in := p.Example.input(p)
+	in.Now, in.Random = moment, io.Reader(&counting{})
+	in.Public = fixedPublic(t, in.Alg)
+	if in.Kid == "" {
+		in.Kid = thumbprint(t, in.Public)
+	}
+	in.Certificates = []*x509.Certificate{certificate(t)}
+	return in
+}
+
+// result is header and claims as they are signed, with the signer's alg and kid.
+type result struct {
+	Header map[string]any `json:"header"`
+	Claims map[string]any `json:"claims"`
+}
+
+func exampleResult(t testing.TB, p *Profile) result {
+	t.Helper()
+	in := exampleInput(t, p)
+	token, err := p.Build(in)
+	if err != nil {
+		t.Fatalf("profile %s: %v", p.Name, err)
+	}
+	token.Header["alg"], token.Header["kid"] = in.Alg, in.Kid
+	return result{token.Header, token.Claims}
+}

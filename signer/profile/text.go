@@ -1,0 +1,218 @@
+package profile
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteTable writes the table of all profiles as aligned text, a line each.
+func WriteTable(w io.Writer) error {
+	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(columns, "PROFILE\tFAMILY\tALGORITHMS\tAUDIENCE\tLIFE\tSENT AS\tKEY")
+	for _, p := range table() {
+		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			p.Name, p.Family, p.algorithmSummary(), p.audienceSummary(), p.lifeSummary(), p.Send, p.Delivery)
+	}
+	return columns.Flush()
+}
+
+// WriteProfile writes all that a row says, and a grant that uses it.
+func (p *Profile) WriteProfile(w io.Writer) error {
+	fmt.Fprintf(w, "%s: %s\n\n", p.Name, p.Title)
+	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, fact := range p.facts() {
+		fmt.Fprintf(columns, "%s\t%s\n", fact.label, fact.text)
+	}
+	if err := columns.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s", p.exampleYAML())
+	return err
+}
+
+// fact is one line about a profile.
+type fact struct{ label, text string }
+
+// facts says everything that a row holds, in the order of an assertion. Lines
+// with nothing to say are left out.
+func (p *Profile) facts() []fact {
+	all := []fact{
+		{"source", p.Source},
+		{"algorithms", strings.Join(p.Algorithms, ", ")},
+		{"header", p.headerSummary()},
+		{"iss", p.Issuer.summary()},
+		{"sub", p.Subject.summary()},
+		{"aud", p.audienceDetail()},
+		{"claims", p.claimSummary()},
+		{"life", p.lifeDetail()},
+		{"time", p.timeSummary()},
+		{"jti", p.JTI.summary()},
+		{"sent as", p.sendDetail()},
+		{"key", p.keySummary()},
+		{"register", p.Register},
+		{"note", p.Notes},
+	}
+	said := all[:0]
+	for _, f := range all {
+		if f.text != "" {
+			said = append(said, f)
+		}
+	}
+	return said
+}
+
+// algorithmSummary shortens the list of everything.
+func (p *Profile) algorithmSummary() string {
+	if len(p.Algorithms) == len(allAlgorithms()) {
+		return "all"
+	}
+	return shorten(p.Algorithms)
+}
+
+// shorten joins algorithms of one kind: ES256 ES384 ES512 becomes ES256-512.
+func shorten(algorithms []string) string {
+	text := " " + strings.Join(algorithms, " ") + " "
+	for _, kind := range []string{"ES", "PS", "RS"} {
+		text = strings.Replace(text, fmt.Sprintf(" %s256 %s384 %s512 ", kind, kind, kind), " "+kind+"256-512 ", 1)
+	}
+	return strings.TrimSpace(text)
+}
+
+func (p *Profile) audienceSummary() string {
+	a := p.Audience
+	switch {
+	case a.Form == AudienceNone:
+		return "none"
+	case a.Form == AudienceArray:
+		return "[" + a.fixed() + "]"
+	}
+	return a.Short
+}
+
+func (p *Profile) audienceDetail() string {
+	switch p.Audience.Form {
+	case AudienceNone:
+		return "none"
+	case AudienceArray:
+		return p.Audience.Is + ", as an array with this one member"
+	}
+	return p.Audience.Is + ", as one string"
+}
+
+func (p *Profile) lifeSummary() string {
+	if p.ExactLifetime {
+		return "exactly " + span(p.MaxLifetime)
+	}
+	return span(p.DefaultLifetime) + ", max " + span(p.MaxLifetime)
+}
+
+func (p *Profile) lifeDetail() string {
+	switch {
+	case p.ExactLifetime:
+		return "exactly " + span(p.MaxLifetime)
+	case p.NoExpiry:
+		return "no exp; use it within " + span(p.MaxLifetime)
+	}
+	return span(p.DefaultLifetime) + " by default, " + span(p.MaxLifetime) + " at most"
+}
+
+// span writes a duration in the largest unit that says it exactly and briefly.
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}} {
+		if d%unit.length == 0 && d/unit.length < 1000 {
+			return fmt.Sprintf("%d %s", d/unit.length, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}
+
+func (p *Profile) timeSummary() string {
+	text := "iat"
+	if p.BackDate > 0 {
+		text += ", " + span(p.BackDate) + " before now"
+	}
+	if p.NotBefore {
+		text += "; nbf, equal to iat"
+	}
+	return text
+}
+
+func (p *Profile) headerSummary() string {
+	members := []string{"alg", "kid"}
+	if p.KeyID == KeyIDFromReceiver {
+		members[1] = "kid (key_id: the receiver's name for the key)"
+	}
+	if p.Typ != "" {
+		members = append(members, "typ "+p.Typ)
+	}
+	for _, m := range p.Header {
+		members = append(members, string(m))
+	}
+	return strings.Join(members, ", ")
+}
+
+func (p *Profile) claimSummary() string {
+	var parts []string
+	if p.ClientIDClaim {
+		parts = append(parts, "client_id (set)")
+	}
+	for _, rule := range p.Claims {
+		part := rule.Name
+		if rule.Required {
+			part += " (required)"
+		}
+		parts = append(parts, part+": "+rule.Form)
+	}
+	if p.OtherClaims {
+		parts = append(parts, "any other that the grant allows")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (p Party) summary() string {
+	text := string(p.From)
+	switch p.From {
+	case FromNothing:
+		return "none"
+	case FromLiteral:
+		return p.Literal
+	}
+	if p.Optional {
+		text += ", if set"
+	}
+	if p.Form != "" {
+		text += ": " + p.Form
+	}
+	return text
+}
+
+func (r JTIRule) summary() string {
+	switch r {
+	case JTIRandom:
+		return "128 random bits, base64url"
+	case JTIUUID:
+		return "random UUID"
+	}
+	return "none"
+}
+
+func (p *Profile) sendDetail() string {
+	if urn := p.Send.AssertionType(); urn != "" {
+		return string(p.Send) + " with " + urn
+	}
+	return string(p.Send)
+}
+
+func (p *Profile) keySummary() string {
+	text := string(p.Delivery)
+	if p.OwnKey {
+		text += "; a key set that no other profile uses"
+	}
+	return text
+}
