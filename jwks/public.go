@@ -63,6 +63,10 @@ func encodeEC(key *ecdsa.PublicKey) (jwk, error) {
 	if key == nil || curveName(key.Curve) == "" {
 		return jwk{}, fmt.Errorf("%w: an EC key must be on P-256, P-384 or P-521", ErrUnsupportedKey)
 	}
+	// Bytes panics on a key without coordinates, which a literal can be.
+	if key.X == nil || key.Y == nil {
+		return jwk{}, fmt.Errorf("%w: an EC key without a point", ErrUnsupportedKey)
+	}
 	point, err := key.Bytes()
 	if err != nil {
 		return jwk{}, fmt.Errorf("%w: not a point of %s", ErrUnsupportedKey, curveName(key.Curve))

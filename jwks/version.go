@@ -115,3 +115,18 @@ func CheckVersions(versions []Version) error {
 	}
 	return nil
 }
+
+// NextCreated is the creation time to give a version that is made now: now, to
+// the second, but after every version that is there already, so that labels
+// stay unique and in order where another daemon's clock is a little ahead.
+// Versions further than publishBefore in the future were prepared on purpose,
+// and the new one goes before them.
+func NextCreated(versions []Version, publishBefore time.Duration, now time.Time) time.Time {
+	created := now.UTC().Truncate(time.Second)
+	for _, v := range byCreation(versions) {
+		if !v.Created.Before(created) && !v.Created.After(now.Add(publishBefore)) {
+			created = v.Created.UTC().Truncate(time.Second).Add(time.Second)
+		}
+	}
+	return created
+}
