@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
+)
+
+// Exit codes, so that a script can tell what to do next.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitDenied      = 3 // policy says no: asking again is of no use
+	exitRateLimited = 4 // ask again later
+	exitUnavailable = 5 // no daemon, or no HSM behind it
+)
+
+func exitCode(err error) int {
+	var problem *ipc.Problem
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.Is(err, client.ErrUnavailable):
+		return exitUnavailable
+	case errors.As(err, &problem):
+		return exitCodeOf(problem.Status)
+	}
+	return exitFailure
+}
+
+func exitCodeOf(status int) int {
+	switch status {
+	case http.StatusTooManyRequests:
+		return exitRateLimited
+	case http.StatusServiceUnavailable, http.StatusInternalServerError:
+		return exitUnavailable
+	}
+	return exitDenied
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+func (a *app) grantsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "grants",
+		Short: "show what this user may have signed, and what is left of each budget",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			grants, err := c.Grants(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return printGrants(cmd.OutOrStdout(), grants)
+		},
+	}
+}
+
+func printGrants(out io.Writer, g ipc.GrantsResponse) error {
+	if len(g.Grants) == 0 {
+		_, err := fmt.Fprintf(out, "The daemon takes this process for uid %d, gid %d; no client of its policy matches, so nothing is granted.\n",
+			g.Caller.UID, g.Caller.GID)
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "GRANT\tCLIENT\tKEY\tALG\tPROFILE\tAUDIENCES\tLIFETIME\tCLAIMS\tLEFT")
+	for _, grant := range g.Grants {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", grant.Name, grant.Client, grant.Key, dash(grant.Alg),
+			dash(grant.Profile), dash(strings.Join(grant.Audiences, " ")), lifetimes(grant.Lifetime), claimNames(grant.Claims), budgets(grant.Budgets))
+	}
+	return table.Flush()
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func lifetimes(l *ipc.Lifetime) string {
+	if l == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%ds, at most %ds", l.DefaultSeconds, l.MaxSeconds)
+}
+
+func claimNames(c *ipc.ClaimsInfo) string {
+	if c == nil {
+		return "-"
+	}
+	return dash(strings.Join(slices.Sorted(maps.Keys(c.Allow)), " "))
+}
+
+// budgets shows each window as what is left of what, such as "96/100 per 1s".
+func budgets(windows []ipc.BudgetInfo) string {
+	var shown []string
+	for _, w := range windows {
+		size := max(w.Limit, w.Burst)
+		shown = append(shown, fmt.Sprintf("%d/%d per %s", w.Remaining, size, time.Duration(w.PerSeconds*float64(time.Second))))
+	}
+	return dash(strings.Join(shown, ", "))
+}

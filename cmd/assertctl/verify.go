@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/jwks"
+)
+
+// maxInput bounds what is read as an assertion or a JWKS, in bytes.
+const maxInput = 1 << 20
+
+var errNotVerified = errors.New("not verified")
+
+func (a *app) verifyCommand() *cobra.Command {
+	var file, audience string
+	cmd := &cobra.Command{
+		Use:   "verify [assertion]",
+		Short: "verify an assertion against a JWKS, as an authorization server would",
+		Long: "Verifies an assertion, given as argument or better on standard input, against the JWKS of a\n" +
+			"file or, without --jwks, of the daemon. Prints which key signed it and until when it is valid.",
+		Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			compact, err := assertionFrom(cmd.InOrStdin(), args)
+			if err != nil {
+				return err
+			}
+			set, err := a.keySet(cmd.Context(), file)
+			if err != nil {
+				return err
+			}
+			return verify(cmd.OutOrStdout(), compact, set, audience, time.Now())
+		},
+	}
+	cmd.Flags().StringVar(&file, "jwks", "", "a JWKS `file` (default: ask the daemon)")
+	cmd.Flags().StringVarP(&audience, "audience", "a", "", "require this audience: `uri`")
+	return cmd
+}
+
+func assertionFrom(stdin io.Reader, args []string) (string, error) {
+	if len(args) == 1 {
+		return args[0], nil
+	}
+	text, err := io.ReadAll(io.LimitReader(stdin, maxInput))
+	return strings.TrimSpace(string(text)), err
+}
+
+// keySet reads the JWKS of a file, or asks the daemon for its own.
+func (a *app) keySet(ctx context.Context, file string) (jwks.Set, error) {
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return jwks.Set{}, err
+		}
+		return jwks.ParseSet(text)
+	}
+	c, err := a.client()
+	if err != nil {
+		return jwks.Set{}, err
+	}
+	text, err := c.JWKS(ctx)
+	if err != nil {
+		return jwks.Set{}, err
+	}
+	return jwks.ParseSet(text)
+}
+
+func verify(out io.Writer, compact string, set jwks.Set, audience string, now time.Time) error {
+	token, key, err := find(compact, set)
+	if err != nil {
+		return err
+	}
+	var claims jwt.Claims
+	if err := token.Claims(key.Public, &claims); err != nil {
+		return fmt.Errorf("%w: the signature is not one of key %s", errNotVerified, key.Kid)
+	}
+	expected := jwt.Expected{Time: now}
+	if audience != "" {
+		expected.AnyAudience = jwt.Audience{audience}
+	}
+	if err := claims.ValidateWithLeeway(expected, 0); err != nil {
+		return fmt.Errorf("%w: %w", errNotVerified, err)
+	}
+	if claims.Expiry == nil {
+		return fmt.Errorf("%w: it never expires", errNotVerified)
+	}
+	left := claims.Expiry.Time().Sub(now).Round(time.Second)
+	_, err = fmt.Fprintf(out, "verified: %s signature of key %s, valid for another %s\n", key.Alg, key.Kid, left)
+	return err
+}
+
+// find reads a JWT and the key of the set that its header names.
+func find(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, error) {
+	var algorithms []jose.SignatureAlgorithm
+	for _, key := range set.Keys() {
+		algorithms = append(algorithms, jose.SignatureAlgorithm(key.Alg))
+	}
+	token, err := jwt.ParseSigned(compact, algorithms)
+	if err != nil {
+		return nil, jwks.Key{}, fmt.Errorf("%w: %w", errNotVerified, err)
+	}
+	kid := token.Headers[0].KeyID
+	key, found := set.Lookup(kid)
+	if !found {
+		return nil, jwks.Key{}, fmt.Errorf("%w: the JWKS has no key %q", errNotVerified, kid)
+	}
+	if token.Headers[0].Algorithm != key.Alg {
+		return nil, jwks.Key{}, fmt.Errorf("%w: key %s signs %s, the header says %s", errNotVerified, kid, key.Alg, token.Headers[0].Algorithm)
+	}
+	return token, key, nil
+}
