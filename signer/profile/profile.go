@@ -12,6 +12,8 @@
 // The rows are data. They are read-only for every other package.
 package profile
 
+//go:generate go test -run "^(TestDocs|TestGolden|TestTable)$" . -update
+
 import (
 	"slices"
 	"sync"

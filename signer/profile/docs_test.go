@@ -1,0 +1,172 @@
+package profile
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestDocs keeps docs/profiles.md what the rows say.
+func TestDocs(t *testing.T) {
+	var page bytes.Buffer
+	page.WriteString(docsIntro)
+	writeOverview(&page)
+	writeRegistration(&page)
+	for _, family := range families() {
+		writeFamily(t, &page, family)
+	}
+	golden(t, filepath.Join("..", "..", "docs", "profiles.md"), page.Bytes())
+}
+
+const docsIntro = `# Assertion profiles
+
+<!-- Generated from the rows in signer/profile: change them and run go generate ./signer/profile. -->
+
+A profile is the form of assertion that one kind of receiver wants. A grant names one, and the daemon builds header and
+claims after it. What a profile caps, no grant can widen: a grant that contradicts its profile is refused when the
+configuration is read, with the profile's rule, the grant's setting and what to write instead.
+
+These hold for every profile:
+
+- iss, sub, aud, exp, nbf, iat and jti are the daemon's. No caller and no grant can allow or set them, nor a claim whose
+  name is a header member's, in any mixture of upper and lower case.
+- Nobody sets a header member. There is never a jku or an x5u.
+- aud is one of the grant's audiences, byte by byte. It never comes from the network.
+- URLs as audiences are https; http is taken for loopback hosts alone.
+- Every request gets a fresh assertion.
+
+` + "`assertd profiles` prints the table, `assertd profiles NAME` one row with its example.\n\n"
+
+func writeOverview(page *bytes.Buffer) {
+	page.WriteString("## The table\n\nThe life is the default and the maximum.\n\n")
+	writeRow(page, "profile", "receiver", "algorithms", "header besides alg, kid", "iss", "sub", "aud", "life", "jti", "sent as")
+	writeRow(page, slices.Repeat([]string{"---"}, 10)...)
+	for _, p := range All() {
+		members := []string{}
+		if p.Typ != "" {
+			members = append(members, "typ "+p.Typ)
+		}
+		for _, m := range p.Header {
+			members = append(members, string(m))
+		}
+		writeRow(page, "["+p.Name+"](#"+p.Name+")", p.Title, p.algorithmSummary(), strings.Join(members, ", "),
+			p.Issuer.origin(), p.Subject.origin(), p.audienceSummary(), p.lifeSummary(), string(p.JTI), string(p.Send))
+	}
+	page.WriteString("\nAlgorithms: all stands for ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the name of RFC 9864 for EdDSA with an Ed25519 key).\n\n")
+}
+
+// origin is a party in a word or two.
+func (p Party) origin() string {
+	if p.From == FromLiteral {
+		return p.Literal
+	}
+	if p.From == FromNothing {
+		return "-"
+	}
+	return string(p.From)
+}
+
+func writeRegistration(page *bytes.Buffer) {
+	page.WriteString("## What to register where\n\n" +
+		"Where a person uploads the key, set `rotation: {publish_before: manual}`: a new version then signs only once its kid is listed under `activate`. " +
+		"Where the receiver makes the key, adopt it by its label.\n\n")
+	writeRow(page, "profile", "public key", "register")
+	writeRow(page, "---", "---", "---")
+	for _, p := range All() {
+		writeRow(page, p.Name, p.keySummary(), p.Register)
+	}
+	page.WriteString("\n")
+}
+
+func writeRow(page *bytes.Buffer, cells ...string) {
+	for i, cell := range cells {
+		cells[i] = strings.ReplaceAll(cell, "|", "\\|")
+	}
+	fmt.Fprintf(page, "| %s |\n", strings.Join(cells, " | "))
+}
+
+func families() []Family {
+	return []Family{ClientAuthentication, Grants, Federation, Direct, Proof, Custom}
+}
+
+func writeFamily(t *testing.T, page *bytes.Buffer, family Family) {
+	fmt.Fprintf(page, "## Family: %s\n\n", family)
+	first := true
+	for _, p := range All() {
+		if p.Family != family {
+			continue
+		}
+		fmt.Fprintf(page, "### %s\n\n%s.\n\n", p.Name, p.Title)
+		for _, f := range p.facts() {
+			fmt.Fprintf(page, "- **%s**: %s\n", f.label, f.text)
+		}
+		fmt.Fprintf(page, "\n```yaml\n%s```\n\n", p.exampleYAML())
+		if first {
+			writeWorked(t, page, p)
+		}
+		first = false
+	}
+}
+
+// writeWorked follows one assertion from the request to the receiver.
+func writeWorked(t *testing.T, page *bytes.Buffer, p *Profile) {
+	e := p.Example
+	request := map[string]any{"grant": p.exampleName()}
+	claims := map[string]any{}
+	for _, sent := range []map[string]any{e.Listed, e.Free} {
+		for name, value := range sent {
+			claims[name] = value
+		}
+	}
+	if len(claims) > 0 {
+		request["claims"] = claims
+	}
+	page.WriteString("Worked example: the caller asks\n\n```\n" +
+		"curl --unix-socket /run/assertd/assertd.sock http://assertd/v1/assertions \\\n  -H 'Content-Type: application/json' \\\n")
+	fmt.Fprintf(page, "  -d '%s'\n```\n\n", quote(request))
+	fmt.Fprintf(page, "and gets an assertion with\n\n```json\n%s```\n\n", indented(t, exampleResult(t, p)))
+	fmt.Fprintf(page, "which it sends as\n\n```\n%s\n```\n\n", p.sendExample())
+}
+
+// sendExample is the request that carries the assertion.
+func (p *Profile) sendExample() string {
+	const form = "Content-Type: application/x-www-form-urlencoded\n\n"
+	switch p.Send {
+	case SendClientAssertion:
+		return "POST /token HTTP/1.1\n" + form + "grant_type=client_credentials&client_id=" + p.Example.ClientID +
+			"\n&client_assertion_type=" + p.Send.AssertionType() + "\n&client_assertion=ASSERTION"
+	case SendGrant:
+		return "POST /token HTTP/1.1\n" + form + "grant_type=" + p.Send.AssertionType() + "\n&assertion=ASSERTION"
+	case SendDPoP:
+		return p.Example.Listed["htm"].(string) + " /token HTTP/1.1\nDPoP: ASSERTION"
+	case SendBearer:
+		return "GET / HTTP/1.1\nAuthorization: Bearer ASSERTION"
+	}
+	return "whatever the receiver says, with ASSERTION in it"
+}
+
+// TestDocsCoverEveryFamily: a family that no list names would vanish from the page.
+func TestDocsCoverEveryFamily(t *testing.T) {
+	for _, p := range All() {
+		if !slices.Contains(families(), p.Family) {
+			t.Errorf("%s is of family %q, which the page leaves out", p.Name, p.Family)
+		}
+	}
+}
+
+func TestWriteProfile(t *testing.T) {
+	for _, p := range All() {
+		var text bytes.Buffer
+		if err := p.WriteProfile(&text); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{p.Name, p.Title, p.Source, p.Register, "profile: " + p.Name} {
+			if !strings.Contains(text.String(), want) {
+				t.Errorf("%s: the text lacks %q", p.Name, want)
+			}
+		}
+	}
+}
