@@ -115,5 +115,5 @@ func issue(t testing.TB, template, parent *x509.Certificate, public crypto.Publi
 
 // day is a moment, counted in days from the beginning of the tests' calendar.
 func day(n float64) time.Time {
-	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n * float64(24*time.Hour)))
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n * float64(24*time.Hour))).Round(time.Second)
 }

@@ -76,7 +76,9 @@ func (p Plan) Published() []Version {
 //	    over when the newest has signed for Every (the very first version signs
 //	    PublishBefore longer). One created further than PublishBefore in the
 //	    future, past that due time, is no successor. A version of unknown age is
-//	    never due.
+//	    never due. When every version is revoked the next one is overdue; when
+//	    there is none at all nothing is: a vanished key must not be replaced
+//	    before someone has looked.
 //
 // What follows, for as long as labels tell the truth (a version is on the token
 // from C on), PublishBefore exceeds the clocks' difference plus the time to
@@ -110,7 +112,7 @@ func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 			plan.NextChange = v.NextAt
 		}
 	}
-	plan.DueAt = c.dueAt()
+	plan.DueAt = c.dueAt(plan.Versions)
 	plan.Late = !plan.DueAt.IsZero() && now.After(plan.DueAt)
 	return plan
 }
@@ -227,9 +229,12 @@ func (c calendar) past(t time.Time) time.Time {
 }
 
 // dueAt is R7: it follows the successors that are there or come in time.
-func (c calendar) dueAt() time.Time {
-	if len(c.live) == 0 || c.Every == 0 {
+func (c calendar) dueAt(all []PlannedVersion) time.Time {
+	switch {
+	case c.Every == 0 || len(all) == 0:
 		return time.Time{}
+	case len(c.live) == 0:
+		return all[len(all)-1].Created
 	}
 	newest := 0
 	for newest+1 < len(c.live) && c.succeeds(newest+1) {
