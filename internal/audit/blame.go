@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -47,6 +48,9 @@ func (w *walker) blame(f *fault, line []byte, firstOfFile bool, s *series, p pla
 	after, bad := parseLink(following)
 	c := breach{line: line, first: firstOfFile, after: after, hasAfter: err == nil && bad == nil, s: s}
 	c.own, c.ownErr = parseLink(line)
+	if !json.Valid(line) {
+		c.ownErr = errLine
+	}
 	return c.judge(w, here, before)
 }
 
@@ -78,7 +82,7 @@ func (c *breach) judge(w *walker, here, before *BadLine) *BadLine {
 	case !w.started:
 		return name(here, Changed, "the first line is not a line of this log")
 	case c.hasAfter && c.after.seq == want && c.after.prev == w.leaf:
-		return name(here, Added, "the line after this one is the true follower of the line before it")
+		return c.intruder(want, here)
 	case c.ownErr != nil && c.hasAfter && c.after.seq > want+1:
 		return name(here, Changed, fmt.Sprintf("not a line of this log; records %d to %d are missing with it", want, c.after.seq-1))
 	case c.ownErr != nil:
@@ -91,6 +95,34 @@ func (c *breach) judge(w *walker, here, before *BadLine) *BadLine {
 		return c.gap(want, here)
 	}
 	return c.again(w, here, before)
+}
+
+// intruder is a line that stands between two lines that belong together: put there, or moved up from further down.
+func (c *breach) intruder(want int64, here *BadLine) *BadLine {
+	if c.ownErr == nil && c.own.seq > want {
+		_, _, found, further := c.find(c.own.seq)
+		if !found && further {
+			return name(here, Reordered, fmt.Sprintf("record %d stands here, and is missing where it belongs", c.own.seq))
+		}
+	}
+	return name(here, Added, "the line after this one is the true follower of the line before it")
+}
+
+// find reads on until a line with the number, and tells whether any had a higher one.
+func (c *breach) find(seq int64) (file string, line int64, found, further bool) {
+	for l, ok := c.after, c.hasAfter; ; {
+		if ok && l.seq == seq {
+			return c.s.name, c.s.line, true, further
+		}
+		further = further || ok && l.seq > seq
+		next, _, err := c.s.next()
+		if err != nil {
+			return "", 0, false, further
+		}
+		var bad error
+		l, bad = parseLink(next)
+		ok = bad == nil
+	}
 }
 
 // wrongLink is a line with the right number whose prev is not the hash of the line before it.
@@ -110,17 +142,8 @@ func (c *breach) gap(want int64, here *BadLine) *BadLine {
 	if c.hasAfter && c.after.seq == want+1 && c.after.prev == tlog.RecordHash(c.line) {
 		return name(here, Changed, fmt.Sprintf("its number is %d instead of %d", c.own.seq, want))
 	}
-	for l, ok := c.after, c.hasAfter; ; {
-		if ok && l.seq == want {
-			return name(here, Reordered, fmt.Sprintf("record %d stands here; record %d, which belongs here, stands at %s:%d", c.own.seq, want, c.s.name, c.s.line))
-		}
-		line, _, err := c.s.next()
-		if err != nil {
-			break
-		}
-		var bad error
-		l, bad = parseLink(line)
-		ok = bad == nil
+	if file, line, found, _ := c.find(want); found {
+		return name(here, Reordered, fmt.Sprintf("record %d stands here; record %d, which belongs here, stands at %s:%d", c.own.seq, want, file, line))
 	}
 	what := "lines"
 	if c.first && c.own.kind == kindHeader {

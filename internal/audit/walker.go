@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/note"
@@ -49,7 +50,7 @@ func (w *walker) next() int64 { return w.base.size + int64(len(w.later)) }
 func (w *walker) step(line []byte, firstOfFile bool) (link, *fault) {
 	l, err := parseLink(line)
 	switch {
-	case err != nil:
+	case err != nil || !json.Valid(line):
 		return l, errChain
 	case !w.started:
 		if f := w.start(l, line); f != nil {

@@ -1,0 +1,178 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+const testOrigin = "audit.example/assertd"
+
+// runningLog is a log under test with its Run.
+type runningLog struct {
+	*Log
+	t    *testing.T
+	end  context.CancelFunc
+	done chan error
+	once sync.Once
+}
+
+// start opens a log and runs it until the test ends or stop is called.
+func start(t *testing.T, o Options) *runningLog {
+	t.Helper()
+	l, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &runningLog{Log: l, t: t, end: cancel, done: make(chan error, 1)}
+	go func() { r.done <- l.Run(ctx) }()
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *runningLog) stop() {
+	r.once.Do(func() {
+		r.end()
+		if err := <-r.done; err != nil {
+			r.t.Error(err)
+		}
+		if err := r.Close(); err != nil {
+			r.t.Error(err)
+		}
+	})
+}
+
+func (r *runningLog) add(jtis ...string) {
+	r.t.Helper()
+	for _, jti := range jtis {
+		if err := r.Append(r.t.Context(), sample(jti)); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func sample(jti string) Record {
+	return Record{
+		Time: time.Date(2026, 11, 21, 1, 2, 3, 4000, time.UTC), Kind: KindAssertion, RequestID: "r-" + jti,
+		Caller: Caller{UID: 1000, GID: 1000, PID: 4242, Executable: "/usr/bin/payments-api", Unit: "payments.service"},
+		Client: "payments-api", Grant: "bank-a", Key: "payments", Kid: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+		Profile: "private_key_jwt", Audience: "https://as.bank-a.example", JTI: jti, LifetimeSeconds: 60,
+		ClaimNames: []string{"scope"}, Outcome: OutcomeAllowed, LatencyMicros: 850,
+	}
+}
+
+func jtis(from, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("jti-%06d", from+i)
+	}
+	return list
+}
+
+// signing is a software key in the place of the HSM's.
+type signing struct {
+	key      Key
+	verifier []note.Verifier
+}
+
+func ed25519Key(t testing.TB) signing {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signingKey(t, private)
+}
+
+func ecdsaKey(t testing.TB) signing {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signingKey(t, private)
+}
+
+func signingKey(t testing.TB, s crypto.Signer) signing {
+	t.Helper()
+	v, err := NewVerifier(testOrigin, s.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signing{key: NewKey(s), verifier: []note.Verifier{v}}
+}
+
+// options are those of a signed log that does nothing by the clock unless the test asks for it.
+func (s signing) options(file string) Options {
+	return Options{
+		File: file, Interval: time.Hour, CheckpointInterval: time.Hour, Origin: testOrigin,
+		Key: func(context.Context) (Key, error) { return s.key, nil },
+	}
+}
+
+// all lists the files of a log, those that were set apart left out.
+func all(t testing.TB, file string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, e := range entries {
+		if e.Name() == filepath.Base(file) || isArchive(filepath.Base(file), e.Name()) {
+			files = append(files, filepath.Join(filepath.Dir(file), e.Name()))
+		}
+	}
+	return files
+}
+
+func mustVerify(t testing.TB, files []string, o VerifyOptions) Report {
+	t.Helper()
+	r, err := Verify(context.Background(), files, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func readLines(t testing.TB, file string) [][]byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(b, []byte("\n"))
+	return slices.DeleteFunc(lines, func(l []byte) bool { return len(l) == 0 })
+}
+
+func writeLines(t testing.TB, file string, lines [][]byte) {
+	t.Helper()
+	if err := os.WriteFile(file, bytes.Join(lines, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually polls until ok holds.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited too long: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}

@@ -1,0 +1,284 @@
+package audit
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// chained is a signed log in one file: line 1 is the header, lines 2 to 21 hold the records jti-000000 to jti-000019 and line
+// 22 is the checkpoint over them.
+func chained(t testing.TB, dir string, key signing) (file string, lines [][]byte) {
+	t.Helper()
+	file = filepath.Join(dir, "audit.jsonl")
+	l, err := Open(key.options(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, jti := range jtis(0, 20) {
+		e, err := encodeEntry(ptr(sample(jti)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.enqueue(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over, end := context.WithCancel(context.Background())
+	end()
+	check(t, l.Run(over))
+	check(t, l.Close())
+	return file, readLines(t, file)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// relink makes all links from line i on fit again, as somebody does who knows the format but has no key.
+func relink(lines [][]byte, i int) {
+	for ; i < len(lines); i++ {
+		l, err := parseLink(bytes.TrimSuffix(lines[i], []byte("\n")))
+		if err != nil {
+			panic(err)
+		}
+		old := fmt.Sprintf(`{"seq":%d,"prev":"%s"`, l.seq, l.prev)
+		leaf := tlog.RecordHash(bytes.TrimSuffix(lines[i-1], []byte("\n")))
+		lines[i] = bytes.Replace(lines[i], []byte(old), fmt.Appendf(nil, `{"seq":%d,"prev":"%s"`, i, leaf), 1)
+	}
+}
+
+func edit(line []byte, from, to string) []byte {
+	if !bytes.Contains(line, []byte(from)) {
+		panic("nothing to edit")
+	}
+	return bytes.Replace(slices.Clone(line), []byte(from), []byte(to), 1)
+}
+
+// Each case does to the lines of chained what somebody might, and says which line must be named, and for what.
+var tamperings = []struct {
+	name    string
+	do      func(l [][]byte) [][]byte
+	line    int64
+	problem Problem
+}{
+	{"record changed", func(l [][]byte) [][]byte { l[9] = edit(l[9], "jti-000008", "jti-666666"); return l }, 10, Changed},
+	{"last record changed", func(l [][]byte) [][]byte { l[20] = edit(l[20], "allowed", "refused"); return l }, 21, Changed},
+	{"two in a row changed", func(l [][]byte) [][]byte {
+		l[9], l[10] = edit(l[9], "allowed", "refused"), edit(l[10], "allowed", "refused")
+		return l
+	}, 10, Changed},
+	{"header changed", func(l [][]byte) [][]byte { l[0] = edit(l[0], `"size":0`, `"size":1`); return l }, 1, Changed},
+	{"header's time changed", func(l [][]byte) [][]byte { l[0] = edit(l[0], `"time":"2`, `"time":"3`); return l }, 1, Changed},
+	{"number changed", func(l [][]byte) [][]byte { l[9] = edit(l[9], `"seq":9`, `"seq":99`); return l }, 10, Changed},
+	{"number made smaller", func(l [][]byte) [][]byte { l[9] = edit(l[9], `"seq":9`, `"seq":2`); return l }, 10, Changed},
+	{"made unreadable", func(l [][]byte) [][]byte { l[9] = []byte("{}\n"); return l }, 10, Changed},
+	{"two lines joined", func(l [][]byte) [][]byte { l[9] = bytes.TrimSuffix(l[9], []byte("\n")); return l }, 10, Changed},
+	{"overlong line", func(l [][]byte) [][]byte {
+		l[9] = edit(l[9], "allowed", strings.Repeat("x", MaxRecord))
+		return l
+	}, 10, Changed},
+	{"record dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 9, 10) }, 10, Dropped},
+	{"three dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 9, 12) }, 10, Dropped},
+	{"header dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 0, 1) }, 1, Dropped},
+	{"neighbours swapped", func(l [][]byte) [][]byte { l[9], l[10] = l[10], l[9]; return l }, 10, Reordered},
+	{"moved down", func(l [][]byte) [][]byte {
+		moved := l[9]
+		return slices.Insert(slices.Delete(l, 9, 10), 15, moved)
+	}, 10, Reordered},
+	{"moved up", func(l [][]byte) [][]byte {
+		moved := l[15]
+		return slices.Insert(slices.Delete(l, 15, 16), 9, moved)
+	}, 10, Reordered},
+	{"line repeated", func(l [][]byte) [][]byte { return slices.Insert(l, 10, l[9]) }, 11, Added},
+	{"older line repeated", func(l [][]byte) [][]byte { return slices.Insert(l, 15, l[5]) }, 16, Added},
+	{"line added", func(l [][]byte) [][]byte {
+		return slices.Insert(l, 9, edit(l[9], "jti-000008", "jti-666666"))
+	}, 10, Added},
+	{"line added with a fitting link", func(l [][]byte) [][]byte {
+		added := edit(edit(l[9], "jti-000008", "jti-666666"), `"seq":9`, `"seq":10`)
+		leaf := tlog.RecordHash(bytes.TrimSuffix(l[9], []byte("\n")))
+		old, _ := parseLink(bytes.TrimSuffix(l[9], []byte("\n")))
+		return slices.Insert(l, 10, edit(added, old.prev.String(), leaf.String()))
+	}, 11, Added},
+	{"text added", func(l [][]byte) [][]byte { return slices.Insert(l, 9, []byte("hello\n")) }, 10, Added},
+	{"empty line added", func(l [][]byte) [][]byte { return slices.Insert(l, 9, []byte("\n")) }, 10, Added},
+	{"rewritten from a record on", func(l [][]byte) [][]byte {
+		l[9] = edit(l[9], "jti-000008", "jti-666666")
+		relink(l, 10)
+		return l
+	}, 1, Rewritten},
+	{"dropped and rewritten", func(l [][]byte) [][]byte {
+		l = slices.Delete(l, 9, 10)
+		relink(l, 9)
+		return l
+	}, 21, BadCheckpoint},
+	{"checkpoint over more than there is", func(l [][]byte) [][]byte {
+		l[21] = edit(l[21], `\n21\n`, `\n22\n`)
+		return l
+	}, 22, BadCheckpoint},
+	{"checkpoint's root changed", func(l [][]byte) [][]byte {
+		at := bytes.Index(l[21], []byte(`\n21\n`)) + len(`\n21\n`)
+		l[21] = slices.Clone(l[21])
+		l[21][at] ^= 1
+		return l
+	}, 22, BadCheckpoint},
+	{"checkpoint made unreadable", func(l [][]byte) [][]byte { l[21] = edit(l[21], `"note":"`, `"note":"x`); return l }, 22, BadCheckpoint},
+}
+
+func TestVerifyNamesTheFirstBadLine(t *testing.T) {
+	for _, key := range []signing{ed25519Key(t), ecdsaKey(t)} {
+		for _, c := range tamperings {
+			t.Run(c.name, func(t *testing.T) {
+				file, lines := chained(t, t.TempDir(), key)
+				writeLines(t, file, c.do(lines))
+				_, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifier})
+				var bad *BadLine
+				if !errors.As(err, &bad) || !errors.Is(err, ErrTampered) {
+					t.Fatalf("got %v", err)
+				}
+				if bad.Line != c.line || bad.Problem != c.problem || bad.File != file {
+					t.Errorf("want line %d %s, got %v", c.line, c.problem, err)
+				}
+				t.Log(bad.Problem, bad.Line, bad.Detail)
+			})
+		}
+	}
+}
+
+// What the chain alone can't show must show in the report: that nothing was proven.
+func TestVerifyWithoutAKeyClaimsNoMore(t *testing.T) {
+	key := ed25519Key(t)
+	file, lines := chained(t, t.TempDir(), key)
+	r := mustVerify(t, []string{file}, VerifyOptions{})
+	if r.Checkpoints != 0 || r.Unverified != 1 || r.Unproven != 22 || !strings.Contains(r.Statement(), "could have rewritten them all") {
+		t.Errorf("%+v: %s", r, r.Statement())
+	}
+	lines[9] = edit(lines[9], "jti-000008", "jti-666666")
+	lines = lines[:21] // with its checkpoint gone, the rewritten log is consistent
+	relink(lines, 10)
+	writeLines(t, file, lines)
+	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	if r.Checkpoints != 0 || r.Covered != 0 || r.Unproven != 21 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestVerifyReportsWhatIsProven(t *testing.T) {
+	key := ecdsaKey(t)
+	file, _ := chained(t, t.TempDir(), key)
+	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	if r.Unproven != 0 || r.Covered != 21 || r.Size != 22 || !strings.HasSuffix(r.Statement(), "proven by signed checkpoints") {
+		t.Errorf("%+v: %s", r, r.Statement())
+	}
+	unsigned := key.options(file)
+	unsigned.Key = nil
+	l := start(t, unsigned)
+	l.add("late-1", "late-2")
+	l.stop()
+	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	if r.Unproven != 2 || !strings.Contains(r.Statement(), "all but the last 2,") {
+		t.Errorf("%+v: %s", r, r.Statement())
+	}
+}
+
+// A log cut at its end is consistent in itself; a checkpoint that was kept elsewhere gives it away.
+func TestVerifyAgainstAKnownCheckpoint(t *testing.T) {
+	key := ed25519Key(t)
+	file, lines := chained(t, t.TempDir(), key)
+	kept, err := parseCheckpointLine(bytes.TrimSpace(lines[21]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := VerifyOptions{Verifiers: key.verifier, Known: [][]byte{[]byte(kept.Note)}}
+	if r := mustVerify(t, []string{file}, o); r.Checkpoints != 2 || r.Covered != 21 {
+		t.Errorf("%+v", r)
+	}
+	var bad *BadLine
+	writeLines(t, file, lines[:15])
+	if _, err := Verify(t.Context(), []string{file}, o); !errors.As(err, &bad) || bad.Problem != Dropped || bad.Line != 16 {
+		t.Errorf("cut: %v", err)
+	}
+	lines[9] = edit(lines[9], "jti-000008", "jti-666666")
+	relink(lines, 10)
+	writeLines(t, file, lines[:21])
+	if _, err := Verify(t.Context(), []string{file}, o); !errors.As(err, &bad) || bad.Problem != Rewritten || !strings.Contains(bad.Detail, ":21") {
+		t.Errorf("rewritten: %v", err)
+	}
+	o.Verifiers = ed25519Key(t).verifier
+	if _, err := Verify(t.Context(), []string{file}, o); err == nil || errors.Is(err, ErrTampered) {
+		t.Errorf("known checkpoint by another key: %v", err)
+	}
+}
+
+func TestVerifyOfALineThatIsBeingWritten(t *testing.T) {
+	key := ed25519Key(t)
+	file, lines := chained(t, t.TempDir(), key)
+	writeLines(t, file, append(lines, []byte(`{"seq":22,"pr`)))
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier}); r.Torn != 13 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestVerifyReadsWhatLogrotateCompressed(t *testing.T) {
+	key := ed25519Key(t)
+	file, lines := chained(t, t.TempDir(), key)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(bytes.Join(lines, nil))
+	check(t, z.Close())
+	check(t, os.WriteFile(file+".1.gz", packed.Bytes(), 0o600))
+	if r := mustVerify(t, []string{file + ".1.gz"}, VerifyOptions{Verifiers: key.verifier}); r.Lines != 22 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestVerifyShowsProgressAndEndsWithItsContext(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	longLog(t, file, 20000)
+	var calls int
+	var last, total int64
+	o := VerifyOptions{Progress: func(done, of int64) {
+		if done < last {
+			t.Errorf("progress went back from %d to %d", last, done)
+		}
+		calls, last, total = calls+1, done, of
+	}}
+	mustVerify(t, []string{file}, o)
+	if info, _ := os.Stat(file); calls < 4 || last != info.Size() || total != info.Size() {
+		t.Errorf("%d calls, %d of %d", calls, last, total)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Verify(ctx, []string{file}, VerifyOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// longLog writes a log of n records without a Run.
+func longLog(t testing.TB, file string, n int) {
+	t.Helper()
+	l, err := Open(Options{File: file, Sync: SyncNever})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := make([]*entry, 0, n)
+	for i := range n {
+		r := sample(strconv.Itoa(i))
+		body, err := r.encode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch = append(batch, &entry{body: body})
+	}
+	check(t, l.w.write(batch))
+	check(t, l.Close())
+}
