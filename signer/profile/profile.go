@@ -85,7 +85,7 @@ type Profile struct {
 
 	Send Send
 	// OwnKey asks for a key set that no other profile uses: a receiver of one
-	// kind of JWT must never take the other (RFC 9449 section 11.6, RFC 9101
+	// kind of JWT must never take the other (RFC 9449 section 11.5, RFC 9101
 	// section 10.8).
 	OwnKey bool
 
