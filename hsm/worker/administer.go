@@ -1,0 +1,84 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// generateTimeout is how long a worker may take to make a key pair: devices take a minute for a large RSA key.
+const generateTimeout = 2 * time.Minute
+
+// Refresh looks at every token again, in every worker, so that keys that others made or deleted are noticed. The error says which tokens could
+// not be looked at; the inventory has what the others answered.
+func (p *Pool) Refresh(ctx context.Context) error {
+	var all sync.WaitGroup
+	failed := make([]error, len(p.tokens))
+	for i, t := range p.tokens {
+		all.Go(func() { failed[i] = p.refresh(ctx, t) })
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
+
+// refresh takes a token's inventory from the first worker that answers; the others are asked so that they learn of the keys as well.
+func (p *Pool) refresh(ctx context.Context, t *token) error {
+	workers := p.readyWorkers(t)
+	err := error(&UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)})
+	for _, w := range workers {
+		var keys []KeyInfo
+		if keys, err = p.inventoryOf(ctx, w); err == nil {
+			p.update(t, func([]KeyInfo) []KeyInfo { return keys })
+		}
+	}
+	return err
+}
+
+func (p *Pool) inventoryOf(ctx context.Context, w *worker) ([]KeyInfo, error) {
+	r := p.ask(ctx, w, newPinnedCall(raw{kindInventory, nil}, p.cfg.StartTimeout))
+	if r.err != nil {
+		return nil, r.err
+	}
+	return decodeInventory(r.payload, w.token.config.Name)
+}
+
+func (p *Pool) update(t *token, change func([]KeyInfo) []KeyInfo) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.setKeys(t, change(t.keys))
+}
+
+// Generate makes a key pair on the first token of the configuration, the others being copies that their operator keeps in step. It can be used
+// when Generate returns. It is not tried again: after ErrUnavailable, a timeout or the end of ctx the key may or may not be there, which Refresh
+// tells.
+func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (KeyInfo, error) {
+	t := p.tokens[0]
+	payload, err := json.Marshal(spec)
+	if err != nil {
+		return KeyInfo{}, fmt.Errorf("hsm/worker: encode the key to generate: %w", err)
+	}
+	workers := p.readyWorkers(t)
+	if len(workers) == 0 {
+		return KeyInfo{}, &UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)}
+	}
+	r := p.ask(ctx, workers[0], newPinnedCall(raw{kindGenerate, payload}, generateTimeout))
+	if r.err != nil {
+		return KeyInfo{}, r.err
+	}
+	var key wireKey
+	if err := json.Unmarshal(r.payload, &key); err != nil {
+		return KeyInfo{}, protocolError("the generated key: %v", err)
+	}
+	info, err := key.info(t.config.Name)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	p.update(t, func(keys []KeyInfo) []KeyInfo { return append(slices.Clone(keys), info) })
+	return info, nil
+}

@@ -1,0 +1,136 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// host is a worker's token and the keys on it, by the name that the pool uses.
+type host struct {
+	token    *hsm.Token
+	sessions int
+	copies   bool // keys sign through copies, which outlive what they were made from
+
+	reading sync.Mutex // one look at the token's objects at a time
+	keys    atomic.Pointer[map[KeyRef]*hsm.Key]
+}
+
+// openHost reads the PIN, opens the token and logs in. The PIN is gone when it returns.
+func openHost(ctx context.Context, h hello) (*host, error) {
+	pin, err := h.PIN.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer pin.Zero()
+	token, err := hsm.Open(h.HSM, pin)
+	if err != nil {
+		return nil, err
+	}
+	host := &host{token: token, sessions: h.HSM.Sessions, copies: h.HSM.SessionCopies}
+	if host.sessions < 1 {
+		host.sessions = hsm.DefaultSessions
+	}
+	return host, nil
+}
+
+// inventory looks at the whole token and encodes what it found.
+func (h *host) inventory() ([]byte, error) {
+	keys, err := h.read()
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := h.token.Certificates()
+	if err != nil {
+		return nil, err
+	}
+	described := make([]wireKey, 0, len(keys))
+	for _, key := range keys {
+		described = append(described, describe(key, certificates))
+	}
+	return encodeInventory(described)
+}
+
+// read finds the keys and makes those that can sign known by name.
+func (h *host) read() ([]*hsm.Key, error) {
+	h.reading.Lock()
+	defer h.reading.Unlock()
+	keys, err := h.token.Keys()
+	if err != nil {
+		return nil, err
+	}
+	named := make(map[KeyRef]*hsm.Key, len(keys))
+	for _, key := range keys {
+		if key.Public() == nil {
+			continue
+		}
+		if ref, err := RefOf(key.Public()); err == nil {
+			named[ref] = key
+		}
+	}
+	h.keys.Store(&named)
+	return keys, nil
+}
+
+// sign makes one signature. A key that isn't known is looked for once: another worker may have generated it after this one started.
+func (h *host) sign(r signRequest) ([]byte, error) {
+	key, err := h.find(r.key)
+	if err != nil {
+		return nil, err
+	}
+	return key.Sign(nil, r.digest, r.opts())
+}
+
+func (h *host) find(ref KeyRef) (*hsm.Key, error) {
+	if key := (*h.keys.Load())[ref]; key != nil {
+		return key, nil
+	}
+	if _, err := h.read(); err != nil {
+		return nil, err
+	}
+	if key := (*h.keys.Load())[ref]; key != nil {
+		return key, nil
+	}
+	return nil, fmt.Errorf("%w: no key pair on the token has a public half with SHA-256 %x", hsm.ErrKeyNotFound, ref[:8])
+}
+
+// generate makes a key pair and describes it.
+func (h *host) generate(payload []byte) ([]byte, error) {
+	var spec hsm.Spec
+	if err := json.Unmarshal(payload, &spec); err != nil {
+		return nil, protocolError("the key to generate: %v", err)
+	}
+	key, err := h.create(spec)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(describe(key, nil))
+}
+
+func (h *host) create(spec hsm.Spec) (*hsm.Key, error) {
+	h.reading.Lock()
+	defer h.reading.Unlock()
+	key, err := h.token.Generate(spec)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := RefOf(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	named := map[KeyRef]*hsm.Key{ref: key}
+	for ref, key := range *h.keys.Load() {
+		named[ref] = key
+	}
+	h.keys.Store(&named)
+	return key, nil
+}
+
+// confirm notices that the token, or a key that signs through a copy, is gone.
+func (h *host) confirm(ctx context.Context) error { return h.token.Refresh(ctx) }
+
+func (h *host) close() { _ = h.token.Close() }

@@ -1,0 +1,207 @@
+package worker
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// KeyRef names a key pair: the SHA-256 of its public half as a SubjectPublicKeyInfo (RFC 5280 section 4.1). The same pair on two tokens is one key.
+type KeyRef [sha256.Size]byte
+
+// RefOf gives the KeyRef of a public key. It fails for keys that crypto/x509 can't encode.
+func RefOf(public crypto.PublicKey) (KeyRef, error) {
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return KeyRef{}, fmt.Errorf("hsm/worker: name the key: %w", err)
+	}
+	return sha256.Sum256(spki), nil
+}
+
+// scheme says how the key signs, where its type leaves a choice.
+type scheme uint8
+
+const (
+	schemeKey scheme = 0 // ECDSA, Ed25519, RSA with PKCS #1 v1.5
+	schemePSS scheme = 1 // RSA-PSS, salt as long as the hash
+)
+
+// signRequest is the payload of kindSign.
+type signRequest struct {
+	key    KeyRef
+	hash   crypto.Hash
+	scheme scheme
+	digest []byte
+}
+
+const signFixed = sha256.Size + 2
+
+// newSignRequest takes what a crypto.Signer takes. What could only fail in the worker, or mean something else there, is refused here.
+func newSignRequest(key KeyRef, digest []byte, opts crypto.SignerOpts) (signRequest, error) {
+	if opts == nil {
+		opts = crypto.Hash(0)
+	}
+	r := signRequest{key: key, hash: opts.HashFunc(), digest: digest}
+	switch o := opts.(type) {
+	case *rsa.PSSOptions:
+		r.scheme = schemePSS
+		if o.SaltLength != rsa.PSSSaltLengthEqualsHash && o.SaltLength != r.hash.Size() {
+			return signRequest{}, fmt.Errorf("%w: RSA-PSS with a salt of %d; use rsa.PSSSaltLengthEqualsHash", hsm.ErrAlgorithm, o.SaltLength)
+		}
+	case crypto.Hash:
+	default:
+		return signRequest{}, fmt.Errorf("%w: options of type %T; use a crypto.Hash or *rsa.PSSOptions", hsm.ErrAlgorithm, opts)
+	}
+	return r, r.check()
+}
+
+func (r signRequest) check() error {
+	switch {
+	case r.scheme > schemePSS:
+		return fmt.Errorf("%w: scheme %d", hsm.ErrAlgorithm, r.scheme)
+	case r.hash == 0 && r.scheme == schemePSS:
+		return fmt.Errorf("%w: RSA-PSS without a hash", hsm.ErrAlgorithm)
+	case r.hash != 0 && !knownHash(r.hash):
+		return fmt.Errorf("%w: hash %d", hsm.ErrAlgorithm, r.hash)
+	case r.hash != 0 && len(r.digest) != r.hash.Size():
+		return fmt.Errorf("%w: a digest of %d bytes is not one of %v", hsm.ErrAlgorithm, len(r.digest), r.hash)
+	case len(r.digest) > maxMessage:
+		return fmt.Errorf("%w: a message of %d bytes; %d is the limit", hsm.ErrAlgorithm, len(r.digest), maxMessage)
+	}
+	return nil
+}
+
+func knownHash(h crypto.Hash) bool {
+	switch h {
+	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
+		return true
+	}
+	return false
+}
+
+// opts are the request's options as hsm.Key takes them.
+func (r signRequest) opts() crypto.SignerOpts {
+	if r.scheme == schemePSS {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: r.hash}
+	}
+	return r.hash
+}
+
+func (r signRequest) appendFrame(dst []byte, id uint32) []byte {
+	how := [2]byte{byte(r.hash), byte(r.scheme)}
+	return appendFrame(dst, kindSign, id, r.key[:], how[:], r.digest)
+}
+
+// parseSignRequest reads a payload; the digest it returns is part of it.
+func parseSignRequest(payload []byte) (signRequest, error) {
+	if len(payload) < signFixed {
+		return signRequest{}, fmt.Errorf("%w: a sign request of %d bytes", errFrame, len(payload))
+	}
+	r := signRequest{
+		key:    KeyRef(payload),
+		hash:   crypto.Hash(payload[sha256.Size]),
+		scheme: scheme(payload[sha256.Size+1]),
+		digest: payload[signFixed:],
+	}
+	return r, r.check()
+}
+
+// signReply is the payload of kindSignature: how long the request waited in the worker, how long the module took, and the signature.
+type signReply struct {
+	wait, module time.Duration
+	signature    []byte
+}
+
+const replyFixed = 16
+
+func (r signReply) appendFrame(dst []byte, id uint32) []byte {
+	var times [replyFixed]byte
+	binary.BigEndian.PutUint64(times[:], uint64(r.wait))
+	binary.BigEndian.PutUint64(times[8:], uint64(r.module))
+	return appendFrame(dst, kindSignature, id, times[:], r.signature)
+}
+
+// parseSignReply reads a payload; the signature it returns is part of it.
+func parseSignReply(payload []byte) (signReply, error) {
+	if len(payload) <= replyFixed {
+		return signReply{}, fmt.Errorf("%w: a signature reply of %d bytes", errFrame, len(payload))
+	}
+	r := signReply{
+		wait:      time.Duration(binary.BigEndian.Uint64(payload)),
+		module:    time.Duration(binary.BigEndian.Uint64(payload[8:])),
+		signature: payload[replyFixed:],
+	}
+	if r.wait < 0 || r.module < 0 {
+		return signReply{}, fmt.Errorf("%w: a duration is negative", errFrame)
+	}
+	return r, nil
+}
+
+// errorReply is the payload of kindError. Sentinels cross by number, the module's answer as it was, and the sentence for people as text.
+type errorReply struct {
+	code  errorCode
+	fatal bool // the worker ends after this frame
+	ckr   uint64
+	op    string
+	text  string
+}
+
+const (
+	errorFixed = 1 + 1 + 8 + 2
+	maxText    = 4 << 10
+)
+
+func newErrorReply(err error) errorReply {
+	r := errorReply{code: codeOf(err), fatal: hsm.IsFatal(err), text: clip(err.Error(), maxText)}
+	if detail := (*hsm.Error)(nil); errors.As(err, &detail) {
+		r.ckr, r.op = uint64(detail.Code), clip(detail.Op, maxText)
+	}
+	return r
+}
+
+func clip(s string, limit int) string { return s[:min(len(s), limit)] }
+
+func (r errorReply) appendFrame(dst []byte, id uint32) []byte {
+	fixed := make([]byte, 0, errorFixed)
+	fixed = append(fixed, byte(r.code), 0)
+	if r.fatal {
+		fixed[1] = 1
+	}
+	fixed = binary.BigEndian.AppendUint64(fixed, r.ckr)
+	fixed = binary.BigEndian.AppendUint16(fixed, uint16(len(r.op)))
+	return appendFrame(dst, kindError, id, fixed, []byte(r.op), []byte(r.text))
+}
+
+func parseErrorReply(payload []byte) (errorReply, error) {
+	if len(payload) < errorFixed || payload[1] > 1 {
+		return errorReply{}, fmt.Errorf("%w: an error reply of %d bytes", errFrame, len(payload))
+	}
+	op := int(binary.BigEndian.Uint16(payload[10:]))
+	rest := payload[errorFixed:]
+	if op > len(rest) || op > maxText || len(rest)-op > maxText {
+		return errorReply{}, fmt.Errorf("%w: an error reply whose parts don't fit", errFrame)
+	}
+	return errorReply{
+		code:  errorCode(payload[0]),
+		fatal: payload[1] == 1,
+		ckr:   binary.BigEndian.Uint64(payload[2:]),
+		op:    string(rest[:op]),
+		text:  string(rest[op:]),
+	}, nil
+}
+
+// err is the error that the reply stands for: errors.Is finds the sentinel, errors.As the *hsm.Error, as if it had happened in this process.
+func (r errorReply) err() error {
+	e := &remoteError{text: r.text, kind: r.code.sentinel()}
+	if r.op != "" {
+		e.detail = &hsm.Error{Op: r.op, Code: uint(r.ckr)}
+	}
+	return e
+}

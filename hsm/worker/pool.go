@@ -1,0 +1,238 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// maxTokens is how many tokens a pool can have: a group of tokens is a set of bits.
+const maxTokens = 64
+
+// Pool runs worker processes and hands signatures to them.
+type Pool struct {
+	cfg     Config
+	tokens  []*token
+	spawner spawner
+	changed chan struct{}
+
+	mu       sync.Mutex
+	running  bool
+	stopped  bool
+	routes   map[uint64]*route // by the set of tokens
+	keys     map[KeyRef]keyRoute
+	notice   chan struct{} // closed and replaced when the state of a token changes
+	events   []Event       // to report once the lock is released
+	outgoing []delivery    // to send once the lock is released
+}
+
+// token is one token's part of the pool. The pool's lock guards what changes.
+type token struct {
+	config TokenConfig
+	bit    uint64
+	slots  []*slot
+	turn   chan struct{} // holds one element; a worker starts while it has taken it
+
+	ready    []*worker
+	keys     []KeyInfo
+	known    bool          // keys have been read once
+	deserted time.Time     // when the last ready worker went
+	failures int           // starts that failed since the last that did not
+	lastErr  error         // of those
+	refused  bool          // lastErr is a refused PIN
+	reset    chan struct{} // closed and replaced by Reset
+}
+
+// delivery is a call that a worker has taken and that is yet to be sent.
+type delivery struct {
+	worker *worker
+	call   *call
+	id     uint32
+}
+
+// NewPool checks the settings and makes a pool. Nothing starts before Run.
+func NewPool(cfg Config) (*Pool, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{
+		cfg:     cfg,
+		spawner: spawner{requests: make(chan spawnRequest)},
+		changed: make(chan struct{}, 1),
+		routes:  map[uint64]*route{},
+		keys:    map[KeyRef]keyRoute{},
+		notice:  make(chan struct{}),
+	}
+	for i, config := range cfg.Tokens {
+		p.tokens = append(p.tokens, newToken(config, i, cfg.Workers))
+	}
+	return p, nil
+}
+
+func newToken(config TokenConfig, index, workers int) *token {
+	t := &token{config: config, bit: 1 << index, turn: make(chan struct{}, 1), reset: make(chan struct{})}
+	t.turn <- struct{}{}
+	for place := range workers {
+		t.slots = append(t.slots, &slot{token: t, place: place, state: StateStopped})
+	}
+	return t
+}
+
+// Run starts the workers and keeps them running until ctx ends; then it lets them finish what they have and returns nil once the last process is
+// gone. A pool runs once.
+func (p *Pool) Run(ctx context.Context) error {
+	if err := p.start(); err != nil {
+		return err
+	}
+	spawning, endSpawning := context.WithCancel(context.Background())
+	var spawner, all sync.WaitGroup
+	spawner.Go(func() { p.spawner.run(spawning) })
+	for _, t := range p.tokens {
+		for _, s := range t.slots {
+			all.Go(func() { s.run(ctx, p) })
+		}
+	}
+	all.Go(func() { p.watch(ctx) })
+	<-ctx.Done()
+	p.stop()
+	all.Wait()
+	endSpawning()
+	spawner.Wait()
+	return nil
+}
+
+func (p *Pool) start() error {
+	p.mu.Lock()
+	defer p.unlock()
+	if p.running || p.stopped {
+		return errors.New("hsm/worker: a pool runs only once")
+	}
+	p.running = true
+	return nil
+}
+
+// stop refuses what comes from now on and what waits; what workers have they finish.
+func (p *Pool) stop() {
+	p.mu.Lock()
+	defer p.unlock()
+	p.running, p.stopped = false, true
+	for _, r := range p.routes {
+		r.fail(ErrStopped)
+	}
+	p.announce()
+}
+
+// unlock releases the lock and then does what must not be done under it: report events and write to sockets.
+func (p *Pool) unlock() {
+	events, outgoing := p.events, p.outgoing
+	p.events, p.outgoing = nil, nil
+	p.mu.Unlock()
+	for _, d := range outgoing {
+		d.worker.out.send(d.call.message, d.id)
+	}
+	for _, e := range events {
+		p.report(e)
+	}
+}
+
+func (p *Pool) report(e Event) {
+	args := []any{"token", e.Token, "worker", e.Worker, "pid", e.PID}
+	if e.Err != nil {
+		args = append(args, "error", e.Err)
+	}
+	message := "hsm worker: " + string(e.Kind)
+	switch e.Kind {
+	case EventReady:
+		p.cfg.Logger.Info(message, args...)
+	case EventResend, EventMove:
+		p.cfg.Logger.Debug(message, args...)
+	case EventRefused, EventCorrupt:
+		p.cfg.Logger.Error(message, args...)
+	default:
+		p.cfg.Logger.Warn(message, args...)
+	}
+	p.cfg.OnEvent(e)
+}
+
+// event notes what happened, to be reported by unlock.
+func (p *Pool) event(kind EventKind, s *slot, pid int, err error) {
+	p.events = append(p.events, Event{Kind: kind, Time: time.Now(), Token: s.token.config.Name, Worker: s.place, PID: pid, Err: err})
+}
+
+// announce tells WaitReady and the reader of Changed that something is different.
+func (p *Pool) announce() {
+	close(p.notice)
+	p.notice = make(chan struct{})
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Changed has an element after the inventory or the state of a worker changed, one for any number of changes. It is for one reader.
+func (p *Pool) Changed() <-chan struct{} { return p.changed }
+
+// WaitReady returns nil once a worker of any token can sign. It fails once the first start has failed on every token, with what each said
+// (hsm.ErrPINIncorrect, hsm.ErrModule, hsm.ErrTokenNotFound, ErrStart, …), and when ctx ends. Whatever it returns, Run goes on trying, except
+// where a PIN was refused.
+func (p *Pool) WaitReady(ctx context.Context) error {
+	for {
+		ready, err, notice := p.readiness()
+		if ready || err != nil {
+			return err
+		}
+		select {
+		case <-notice:
+		case <-ctx.Done():
+			return fmt.Errorf("hsm/worker: wait for the first worker: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func (p *Pool) readiness() (ready bool, err error, notice <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return false, ErrStopped, nil
+	}
+	var failed []error
+	for _, t := range p.tokens {
+		if len(t.ready) > 0 {
+			return true, nil, nil
+		}
+		if t.failures > 0 {
+			failed = append(failed, fmt.Errorf("token %q: %w", t.config.Name, t.lastErr))
+		}
+	}
+	if len(failed) == len(p.tokens) {
+		return false, errors.Join(failed...), nil
+	}
+	return false, nil, p.notice
+}
+
+// Reset lets the pool try a token again after its PIN was refused, or at once where it waits for its next attempt: something about the token
+// has changed. The PIN source may be another than before.
+func (p *Pool) Reset(name string, pin hsm.PINSource) error {
+	if err := checkPIN(pin); err != nil {
+		return fmt.Errorf("hsm/worker: token %q: %w", name, err)
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	i := slices.IndexFunc(p.tokens, func(t *token) bool { return t.config.Name == name })
+	if i < 0 {
+		return fmt.Errorf("hsm/worker: %w: no token is named %q", hsm.ErrTokenNotFound, name)
+	}
+	t := p.tokens[i]
+	t.config.PIN = pin
+	t.failures, t.refused = 0, false
+	close(t.reset)
+	t.reset = make(chan struct{})
+	p.announce()
+	return nil
+}

@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// probeText starts every message that the pool has signed for itself, so that it is none that means anything to anybody; random bytes follow.
+// Such a signature never leaves the pool.
+const probeText = "assertd worker probe\x00"
+
+// probeRequest makes something for the key to sign, with the options by which to check it.
+func probeRequest(k KeyInfo) (signRequest, crypto.SignerOpts, error) {
+	message := append([]byte(probeText), make([]byte, 32)...)
+	_, _ = rand.Read(message[len(probeText):]) // never fails
+	hash := crypto.SHA256
+	switch k.Type {
+	case hsm.Ed25519:
+		hash = 0
+	case hsm.P384:
+		hash = crypto.SHA384
+	case hsm.P521:
+		hash = crypto.SHA512
+	}
+	if hash != 0 {
+		h := hash.New()
+		h.Write(message)
+		message = h.Sum(nil)
+	}
+	r, err := newSignRequest(k.Ref, message, hash)
+	return r, hash, err
+}
+
+// prove has a worker that is starting make one signature and checks it. A key that this token can't sign with is no fault of the worker: the
+// next is tried. No key at all is nothing to prove.
+func (w *worker) prove(keys []KeyInfo) error {
+	var failed error
+	id := uint32(0)
+	for _, k := range keys {
+		if k.Public == nil || k.Problem != "" {
+			continue
+		}
+		id--
+		err := w.proveKey(k, id)
+		if err == nil || hsm.IsFatal(err) || errors.Is(err, ErrDied) || errors.Is(err, ErrStart) || errors.Is(err, errFrame) {
+			return err
+		}
+		failed = fmt.Errorf("key %q doesn't sign: %w", k.Label, err)
+	}
+	return failed
+}
+
+func (w *worker) proveKey(k KeyInfo, id uint32) error {
+	request, opts, err := probeRequest(k)
+	if err != nil {
+		return err
+	}
+	f, err := w.exchange(&request, id)
+	if err != nil {
+		return err
+	}
+	if f.kind != kindSignature {
+		return protocolError("a reply of kind %#x to a signature request", f.kind)
+	}
+	reply, err := parseSignReply(f.payload)
+	if err != nil {
+		return err
+	}
+	return Verify(k.Public, request.digest, opts, reply.signature)
+}
+
+// probeIdle has every worker sign that has had no signature verified for the probe interval.
+func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGroup) {
+	if p.cfg.Probe == 0 {
+		return
+	}
+	for _, w := range p.readyWorkers(nil) {
+		if now.UnixNano()-w.verified.Load() > int64(p.cfg.Probe) && w.probing.CompareAndSwap(false, true) {
+			probes.Go(func() {
+				defer w.probing.Store(false)
+				p.probe(ctx, w)
+			})
+		}
+	}
+}
+
+// probe has one worker sign and retires it if it can't. A worker whose token has no key is only asked whether it is alive.
+func (p *Pool) probe(ctx context.Context, w *worker) {
+	var failed error
+	for _, k := range p.keysOf(w.token) {
+		if k.Public == nil || k.Problem != "" {
+			continue
+		}
+		if failed = p.probeKey(ctx, w, k); failed == nil || ctx.Err() != nil {
+			return
+		}
+		if errors.Is(failed, hsm.ErrSignature) {
+			p.retire(w, failed, EventCorrupt)
+			return
+		}
+	}
+	if failed == nil {
+		failed = p.ask(ctx, w, newPinnedCall(raw{kindPing, nil}, p.cfg.Timeout)).err
+		w.verified.Store(time.Now().UnixNano())
+	}
+	if failed != nil && ctx.Err() == nil {
+		p.retire(w, failed, "")
+	}
+}
+
+func (p *Pool) probeKey(ctx context.Context, w *worker, k KeyInfo) error {
+	request, opts, err := probeRequest(k)
+	if err != nil {
+		return err
+	}
+	r := p.ask(ctx, w, newPinnedCall(&request, p.cfg.Timeout))
+	if r.err != nil {
+		return r.err
+	}
+	if err := Verify(k.Public, request.digest, opts, r.reply.signature); err != nil {
+		return err
+	}
+	w.verified.Store(time.Now().UnixNano())
+	return nil
+}
+
+func (p *Pool) keysOf(t *token) []KeyInfo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.keys
+}

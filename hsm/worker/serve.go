@@ -1,0 +1,293 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// FD is the descriptor on which a worker finds the pool's socket.
+const FD = 3
+
+const (
+	// lastWords is how long a failing worker tries to tell the pool why.
+	lastWords = 100 * time.Millisecond
+	// orderlyEnd is how long a worker whose pool has gone waits for its last signatures before it leaves the token as it is.
+	orderlyEnd = 2 * time.Second
+	// confirmEvery is how long a key may go on signing through its copy after somebody deleted it.
+	confirmEvery = time.Second
+)
+
+// Serve is a worker's whole life: it takes its settings from the first frame, opens the token, logs in once, reports the inventory, and answers
+// requests until the pool closes the connection. The pool's end, os.NewFile(FD, "pool") in a worker process, is Serve's to close.
+//
+// It changes the process for good (no core files, not dumpable, SIGTERM, SIGINT and SIGHUP ignored: the pool decides when it ends, or the
+// kernel with the pool). A module that failed can't be used again by this process, and calls into it may never come back: Serve then returns
+// without waiting for them, and the caller must end the process at once. The error has been sent to the pool.
+func Serve(ctx context.Context, conn *os.File) error {
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // not Ignore: a PIN command must not inherit it
+	defer signal.Stop(ignored)
+	if err := harden(); err != nil {
+		return err
+	}
+	s, err := newServer(conn)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
+	defer stop()
+	return s.serve(ctx)
+}
+
+// server is the worker's side of the connection.
+type server struct {
+	conn   *net.UnixConn
+	frames *frameReader
+	out    *outbox
+	host   *host
+
+	jobs    chan job
+	signers sync.WaitGroup
+
+	failing sync.Once
+	cause   error // why the connection was closed on this side; set before it is
+	failed  chan struct{}
+}
+
+// job is a request and what it needs to wait without the reader's buffer.
+type job struct {
+	id      uint32
+	kind    kind
+	request signRequest
+	payload []byte
+	arrived time.Time
+}
+
+func newServer(file *os.File) (*server, error) {
+	conn, err := net.FileConn(file)
+	_ = file.Close() // conn has a descriptor of its own
+	if err != nil {
+		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket: %w; a worker is started by the daemon, never by hand", FD, err)
+	}
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		_ = conn.Close()
+		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket; a worker is started by the daemon, never by hand", FD)
+	}
+	out, err := newOutbox(unixConn)
+	if err != nil {
+		return nil, err
+	}
+	return &server{conn: unixConn, out: out, frames: newFrameReader(unixConn, maxRequest), failed: make(chan struct{})}, nil
+}
+
+func (s *server) serve(ctx context.Context) error {
+	writing := make(chan struct{})
+	written := make(chan struct{})
+	go func() { defer close(written); s.out.run(writing) }()
+	defer func() { close(writing); _ = s.conn.Close(); <-written }()
+
+	h, err := s.hello(ctx)
+	if err != nil {
+		s.fail(err)
+		return s.cause
+	}
+	s.jobs = make(chan job, h.Depth)
+	for range s.host.sessions {
+		s.signers.Go(s.sign)
+	}
+	var admin sync.WaitGroup
+	adminJobs := make(chan job, h.Depth)
+	admin.Go(func() { s.administer(ctx, adminJobs) })
+
+	err = s.read(adminJobs)
+	close(s.jobs)
+	close(adminJobs)
+	if err != nil {
+		s.fail(err)
+		return s.cause
+	}
+	return s.leave(&admin)
+}
+
+// hello takes the settings, opens the token and reports what is on it.
+func (s *server) hello(ctx context.Context) (hello, error) {
+	f, err := s.frames.next()
+	if err != nil {
+		return hello{}, err
+	}
+	if f.kind != kindHello {
+		return hello{}, protocolError("the first frame is of kind %#x", f.kind)
+	}
+	h, err := decodeHello(f.payload)
+	if err != nil {
+		return hello{}, err
+	}
+	if s.host, err = openHost(ctx, h); err != nil {
+		return hello{}, err
+	}
+	inventory, err := s.host.inventory()
+	if err != nil {
+		return hello{}, err
+	}
+	s.out.send(raw{kindReady, inventory}, f.id)
+	return h, nil
+}
+
+// read hands requests out until the pool closes the connection, which is nil, or something fails.
+func (s *server) read(admin chan<- job) error {
+	for {
+		f, err := s.frames.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.dispatch(f, admin); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *server) dispatch(f frame, admin chan<- job) error {
+	j := job{id: f.id, kind: f.kind, arrived: time.Now()}
+	queue := (chan<- job)(s.jobs)
+	switch f.kind {
+	case kindSign:
+		request, err := parseSignRequest(f.payload)
+		if err != nil {
+			return err
+		}
+		request.digest = append([]byte(nil), request.digest...)
+		j.request = request
+	case kindGenerate, kindInventory:
+		queue = admin
+		j.payload = append([]byte(nil), f.payload...)
+	case kindPing:
+		s.out.send(raw{kindPong, nil}, f.id)
+		return nil
+	default:
+		return protocolError("a request of kind %#x", f.kind)
+	}
+	select {
+	case queue <- j:
+		return nil
+	default:
+		return protocolError("more requests than the depth agreed on")
+	}
+}
+
+// sign is one session's loop.
+func (s *server) sign() {
+	for j := range s.jobs {
+		began := time.Now()
+		signature, err := s.host.sign(j.request)
+		if err != nil {
+			s.refuse(j.id, err)
+			continue
+		}
+		s.out.send(signReply{wait: began.Sub(j.arrived), module: time.Since(began), signature: signature}, j.id)
+	}
+}
+
+// administer does, one after the other, what must not happen side by side: key generation races with finding objects in other threads.
+func (s *server) administer(ctx context.Context, jobs <-chan job) {
+	var confirm <-chan time.Time
+	if s.host.copies {
+		ticker := time.NewTicker(confirmEvery)
+		defer ticker.Stop()
+		confirm = ticker.C
+	}
+	for {
+		select {
+		case j, ok := <-jobs:
+			if !ok {
+				return
+			}
+			s.administerOne(j)
+		case <-confirm:
+			if err := s.host.confirm(ctx); hsm.IsFatal(err) {
+				s.fail(err)
+			}
+		}
+	}
+}
+
+func (s *server) administerOne(j job) {
+	reply, payload, err := kindReady, []byte(nil), error(nil)
+	if j.kind == kindGenerate {
+		reply = kindKey
+		payload, err = s.host.generate(j.payload)
+	} else {
+		payload, err = s.host.inventory()
+	}
+	if err != nil {
+		s.refuse(j.id, err)
+		return
+	}
+	s.out.send(raw{reply, payload}, j.id)
+}
+
+// refuse answers a request with an error, and ends the worker if the error says that the module can't be relied on.
+func (s *server) refuse(id uint32, err error) {
+	if hsm.IsFatal(err) {
+		s.fail(err)
+		return
+	}
+	s.out.send(newErrorReply(err), id)
+}
+
+// fail says why the worker ends, as far as the pool still listens, and closes the connection, which ends read. The first error counts.
+func (s *server) fail(err error) {
+	s.failing.Do(func() {
+		s.cause = err
+		reply := newErrorReply(err)
+		reply.fatal = true
+		_ = s.conn.SetWriteDeadline(time.Now().Add(lastWords))
+		s.out.send(reply, 0)
+		_ = s.conn.CloseWrite()
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+		close(s.failed)
+	})
+	<-s.failed
+}
+
+// leave ends a worker whose pool has closed the connection: the last signatures are made, then the token is closed so that a device that counts
+// its sessions gets them back. A module that doesn't come back is left to the end of the process.
+func (s *server) leave(admin *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.signers.Wait()
+		admin.Wait()
+		s.host.close()
+	}()
+	select {
+	case <-done:
+	case <-s.failed:
+		return s.cause
+	case <-time.After(orderlyEnd):
+	}
+	return nil
+}
+
+// raw is a message whose payload is ready.
+type raw struct {
+	kind    kind
+	payload []byte
+}
+
+func (r raw) appendFrame(dst []byte, id uint32) []byte {
+	return appendFrame(dst, r.kind, id, r.payload)
+}
