@@ -3,12 +3,16 @@ package profile
 import (
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sort"
 	"time"
 )
+
+// ErrInput marks a Build input that the daemon, not its caller, got wrong.
+var ErrInput = errors.New("assertion cannot be built")
 
 // Input is all that Build makes an assertion of. Everything but Claims comes
 // from the grant, the key version and the daemon itself.

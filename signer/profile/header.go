@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -137,6 +136,3 @@ func publicJWK(key crypto.PublicKey) (map[string]any, error) {
 	}
 	return nil, fmt.Errorf("%w: a public key of type %T has no JWK form", ErrInput, key)
 }
-
-// ErrInput marks a Build input that the daemon, not its caller, got wrong.
-var ErrInput = errors.New("assertion cannot be built")
