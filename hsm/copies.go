@@ -18,8 +18,8 @@ type identity struct {
 const noCopy pkcs11.ObjectHandle = 0
 
 // copies are session objects made from token objects (C_CopyObject with CKA_TOKEN false). SoftHSM opens and reads a file
-// for every signature by a token object and none for a session object, which makes those nearly twice as fast. They live
-// in the keeper's session, are seen from all sessions of the process, and are gone when it ends.
+// for every signature by a token object and none for a session object, which makes P-256 signatures 1.2 to 1.6 times as
+// fast. One copy serves all sessions of the process: a copy for each isn't faster. It is gone when the keeper ends.
 type copies struct {
 	wanted bool
 	keeper session

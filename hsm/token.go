@@ -133,8 +133,9 @@ func (t *Token) Close() error {
 
 // Refresh confirms that the token is still there, and that the keys which sign through session copies still are.
 //
-// A session copy outlives the token object that it was made from, so a key that somebody destroyed would go on signing.
-// With Config.SessionCopies the owner of the Token calls Refresh at an interval; a second is fine, it costs one search.
+// A session copy outlives what it was made from: it goes on signing when its key was destroyed, and even when the whole
+// token is gone, so that Prove notices neither. With Config.SessionCopies the owner of the Token therefore calls Refresh
+// at an interval; it costs a description of the token and, once something was signed, one search (BenchmarkRefresh).
 // Copies of keys that are gone are dropped, and their next signature answers ErrKeyNotFound.
 // Errors: ErrTokenGone, ErrClosed, or an *Error. That it succeeds isn't proof that the token can sign: Key.Prove is.
 func (t *Token) Refresh(ctx context.Context) error {
