@@ -1,0 +1,139 @@
+package worker_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/test/softhsm"
+	"github.com/assertd/assertd/test/softhsm/faulty"
+)
+
+// A PIN that was changed while the daemon ran: the restart of a worker tries the old one once, and nothing tries it again.
+func TestRefusedPINIsTriedOnce(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	tc := faultyConfig(token, m)
+	c := config(tc)
+	c.Workers = 3
+	p := runReady(t, c)
+	k := p.generate(hsm.P256)
+	digest, opts := digestOf(k, "text")
+	if err := os.WriteFile(tc.PIN.File, []byte("not-the-pin"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	logins := m.Calls(t, "C_Login")
+	if logins != 3 {
+		t.Errorf("three workers logged in %d times", logins)
+	}
+	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Crash, Limit: 2})
+	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "the PIN is refused", func() bool { return p.count(worker.EventRefused) > 0 })
+	time.Sleep(time.Second) // whatever would try again has had the time
+	if n := m.Calls(t, "C_Login") - logins; n != 1 || p.count(worker.EventRefused) != 1 {
+		t.Errorf("%d logins and %d refusals after the PIN was changed; want 1 and 1", n, p.count(worker.EventRefused))
+	}
+	refused := 0
+	for _, s := range p.Status() {
+		if s.State == worker.StateRefused {
+			refused++
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d workers are shown as refused; want 2", refused)
+	}
+	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+		t.Errorf("the worker that is logged in: %v", err)
+	}
+
+	if err := os.WriteFile(tc.PIN.File, []byte(token.PIN), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Reset(tc.Name, tc.PIN); err != nil {
+		t.Fatal(err)
+	}
+	p.waitAll()
+	if n := m.Calls(t, "C_Login") - logins; n != 3 {
+		t.Errorf("%d logins after Reset; want 3", n)
+	}
+}
+
+func TestWaitReadyFailsAtOnce(t *testing.T) {
+	token := softhsm.New(t)
+	for name, test := range map[string]struct {
+		change func(*worker.Config)
+		want   error
+	}{
+		"wrong PIN":      {func(c *worker.Config) { c.Tokens[0].PIN.File = writeFile(t, "pin", "wrong") }, hsm.ErrPINIncorrect},
+		"no PIN file":    {func(c *worker.Config) { c.Tokens[0].PIN.File = "/nowhere/pin" }, hsm.ErrPINSource},
+		"no module":      {func(c *worker.Config) { c.Tokens[0].HSM.Module = "/nowhere/module.so" }, hsm.ErrModule},
+		"no token":       {func(c *worker.Config) { c.Tokens[0].HSM.Label = "another" }, hsm.ErrTokenNotFound},
+		"no such worker": {func(c *worker.Config) { c.Command = []string{"/proc/self/exe", "-test.run=^$"} }, worker.ErrDied},
+		"no program":     {func(c *worker.Config) { c.Command = []string{"/nowhere/assertd"} }, os.ErrNotExist},
+		"no answer": {func(c *worker.Config) {
+			c.Command, c.StartTimeout = []string{"/bin/sleep", "60"}, 100*time.Millisecond
+		}, worker.ErrStart},
+		"no protocol": {func(c *worker.Config) { c.Command = []string{"/bin/sh", "-c", "cat /dev/zero >&3"} }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(tokenConfig(token))
+			test.change(&c)
+			p := run(t, c)
+			err := p.WaitReady(within(t, 10*time.Second))
+			if err == nil || (test.want != nil && !errors.Is(err, test.want)) || errors.Is(err, t.Context().Err()) && t.Context().Err() != nil {
+				t.Errorf("got %v; want %v", err, test.want)
+			}
+			if p.count(worker.EventFailed)+p.count(worker.EventRefused) == 0 {
+				t.Error("no event tells of it")
+			}
+		})
+	}
+}
+
+// A PIN that a person typed goes over the socket and works for every restart.
+func TestPINByValue(t *testing.T) {
+	token := softhsm.New(t)
+	c := config(tokenConfig(token))
+	c.Tokens[0].PIN = hsm.PINSource{Value: hsm.NewPIN([]byte(token.PIN))}
+	runReady(t, c)
+}
+
+func TestSlowTokenHoldsUpNobody(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	quick := token.Add("quick")
+	k := prepare(t, quick, hsm.P256)
+	digest, opts := digestOf(k, "text")
+	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Hang})
+	slow := faultyConfig(token, m)
+	c := config(slow, tokenConfig(quick))
+	c.StartTimeout = 20 * time.Second
+	began := time.Now()
+	p := run(t, c)
+	if err := p.WaitReady(within(t, 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the quick token was ready after %v", took)
+	}
+	if _, err := p.Sign(t.Context(), worker.KeyRef{1}, digest, opts); !errors.Is(err, worker.ErrUnavailable) {
+		t.Errorf("a key that may be on the token that isn't open yet: %v", err)
+	}
+}
+
+// SoftHSM's files can't be read for a moment while another process logs in.
+func TestTornReadAtStartIsTriedAgain(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	const generalError = 0x05
+	m.Set(t, "C_GetSlotList", faulty.Fault{Action: faulty.Return, Code: generalError, Limit: 1})
+	p := runReady(t, config(faultyConfig(token, m)))
+	if n := p.count(worker.EventFailed); n != 0 || m.Fired(t, "C_GetSlotList") != 1 {
+		t.Errorf("%d starts failed", n)
+	}
+}
