@@ -1,0 +1,305 @@
+package jwks
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// listen is a listener on loopback.
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+// serve runs a publisher for a test, and ends it with the test.
+func serve(t testing.TB, p *Publisher, certificate *Certificate) (address string) {
+	t.Helper()
+	listener := listen(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ctx, listener, certificate) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+func newClient(t testing.TB, config *tls.Config) *http.Client {
+	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+}
+
+func fetch(t testing.TB, client *http.Client, url string) (*http.Response, string) {
+	t.Helper()
+	response, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+func TestServeOverHTTP(t *testing.T) {
+	p, _ := newPublisher(t, "")
+	set := mustSet(t, oneOfEach(t)...)
+	update(t, p, Content{Set: set})
+	url := "http://" + serve(t, p, nil) + SetPath
+	response, body := fetch(t, newClient(t, nil), url)
+	if response.StatusCode != 200 || body != string(set.JSON()) || response.Header.Get("Content-Length") == "" {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
+	}
+	request, _ := http.NewRequest(http.MethodGet, url, nil)
+	request.Header.Set("If-None-Match", response.Header.Get("ETag"))
+	again, err := newClient(t, nil).Do(request)
+	if err != nil || again.StatusCode != 304 {
+		t.Errorf("%v %v", again, err)
+	}
+}
+
+func TestServeEnds(t *testing.T) {
+	p, _ := newPublisher(t, "")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	listener := listen(t)
+	if err := p.Serve(ctx, listener, nil); err != nil {
+		t.Errorf("ended before it began: %v", err)
+	}
+	if _, err := listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
+	}
+	closed := listen(t)
+	closed.Close()
+	if err := p.Serve(context.Background(), closed, nil); err == nil {
+		t.Error("no error for a listener that fails")
+	}
+}
+
+// An idle connection does not hold up the end.
+func TestServeEndsWithIdleConnections(t *testing.T) {
+	p, _ := newPublisher(t, "")
+	update(t, p, Content{})
+	listener := listen(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ctx, listener, nil) }()
+	fetch(t, newClient(t, nil), "http://"+listener.Addr().String()+SetPath)
+	began := time.Now()
+	cancel()
+	if err := <-done; err != nil || time.Since(began) > drainTimeout/2 {
+		t.Errorf("ended after %s: %v", time.Since(began), err)
+	}
+}
+
+// Past the cap a connection waits; it is served once another has ended.
+func TestServeCapsConnections(t *testing.T) {
+	p, err := NewPublisher(PublisherConfig{MaxConnections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, p, Content{})
+	address := serve(t, p, nil)
+	request := func() (net.Conn, *bufio.Reader) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET "+SetPath+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		return conn, bufio.NewReader(conn)
+	}
+	first, reader := request()
+	if line, err := reader.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Fatalf("%q %v", line, err)
+	}
+	second, reader := request()
+	defer second.Close()
+	second.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	if line, err := reader.ReadString('\n'); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a second connection beside the only one: %q %v", line, err)
+	}
+	first.Close()
+	second.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if line, err := reader.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Errorf("after the first has ended: %q %v", line, err)
+	}
+}
+
+func TestServeHasLimits(t *testing.T) {
+	p, _ := newPublisher(t, "")
+	server := p.server(nil)
+	for name, timeout := range map[string]time.Duration{
+		"header": server.ReadHeaderTimeout, "read": server.ReadTimeout, "write": server.WriteTimeout, "idle": server.IdleTimeout,
+	} {
+		if timeout <= 0 || timeout > time.Minute {
+			t.Errorf("%s timeout %s", name, timeout)
+		}
+	}
+	update(t, p, Content{})
+	request, _ := http.NewRequest(http.MethodGet, "http://"+serve(t, p, nil)+SetPath, nil)
+	request.Header.Set("X", strings.Repeat("x", 4*maxHeaderBytes))
+	response, err := newClient(t, nil).Do(request)
+	if err != nil || response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("%v %v", response, err)
+	}
+}
+
+// pair is a TLS certificate in files.
+type pair struct{ cert, key string }
+
+func newPair(t testing.TB) pair {
+	dir := t.TempDir()
+	return pair{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+}
+
+// write puts a new certificate into the files, by rename as renewals do.
+func (p pair) write(t testing.TB, root authority, name string) {
+	t.Helper()
+	private, _ := newKey(t)
+	certificate := root.issue(t, name, private.Public())
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace(t, p.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	replace(t, p.cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}))
+}
+
+func replace(t testing.TB, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// served is the name in the certificate that a fresh handshake gets.
+func served(t testing.TB, address string, root authority) string {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AddCert(root.certificate)
+	conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, ServerName: "localhost", Time: func() time.Time { return day(50) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+}
+
+func TestServeReloadsItsCertificate(t *testing.T) {
+	root, files := newAuthority(t), newPair(t)
+	files.write(t, root, "first")
+	var reports []error
+	reported := make(chan error, 8)
+	certificate, err := LoadCertificate(files.cert, files.key, func(err error) { reported <- err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := newPublisher(t, "")
+	update(t, p, Content{})
+	address := serve(t, p, certificate)
+	expect := func(step, name string, good ...bool) {
+		t.Helper()
+		for range 2 { // a change is noticed, and reported, once
+			if got := served(t, address, root); got != name {
+				t.Errorf("%s: served %s, want %s", step, got, name)
+			}
+		}
+		for _, want := range good {
+			select {
+			case err := <-reported:
+				reports = append(reports, err)
+				if (err == nil) != want {
+					t.Errorf("%s: reported %v", step, err)
+				}
+			default:
+				t.Errorf("%s: not reported", step)
+			}
+		}
+		if len(reported) > 0 {
+			t.Errorf("%s: reported too much: %v", step, <-reported)
+		}
+	}
+	expect("at start", "first")
+	files.write(t, root, "second")
+	expect("renewed", "second", true)
+	replace(t, files.cert, []byte("not a certificate"))
+	expect("a bad file", "second", false)
+	os.Remove(files.cert)
+	expect("no file", "second", false)
+	files.write(t, root, "third")
+	expect("repaired", "third", true)
+	key, _ := newKey(t)
+	der, _ := x509.MarshalPKCS8PrivateKey(key)
+	replace(t, files.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	expect("another's key", "third", false)
+	for _, err := range reports {
+		if err != nil && (!strings.Contains(err.Error(), files.cert) || strings.Contains(err.Error(), "BEGIN")) {
+			t.Errorf("the report is no help: %v", err)
+		}
+	}
+}
+
+func TestServeOverTLS(t *testing.T) {
+	root, files := newAuthority(t), newPair(t)
+	files.write(t, root, "jwks")
+	certificate, err := LoadCertificate(files.cert, files.key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := newPublisher(t, "")
+	set := mustSet(t, oneOfEach(t)...)
+	update(t, p, Content{Set: set})
+	address := serve(t, p, certificate)
+	roots := x509.NewCertPool()
+	roots.AddCert(root.certificate)
+	config := &tls.Config{RootCAs: roots, ServerName: "localhost", Time: func() time.Time { return day(50) }}
+	response, body := fetch(t, newClient(t, config), "https://"+address+SetPath)
+	if response.ProtoMajor != 2 || body != string(set.JSON()) {
+		t.Errorf("%s %d", response.Proto, response.StatusCode)
+	}
+	old := config.Clone()
+	old.MaxVersion = tls.VersionTLS11
+	if conn, err := tls.Dial("tcp", address, old); err == nil {
+		conn.Close()
+		t.Error("TLS 1.1 is spoken")
+	}
+}
+
+func TestLoadCertificateRefuses(t *testing.T) {
+	files := newPair(t)
+	if _, err := LoadCertificate(files.cert, files.key, nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no files: %v", err)
+	}
+	replace(t, files.cert, nil)
+	replace(t, files.key, nil)
+	if _, err := LoadCertificate(files.cert, files.key, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
+		t.Errorf("empty files: %v", err)
+	}
+}
