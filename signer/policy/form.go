@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -22,8 +23,8 @@ var formChecks = []struct {
 	{
 		name:  "claim values",
 		check: checkClaimForm,
-		want:  fmt.Sprintf("JSON of at most %d levels", MaxDepth),
-		have:  func(req *Request) string { return fmt.Sprintf("%d claims", len(req.Claims)) },
+		want:  fmt.Sprintf("each JSON of at most %d levels", MaxDepth),
+		have:  func(req *Request) string { return strconv.Itoa(len(req.Claims)) },
 	},
 	{
 		name:  "audience",

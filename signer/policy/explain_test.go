@@ -1,0 +1,183 @@
+package policy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestExplainShowsAllThatWasLookedAt(t *testing.T) {
+	p := mustNew(t,
+		Client{Name: "theirs", Match: Match{UID: id(7), Unit: "their.service"}, Grants: []Rule{bank()}},
+		Client{Name: "mine", Match: Match{UID: id(1000), GID: id(50)}, Grants: []Rule{
+			with(bank(), func(r *Rule) {
+				r.Allow, r.Force = map[string]ClaimRule{"scope": {Words: true, Values: []any{"read", "write"}}}, map[string]any{"tier": 1}
+				r.Require = []string{"scope"}
+			}),
+			with(bank(), func(r *Rule) { r.Name, r.NoAudience, r.Audiences = "app", true, nil }),
+			raw("tls", "mtls", []string{"SHA-256"}, nil),
+		}})
+	caller := Caller{UID: 1000, GID: 1000, Groups: []uint32{4, 50}, Unit: "my.service"}
+	e := p.Explain(caller, Request{Audience: "https://as.bank.example", Claims: map[string]any{"scope": "read"}})
+	want := `request
+  yes  claim names   want none of iss, sub, aud, exp, nbf, iat, jti  have scope
+  yes  claim values  want each JSON of at most 8 levels              have 1
+  yes  audience      want at most 512 bytes                          have 23 bytes
+  yes  lifetime      want whole seconds, at least 1, or none         have none
+client theirs: the caller is not this client
+  NO  unit  want their.service  have my.service
+  NO  uid   want 7              have 1000
+  grant bank: not this caller's
+    yes  audience       want "https://as.bank.example"     have "https://as.bank.example"
+    NO   claim "scope"  want not allowed                   have "read"
+    yes  lifetime       want up to 120s, 60s if not given  have none
+client mine: the caller is this client
+  yes  uid  want 1000  have 1000
+  yes  gid  want 50    have 1000, and 50 supplementary
+  grant bank: allows the request
+    yes  audience                want "https://as.bank.example"                                       have "https://as.bank.example"
+    yes  claim "scope"           want allowed words, separated by single spaces, are "read", "write"  have "read"
+    yes  required claim "scope"  want present                                                         have sent
+    yes  lifetime                want up to 120s, 60s if not given                                    have none
+  grant app: refuses the request
+    NO   audience       want no audience                   have "https://as.bank.example"
+    NO   claim "scope"  want not allowed                   have "read"
+    yes  lifetime       want up to 120s, 60s if not given  have none
+  grant tls: for raw signatures only
+allowed: grant bank of client mine
+  key set payments, profile private_key_jwt, audience "https://as.bank.example", lifetime 1m0s, claims {"scope":"read","tier":1}
+`
+	if got := e.Text(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestExplainARefusal(t *testing.T) {
+	p := mine(t, bank())
+	for _, test := range []struct {
+		name   string
+		caller Caller
+		req    Request
+		says   []string
+	}{
+		{"a stranger still sees every client", Caller{UID: 9}, Request{}, []string{"client theirs", "client mine", "NO  uid", "refused: unknown-caller"}},
+		{"a bound listener", Caller{UID: 1000, Client: "theirs"}, Request{}, []string{"NO   bound listener  want mine  have theirs", "NO   uid             want 7", "refused: unknown-caller"}},
+		{"a grant that is not named", me, Request{Grant: "x"}, []string{"grant bank: not the grant that the request names", "refused: grant-not-found"}},
+		{"a registered claim", me, Request{Claims: map[string]any{"iss": "x"}}, []string{"NO   claim names", "refused: claim-reserved"}},
+		{"a value that is no JSON", me, Request{Claims: map[string]any{"x": struct{}{}}}, []string{"NO   claim values", "refused: claim-not-allowed"}},
+		{"control characters", me, Request{Audience: "a\n\x1b[31mb"}, []string{`"a\n\x1b[31mb"`, "refused: audience-not-allowed"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := p.Explain(test.caller, test.req).Text()
+			for _, words := range test.says {
+				if !strings.Contains(text, words) {
+					t.Errorf("it does not say %q:\n%s", words, text)
+				}
+			}
+			if strings.Contains(text, "\x1b") {
+				t.Errorf("it holds an escape: %q", text)
+			}
+		})
+	}
+}
+
+func TestManyGroupsStayReadable(t *testing.T) {
+	p := mustNew(t, Client{Name: "c", Match: Match{GID: id(1)}})
+	groups := make([]uint32, 65536)
+	for i := range groups {
+		groups[i] = uint32(i + 10)
+	}
+	text := p.Explain(Caller{GID: 5, Groups: groups}, Request{}).Text()
+	if !strings.Contains(text, "have 5, 10, 11, 12, 13, 14, 15, 16, 17, and 65528 more") {
+		t.Error(text)
+	}
+}
+
+// agree fails unless Decide, which goes by the index, and Explain, which looks at everything, come to the same, and the trace
+// gives the reason.
+func agree(t *testing.T, p *Policy, caller Caller, req Request) {
+	t.Helper()
+	g, err := p.Decide(caller, req)
+	e := p.Explain(caller, req)
+	if (err == nil) != (e.Refusal == nil) || err == nil != e.Grant.Valid() {
+		t.Fatalf("Decide: %v, Explain: %v", err, e.Refusal)
+	}
+	fitting := fitting(&e)
+	if err != nil {
+		if *e.Refusal != *err.(*Refusal) {
+			t.Fatalf("Decide: %v, Explain: %v", err, e.Refusal)
+		}
+		if len(fitting) == 1 {
+			t.Fatalf("refused with %v, though the trace says that %s fits:\n%s", err, fitting[0], e.Text())
+		}
+		if ambiguous := e.Refusal.Code == GrantAmbiguous; ambiguous != (len(fitting) > 1) {
+			t.Fatalf("refused with %v, though the trace says that %v fit", err, fitting)
+		}
+		return
+	}
+	if fmt.Sprint(g.Client(), g.Name(), g.Audience(), g.Claims(), g.Lifetime()) !=
+		fmt.Sprint(e.Grant.Client(), e.Grant.Name(), e.Grant.Audience(), e.Grant.Claims(), e.Grant.Lifetime()) {
+		t.Fatalf("Decide: %s, Explain: %s", g.Name(), e.Grant.Name())
+	}
+	if len(fitting) != 1 || fitting[0] != g.Client()+"/"+g.Name() {
+		t.Fatalf("granted %s, though the trace says that %v fit", g.Name(), fitting)
+	}
+}
+
+// fitting reads from the trace which grants allow the request.
+func fitting(e *Explanation) []string {
+	for _, check := range e.Form {
+		if !check.Held {
+			return nil
+		}
+	}
+	var names []string
+	for _, c := range e.Clients {
+		for _, g := range c.Grants {
+			if c.Matched && g.Named && g.Fits && !g.Raw {
+				names = append(names, c.Name+"/"+g.Name)
+			}
+		}
+	}
+	return names
+}
+
+// Random policies of few values, so that callers match now and then: by the index and one by one the same clients are found.
+func TestTheIndexFindsWhatLookingAtAllFinds(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	text := func(prefix string) string {
+		return []string{"", prefix + "1", prefix + "2", prefix + "3"}[random.IntN(4)]
+	}
+	known := func(prefix string) string { return fmt.Sprint(prefix, 1+random.IntN(3)) }
+	for range 300 {
+		var clients []Client
+		for i := range 1 + random.IntN(30) {
+			m := Match{Executable: text("/x"), Container: text("c"), Listener: text("/l")}
+			if random.IntN(2) == 0 {
+				m.UID = id(random.Uint32N(4))
+			}
+			if random.IntN(2) == 0 || len(m.keys()) == 0 {
+				m.GID = id(random.Uint32N(4))
+			}
+			if random.IntN(3) == 0 {
+				m.Unit = known("u.")
+			}
+			clients = append(clients, Client{Name: fmt.Sprint("c", i), Match: m, Grants: []Rule{with(bank(), func(r *Rule) {
+				r.Audiences = []string{known("a")}
+			})}})
+		}
+		p := mustNew(t, clients...)
+		for range 30 {
+			caller := Caller{
+				UID: random.Uint32N(4), GID: random.Uint32N(4), Groups: []uint32{random.Uint32N(4), random.Uint32N(4)},
+				Executable: text("/x"), Container: text("c"), Listener: text("/l"), Unit: text("u."),
+			}
+			if random.IntN(4) == 0 {
+				caller.Client = fmt.Sprint("c", random.IntN(30))
+			}
+			agree(t, p, caller, Request{Audience: text("a"), Lifetime: time.Duration(random.IntN(3)) * time.Minute})
+		}
+	}
+}
