@@ -34,15 +34,19 @@ type head struct {
 // appendLine appends the line that holds body (everything from "kind" on) and its newline to b and moves the head past it.
 func (h *head) appendLine(b, body []byte) []byte {
 	start := len(b)
-	b = append(b, `{"seq":`...)
-	b = strconv.AppendInt(b, h.tree.size, 10)
-	b = append(b, `,"prev":"`...)
-	b = base64.StdEncoding.AppendEncode(b, h.prev[:])
-	b = append(b, `",`...)
-	b = append(b, body...)
+	b = append(appendLink(b, h.tree.size, h.prev), body...)
 	h.prev = tlog.RecordHash(b[start:])
 	h.tree.add(h.prev)
 	return append(b, '\n')
+}
+
+// appendLink appends a link up to the kind.
+func appendLink(b []byte, seq int64, prev tlog.Hash) []byte {
+	b = append(b, `{"seq":`...)
+	b = strconv.AppendInt(b, seq, 10)
+	b = append(b, `,"prev":"`...)
+	b = base64.StdEncoding.AppendEncode(b, prev[:])
+	return append(b, `",`...)
 }
 
 var errLine = errors.New("not a line of this log")

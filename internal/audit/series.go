@@ -25,8 +25,8 @@ type series struct {
 	file  *os.File
 	lines *bufio.Reader
 	name  string
-	line  int64 // number of the line that next gave last, from 1
-	torn  int64 // bytes without a newline at the end of the last file
+	line  int64  // number of the line that next gave last, from 1
+	torn  []byte // what stands without a newline at the end of the last file
 }
 
 // errTorn is what next gives for a file, not the last one, whose last line has no newline.
@@ -115,7 +115,7 @@ func (s *series) next() (line []byte, firstOfFile bool, err error) {
 			s.line++
 			return nil, false, errTorn
 		}
-		s.torn = int64(len(line))
+		s.torn = append(s.torn, line...)
 		s.close()
 	}
 }

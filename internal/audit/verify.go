@@ -126,7 +126,11 @@ func (w *walker) walk(ctx context.Context, files []string, o VerifyOptions, visi
 	if len(known) > 0 {
 		return Report{}, w.tooShort(known[0], places)
 	}
-	return w.report(len(files), s.torn), nil
+	if !w.couldBegin(s.torn) {
+		return Report{}, &BadLine{File: s.name, Line: s.line + 1, Seq: w.next(), Problem: Added,
+			Detail: "the file ends in something that is not the beginning of the next line"}
+	}
+	return w.report(len(files), int64(len(s.torn))), nil
 }
 
 func (w *walker) report(files int, torn int64) Report {

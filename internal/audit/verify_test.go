@@ -222,9 +222,17 @@ func TestVerifyAgainstAKnownCheckpoint(t *testing.T) {
 func TestVerifyOfALineThatIsBeingWritten(t *testing.T) {
 	key := ed25519Key(t)
 	file, lines := chained(t, t.TempDir(), key)
-	writeLines(t, file, append(lines, []byte(`{"seq":22,"pr`)))
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier}); r.Torn != 13 {
-		t.Errorf("%+v", r)
+	writeLines(t, file, append(lines, []byte(`{"seq":22,"prov`)))
+	var bad *BadLine
+	if _, err := Verify(t.Context(), []string{file}, VerifyOptions{}); !errors.As(err, &bad) || bad.Problem != Added {
+		t.Errorf("not the beginning of a line of this log: %v", err)
+	}
+	leaf := tlog.RecordHash(bytes.TrimSuffix(lines[21], []byte("\n")))
+	for _, torn := range []string{"{", `{"seq":22,"prev":"` + leaf.String()[:10], `{"seq":22,"prev":"` + leaf.String() + `","kind":"asser`, "\x00\x00"} {
+		writeLines(t, file, append(slices.Clone(lines), []byte(torn)))
+		if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier}); r.Torn != int64(len(torn)) {
+			t.Errorf("%+v", r)
+		}
 	}
 }
 

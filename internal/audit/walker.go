@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -67,6 +68,14 @@ func (w *walker) step(line []byte, firstOfFile bool) (link, *fault) {
 	w.last, w.leaf = l, tlog.RecordHash(line)
 	w.take(w.leaf)
 	return l, nil
+}
+
+// couldBegin reports whether the torn end of a file is what a process that was killed leaves of the next line, or what a
+// machine that lost its power leaves: zero bytes.
+func (w *walker) couldBegin(torn []byte) bool {
+	begin := appendLink(nil, w.next(), w.leaf)
+	n := min(len(torn), len(begin))
+	return !w.started || bytes.IndexByte(torn, 0) >= 0 || bytes.Equal(torn[:n], begin[:n])
 }
 
 // start takes the tree over from the header of the first file. That it is true shows with the first checkpoint.

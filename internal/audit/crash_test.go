@@ -1,0 +1,201 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The environment that makes the test binary the process to be killed.
+const crashFile, crashSync = "AUDIT_TEST_CRASH_FILE", "AUDIT_TEST_CRASH_SYNC"
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(crashFile); file != "" {
+		if err := crashWriter(file, Sync(os.Getenv(crashSync))); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// crashKey is the same for each child and for the parent that verifies.
+func crashKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)) }
+
+// crashWriter appends from eight goroutines until it is killed and says which records Append acknowledged.
+func crashWriter(file string, sync Sync) error {
+	l, err := Open(Options{
+		File: file, Sync: sync, Interval: 5 * time.Millisecond, MaxSize: 200 << 10,
+		Origin: testOrigin, CheckpointInterval: 10 * time.Millisecond,
+		Key: func(context.Context) (Key, error) { return NewKey(crashKey()), nil },
+	})
+	if err != nil {
+		return err
+	}
+	for c := range 8 {
+		go func() {
+			for i := 0; ; i++ {
+				jti := fmt.Sprintf("%d-%d-%d", os.Getpid(), c, i)
+				if err := l.Append(context.Background(), sample(jti)); err == nil {
+					fmt.Println(jti) // one write each: what the parent read was acknowledged
+				}
+			}
+		}()
+	}
+	return l.Run(context.Background())
+}
+
+func TestKill9(t *testing.T) {
+	v, err := NewVerifier(testOrigin, crashKey().Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := signing{key: NewKey(crashKey()), verifier: nil}
+	o := VerifyOptions{Verifiers: append(key.verifier, v)}
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	acknowledged := map[string]bool{}
+	var torn int
+	for i := range 20 {
+		sync := []Sync{SyncInterval, SyncAlways, SyncNever}[i%3]
+		killWriter(t, file, sync, 60+i*37, acknowledged)
+		r := mustVerify(t, all(t, file), o)
+		if r.Torn > 0 {
+			torn++
+		}
+		if i%4 == 3 { // what a kill in the middle of a write leaves, whenever that may happen
+			tear(t, file)
+		}
+	}
+	l := start(t, key.options(file)) // and the log goes on
+	l.add("at the end")
+	l.stop()
+	files := all(t, file)
+	r := mustVerify(t, files, o)
+	if r.Recoveries < 5 || r.Unproven != 0 {
+		t.Errorf("report %+v", r)
+	}
+	found := jtisIn(t, files)
+	for jti := range acknowledged {
+		if !found[jti] {
+			t.Errorf("%s was acknowledged and is not in the log", jti)
+		}
+	}
+	kept, _ := filepath.Glob(file + ".torn-*")
+	if len(kept) != r.Recoveries {
+		t.Errorf("%d torn lines kept apart, %d recoveries recorded", len(kept), r.Recoveries)
+	}
+	t.Logf("%d acknowledged records, %d lines in %d files, %d lines torn by a kill, %d checkpoints", len(acknowledged), r.Lines, r.Files, torn, r.Checkpoints)
+}
+
+// killWriter lets a child write until it has acknowledged n records, kills it, and takes in all that it acknowledged.
+func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[string]bool) {
+	t.Helper()
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), crashFile+"="+file, crashSync+"="+string(sync))
+	var complaints bytes.Buffer
+	child.Stderr = &complaints
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	for read := 0; ; read++ {
+		if read == n {
+			check(t, child.Process.Kill())
+		}
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break
+		}
+		acknowledged[strings.TrimSpace(line)] = true
+	}
+	if err := child.Wait(); err == nil || complaints.Len() > 0 {
+		t.Fatalf("child: %v: %s", err, &complaints)
+	}
+}
+
+// tear appends the first half of a record that would come next, unless the kill did that already.
+func tear(t *testing.T, file string) {
+	t.Helper()
+	lines := readLines(t, file)
+	if len(lines) == 0 || !bytes.HasSuffix(lines[len(lines)-1], []byte("\n")) {
+		return
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+	check(t, err)
+	_, err = f.WriteString(`{"seq":1,"prev":"torn`)
+	check(t, errors.Join(err, f.Close()))
+}
+
+func TestTornLineIsKeptApart(t *testing.T) {
+	for name, torn := range map[string]string{
+		"half a line": `{"seq":3,"prev":"abc`, "zero bytes": "\x00\x00\x00", "zero bytes and lines": "\x00\x00\n\x00\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "audit.jsonl")
+			key := ed25519Key(t)
+			l := start(t, key.options(file))
+			l.add("a")
+			l.stop()
+			before := readLines(t, file)
+			writeLines(t, file, append(before, []byte(torn)))
+			l = start(t, key.options(file))
+			l.add("b")
+			l.stop()
+			kept, _ := filepath.Glob(file + ".torn-*")
+			if len(kept) != 1 {
+				t.Fatalf("kept %v", kept)
+			}
+			if b, _ := os.ReadFile(kept[0]); string(b) != torn {
+				t.Errorf("kept %q", b)
+			}
+			after := readLines(t, file)
+			if !bytes.Contains(after[len(before)], []byte(`"kind":"recovery"`)) {
+				t.Errorf("line after the torn one: %s", after[len(before)])
+			}
+			if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier}); r.Recoveries != 1 || r.Unproven != 0 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+func TestTornHeader(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := ed25519Key(t)
+	files := threeFiles(t, file, key)
+	header := readLines(t, file)[0]
+	check(t, os.Rename(file, file+".0"))
+	check(t, os.WriteFile(file, header[:len(header)/2], 0o600)) // the next file, whose header was torn
+	l := start(t, key.options(file))
+	l.add("next")
+	l.stop()
+	r := mustVerify(t, append(files, file+".0"), VerifyOptions{Verifiers: key.verifier})
+	if r.Files != 4 || r.Recoveries != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Errors that leave the lock released would be found here: each Open after the first one must get it again.
+func TestChildrenReleaseTheLock(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	var once sync.Once
+	for range 2 {
+		killWriter(t, file, SyncNever, 1, map[string]bool{})
+		once.Do(func() { tear(t, file) })
+	}
+	start(t, Options{File: file}).add("a")
+}

@@ -1,0 +1,165 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fillUp loads a log whose disk has little room until it refuses, makes room, and sees it recover. Every record that was
+// acknowledged must be in the log, and none but complete lines.
+func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
+	t.Helper()
+	key := ed25519Key(t)
+	o := key.options(file)
+	o.Sync, o.Interval = sync, 2*time.Millisecond
+	l := start(t, o)
+	acknowledged, refused := load(t, l, full)
+	if refused == 0 {
+		t.Fatal("the disk never filled up")
+	}
+	s := l.Status()
+	if !errors.Is(s.Err, full) || s.Refused == 0 || s.Since.IsZero() {
+		t.Errorf("status %+v", s)
+	}
+	makeRoom()
+	// By itself: nobody appends while not ready.
+	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
+	l.add("after")
+	l.stop()
+	found := jtisIn(t, []string{file})
+	for _, jti := range append(acknowledged, "after") {
+		if !found[jti] {
+			t.Errorf("%s was acknowledged and is not in the log", jti)
+		}
+	}
+	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	if r.Recoveries == 0 || r.Unproven != 0 || r.Torn != 0 {
+		t.Errorf("%+v", r)
+	}
+	t.Logf("%d acknowledged, %d refused", len(acknowledged), refused)
+}
+
+// load appends from eight goroutines until each was refused many times.
+func load(t *testing.T, l *runningLog, full error) (acknowledged []string, refused int64) {
+	t.Helper()
+	var mu sync.Mutex
+	var callers sync.WaitGroup
+	var refusals atomic.Int64
+	for c := range 8 {
+		callers.Go(func() {
+			for i, own := 0, 0; own < 20 && i < 1e5; i++ {
+				jti := fmt.Sprintf("%d-%d", c, i)
+				err := l.Append(t.Context(), sample(jti))
+				if err == nil {
+					mu.Lock()
+					acknowledged = append(acknowledged, jti)
+					mu.Unlock()
+					continue
+				}
+				if !errors.Is(err, ErrUnavailable) || !errors.Is(err, full) {
+					t.Errorf("refused with %v", err)
+				}
+				refusals.Add(1)
+				own++
+			}
+		})
+	}
+	callers.Wait()
+	return acknowledged, refusals.Load()
+}
+
+// TestFileSizeLimit uses a limit of the process: a real, partly written record that any user can cause.
+func TestFileSizeLimit(t *testing.T) {
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var old unix.Rlimit
+	check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
+	restore := func() { check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old)) }
+	defer restore()
+	for _, sync := range []Sync{SyncAlways, SyncInterval} {
+		t.Run(string(sync), func(t *testing.T) {
+			check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 100_001, Max: old.Max}))
+			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, restore)
+		})
+	}
+}
+
+// TestFullDisk fills a small file system. Mounting one needs root; without, TestFileSizeLimit is the fault.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("not root: a full disk is covered by TestFileSizeLimit alone")
+		return
+	}
+	for _, sync := range []Sync{SyncAlways, SyncInterval, SyncNever} {
+		t.Run(string(sync), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
+				if errors.Is(err, unix.EPERM) {
+					t.Logf("root without the right to mount: %v", err)
+					return
+				}
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { check(t, unix.Unmount(dir, 0)) })
+			ballast := filepath.Join(dir, "ballast")
+			check(t, os.WriteFile(ballast, []byte(strings.Repeat("x", 100<<10)), 0o600))
+			fillUp(t, filepath.Join(dir, "audit.jsonl"), sync, unix.ENOSPC, func() { check(t, os.Remove(ballast)) })
+		})
+	}
+}
+
+// A daemon that is restarted while its disk is full starts, refuses, and recovers as well.
+func TestOpenWithoutRoom(t *testing.T) {
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var old unix.Rlimit
+	check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
+	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &old)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	first := start(t, Options{File: file})
+	first.add("a")
+	first.stop()
+	info, err := os.Stat(file)
+	check(t, err)
+	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: uint64(info.Size()) + 10, Max: old.Max}))
+	l := start(t, Options{File: file, Interval: time.Millisecond})
+	if err := l.Append(t.Context(), sample("b")); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old))
+	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
+	l.add("c")
+	l.stop()
+	if r := mustVerify(t, []string{file}, VerifyOptions{}); r.Lines != 4 || r.Recoveries != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A sync that fails says nothing about which records are safe: none is acknowledged until one succeeds.
+func TestFailedSyncStopsRecordsUntilOneSucceeds(t *testing.T) {
+	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	check(t, l.w.write(nil))
+	l.w.syncing = true
+	l.w.endSync(unix.EIO)
+	if s := l.w.status(); !errors.Is(s.Err, unix.EIO) || !errors.Is(s.Err, ErrUnavailable) || !l.w.mustSync {
+		t.Errorf("status %+v", s)
+	}
+	l.w.look() // tries again, with a sync that the write needs
+	if s := l.w.status(); s.Err != nil || l.w.mustSync {
+		t.Errorf("status %+v", s)
+	}
+}

@@ -1,0 +1,355 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestRotationBySizeKeepsTheSeriesWhole(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := ecdsaKey(t)
+	o := key.options(file)
+	o.MaxSize, o.Interval = 4000, time.Millisecond
+	l := start(t, o)
+	var written []string
+	eventually(t, "five files", func() bool {
+		more := jtis(len(written), 5)
+		written = append(written, more...)
+		l.add(more...)
+		return len(all(t, file)) >= 5
+	})
+	l.stop()
+	files := all(t, file)
+	r := mustVerify(t, files, VerifyOptions{Verifiers: key.verifier})
+	if r.Files != len(files) || r.Unproven != 0 || r.Checkpoints < len(files) {
+		t.Errorf("%+v", r)
+	}
+	slices.Reverse(files) // whatever order the shell gives them in
+	mustVerify(t, files, VerifyOptions{Verifiers: key.verifier})
+	found := jtisIn(t, files)
+	for _, jti := range written {
+		if !found[jti] {
+			t.Errorf("%s is missing", jti)
+		}
+	}
+}
+
+// Each archived file ends with a checkpoint, so it verifies by itself; so does what is left when early files are gone.
+func TestPartsOfASeriesVerify(t *testing.T) {
+	key := ed25519Key(t)
+	files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
+	for _, part := range [][]string{files[:1], files[1:2], files[2:], files[1:]} {
+		r := mustVerify(t, part, VerifyOptions{Verifiers: key.verifier})
+		if r.Unproven != 0 || r.Checkpoints == 0 {
+			t.Errorf("%v: %+v", part, r)
+		}
+	}
+	if r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifier}); r.First == 0 {
+		t.Error("the report does not say that the series begins in its middle")
+	}
+}
+
+func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
+	key := ed25519Key(t)
+	for name, c := range map[string]struct {
+		do      func(t *testing.T, files []string) []string
+		file    int // of the bad line
+		problem Problem
+	}{
+		"file missing": {func(t *testing.T, f []string) []string { return []string{f[0], f[2]} }, 2, Dropped},
+		"end of a file cut off": {func(t *testing.T, f []string) []string {
+			lines := readLines(t, f[0])
+			writeLines(t, f[0], lines[:len(lines)-2])
+			return f
+		}, 1, Dropped},
+		"last line torn": {func(t *testing.T, f []string) []string {
+			lines := readLines(t, f[0])
+			lines[len(lines)-1] = bytes.TrimSpace(lines[len(lines)-1])
+			writeLines(t, f[0], lines)
+			return f
+		}, 0, Changed},
+		"last line changed": {func(t *testing.T, f []string) []string {
+			lines := readLines(t, f[0])
+			lines[len(lines)-2] = edit(lines[len(lines)-2], "allowed", "refused")
+			writeLines(t, f[0], lines)
+			return f
+		}, 0, Changed},
+		"file given twice": {func(t *testing.T, f []string) []string {
+			check(t, os.WriteFile(f[0]+".copy", bytes.Join(readLines(t, f[0]), nil), 0o600))
+			return append(slices.Clone(f), f[0]+".copy")
+		}, 3, Added},
+		"header of a middle file gone": {func(t *testing.T, f []string) []string {
+			writeLines(t, f[1], readLines(t, f[1])[1:])
+			return f
+		}, 1, Dropped},
+		"lines moved between files": {func(t *testing.T, f []string) []string {
+			a, b := readLines(t, f[0]), readLines(t, f[1])
+			writeLines(t, f[0], append(a, b[0]))
+			writeLines(t, f[1], b[1:])
+			return f
+		}, 1, Dropped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
+			given := c.do(t, files)
+			_, err := Verify(t.Context(), given, VerifyOptions{Verifiers: key.verifier})
+			var bad *BadLine
+			if !errors.As(err, &bad) {
+				t.Fatalf("got %v", err)
+			}
+			want := append(files, files[0]+".copy")[c.file]
+			if bad.Problem != c.problem || bad.File != want {
+				t.Errorf("want %s in %s, got %v", c.problem, want, err)
+			}
+			t.Log(err)
+		})
+	}
+}
+
+// threeFiles makes a series of three files by logrotate's way, the oldest first.
+func threeFiles(t *testing.T, file string, key signing) []string {
+	t.Helper()
+	l := start(t, key.options(file))
+	defer l.stop()
+	files := []string{file + ".2", file + ".1", file}
+	for i, to := range files[:2] {
+		l.add(jtis(i*10, 10)...)
+		check(t, os.Rename(file, to))
+		check(t, l.Reopen(t.Context()))
+	}
+	l.add(jtis(20, 10)...)
+	return files
+}
+
+func TestReopenAfterLogrotate(t *testing.T) {
+	for name, prepare := range map[string]func(file string) error{
+		"nocreate": func(string) error { return nil },
+		"create":   func(file string) error { return os.WriteFile(file, nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "audit.jsonl")
+			key := ed25519Key(t)
+			l := start(t, key.options(file))
+			l.add("before")
+			check(t, os.Rename(file, file+".1"))
+			l.add("between") // goes into the file that was moved
+			check(t, prepare(file))
+			check(t, l.Reopen(t.Context()))
+			l.add("after")
+			l.stop()
+			if n := len(readLines(t, file+".1")); n != 4 { // header, two records, checkpoint
+				t.Errorf("%d lines in the old file", n)
+			}
+			if !jtisIn(t, []string{file})["after"] {
+				t.Error("the record after Reopen is not in the new file")
+			}
+			mustVerify(t, []string{file, file + ".1"}, VerifyOptions{Verifiers: key.verifier})
+		})
+	}
+}
+
+// SIGHUP also reloads the configuration: with the file still in its place, Reopen must leave it alone.
+func TestReopenOfAFileInItsPlace(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	l := start(t, Options{File: file})
+	l.add("a")
+	check(t, l.Reopen(t.Context()))
+	l.add("b")
+	if n := len(readLines(t, file)); n != 3 || len(all(t, file)) != 1 {
+		t.Errorf("%d lines, files %v", n, all(t, file))
+	}
+}
+
+func TestReopenRefusesAnotherFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	l := start(t, Options{File: file})
+	l.add("a")
+	check(t, os.Rename(file, file+".1"))
+	check(t, os.WriteFile(file, []byte("hello\n"), 0o600))
+	if err := l.Reopen(t.Context()); err == nil {
+		t.Error("took over a file with something in it")
+	}
+	l.add("b") // the old file is still good
+	if !jtisIn(t, []string{file + ".1"})["b"] {
+		t.Error("the record is lost")
+	}
+}
+
+func TestRotationByAge(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	var now atomic.Int64
+	o := Options{
+		File: file, MaxAge: time.Hour, Interval: time.Millisecond,
+		Clock: func() time.Time { return time.Unix(1e9+now.Load(), 0) },
+	}
+	l := start(t, o)
+	eventually(t, "header", func() bool { return l.Status().Lines == 1 })
+	now.Store(7200) // an old file without records is not worth a rotation
+	time.Sleep(20 * time.Millisecond)
+	if n := len(all(t, file)); n != 1 {
+		t.Errorf("%d files", n)
+	}
+	l.add("a")
+	eventually(t, "rotation", func() bool { return len(all(t, file)) == 2 })
+	now.Store(9000)
+	l.add("b")
+	l.stop()
+	mustVerify(t, all(t, file), VerifyOptions{})
+}
+
+// Whatever moved the file away, if the daemon ends before the next file has a header the log goes on from the moved one.
+func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
+	for _, name := range []string{".1", "-20261121", ".20261121T010203.000000Z"} {
+		for _, empty := range []bool{false, true} {
+			file := filepath.Join(t.TempDir(), "audit.jsonl")
+			key := ed25519Key(t)
+			files := threeFiles(t, file, key)
+			check(t, os.Rename(files[1], file+".1000"))
+			check(t, os.Rename(file, file+name))
+			if empty {
+				check(t, os.WriteFile(file, nil, 0o600))
+			}
+			l := start(t, key.options(file))
+			l.add("next")
+			l.stop()
+			r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier})
+			if r.Files != 4 || r.First != 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+}
+
+func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
+	for name, c := range map[string]struct {
+		do    func(t *testing.T, file string)
+		wants string // in the recovery line
+	}{
+		"removed": {func(t *testing.T, file string) { check(t, os.Remove(file)) }, "removed"},
+		"cut":     {func(t *testing.T, file string) { check(t, os.Truncate(file, 100)) }, "was cut"},
+		"added to": {func(t *testing.T, file string) {
+			f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+			check(t, err)
+			_, err = f.WriteString("hello\n")
+			check(t, errors.Join(err, f.Close()))
+		}, "added 6 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "audit.jsonl")
+			l := start(t, Options{File: file, Interval: time.Millisecond})
+			l.add(jtis(0, 10)...)
+			c.do(t, file)
+			eventually(t, "a new file that says so", func() bool {
+				b, _ := os.ReadFile(file)
+				return bytes.Contains(b, []byte(c.wants)) && bytes.Contains(b, []byte(`"what":"file changed by others"`))
+			})
+			l.add("after")
+			if !jtisIn(t, []string{file})["after"] {
+				t.Error("the record after it is lost")
+			}
+			l.stop()
+			if r := mustVerify(t, []string{file}, VerifyOptions{}); r.First != 11 || r.Recoveries != 1 {
+				t.Errorf("%+v", r)
+			}
+			files := all(t, file)
+			if name == "removed" {
+				return
+			}
+			if _, err := Verify(t.Context(), files, VerifyOptions{}); len(files) != 2 || !errors.Is(err, ErrTampered) {
+				t.Errorf("files %v: %v", files, err)
+			}
+		})
+	}
+}
+
+func TestCheckpointsComeByTheClock(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := ed25519Key(t)
+	o := key.options(file)
+	o.CheckpointInterval = time.Millisecond
+	l := start(t, o)
+	l.add("a")
+	eventually(t, "checkpoint over the record", func() bool { return l.Status().CheckpointSize >= 2 })
+	before := len(readLines(t, file))
+	time.Sleep(20 * time.Millisecond)
+	if after := len(readLines(t, file)); after != before {
+		t.Errorf("an idle log grew from %d to %d lines", before, after)
+	}
+	l.stop()
+	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+}
+
+// The HSM may be away or hang: records go on, the failure shows, and checkpoints come back by themselves.
+func TestCheckpointFailuresDoNotStopRecords(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := ed25519Key(t)
+	var hang, away atomic.Bool
+	o := key.options(file)
+	o.CheckpointInterval, o.CheckpointTimeout = time.Millisecond, 30*time.Millisecond
+	o.Key = func(ctx context.Context) (Key, error) {
+		if away.Load() {
+			return Key{}, errors.New("token is away")
+		}
+		if hang.Load() {
+			<-ctx.Done()
+			return Key{}, ctx.Err()
+		}
+		return key.key, nil
+	}
+	away.Store(true)
+	l := start(t, o)
+	l.add("a")
+	eventually(t, "failure", func() bool { return l.Status().CheckpointErr != nil })
+	hang.Store(true)
+	away.Store(false)
+	l.add(jtis(0, 20)...)
+	eventually(t, "timeout", func() bool { return errors.Is(l.Status().CheckpointErr, context.DeadlineExceeded) })
+	if s := l.Status(); s.Err != nil {
+		t.Errorf("records stopped: %v", s.Err)
+	}
+	hang.Store(false)
+	eventually(t, "recovery", func() bool { s := l.Status(); return s.CheckpointErr == nil && s.CheckpointSize > 20 })
+	l.stop()
+	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+}
+
+// Checkpoint keys rotate too: a series is verified with all keys that signed it.
+func TestCheckpointsOfSeveralKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	keys := []signing{ed25519Key(t), ecdsaKey(t)}
+	for _, k := range keys {
+		l := start(t, k.options(file))
+		l.add("a")
+		l.stop()
+	}
+	both := append(slices.Clone(keys[0].verifier), keys[1].verifier...)
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: both}); r.Checkpoints != 2 || r.Unverified != 0 {
+		t.Errorf("%+v", r)
+	}
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: keys[0].verifier}); r.Checkpoints != 1 || r.Unverified != 1 || r.Unproven != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// jtisIn collects the jtis of the records in files.
+func jtisIn(t testing.TB, files []string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, f := range files {
+		for _, line := range readLines(t, f) {
+			if _, rest, ok := strings.Cut(string(line), `"jti":"`); ok {
+				jti, _, _ := strings.Cut(rest, `"`)
+				found[jti] = true
+			}
+		}
+	}
+	return found
+}
