@@ -62,8 +62,8 @@ type ticket struct {
 	token profile.Token
 }
 
-// prepare pins the key, takes the budgets and builds header and claims. The
-// key comes first, so that no budget is spent where nothing can sign.
+// prepare pins the key, builds header and claims, and takes the budgets. The
+// budgets come last, so that none is spent on what can't be signed.
 func (s *Signer) prepare(grant policy.Grant) (ticket, error) {
 	if !grant.Valid() {
 		return ticket{}, fmt.Errorf("signer: a grant that no policy made")
@@ -72,14 +72,14 @@ func (s *Signer) prepare(grant policy.Grant) (ticket, error) {
 	if err != nil {
 		return ticket{}, err
 	}
-	if err := s.limit(grant.Client(), grant.Name(), grant.Key()); err != nil {
-		return ticket{}, err
-	}
 	if kid := grant.KeyID(); kid != "" {
 		key.Kid = kid // the receiver names keys itself
 	}
 	token, err := s.build(grant, key)
-	return ticket{grant: grant, key: key, token: token}, err
+	if err != nil {
+		return ticket{}, err
+	}
+	return ticket{grant: grant, key: key, token: token}, s.limit(grant.Client(), grant.Name(), grant.Key())
 }
 
 func (s *Signer) build(grant policy.Grant, key Key) (profile.Token, error) {

@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/audit":     {},
 	"internal/config":    {"signer/policy", "signer/profile", "jwks"},
 	"internal/daemon":    everything,
+	"internal/dev":       {"hsm", "jwks"},
 	"internal/keyring":   {"signer", "jwks"},
 	"internal/metrics":   {},
 	"internal/ratelimit": {},

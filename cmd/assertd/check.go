@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/keyring"
+)
+
+func checkCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "check a configuration and every key that it names",
+		Long: "Reads the configuration, opens the HSM, checks the custody of every key and makes one\n" +
+			"verified signature with each. Exits with 0 only if all is well.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return check(cmd.Context(), path, cmd.OutOrStdout())
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+// inspect opens the HSM of the configuration at path for a look.
+func inspect(ctx context.Context, path string, look func(context.Context, *daemon.Inspection) error) error {
+	c, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	return daemon.Inspect(ctx, daemon.Options{
+		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: workerCommandLine(), Now: time.Now,
+	}, look)
+}
+
+func check(ctx context.Context, path string, out io.Writer) error {
+	err := inspect(ctx, path, func(ctx context.Context, i *daemon.Inspection) error {
+		sound := checkKeys(ctx, i, out)
+		if err := i.Missing(); err != nil && sound {
+			fmt.Fprintf(out, "\n%v\n", err)
+			return errSilent
+		}
+		if !sound {
+			return errSilent
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s: all is well\n", path)
+	return nil
+}
+
+// checkKeys prints a row for every key pair of a key set and tells whether all
+// of them are sound.
+func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) bool {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	fmt.Fprintln(table, "KEY SET\tLABEL\tKID\tALG\tSTATE\tCUSTODY\tSIGNATURE")
+	sound := true
+	for _, f := range i.Findings {
+		row, ok := checkRow(ctx, i, f)
+		fmt.Fprintln(table, row)
+		sound = sound && ok
+	}
+	return sound
+}
+
+func checkRow(ctx context.Context, i *daemon.Inspection, f keyring.Finding) (row string, ok bool) {
+	if f.Err != nil {
+		return fmt.Sprintf("%s\t%s\t-\t-\t-\trefused\t%v", f.Set, f.Label, f.Err), false
+	}
+	signature := "verified"
+	if err := i.Prove(ctx, f.Key); err != nil {
+		signature, ok = err.Error(), false
+	} else {
+		ok = true
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\tok\t%s", f.Set, f.Label, f.Version.Kid, f.Key.Alg, state(i, f), signature), ok
+}
+
+// state is what the version is at this moment, where that can be told.
+func state(i *daemon.Inspection, f keyring.Finding) string {
+	if i.Ring == nil {
+		return "-"
+	}
+	plan, _ := i.Ring.Plan(f.Set)
+	for _, v := range plan.Versions {
+		if v.Kid == f.Version.Kid {
+			return string(v.State)
+		}
+	}
+	return "-"
+}

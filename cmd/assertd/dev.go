@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/dev"
+)
+
+const prepareName = "dev-prepare"
+
+type devFlags struct{ dir, module string }
+
+func (f *devFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.dir, "dir", ".assertd", "the `directory` for token, PIN, configuration and socket")
+	cmd.Flags().StringVar(&f.module, "module", "", "the SoftHSM `module` (default: where distributions put it)")
+}
+
+func devCommand() *cobra.Command {
+	var flags devFlags
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "run a daemon for development, from nothing",
+		Long: "Makes a SoftHSM token with a random PIN, a key and a configuration in a directory of\n" +
+			"their own, and runs the daemon on them. A second run uses what the first one made.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDev(cmd.Context(), flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}
+
+func runDev(ctx context.Context, flags devFlags, stdout, stderr io.Writer) error {
+	layout, err := dev.LayoutOf(flags.dir)
+	if err != nil {
+		return err
+	}
+	if flags.module == "" {
+		if flags.module, err = dev.FindModule(); err != nil {
+			return err
+		}
+	}
+	if err := prepareInChild(ctx, flags, stderr); err != nil {
+		return err
+	}
+	return serve(ctx, layout.Config, func() { greet(stdout, flags.dir) })
+}
+
+// prepareInChild makes the token in a process of its own, so that the daemon's
+// never has a PKCS#11 module loaded.
+func prepareInChild(ctx context.Context, flags devFlags, stderr io.Writer) error {
+	child := exec.CommandContext(ctx, "/proc/self/exe", prepareName, "--dir", flags.dir, "--module", flags.module)
+	child.Stderr = stderr
+	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := child.Run(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.Exited() {
+			return errSilent // the child said why
+		}
+		return fmt.Errorf("prepare %s: %w", flags.dir, err)
+	}
+	return nil
+}
+
+func prepareCommand() *cobra.Command {
+	var flags devFlags
+	cmd := &cobra.Command{
+		Use:    prepareName,
+		Short:  "make what assertd dev needs",
+		Hidden: true,
+		Args:   usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			layout, err := dev.LayoutOf(flags.dir)
+			if err != nil {
+				return err
+			}
+			return dev.Prepare(cmd.Context(), layout, flags.module, time.Now())
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}
+
+func greet(out io.Writer, dir string) {
+	socket := filepath.Join(dir, "assertd.sock")
+	fmt.Fprintf(out, `
+assertd is ready. Everything lies in %s: a SoftHSM token, its PIN, a key, the configuration.
+Try, in another terminal:
+
+  assertctl --socket %s assert --decode
+  curl --unix-socket %s -H 'Content-Type: application/json' -d '{}' http://assertd/v1/assertions
+  assertd jwks --config %s
+
+Ctrl-C stops it. The next run finds its keys again.
+
+`, dir, socket, socket, filepath.Join(dir, "assertd.yaml"))
+}

@@ -1,0 +1,83 @@
+// Command assertd is the signing daemon, and the tool of the security team
+// that provisions its keys.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes: what a script can tell apart.
+const (
+	exitFailure = 1 // the command ran and the answer is no, or something broke
+	exitUsage   = 2 // the command line is wrong
+)
+
+// errUsage marks an error of the command line.
+var errUsage = errors.New("usage")
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errSilent):
+		return exitFailure
+	}
+	fmt.Fprintf(stderr, "assertd: %v\n", err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// errSilent ends a command that has said everything already.
+var errSilent = errors.New("said already")
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "assertd",
+		Short:         "signs OAuth client assertions with keys that never leave the HSM",
+		Long:          "assertd holds signing keys in an HSM and answers on a Unix socket: a service asks,\npolicy decides, assertd builds the assertion, the HSM signs it, the audit log has it.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
+	})
+	root.AddCommand(serveCommand(), devCommand(), checkCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand())
+	return root
+}
+
+// usage marks the errors of an argument check as errors of the command line.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
+		}
+		return nil
+	}
+}

@@ -1,0 +1,337 @@
+// Package daemon assembles assertd: it builds the parts from a configuration,
+// runs them, and takes them down in the right order. It is the only package
+// that knows all the others.
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
+)
+
+// Logger is what the daemon tells its operators; hclog.Logger satisfies it.
+type Logger interface {
+	Debug(msg string, args ...any)
+	Info(msg string, args ...any)
+	Warn(msg string, args ...any)
+	Error(msg string, args ...any)
+}
+
+// Options are what a Daemon is made of.
+type Options struct {
+	Config *config.Config
+	// Reread reads the configuration again, for Reload.
+	Reread        func() (*config.Config, error)
+	Logger        Logger
+	Version       string
+	WorkerCommand []string         // argv of a worker process
+	Now           func() time.Time // the wall clock
+	// Ready is called once, when the first signature has been made and verified
+	// and the sockets are served. Nil is allowed.
+	Ready func()
+}
+
+// Daemon is one assertd. Run runs it once.
+type Daemon struct {
+	Options
+	pool     *worker.Pool
+	tokens   []worker.TokenConfig
+	audit    *audit.Log // nil where the configuration has none
+	ring     *ringHolder
+	limiter  *ratelimit.Limiter
+	signer   *signer.Signer
+	views    *views
+	ready    *readiness
+	publish  *publication
+	sockets  []*ipc.BoundListener
+	reloaded chan struct{} // told after each reload
+
+	mu        sync.Mutex // held by Reload and refresh, which replace the parts below
+	decisions decisions
+}
+
+// New builds a daemon and refuses a configuration that can't work. It opens
+// the audit log; nothing else is started, and no HSM touched, before Run.
+func New(o Options) (*Daemon, error) {
+	parts, err := newDecisions(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{Options: o, decisions: parts, ring: &ringHolder{}, reloaded: make(chan struct{}, 1)}
+	if err := d.newPool(); err != nil {
+		return nil, err
+	}
+	if d.limiter, err = ratelimit.New(parts.budgets); err != nil {
+		return nil, err
+	}
+	if err := d.setRing(nil); err != nil {
+		return nil, err
+	}
+	d.views = &views{ring: d.ring, limiter: d.limiter, now: d.Now, perSet: o.Config.JWKS.PerKeySet}
+	if d.publish, err = newPublication(o.Config.JWKS, o.Logger, d.Now, d.views.published); err != nil {
+		return nil, err
+	}
+	if err := d.openAudit(); err != nil {
+		return nil, err
+	}
+	return d, d.newSigner()
+}
+
+func (d *Daemon) newPool() (err error) {
+	settings, err := poolConfig(d.Options)
+	if err != nil {
+		return err
+	}
+	d.tokens = settings.Tokens
+	d.pool, err = worker.NewPool(settings)
+	return err
+}
+
+func (d *Daemon) newSigner() error {
+	s, err := signer.New(signer.Options{
+		Policy: d.decisions.policy, Keys: d.ring, HSM: newBackend(d.pool), Limiter: d.limiter,
+		Recorder: d.recorder(), Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
+	})
+	d.signer = s
+	d.ready = &readiness{probe: d.probe, audit: d.auditState}
+	return err
+}
+
+func verification(v config.Verify) signer.Verification {
+	if v == config.VerifySampled {
+		return signer.VerifySampled
+	}
+	return signer.VerifyAlways
+}
+
+// setRing holds the configured key sets against the pairs on the tokens.
+func (d *Daemon) setRing(inventory []worker.KeyInfo) error {
+	ring, err := keyring.New(d.decisions.sets, pairs(inventory), d.Now)
+	if err != nil {
+		return err
+	}
+	d.ring.current.Store(ring)
+	return nil
+}
+
+// probe makes and verifies a signature with every key set that grants use.
+func (d *Daemon) probe(ctx context.Context) error {
+	d.mu.Lock()
+	sets := d.decisions.issuing
+	d.mu.Unlock()
+	var problems []error
+	for _, set := range sets {
+		problems = append(problems, d.signer.Probe(ctx, set))
+	}
+	return errors.Join(problems...)
+}
+
+// Run serves until ctx ends, then drains: requests in flight are answered
+// before the audit log closes, and the log signs its last checkpoint before the
+// workers stop. It returns nil after an orderly end, and an error where the
+// daemon could not start or go on.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer d.closeAudit()
+	if err := d.bind(); err != nil {
+		return err
+	}
+	defer d.unbind()
+	if err := d.loadBudgets(); err != nil {
+		return err
+	}
+	failed := make(chan error, 4)
+	workers := d.background(ctx, failed)
+	defer workers.end()
+	records := d.background(ctx, failed)
+	defer records.end()
+	workers.run(d.pool.Run)
+	records.run(d.runAudit)
+	if err := d.start(ctx, failed); err != nil {
+		return err
+	}
+	rest := d.background(ctx, failed)
+	defer rest.end()
+	if err := d.publishKeys(rest); err != nil {
+		return err
+	}
+	rest.run(d.watch)
+	return errors.Join(d.serve(ctx, failed), d.saveBudgets())
+}
+
+// group is parts of the daemon that run until it ends them.
+type group struct {
+	ctx     context.Context
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	failed  chan<- error
+}
+
+// background makes a group that outlives ctx: it is ended in its turn.
+func (d *Daemon) background(ctx context.Context, failed chan<- error) *group {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	return &group{ctx: ctx, stop: stop, failed: failed}
+}
+
+// run runs a part. Its failure ends the daemon.
+func (g *group) run(part func(context.Context) error) {
+	g.running.Go(func() {
+		if err := part(g.ctx); err != nil && g.ctx.Err() == nil {
+			g.failed <- err
+		}
+	})
+}
+
+func (g *group) end() {
+	g.stop()
+	g.running.Wait()
+}
+
+// start waits until the workers have their keys and every key set in use has
+// made a verified signature. Until then nothing is served.
+func (d *Daemon) start(ctx context.Context, failed <-chan error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-failed:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	}()
+	if err := d.pool.WaitReady(ctx); err != nil {
+		return firstCause(ctx, err)
+	}
+	if err := d.refresh(); err != nil {
+		return err
+	}
+	if err := d.ready.check(ctx); err != nil {
+		return firstCause(ctx, err)
+	}
+	return nil
+}
+
+// firstCause prefers the failure that cancelled a wait to the cancelled wait.
+func firstCause(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// publishKeys keeps the public keys before receivers for as long as the group
+// runs.
+func (d *Daemon) publishKeys(g *group) error {
+	listener, certificate, err := d.publish.listen()
+	if err != nil {
+		return err
+	}
+	g.run(d.publish.run)
+	if listener != nil {
+		g.run(func(ctx context.Context) error { return d.publish.publisher.Serve(ctx, listener, certificate) })
+	}
+	return nil
+}
+
+// refresh takes over the inventory that the workers report.
+func (d *Daemon) refresh() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.setRing(d.pool.Inventory())
+}
+
+// watch keeps the ring and the readiness true while the tokens and the
+// configuration change.
+func (d *Daemon) watch(ctx context.Context) error {
+	changed := make(chan struct{}, 1)
+	var checking sync.WaitGroup
+	defer checking.Wait()
+	checking.Go(func() { d.ready.run(ctx, d.Config.HSM.Probe.Std(), changed, d.tellReady()) })
+	saving := time.NewTicker(saveEvery)
+	defer saving.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-saving.C:
+			if err := d.saveBudgets(); err != nil {
+				d.Logger.Error("budgets not saved", "error", err)
+			}
+			continue
+		case <-d.pool.Changed():
+			if err := d.refresh(); err != nil {
+				d.Logger.Error("the tokens changed and what is on them now is refused; the keys known before stay in force", "error", err)
+			}
+		case <-d.reloaded:
+		}
+		d.publish.poke()
+		select {
+		case changed <- struct{}{}:
+		default: // a check is due already
+		}
+	}
+}
+
+// tellReady logs when readiness turns, not each time it is checked.
+func (d *Daemon) tellReady() func(error) {
+	ready := true
+	return func(err error) {
+		switch {
+		case err != nil && ready:
+			d.Logger.Error("not ready: no signature could be made", "error", err)
+		case err == nil && !ready:
+			d.Logger.Info("ready again")
+		}
+		ready = err == nil
+	}
+}
+
+// serve answers callers until ctx ends or a part fails.
+func (d *Daemon) serve(ctx context.Context, failed <-chan error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case err := <-failed:
+			cancel(err)
+		case <-ctx.Done():
+			d.ready.draining.Store(true)
+		case <-done:
+		}
+	}()
+	server := ipc.NewServer(&service{signer: d.signer, views: d.views, ready: d.ready.answer, batch: batchWidth(d.Config)}, d.serverOptions())
+	d.announce()
+	if err := server.Serve(ctx, d.sockets...); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// announce says that the daemon is up, to people and to whoever started it.
+func (d *Daemon) announce() {
+	for _, socket := range d.Config.Listen {
+		d.Logger.Info("serving", "socket", socket.Socket, "client", socket.Client)
+	}
+	if d.Ready != nil {
+		d.Ready()
+	}
+}
+
+// batchWidth is how many requests of a batch run at a time: enough to keep
+// every session of every worker busy.
+func batchWidth(c *config.Config) int { return 2 * c.HSM.Workers * c.HSM.Sessions }

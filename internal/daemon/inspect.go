@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+
+	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/signer"
+)
+
+// Inspection is a look at the tokens without serving anybody.
+type Inspection struct {
+	Findings []keyring.Finding // every pair that belongs to a key set
+	Ring     *keyring.Ring     // nil where a finding is refused
+	Err      error             // why there is no ring
+	pool     *worker.Pool
+}
+
+// Inspect opens the tokens of the configuration, hands what is on them to look,
+// and closes them again. It returns an error where the configuration or a token
+// can't be used at all; what is wrong with single keys is in the Inspection.
+func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *Inspection) error) error {
+	parts, err := newDecisions(o.Config)
+	if err != nil {
+		return err
+	}
+	settings, err := poolConfig(o)
+	if err != nil {
+		return err
+	}
+	settings.Workers = 1
+	pool, err := worker.NewPool(settings)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- pool.Run(ctx) }()
+	defer func() { stop(); <-ended }()
+	if err := pool.WaitReady(ctx); err != nil {
+		return err
+	}
+	i := &Inspection{pool: pool}
+	found := pairs(pool.Inventory())
+	i.Findings = keyring.Survey(parts.sets, found)
+	i.Ring, i.Err = keyring.New(parts.sets, found, o.Now)
+	return look(ctx, i)
+}
+
+// JWKS is the public set that the daemon would serve.
+func (i *Inspection) JWKS() (jwks.Set, error) {
+	if i.Err != nil {
+		return jwks.Set{}, i.Err
+	}
+	keys, _ := i.Ring.Published(i.Ring.AssertionSets()...)
+	return jwks.NewSet(keys)
+}
+
+// Prove makes one signature with a key and verifies it with the public half.
+func (i *Inspection) Prove(ctx context.Context, key signer.Key) error {
+	return signer.Prove(ctx, newBackend(i.pool), key)
+}
+
+// Missing lists the key sets that nothing signs for.
+func (i *Inspection) Missing() error {
+	if i.Ring == nil {
+		return i.Err
+	}
+	return errors.Join(i.Ring.Missing()...)
+}

@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
+)
+
+// readiness remembers whether the daemon could sign when it last tried.
+type readiness struct {
+	probe    func(ctx context.Context) error // a verified signature with every key set in use
+	audit    func() error                    // whether decisions can be recorded now
+	last     atomic.Pointer[ipc.ReadyResponse]
+	draining atomic.Bool
+}
+
+// answer is what GET /v1/ready says at this moment.
+func (r *readiness) answer() ipc.ReadyResponse {
+	if r.draining.Load() {
+		return ipc.ReadyResponse{Reason: ipc.ReasonDraining, Detail: "The daemon is stopping."}
+	}
+	if err := r.audit(); err != nil {
+		return ipc.ReadyResponse{Reason: ipc.ReasonAuditUnavailable, Detail: "The audit log can't be written, so nothing is signed."}
+	}
+	if last := r.last.Load(); last != nil {
+		return *last
+	}
+	return ipc.ReadyResponse{Reason: ipc.ReasonStarting, Detail: "No signature has been made yet."}
+}
+
+// check makes the signatures and notes the outcome.
+func (r *readiness) check(ctx context.Context) error {
+	err := r.probe(ctx)
+	response := ipc.ReadyResponse{Ready: err == nil}
+	switch {
+	case err == nil:
+	case errors.Is(err, signer.ErrNoKey):
+		response.Reason, response.Detail = ipc.ReasonKeyNotAvailable, "A key set has no version that may sign now."
+	default:
+		response.Reason, response.Detail = ipc.ReasonHSMUnavailable, "The HSM does not sign now."
+	}
+	r.last.Store(&response)
+	return err
+}
+
+// run repeats the check at the interval, and at once when something changed.
+func (r *readiness) run(ctx context.Context, interval time.Duration, changed <-chan struct{}, tell func(error)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-changed:
+		}
+		limited, cancel := context.WithTimeout(ctx, interval)
+		tell(r.check(limited))
+		cancel()
+	}
+}

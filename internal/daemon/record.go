@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/signer"
+)
+
+// auditOrigin names the log in its checkpoints.
+const auditOrigin = "assertd/audit"
+
+// openAudit opens the audit log of the configuration, if it has one.
+func (d *Daemon) openAudit() error {
+	settings := d.Config.Audit
+	if settings.File == "" {
+		d.Logger.Warn("decisions are not recorded: the configuration has no audit.file")
+		return nil
+	}
+	options := audit.Options{
+		File: settings.File, Sync: audit.Sync(settings.Sync), Interval: settings.Interval.Std(),
+		MaxSize: int64(settings.MaxSize), MaxAge: settings.MaxAge.Std(),
+		CheckpointInterval: settings.CheckpointEvery.Std(),
+		Clock:              d.Now, Logger: d.Logger,
+	}
+	if settings.CheckpointKey != "" {
+		options.Origin, options.Key = auditOrigin, d.checkpointKey
+	}
+	log, err := audit.Open(options)
+	if err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	d.audit = log
+	return nil
+}
+
+// checkpointKey is the version of the configured key set that signs the log's
+// checkpoints at this moment.
+func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
+	key, err := d.ring.SigningKey(d.Config.Audit.CheckpointKey)
+	if err != nil {
+		return audit.Key{}, err
+	}
+	return audit.Key{Public: key.Public, Sign: func(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return d.pool.Sign(ctx, key.Ref, digest, opts)
+	}}, nil
+}
+
+// recorder writes decisions to the audit log.
+func (d *Daemon) recorder() signer.Recorder {
+	r := &recorder{log: noAudit{}, logger: d.Logger, required: d.Config.Audit.Required}
+	if d.audit != nil {
+		r.log = d.audit
+	}
+	return r
+}
+
+// auditState says why decisions can't be recorded at this moment.
+func (d *Daemon) auditState() error {
+	if d.audit == nil || !d.Config.Audit.Required {
+		return nil
+	}
+	return d.audit.Status().Err
+}
+
+func (d *Daemon) runAudit(ctx context.Context) error {
+	if d.audit == nil {
+		return nil
+	}
+	return d.audit.Run(ctx)
+}
+
+func (d *Daemon) closeAudit() {
+	if d.audit == nil {
+		return
+	}
+	if err := d.audit.Close(); err != nil {
+		d.Logger.Error("audit log not closed cleanly", "error", err)
+	}
+}

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
+)
+
+// auditLog is what the recorder writes to.
+type auditLog interface {
+	Append(ctx context.Context, record audit.Record) error
+}
+
+// recorder writes the signer's decisions to the audit log, and tells of those
+// that failed for reasons inside the daemon.
+type recorder struct {
+	log    auditLog
+	logger Logger
+	// required refuses what can't be recorded; without it such a decision
+	// passes with an error in the log.
+	required bool
+}
+
+var _ signer.Recorder = (*recorder)(nil)
+
+// Record implements signer.Recorder.
+func (r *recorder) Record(ctx context.Context, rec signer.Record) error {
+	record := auditRecord(ctx, rec)
+	r.tell(record, rec.Err)
+	// A caller that hangs up must not keep its decision out of the log.
+	err := r.log.Append(context.WithoutCancel(ctx), record)
+	if err != nil && !r.required {
+		r.logger.Error("decision passes without an audit record, as audit.required is false", "request_id", record.RequestID, "error", err)
+		return nil
+	}
+	return err
+}
+
+// tell logs a decision for the operators: failures loudly, since those are
+// theirs to mend; refusals and successes only when they look closely.
+func (r *recorder) tell(record audit.Record, err error) {
+	fields := []any{
+		"request_id", record.RequestID, "client", record.Client, "grant", record.Grant,
+		"uid", record.Caller.UID, "pid", record.Caller.PID, "code", record.Code,
+	}
+	switch record.Outcome {
+	case audit.OutcomeFailed:
+		r.logger.Error("request failed", append(fields, "error", err)...)
+	case audit.OutcomeRefused:
+		r.logger.Info("request refused", append(fields, "reason", err)...)
+	default:
+		r.logger.Debug("signed", append(fields, "kid", record.Kid, "jti", record.JTI)...)
+	}
+}
+
+func auditRecord(ctx context.Context, rec signer.Record) audit.Record {
+	outcome, code := outcomeOf(rec.Err)
+	return audit.Record{
+		Time: rec.Time, Kind: rec.Kind, RequestID: ipc.RequestID(ctx),
+		Caller: audit.Caller{
+			UID: rec.Caller.UID, GID: rec.Caller.GID, PID: rec.Caller.PID,
+			Executable: rec.Caller.Executable, Unit: rec.Caller.Unit,
+			Container: rec.Caller.Container, Listener: rec.Caller.Listener,
+		},
+		Client: rec.Client, Grant: rec.Grant, Key: rec.Key, Kid: rec.Kid, Profile: rec.Profile,
+		Audience: rec.Audience, JTI: rec.JTI, LifetimeSeconds: int64(rec.Lifetime / time.Second),
+		ClaimNames: rec.Claims, Claims: rec.Loggable,
+		Hash: rec.Hash, Padding: rec.Padding, Digest: rec.Digest,
+		Outcome: outcome, Code: string(code), LatencyMicros: rec.Latency.Microseconds(),
+	}
+}
+
+// noAudit stands in where the configuration has no audit file.
+type noAudit struct{}
+
+func (noAudit) Append(context.Context, audit.Record) error { return nil }

@@ -1,0 +1,148 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/signer/profile"
+)
+
+// service is what the callers' sockets serve: it translates between the wire
+// and the use case, and decides nothing.
+type service struct {
+	signer *signer.Signer
+	views  *views
+	ready  func() ipc.ReadyResponse
+	// batch bounds how many requests of one batch are worked on at a time.
+	batch int
+}
+
+var _ ipc.Service = (*service)(nil)
+
+// Assert implements ipc.Service.
+func (s *service) Assert(ctx context.Context, peer ipc.Peer, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
+	request, err := requestOf(req)
+	if err != nil {
+		return ipc.AssertionResponse{}, err
+	}
+	assertion, err := s.signer.Assert(ctx, callerOf(peer), request)
+	if err != nil {
+		return ipc.AssertionResponse{}, wire(err)
+	}
+	return responseOf(assertion), nil
+}
+
+// AssertBatch implements ipc.Service. The requests of a batch are independent:
+// each is decided, limited and recorded as if it had come alone.
+func (s *service) AssertBatch(ctx context.Context, peer ipc.Peer, reqs []ipc.AssertionRequest) []ipc.BatchResult {
+	results := make([]ipc.BatchResult, len(reqs))
+	places := make(chan struct{}, s.batch)
+	var wait sync.WaitGroup
+	for i, req := range reqs {
+		places <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-places }()
+			results[i] = s.batchResult(ctx, peer, req)
+		})
+	}
+	wait.Wait()
+	return results
+}
+
+func (s *service) batchResult(ctx context.Context, peer ipc.Peer, req ipc.AssertionRequest) ipc.BatchResult {
+	response, err := s.Assert(ctx, peer, req)
+	if err == nil {
+		return ipc.BatchResult{Assertion: &response}
+	}
+	p, ok := problemOf(err)
+	if !ok {
+		p = ipc.NewProblem(ipc.CodeInternal, "")
+	}
+	return ipc.BatchResult{Problem: p}
+}
+
+// Sign implements ipc.Service.
+func (s *service) Sign(ctx context.Context, peer ipc.Peer, req ipc.SignRequest) (ipc.SignResponse, error) {
+	signature, err := s.signer.Sign(ctx, callerOf(peer), signer.RawRequest(req))
+	if err != nil {
+		return ipc.SignResponse{}, wire(err)
+	}
+	return ipc.SignResponse(signature), nil
+}
+
+// Grants implements ipc.Service.
+func (s *service) Grants(_ context.Context, peer ipc.Peer) (ipc.GrantsResponse, error) {
+	return s.views.grants(s.signer.CurrentPolicy(), peer), nil
+}
+
+// Keys implements ipc.Service.
+func (s *service) Keys(_ context.Context, peer ipc.Peer) (ipc.KeysResponse, error) {
+	keys, err := s.views.keys(s.signer.CurrentPolicy(), callerOf(peer))
+	return keys, wire(err)
+}
+
+// JWKS implements ipc.Service.
+func (s *service) JWKS(context.Context) ([]byte, error) {
+	content, err := s.views.published()
+	if err != nil {
+		return nil, err
+	}
+	return content.Set.JSON(), nil
+}
+
+// Ready implements ipc.Service.
+func (s *service) Ready(context.Context) (ipc.ReadyResponse, error) { return s.ready(), nil }
+
+// callerOf carries the kernel's word about the peer over to policy, member by
+// member and never as text.
+func callerOf(p ipc.Peer) policy.Caller {
+	return policy.Caller{
+		UID: p.UID, GID: p.GID, PID: p.PID, Groups: p.Groups,
+		Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,
+		Unit: p.Unit, Container: p.Container,
+		Listener: p.Listener, Client: p.Client,
+	}
+}
+
+func requestOf(req ipc.AssertionRequest) (policy.Request, error) {
+	claims, err := claimsOf(req.Claims)
+	return policy.Request{
+		Grant: req.Grant, Audience: req.Audience, Claims: claims,
+		Lifetime: time.Duration(req.LifetimeSeconds) * time.Second,
+	}, err
+}
+
+// claimsOf decodes claim values with their numbers as they were written.
+func claimsOf(raw map[string]json.RawMessage) (map[string]any, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	claims := make(map[string]any, len(raw))
+	for name, text := range raw {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.UseNumber()
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, ipc.Problemf(ipc.CodeMalformedRequest, "The value of claim %q is not JSON.", name)
+		}
+		claims[name] = value
+	}
+	return claims, nil
+}
+
+func responseOf(a signer.Assertion) ipc.AssertionResponse {
+	response := ipc.AssertionResponse{
+		Assertion: a.Compact, Kid: a.Kid, Alg: a.Alg, JTI: a.JTI, Grant: a.Grant,
+		IssuedAt: a.IssuedAt.Unix(), ExpiresAt: a.ExpiresAt.Unix(),
+	}
+	if p, ok := profile.Lookup(a.Profile); ok {
+		response.AssertionType = p.Send.AssertionType()
+	}
+	return response
+}

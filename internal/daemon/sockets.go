@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/ipc"
+)
+
+// bind opens the callers' sockets: those that systemd hands over, and the rest
+// by itself.
+func (d *Daemon) bind() error {
+	if len(d.Config.Listen) == 0 {
+		return errors.New("the configuration has no socket to listen on; add one under listen")
+	}
+	activated, err := ipc.FromSystemd()
+	if err != nil {
+		return err
+	}
+	defer activated.Close()
+	for _, listener := range d.Config.Listen {
+		socket, err := openSocket(activated, listener)
+		if err != nil {
+			d.unbind()
+			return err
+		}
+		d.sockets = append(d.sockets, socket)
+	}
+	return nil
+}
+
+func openSocket(activated ipc.Activated, l config.Listener) (*ipc.BoundListener, error) {
+	spec := ipc.Listener{Socket: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client}
+	if activated[l.Socket] != nil {
+		return activated.Listen(spec)
+	}
+	return ipc.Listen(spec)
+}
+
+func (d *Daemon) unbind() {
+	for _, socket := range d.sockets {
+		if err := socket.Close(); err != nil {
+			d.Logger.Warn("socket not closed cleanly", "error", err)
+		}
+	}
+	d.sockets = nil
+}
+
+func (d *Daemon) serverOptions() ipc.Options {
+	limits := d.Config.Limits
+	return ipc.Options{
+		Logger: d.Logger, Version: d.Version,
+		Wants: func() ipc.Attributes { return ipc.Attributes(d.signer.CurrentPolicy().Wants()) },
+
+		MaxConnections: limits.Connections,
+		HeaderTimeout:  limits.HeaderTimeout.Std(),
+		IdleTimeout:    limits.IdleTimeout.Std(),
+		DrainTimeout:   limits.DrainTimeout.Std(),
+	}
+}
+
+var errRestart = errors.New("takes effect at a restart alone")
+
+// restartOnly refuses a reload that changes what only a restart can change, so
+// that a reload is all or nothing.
+func restartOnly(was, is *config.Config) error {
+	var problems []error
+	for _, part := range []struct {
+		name    string
+		changed bool
+	}{
+		{"hsm", !same(was.HSM, is.HSM)},
+		{"listen", !same(was.Listen, is.Listen)},
+		{"audit", !same(was.Audit, is.Audit)},
+		{"jwks", !same(was.JWKS, is.JWKS)},
+		{"metrics", !same(was.Metrics, is.Metrics)},
+		{"operator", !same(was.Operator, is.Operator)},
+		{"budgets", !same(was.Budgets, is.Budgets)},
+		{"log", !same(was.Log, is.Log)},
+		{"limits", !same(was.Limits, is.Limits)},
+		{"verify", !same(was.Verify, is.Verify)},
+	} {
+		if part.changed {
+			problems = append(problems, fmt.Errorf("%s: a change of %q %w", is.At(part.name), part.name, errRestart))
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,198 @@
+package daemon
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/signer/policy"
+)
+
+// views answers what callers may look at: their grants, their raw keys, the
+// public JWKS.
+type views struct {
+	ring    *ringHolder
+	limiter *ratelimit.Limiter
+	now     func() time.Time
+	perSet  bool // publish each key set apart, too
+}
+
+// ringHolder gives whichever Ring is in force. It is the signer's Keys.
+type ringHolder struct{ current atomic.Pointer[keyring.Ring] }
+
+// SigningKey implements signer.Keys.
+func (h *ringHolder) SigningKey(set string) (signer.Key, error) {
+	return h.current.Load().SigningKey(set)
+}
+
+// published is what receivers may see at this moment, and until when.
+func (v *views) published() (jwks.Content, error) {
+	ring := v.ring.current.Load()
+	sets := ring.AssertionSets()
+	keys, next := ring.Published(sets...)
+	all, err := jwks.NewSet(keys)
+	if err != nil || !v.perSet {
+		return jwks.Content{Set: all, NextChange: next}, err
+	}
+	content := jwks.Content{Set: all, Sets: make(map[string]jwks.Set), NextChange: next}
+	for _, name := range sets {
+		keys, _ := ring.Published(name)
+		if content.Sets[name], err = jwks.NewSet(keys); err != nil {
+			return jwks.Content{}, err
+		}
+	}
+	return content, nil
+}
+
+// grants describes everything that the peer may have signed.
+func (v *views) grants(p *policy.Policy, peer ipc.Peer) ipc.GrantsResponse {
+	response := ipc.GrantsResponse{Caller: callerInfo(peer), Grants: []ipc.GrantInfo{}}
+	named := make(map[string]bool)
+	for _, visible := range p.Visible(callerOf(peer)) {
+		if !named[visible.Client] {
+			named[visible.Client] = true
+			response.Caller.Clients = append(response.Caller.Clients, visible.Client)
+		}
+		response.Grants = append(response.Grants, v.grant(visible))
+	}
+	return response
+}
+
+func callerInfo(p ipc.Peer) ipc.CallerInfo {
+	return ipc.CallerInfo{
+		UID: p.UID, GID: p.GID, PID: p.PID, Groups: p.Groups,
+		Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,
+		Unit: p.Unit, Container: p.Container, Listener: p.Listener,
+	}
+}
+
+func (v *views) grant(visible policy.VisibleGrant) ipc.GrantInfo {
+	rule := visible.Rule
+	info := ipc.GrantInfo{
+		Name: rule.Name, Client: visible.Client, Key: rule.Key, InFlight: visible.InFlight,
+		Use:     ipc.UseAssertion,
+		Budgets: v.budgets(signer.GrantBudget(visible.Client, rule.Name), signer.KeyBudget(rule.Key)),
+	}
+	if key, err := v.ring.SigningKey(rule.Key); err == nil {
+		info.Kid, info.Alg = key.Kid, key.Alg
+	}
+	if rule.Raw != nil {
+		info.Use, info.Hashes, info.Paddings = ipc.UseRaw, rule.Raw.Hashes, rule.Raw.Paddings
+		return info
+	}
+	if rule.KeyID != "" {
+		info.Kid = rule.KeyID
+	}
+	info.Profile, info.Audiences = rule.Profile, rule.Audiences
+	info.Issuer, info.Subject = orElse(rule.Issuer, rule.ClientID), orElse(rule.Subject, rule.ClientID)
+	info.Lifetime = &ipc.Lifetime{
+		DefaultSeconds: int64(rule.DefaultLifetime / time.Second), MaxSeconds: int64(rule.MaxLifetime / time.Second),
+	}
+	info.Claims = claimsInfo(rule)
+	return info
+}
+
+func orElse(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+func claimsInfo(rule policy.Rule) *ipc.ClaimsInfo {
+	if len(rule.Allow)+len(rule.Force)+len(rule.Require) == 0 {
+		return nil
+	}
+	info := &ipc.ClaimsInfo{Require: rule.Require}
+	for name, allowed := range rule.Allow {
+		if info.Allow == nil {
+			info.Allow = make(map[string]ipc.ClaimInfo)
+		}
+		info.Allow[name] = ipc.ClaimInfo{Any: allowed.Any, Words: allowed.Words, Values: rawValues(allowed.Values)}
+	}
+	for name, value := range rule.Force {
+		if info.Set == nil {
+			info.Set = make(map[string]json.RawMessage)
+		}
+		info.Set[name] = rawValue(value)
+	}
+	return info
+}
+
+func rawValues(values []any) []json.RawMessage {
+	var raw []json.RawMessage
+	for _, value := range values {
+		raw = append(raw, rawValue(value))
+	}
+	return raw
+}
+
+// rawValue encodes a value that came out of the configuration, and so is plain
+// JSON.
+func rawValue(value any) json.RawMessage {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return text
+}
+
+func (v *views) budgets(names ...string) []ipc.BudgetInfo {
+	var infos []ipc.BudgetInfo
+	for _, name := range names {
+		for _, left := range v.limiter.Left(v.now(), name) {
+			infos = append(infos, ipc.BudgetInfo{
+				Name: name, Limit: left.Limit, PerSeconds: left.Per.Seconds(), Burst: left.Burst,
+				Remaining: left.Remaining, ResetSeconds: left.ResetIn.Seconds(),
+			})
+		}
+	}
+	return infos
+}
+
+// keys lists the raw key sets that the caller may use.
+func (v *views) keys(p *policy.Policy, caller policy.Caller) (ipc.KeysResponse, error) {
+	response := ipc.KeysResponse{Keys: []ipc.KeyInfo{}}
+	for _, visible := range p.Visible(caller) {
+		if visible.Rule.Raw == nil {
+			continue
+		}
+		key, err := v.ring.SigningKey(visible.Rule.Key)
+		if err != nil {
+			return ipc.KeysResponse{}, err
+		}
+		info, err := keyInfo(key, visible.Rule.Raw)
+		if err != nil {
+			return ipc.KeysResponse{}, err
+		}
+		response.Keys = append(response.Keys, info)
+	}
+	return response, nil
+}
+
+func keyInfo(key signer.Key, rule *policy.RawRule) (ipc.KeyInfo, error) {
+	der, err := x509.MarshalPKIXPublicKey(key.Public)
+	if err != nil {
+		return ipc.KeyInfo{}, fmt.Errorf("public key %s: %w", key.Kid, err)
+	}
+	info := ipc.KeyInfo{
+		Key: key.Set, Kid: key.Kid, Alg: key.Alg, Hashes: rule.Hashes, Paddings: rule.Paddings,
+		PublicKey: pemBlock("PUBLIC KEY", der),
+	}
+	for _, certificate := range key.Certificates {
+		info.Certificates = append(info.Certificates, pemBlock("CERTIFICATE", certificate.Raw))
+	}
+	return info, nil
+}
+
+func pemBlock(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}

@@ -1,0 +1,45 @@
+package dev
+
+import "fmt"
+
+func softhsmConf(l Layout) []byte {
+	return fmt.Appendf(nil, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n", l.Tokens)
+}
+
+// configuration is what a developer begins with. Paths are quoted, since the
+// directory's name is the developer's.
+func configuration(l Layout, module string, uid int) []byte {
+	return fmt.Appendf(nil, `# Made by "assertd dev". It is yours to change: a later run keeps it.
+# Every setting is explained in docs/configuration.md.
+hsm:
+  module: %q
+  token: {label: %s}
+  pin: {file: %q}
+  environment: {SOFTHSM2_CONF: %q}
+
+keys:
+  %s: {alg: ES256, use: assertion}
+  %s: {alg: ES256, use: raw}
+
+clients:
+  - name: developer
+    match: {uid: %d}
+    grants:
+      - name: example
+        key: %s
+        profile: private_key_jwt
+        client_id: example-client
+        audiences: [%s]
+        lifetime: {default: 60s, max: 300s}
+        claims: {allow: {scope: [read, write]}}
+        rate: [{limit: 50, per: 1s, burst: 100}]
+      - name: raw
+        key: %s
+
+listen:
+  - {socket: %q, mode: "0600"}
+
+operator: {socket: %q}
+audit: {file: %q}
+`, module, TokenLabel, l.PIN, l.SoftHSMConf, KeySet, RawKeySet, uid, KeySet, Audience, RawKeySet, l.Socket, l.Operator, l.Audit)
+}
