@@ -1,0 +1,9 @@
+package ipc
+
+import _ "embed"
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// OpenAPI returns the API's description (OpenAPI 3.0.3, YAML).
+func OpenAPI() []byte { return append([]byte(nil), openAPI...) }

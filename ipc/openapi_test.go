@@ -1,0 +1,220 @@
+package ipc
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+// document is what the tests look at in openapi.yaml.
+type document struct {
+	Paths map[string]map[string]struct {
+		RequestBody struct {
+			Content map[string]struct{ Schema schemaRef }
+		} `yaml:"requestBody"`
+		Responses map[string]struct {
+			Ref     string `yaml:"$ref"`
+			Content map[string]struct{ Schema schemaRef }
+		}
+	}
+	Components struct {
+		Responses map[string]struct{ Description string }
+		Schemas   map[string]schema
+	}
+}
+
+type schemaRef struct {
+	Ref string `yaml:"$ref"`
+}
+
+type schema struct {
+	Ref                  string `yaml:"$ref"`
+	Type                 string
+	Properties           map[string]schema
+	Required             []string
+	Enum                 []string
+	Items                *schema
+	AdditionalProperties any `yaml:"additionalProperties"`
+	MaxLength            int `yaml:"maxLength"`
+	MaxItems             int `yaml:"maxItems"`
+}
+
+func readDocument(t *testing.T) document {
+	t.Helper()
+	var doc document
+	if err := yaml.Unmarshal(OpenAPI(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// wireTypes are all types of the wire; JWKSet is another package's.
+var wireTypes = []any{
+	AssertionRequest{}, AssertionResponse{}, BatchRequest{}, BatchResponse{}, BatchResult{}, SignRequest{}, SignResponse{},
+	GrantsResponse{}, CallerInfo{}, GrantInfo{}, Lifetime{}, ClaimsInfo{}, ClaimInfo{}, BudgetInfo{},
+	KeysResponse{}, KeyInfo{}, HealthResponse{}, ReadyResponse{}, Problem{},
+}
+
+func TestDocumentHasEveryWireMember(t *testing.T) {
+	doc := readDocument(t)
+	described := map[string]bool{"JWKSet": true}
+	for _, v := range wireTypes {
+		typ := reflect.TypeOf(v)
+		described[typ.Name()] = true
+		s, ok := doc.Components.Schemas[typ.Name()]
+		if !ok {
+			t.Errorf("%s is not in the document", typ.Name())
+			continue
+		}
+		if strings.HasSuffix(typ.Name(), "Request") && s.AdditionalProperties != false {
+			t.Errorf("%s takes unknown members in the document", typ.Name())
+		}
+		checkMembers(t, typ, s)
+	}
+	for name := range doc.Components.Schemas {
+		if !described[name] {
+			t.Errorf("schema %s has no type", name)
+		}
+	}
+}
+
+func checkMembers(t *testing.T, typ reflect.Type, s schema) {
+	t.Helper()
+	members := map[string]bool{}
+	for field := range fields(typ) {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		members[name] = true
+		property, ok := s.Properties[name]
+		if !ok {
+			t.Errorf("%s.%s is not in the document", typ.Name(), name)
+			continue
+		}
+		if want := schemaType(field.Type); want != property.Type && property.Ref == "" {
+			t.Errorf("%s.%s is %s in the document, %s in the code", typ.Name(), name, property.Type, want)
+		}
+		// Every member that is always sent is promised; no other is.
+		isRequest := s.AdditionalProperties == false
+		if required := slices.Contains(s.Required, name); !isRequest && required != (options == "") {
+			t.Errorf("%s.%s: required is %v", typ.Name(), name, required)
+		}
+	}
+	for name := range s.Properties {
+		if !members[name] {
+			t.Errorf("%s.%s is in the document alone", typ.Name(), name)
+		}
+	}
+}
+
+func fields(typ reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range typ.NumField() {
+			if !yield(typ.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+func schemaType(typ reflect.Type) string {
+	switch typ.Kind() {
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint32:
+		return "integer"
+	case reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		if typ.Elem().Kind() == reflect.Uint8 {
+			return "string"
+		}
+		return "array"
+	}
+	return "object"
+}
+
+func TestDocumentHasEveryRoute(t *testing.T) {
+	doc := readDocument(t)
+	known := map[string]bool{}
+	for _, r := range routes {
+		known[r.method+" "+r.path] = true
+		operation, ok := doc.Paths[r.path][strings.ToLower(r.method)]
+		if !ok {
+			t.Errorf("%s %s is not in the document", r.method, r.path)
+			continue
+		}
+		if body := operation.RequestBody.Content["application/json"].Schema.Ref != ""; body != (r.method == "POST") {
+			t.Errorf("%s %s: a body is described: %v", r.method, r.path, body)
+		}
+		for _, status := range []string{"200", "400", "405", "500", "503"} {
+			if _, ok := operation.Responses[status]; !ok {
+				t.Errorf("%s %s: no response %s", r.method, r.path, status)
+			}
+		}
+	}
+	for path, operations := range doc.Paths {
+		for method := range operations {
+			if !known[strings.ToUpper(method)+" "+path] {
+				t.Errorf("%s %s is in the document alone", method, path)
+			}
+		}
+	}
+}
+
+func TestDocumentHasEveryCode(t *testing.T) {
+	doc := readDocument(t)
+	var want []string
+	for _, c := range Codes() {
+		want = append(want, string(c))
+		if !strings.HasPrefix(c.Type(), ProblemTypePrefix) || c.Title() == "" || c.Error() != c.Title() {
+			t.Errorf("%s: %q", c, c.Title())
+		}
+	}
+	if got := doc.Components.Schemas["Problem"].Properties["code"].Enum; !slices.Equal(got, want) {
+		t.Errorf("codes of the document\n%v\nand of the code\n%v", got, want)
+	}
+	named := map[string]string{
+		"BadRequest": "400", "Forbidden": "403", "NotFound": "404", "MethodNotAllowed": "405", "Conflict": "409",
+		"TooLarge": "413", "UnsupportedMediaType": "415", "TooMany": "429", "Internal": "500", "Unavailable": "503",
+	}
+	for name, status := range named {
+		description := doc.Components.Responses[name].Description
+		for _, c := range Codes() {
+			listed := slices.Contains(strings.FieldsFunc(description, func(r rune) bool { return strings.ContainsRune(" ,;", r) }), string(c))
+			if listed != (strconv.Itoa(c.Status()) == status) {
+				t.Errorf("response %s lists %s: %v", name, c, listed)
+			}
+		}
+	}
+}
+
+func TestDocumentHasTheLimits(t *testing.T) {
+	schemas := readDocument(t).Components.Schemas
+	request, sign := schemas["AssertionRequest"].Properties, schemas["SignRequest"].Properties
+	for what, pair := range map[string][2]int{
+		"grant":    {request["grant"].MaxLength, MaxNameBytes},
+		"audience": {request["audience"].MaxLength, MaxAudienceBytes},
+		"batch":    {schemas["BatchRequest"].Properties["requests"].MaxItems, MaxBatch},
+		"key":      {sign["key"].MaxLength, MaxNameBytes},
+		"digest":   {sign["digest"].MaxLength, (MaxMessageBytes + 2) / 3 * 4},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: %d in the document, %d in the code", what, pair[0], pair[1])
+		}
+	}
+	if got, want := sign["hash"].Enum, []string{HashSHA256, HashSHA384, HashSHA512, HashNone}; !slices.Equal(got, want) {
+		t.Errorf("hashes %v", got)
+	}
+	if got, want := sign["padding"].Enum, []string{PaddingPKCS1v15, PaddingPSS}; !slices.Equal(got, want) {
+		t.Errorf("paddings %v", got)
+	}
+	reasons := []string{ReasonStarting, ReasonHSMUnavailable, ReasonKeyNotAvailable, ReasonAuditUnavailable, ReasonDraining}
+	if got := schemas["ReadyResponse"].Properties["reason"].Enum; !slices.Equal(got, reasons) {
+		t.Errorf("reasons %v", got)
+	}
+}
