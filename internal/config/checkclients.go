@@ -70,7 +70,7 @@ func (c *checker) either(path, name, id, given string, n *uint32, resolve func(s
 		return n
 	}
 	if n != nil {
-		c.fault(path, "%s and %s are both given; keep one", name, id)
+		c.fault(path+"."+id, "%s and %s are both given; keep one", name, id)
 	}
 	resolved, ok := c.resolve(path+"."+name, name, given, resolve)
 	if !ok {

@@ -21,8 +21,11 @@ func (c *checker) hsm() {
 	if h.Token != nil && h.Module == "" {
 		c.fault("hsm.module", "hsm.module is missing; write the path of the HSM's PKCS#11 module")
 	}
-	if h.Token != nil || c.report.root.find("hsm").get("pin") != nil {
+	switch given := c.report.root.find("hsm").get("pin") != nil; {
+	case given:
 		c.pin("hsm.pin", h.PIN)
+	case h.Token != nil:
+		c.fault("hsm.pin", "hsm.pin is missing; write pin: {file: PATH}, or another source of the token's PIN")
 	}
 	c.environment("hsm.environment", h.Environment)
 	c.tokens()

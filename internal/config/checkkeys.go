@@ -23,7 +23,7 @@ func (c *checker) keys() {
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
 		k, path := c.Keys[name], member("keys", name)
 		if err := jwks.CheckSetName(name); err != nil {
-			c.fault(path, "the key set's name can't be used: %s", err)
+			c.report.add(c.report.root.find("keys").keyPlace(name), path, "%s", err)
 		}
 		c.adopted(path+".label", "label", k.Label, name, labels)
 		c.adopted(path+".id", "id", strings.ToLower(k.ID), name, ids)

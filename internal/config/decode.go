@@ -50,7 +50,7 @@ func (d *decoder) structure(n *node, path string, v reflect.Value) {
 		switch at := member(path, f.name); {
 		case given[f.name] != nil:
 		case f.required && !d.report.within(at):
-			d.report.add(n.place, at, "%s is missing%s: %s", f.name, within(path), lowerFirst(f.doc))
+			d.report.add(n.place, at, "%s is missing%s; add it. %s", f.name, within(path), f.doc)
 		default:
 			d.initial(v.Field(f.index), f)
 		}
@@ -62,7 +62,6 @@ func (d *decoder) keys(n *node, path string) map[string]*node {
 	first := make(map[string]*node, len(n.entries))
 	for _, e := range n.entries {
 		if f := first[e.key]; f != nil {
-			e.value.hide()
 			d.report.add(e.place, member(path, e.key), "%s is given twice%s, first on line %d; keep one", d.name(n, e.key), within(path), f.line)
 			continue
 		}
@@ -111,13 +110,6 @@ func within(path string) string {
 		return ""
 	}
 	return " in " + path
-}
-
-func lowerFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToLower(s[:1]) + s[1:]
 }
 
 // initial sets a setting that the file doesn't give to its default.
@@ -191,12 +183,27 @@ func (d *decoder) is(n *node, want kind, path string, v reflect.Value) bool {
 		return true
 	}
 	n.hide()
-	advice := "write " + want.String()
+	advice := d.advice(v.Type())
 	if h, ok := v.Interface().(interface{ howToWrite() string }); ok {
 		advice = h.howToWrite()
 	}
 	d.report.add(n.place, path, "%s is %s where %s is wanted; %s", path, n.kind, want, advice)
 	return false
+}
+
+// advice says how a section of a type is written.
+func (d *decoder) advice(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "begin each item with - or put them all in [ ]"
+	case reflect.Map:
+		return "write a name, a colon and a value for each"
+	}
+	var names []string
+	for _, f := range d.fieldsOf(t) {
+		names = append(names, f.name)
+	}
+	return "the keys here are " + strings.Join(names, ", ")
 }
 
 func (d *decoder) mapping(n *node, path string, v reflect.Value, f field) {
@@ -224,8 +231,7 @@ func (d *decoder) list(n *node, path string, v reflect.Value, f field) {
 // text fills a setting that is written as text of its own form.
 func (d *decoder) text(n *node, path string, target encoding.TextUnmarshaler, f field) {
 	if n.kind != kindString && n.kind != kindNumber {
-		n.hide()
-		d.report.add(n.place, path, "%s is %s where text is wanted", path, n.kind)
+		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
 		return
 	}
 	if err := target.UnmarshalText([]byte(n.text)); err != nil {
@@ -270,9 +276,10 @@ func (d *decoder) isScalar(n *node, want kind, path string) bool {
 		return true
 	case want == kindString && n.kind != kindMapping && n.kind != kindList:
 		d.report.add(n.place, path, "%s is %s to YAML; put it in quotes", path, n.kind)
+	case want == kindString:
+		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
 	default:
-		n.hide()
-		d.report.add(n.place, path, "%s is %s where %s is wanted", path, n.kind, want)
+		d.report.add(n.place, path, "%s is %s where %s is wanted; write that, without quotes around it", path, n.kind, want)
 	}
 	return false
 }

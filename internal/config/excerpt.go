@@ -69,8 +69,12 @@ func excerpt(lines []string, at place, hidden []region) string {
 func mask(line []rune, at place, hidden []region) (shown []rune, caret int) {
 	caret = -1
 	last := -1 // the region that the previous character was in
+	indent := indentation(line)
 	for i, r := range line {
 		in := regionOf(place{at.line, i + 1}, hidden)
+		if i < indent {
+			in = -1
+		}
 		if in >= 0 && in != last {
 			shown = append(shown, []rune(hiddenText+" ")...)
 		}
@@ -94,6 +98,17 @@ func mask(line []rune, at place, hidden []region) (shown []rune, caret int) {
 		shown = append(shown[:cut:cut], []rune(" "+hiddenText)...)
 	}
 	return shown, caret
+}
+
+// indentation is how many characters come before the first that could belong to
+// a value.
+func indentation(line []rune) int {
+	for i, r := range line {
+		if r != ' ' && r != '-' {
+			return i
+		}
+	}
+	return 0
 }
 
 func regionOf(p place, hidden []region) int {

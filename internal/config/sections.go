@@ -43,10 +43,8 @@ func (Sync) words() []string {
 type Audit struct {
 	File            string   `json:"file,omitzero" format:"path" doc:"Absolute path of the log, one JSON line for each decision. May be left out only with required: false; then nothing is recorded."`
 	Required        bool     `json:"required" default:"true" doc:"A request whose record can't be written is refused. With false it is answered and the failure is logged."`
-	Mode            Mode     `json:"mode" default:"0600" doc:"Permissions of the log files, 0600 or 0640, in quotes."`
 	CheckpointKey   string   `json:"checkpoint_key,omitzero" doc:"Key set that signs the checkpoints of the log. Its use is raw, and no grant may name it."`
 	CheckpointEvery Duration `json:"checkpoint_every" default:"1m" min:"1s" max:"24h" doc:"How often a checkpoint is signed while there are new records."`
-	Origin          string   `json:"origin,omitzero" max:"255" doc:"Name of the log in its checkpoints, without spaces and plus signs. Without it assertd/ and the name of the host."`
 	Sync            Sync     `json:"sync" default:"interval" doc:"When records are forced to the disk: always before the answer leaves; every interval; or never, which leaves it to the system. A crash of the daemon loses nothing in any of the three; they differ when the machine loses power."`
 	Interval        Duration `json:"interval" default:"1s" min:"1ms" max:"1m" doc:"The interval of sync: interval."`
 	MaxSize         Size     `json:"max_size" default:"100MiB" min:"64KiB" max:"1TiB" doc:"Size at which a new file is begun."`

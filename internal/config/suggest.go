@@ -6,13 +6,23 @@ import "strings"
 // where none is near.
 func nearest(s string, words []string) string {
 	best, least := "", len(s)/3+2
+	if len(s) < 3 {
+		least = 1
+	}
 	for _, w := range words {
-		if d := distance(normal(s), normal(w)); d < least {
+		d := distance(normal(s), normal(w))
+		if abbreviates(normal(s), normal(w)) || abbreviates(normal(w), normal(s)) {
+			d = 1
+		}
+		if d < least {
 			best, least = w, d
 		}
 	}
 	return best
 }
+
+// abbreviates reports whether a is the beginning of b, as alg of algorithm.
+func abbreviates(a, b string) bool { return len(a) >= 3 && strings.HasPrefix(b, a) }
 
 // normal takes the differences away that are no mistake in spelling.
 func normal(s string) string {

@@ -57,6 +57,16 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
+// keyPlace returns where a key stands that the mapping has.
+func (n *node) keyPlace(key string) place {
+	for i := range n.entries {
+		if n.entries[i].key == key {
+			return n.entries[i].place
+		}
+	}
+	return n.place
+}
+
 // hide marks a value and all that is in it as secret.
 func (n *node) hide() {
 	n.secret = true
