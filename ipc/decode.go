@@ -181,6 +181,9 @@ func (d *decoder) bytes(into *[]byte, most int) error {
 	if err != nil || strings.ContainsAny(text, "\r\n") {
 		return d.fault("must be standard base64 with padding (RFC 4648, section 4)")
 	}
+	if len(decoded) > most {
+		return d.fault("must have at most %d bytes", most)
+	}
 	*into = decoded
 	return nil
 }
