@@ -47,25 +47,30 @@ func appendUint(b []byte, v uint64) []byte { return strconv.AppendUint(b, v, 10)
 // appendString appends s as a JSON string (RFC 8259, section 7) on one line. Bytes that are not UTF-8 become U+FFFD, so
 // that a file name chosen by a caller can't make the line invalid.
 func appendString(b []byte, s string) []byte {
-	const digits = "0123456789abcdef"
 	b = append(b, '"')
+	plain := 0 // where the run of bytes that stay as they are begins
 	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
+		if c := s[i]; c >= 0x20 && c < 0x7f && c != '"' && c != '\\' {
 			i++
-		case c < 0x20 || c == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&0xf])
-			i++
-		case c < utf8.RuneSelf:
-			b = append(b, c)
-			i++
-		default:
-			r, size := utf8.DecodeRuneInString(s[i:])
-			b = utf8.AppendRune(b, r)
-			i += size
+			continue
 		}
+		b = append(b, s[plain:i]...)
+		r, size := utf8.DecodeRuneInString(s[i:])
+		b = appendEscaped(b, r)
+		i += size
+		plain = i
 	}
+	b = append(b, s[plain:]...)
 	return append(b, '"')
+}
+
+func appendEscaped(b []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	switch {
+	case r == '"' || r == '\\':
+		return append(b, '\\', byte(r))
+	case r < 0x20 || r == 0x7f:
+		return append(b, '\\', 'u', '0', '0', digits[r>>4], digits[r&0xf])
+	}
+	return utf8.AppendRune(b, r)
 }

@@ -15,6 +15,7 @@ type writer struct {
 
 	file   *file
 	head   head
+	next   head      // where the head will be if the write in hand succeeds; here to spare an allocation
 	born   time.Time // of the current file, by its header
 	fresh  bool      // the current file holds records besides the log's own lines
 	buf    []byte
@@ -55,10 +56,11 @@ func newWriter(o *Options, f *file, h head) *writer {
 
 // write appends the lines that are due and those of the batch with one write, all or none of them.
 func (w *writer) write(batch []*entry) error {
-	next, now := w.head, w.opts.Clock()
-	buf := w.due(w.buf[:0], &next, now)
+	w.next = w.head
+	now := w.opts.Clock()
+	buf := w.due(w.buf[:0], &w.next, now)
 	for _, e := range batch {
-		buf = next.appendLine(buf, e.body)
+		buf = w.next.appendLine(buf, e.body)
 	}
 	if len(buf) == 0 {
 		return nil
@@ -69,7 +71,7 @@ func (w *writer) write(batch []*entry) error {
 		w.fail(err, now, len(batch))
 		return err
 	}
-	w.head, w.notes = next, nil
+	w.head, w.notes = w.next, nil
 	w.fresh = w.fresh || len(batch) > 0
 	w.recover(now)
 	if w.opts.Sync == SyncInterval && w.unsynced.IsZero() {
