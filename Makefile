@@ -6,8 +6,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 
 # Debian packages: a C compiler because PKCS#11 modules are loaded through cgo.
-DEMO_PACKAGES := gcc libc6-dev softhsm2
-TEST_PACKAGES := $(DEMO_PACKAGES) curl
+DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
+TEST_PACKAGES := $(DEMO_PACKAGES)
 
 .DEFAULT_GOAL := help
 
