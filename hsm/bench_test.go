@@ -3,6 +3,7 @@ package hsm_test
 import (
 	"crypto"
 	"crypto/sha256"
+	"fmt"
 	"testing"
 
 	"github.com/ThalesGroup/crypto11"
@@ -67,4 +68,22 @@ func run(b *testing.B, key crypto.Signer, typ hsm.KeyType) {
 			}
 		})
 	})
+}
+
+// BenchmarkRefresh is what an owner pays at every interval with session copies, with 200 objects on the token.
+func BenchmarkRefresh(b *testing.B) {
+	token, _ := open(b, withCopies)
+	for i := range 100 {
+		key := generate(b, token, fmt.Sprint("key ", i), hsm.P256)
+		if i == 0 {
+			if err := key.Prove(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for b.Loop() {
+		if err := token.Refresh(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

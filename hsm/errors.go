@@ -140,6 +140,11 @@ var harmless = []uint{
 	pkcs11.CKR_SESSION_COUNT,
 }
 
+// fatal are the kinds that leave the process without a token to sign with, whatever the module answered.
+var fatal = []error{
+	ErrModule, ErrTokenNotFound, ErrTokenGone, ErrClosed, ErrSignature, ErrPINIncorrect, ErrPINLocked, ErrPINNotInitialized,
+}
+
 // IsFatal says whether the process that hosts the token has to end and another take its place: the module or the token
 // failed, and a session, a login or a handle of this process can't be relied on any more. It is false for what only
 // concerns one request or one key, and for nil.
@@ -147,7 +152,7 @@ func IsFatal(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, kind := range []error{ErrModule, ErrTokenGone, ErrClosed, ErrSignature, ErrPINIncorrect, ErrPINLocked} {
+	for _, kind := range fatal {
 		if errors.Is(err, kind) {
 			return true
 		}

@@ -158,6 +158,7 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 
 // discard destroys what a failed generation left. vacant has seen to it that nothing else has the ID.
 func (t *Token) discard(id []byte) error {
+	t.seen.Store(false) // it may have been the only key
 	return t.sessions.with(context.Background(), func(s session) error {
 		return s.destroyAll(append(named("", id), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)))
 	})

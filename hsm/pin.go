@@ -4,20 +4,21 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"unsafe"
 )
 
 const redacted = "[redacted]"
 
 // PIN holds a token's PIN. However it is printed, logged or encoded, it shows "[redacted]".
 //
-// The bytes sit behind a pointer because fmt doesn't call methods on what it finds in unexported fields of other
-// structs: there it would print a slice, but of a pointer only the address.
-type PIN struct{ secret *[]byte }
+// The bytes sit behind a function because fmt doesn't call methods on what it finds in unexported fields of other
+// structs: there it prints a slice, and with some verbs what a pointer leads to, but of a function only the address.
+type PIN struct{ secret func() *[]byte }
 
 // NewPIN takes a copy of pin; the caller should clear its own.
 func NewPIN(pin []byte) *PIN {
 	secret := bytes.Clone(pin)
-	return &PIN{secret: &secret}
+	return &PIN{secret: func() *[]byte { return &secret }}
 }
 
 // Reveal gives a copy of the PIN, for handing it on to another process. The caller clears it after use.
@@ -25,7 +26,7 @@ func (p *PIN) Reveal() []byte {
 	if p.empty() {
 		return nil
 	}
-	return bytes.Clone(*p.secret)
+	return bytes.Clone(*p.secret())
 }
 
 // Zero overwrites the PIN. It is empty from then on.
@@ -33,11 +34,16 @@ func (p *PIN) Zero() {
 	if p.empty() {
 		return
 	}
-	clear(*p.secret)
-	*p.secret = nil
+	secret := p.secret()
+	clear(*secret)
+	*secret = nil
 }
 
-func (p *PIN) empty() bool { return p == nil || p.secret == nil || len(*p.secret) == 0 }
+// view lends the PIN as a string without leaving a copy of it in Go's memory, where nobody could clear it. The copy that
+// miekg/pkcs11 makes for the module is out of reach.
+func (p *PIN) view() string { return unsafe.String(unsafe.SliceData(*p.secret()), len(*p.secret())) }
+
+func (p *PIN) empty() bool { return p == nil || p.secret == nil || len(*p.secret()) == 0 }
 
 // String gives "[redacted]".
 func (PIN) String() string { return redacted }

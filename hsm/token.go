@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/miekg/pkcs11"
 )
@@ -111,9 +110,6 @@ func loginError(slot slot, err error) error {
 	}
 	return err
 }
-
-// view lends the PIN as a string without leaving a copy of it in Go's memory, where nobody could clear it.
-func (p *PIN) view() string { return unsafe.String(&(*p.secret)[0], len(*p.secret)) }
 
 // Info describes the token as it was when it was opened.
 func (t *Token) Info() TokenInfo { return t.slot.info }

@@ -1,0 +1,171 @@
+package hsm_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/test/softhsm"
+	"github.com/assertd/assertd/test/softhsm/faulty"
+	"github.com/miekg/pkcs11"
+)
+
+func TestGeneratedKeyIsHeldAsItMustBe(t *testing.T) {
+	token, _ := open(t)
+	want := hsm.Custody{
+		Extractable: hsm.False, Sensitive: hsm.True, NeverExtractable: hsm.True, AlwaysSensitive: hsm.True,
+		Private: hsm.True, Sign: hsm.True, Decrypt: hsm.False, Unwrap: hsm.False, Derive: hsm.False,
+		SignRecover: hsm.False, AlwaysAuthenticate: hsm.False, Local: hsm.True,
+	}
+	for _, typ := range []hsm.KeyType{hsm.P256, hsm.RSA2048, hsm.Ed25519} {
+		key := generate(t, token, string(typ), typ)
+		if got := key.Custody(); got != want {
+			t.Errorf("%s is held as %+v, want %+v", typ, got, want)
+		}
+		found, err := token.Find(hsm.Selector{Label: string(typ), ID: key.ID()})
+		if err != nil || found.Problem() != nil || len(key.ID()) != 16 {
+			t.Errorf("%s is found as %v with ID %x (%v)", typ, found, key.ID(), err)
+		}
+	}
+	given, err := token.Generate(hsm.Spec{Label: "given", ID: []byte{1, 2}, Type: hsm.P256})
+	if err != nil || !bytes.Equal(given.ID(), []byte{1, 2}) {
+		t.Errorf("a key with a given ID: %v (%v)", given, err)
+	}
+}
+
+func TestGenerateRefuses(t *testing.T) {
+	token, _ := open(t)
+	first := generate(t, token, "first", hsm.P256)
+	for name, test := range map[string]struct {
+		spec hsm.Spec
+		kind error
+		says string
+	}{
+		"no label":    {hsm.Spec{Type: hsm.P256}, nil, "give a label"},
+		"no type":     {hsm.Spec{Label: "x"}, nil, "one of the types"},
+		"RSA-1024":    {hsm.Spec{Label: "x", Type: "RSA-1024"}, nil, "one of the types"},
+		"label taken": {hsm.Spec{Label: "first", Type: hsm.P256}, hsm.ErrKeyExists, `"first"`},
+		"ID taken":    {hsm.Spec{Label: "x", ID: first.ID(), Type: hsm.P256}, hsm.ErrKeyExists, "ID"},
+	} {
+		key, err := token.Generate(test.spec)
+		if key != nil || err == nil || test.kind != nil && !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v, %v", name, key, err)
+		}
+	}
+	if err := first.Prove(t.Context()); err != nil {
+		t.Errorf("the first key after all this: %v", err)
+	}
+}
+
+// A key pair that fails its proof doesn't stay on the token.
+func TestFailedGenerationLeavesNothing(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	for name, value := range module.Environment() {
+		t.Setenv(name, value)
+	}
+	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	for name, test := range map[string]struct {
+		function string
+		fault    faulty.Fault
+		kind     error
+	}{
+		"bad signature": {"C_Sign", faulty.Fault{Action: faulty.Corrupt}, hsm.ErrSignature},
+		"no mechanism":  {"C_SignInit", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_MECHANISM_INVALID}, nil},
+	} {
+		for _, typ := range []hsm.KeyType{hsm.P256, hsm.Ed25519} {
+			module.Set(t, test.function, test.fault)
+			key, err := token.Generate(hsm.Spec{Label: "key", Type: typ})
+			module.Clear(t, test.function)
+			if key != nil || err == nil || test.kind != nil && !errors.Is(err, test.kind) {
+				t.Errorf("%s, %s: %v, %v", name, typ, key, err)
+			}
+			if keys, err := token.Keys(); err != nil || len(keys) != 0 {
+				t.Errorf("%s, %s: %v is left (%v)", name, typ, keys, err)
+			}
+		}
+	}
+	generate(t, token, "key", hsm.P256) // its label is free again
+}
+
+func TestCertificates(t *testing.T) {
+	token, _ := open(t)
+	key, other := generate(t, token, "key", hsm.P256), generate(t, token, "other", hsm.Ed25519)
+	first, second := certify(t, key, 1), certify(t, key, 2)
+	for _, certificate := range []*x509.Certificate{first, second} {
+		if err := token.StoreCertificate(key, certificate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := token.Certificates()
+	if err != nil || len(found) != 1 || !found[0].Certificate.Equal(second) || !bytes.Equal(found[0].ID, key.ID()) {
+		t.Errorf("found %v (%v), want the second certificate alone", found, err)
+	}
+	if err := token.StoreCertificate(other, first); err == nil || !strings.Contains(err.Error(), "isn't for key") {
+		t.Errorf("a certificate for another key: %v", err)
+	}
+	if err := token.Destroy(key); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := token.Certificates(); err != nil || len(found) != 0 {
+		t.Errorf("%v is left of a destroyed key (%v)", found, err)
+	}
+}
+
+// A public half can also come from a certificate.
+func TestPublicHalfFromCertificate(t *testing.T) {
+	token, soft := open(t)
+	key := generate(t, token, "key", hsm.P256)
+	if err := token.StoreCertificate(key, certify(t, key, 1)); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, token, soft, func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) { destroyPublic(t, ctx, session, key.ID()) })
+	found, err := token.Find(hsm.Selector{Label: "key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found.Prove(t.Context()); err != nil {
+		t.Errorf("a key whose public half is in a certificate: %v", err)
+	}
+}
+
+// certify makes a certificate for the key, issued by another one.
+func certify(t *testing.T, key *hsm.Key, serial int64) *x509.Certificate {
+	t.Helper()
+	issuer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "assertd test"},
+		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+func TestParseKeyType(t *testing.T) {
+	for _, typ := range hsm.KeyTypes() {
+		if got, err := hsm.ParseKeyType(strings.ToLower(string(typ))); err != nil || got != typ {
+			t.Errorf("%s came back as %s (%v)", typ, got, err)
+		}
+	}
+	if typ, err := hsm.ParseKeyType("RSA-1024"); err == nil {
+		t.Errorf("RSA-1024 was taken for %s", typ)
+	}
+}
