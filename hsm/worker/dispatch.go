@@ -145,6 +145,7 @@ func (p *Pool) retire(w *worker, cause error, kind EventKind) {
 	if kind != "" {
 		p.event(kind, w.slot, w.pid, cause)
 	}
+	w.slot.state, w.slot.since, w.slot.lastErr = StateWaiting, time.Now(), cause
 	w.token.ready = slices.DeleteFunc(w.token.ready, func(other *worker) bool { return other == w })
 	if len(w.token.ready) == 0 {
 		w.token.deserted = time.Now()

@@ -22,7 +22,8 @@ func (p *Pool) add(w *worker, keys []KeyInfo) {
 	t.failures, t.lastErr, t.refused = 0, nil, false
 	s.worker = w
 	s.started++
-	s.state, s.since = StateReady, time.Now()
+	w.since = time.Now()
+	s.state, s.since = StateReady, w.since
 	p.event(EventReady, s, w.pid, nil)
 	p.setKeys(t, keys)
 	for {
@@ -90,16 +91,15 @@ func (p *Pool) replace(waiting []*call) {
 	}
 }
 
-// left notes that a slot's worker has ended. It returns how many in a row ended without having answered anything.
+// left notes that a slot's worker has ended. It returns how many in a row ended soon and without having answered anything.
 func (p *Pool) left(s *slot, w *worker, cause error) int {
 	p.mu.Lock()
 	defer p.unlock()
 	s.idle++
-	if w.served {
+	if w.served || time.Since(w.since) > longestPause {
 		s.idle = 0
 	}
 	s.worker, s.lastErr = nil, cause
-	s.state, s.since = StateWaiting, time.Now()
 	if !p.stopped {
 		p.event(EventExit, s, w.pid, cause)
 	}

@@ -28,7 +28,7 @@ type slot struct {
 	state   State
 	since   time.Time
 	started int // processes that became ready
-	idle    int // of those, the last that ended without having answered anything
+	idle    int // of those, the last that ended soon and without having answered anything
 	lastErr error
 	worker  *worker
 }

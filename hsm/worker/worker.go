@@ -25,9 +25,10 @@ type worker struct {
 	// The pool's lock guards the rest.
 	inFlight map[uint32]attempt
 	nextID   uint32
-	gone     bool  // it gets nothing any more; what it had was given to others
-	slow     bool  // it has had something for longer than a healthy worker takes
-	served   bool  // it has answered
+	gone     bool // it gets nothing any more; what it had was given to others
+	slow     bool // it has had something for longer than a healthy worker takes
+	served   bool // it has answered
+	since    time.Time
 	cause    error // why it is gone
 }
 
