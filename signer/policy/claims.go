@@ -83,9 +83,9 @@ func (r *rule) checkRequired(name string, claims map[string]any) *Refusal {
 	return refuse(ClaimRequired, "grant %q requires claim %q; send it: %s", r.Name, name, allowed.describe())
 }
 
-func (r *rule) checkClaims(claims map[string]any) *Refusal {
-	for _, name := range sortedNames(claims) {
-		if refusal := r.checkClaim(name, claims[name]); refusal != nil {
+func (r *rule) checkClaims(ask *asked) *Refusal {
+	for _, name := range ask.names {
+		if refusal := r.checkClaim(name, ask.claims[name]); refusal != nil {
 			return refusal
 		}
 	}
@@ -129,9 +129,15 @@ func (a *allowedValues) describe() string {
 	return "allowed values are " + enumerate(formatValues(a.list))
 }
 
+// sortedNames gives an order, so that of several refusals it is always the same one that is reported.
 func sortedNames[V any](m map[string]V) []string {
 	if len(m) == 0 {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(m))
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }

@@ -9,6 +9,7 @@ import (
 type asked struct {
 	grant    string
 	audience string
+	names    []string       // of the claims, in the order in which they are checked
 	claims   map[string]any // copied from the caller's
 	lifetime time.Duration
 }
@@ -57,9 +58,10 @@ func decide(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
 
 // readRequest refuses what no grant could allow. What it returns is as much of the request as can be looked at even then.
 func readRequest(req *Request) (asked, *Refusal) {
-	claims, malformed := normalizeClaims(req.Claims)
-	ask := asked{grant: req.Grant, audience: req.Audience, claims: claims, lifetime: req.Lifetime}
-	return ask, cmp.Or(checkReserved(req), malformed, checkAudienceForm(req), checkLifetimeForm(req))
+	names := sortedNames(req.Claims)
+	claims, malformed := normalizeClaims(names, req.Claims)
+	ask := asked{grant: req.Grant, audience: req.Audience, names: names, claims: claims, lifetime: req.Lifetime}
+	return ask, cmp.Or(checkReserved(names), malformed, checkAudienceForm(req), checkLifetimeForm(req))
 }
 
 // candidate is a rule that may answer a request.
@@ -130,7 +132,7 @@ func (c candidate) consider(ask *asked) (Grant, miss) {
 	if refusal != nil {
 		return Grant{}, miss{c, stepAudience, refusal}
 	}
-	if refusal := c.rule.checkClaims(ask.claims); refusal != nil {
+	if refusal := c.rule.checkClaims(ask); refusal != nil {
 		return Grant{}, miss{c, stepClaims, refusal}
 	}
 	if refusal := c.rule.checkRequirements(ask.claims); refusal != nil {

@@ -16,7 +16,7 @@ var formChecks = []struct {
 }{
 	{
 		name:  "claim names",
-		check: checkReserved,
+		check: func(req *Request) *Refusal { return checkReserved(sortedNames(req.Claims)) },
 		want:  "none of " + strings.Join(registered, ", "),
 		have:  func(req *Request) string { return enumerate(sortedNames(req.Claims)) },
 	},
@@ -40,8 +40,8 @@ var formChecks = []struct {
 	},
 }
 
-func checkReserved(req *Request) *Refusal {
-	for _, name := range sortedNames(req.Claims) {
+func checkReserved(names []string) *Refusal {
+	for _, name := range names {
 		if isRegistered(name) {
 			return refuse(ClaimReserved, "claim %s is set by assertd alone, and no other spelling of it is taken; leave it out", clip(name))
 		}
@@ -50,18 +50,18 @@ func checkReserved(req *Request) *Refusal {
 }
 
 func checkClaimForm(req *Request) *Refusal {
-	_, refusal := normalizeClaims(req.Claims)
+	_, refusal := normalizeClaims(sortedNames(req.Claims), req.Claims)
 	return refusal
 }
 
 // normalizeClaims copies what claims can be normalized, and refuses the first that can't.
-func normalizeClaims(claims map[string]any) (map[string]any, *Refusal) {
+func normalizeClaims(names []string, claims map[string]any) (map[string]any, *Refusal) {
 	if len(claims) == 0 {
 		return nil, nil
 	}
 	normal := make(map[string]any, len(claims))
 	var first *Refusal
-	for _, name := range sortedNames(claims) {
+	for _, name := range names {
 		value, err := normalize(claims[name], MaxDepth)
 		switch {
 		case err == nil:

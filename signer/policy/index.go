@@ -28,24 +28,30 @@ func newIndex(clients []*client) index {
 
 // find returns the clients whose selectors hold for the caller, in the order of the configuration.
 func (x *index) find(caller *Caller) []*client {
-	var room [selectorCount + 16]key // enough for most callers without an allocation
-	keys := room[:0]
+	var found []*client
 	for i := range selectors {
 		if x.used[i] {
-			keys = selectors[i].keys(caller, keys)
+			found = x.findBy(&selectors[i], caller, found)
 		}
 	}
-	var found []*client
-	for _, k := range keys {
+	// A caller that has a group twice finds a client twice.
+	slices.SortFunc(found, func(a, b *client) int { return a.place - b.place })
+	return slices.Compact(found)
+}
+
+// findBy adds those that are listed under one selector.
+func (x *index) findBy(s *selector, caller *Caller, found []*client) []*client {
+	for n := 0; ; n++ {
+		k, ok := s.look(caller, n)
+		if !ok {
+			return found
+		}
 		for _, c := range x.clients[k] {
 			if c.Match.holds(caller) {
 				found = append(found, c)
 			}
 		}
 	}
-	// A caller that has a group twice finds a client twice.
-	slices.SortFunc(found, func(a, b *client) int { return a.place - b.place })
-	return slices.Compact(found)
 }
 
 func (m *Match) keys() []key {

@@ -2,6 +2,10 @@ package policy
 
 import (
 	"errors"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -222,5 +226,38 @@ func TestWants(t *testing.T) {
 func TestZeroGrantsAreNotValid(t *testing.T) {
 	if (Grant{}).Valid() || (RawGrant{}).Valid() {
 		t.Error("a grant that nobody decided is valid")
+	}
+}
+
+// The package decides; it can't look anything up, not even the time.
+func TestThePackageIsPure(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pure := []string{"cmp", "encoding/hex", "encoding/json", "errors", "fmt", "io", "maps", "math", "path", "slices", "strconv", "strings",
+		"text/tabwriter", "time", "unicode", "unicode/utf8"}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, source, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range parsed.Imports {
+			if !slices.Contains(pure, strings.Trim(spec.Path.Value, `"`)) {
+				t.Errorf("%s imports %s", file, spec.Path.Value)
+			}
+		}
+		for _, impure := range []string{"time.Now", "time.Since", "time.After", "go func"} {
+			if strings.Contains(string(source), impure) {
+				t.Errorf("%s uses %s", file, impure)
+			}
+		}
 	}
 }

@@ -13,10 +13,10 @@ type selector struct {
 	given func(*Match) bool
 	holds func(*Match, *Caller) bool
 
-	key  func(*Match) key             // under which a client is found
-	keys func(*Caller, []key) []key   // appends those under which the caller looks
-	want func(*Match) string          // for people
-	have func(*Match, *Caller) string // for people
+	key  func(*Match) key               // under which a client is found
+	look func(*Caller, int) (key, bool) // the nth key under which the caller looks, until there is none
+	want func(*Match) string            // for people
+	have func(*Match, *Caller) string   // for people
 }
 
 // key is one value of one selector.
@@ -55,7 +55,7 @@ var selectors = [selectorCount]selector{
 		given: func(m *Match) bool { return m.UID != nil },
 		holds: func(m *Match, c *Caller) bool { return *m.UID == c.UID },
 		key:   func(m *Match) key { return key{selector: byUID, id: *m.UID} },
-		keys:  func(c *Caller, keys []key) []key { return append(keys, key{selector: byUID, id: c.UID}) },
+		look:  func(c *Caller, n int) (key, bool) { return key{selector: byUID, id: c.UID}, n == 0 },
 		want:  func(m *Match) string { return formatID(*m.UID) },
 		have:  func(_ *Match, c *Caller) string { return formatID(c.UID) },
 	},
@@ -64,7 +64,7 @@ var selectors = [selectorCount]selector{
 		given: func(m *Match) bool { return m.GID != nil },
 		holds: func(m *Match, c *Caller) bool { return *m.GID == c.GID || slices.Contains(c.Groups, *m.GID) },
 		key:   func(m *Match) key { return key{selector: byGID, id: *m.GID} },
-		keys:  groupKeys,
+		look:  lookByGroup,
 		want:  func(m *Match) string { return formatID(*m.GID) },
 		have:  formatGroups,
 	},
@@ -77,23 +77,22 @@ func textSelector(place int, name string, want func(*Match) string, have func(*C
 		given: func(m *Match) bool { return want(m) != "" },
 		holds: func(m *Match, c *Caller) bool { return want(m) == have(c) },
 		key:   func(m *Match) key { return key{selector: place, text: want(m)} },
-		keys: func(c *Caller, keys []key) []key {
-			if text := have(c); text != "" {
-				keys = append(keys, key{selector: place, text: text})
-			}
-			return keys
+		look: func(c *Caller, n int) (key, bool) {
+			return key{selector: place, text: have(c)}, n == 0 && have(c) != ""
 		},
 		want: want,
 		have: func(_ *Match, c *Caller) string { return have(c) },
 	}
 }
 
-func groupKeys(c *Caller, keys []key) []key {
-	keys = append(keys, key{selector: byGID, id: c.GID})
-	for _, group := range c.Groups {
-		keys = append(keys, key{selector: byGID, id: group})
+func lookByGroup(c *Caller, n int) (key, bool) {
+	switch {
+	case n == 0:
+		return key{selector: byGID, id: c.GID}, true
+	case n <= len(c.Groups):
+		return key{selector: byGID, id: c.Groups[n-1]}, true
 	}
-	return keys
+	return key{}, false
 }
 
 func formatID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
