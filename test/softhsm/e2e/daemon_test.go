@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// daemon is a daemon that a script has running.
+type daemon struct {
+	process *exec.Cmd
+	ended   chan error
+}
+
+// daemons are the running daemons of one script by name.
+type daemons map[string]*daemon
+
+type daemonsKey struct{}
+
+func running(ts *testscript.TestScript) daemons {
+	return ts.Value(daemonsKey{}).(daemons)
+}
+
+var signals = map[string]syscall.Signal{
+	"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
+}
+
+// start starts a daemon in the background; what it prints goes to NAME.out and
+// NAME.log:
+//
+//	start NAME COMMAND [ARG ...]
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME COMMAND [ARG ...]")
+	}
+	name := args[0]
+	path, err := exec.LookPath(args[1])
+	if err != nil {
+		path = binaries + "/" + args[1]
+	}
+	d := &daemon{process: exec.Command(path, args[2:]...), ended: make(chan error, 1)}
+	d.process.Dir = ts.MkAbs(".")
+	d.process.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
+	d.process.Stdout = create(ts, name+".out")
+	d.process.Stderr = create(ts, name+".log")
+	ts.Check(d.process.Start())
+	go func() { d.ended <- d.process.Wait() }()
+	running(ts)[name] = d
+}
+
+func create(ts *testscript.TestScript, name string) *os.File {
+	file, err := os.Create(ts.MkAbs(name))
+	ts.Check(err)
+	ts.Defer(func() { file.Close() })
+	return file
+}
+
+// signal sends a running daemon a signal:
+//
+//	signal NAME HUP|TERM|INT|KILL
+func signal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || running(ts)[args[0]] == nil {
+		ts.Fatalf("usage: signal NAME HUP|TERM|INT|KILL")
+	}
+	ts.Check(running(ts)[args[0]].process.Process.Signal(signals[args[1]]))
+}
+
+// terminate ends a daemon with SIGTERM, or waits for one that was killed; it must
+// end well, with ! badly:
+//
+//	[!] terminate NAME
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || running(ts)[args[0]] == nil {
+		ts.Fatalf("usage: terminate NAME")
+	}
+	d := running(ts)[args[0]]
+	_ = d.process.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-d.ended:
+		delete(running(ts), args[0])
+		if (err != nil) != neg {
+			ts.Fatalf("%s ended with %v", args[0], err)
+		}
+	case <-time.After(20 * time.Second):
+		ts.Fatalf("%s did not end after SIGTERM", args[0])
+	}
+}
+
+// end kills what a failed script left running.
+func (all daemons) end() {
+	for _, d := range all {
+		_ = d.process.Process.Kill()
+		<-d.ended
+	}
+}

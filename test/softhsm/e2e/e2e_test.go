@@ -1,0 +1,157 @@
+// Package e2e drives the built binaries as their users do: each script under
+// testdata is a session at a terminal, with real processes, sockets and a
+// SoftHSM token.
+package e2e
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var binaries string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "assertd-e2e-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range []string{"assertd", "assertctl"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), "github.com/assertd/assertd/cmd/"+name)
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			panic("build " + name + ": " + err.Error())
+		}
+	}
+	binaries = dir
+	return m.Run()
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await":     await,
+			"start":     start,
+			"signal":    signal,
+			"terminate": terminate,
+			"replace":   replace,
+			"lines":     lines,
+			"retry":     retry,
+		},
+		RequireExplicitExec: true,
+		Deadline:            deadline(t),
+	})
+}
+
+func deadline(t *testing.T) time.Time {
+	if d, ok := t.Deadline(); ok {
+		return d.Add(-5 * time.Second)
+	}
+	return time.Now().Add(5 * time.Minute)
+}
+
+func setup(env *testscript.Env) error {
+	all := daemons{}
+	env.Values[daemonsKey{}] = all
+	env.Defer(all.end)
+	env.Setenv("PATH", binaries+string(os.PathListSeparator)+env.Getenv("PATH"))
+	env.Setenv("ASSERTD_SOCKET", "dev/assertd.sock")
+	return nil
+}
+
+// await waits until the daemon at a socket is ready to sign:
+//
+//	await SOCKET
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await SOCKET")
+	}
+	socket := ts.MkAbs(args[0])
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		response, err := client.Get("http://assertd/v1/ready")
+		if err != nil {
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("%s: no daemon became ready", socket)
+}
+
+// replace changes text in a file, which must hold it:
+//
+//	replace FILE OLD NEW
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace FILE OLD NEW")
+	}
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], `\n`, "\n")
+	}
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o600))
+}
+
+// lines checks how many lines of a file hold a text, waiting for them:
+//
+//	lines COUNT FILE TEXT
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: lines COUNT FILE TEXT")
+	}
+	var found int
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		found = 0
+		for line := range strings.Lines(ts.ReadFile(args[1])) {
+			if strings.Contains(line, args[2]) {
+				found++
+			}
+		}
+		if args[0] == string(rune('0'+found)) {
+			return
+		}
+	}
+	ts.Fatalf("%d lines of %s hold %q, want %s", found, args[1], args[2], args[0])
+}
+
+// retry runs a command until it succeeds, for what takes effect a moment later:
+//
+//	retry COMMAND [ARG ...]
+func retry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: retry COMMAND [ARG ...]")
+	}
+	var err error
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err = ts.Exec(args[0], args[1:]...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s: %v", strings.Join(args, " "), err)
+}
