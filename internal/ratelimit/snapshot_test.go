@@ -176,7 +176,8 @@ func FuzzRestore(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add([]byte(`{"version":1,"written":"2026-03-01T12:00:00Z","windows":[]}`))
-	f.Add([]byte(`{"version":1,"written":"9999-03-01T12:00:00Z","windows":[{"budget":"b","per_ns":60000000000,"runs":[{"first_age_ns":9,"last_age_ns":1,"count":7}]}]}`))
+	f.Add([]byte(`{"version":1,"written":"9999-03-01T12:00:00Z","windows":[
+		{"budget":"b","per_ns":60000000000,"runs":[{"first_age_ns":9,"last_age_ns":1,"count":7}]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := mustNew(t, daily)
 		if err := l.Restore(epoch, data); err != nil {

@@ -63,7 +63,8 @@ func (m Match) clone() Match {
 
 func checkMatch(m *Match, report reporter) {
 	if len(m.keys()) == 0 {
-		report.problem("match", "it has no selector and would match nobody; give at least one, such as uid or unit, or bind a listener to the client")
+		report.problem("match", "it has no selector and would match nobody; "+
+			"give at least one, such as uid or unit, or bind a listener to the client")
 	}
 	if m.Executable != "" && (!path.IsAbs(m.Executable) || path.Clean(m.Executable) != m.Executable) {
 		report.problem("match.executable", "%q is not an absolute, clean path, and the kernel reports no other", m.Executable)
@@ -99,7 +100,8 @@ func compileRule(given Rule, report reporter) *rule {
 func checkRaw(r *Rule, report reporter) {
 	if len(r.Audiences) > 0 || r.NoAudience || r.DefaultLifetime != 0 || r.MaxLifetime != 0 ||
 		len(r.Allow) > 0 || len(r.Force) > 0 || len(r.Require) > 0 || len(r.Loggable) > 0 || r.Profile != "" {
-		report.problem("raw", "a grant for raw signatures has no profile, audiences, lifetime or claims; remove them or give assertions a key set and a grant of their own")
+		report.problem("raw", "a grant for raw signatures has no profile, audiences, lifetime or claims; "+
+			"remove them, or give assertions a key set and a grant of their own")
 	}
 	checkList("hashes", r.Raw.Hashes, report)
 	checkList("paddings", r.Raw.Paddings, report)
@@ -143,8 +145,8 @@ func isLifetime(d time.Duration) bool { return d >= time.Second && d%time.Second
 func checkRates(rates []Window, report reporter) {
 	periods := make(map[time.Duration]bool, len(rates))
 	for _, w := range rates {
-		if w.Limit < 1 || w.Per <= 0 || w.Burst < 0 {
-			report.problem("rate", "limit %d per %v, burst %d: limit must be at least 1, per longer than 0, burst not negative", w.Limit, w.Per, w.Burst)
+		if err := w.Check(); err != nil {
+			report.problem("rate", "limit %d per %v, burst %d: %v", w.Limit, w.Per, w.Burst, err)
 		}
 		if periods[w.Per] {
 			report.problem("rate", "two windows are per %v; keep the stricter one", w.Per)

@@ -292,8 +292,10 @@ func TestWhichGrantIsMeant(t *testing.T) {
 		{"a name that is not there", me, Request{Grant: "delete"}, GrantNotFound, []string{`no grant "delete"`, "mine/read"}},
 		{"a grant for raw signatures", me, Request{Grant: "tls"}, GrantNotFound, []string{"for assertions"}},
 		{"a name in another case", me, Request{Grant: "Write"}, GrantNotFound, nil},
-		{"the one that comes furthest explains", me, Request{Audience: "https://c.example", Claims: scope("x")}, ClaimNotAllowed, []string{`grant "other"`}},
-		{"or those that do", me, Request{Audience: "https://as.bank.example", Claims: scope("x")}, ClaimNotAllowed, []string{`grant "read"`, `grant "write"`}},
+		{"the one that comes furthest explains", me, Request{Audience: "https://c.example", Claims: scope("x")},
+			ClaimNotAllowed, []string{`grant "other"`}},
+		{"or those that do", me, Request{Audience: "https://as.bank.example", Claims: scope("x")},
+			ClaimNotAllowed, []string{`grant "read"`, `grant "write"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g, err := p.Decide(test.caller, test.req)
@@ -326,7 +328,8 @@ func TestAClientWithoutGrantsForAssertions(t *testing.T) {
 
 // A refusal tells a caller nothing of others, of other processes' identity, or of what it sent as a claim's value, and stays short.
 func TestRefusalsLeakNothing(t *testing.T) {
-	p := mine(t, with(bank(), func(r *Rule) { r.Allow = map[string]ClaimRule{"x": {Values: []any{"a"}}} }), raw("tls", "mtls", []string{"SHA-256"}, []string{"pss"}))
+	p := mine(t, with(bank(), func(r *Rule) { r.Allow = map[string]ClaimRule{"x": {Values: []any{"a"}}} }),
+		raw("tls", "mtls", []string{"SHA-256"}, []string{"pss"}))
 	long := strings.Repeat("long", 10_000)
 	claim := func(name string, value any) Request { return Request{Claims: map[string]any{name: value}} }
 	for _, req := range []Request{
@@ -418,7 +421,8 @@ func TestRawSignatures(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if !g.Valid() || g.Client() != "mine" || g.Name() != test.grant || g.Key() != test.req.Key || g.Hash() != test.req.Hash || g.Padding() != test.padding {
+			if !g.Valid() || g.Client() != "mine" || g.Name() != test.grant ||
+				g.Key() != test.req.Key || g.Hash() != test.req.Hash || g.Padding() != test.padding {
 				t.Errorf("grant %s of %s: %s %s %s", g.Name(), g.Client(), g.Key(), g.Hash(), g.Padding())
 			}
 			if g.InFlight() != DefaultInFlight || len(g.Rates()) != 0 {

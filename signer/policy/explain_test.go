@@ -61,7 +61,8 @@ func TestExplainARefusal(t *testing.T) {
 		says   []string
 	}{
 		{"a stranger still sees every client", Caller{UID: 9}, Request{}, []string{"client theirs", "client mine", "NO  uid", "refused: unknown-caller"}},
-		{"a bound listener", Caller{UID: 1000, Client: "theirs"}, Request{}, []string{"NO   bound listener  want mine  have theirs", "NO   uid             want 7", "refused: unknown-caller"}},
+		{"a bound listener", Caller{UID: 1000, Client: "theirs"}, Request{}, []string{
+			"NO   bound listener  want mine  have theirs", "NO   uid             want 7", "refused: unknown-caller"}},
 		{"a grant that is not named", me, Request{Grant: "x"}, []string{"grant bank: not the grant that the request names", "refused: grant-not-found"}},
 		{"a registered claim", me, Request{Claims: map[string]any{"iss": "x"}}, []string{"NO   claim names", "refused: claim-reserved"}},
 		{"a value that is no JSON", me, Request{Claims: map[string]any{"x": struct{}{}}}, []string{"NO   claim values", "refused: claim-not-allowed"}},

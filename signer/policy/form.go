@@ -85,7 +85,8 @@ func checkAudienceForm(req *Request) *Refusal {
 
 func checkLifetimeForm(req *Request) *Refusal {
 	if req.Lifetime != 0 && !isLifetime(req.Lifetime) {
-		return refuse(LifetimeNotAllowed, "a lifetime of %v is not possible; ask for whole seconds, at least 1, or leave it out for the grant's default", req.Lifetime)
+		return refuse(LifetimeNotAllowed, "a lifetime of %v is not possible; ask for whole seconds, at least 1, or leave it out for the grant's default",
+			req.Lifetime)
 	}
 	return nil
 }

@@ -86,7 +86,8 @@ func holdToRule(t *testing.T, g Grant, r Rule, req Request) {
 	if r.Raw != nil {
 		t.Fatal("an assertion by a grant for raw signatures")
 	}
-	if g.Key() != r.Key || g.Profile() != r.Profile || g.ClientID() != r.ClientID || g.Issuer() != r.Issuer || g.Subject() != r.Subject || g.KeyID() != r.KeyID {
+	if g.Key() != r.Key || g.Profile() != r.Profile || g.ClientID() != r.ClientID ||
+		g.Issuer() != r.Issuer || g.Subject() != r.Subject || g.KeyID() != r.KeyID {
 		t.Fatal("the caller has changed what the rule says")
 	}
 	if inList := slices.Contains(r.Audiences, g.Audience()); inList == r.NoAudience || r.NoAudience && g.Audience() != "" {
@@ -164,7 +165,9 @@ func holdScope(t *testing.T, scope any) {
 
 // FuzzNumber holds the comparison of numbers to big.Rat's, and their syntax to encoding/json's.
 func FuzzNumber(f *testing.F) {
-	for _, pair := range [][2]string{{"1", "1.0"}, {"-0", "0"}, {"1e2", "100"}, {"10e-1", "1"}, {"0.10", "1e-1"}, {"01", "1"}, {"1.", ".1"}, {"1e", "+1"}, {"--1", "1e+-1"}, {"1e999999999999", "0e1"}} {
+	for _, pair := range [][2]string{
+		{"1", "1.0"}, {"-0", "0"}, {"1e2", "100"}, {"10e-1", "1"}, {"0.10", "1e-1"}, {"01", "1"}, {"1.", ".1"}, {"1e", "+1"}, {"--1", "1e+-1"}, {"1e999999999999", "0e1"},
+	} {
 		f.Add(pair[0], pair[1])
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {

@@ -61,7 +61,13 @@ func TestRefusedConfigurations(t *testing.T) {
 		{"a rate of nothing", one(func(r *Rule) { r.Rates = []Window{{Per: time.Second}} }), "rate"},
 		{"a rate without a period", one(func(r *Rule) { r.Rates = []Window{{Limit: 1}} }), "rate"},
 		{"a negative burst", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: time.Second, Burst: -1}} }), "rate"},
-		{"two rates of one period", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: 1}, {Limit: 2, Per: 1}} }), "rate"},
+		{"a rate of too much", one(func(r *Rule) { r.Rates = []Window{{Limit: 1e9 + 1, Per: time.Second}} }), "rate"},
+		{"a period that is too short", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: time.Microsecond}} }), "rate"},
+		{"a period that is too long", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: 10_000 * time.Hour}} }), "rate"},
+		{"a bucket that never fills", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: 8760 * time.Hour, Burst: 26}} }), "rate"},
+		{"two rates of one period", one(func(r *Rule) {
+			r.Rates = []Window{{Limit: 1, Per: time.Second}, {Limit: 2, Per: time.Second}}
+		}), "rate"},
 		{"a registered claim allowed", allow("iss", ClaimRule{Any: true}), "claims"},
 		{"a registered claim in another case", allow("AUD", ClaimRule{Any: true}), "claims"},
 		{"a registered claim with a long s", allow("iſs", ClaimRule{Any: true}), "claims"},

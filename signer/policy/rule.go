@@ -65,13 +65,6 @@ type ClaimRule struct {
 	Words bool
 }
 
-// Window is a rate: at most Limit in any period of Per or, with Burst, a bucket of Burst that is refilled at Limit per Per.
-type Window struct {
-	Limit int
-	Per   time.Duration
-	Burst int // 0: none set
-}
-
 // RawRule is what a raw signature may be made with.
 type RawRule struct {
 	Hashes   []string
