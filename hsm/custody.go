@@ -61,6 +61,7 @@ func (c Custody) rules() []custodyRule {
 	return []custodyRule{
 		{"CKA_EXTRACTABLE", c.Extractable, False},
 		{"CKA_SENSITIVE", c.Sensitive, True},
+		{"CKA_PRIVATE", c.Private, True},
 		{"CKA_SIGN", c.Sign, True},
 		{"CKA_DECRYPT", c.Decrypt, False},
 		{"CKA_UNWRAP", c.Unwrap, False},
@@ -69,8 +70,8 @@ func (c Custody) rules() []custodyRule {
 	}
 }
 
-// Check refuses a key that is extractable, not sensitive, or able to do more than sign. An attribute that the token
-// doesn't tell is refused as well. The error is ErrCustody and names each offending attribute with its value.
+// Check refuses a key that is extractable, not sensitive, within reach without the PIN, or able to do more than sign. An
+// attribute that the token doesn't tell is refused as well. The error is ErrCustody and names each offending attribute with its value.
 func (c Custody) Check() error {
 	return checkFlags(c.rules())
 }
@@ -78,7 +79,6 @@ func (c Custody) Check() error {
 // checkNew is Check for a key that was generated a moment ago, of which more must hold.
 func (c Custody) checkNew() error {
 	return checkFlags(append(c.rules(),
-		custodyRule{"CKA_PRIVATE", c.Private, True},
 		custodyRule{"CKA_NEVER_EXTRACTABLE", c.NeverExtractable, True},
 		custodyRule{"CKA_ALWAYS_SENSITIVE", c.AlwaysSensitive, True},
 		custodyRule{"CKA_LOCAL", c.Local, True},

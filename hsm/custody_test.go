@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/test/softhsm"
+	"github.com/assertd/assertd/test/softhsm/faulty"
 	"github.com/miekg/pkcs11"
 )
 
 // held is how a key must be held.
 func held() hsm.Custody {
 	return hsm.Custody{
-		Extractable: hsm.False, Sensitive: hsm.True, Sign: hsm.True,
+		Extractable: hsm.False, Sensitive: hsm.True, Private: hsm.True, Sign: hsm.True,
 		Decrypt: hsm.False, Unwrap: hsm.False, Derive: hsm.False, SignRecover: hsm.False,
 	}
 }
@@ -29,6 +31,7 @@ func TestCustodyCheck(t *testing.T) {
 	for attribute, flag := range map[string]func(*hsm.Custody) *hsm.Flag{
 		"CKA_EXTRACTABLE":  func(c *hsm.Custody) *hsm.Flag { return &c.Extractable },
 		"CKA_SENSITIVE":    func(c *hsm.Custody) *hsm.Flag { return &c.Sensitive },
+		"CKA_PRIVATE":      func(c *hsm.Custody) *hsm.Flag { return &c.Private },
 		"CKA_SIGN":         func(c *hsm.Custody) *hsm.Flag { return &c.Sign },
 		"CKA_DECRYPT":      func(c *hsm.Custody) *hsm.Flag { return &c.Decrypt },
 		"CKA_UNWRAP":       func(c *hsm.Custody) *hsm.Flag { return &c.Unwrap },
@@ -73,6 +76,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 	bad := map[string]map[uint]bool{
 		"CKA_EXTRACTABLE": {pkcs11.CKA_EXTRACTABLE: true},
 		"CKA_SENSITIVE":   {pkcs11.CKA_SENSITIVE: false},
+		"CKA_PRIVATE":     {pkcs11.CKA_PRIVATE: false},
 		"CKA_DECRYPT":     {pkcs11.CKA_DECRYPT: true},
 		"CKA_UNWRAP":      {pkcs11.CKA_UNWRAP: true},
 		"CKA_DERIVE":      {pkcs11.CKA_DERIVE: true},
@@ -101,6 +105,32 @@ func TestBadKeysAreRefused(t *testing.T) {
 		if key.Public() == nil {
 			t.Errorf("the key with a bad %s has no public half, with which people would recognise it", key.Label())
 		}
+	}
+}
+
+// What a token doesn't tell isn't taken for good.
+func TestTokenThatTellsNothing(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	for name, value := range module.Environment() {
+		t.Setenv(name, value)
+	}
+	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	generate(t, token, "key", hsm.P256)
+	module.Set(t, "C_GetAttributeValue", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_ATTRIBUTE_TYPE_INVALID})
+	keys, err := token.Keys()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("listed %v (%v), want the key", keys, err)
+	}
+	for _, kind := range []error{hsm.ErrCustody, hsm.ErrUnusable} {
+		if err := keys[0].Problem(); !errors.Is(err, kind) {
+			t.Errorf("the problem is %v, want also %v", err, kind)
+		}
+	}
+	if _, err := keys[0].Sign(nil, make([]byte, 32), crypto.SHA256); !errors.Is(err, hsm.ErrCustody) {
+		t.Errorf("it signs: %v", err)
+	}
+	if _, err := token.Generate(hsm.Spec{Label: "new", Type: hsm.P256}); err == nil {
+		t.Error("a new key of which the token tells nothing was accepted")
 	}
 }
 

@@ -20,7 +20,8 @@
 //   - Tokens are selected by label and serial number, never by slot number, and must be the only ones that fit.
 //   - The PIN is tried once. It is never an argument, a variable or part of an error.
 //   - Keys are selected by label and ID; two that fit are an error.
-//   - A key that is extractable, not sensitive, able to do more than sign, or of which the token doesn't tell, is listed
+//   - A key that is extractable, not sensitive, usable without login, able to do more than sign, or of which the token
+//     does not tell, is listed
 //     with its Problem and never signs.
 //   - "Not found" is answered only by a token that was confirmed to be there.
 //   - A session on which a call failed is closed and not used again.

@@ -6,8 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	_ "crypto/sha256" // so that crypto.Hash knows SHA-256
-	_ "crypto/sha512" // and the two others
 	"encoding/asn1"
 	"math/big"
 	"slices"

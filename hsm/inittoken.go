@@ -33,8 +33,8 @@ func InitToken(modulePath, label string, soPIN, pin *PIN) (serial string, err er
 }
 
 func (m *module) initToken(label string, soPIN, pin *PIN) (string, error) {
-	if other, err := selectToken(m.Ctx, Config{Label: label}); err == nil || errors.Is(err, ErrAmbiguous) {
-		return "", fmt.Errorf("hsm: token %s is there already: choose another label", other)
+	if _, err := selectToken(m.Ctx, Config{Label: label}); err == nil || errors.Is(err, ErrAmbiguous) {
+		return "", fmt.Errorf("hsm: a token %q is there already: choose another label", label)
 	}
 	free, err := m.freeSlot()
 	if err != nil {

@@ -123,7 +123,7 @@ func (t *Token) read(s session, handle pkcs11.ObjectHandle) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{token: t, identity: identity{handle: handle}, label: trim(string(values[0])), id: values[1]}
+	k := &Key{token: t, identity: identity{handle: handle}, label: string(values[0]), id: values[1]}
 	if k.custody, err = s.custody(handle); err != nil {
 		return nil, err
 	}
