@@ -10,6 +10,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -19,11 +20,11 @@ import (
 // takes a member in any case, the last of several, and null for anything.
 type decoder struct {
 	tokens *jsontext.Decoder
+	body   bytes.Buffer // what tokens reads, without a copy
 }
 
-func newDecoder(body []byte) *decoder {
-	return &decoder{jsontext.NewDecoder(bytes.NewBuffer(body))}
-}
+// decoders are used again, since a tokenizer's tables cost more than the tokens.
+var decoders = sync.Pool{New: func() any { return &decoder{tokens: new(jsontext.Decoder)} }}
 
 // memberError is a member whose value is not what it must be.
 type memberError struct{ pointer, want string }
@@ -43,7 +44,10 @@ func (d *decoder) fault(format string, args ...any) error {
 // decodeBody reads the whole body with read and returns a problem for everything
 // that is not exactly the document that the API describes.
 func decodeBody(body []byte, read func(*decoder) error) error {
-	d := newDecoder(body)
+	d := decoders.Get().(*decoder)
+	defer decoders.Put(d)
+	d.body = *bytes.NewBuffer(body)
+	d.tokens.Reset(&d.body)
 	err := read(d)
 	if err == nil {
 		err = d.end()
