@@ -12,11 +12,13 @@ type checker struct {
 	report   *report
 	accounts *accountCache
 	bound    map[string][]int // positions of the listeners that are bound to a client
+	sockets  map[string]bool  // of all listeners
 }
 
 func check(config *Config, r *report) {
-	c := &checker{Config: config, report: r, accounts: newAccountCache(config.accounts), bound: make(map[string][]int)}
+	c := &checker{Config: config, report: r, accounts: newAccountCache(config.accounts), bound: make(map[string][]int), sockets: make(map[string]bool)}
 	for i, l := range config.Listen {
+		c.sockets[l.Socket] = true
 		if l.Client != "" {
 			c.bound[l.Client] = append(c.bound[l.Client], i)
 		}

@@ -57,7 +57,7 @@ func (c *checker) match(path string, client *Client) policy.Match {
 	path += ".match"
 	made.UID = c.either(path, "user", "uid", m.User, m.UID, c.accounts.User)
 	made.GID = c.either(path, "group", "gid", m.Group, m.GID, c.accounts.Group)
-	if m.Listener != "" && !slices.ContainsFunc(c.Listen, func(l Listener) bool { return l.Socket == m.Listener }) {
+	if m.Listener != "" && !c.sockets[m.Listener] {
 		c.fault(path+".listener", "listen has no socket %s; write one of its paths", quote(m.Listener))
 	}
 	c.bind(path, client, &made)

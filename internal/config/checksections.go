@@ -25,16 +25,16 @@ func (c *checker) listeners() {
 		if fs.FileMode(l.Mode)&0o600 != 0o600 {
 			c.fault(path+".mode", "mode %s keeps the socket's own owner out; begin it with 06, as in \"0660\"", l.Mode)
 		}
-		if l.Client != "" && !slices.Contains(names, l.Client) {
-			c.fault(path+".client", "no client is named %s; %s", quote(l.Client), didYouMean(l.Client, names))
+		if l.Client != "" && !names[l.Client] {
+			c.fault(path+".client", "no client is named %s; %s", quote(l.Client), didYouMean(l.Client, slices.Collect(maps.Keys(names))))
 		}
 	}
 }
 
-func (c *checker) clientNames() []string {
-	names := make([]string, 0, len(c.Clients))
+func (c *checker) clientNames() map[string]bool {
+	names := make(map[string]bool, len(c.Clients))
 	for _, client := range c.Clients {
-		names = append(names, client.Name)
+		names[client.Name] = true
 	}
 	return names
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"sort"
 	"strings"
 	"unicode"
 )
@@ -111,11 +112,12 @@ func indentation(line []rune) int {
 	return 0
 }
 
+// regionOf returns which region a place is in, -1 for none. The regions are in
+// the order of the file and do not overlap.
 func regionOf(p place, hidden []region) int {
-	for i, r := range hidden {
-		if !p.before(r.from) && p.before(r.to) {
-			return i
-		}
+	i := sort.Search(len(hidden), func(i int) bool { return p.before(hidden[i].to) })
+	if i < len(hidden) && !p.before(hidden[i].from) {
+		return i
 	}
 	return -1
 }

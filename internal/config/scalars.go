@@ -10,7 +10,8 @@ import (
 )
 
 // Duration is a time.Duration that is written with its unit: 90d, 24h, 1h30m,
-// 60s, 250ms. A day is 24 hours.
+// 60s, 250ms. A day is 24 hours. It is never negative and in whole
+// milliseconds.
 type Duration time.Duration
 
 // Std returns d as the standard library's type.
@@ -38,9 +39,9 @@ func trimZeroUnits(s string) string {
 	return s
 }
 
-var durationPattern = regexp.MustCompile(`^(?:([0-9]{1,6})d)?((?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:h|ms|us|m|s))*)$`)
+var durationPattern = regexp.MustCompile(`^(?:([0-9]{1,6})d)?((?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:h|ms|m|s))*)$`)
 
-// UnmarshalText reads a duration with its unit. It is never negative.
+// UnmarshalText reads a duration with its unit.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
@@ -57,6 +58,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 		if rest, err = time.ParseDuration(match[2]); err != nil {
 			return fmt.Errorf("%s is too long; the longest duration is 100000d", quote(s))
 		}
+	}
+	if rest%time.Millisecond != 0 {
+		return fmt.Errorf("%s is finer than a millisecond, the least that settings tell apart; round it", quote(s))
 	}
 	const most = 100_000 * 24 * time.Hour
 	if days > 100_000 || rest > most || time.Duration(days)*24*time.Hour+rest > most {

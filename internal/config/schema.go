@@ -11,7 +11,7 @@ import (
 
 // Patterns of settings that are text with a form of their own.
 const (
-	durationSchema = `^([0-9]+d)?([0-9]+(\.[0-9]+)?(h|ms|us|m|s))*$`
+	durationSchema = `^([0-9]+d)?([0-9]+(\.[0-9]+)?(h|ms|m|s))*$`
 	sizeSchema     = `^[0-9]+(B|KiB|MiB|GiB|TiB)$`
 	modeSchema     = `^0?[0-7]{3}$`
 )
