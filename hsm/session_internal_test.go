@@ -158,3 +158,15 @@ func TestErrorKinds(t *testing.T) {
 		t.Errorf("a vendor's code reads %q", got)
 	}
 }
+
+// The generation of a large key takes longer than the pace at which an owner asks whether the token is alive.
+func TestRefreshDoesNotWaitForGeneration(t *testing.T) {
+	token := openInternal(t, 1)
+	token.admin.Lock()
+	defer token.admin.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := token.Refresh(ctx); err != nil {
+		t.Error(err)
+	}
+}

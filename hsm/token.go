@@ -132,13 +132,16 @@ func (t *Token) Close() error {
 // A session copy outlives what it was made from: it goes on signing when its key was destroyed, and even when the whole
 // token is gone, so that Prove notices neither. With Config.SessionCopies the owner of the Token therefore calls Refresh
 // at an interval; it costs a description of the token and, once something was signed, one search (BenchmarkRefresh).
-// Copies of keys that are gone are dropped, and their next signature answers ErrKeyNotFound.
+// Copies of keys that are gone are dropped, and their next signature answers ErrKeyNotFound. While a key is generated or
+// destroyed there is no search, since an RSA key may take many seconds: the next call makes up for it.
 // Errors: ErrTokenGone, ErrClosed, or an *Error. That it succeeds isn't proof that the token can sign: Key.Prove is.
 func (t *Token) Refresh(ctx context.Context) error {
-	t.admin.RLock()
-	defer t.admin.RUnlock()
+	idle := t.admin.TryRLock()
+	if idle {
+		defer t.admin.RUnlock()
+	}
 	return t.sessions.with(ctx, func(s session) error {
-		if err := t.alive(); err != nil || t.copies.none() {
+		if err := t.alive(); err != nil || !idle || t.copies.none() {
 			return err
 		}
 		handles, err := s.find(privateKeys())
