@@ -82,9 +82,7 @@ func (s *Server) problemAnswer(err error, id string, r *http.Request) answer {
 	if errors.As(err, &method) {
 		allow = method.allow
 	}
-	problem := s.problemOf(err, id, r)
-	sent := problem.WithRetryAfter(retryAfter(problem))
-	sent.RequestID = id
+	sent := s.finished(s.problemOf(r.Context(), err, id), id)
 	body, err := json.Marshal(sent)
 	if err != nil {
 		s.opts.Logger.Error("encode a problem", "request_id", id, "error", err)
@@ -96,7 +94,7 @@ func (s *Server) problemAnswer(err error, id string, r *http.Request) answer {
 	}
 }
 
-func (s *Server) problemOf(err error, id string, r *http.Request) *Problem {
+func (s *Server) problemOf(ctx context.Context, err error, id string) *Problem {
 	var problem *Problem
 	var timeout net.Error
 	switch {
@@ -105,7 +103,7 @@ func (s *Server) problemOf(err error, id string, r *http.Request) *Problem {
 			return problem
 		}
 		s.opts.Logger.Error("a problem outside the table", "request_id", id, "code", string(problem.Code), "error", err)
-	case r.Context().Err() != nil:
+	case ctx.Err() != nil:
 		s.opts.Logger.Debug("the caller left", "request_id", id, "error", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		s.opts.Logger.Error("request timed out", "request_id", id, "error", err)
@@ -114,6 +112,32 @@ func (s *Server) problemOf(err error, id string, r *http.Request) *Problem {
 		s.opts.Logger.Error("request failed", "request_id", id, "error", err)
 	}
 	return NewProblem(CodeInternal, "")
+}
+
+// checkResults holds the problems of a batch to what a problem of its own is held
+// to, and gives each result exactly one member.
+func (s *Server) checkResults(ctx context.Context, results []BatchResult) []BatchResult {
+	id := RequestID(ctx)
+	checked := make([]BatchResult, len(results))
+	for i, r := range results {
+		switch {
+		case r.Problem == nil && r.Assertion != nil:
+			checked[i] = r
+		case r.Problem != nil && r.Assertion == nil:
+			checked[i].Problem = s.finished(s.problemOf(ctx, r.Problem, id), id)
+		default:
+			checked[i].Problem = s.finished(s.problemOf(ctx, errors.New("a result of a batch is not one thing"), id), id)
+		}
+	}
+	return checked
+}
+
+// finished returns the problem as it is sent: a copy, since a service may return
+// one value again and again.
+func (s *Server) finished(p *Problem, id string) *Problem {
+	sent := p.WithRetryAfter(retryAfter(p))
+	sent.RequestID = id
+	return sent
 }
 
 // retryAfter makes sure that every 429 and 503 says when to try again.

@@ -13,8 +13,10 @@ import (
 type conn struct {
 	*net.UnixConn
 	server   *Server
-	excess   bool // past MaxConnections: answered with overloaded, then closed
-	asked    atomic.Bool
+	excess   bool        // past MaxConnections: answered with overloaded, then closed
+	unmapped bool        // of a user whom the daemon's user namespace can't tell from others
+	asked    atomic.Bool // has made a request
+	working  atomic.Bool // a whole request was read and its answer is not yet sent
 	accepted sync.Once
 
 	mu    sync.Mutex // held while /proc is read
@@ -34,6 +36,7 @@ func newConn(s *Server, l *BoundListener, c *net.UnixConn) (*conn, error) {
 		return nil, err
 	}
 	out := &conn{UnixConn: c, server: s}
+	out.unmapped, peer.Groups = s.ids.ambiguous(peer)
 	out.known.Store(&identity{peer: peer})
 	return out, nil
 }
@@ -63,9 +66,13 @@ func (c *conn) peer() Peer {
 	}
 	next := &identity{peer: known.peer, has: known.has.union(want)}
 	next.peer.Executable, next.peer.ExecutableSHA256, next.peer.Unit, next.peer.Container = "", "", "", ""
-	if err := c.server.identifier.identify(c.UnixConn, next.has, &next.peer); err != nil {
+	err := c.server.identifier.identify(c.UnixConn, next.has, &next.peer)
+	if err != nil {
 		c.server.warnings.warn("a caller's attributes are unknown, and match nothing",
 			"uid", next.peer.UID, "pid", next.peer.PID, "listener", next.peer.Listener, "error", err)
+	}
+	if isTransient(err) {
+		next.has = known.has
 	}
 	c.known.Store(next)
 	return next.peer
@@ -108,56 +115,16 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
+// trackState learns from net/http when an answer is on the wire.
+func trackState(c net.Conn, state http.ConnState) {
+	if c, ok := c.(*conn); ok && state == http.StateIdle {
+		c.working.Store(false)
+	}
+}
+
 func connOf(r *http.Request) *conn {
 	c, _ := r.Context().Value(connKey{}).(*conn)
 	return c
-}
-
-// excessConnections is how many connections past MaxConnections are still
-// answered, with overloaded; those past them are closed at once.
-const excessConnections = 64
-
-// connSet holds the open connections.
-type connSet struct {
-	mu   sync.Mutex
-	open map[*conn]struct{}
-	most int
-}
-
-// add takes a connection in, marked where it is in excess; false if it must go.
-func (s *connSet) add(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.open) >= s.most+excessConnections {
-		return false
-	}
-	c.excess = len(s.open) >= s.most
-	s.open[c] = struct{}{}
-	return true
-}
-
-func (s *connSet) remove(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, c)
-}
-
-func (s *connSet) len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.open)
-}
-
-// closeSilent closes the connections that never made a request, for which
-// net/http's Shutdown would wait.
-func (s *connSet) closeSilent() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.open {
-		if !c.asked.Load() {
-			c.UnixConn.Close()
-		}
-	}
 }
 
 // acceptor accepts a socket's connections for net/http.

@@ -18,7 +18,7 @@ import (
 const (
 	// maxHashed is the largest program that is hashed, in bytes: reading more
 	// would let a caller occupy the daemon.
-	maxHashed = 512 << 20
+	maxHashed = 256 << 20
 	// hashCacheSize is how many programs' hashes are remembered.
 	hashCacheSize = 1024
 	// settled is the age from which a file's change time tells versions apart. A

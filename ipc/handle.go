@@ -48,7 +48,7 @@ func (s *Server) assertBatch(ctx context.Context, peer Peer, body []byte) (answe
 	if len(results) != len(req.Requests) {
 		return answer{}, errors.New("the service gave another number of results than there were requests")
 	}
-	return jsonAnswer(BatchResponse{results}, nil)
+	return jsonAnswer(BatchResponse{s.checkResults(ctx, results)}, nil)
 }
 
 func (s *Server) sign(ctx context.Context, peer Peer, body []byte) (answer, error) {
@@ -126,6 +126,8 @@ func (s *Server) admit(c *conn, r *http.Request) (route, error) {
 	switch {
 	case err != nil:
 		return route{}, err
+	case c.unmapped:
+		return matched, NewProblem(CodeUnknownCaller, "the daemon's user namespace can't tell your user or group from others; run the daemon in the host's, or map your ids")
 	case s.draining.Load() && matched.path != "/v1/health":
 		return matched, NewProblem(CodeDraining, "the daemon is stopping; connect again").WithRetryAfter(retryDraining)
 	case r.Header["Origin"] != nil:
@@ -176,6 +178,7 @@ func (s *Server) call(to route, id string, c *conn, r *http.Request) (a answer, 
 	if err != nil {
 		return answer{}, err
 	}
+	c.working.Store(true)
 	// The deadline was the body's. net/http goes on reading while the service
 	// works, to learn that the peer is gone, and would take it for that.
 	if err := c.SetReadDeadline(time.Time{}); err != nil {

@@ -43,7 +43,11 @@ func (f *fakeService) Assert(ctx context.Context, p Peer, r AssertionRequest) (A
 
 func (f *fakeService) AssertBatch(_ context.Context, _ Peer, rs []AssertionRequest) []BatchResult {
 	if f.batch == nil {
-		return make([]BatchResult, len(rs))
+		results := make([]BatchResult, len(rs))
+		for i, r := range rs {
+			results[i].Assertion = &AssertionResponse{Assertion: "a.b.c", Grant: r.Grant}
+		}
+		return results
 	}
 	return f.batch(rs)
 }
@@ -117,16 +121,23 @@ func socketDir(t testing.TB) string {
 // serve runs a server on a socket that everyone may open, until the test ends.
 func serve(t testing.TB, service Service, opts Options) *running {
 	t.Helper()
+	log := &logBook{}
+	if opts.Logger == nil {
+		opts.Logger = log
+	}
+	r := start(t, NewServer(service, opts))
+	r.log = log
+	return r
+}
+
+func start(t testing.TB, server *Server) *running {
+	t.Helper()
 	socket := filepath.Join(socketDir(t), "s")
 	l, err := Listen(Listener{Socket: socket, Mode: 0o666})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{t: t, socket: socket, log: &logBook{}, done: make(chan error, 1)}
-	if opts.Logger == nil {
-		opts.Logger = r.log
-	}
-	r.server = NewServer(service, opts)
+	r := &running{t: t, server: server, socket: socket, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() { r.done <- r.server.Serve(ctx, l) }()

@@ -37,6 +37,12 @@ func (e *UnidentifiedError) Error() string {
 // Unwrap returns ErrUnidentified and the reason.
 func (e *UnidentifiedError) Unwrap() []error { return []error{ErrUnidentified, e.Err} }
 
+// isTransient reports whether a later look may find what this one did not: the
+// daemon was short of something.
+func isTransient(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
+}
+
 // identifier looks up the attributes that the credentials don't hold.
 type identifier struct {
 	hashes *hashCache
@@ -134,10 +140,10 @@ func verifiedPath(fd int) (string, error) {
 		return "", os.NewSyscallError("fstat", err)
 	}
 	if err := unix.Lstat(path, &named); err != nil {
-		return "", fmt.Errorf("%s is not to be seen by the daemon (%w); match by hash, unit or container", path, err)
+		return "", fmt.Errorf("%q is not to be seen by the daemon (%w); match by hash, unit or container", path, err)
 	}
 	if opened.Dev != named.Dev || opened.Ino != named.Ino {
-		return "", fmt.Errorf("%s is another file for the daemon than for the process; match by hash, unit or container", path)
+		return "", fmt.Errorf("%q is another file for the daemon than for the process; match by hash, unit or container", path)
 	}
 	return path, nil
 }

@@ -195,7 +195,7 @@ func TestImpostorInAMountNamespace(t *testing.T) {
 	if got.Executable != "" || got.ExecutableSHA256 != fileHash(t, evil) {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(r.log.text(), trusted+" is another file for the daemon") {
+	if !strings.Contains(r.log.text(), trusted+`" is another file for the daemon`) {
 		t.Errorf("log: %s", r.log.text())
 	}
 }

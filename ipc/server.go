@@ -26,7 +26,8 @@ type Server struct {
 	service    Service
 	opts       Options
 	identifier identifier
-	conns      connSet
+	conns      *connSet
+	ids        idMap
 	flight     flight
 	warnings   *warnings
 	draining   atomic.Bool
@@ -39,7 +40,8 @@ func NewServer(service Service, opts Options) *Server {
 		service:    service,
 		opts:       opts,
 		identifier: identifier{hashes: newHashCache(hashCacheSize, opts.Now)},
-		conns:      connSet{open: make(map[*conn]struct{}), most: opts.MaxConnections},
+		conns:      newConnSet(opts.MaxConnections),
+		ids:        readIDMap(),
 		warnings:   &warnings{log: opts.Logger, now: opts.Now},
 	}
 }
@@ -94,6 +96,7 @@ func (s *Server) webServer(requests context.Context) *http.Server {
 		ErrorLog:                     log.New(webLog{s.opts.Logger}, "", 0),
 		BaseContext:                  func(net.Listener) context.Context { return requests },
 		ConnContext:                  connContext,
+		ConnState:                    trackState,
 	}
 }
 

@@ -17,7 +17,7 @@ func TestAnswers(t *testing.T) {
 	r := serve(t, &fakeService{ready: ReadyResponse{Ready: true}}, Options{Version: "1.2.3"})
 	for _, c := range []struct{ method, path, body, want, kind string }{
 		{"POST", "/v1/assertions", `{"grant":"g"}`, `{"assertion":"a.b.c","kid":"","alg":"","issued_at":0,"expires_at":0,"grant":"g"}`, "application/json"},
-		{"POST", "/v1/assertions/batch", `{"requests":[{},{}]}`, `{"results":[{},{}]}`, "application/json"},
+		{"POST", "/v1/assertions/batch", `{"requests":[{"grant":"g"}]}`, `{"results":[{"assertion":{"assertion":"a.b.c","kid":"","alg":"","issued_at":0,"expires_at":0,"grant":"g"}}]}`, "application/json"},
 		{"POST", "/v1/sign", `{"key":"k","hash":"none","digest":"AA=="}`, `{"signature":null,"kid":""}`, "application/json"},
 		{"GET", "/v1/keys", "", `{"keys":[]}`, "application/json"},
 		{"GET", "/v1/jwks", "", `{"keys":[]}`, "application/jwk-set+json"},
@@ -177,6 +177,27 @@ func TestPanicIsInternal(t *testing.T) {
 func TestWrongNumberOfResults(t *testing.T) {
 	r := serve(t, &fakeService{batch: func([]AssertionRequest) []BatchResult { return nil }}, Options{})
 	r.do("POST", "/v1/assertions/batch", `{"requests":[{}]}`).problem(t, CodeInternal)
+}
+
+func TestBatchResults(t *testing.T) {
+	limited := NewProblem(CodeRateLimited, "wait")
+	r := serve(t, &fakeService{batch: func([]AssertionRequest) []BatchResult {
+		return []BatchResult{{Problem: limited}, {}, {Problem: &Problem{Code: CodeDraining, Status: 200, Detail: "4711"}}}
+	}}, Options{})
+	got := r.do("POST", "/v1/assertions/batch", `{"requests":[{},{},{}]}`)
+	var batch BatchResponse
+	if err := json.Unmarshal(got.body, &batch); err != nil || len(batch.Results) != 3 {
+		t.Fatalf("%v %s", err, got.body)
+	}
+	first := batch.Results[0].Problem
+	if first.Code != CodeRateLimited || first.RetryAfterSeconds == 0 || first.RequestID != got.Header.Get("X-Request-Id") || limited.RequestID != "" {
+		t.Errorf("%+v, left as %+v", first, limited)
+	}
+	for _, result := range batch.Results[1:] {
+		if result.Problem == nil || result.Problem.Code != CodeInternal || result.Problem.Detail != "" {
+			t.Errorf("%+v", result.Problem)
+		}
+	}
 }
 
 func TestRequestIDReachesTheService(t *testing.T) {

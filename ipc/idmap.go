@@ -1,0 +1,58 @@
+package ipc
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// idMap knows the ids by which the kernel shows users and groups that have none
+// in the daemon's user namespace: all of them by the same one, usually 65534.
+// Where the namespace maps every id there is no such user.
+type idMap struct {
+	partialUIDs, partialGIDs bool
+	overflowUID, overflowGID uint32
+}
+
+// readIDMap reads the daemon's own user namespace, user_namespaces(7). What can't
+// be read counts as a partial map.
+func readIDMap() idMap {
+	return idMap{
+		partialUIDs: !mapsAll(readText("/proc/self/uid_map")),
+		partialGIDs: !mapsAll(readText("/proc/self/gid_map")),
+		overflowUID: overflowID("/proc/sys/kernel/overflowuid"),
+		overflowGID: overflowID("/proc/sys/kernel/overflowgid"),
+	}
+}
+
+func readText(file string) string {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// mapsAll reports whether a map is the initial namespace's: one line, everything.
+func mapsAll(text string) bool {
+	return slices.Equal(strings.Fields(text), []string{"0", "0", "4294967295"})
+}
+
+func overflowID(file string) uint32 {
+	id, err := strconv.ParseUint(strings.TrimSpace(readText(file)), 10, 32)
+	if err != nil {
+		return 65534
+	}
+	return uint32(id)
+}
+
+// ambiguous reports whether the peer's user or group could be any of those
+// outside the namespace, and returns its other groups without such.
+func (m idMap) ambiguous(p Peer) (bool, []uint32) {
+	groups := p.Groups
+	if m.partialGIDs {
+		groups = slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == m.overflowGID })
+	}
+	return m.partialUIDs && p.UID == m.overflowUID || m.partialGIDs && p.GID == m.overflowGID, groups
+}
