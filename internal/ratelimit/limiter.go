@@ -36,7 +36,8 @@ type Limiter struct {
 // budget is a Budget with a meter for each window, in the same order.
 type budget struct {
 	Budget
-	meters []meter
+	meters  []meter
+	retired bool // no longer configured
 }
 
 // New makes a limiter whose budgets are unspent. The error wraps [ErrInvalid] and names every budget that is wrong.
@@ -50,6 +51,9 @@ func New(budgets []Budget) (*Limiter, error) {
 
 // Configure replaces the budgets. What was spent stays spent in every window that stays, which is one of the same budget name and
 // the same Per: a reload is no way to a fresh budget. On an error, which is as that of [New], nothing changes.
+//
+// A budget that is no longer configured can be taken from until the next Configure, since requests that were decided before may
+// still need it, and is remembered for as long as anything of it is spent, in case it comes back.
 func (l *Limiter) Configure(budgets []Budget) error {
 	if err := check(budgets); err != nil {
 		return err
@@ -60,13 +64,23 @@ func (l *Limiter) Configure(budgets []Budget) error {
 	for _, given := range budgets {
 		configured[given.Name] = l.carry(given)
 	}
+	for name, b := range l.budgets {
+		if configured[name] == nil && (!b.retired || b.isSpent(l.clock.latest)) {
+			b.retired = true
+			configured[name] = b
+		}
+	}
 	l.budgets = configured
 	return nil
 }
 
+func (b *budget) isSpent(at time.Duration) bool {
+	return slices.ContainsFunc(b.meters, func(m meter) bool { return len(m.spent(at)) > 0 })
+}
+
 // carry makes the meters of a budget, with what its predecessor of the same name has spent.
 func (l *Limiter) carry(given Budget) *budget {
-	b := &budget{Budget{given.Name, slices.Clone(given.Windows)}, make([]meter, len(given.Windows))}
+	b := &budget{Budget: Budget{given.Name, slices.Clone(given.Windows)}, meters: make([]meter, len(given.Windows))}
 	old := l.budgets[given.Name]
 	for i, w := range b.Windows {
 		if j := old.find(w.Per); j < 0 {
@@ -154,7 +168,7 @@ type Left struct {
 	ResetIn   time.Duration // until all of it is there again, if nothing is taken; 0 if it is
 }
 
-// Left reports on every window of a budget, in the order given; nothing for a name without a budget.
+// Left reports on every window of a budget, in the order given; nothing for a name without one.
 func (l *Limiter) Left(now time.Time, name string) []Left {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -194,18 +194,36 @@ func TestConfigureKeepsWhatWasSpent(t *testing.T) {
 	}
 }
 
-func TestConfigureForgetsWhatIsGoneAndKeepsAllOnError(t *testing.T) {
+func TestConfigureChangesNothingOnError(t *testing.T) {
 	l := mustNew(t, Budget{"b", []Window{{Limit: 1, Per: time.Minute}}})
 	mustTake(t, l, epoch, 1, "b")
 	if err := l.Configure([]Budget{{"b", []Window{{}}}}); err == nil {
 		t.Fatal("a bad configuration was taken")
 	}
 	mustExceed(t, l, epoch, 1, "b")
-	if err := l.Configure(nil); err != nil {
-		t.Fatal(err)
+}
+
+func TestARemovedBudget(t *testing.T) {
+	b := Budget{"b", []Window{{Limit: 2, Per: time.Minute}}}
+	configure := func(l *Limiter, budgets ...Budget) {
+		t.Helper()
+		if err := l.Configure(budgets); err != nil {
+			t.Fatal(err)
+		}
 	}
+	l := mustNew(t, b)
+	configure(l)
+	mustTake(t, l, epoch, 1, "b") // by a request that was decided before
+	configure(l)
+	configure(l, b)
+	if left := l.Left(epoch, "b"); left[0].Remaining != 1 {
+		t.Errorf("coming back gave it a fresh budget: %+v", left)
+	}
+	configure(l)
+	l.Left(epoch.Add(time.Minute), "b")
+	configure(l)
 	if err := l.Take(epoch, 1, "b"); !errors.Is(err, ErrUnknown) {
-		t.Errorf("a removed budget gives: %v", err)
+		t.Errorf("with nothing spent it is kept for ever: %v", err)
 	}
 }
 
