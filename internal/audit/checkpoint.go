@@ -33,6 +33,18 @@ func (c Checkpoint) sign(ctx context.Context, key Key) ([]byte, error) {
 	return note.Sign(&note.Note{Text: c.text()}, signer)
 }
 
+// check holds a signature against the public key before it is written: a bad one in the log could never be mended.
+func (c Checkpoint) check(msg []byte, key Key) error {
+	v, err := NewVerifier(c.Origin, key.Public)
+	if err != nil {
+		return err
+	}
+	if _, signed, err := OpenCheckpoint(msg, []note.Verifier{v}); err != nil || !signed {
+		return fmt.Errorf("%w: its signature does not verify with its public key", ErrKey)
+	}
+	return nil
+}
+
 // parseCheckpointText reads the first three lines of a checkpoint; extension lines are allowed and say nothing here.
 func parseCheckpointText(text string) (Checkpoint, error) {
 	lines := strings.SplitN(text, "\n", 4)

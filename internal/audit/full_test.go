@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -78,18 +80,45 @@ func load(t *testing.T, l *runningLog, full error) (acknowledged []string, refus
 	return acknowledged, refusals.Load()
 }
 
+// limited runs the test in a process of its own, because a limit on the size of files would hit those of the test runner too.
+// It returns false in that process.
+func limited(t *testing.T) bool {
+	t.Helper()
+	const child = "AUDIT_TEST_LIMITED"
+	if os.Getenv(child) == t.Name() {
+		signal.Ignore(unix.SIGXFSZ)
+		return false
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), child+"="+t.Name())
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+		t.Errorf("in its own process: %v", err)
+	}
+	return true
+}
+
+// limit sets the largest size of files, 0 for what it was.
+func limit(t *testing.T, size uint64) {
+	t.Helper()
+	var l unix.Rlimit
+	check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &l))
+	if l.Cur = size; size == 0 {
+		l.Cur = l.Max
+	}
+	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &l))
+}
+
 // TestFileSizeLimit uses a limit of the process: a real, partly written record that any user can cause.
 func TestFileSizeLimit(t *testing.T) {
-	signal.Ignore(unix.SIGXFSZ)
-	defer signal.Reset(unix.SIGXFSZ)
-	var old unix.Rlimit
-	check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
-	restore := func() { check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old)) }
-	defer restore()
+	if limited(t) {
+		return
+	}
 	for _, sync := range []Sync{SyncAlways, SyncInterval} {
 		t.Run(string(sync), func(t *testing.T) {
-			check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 100_001, Max: old.Max}))
-			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, restore)
+			limit(t, 100_001)
+			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, func() { limit(t, 0) })
 		})
 	}
 }
@@ -120,23 +149,21 @@ func TestFullDisk(t *testing.T) {
 
 // A daemon that is restarted while its disk is full starts, refuses, and recovers as well.
 func TestOpenWithoutRoom(t *testing.T) {
-	signal.Ignore(unix.SIGXFSZ)
-	defer signal.Reset(unix.SIGXFSZ)
-	var old unix.Rlimit
-	check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
-	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &old)
+	if limited(t) {
+		return
+	}
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	first := start(t, Options{File: file})
 	first.add("a")
 	first.stop()
 	info, err := os.Stat(file)
 	check(t, err)
-	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: uint64(info.Size()) + 10, Max: old.Max}))
+	limit(t, uint64(info.Size())+10)
 	l := start(t, Options{File: file, Interval: time.Millisecond})
 	if err := l.Append(t.Context(), sample("b")); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
-	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old))
+	limit(t, 0)
 	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
 	l.add("c")
 	l.stop()

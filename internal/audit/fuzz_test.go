@@ -21,7 +21,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(lines[0], lines[0])
 	f.Add([]byte("{}\n"), []byte("{\"seq\":0"))
 	for _, c := range tamperings {
-		f.Add(bytes.Join(c.do(readLines(f, file)), nil), []byte(nil))
+		if seed := bytes.Join(c.do(readLines(f, file)), nil); len(seed) < 64<<10 { // long seeds are slow to mutate
+			f.Add(seed, []byte(nil))
+		}
 	}
 	stranger := ecdsaKey(f)
 	f.Fuzz(func(t *testing.T, a, b []byte) {

@@ -10,7 +10,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -127,15 +126,9 @@ func (s signing) options(file string) Options {
 // all lists the files of a log, those that were set apart left out.
 func all(t testing.TB, file string) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Dir(file))
+	files, err := Files(file)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var files []string
-	for _, e := range entries {
-		if e.Name() == filepath.Base(file) || isArchive(filepath.Base(file), e.Name()) {
-			files = append(files, filepath.Join(filepath.Dir(file), e.Name()))
-		}
 	}
 	return files
 }

@@ -106,6 +106,9 @@ func Open(o Options) (*Log, error) {
 // sync. With any error the record must count as missing: ErrRecord if it can't be written at all, else an
 // *UnavailableError. When the context ends first the record may still be written.
 func (l *Log) Append(ctx context.Context, r Record) error {
+	if r.Time.IsZero() {
+		r.Time = l.opts.Clock()
+	}
 	e, err := encodeEntry(&r)
 	if err != nil {
 		return err

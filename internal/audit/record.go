@@ -38,7 +38,7 @@ type Caller struct {
 // Record is one decision. It never holds an assertion, a signature or a claim value that the policy does not mark as
 // loggable: the one who fills it in keeps to that. Empty members are left out of the line, except for those of the caller.
 type Record struct {
-	Time      time.Time
+	Time      time.Time // that of Append if zero
 	Kind      string
 	RequestID string
 	Caller    Caller

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -177,7 +176,7 @@ func predecessor(path string) (string, error) {
 	}
 	best, bestSeq := "", int64(-1)
 	for _, e := range list {
-		if !isArchive(filepath.Base(path), e.Name()) || !e.Type().IsRegular() {
+		if !isArchive(filepath.Base(path), e.Name()) || isPacked(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
 		name := filepath.Join(filepath.Dir(path), e.Name())
@@ -186,13 +185,4 @@ func predecessor(path string) (string, error) {
 		}
 	}
 	return best, nil
-}
-
-// isArchive reports whether a name is that of a file that rotation, logrotate (base.1, base-20060102) or setApart made.
-func isArchive(base, name string) bool {
-	rest, ok := strings.CutPrefix(name, base)
-	if !ok || rest == "" || rest[0] != '.' && rest[0] != '-' {
-		return false
-	}
-	return !strings.HasPrefix(rest, ".torn-") && !strings.HasSuffix(rest, ".lock") && !strings.HasSuffix(rest, ".gz")
 }

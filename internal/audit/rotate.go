@@ -99,7 +99,7 @@ func (w *writer) change(rename bool, infix string) error {
 		w.opts.Logger.Error("audit log: the old file may not be whole on the disk", "file", old.path, "error", err)
 	}
 	w.file, w.fresh, w.unsynced = next, false, time.Time{}
-	w.write(nil) // the header; its failure is kept in outage and tried again
+	_ = w.write(nil) // the header; its failure is kept in outage and tried again
 	return nil
 }
 

@@ -321,6 +321,25 @@ func TestCheckpointFailuresDoNotStopRecords(t *testing.T) {
 	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
 }
 
+// A token that answers with nonsense must not spoil the log with a checkpoint that never verifies.
+func TestBadSignaturesAreNotWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	good, other := ed25519Key(t), ed25519Key(t)
+	o := good.options(file)
+	o.Key = func(context.Context) (Key, error) {
+		return Key{Public: good.key.Public, Sign: other.key.Sign}, nil
+	}
+	l := start(t, o)
+	l.add("a")
+	l.stop()
+	if s := l.Status(); !errors.Is(s.CheckpointErr, ErrKey) {
+		t.Errorf("status %+v", s)
+	}
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: good.verifier}); r.Checkpoints != 0 || r.Lines != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Checkpoint keys rotate too: a series is verified with all keys that signed it.
 func TestCheckpointsOfSeveralKeys(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")

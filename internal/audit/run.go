@@ -15,7 +15,7 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 	defer close(l.stopped)
 	l.w.ctx = context.WithoutCancel(ctx) // a checkpoint that is being signed has its own time limit
-	l.w.write(nil)                       // the header of a new file, and what Open had to get over
+	_ = l.w.write(nil)                   // the header of a new file, and what Open had to get over
 	l.publish()
 
 	look := time.NewTicker(l.opts.Interval)

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -39,14 +41,17 @@ func openSeries(ctx context.Context, files []string, progress func(done, total i
 	s := &series{ctx: ctx, progress: progress}
 	begins := make(map[string]int64, len(files))
 	for _, name := range files {
+		if isApart(name) {
+			continue
+		}
 		seq, size, err := begin(name)
 		if err != nil {
 			return nil, err
 		}
 		begins[name] = seq
+		s.names = append(s.names, name)
 		s.total += size
 	}
-	s.names = slices.Clone(files)
 	slices.SortStableFunc(s.names, func(a, b string) int { return cmp.Compare(begins[a], begins[b]) })
 	return s, nil
 }
@@ -81,7 +86,7 @@ func begin(name string) (seq, size int64, err error) {
 }
 
 func reader(f *os.File) (*bufio.Reader, error) {
-	if !strings.HasSuffix(f.Name(), ".gz") {
+	if !isPacked(f.Name()) {
 		return bufio.NewReaderSize(f, MaxRecord+1), nil
 	}
 	z, err := gzip.NewReader(f)
@@ -157,3 +162,35 @@ func (s *series) close() {
 	s.file.Close()
 	s.file, s.lines = nil, nil
 }
+
+// Files lists the files of the log of a path: the current one and, beside it, those that rotation or logrotate moved away.
+func Files(path string) ([]string, error) {
+	list, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range list {
+		if e.Name() == filepath.Base(path) || isArchive(filepath.Base(path), e.Name()) {
+			files = append(files, filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("audit: no log at %s: %w", path, fs.ErrNotExist)
+	}
+	return files, nil
+}
+
+// isArchive reports whether a name is that of a file that rotation, logrotate (base.1, base-20060102) or setApart made.
+func isArchive(base, name string) bool {
+	rest, ok := strings.CutPrefix(name, base)
+	return ok && rest != "" && (rest[0] == '.' || rest[0] == '-') && !isApart(name)
+}
+
+// isApart reports whether a name is that of the lock or of a torn line. Neither is part of the log, but "audit.jsonl*"
+// matches them.
+func isApart(name string) bool {
+	return strings.HasSuffix(name, ".lock") || strings.Contains(filepath.Base(name), ".torn-")
+}
+
+func isPacked(name string) bool { return strings.HasSuffix(name, ".gz") }

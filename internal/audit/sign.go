@@ -23,20 +23,30 @@ func (w *writer) startCheckpoint() {
 	}
 	w.signing = true
 	c := Checkpoint{Origin: w.opts.Origin, Size: w.head.tree.size, Root: w.head.tree.root()}
+	f := w.file
 	w.jobs.Go(func() {
-		msg, err := w.signCheckpoint(c)
+		msg, err := w.signCheckpoint(c, f)
 		w.signed <- signature{checkpoint: c, note: msg, err: err}
 	})
 }
 
-func (w *writer) signCheckpoint(c Checkpoint) ([]byte, error) {
+// signCheckpoint signs what is on the disk alone, whatever Options.Sync says: lines lost with the power after others saw the
+// checkpoint over them would leave a log that contradicts it for ever.
+func (w *writer) signCheckpoint(c Checkpoint, f *file) ([]byte, error) {
+	if err := f.sync(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(w.ctx, w.opts.CheckpointTimeout)
 	defer cancel()
 	key, err := w.opts.Key(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.sign(ctx, key)
+	msg, err := c.sign(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return msg, c.check(msg, key)
 }
 
 // endCheckpoint writes the checkpoint's line and does the rotation that waited for it.

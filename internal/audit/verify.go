@@ -82,7 +82,7 @@ func (r Report) Statement() string {
 }
 
 // Verify proves that the files hold a series of lines whole and in order, or returns a *BadLine for the first one that is
-// not. The files may come in any order. It needs nothing but the files and the public keys.
+// not. The files may come in any order; locks and torn lines among them (the log's *.lock and *.torn-*) are passed over. It needs nothing but the files and the public keys.
 func Verify(ctx context.Context, files []string, o VerifyOptions) (Report, error) {
 	w := &walker{verifiers: o.Verifiers}
 	return w.walk(ctx, files, o, func(link, []byte) {})
@@ -105,11 +105,8 @@ func (w *walker) walk(ctx context.Context, files []string, o VerifyOptions, visi
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if errors.Is(err, errTorn) {
-			return Report{}, &BadLine{File: s.name, Line: s.line, Seq: w.next(), Problem: Changed, Detail: "the last line of the file has no end"}
-		}
 		if err != nil {
-			return Report{}, err
+			return Report{}, w.unreadable(err, s)
 		}
 		l, fault := w.step(line, first)
 		if fault != nil {
@@ -123,14 +120,10 @@ func (w *walker) walk(ctx context.Context, files []string, o VerifyOptions, visi
 			return Report{}, err
 		}
 	}
-	if len(known) > 0 {
-		return Report{}, w.tooShort(known[0], places)
+	if err := w.checkEnd(s, known, places); err != nil {
+		return Report{}, err
 	}
-	if !w.couldBegin(s.torn) {
-		return Report{}, &BadLine{File: s.name, Line: s.line + 1, Seq: w.next(), Problem: Added,
-			Detail: "the file ends in something that is not the beginning of the next line"}
-	}
-	return w.report(len(files), int64(len(s.torn))), nil
+	return w.report(len(places), int64(len(s.torn))), nil
 }
 
 func (w *walker) report(files int, torn int64) Report {
@@ -174,7 +167,24 @@ func (w *walker) holdAgainst(known []Checkpoint, p places) ([]Checkpoint, error)
 	return known, nil
 }
 
-func (w *walker) tooShort(c Checkpoint, p places) error {
+// unreadable makes a file whose last line is torn, though another file follows, a bad line.
+func (w *walker) unreadable(err error, s *series) error {
+	if !errors.Is(err, errTorn) {
+		return err
+	}
+	return &BadLine{File: s.name, Line: s.line, Seq: w.next(), Problem: Changed, Detail: "the last line of the file has no end"}
+}
+
+// checkEnd looks at what stands behind the last line, and at the known checkpoints that no line led up to.
+func (w *walker) checkEnd(s *series, known []Checkpoint, p places) error {
+	if !w.couldBegin(s.torn) {
+		return &BadLine{File: s.name, Line: s.line + 1, Seq: w.next(), Problem: Added,
+			Detail: "the file ends in something that is not the beginning of the next line"}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	c := known[0]
 	file, line := p.of(w.next())
 	return &BadLine{File: file, Line: line, Seq: w.next(), Problem: Dropped,
 		Detail: fmt.Sprintf("the log ends here, but a checkpoint that was kept elsewhere covers %d lines: %d are missing", c.Size, c.Size-w.next())}

@@ -2,7 +2,9 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 )
@@ -137,7 +139,7 @@ func (w *writer) look() {
 		w.setApart(detail)
 	}
 	if w.outage != nil || len(w.notes) > 0 || w.file.end == 0 {
-		w.write(nil) // its failure is kept in outage
+		_ = w.write(nil) // its failure is kept in outage
 	}
 	w.startSync()
 	w.rotateIfDue()
@@ -155,7 +157,7 @@ func (w *writer) startSync() {
 
 func (w *writer) endSync(err error) {
 	w.syncing = false
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrClosed) { // change synced the file itself before it closed it
 		w.mustSync = true
 		w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)
 	}
