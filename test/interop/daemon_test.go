@@ -1,0 +1,215 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/jwks"
+)
+
+// patience is how long a test waits for something that takes a second or two
+// on an idle machine.
+const patience = 30 * time.Second
+
+// daemon is an assertd that runs as a process.
+type daemon struct {
+	*client.Client
+	socket  string
+	config  string
+	jwksURL string // empty where the configuration has no jwks.listen
+
+	process *exec.Cmd
+	log     *journal
+	exited  chan struct{} // closed when the process has ended
+	token   token
+	fixed   string // the part of the configuration that is the harness's
+}
+
+// start runs a daemon on a token with a configuration: keys, clients and jwks
+// are the test's, the rest is the harness's. It returns when the daemon is
+// ready. When the test ends the daemon is told to stop, and has to exit with 0.
+func start(t *testing.T, k token, configuration string) *daemon {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "assertd") // a socket's path has to be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	d := &daemon{
+		socket: filepath.Join(dir, "s"), config: filepath.Join(dir, "assertd.yaml"),
+		log: new(journal), exited: make(chan struct{}), token: k,
+	}
+	d.fixed = fmt.Sprintf(`
+hsm: {module: %q, token: {serial: %q}, pin: {file: %q}, environment: {SOFTHSM2_CONF: %q}, timeout: 10s}
+listen: [{socket: %q, mode: "0600"}]
+audit: {file: %q}
+log: {format: json}
+`, k.Module, k.Serial, k.PINFile(), k.ConfFile, d.socket, filepath.Join(dir, "audit.jsonl"))
+	d.configure(t, configuration)
+	if d.Client, err = client.New(d.socket); err != nil {
+		t.Fatal(err)
+	}
+	d.run(t)
+	d.awaitReady(t)
+	if strings.Contains(configuration, "\njwks:") {
+		d.jwksURL = "http://" + d.log.field(t, "publishing", "address") + jwks.SetPath
+	}
+	return d
+}
+
+// configure writes the configuration that the daemon reads at start and reload.
+func (d *daemon) configure(t *testing.T, configuration string) {
+	t.Helper()
+	if err := os.WriteFile(d.config, []byte(d.fixed+configuration), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *daemon) run(t *testing.T) {
+	t.Helper()
+	d.process = exec.Command(binary(t, "assertd"), "serve", "--config", d.config)
+	d.process.Env, d.process.Stderr = environment(), d.log
+	if err := d.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(d.exited)
+		_ = d.process.Wait() // stop looks at the state
+	}()
+	t.Cleanup(func() { d.stop(t) })
+}
+
+// stop ends the daemon as an init system would.
+func (d *daemon) stop(t *testing.T) {
+	d.Close()
+	_ = d.process.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.exited:
+	case <-time.After(patience):
+		_ = d.process.Process.Kill()
+		<-d.exited
+		t.Error("assertd did not stop at SIGTERM")
+	}
+	if code := d.process.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("assertd: %v", d.process.ProcessState)
+	}
+	log := d.log.text()
+	if strings.Contains(log, d.token.PIN) || strings.Contains(log, "eyJ") {
+		t.Error("assertd logged its PIN or a JWT")
+	}
+	if t.Failed() {
+		t.Logf("assertd's log:\n%s", log)
+	}
+}
+
+// awaitReady polls GET /v1/ready.
+func (d *daemon) awaitReady(t *testing.T) {
+	t.Helper()
+	d.await(t, "readiness", func() bool {
+		response, err := d.http().Get("http://assertd/v1/ready")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+// await polls until a condition holds, and fails at the deadline or when the
+// daemon ends.
+func (d *daemon) await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-d.exited:
+			t.Fatalf("assertd ended while the test waited for %s: %v\n%s", what, d.process.ProcessState, d.log.text())
+		case <-deadline:
+			t.Fatalf("no %s within %v\n%s", what, patience, d.log.text())
+		}
+	}
+}
+
+// http is a plain HTTP client of the socket, for what the SDK would not send.
+func (d *daemon) http() *http.Client {
+	return &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", d.socket)
+		},
+	}}
+}
+
+// assertion asks for one by the SDK.
+func (d *daemon) assertion(t *testing.T, request ipc.AssertionRequest) ipc.AssertionResponse {
+	t.Helper()
+	answer, err := d.Assert(t.Context(), request)
+	if err != nil {
+		t.Fatalf("assertion for %+v: %v", request, err)
+	}
+	return answer
+}
+
+// assertctl runs the caller's tool and gives what it printed.
+func (d *daemon) assertctl(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, binary(t, "assertctl"), append([]string{"--socket", d.socket}, args...)...)
+	var out, errs bytes.Buffer
+	command.Env, command.Stdout, command.Stderr = environment(), &out, &errs
+	_ = command.Run() // the exit code tells
+	return out.String(), errs.String(), command.ProcessState.ExitCode()
+}
+
+// environment spares children the second that a race detector waits at exit
+// for goroutines that are still about to race.
+func environment() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
+
+// journal is a daemon's log.
+type journal struct {
+	mu    sync.Mutex
+	lines bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lines.Write(p)
+}
+
+func (j *journal) text() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lines.String()
+}
+
+// field is a member of the first line with this message.
+func (j *journal) field(t *testing.T, message, name string) string {
+	t.Helper()
+	for line := range strings.Lines(j.text()) {
+		var entry map[string]any
+		if json.Unmarshal([]byte(line), &entry) == nil && entry["@message"] == message {
+			return fmt.Sprint(entry[name])
+		}
+	}
+	t.Fatalf("the log has no %q:\n%s", message, j.text())
+	return ""
+}

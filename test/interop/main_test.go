@@ -1,0 +1,54 @@
+package interop
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(provisionMark) != "" {
+		os.Exit(provision(os.Stdin, os.Stdout, os.Stderr))
+	}
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// built is where the binaries under test are, once a test has asked for one.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// binary is the path of assertd or assertctl, built from this checkout.
+func binary(t testing.TB, name string) string {
+	t.Helper()
+	built.once.Do(func() { built.dir, built.err = build() })
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, name)
+}
+
+func build() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "assertd-interop"); err != nil {
+		return "", err
+	}
+	args := append([]string{"build"}, raceFlags...)
+	command := exec.Command("go", append(args, "-o", dir, "./cmd/assertd", "./cmd/assertctl")...)
+	command.Dir = root
+	if out, err := command.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("go build in %s: %w\n%s", root, err, out)
+	}
+	return dir, nil
+}
+
+// root is the directory of assertd's own module.
+const root = "../.."

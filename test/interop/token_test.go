@@ -1,0 +1,133 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/test/softhsm"
+)
+
+// provisionMark in the environment makes this test binary a process that
+// generates keys and exits: a PKCS#11 module belongs into none that goes on.
+const provisionMark = "ASSERTD_INTEROP_PROVISION"
+
+// order is what a provisioning process reads from its standard input.
+type order struct {
+	Module, Serial, PIN string
+	Keys                []newKey
+}
+
+// newKey is a version to generate, created now as far as its label says.
+type newKey struct {
+	Set  string
+	Type hsm.KeyType
+}
+
+// version is a version that was generated.
+type version struct {
+	Kid         string
+	Certificate string // a self-signed one, in PEM
+}
+
+// token is a SoftHSM token of a test's own.
+type token struct{ *softhsm.Token }
+
+func newToken(t *testing.T) token { return token{softhsm.New(t)} }
+
+// generate makes a version of each key set, in a process of its own as the
+// security team would.
+func (k token) generate(t *testing.T, keys ...newKey) []version {
+	t.Helper()
+	text, err := json.Marshal(order{Module: k.Module, Serial: k.Serial, PIN: k.PIN, Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, os.Args[0])
+	child.Env = append(os.Environ(), provisionMark+"=1", "SOFTHSM2_CONF="+k.ConfFile)
+	child.Stdin = bytes.NewReader(text)
+	child.Stderr = os.Stderr
+	out, err := child.Output()
+	if err != nil {
+		t.Fatalf("generate keys: %v", err)
+	}
+	var versions []version
+	if err := json.Unmarshal(out, &versions); err != nil || len(versions) != len(keys) {
+		t.Fatalf("generate keys: %v: %s", err, out)
+	}
+	return versions
+}
+
+// provision is the main function of a provisioning process.
+func provision(stdin io.Reader, stdout, stderr io.Writer) int {
+	var o order
+	err := json.NewDecoder(stdin).Decode(&o)
+	if err == nil {
+		var versions []version
+		if versions, err = o.fill(); err == nil {
+			err = json.NewEncoder(stdout).Encode(versions)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "provision:", err)
+		return 1
+	}
+	return 0
+}
+
+func (o order) fill() (versions []version, err error) {
+	token, err := hsm.Open(hsm.Config{Module: o.Module, Serial: o.Serial}, hsm.NewPIN([]byte(o.PIN)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, token.Close()) }()
+	now := time.Now()
+	for _, key := range o.Keys {
+		v, err := key.generate(token, now)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, v)
+	}
+	return versions, nil
+}
+
+func (k newKey) generate(token *hsm.Token, now time.Time) (version, error) {
+	key, err := token.Generate(hsm.Spec{Label: jwks.Label(k.Set, now), Type: k.Type})
+	if err != nil {
+		return version{}, err
+	}
+	kid, err := jwks.Thumbprint(key.Public())
+	if err != nil {
+		return version{}, err
+	}
+	certificate, err := selfSigned(key, k.Set, now)
+	return version{Kid: kid, Certificate: certificate}, err
+}
+
+// selfSigned is a certificate for the receivers that want one.
+func selfSigned(key *hsm.Key, name string, now time.Time) (string, error) {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), err
+}
