@@ -25,6 +25,7 @@ func (c *checker) keys() {
 		if err := jwks.CheckSetName(name); err != nil {
 			c.report.add(c.report.root.find("keys").keyPlace(name), path, "%s", err)
 		}
+		c.foreign(path+".label", k.Label, name)
 		c.adopted(path+".label", "label", k.Label, name, labels)
 		c.adopted(path+".id", "id", strings.ToLower(k.ID), name, ids)
 		c.size(path, k)
@@ -51,6 +52,15 @@ func (c *checker) adopted(path, what, value, name string, taken map[string]strin
 	taken[value] = name
 }
 
+// foreign refuses to adopt a version of another key set by its label, which
+// would be one key pair in two key sets as well.
+func (c *checker) foreign(path, label, name string) {
+	set, _, err := jwks.ParseLabel(label)
+	if _, ok := c.Keys[set]; err == nil && ok && set != name {
+		c.fault(path, "%s is a version of the key set %q; one key pair can serve one key set alone", quote(label), set)
+	}
+}
+
 func (c *checker) size(path string, k KeySet) {
 	switch {
 	case k.Bits == 0:
@@ -69,6 +79,9 @@ func (c *checker) rates(path string, windows []Window) {
 			continue
 		}
 		periods[w.Per] = i
+		if err := policyWindow(w).Check(); err != nil {
+			c.fault(element(path, i), "this window can't be held to: %s", err)
+		}
 	}
 }
 

@@ -93,6 +93,8 @@ func (c *checker) audit() {
 		c.fault("audit.checkpoint_key", "no key set is named %s; %s", quote(a.CheckpointKey), didYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
 	case k.Use == UseAssertion:
 		c.fault("audit.checkpoint_key", "the key set %s signs assertions; checkpoints need a key set of their own with use: raw", quote(a.CheckpointKey))
+	case k.Alg != "ES256" && !k.Alg.eddsa():
+		c.fault("audit.checkpoint_key", "the key set %s is for %s, which checkpoints are not signed with; give it alg: EdDSA or ES256", quote(a.CheckpointKey), k.Alg)
 	}
 }
 

@@ -38,9 +38,13 @@ func (c *Config) Rotation(set string) jwks.Rotation {
 func windows(rate []Window) []policy.Window {
 	var made []policy.Window
 	for _, w := range rate {
-		made = append(made, policy.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst})
+		made = append(made, policyWindow(w))
 	}
 	return made
+}
+
+func policyWindow(w Window) policy.Window {
+	return policy.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
 }
 
 func (c *Claims) rules() map[string]policy.ClaimRule {

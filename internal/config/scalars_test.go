@@ -11,19 +11,19 @@ func TestDuration(t *testing.T) {
 		d    time.Duration
 		back string
 	}{
-		"90d":         {90 * 24 * time.Hour, "90d"},
-		"24h":         {24 * time.Hour, "24h"},
-		"1d":          {24 * time.Hour, "24h"},
-		"1d12h":       {36 * time.Hour, "36h"},
-		"60s":         {time.Minute, "1m"},
-		"1h30m":       {90 * time.Minute, "1h30m"},
-		"250ms":       {250 * time.Millisecond, "250ms"},
-		"1.5s":        {1500 * time.Millisecond, "1.5s"},
-		"0s":          {0, "0s"},
-		"100000d":     {100_000 * 24 * time.Hour, "100000d"},
-		"000012d":     {12 * 24 * time.Hour, "12d"},
-		"36525d1h1s":  {36525*24*time.Hour + time.Hour + time.Second, "876601h0m1s"},
-		"2h0m0.005s":  {2*time.Hour + 5*time.Millisecond, "2h0m0.005s"},
+		"90d":        {90 * 24 * time.Hour, "90d"},
+		"24h":        {24 * time.Hour, "24h"},
+		"1d":         {24 * time.Hour, "24h"},
+		"1d12h":      {36 * time.Hour, "36h"},
+		"60s":        {time.Minute, "1m"},
+		"1h30m":      {90 * time.Minute, "1h30m"},
+		"250ms":      {250 * time.Millisecond, "250ms"},
+		"1.5s":       {1500 * time.Millisecond, "1.5s"},
+		"0s":         {0, "0s"},
+		"100000d":    {100_000 * 24 * time.Hour, "100000d"},
+		"000012d":    {12 * 24 * time.Hour, "12d"},
+		"36525d1h1s": {36525*24*time.Hour + time.Hour + time.Second, "876601h0m1s"},
+		"2h0m0.005s": {2*time.Hour + 5*time.Millisecond, "2h0m0.005s"},
 	} {
 		var d Duration
 		if err := d.UnmarshalText([]byte(text)); err != nil || d.Std() != want.d || d.String() != want.back {

@@ -16,7 +16,7 @@ type JWKS struct {
 	File      string   `json:"file,omitzero" format:"path" doc:"Absolute path of a file that always holds the JWKS."`
 	MaxAge    Duration `json:"max_age" default:"5m" min:"1s" max:"24h" doc:"The longest that receivers may cache the JWKS. The answer's own max-age is shorter when a change is near."`
 	Issuer    string   `json:"issuer,omitzero" format:"issuer" doc:"Issuer identifier, an https URL: with it /.well-known/openid-configuration is served, for workload identity federation."`
-	PerKeySet bool     `json:"per_key_set,omitzero" doc:"Also serve the JWKS of each key set at a path of its own, /<key set>/jwks.json, for receivers that must not see each other's keys."`
+	PerKeySet bool     `json:"per_key_set,omitzero" doc:"Also serve the JWKS of each key set at a path of its own, /.well-known/jwks/<key set>.json, for receivers that must not see each other's keys."`
 }
 
 // TLS is a certificate and its key for a listener, read again when they change.
@@ -43,7 +43,7 @@ func (Sync) words() []string {
 type Audit struct {
 	File            string   `json:"file,omitzero" format:"path" doc:"Absolute path of the log, one JSON line for each decision. May be left out only with required: false; then nothing is recorded."`
 	Required        bool     `json:"required" default:"true" doc:"A request whose record can't be written is refused. With false it is answered and the failure is logged."`
-	CheckpointKey   string   `json:"checkpoint_key,omitzero" doc:"Key set that signs the checkpoints of the log. Its use is raw, and no grant may name it."`
+	CheckpointKey   string   `json:"checkpoint_key,omitzero" doc:"Key set that signs the checkpoints of the log. Its use is raw, its algorithm EdDSA, Ed25519 or ES256, and no grant may name it."`
 	CheckpointEvery Duration `json:"checkpoint_every" default:"1m" min:"1s" max:"24h" doc:"How often a checkpoint is signed while there are new records."`
 	Sync            Sync     `json:"sync" default:"interval" doc:"When records are forced to the disk: always before the answer leaves; every interval; or never, which leaves it to the system. A crash of the daemon loses nothing in any of the three; they differ when the machine loses power."`
 	Interval        Duration `json:"interval" default:"1s" min:"1ms" max:"1m" doc:"The interval of sync: interval."`

@@ -1,0 +1,146 @@
+package config
+
+import (
+	"encoding"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// text fills a setting that is written as text of its own form.
+func (d *decoder) text(n *node, path string, target encoding.TextUnmarshaler, f field) {
+	if n.kind != kindString && n.kind != kindNumber {
+		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
+		return
+	}
+	if err := target.UnmarshalText([]byte(n.text)); err != nil {
+		d.report.add(n.place, path, "%s: %s", path, err)
+		return
+	}
+	if n.kind == kindNumber {
+		d.report.add(n.place, path, "%s is a number to YAML; write it in quotes: %q", path, n.text)
+		return
+	}
+	d.bounds(n, path, reflect.ValueOf(target).Elem(), f)
+}
+
+var (
+	integer    = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
+	jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+)
+
+// scalar fills text, numbers and booleans.
+func (d *decoder) scalar(n *node, path string, v reflect.Value, f field) {
+	switch v.Kind() {
+	case reflect.String:
+		if d.isScalar(n, kindString, path) && d.checkText(n, path, f) {
+			v.SetString(n.text)
+		}
+	case reflect.Bool:
+		if d.isScalar(n, kindBool, path) {
+			v.SetBool(n.text == "true")
+		}
+	case reflect.Int, reflect.Uint32:
+		if d.isScalar(n, kindNumber, path) {
+			d.number(n, path, v, f)
+		}
+	default:
+		panic("config: no way to read a " + v.Type().String())
+	}
+}
+
+func (d *decoder) isScalar(n *node, want kind, path string) bool {
+	switch {
+	case n.kind == want:
+		return true
+	case want == kindString && n.kind != kindMapping && n.kind != kindList:
+		d.report.add(n.place, path, "%s is %s to YAML; put it in quotes", path, n.kind)
+	case want == kindString:
+		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
+	default:
+		d.report.add(n.place, path, "%s is %s where %s is wanted; write that, without quotes around it", path, n.kind, want)
+	}
+	return false
+}
+
+// number reads a whole number as people write it: 010 and 0x10 mean different
+// things to different readers.
+func (d *decoder) number(n *node, path string, v reflect.Value, f field) {
+	i, err := strconv.ParseInt(n.text, 10, 64)
+	if err != nil || !integer.MatchString(n.text) {
+		d.report.add(n.place, path, "%s is not a whole number in plain digits; write it as 0, 7 or 1000", path)
+		return
+	}
+	if v.Kind() == reflect.Uint32 {
+		if i < 0 || i >= 1<<32-1 {
+			d.report.add(n.place, path, "%s is not a user or group number; they go from 0 to 4294967294", path)
+			return
+		}
+		v.SetUint(uint64(i))
+		return
+	}
+	v.SetInt(i)
+	d.bounds(n, path, v, f)
+}
+
+// bounds holds a number, duration or size to the min and max of its tags.
+func (d *decoder) bounds(n *node, path string, v reflect.Value, f field) {
+	if v.Kind() != reflect.Int && v.Kind() != reflect.Int64 {
+		return
+	}
+	if low := bound(v, f.min); low.IsValid() && v.Int() < low.Int() {
+		d.report.add(n.place, path, "%s is %v; the least is %s", path, v.Interface(), f.min)
+	}
+	if high := bound(v, f.max); high.IsValid() && v.Int() > high.Int() {
+		d.report.add(n.place, path, "%s is %v; the most is %s", path, v.Interface(), f.max)
+	}
+}
+
+// bound reads a min or max tag in the type of v.
+func bound(v reflect.Value, tag string) reflect.Value {
+	if tag == "" {
+		return reflect.Value{}
+	}
+	b := reflect.New(v.Type())
+	if t, ok := b.Interface().(encoding.TextUnmarshaler); ok {
+		if err := t.UnmarshalText([]byte(tag)); err != nil {
+			panic("config: bad tag: " + err.Error())
+		}
+	} else if i, err := strconv.ParseInt(tag, 10, 64); err == nil {
+		b.Elem().SetInt(i)
+	}
+	return b.Elem()
+}
+
+// checkText holds text to its words, its length and its format.
+func (d *decoder) checkText(n *node, path string, f field) bool {
+	shown := quote(n.text)
+	if n.secret {
+		shown = hiddenText
+	}
+	if n.text == "" {
+		d.report.add(n.place, path, "%s is empty; write a value or remove the key", path)
+		return false
+	}
+	if len(f.words) > 0 && !slices.Contains(f.words, n.text) {
+		advice := "use one of " + strings.Join(f.words, ", ")
+		if near := nearest(n.text, f.words); near != "" && len(f.words) > 3 {
+			advice = "did you mean " + near + "? The words are " + strings.Join(f.words, ", ")
+		}
+		d.report.add(n.place, path, "%s: %s is not known; %s", path, shown, advice)
+		return false
+	}
+	if most, err := strconv.Atoi(f.max); err == nil && len(n.text) > most {
+		d.report.add(n.place, path, "%s has %d bytes; the most is %d", path, len(n.text), most)
+		return false
+	}
+	if form, ok := d.formats[f.format]; ok {
+		if err := form.check(n.text); err != nil {
+			d.report.add(n.place, path, "%s: %s %s", path, shown, err)
+			return false
+		}
+	}
+	return true
+}
