@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var errTooLargeToHash = fmt.Errorf("the program is larger than the %d MiB that are hashed", maxHashed>>20)
+
 const (
 	// maxHashed is the largest program that is hashed, in bytes: reading more
 	// would let a caller occupy the daemon.
@@ -116,15 +118,18 @@ func hashFile(pathFD int) (string, fileVersion, error) {
 	if err := refuseUserFilesystem(int(f.Fd())); err != nil {
 		return "", fileVersion{}, err
 	}
-	h := sha256.New()
-	n, err := io.Copy(h, io.LimitReader(f, maxHashed+1))
+	version, err := statVersion(int(f.Fd()))
 	if err != nil {
+		return "", version, err
+	}
+	if version.size > maxHashed {
+		return "", version, errTooLargeToHash
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(f, maxHashed)); err != nil {
 		return "", fileVersion{}, err
 	}
-	if n > maxHashed {
-		return "", fileVersion{}, fmt.Errorf("the program is larger than %d MiB", maxHashed>>20)
-	}
-	version, err := statVersion(int(f.Fd()))
+	version, err = statVersion(int(f.Fd()))
 	return hex.EncodeToString(h.Sum(nil)), version, err
 }
 

@@ -72,10 +72,3 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 	}
 	return v
 }
-
-type silent struct{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}

@@ -9,10 +9,8 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // ErrDrainTimeout means that answers in flight were cut off at the end of a drain.
@@ -115,47 +113,6 @@ func (s *Server) drain(web *http.Server, abandon func()) error {
 	return errors.Join(ErrDrainTimeout, web.Close())
 }
 
-// flight counts the requests that handlers work on.
-type flight struct {
-	mu    sync.Mutex
-	count int
-	empty chan struct{} // closed when count falls to 0, if someone waits
-}
-
-func (f *flight) enter() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count++
-}
-
-func (f *flight) leave() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count--
-	if f.count == 0 && f.empty != nil {
-		close(f.empty)
-		f.empty = nil
-	}
-}
-
-// wait returns when no handler works. Later ones find the server draining.
-func (f *flight) wait(ctx context.Context) error {
-	f.mu.Lock()
-	if f.count == 0 {
-		f.mu.Unlock()
-		return nil
-	}
-	f.empty = make(chan struct{})
-	empty := f.empty
-	f.mu.Unlock()
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // newRequestID returns 24 hexadecimal digits. An id of the peer's is not taken
 // over: it would be text of the peer's in the daemon's log.
 func (s *Server) newRequestID() string {
@@ -164,40 +121,4 @@ func (s *Server) newRequestID() string {
 		s.opts.Logger.Error("no randomness for request ids", "error", err)
 	}
 	return hex.EncodeToString(id[:])
-}
-
-// webLog passes what net/http has to say on to the logger.
-type webLog struct{ log Logger }
-
-func (w webLog) Write(p []byte) (int, error) {
-	w.log.Warn("net/http", "message", strings.TrimSpace(string(p)))
-	return len(p), nil
-}
-
-// warnings passes on a warning a second at most, and how many it kept back:
-// peers must not be able to fill the log.
-type warnings struct {
-	log Logger
-	now func() time.Time
-
-	mu     sync.Mutex
-	next   time.Time
-	hidden int
-}
-
-func (w *warnings) warn(msg string, args ...any) {
-	w.mu.Lock()
-	now := w.now()
-	if now.Before(w.next) {
-		w.hidden++
-		w.mu.Unlock()
-		return
-	}
-	hidden := w.hidden
-	w.next, w.hidden = now.Add(time.Second), 0
-	w.mu.Unlock()
-	if hidden > 0 {
-		args = append(args, "suppressed", hidden)
-	}
-	w.log.Warn(msg, args...)
 }

@@ -26,15 +26,6 @@ type Service interface {
 	Ready(ctx context.Context) (ReadyResponse, error)
 }
 
-// Logger is what the server tells about itself; hclog.Logger satisfies it. args
-// are keys and values in turn.
-type Logger interface {
-	Debug(msg string, args ...any)
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
-	Error(msg string, args ...any)
-}
-
 type requestIDKey struct{}
 
 // RequestID returns the id of the request that ctx belongs to, "" if none.
