@@ -28,6 +28,9 @@ func (c *checker) keys() {
 		c.foreign(path+".label", k.Label, name)
 		c.adopted(path+".label", "label", k.Label, name, labels)
 		c.adopted(path+".id", "id", strings.ToLower(k.ID), name, ids)
+		if k.Created != "" && k.Label == "" && k.ID == "" {
+			c.fault(path+".created", "created is about an adopted key, which label or id names; versions that assertd makes have the time in their own labels, so remove it")
+		}
 		c.size(path, k)
 		c.rates(path+".rate", k.Rate)
 		c.rotation(path+".rotation", k)

@@ -35,6 +35,16 @@ func (c *Config) Rotation(set string) jwks.Rotation {
 	}
 }
 
+// Adopted returns when an adopted key was made, zero where the configuration
+// does not say.
+func (k KeySet) Adopted() time.Time {
+	created, err := time.Parse(time.RFC3339, k.Created)
+	if err != nil {
+		return time.Time{} // not given: anything else was refused when it was read
+	}
+	return created.UTC()
+}
+
 func windows(rate []Window) []policy.Window {
 	var made []policy.Window
 	for _, w := range rate {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -33,6 +34,7 @@ func formats() map[string]format {
 		"address": {check: checkAddress, pattern: `:[0-9]+$`},
 		"issuer":  {check: checkIssuer, pattern: `^https://`},
 		"profile": {check: checkProfile},
+		"moment":  {check: checkMoment, pattern: momentPattern},
 	}
 }
 
@@ -76,6 +78,19 @@ func checkAddress(s string) error {
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && host == "") {
 		return errors.New("has no usable port; write a number from 1 to 65535")
+	}
+	return nil
+}
+
+// momentPattern is RFC 3339 to the second, as labels have it, in UTC or with an
+// offset.
+const momentPattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`
+
+var momentExpression = regexp.MustCompile(momentPattern)
+
+func checkMoment(s string) error {
+	if _, err := time.Parse(time.RFC3339, s); err != nil || !momentExpression.MatchString(s) {
+		return errors.New("is not a moment; write it in UTC to the second, as 2026-01-31T12:00:00Z")
 	}
 	return nil
 }

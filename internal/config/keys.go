@@ -30,6 +30,7 @@ type KeySet struct {
 	Bits        int       `json:"bits,omitzero" doc:"Size of RSA keys that are generated: 2048, 3072 or 4096. Without it 3072."`
 	Label       string    `json:"label,omitzero" max:"255" doc:"Adopts an existing key: its CKA_LABEL. Versions that assertd makes need none."`
 	ID          string    `json:"id,omitzero" max:"510" format:"hex" doc:"Adopts an existing key: its CKA_ID in hexadecimal."`
+	Created     string    `json:"created,omitzero" format:"moment" doc:"When the adopted key was made, such as 2026-01-31T12:00:00Z; its rotation is counted from then. Without it its age is unknown: it counts as the oldest version and is never due for rotation."`
 	Rotation    Rotation  `json:"rotation,omitzero" doc:"When versions of the key come and go."`
 	Rate        []Window  `json:"rate,omitzero" doc:"Windows that all grants on this key set share, on top of their own."`
 	Hashes      []string  `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For use: raw: hashes that callers may have signed. none is the message itself, for Ed25519. Without it the one in the algorithm's name."`

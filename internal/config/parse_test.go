@@ -174,6 +174,21 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+func TestAdopted(t *testing.T) {
+	c := mustParse(t, `hsm: {module: /m, token: {label: t}, pin: {file: /p}}
+keys:
+  old: {alg: ES256, use: raw, label: legacy, created: 2026-01-31T13:00:00+01:00}
+  unknown: {alg: ES256, use: raw, label: older}
+audit: {required: false}
+`)
+	if got, want := c.Keys["old"].Adopted(), time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC); !got.Equal(want) || got.Location() != time.UTC {
+		t.Errorf("old was made at %v, want %v", got, want)
+	}
+	if got := c.Keys["unknown"].Adopted(); !got.IsZero() {
+		t.Errorf("unknown was made at %v, want no answer", got)
+	}
+}
+
 func TestTokensInherit(t *testing.T) {
 	h := mustParse(t, `hsm:
   module: /m

@@ -127,7 +127,7 @@ func kindOf(typ reflect.Type, f field) string {
 		return "`" + strings.Join(f.words, "`, `") + "`"
 	case f.format != "":
 		return map[string]string{"name": "name", "path": "path", "hex": "hexadecimal", "sha256": "64 hexadecimal digits",
-			"address": "`host:port`", "issuer": "URL", "profile": "[profile](profiles.md)"}[f.format]
+			"address": "`host:port`", "issuer": "URL", "profile": "[profile](profiles.md)", "moment": "RFC 3339 time"}[f.format]
 	}
 	return "text"
 }
