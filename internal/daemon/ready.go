@@ -59,7 +59,11 @@ func (r *readiness) run(ctx context.Context, interval time.Duration, changed <-c
 		case <-changed:
 		}
 		limited, cancel := context.WithTimeout(ctx, interval)
-		tell(r.check(limited))
+		err := r.check(limited)
 		cancel()
+		if ctx.Err() != nil {
+			return // a check that the stop cut short tells nothing
+		}
+		tell(err)
 	}
 }

@@ -158,22 +158,28 @@ func (v *views) budgets(names ...string) []ipc.BudgetInfo {
 	return infos
 }
 
-// keys lists the raw key sets that the caller may use.
+// keys lists the raw key sets that the caller may use and that can sign now. One
+// that can't doesn't keep the others from it; only where none can, it says why.
 func (v *views) keys(p *policy.Policy, caller policy.Caller) (ipc.KeysResponse, error) {
 	response := ipc.KeysResponse{Keys: []ipc.KeyInfo{}}
+	var unusable error
 	for _, visible := range p.Visible(caller) {
 		if visible.Rule.Raw == nil {
 			continue
 		}
 		key, err := v.ring.SigningKey(visible.Rule.Key)
 		if err != nil {
-			return ipc.KeysResponse{}, err
+			unusable = err
+			continue
 		}
 		info, err := keyInfo(key, visible.Rule.Raw)
 		if err != nil {
 			return ipc.KeysResponse{}, err
 		}
 		response.Keys = append(response.Keys, info)
+	}
+	if len(response.Keys) == 0 {
+		return response, unusable
 	}
 	return response, nil
 }
