@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/signer/profile"
+)
+
+// errInternal stands for what a caller must never read.
+var errInternal = errors.New("C_Sign: CKR_DEVICE_ERROR at /run/secrets")
+
+func wrapped(kind error) error { return fmt.Errorf("%w: %w", kind, errInternal) }
+
+func TestEveryErrorHasItsCode(t *testing.T) {
+	exceeded := &ratelimit.Exceeded{Budget: "grant/a/b", Window: ratelimit.Window{Limit: 3, Per: time.Minute}, RetryAfter: 20 * time.Second}
+	for _, test := range []struct {
+		err     error
+		want    ipc.Code
+		retry   bool
+		outcome string
+	}{
+		{&policy.Refusal{Code: policy.AudienceNotAllowed, Detail: "no"}, ipc.CodeAudienceNotAllowed, false, audit.OutcomeRefused},
+		{&profile.ClaimError{Kind: profile.ErrClaimRequired}, ipc.CodeClaimRequired, false, audit.OutcomeRefused},
+		{fmt.Errorf("%w: %w", signer.ErrRateLimited, exceeded), ipc.CodeRateLimited, true, audit.OutcomeRefused},
+		{wrapped(signer.ErrInFlight), ipc.CodeInFlightLimit, true, audit.OutcomeRefused},
+		{wrapped(signer.ErrNoKey), ipc.CodeKeyNotAvailable, true, audit.OutcomeFailed},
+		{wrapped(signer.ErrHSM), ipc.CodeHSMUnavailable, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(worker.ErrBusy)), ipc.CodeOverloaded, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(worker.ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", signer.ErrHSM, context.DeadlineExceeded), ipc.CodeTimeout, true, audit.OutcomeFailed},
+		{wrapped(signer.ErrAudit), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
+		{errInternal, ipc.CodeInternal, false, audit.OutcomeFailed},
+	} {
+		outcome, code := outcomeOf(test.err)
+		if code != test.want || outcome != test.outcome {
+			t.Errorf("%v: %s %s, want %s %s", test.err, outcome, code, test.outcome, test.want)
+		}
+		problem, known := problemOf(test.err)
+		if !known {
+			continue
+		}
+		if (problem.RetryAfter() > 0) != test.retry {
+			t.Errorf("%s: Retry-After %v", code, problem.RetryAfter())
+		}
+		if strings.Contains(problem.Error(), "CKR") || strings.Contains(problem.Error(), "/run") {
+			t.Errorf("%s tells the caller %q", code, problem.Error())
+		}
+	}
+}
+
+// A record that could not be written hides the outcome that it was to hold:
+// the caller must not learn from it what would have been decided.
+func TestFailedRecordHidesTheRefusal(t *testing.T) {
+	err := fmt.Errorf("%w: %w", signer.ErrAudit, &policy.Refusal{Code: policy.UnknownCaller})
+	if _, code := outcomeOf(err); code != ipc.CodeAuditUnavailable {
+		t.Errorf("code %s", code)
+	}
+}
+
+// An error that the table does not know stays as it is for the log, and ipc
+// answers it as internal.
+func TestUnknownErrorsAreNotTranslated(t *testing.T) {
+	if err := wire(errInternal); err != errInternal {
+		t.Errorf("became %v", err)
+	}
+	if wire(nil) != nil {
+		t.Error("nil became an error")
+	}
+}
