@@ -66,7 +66,9 @@ log: {format: json}
 	d.run(t)
 	d.awaitReady(t)
 	if strings.Contains(configuration, "\njwks:") {
-		d.jwksURL = "http://" + d.log.field(t, "publishing", "address") + jwks.SetPath
+		var address string
+		d.await(t, "address of the JWKS", func() bool { address = d.log.field("publishing", "address"); return address != "" })
+		d.jwksURL = "http://" + address + jwks.SetPath
 	}
 	return d
 }
@@ -201,15 +203,13 @@ func (j *journal) text() string {
 	return j.lines.String()
 }
 
-// field is a member of the first line with this message.
-func (j *journal) field(t *testing.T, message, name string) string {
-	t.Helper()
+// field is a member of the first line with this message, if there is one yet.
+func (j *journal) field(message, name string) string {
 	for line := range strings.Lines(j.text()) {
 		var entry map[string]any
 		if json.Unmarshal([]byte(line), &entry) == nil && entry["@message"] == message {
 			return fmt.Sprint(entry[name])
 		}
 	}
-	t.Fatalf("the log has no %q:\n%s", message, j.text())
 	return ""
 }
