@@ -74,8 +74,12 @@ log: {format: json}
 }
 
 // configure writes the configuration that the daemon reads at start and reload.
+// The schema of configurations has to take it too.
 func (d *daemon) configure(t *testing.T, configuration string) {
 	t.Helper()
+	if err := holdSchema(t, []byte(d.fixed+configuration)); err != nil {
+		t.Error(err)
+	}
 	if err := os.WriteFile(d.config, []byte(d.fixed+configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
