@@ -33,7 +33,8 @@ var allowed = map[string][]string{
 	"internal/config":    {"signer/policy", "signer/profile", "jwks"},
 	"internal/daemon":    everything,
 	"internal/dev":       {"hsm", "jwks"},
-	"internal/keyring":   {"signer", "jwks"},
+	"internal/keyadmin":  {"hsm", "jwks", "internal/keyring", "internal/config"},
+	"internal/keyring":   {"signer", "jwks", "internal/config"},
 	"internal/metrics":   {},
 	"internal/ratelimit": {},
 }

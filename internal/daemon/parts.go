@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,7 +33,7 @@ func newDecisions(c *config.Config) (decisions, error) {
 	if err := supported(p.Wants()); err != nil {
 		return decisions{}, err
 	}
-	sets, err := keySets(c)
+	sets, err := keyring.FromConfig(c)
 	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c)}, err
 }
 
@@ -68,22 +67,6 @@ func budget(name string, windows []policy.Window) ratelimit.Budget {
 		b.Windows = append(b.Windows, ratelimit.Window(window))
 	}
 	return b
-}
-
-func keySets(c *config.Config) ([]keyring.Set, error) {
-	var sets []keyring.Set
-	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
-		key := c.Keys[name]
-		id, err := hex.DecodeString(key.ID)
-		if err != nil {
-			return nil, fmt.Errorf("keys.%s.id: %w", name, err)
-		}
-		sets = append(sets, keyring.Set{
-			Name: name, Alg: string(key.Alg), Raw: key.Use == config.UseRaw,
-			Rotation: c.Rotation(name), Label: key.Label, ID: id,
-		})
-	}
-	return sets, nil
 }
 
 // issuing names the key sets that some grant signs with.

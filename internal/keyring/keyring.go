@@ -36,6 +36,10 @@ type Set struct {
 	Label   string
 	ID      []byte
 	Created time.Time // of an adopted key; zero for "before all others"
+
+	// Certificates are those of the configured file, for whichever versions, in
+	// any order. They come before those on the token.
+	Certificates []*x509.Certificate
 }
 
 func (s Set) adopts() bool { return s.Label != "" || len(s.ID) > 0 }
@@ -114,9 +118,12 @@ func newEntry(set Set, pairs []Pair) (*entry, error) {
 		e.versions = append(e.versions, f.Version)
 		e.keys[f.Version.Kid] = f.Key
 	}
-	if err := jwks.CheckVersions(e.versions); err != nil {
-		problems = append(problems, fmt.Errorf("%w: key set %q: %w", ErrKey, set.Name, err))
+	for _, err := range []error{jwks.CheckVersions(e.versions), set.Rotation.Check()} {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%w: key set %q: %w", ErrKey, set.Name, err))
+		}
 	}
+	problems = append(problems, e.checkFile())
 	return e, errors.Join(problems...)
 }
 

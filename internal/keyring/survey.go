@@ -61,11 +61,14 @@ func versionOf(set Set, pair Pair, created time.Time) (jwks.Version, signer.Key,
 	if !fits(set.Alg, pair.Public) {
 		return refuse(fmt.Errorf("it does not sign %s; change alg, or generate a key for it", set.Alg))
 	}
+	if key, ok := pair.Public.(*rsa.PublicKey); ok && key.N.BitLen() < jwks.MinRSABits {
+		return refuse(fmt.Errorf("%w: it is RSA-%d, and %d bits are the least; generate a new one", jwks.ErrWeakKey, key.N.BitLen(), jwks.MinRSABits))
+	}
 	kid, err := jwks.Thumbprint(pair.Public)
 	if err != nil {
 		return refuse(err)
 	}
-	public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: pair.Certificates}
+	public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: set.chainOf(pair)}
 	return jwks.Version{Kid: kid, Label: pair.Label, Created: created, Adopted: adopted(set, pair)},
 		signer.Key{Key: public, Set: set.Name, Ref: pair.Ref}, nil
 }
