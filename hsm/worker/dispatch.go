@@ -54,7 +54,7 @@ func (p *Pool) place(c *call, now time.Time) (*worker, uint32, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if w := r.pick(nil); w != nil {
+	if w := r.pick(); w != nil {
 		return w, w.take(c, now), nil
 	}
 	if !r.served() && !r.hopeful(now, p.cfg.Timeout) {
@@ -191,7 +191,7 @@ func (p *Pool) again(c *call) {
 		c.finish(result{err: err})
 		return
 	}
-	if w := r.pick(nil); w != nil {
+	if w := r.pick(); w != nil {
 		p.outgoing = append(p.outgoing, delivery{w, c, w.take(c, now)})
 		return
 	}

@@ -34,7 +34,6 @@ func config(tokens ...worker.TokenConfig) worker.Config {
 	return worker.Config{
 		Command: []string{"/proc/self/exe", "hsm-worker"},
 		Tokens:  tokens,
-		Stderr:  nil,
 	}
 }
 

@@ -22,6 +22,7 @@ type outbox struct {
 	pending []byte
 	spare   []byte
 	writing bool
+	idle    sync.Cond     // nobody is writing any more
 	stuck   chan struct{} // what is pending is run's
 
 	try  func(fd uintptr) bool // made once, so that a write allocates nothing
@@ -42,6 +43,7 @@ func newOutbox(conn connection) (*outbox, error) {
 		return nil, err
 	}
 	o := &outbox{conn: conn, raw: raw, stuck: make(chan struct{}, 1)}
+	o.idle.L = &o.mu
 	o.try = func(fd uintptr) bool {
 		for {
 			o.took, o.err = syscall.Write(int(fd), o.out)
@@ -78,6 +80,16 @@ func (o *outbox) send(m message, id uint32) {
 		o.spare = o.out[:0]
 	}
 	o.writing = false
+	o.idle.Broadcast()
+}
+
+// flush waits until all that was sent is in the socket's hands, or the connection has failed, which its write deadline sees to.
+func (o *outbox) flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.writing {
+		o.idle.Wait()
+	}
 }
 
 // take makes what is pending the writer's, and the buffer of the write before the one to fill next.
@@ -119,6 +131,7 @@ func (o *outbox) drain() {
 		}
 		if len(o.pending) == 0 {
 			o.writing = false
+			o.idle.Broadcast()
 			o.mu.Unlock()
 			return
 		}

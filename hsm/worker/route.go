@@ -13,15 +13,30 @@ type route struct {
 	waiting []*call
 }
 
-// pick gives the worker that has the least to do and room for more; one that is slow only if all are. The worker besides is left out.
-func (r *route) pick(besides *worker) *worker {
+// pick gives the worker that has the least to do and room for more; one that is slow only if all are.
+func (r *route) pick() *worker {
 	var best *worker
 	for _, t := range r.tokens {
 		for _, w := range t.ready {
-			if w == besides || len(w.inFlight) >= w.depth {
+			if len(w.inFlight) < w.depth && (best == nil || better(w, best)) {
+				best = w
+			}
+		}
+	}
+	return best
+}
+
+// second gives a worker to ask besides one that is slow: of another token rather than of the same, and only one that isn't slow itself and has
+// sessions to spare.
+func (r *route) second(first *worker) *worker {
+	var best *worker
+	for _, t := range r.tokens {
+		for _, w := range t.ready {
+			if w == first || w.slow || len(w.inFlight) > w.depth/2 {
 				continue
 			}
-			if best == nil || better(w, best) {
+			elsewhere := best != nil && best.token == first.token && t != first.token
+			if best == nil || elsewhere || (best.token == first.token) == (t == first.token) && better(w, best) {
 				best = w
 			}
 		}

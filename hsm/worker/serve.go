@@ -256,6 +256,7 @@ func (s *server) fail(err error) {
 		reply.fatal = true
 		_ = s.conn.SetWriteDeadline(time.Now().Add(lastWords))
 		s.out.send(reply, 0)
+		s.out.flush()
 		_ = s.conn.CloseWrite()
 		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
 		close(s.failed)
@@ -271,6 +272,7 @@ func (s *server) leave(admin *sync.WaitGroup) error {
 		defer close(done)
 		s.signers.Wait()
 		admin.Wait()
+		s.out.flush()
 		s.host.close()
 	}()
 	select {

@@ -64,7 +64,7 @@ func (p *Pool) inspect(w *worker, now time.Time) (expired bool) {
 			continue
 		}
 		w.slow = true
-		if !a.moved && !a.call.finished {
+		if !a.moved && !a.call.finished && a.call.attempts < maxAttempts {
 			a.moved = p.move(w, a.call, now)
 			w.inFlight[id] = a
 		}
@@ -78,8 +78,8 @@ func (p *Pool) move(from *worker, c *call, now time.Time) bool {
 	if err != nil {
 		return false
 	}
-	to := r.pick(from)
-	if to == nil || to.slow || len(to.inFlight) > to.depth/2 {
+	to := r.second(from)
+	if to == nil {
 		return false
 	}
 	p.outgoing = append(p.outgoing, delivery{to, c, to.take(c, now)})
