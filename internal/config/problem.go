@@ -51,7 +51,8 @@ func (e *Error) Unwrap() error { return ErrInvalid }
 type report struct {
 	name     string
 	lines    []string
-	root     *node // nil until the file could be read as YAML
+	begin    string // how a file begins, for the writer of an empty one
+	root     *node  // nil until the file could be read as YAML
 	problems []Problem
 	faulty   map[string]bool // paths of problems
 	around   map[string]bool // every path around those
@@ -61,7 +62,11 @@ type report struct {
 const maxProblems = 1000
 
 func newReport(name string, data []byte) *report {
-	return &report{name: name, lines: strings.Split(string(data), "\n"), faulty: make(map[string]bool), around: make(map[string]bool)}
+	return &report{
+		name: name, lines: strings.Split(string(data), "\n"),
+		begin:  "begin with hsm: and keys:, as in examples/config/minimal.yaml",
+		faulty: make(map[string]bool), around: make(map[string]bool),
+	}
 }
 
 // add reports a mistake in the form of one setting.

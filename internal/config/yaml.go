@@ -35,7 +35,7 @@ func readTree(data []byte, r *report) *node {
 		return nil
 	}
 	if root == nil || root.kind != kindMapping {
-		r.add(place{1, 1}, "", "the file has no settings; begin with hsm: and keys:, as in examples/config/minimal.yaml")
+		r.add(place{1, 1}, "", "the file has no settings; %s", r.begin)
 		return nil
 	}
 	root.hideSecrets()
