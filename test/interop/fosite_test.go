@@ -171,7 +171,7 @@ func clientCredentials(assertion string) url.Values {
 func TestFositeClientAuthentication(t *testing.T) {
 	server := newFosite(t)
 	k := newToken(t)
-	kid := k.generate(t, newKey{"payments", hsm.P256})[0].Kid
+	kid := k.generate(t, newKey{Set: "payments", Type: hsm.P256})[0].Kid
 	d := start(t, k, fmt.Sprintf(`
 keys:
   payments: {alg: ES256, use: assertion}
@@ -269,7 +269,7 @@ func splice(signed, claims string) string {
 func TestFositeBearerGrant(t *testing.T) {
 	server := newFosite(t)
 	k := newToken(t)
-	k.generate(t, newKey{"batch", hsm.RSA2048}, newKey{"stranger", hsm.RSA2048})
+	k.generate(t, newKey{Set: "batch", Type: hsm.RSA2048}, newKey{Set: "stranger", Type: hsm.RSA2048})
 	d := start(t, k, fmt.Sprintf(`
 keys:
   batch: {alg: PS256, use: assertion}

@@ -153,7 +153,7 @@ const digest = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" // SHA-256 of noth
 func TestOpenAPI(t *testing.T) {
 	c := readContract(t)
 	k := newToken(t)
-	versions := k.generate(t, newKey{"payments", hsm.P256}, newKey{"mtls", hsm.P256}, newKey{"tls", hsm.RSA2048})
+	versions := k.generate(t, newKey{Set: "payments", Type: hsm.P256}, newKey{Set: "mtls", Type: hsm.P256}, newKey{Set: "tls", Type: hsm.RSA2048})
 	configuration := `
 keys:
   payments: {alg: ES256, use: assertion, rotation: {revoke: [%s]}}

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -32,17 +31,15 @@ type order struct {
 	Keys                []newKey
 }
 
-// newKey is a version to generate, created now as far as its label says.
+// newKey is a version to generate, created now as its label says.
 type newKey struct {
-	Set  string
-	Type hsm.KeyType
+	Set       string
+	Type      hsm.KeyType
+	Certified bool // with a self-signed certificate beside it on the token
 }
 
 // version is a version that was generated.
-type version struct {
-	Kid         string
-	Certificate string // a self-signed one, in PEM
-}
+type version struct{ Kid string }
 
 // token is a SoftHSM token of a test's own.
 type token struct{ *softhsm.Token }
@@ -117,17 +114,26 @@ func (k newKey) generate(token *hsm.Token, now time.Time) (version, error) {
 	if err != nil {
 		return version{}, err
 	}
-	certificate, err := selfSigned(key, k.Set, now)
-	return version{Kid: kid, Certificate: certificate}, err
+	if k.Certified {
+		err = certify(token, key, k.Set, now)
+	}
+	return version{Kid: kid}, err
 }
 
-// selfSigned is a certificate for the receivers that want one.
-func selfSigned(key *hsm.Key, name string, now time.Time) (string, error) {
+// certify stores a certificate for the receivers that want one.
+func certify(token *hsm.Token, key *hsm.Key, name string, now time.Time) error {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), err
+	if err != nil {
+		return err
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return err
+	}
+	return token.StoreCertificate(key, certificate)
 }
