@@ -54,6 +54,7 @@ type Daemon struct {
 	views    *views
 	ready    *readiness
 	publish  *publication
+	rotation *rotation
 	sockets  []*ipc.BoundListener
 	reloaded chan struct{} // told after each reload
 
@@ -78,6 +79,7 @@ func New(o Options) (*Daemon, error) {
 	if err := d.setRing(nil); err != nil {
 		return nil, err
 	}
+	d.rotation = d.newRotation()
 	d.views = &views{ring: d.ring, limiter: d.limiter, now: d.Now, perSet: o.Config.JWKS.PerKeySet}
 	if d.publish, err = newPublication(o.Config.JWKS, o.Logger, d.Now, d.views.published); err != nil {
 		return nil, err
@@ -166,6 +168,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	rest.run(d.watch)
+	rest.run(d.rotation.run)
 	return errors.Join(d.serve(ctx, failed), d.saveBudgets())
 }
 

@@ -22,7 +22,8 @@ type decisions struct {
 	policy  *policy.Policy
 	budgets []ratelimit.Budget
 	sets    []keyring.Set
-	issuing []string // key sets that grants use: what readiness is about
+	issuing []string               // key sets that grants use: what readiness is about
+	auto    map[string]hsm.KeyType // key sets whose next version the daemon makes
 }
 
 func newDecisions(c *config.Config) (decisions, error) {
@@ -34,7 +35,11 @@ func newDecisions(c *config.Config) (decisions, error) {
 		return decisions{}, err
 	}
 	sets, err := keyring.FromConfig(c)
-	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c)}, err
+	if err != nil {
+		return decisions{}, err
+	}
+	auto, err := autoSets(c)
+	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c), auto: auto}, err
 }
 
 // supported refuses selectors that this kernel gives no safe answer to.

@@ -48,6 +48,7 @@ func (d *Daemon) reload() error {
 	d.ring.current.Store(ring)
 	d.signer.SetPolicy(parts.policy)
 	d.noteReload()
+	d.rotation.poke()
 	return d.retryTokens()
 }
 

@@ -151,13 +151,14 @@ func (r *Ring) SigningKey(set string) (signer.Key, error) {
 	return e.keys[p.Signing.Kid], nil
 }
 
-// Plan is the schedule of a key set at this moment.
+// Plan is the schedule of a key set at this moment. It is made anew each time,
+// since it falls due without a change of state.
 func (r *Ring) Plan(set string) (jwks.Plan, bool) {
 	e, ok := r.sets[set]
 	if !ok {
 		return jwks.Plan{}, false
 	}
-	return e.current(r.now()).Plan, true
+	return jwks.Schedule(e.versions, e.set.Rotation, r.now()), true
 }
 
 // Sets lists the key sets by name.

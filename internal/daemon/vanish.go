@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"maps"
+
+	"github.com/assertd/assertd/jwks"
+)
+
+// notice holds the versions that are in the ring now against those of the last
+// look. One that was published and is gone is lost: receivers still trust it,
+// and nobody knows where it is. It must only be called after a look that every
+// token answered.
+func (r *rotation) notice() {
+	now := make(map[string]map[string]jwks.State)
+	for _, p := range r.plans() {
+		states := make(map[string]jwks.State, len(p.Versions))
+		for _, v := range p.Versions {
+			states[v.Kid] = v.State
+		}
+		now[p.Name] = states
+		r.compare(p.Name, r.known[p.Name], states)
+	}
+	r.forget(now)
+	r.known = now
+}
+
+func (r *rotation) compare(set string, before, now map[string]jwks.State) {
+	for kid, state := range before {
+		if _, there := now[kid]; there {
+			continue
+		}
+		if !state.InJWKS() {
+			r.logger.Info("a key version that nobody uses any more is gone from the token", "key", set, "kid", kid, "state", state)
+			continue
+		}
+		r.lose(set, kid)
+	}
+}
+
+func (r *rotation) lose(set, kid string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lost[set] == nil {
+		r.lost[set] = make(map[string]bool)
+	}
+	r.lost[set][kid] = true
+}
+
+// forget takes back what is there again, what the configuration revokes, and
+// sets that are configured no more.
+func (r *rotation) forget(now map[string]map[string]jwks.State) {
+	revoked := make(map[string]bool)
+	for _, set := range r.ring.current.Load().Sets() {
+		for _, kid := range set.Rotation.Revoke {
+			revoked[kid] = true
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for set, kids := range r.lost {
+		states, configured := now[set]
+		maps.DeleteFunc(kids, func(kid string, _ bool) bool {
+			_, back := states[kid]
+			return back || !configured || revoked[kid]
+		})
+		if len(kids) == 0 {
+			delete(r.lost, set)
+			delete(r.told, "lost "+set)
+		}
+	}
+}
+
+// alarm tells of lost keys, at once and then every day.
+func (r *rotation) alarm(p SetPlan) {
+	if r.due("lost "+p.Name, warnEvery) {
+		r.logger.Error("a published key version has vanished from the token, which is there and answers; nothing is generated in its place: "+
+			"find out who destroyed it, restore the token from its backup, or put the kid under rotation.revoke and reload",
+			"key", p.Name, "kids", p.Lost)
+	}
+}
