@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestQuantile(t *testing.T) {
+	for _, test := range []struct {
+		values []int
+		part   float64
+		want   int
+	}{
+		{nil, 0.5, 0}, {[]int{7}, 0.99, 7}, {[]int{3, 1, 2}, 0.5, 2}, {[]int{4, 3, 2, 1}, 0.5, 2}, {[]int{1, 2, 3, 4}, 0.99, 4},
+	} {
+		if got := quantile(slices.Clone(test.values), test.part); got != test.want {
+			t.Errorf("quantile of %v at %v is %d, want %d", test.values, test.part, got, test.want)
+		}
+	}
+}
+
+func TestRepeatCountsEveryCaller(t *testing.T) {
+	o := repeat(func() (int, error) { time.Sleep(time.Millisecond); return 2, nil }, 4, 20*time.Millisecond)
+	if o.Error != "" || o.Count < 8 || o.Count%2 != 0 || o.P50 < time.Millisecond || o.P99 < o.P50 || o.Elapsed < 20*time.Millisecond {
+		t.Errorf("four callers: %+v", o)
+	}
+	o = repeat(func() (int, error) { return 0, errors.New("refused") }, 2, time.Hour)
+	if o.Error == "" {
+		t.Error("an error of the operation got lost")
+	}
+}
+
+// A cell's name is what its samples are kept under and what -run chooses by.
+func TestSections(t *testing.T) {
+	for _, s := range sections() {
+		names := map[string]bool{}
+		for _, c := range s.cells {
+			if names[c.name] || roles[c.role] == nil {
+				t.Errorf("%s/%s: a second one, or its role %q isn't there", s.name, c.name, c.role)
+			}
+			names[c.name] = true
+		}
+		if s.base != "" && !names[s.base] {
+			t.Errorf("%s: no cell is its base %q", s.name, s.base)
+		}
+		chosen := s.chosen(settings{only: regexp.MustCompile("^" + s.name + "/" + s.cells[len(s.cells)-1].name + "$")})
+		if want := 1 + min(len(s.base), 1); len(chosen.cells) != want {
+			t.Errorf("%s: %d cells for the last one, want %d", s.name, len(chosen.cells), want)
+		}
+	}
+}
+
+func TestConfigurationsAreValid(t *testing.T) {
+	b := bed{Dir: t.TempDir(), Module: "/usr/lib/softhsm/libsofthsm2.so", PINFile: "/pin", SoftHSMConf: "/softhsm2.conf"}
+	for _, s := range sections() {
+		for _, c := range s.cells {
+			if c.daemon == nil {
+				continue
+			}
+			if _, err := parsed(b, *c.daemon); err != nil {
+				t.Errorf("%s/%s: %v", s.name, c.name, err)
+			}
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, wrong := range [][]string{{"-rounds", "0"}, {"-slice", "1ns"}, {"-run", "("}, {"-bogus"}} {
+		if _, err := parse(wrong, io.Discard); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}

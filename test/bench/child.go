@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// childArgument makes this program a child: a process that does one kind of work, so that its CPU time is its own.
+const childArgument = "-child"
+
+// A role is what a child does: the module itself, the load, and so on. It turns a task into the operation to repeat.
+type role func(bed) (prepare, error)
+
+type prepare func(task) (operation, error)
+
+// operation makes signatures, or whatever the task counts, and says how many.
+type operation func() (int, error)
+
+var roles = map[string]role{
+	"setup":    setUp,
+	"pkcs11":   rawModule,
+	"crypto11": throughCrypto11,
+	"worker":   workerHop,
+	"load":     loadSocket,
+	"verify":   verification,
+	"policy":   decisions,
+}
+
+// task is one slice of work.
+type task struct {
+	Do      string
+	Alg     string        `json:",omitempty"`
+	Callers int           `json:",omitempty"`
+	For     time.Duration `json:",omitempty"`
+	Socket  string        `json:",omitempty"`
+	Workers int           `json:",omitempty"`
+	Clients int           `json:",omitempty"`
+}
+
+// outcome is what came of it.
+type outcome struct {
+	Count    int           // signatures, decisions
+	Elapsed  time.Duration // of the slice
+	P50, P99 time.Duration // of one operation
+	Error    string        `json:",omitempty"`
+}
+
+// assignment is the first line that a child reads.
+type assignment struct {
+	Role string
+	Bed  bed
+}
+
+// serveChild is a child's life: its role, then a task for each line until its input ends.
+func serveChild(stdin io.Reader, stdout io.Writer) error {
+	in, out := json.NewDecoder(stdin), json.NewEncoder(stdout)
+	var a assignment
+	if err := in.Decode(&a); err != nil {
+		return err
+	}
+	take, ok := roles[a.Role]
+	if !ok {
+		return fmt.Errorf("no role %q", a.Role)
+	}
+	prepare, err := take(a.Bed)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Role, err)
+	}
+	known := map[task]operation{}
+	for {
+		var t task
+		if err := in.Decode(&t); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := out.Encode(answer(t, prepare, known)); err != nil {
+			return err
+		}
+	}
+}
+
+func answer(t task, prepare prepare, known map[task]operation) outcome {
+	if t.Callers == 0 {
+		t.Callers = 1
+	}
+	duration := t.For
+	t.For = 0
+	op, ok := known[t]
+	if !ok {
+		var err error
+		if op, err = prepare(t); err != nil {
+			return outcome{Error: err.Error()}
+		}
+		known[t] = op
+	}
+	return repeat(op, t.Callers, duration)
+}
+
+// child is a child as the parent sees it.
+type child struct {
+	cmd *exec.Cmd
+	in  *json.Encoder
+	out *json.Decoder
+	end io.Closer
+}
+
+// startChild starts this program again in a role. It ends when its input is closed, or with this process.
+func startChild(ctx context.Context, b bed, role string) (*child, error) {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", childArgument)
+	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+b.SoftHSMConf)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c := &child{cmd: cmd, in: json.NewEncoder(stdin), out: json.NewDecoder(stdout), end: stdin}
+	if err := c.in.Encode(assignment{role, b}); err != nil {
+		return nil, errors.Join(err, c.stop())
+	}
+	return c, nil
+}
+
+// do has the child work on a task and waits for the outcome.
+func (c *child) do(t task) (outcome, error) {
+	if err := c.in.Encode(t); err != nil {
+		return outcome{}, err
+	}
+	var o outcome
+	if err := c.out.Decode(&o); err != nil {
+		return outcome{}, fmt.Errorf("the child ended: %w", err)
+	}
+	if o.Error != "" {
+		return outcome{}, errors.New(o.Error)
+	}
+	return o, nil
+}
+
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
+func (c *child) stop() error {
+	_ = c.end.Close()
+	return c.cmd.Wait()
+}

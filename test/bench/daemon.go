@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/ipc"
+)
+
+// variant is how a daemon's configuration differs from the defaults.
+type variant struct {
+	workers int
+	audit   string // "off", or what audit.sync is
+	clients int
+}
+
+var usual = variant{workers: 2, audit: "interval", clients: 1}
+
+func (v variant) name() string { return fmt.Sprintf("w%d-%s-%d", v.workers, v.audit, v.clients) }
+
+// daemon is a running assertd.
+type daemon struct {
+	cmd    *exec.Cmd
+	socket string
+	log    bytes.Buffer
+}
+
+const startLimit = 30 * time.Second
+
+// startDaemon runs the real binary and returns once it serves.
+func startDaemon(ctx context.Context, b bed, v variant) (*daemon, error) {
+	d := &daemon{socket: b.file(v.name() + ".sock")}
+	file := b.file(v.name() + ".yaml")
+	if err := os.WriteFile(file, configuration(b, v, d.socket), 0o600); err != nil {
+		return nil, err
+	}
+	d.cmd = exec.Command(b.Binary, "serve", "--config", file)
+	d.cmd.Stderr = &d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := d.await(ctx); err != nil {
+		return nil, errors.Join(err, d.stop(), errors.New(d.log.String()))
+	}
+	return d, nil
+}
+
+// await polls until the daemon gives an assertion, which it does only once all its parts work.
+func (d *daemon) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	c, err := client.New(d.socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		if _, err = c.Assert(ctx, ipc.AssertionRequest{Grant: setOf(algorithms[0].alg)}); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the daemon isn't ready: %w", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (d *daemon) pid() int { return d.cmd.Process.Pid }
+
+// stop drains the daemon, or kills it where that takes too long.
+func (d *daemon) stop() error {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	late := time.AfterFunc(startLimit, func() { _ = d.cmd.Process.Kill() })
+	defer late.Stop()
+	return d.cmd.Wait()
+}
+
+// configuration is the defaults but for what v says. Budgets have the usual two windows, so wide that they never refuse.
+func configuration(b bed, v variant, socket string) []byte {
+	var y strings.Builder
+	fmt.Fprintf(&y, "hsm: {module: %q, token: {label: %s}, pin: {file: %q}, environment: {SOFTHSM2_CONF: %q}, workers: %d}\n",
+		b.Module, tokenLabel, b.PINFile, b.SoftHSMConf, v.workers)
+	y.WriteString("keys:\n")
+	for _, a := range algorithms {
+		fmt.Fprintf(&y, "  %s: {alg: %s, use: assertion}\n", setOf(a.alg), a.alg)
+	}
+	y.WriteString("clients:\n")
+	for i := range v.clients - 1 {
+		fmt.Fprintf(&y, "  - name: other-%d\n    match: {uid: %d}\n    grants: [%s]\n", i, 100_000+i, grant(algorithms[0].alg))
+	}
+	fmt.Fprintf(&y, "  - name: bench\n    match: {uid: %d}\n    in_flight: 4096\n    grants: [", os.Getuid())
+	for _, a := range algorithms {
+		y.WriteString(grant(a.alg) + ", ")
+	}
+	fmt.Fprintf(&y, "]\nlisten: [{socket: %q, mode: \"0600\"}]\nlog: {level: warn}\n", socket)
+	if v.audit == "off" {
+		y.WriteString("audit: {required: false}\n")
+	} else {
+		fmt.Fprintf(&y, "audit: {file: %q, sync: %s}\n", b.file(v.name()+".audit"), v.audit)
+	}
+	return []byte(y.String())
+}
+
+func grant(alg string) string {
+	return fmt.Sprintf("{name: %[1]s, key: %[1]s, profile: private_key_jwt, client_id: bench, audiences: [\"https://as.example\"], "+
+		"lifetime: {default: 60s, max: 120s}, claims: {allow: {scope: [read, write]}}, "+
+		"rate: [{limit: 1000000, per: 1s, burst: 1000000}, {limit: 1000000000, per: 24h}]}", setOf(alg))
+}
+
+// parsed is the configuration as the daemon itself reads it.
+func parsed(b bed, v variant) (*config.Config, error) {
+	return config.Parse("bench.yaml", configuration(b, v, b.file("none.sock")))
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// lab holds the processes of one section.
+type lab struct {
+	bed      bed
+	children map[string]*child
+	daemons  map[variant]*daemon
+}
+
+// sample is a cell in one round.
+type sample struct {
+	rate                   float64 // per second
+	ratio                  float64 // to the section's base
+	p50, p99               time.Duration
+	caller, front, workers time.Duration // CPU for one operation
+}
+
+const warmUp = 50 * time.Millisecond
+
+// measure runs the section's cells and prints their table.
+func (s section) measure(ctx context.Context, b bed, o settings, out, progress io.Writer) (err error) {
+	s = s.chosen(o)
+	if len(s.cells) == 0 {
+		return nil
+	}
+	l := &lab{bed: b, children: map[string]*child{}, daemons: map[variant]*daemon{}}
+	defer func() { err = errors.Join(err, l.close()) }()
+	for _, c := range s.cells {
+		if err := l.start(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	samples := make(map[string][]sample)
+	for round := range o.rounds {
+		fmt.Fprintf(progress, "%s: round %d of %d\n", s.name, round+1, o.rounds)
+		if err := s.round(ctx, l, o, samples); err != nil {
+			return err
+		}
+	}
+	s.print(out, samples)
+	return nil
+}
+
+func (s section) round(ctx context.Context, l *lab, o settings, samples map[string][]sample) error {
+	for _, c := range s.cells {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		raw, err := l.raw(s, c, o)
+		if err != nil {
+			return fmt.Errorf("baseline: %w", err)
+		}
+		one, err := l.sample(c, o.slice)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		if s.base != "" {
+			raw = one.rate
+			if c.name != s.base {
+				base := samples[s.base]
+				raw = base[len(base)-1].rate
+			}
+		}
+		if raw > 0 {
+			one.ratio = one.rate / raw
+		}
+		samples[c.name] = append(samples[c.name], one)
+	}
+	return nil
+}
+
+// raw is the rate of the baseline at this moment; 0 where the section has another.
+func (l *lab) raw(s section, c cell, o settings) (float64, error) {
+	if s.base != "" || c.task.Alg == "" {
+		return 0, nil
+	}
+	result, err := l.children["pkcs11"].do(task{Do: "raw", Alg: c.task.Alg, For: o.raw})
+	return perSecond(result), err
+}
+
+func perSecond(o outcome) float64 { return float64(o.Count) / max(o.Elapsed, 1).Seconds() }
+
+// start brings up what the cell needs and warms it up.
+func (l *lab) start(ctx context.Context, c cell) error {
+	for _, role := range []string{"pkcs11", c.role} {
+		if l.children[role] != nil {
+			continue
+		}
+		started, err := startChild(ctx, l.bed, role)
+		if err != nil {
+			return err
+		}
+		l.children[role] = started
+	}
+	if c.daemon != nil && l.daemons[*c.daemon] == nil {
+		d, err := startDaemon(ctx, l.bed, *c.daemon)
+		if err != nil {
+			return err
+		}
+		l.daemons[*c.daemon] = d
+	}
+	_, err := l.sample(c, warmUp)
+	return err
+}
+
+// sample measures a cell once.
+func (l *lab) sample(c cell, d time.Duration) (sample, error) {
+	child, t := l.children[c.role], c.task
+	t.For = d
+	front, pool := []int(nil), childrenOf(child.pid())
+	if c.daemon != nil {
+		daemon := l.daemons[*c.daemon]
+		t.Socket, front, pool = daemon.socket, []int{daemon.pid()}, childrenOf(daemon.pid())
+	}
+	before := [3]time.Duration{cpuTime(child.pid()), cpuTime(front...), cpuTime(pool...)}
+	result, err := child.do(t)
+	after := [3]time.Duration{cpuTime(child.pid()), cpuTime(front...), cpuTime(pool...)}
+	if err != nil {
+		return sample{}, err
+	}
+	per := func(i int) time.Duration { return (after[i] - before[i]) / time.Duration(max(result.Count, 1)) }
+	return sample{
+		rate: perSecond(result), p50: result.P50, p99: result.P99,
+		caller: per(0), front: per(1), workers: per(2),
+	}, nil
+}
+
+func (l *lab) close() error {
+	var problems []error
+	for _, d := range l.daemons {
+		problems = append(problems, d.stop())
+	}
+	for _, c := range l.children {
+		problems = append(problems, c.stop())
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// repeat has so many callers repeat the operation for a time, each as fast as it is answered. The first error ends it.
+func repeat(op operation, callers int, d time.Duration) outcome {
+	results := make([]lane, callers)
+	var all sync.WaitGroup
+	began := time.Now()
+	for i := range results {
+		all.Go(func() { results[i].run(op, began.Add(d)) })
+	}
+	all.Wait()
+	return summarise(results, time.Since(began))
+}
+
+// lane is what one caller did.
+type lane struct {
+	count int
+	took  []time.Duration
+	err   error
+}
+
+func (l *lane) run(op operation, end time.Time) {
+	for now := time.Now(); now.Before(end); {
+		n, err := op()
+		if err != nil {
+			l.err = err
+			return
+		}
+		then := now
+		now = time.Now()
+		l.count += n
+		l.took = append(l.took, now.Sub(then))
+	}
+}
+
+func summarise(lanes []lane, elapsed time.Duration) outcome {
+	o := outcome{Elapsed: elapsed}
+	var took []time.Duration
+	var errs []error
+	for _, l := range lanes {
+		o.Count += l.count
+		took = append(took, l.took...)
+		errs = append(errs, l.err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		o.Error = err.Error()
+	}
+	o.P50, o.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	return o
+}
+
+// quantile gives the smallest value that so large a part of the values does not exceed. It sorts them.
+func quantile[T int | float64 | time.Duration](values []T, part float64) T {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[max(int(math.Ceil(part*float64(len(values))))-1, 0)]
+}
+
+func median[T int | float64 | time.Duration](values []T) T {
+	return quantile(slices.Clone(values), 0.5)
+}
