@@ -35,13 +35,29 @@ type AssertionResponse struct {
 	// (or as grant_type, where the profile is an authorization grant). Empty for
 	// profiles that OAuth does not know.
 	AssertionType string `json:"assertion_type,omitempty"`
-	Kid           string `json:"kid"`
-	Alg           string `json:"alg"`
-	JTI           string `json:"jti,omitempty"`
-	IssuedAt      int64  `json:"issued_at"`  // iat, seconds since the Unix epoch
-	ExpiresAt     int64  `json:"expires_at"` // exp, seconds since the Unix epoch
-	Grant         string `json:"grant"`
+	// Send says how the assertion reaches its receiver, one of the Send
+	// constants. A client must take one that it does not know for SendCustom.
+	Send      string `json:"send,omitempty"`
+	Kid       string `json:"kid"`
+	Alg       string `json:"alg"`
+	JTI       string `json:"jti,omitempty"`
+	IssuedAt  int64  `json:"issued_at"`  // iat, seconds since the Unix epoch
+	ExpiresAt int64  `json:"expires_at"` // exp, seconds since the Unix epoch
+	Grant     string `json:"grant"`
 }
+
+// Ways in which an assertion is sent, as its profile has it.
+const (
+	SendClientAssertion  = "client_assertion" // of a token request (RFC 7523, section 2.2)
+	SendGrant            = "assertion"        // of a token request (RFC 7523, section 2.1)
+	SendTokenExchange    = "subject_token"    // of a token exchange (RFC 8693, section 2.1)
+	SendWebIdentity      = "web_identity"     // WebIdentityToken of AWS AssumeRoleWithWebIdentity
+	SendBearer           = "bearer"           // in the Authorization header (RFC 6750, section 2.1)
+	SendClientSecret     = "client_secret"    // of a token request
+	SendDPoP             = "dpop"             // in the DPoP header (RFC 9449, section 4.1)
+	SendRequestParameter = "request"          // of an authorization request (RFC 9101, section 5)
+	SendCustom           = "custom"           // as the receiver says
+)
 
 // BatchRequest is the body of POST /v1/assertions/batch: 1 to MaxBatch requests.
 type BatchRequest struct {

@@ -142,7 +142,7 @@ func responseOf(a signer.Assertion) ipc.AssertionResponse {
 		IssuedAt: a.IssuedAt.Unix(), ExpiresAt: a.ExpiresAt.Unix(),
 	}
 	if p, ok := profile.Lookup(a.Profile); ok {
-		response.AssertionType = p.Send.AssertionType()
+		response.AssertionType, response.Send = p.Send.AssertionType(), string(p.Send)
 	}
 	return response
 }
