@@ -22,7 +22,9 @@ import (
 const (
 	TokenLabel = "assertd-dev"
 	KeySet     = "dev"
-	RawKeySet  = "dev-raw"
+	RawKeySet  = "dev-raw"     // ECDSA on P-256
+	RSAKeySet  = "dev-rsa"     // raw, RSA of 2048 bits
+	EdKeySet   = "dev-ed25519" // raw
 	Audience   = "https://as.example"
 )
 
@@ -127,16 +129,25 @@ func prepareToken(l Layout, module string, now time.Time) error {
 	return errors.Join(prepareKeys(token, now), token.Close())
 }
 
+// keySets are the key sets of a development directory: one for assertions, and
+// a raw one of each kind that TLS and SSH know.
+var keySets = []struct {
+	name string
+	kind hsm.KeyType
+}{
+	{KeySet, hsm.P256}, {RawKeySet, hsm.P256}, {RSAKeySet, hsm.RSA2048}, {EdKeySet, hsm.Ed25519},
+}
+
 func prepareKeys(token *hsm.Token, now time.Time) error {
 	keys, err := token.Keys()
 	if err != nil {
 		return err
 	}
-	for _, set := range []string{KeySet, RawKeySet} {
-		if hasVersion(keys, set) {
+	for _, set := range keySets {
+		if hasVersion(keys, set.name) {
 			continue
 		}
-		if _, err := token.Generate(hsm.Spec{Label: jwks.Label(set, now), Type: hsm.P256}); err != nil {
+		if _, err := token.Generate(hsm.Spec{Label: jwks.Label(set.name, now), Type: set.kind}); err != nil {
 			return err
 		}
 	}

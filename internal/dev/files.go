@@ -20,6 +20,8 @@ hsm:
 keys:
   %s: {alg: ES256, use: assertion}
   %s: {alg: ES256, use: raw}
+  %s: {alg: RS256, use: raw, hashes: [SHA-256, SHA-384, SHA-512], paddings: [pkcs1v15, pss]}
+  %s: {alg: EdDSA, use: raw}
 
 clients:
   - name: developer
@@ -33,13 +35,14 @@ clients:
         lifetime: {default: 60s, max: 300s}
         claims: {allow: {scope: [read, write]}}
         rate: [{limit: 50, per: 1s, burst: 100}]
-      - name: raw
-        key: %s
+      - {name: raw, key: %s}
+      - {name: raw-rsa, key: %s}
+      - {name: raw-ed25519, key: %s}
 
 listen:
   - {socket: %q, mode: "0600"}
 
 operator: {socket: %q}
 audit: {file: %q}
-`, module, TokenLabel, l.PIN, l.SoftHSMConf, KeySet, RawKeySet, uid, KeySet, Audience, RawKeySet, l.Socket, l.Operator, l.Audit)
+`, module, TokenLabel, l.PIN, l.SoftHSMConf, KeySet, RawKeySet, RSAKeySet, EdKeySet, uid, KeySet, Audience, RawKeySet, RSAKeySet, EdKeySet, l.Socket, l.Operator, l.Audit)
 }
