@@ -1,0 +1,141 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// stateCollector turns the daemon's state into metrics when somebody scrapes.
+type stateCollector struct {
+	state        func() State
+	descriptions map[string]*prometheus.Desc
+}
+
+// states are the metrics that it makes.
+var states = []Metric{
+	ready, connections, connectionLimit, budgetRemaining, budgetLimit,
+	workers, workerInFlight, workerRestarts,
+	keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate,
+	jwksPublished, jwksKeys, jwksFailing,
+	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
+	reloadSuccess, reloadFailure, reloadFailed,
+}
+
+func newStateCollector(state func() State) *stateCollector {
+	c := &stateCollector{state: state, descriptions: make(map[string]*prometheus.Desc)}
+	for _, m := range states {
+		c.descriptions[m.Name] = m.describe()
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *stateCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range c.descriptions {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
+	s := c.state()
+	e := emitter{c.descriptions, out}
+	e.flag(ready, s.Ready)
+	e.count(connections, s.Connections)
+	e.count(connectionLimit, s.ConnectionLimit)
+	for _, b := range s.Budgets {
+		e.count(budgetRemaining, b.Remaining, b.Client, b.Grant, b.Key, b.Window.String())
+		e.count(budgetLimit, b.Limit, b.Client, b.Grant, b.Key, b.Window.String())
+	}
+	e.workers(s.Workers)
+	for _, key := range s.Keys {
+		e.key(key)
+	}
+	e.moment(jwksPublished, s.JWKS.Published)
+	e.count(jwksKeys, s.JWKS.Keys)
+	e.flag(jwksFailing, s.JWKS.Failing)
+	if s.Audit != nil {
+		e.audit(*s.Audit)
+	}
+	e.moment(reloadSuccess, s.Reload.Success)
+	e.moment(reloadFailure, s.Reload.Failure)
+	e.flag(reloadFailed, s.Reload.Failure.After(s.Reload.Success))
+}
+
+// emitter writes metrics of the table.
+type emitter struct {
+	descriptions map[string]*prometheus.Desc
+	out          chan<- prometheus.Metric
+}
+
+func (e emitter) value(m Metric, value float64, labels ...string) {
+	kind := prometheus.GaugeValue
+	if m.Type == Counter {
+		kind = prometheus.CounterValue
+	}
+	e.out <- prometheus.MustNewConstMetric(e.descriptions[m.Name], kind, value, labels...)
+}
+
+func (e emitter) count(m Metric, n int, labels ...string) { e.value(m, float64(n), labels...) }
+
+func (e emitter) flag(m Metric, on bool, labels ...string) {
+	value := 0.0
+	if on {
+		value = 1
+	}
+	e.value(m, value, labels...)
+}
+
+// moment leaves out a time that is not known.
+func (e emitter) moment(m Metric, t time.Time, labels ...string) {
+	if !t.IsZero() {
+		e.value(m, float64(t.UnixMilli())/1000, labels...)
+	}
+}
+
+func (e emitter) workers(all []Worker) {
+	type place struct{ token, state string }
+	states, inFlight, restarts := make(map[place]int), make(map[string]int), make(map[string]int)
+	for _, w := range all {
+		states[place{w.Token, w.State}]++
+		inFlight[w.Token] += w.InFlight
+		restarts[w.Token] += w.Restarts
+	}
+	for p, n := range states {
+		e.count(workers, n, p.token, p.state)
+	}
+	for token := range inFlight {
+		e.count(workerInFlight, inFlight[token], token)
+		e.count(workerRestarts, restarts[token], token)
+	}
+}
+
+func (e emitter) key(key Key) {
+	e.flag(keySigning, key.Signing, key.Name)
+	e.flag(keyLate, key.Late, key.Name)
+	e.moment(keyNextChange, key.NextChange, key.Name)
+	e.moment(keyDue, key.Due, key.Name)
+	states := make(map[string]int)
+	for _, v := range key.Versions {
+		states[v.State]++
+		e.moment(keyCreated, v.Created, key.Name, v.Kid, v.State)
+	}
+	for state, n := range states {
+		e.count(keyVersions, n, key.Name, state)
+	}
+}
+
+func (e emitter) audit(a Audit) {
+	e.flag(auditUp, a.Up)
+	e.value(auditRecords, float64(a.Records))
+	e.value(auditLines, float64(a.Lines))
+	e.value(auditBytes, float64(a.Bytes))
+	e.count(auditPending, a.Pending)
+	e.value(auditUnsynced, a.Unsynced.Seconds())
+	if a.Checkpoints {
+		e.value(auditUncovered, float64(a.Lines-a.Covered))
+		e.moment(auditCovered, a.CoveredAt)
+		e.flag(auditSignFails, a.CheckpointFail)
+	}
+}

@@ -1,0 +1,200 @@
+package metrics_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/assertd/assertd/internal/metrics"
+)
+
+var exampleGrant = metrics.Grant{Client: "payments-api", Name: "bank-a", Key: "payments"}
+
+// full is a state in which no metric is left out.
+func full() metrics.State {
+	now := time.Unix(1_800_000_000, 0)
+	return metrics.State{
+		Ready: true, Connections: 3, ConnectionLimit: 1024,
+		Budgets: []metrics.Budget{{Client: "payments-api", Grant: "bank-a", Window: time.Second, Remaining: 40, Limit: 50}},
+		Workers: []metrics.Worker{{Token: "prod", State: "ready", InFlight: 1, Restarts: 2}, {Token: "prod", State: "waiting"}},
+		Keys: []metrics.Key{{
+			Name: "payments", Signing: true, NextChange: now, Due: now,
+			Versions: []metrics.Version{{Kid: "k1", State: "signing", Created: now}, {Kid: "k2", State: "retired"}},
+		}},
+		JWKS:   metrics.JWKS{Published: now, Keys: 1},
+		Audit:  &metrics.Audit{Up: true, Records: 7, Lines: 9, Checkpoints: true, Covered: 5, CoveredAt: now},
+		Reload: metrics.Reload{Success: now, Failure: now.Add(time.Minute)},
+	}
+}
+
+func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	m, err := metrics.New(metrics.Options{
+		Registry: registry, Version: "v1", GoVersion: "go1",
+		Routes: []string{"/v1/assertions"}, Codes: []string{"rate-limited", "internal"},
+		Tokens: []string{"prod"}, WorkerEvents: []string{"exit"}, State: full,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Configure(metrics.Names{
+		Grants: []metrics.Grant{exampleGrant, {Client: "mesh", Name: "tls", Key: "mtls", Raw: true}},
+		Keys:   []string{"payments", "mtls"},
+	})
+	return m, registry
+}
+
+// exercise touches every metric that counts.
+func exercise(m *metrics.Metrics) {
+	m.Request("/v1/assertions", 200, "", time.Millisecond)
+	m.Request("/v1/assertions", 429, "rate-limited", time.Millisecond)
+	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments"})
+	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "rate-limited"})
+	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "internal", Failed: true})
+	m.Signed("payments", metrics.Timing{Queue: time.Microsecond, Module: time.Millisecond}, nil)
+	m.WorkerEvent("prod", "exit")
+	m.Recorded(time.Millisecond, nil)
+}
+
+// TestTable holds the registry to the table: every row is there with its type and
+// labels, and nothing else but what the runtime reports.
+func TestTable(t *testing.T) {
+	m, registry := newMetrics(t)
+	exercise(m)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string]metrics.Metric)
+	for _, row := range metrics.All() {
+		rows[row.Name] = row
+	}
+	for _, family := range families {
+		row, known := rows[family.GetName()]
+		if !known {
+			if !strings.HasPrefix(family.GetName(), "go_") && !strings.HasPrefix(family.GetName(), "process_") {
+				t.Errorf("%s is not in the table", family.GetName())
+			}
+			continue
+		}
+		delete(rows, row.Name)
+		if got := strings.ToLower(family.GetType().String()); got != string(row.Type) {
+			t.Errorf("%s is a %s, the table says %s", row.Name, got, row.Type)
+		}
+		var labels []string
+		for _, pair := range family.GetMetric()[0].GetLabel() {
+			labels = append(labels, pair.GetName())
+		}
+		if want := slices.Sorted(slices.Values(row.Labels)); !slices.Equal(labels, want) {
+			t.Errorf("%s has labels %v, the table says %v", row.Name, labels, want)
+		}
+	}
+	for name := range rows {
+		t.Errorf("%s is in the table alone", name)
+	}
+}
+
+// TestLint holds names and help to the conventions of Prometheus.
+func TestLint(t *testing.T) {
+	m, registry := newMetrics(t)
+	exercise(m)
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// TestUnknownNames shows that nothing but what is configured becomes a label.
+func TestUnknownNames(t *testing.T) {
+	m, registry := newMetrics(t)
+	const evil = "made-up-by-a-caller"
+	m.Request("/v1/"+evil, 404, evil, 0)
+	m.Decision(metrics.Decision{Grant: evil, Code: "rate-limited"})
+	m.Decision(metrics.Decision{Client: evil, Grant: evil, Code: evil})
+	m.Decision(metrics.Decision{Client: evil, Grant: evil, Key: evil})
+	m.Decision(metrics.Decision{Client: "payments-api", Grant: evil, Key: "payments"})
+	m.Decision(metrics.Decision{Client: evil, Grant: evil, Key: evil, Raw: true})
+	m.Signed(evil, metrics.Timing{}, nil)
+	m.Signed(evil, metrics.Timing{}, errors.New("no"))
+	m.WorkerEvent(evil, evil)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if strings.Contains(family.String(), evil) {
+			t.Errorf("%s has it: %v", family.GetName(), family)
+		}
+	}
+	if got := m.Totals().Released[metrics.Grant{}]; got != 2 {
+		t.Errorf("%d assertions without a configured grant, want 2", got)
+	}
+}
+
+// TestConfigure shows that a reload keeps the counts of what stays and ends the
+// series of what goes.
+func TestConfigure(t *testing.T) {
+	m, registry := newMetrics(t)
+	exercise(m)
+	m.Decision(metrics.Decision{Client: "mesh", Grant: "tls", Key: "mtls", Raw: true})
+	m.Decision(metrics.Decision{Client: "mesh", Grant: "tls", Key: "mtls", Raw: true, Code: "rate-limited"})
+	m.Configure(metrics.Names{Grants: []metrics.Grant{exampleGrant}, Keys: []string{"payments"}})
+	exercise(m)
+	if got := m.Totals().Released[exampleGrant]; got != 2 {
+		t.Errorf("%d assertions of the grant that stays, want 2", got)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if text := metric.String(); strings.Contains(text, "mesh") || strings.Contains(text, "mtls") {
+				t.Errorf("%s still has a series of what is gone: %s", family.GetName(), text)
+			}
+		}
+	}
+}
+
+func TestTotals(t *testing.T) {
+	m, _ := newMetrics(t)
+	exercise(m)
+	totals := m.Totals()
+	want := []metrics.Tally{{Client: "payments-api", Code: "rate-limited", Count: 1}}
+	if !slices.Equal(totals.Refusals, want) {
+		t.Errorf("refusals %v, want %v", totals.Refusals, want)
+	}
+	if len(totals.Failures) != 1 || totals.Failures[0].Code != "internal" {
+		t.Errorf("failures %v", totals.Failures)
+	}
+}
+
+func TestTwice(t *testing.T) {
+	_, registry := newMetrics(t)
+	if _, err := metrics.New(metrics.Options{Registry: registry, State: full}); err == nil {
+		t.Error("two sets of metrics in one registry")
+	}
+}
+
+// BenchmarkAssertion is everything that one assertion costs in metrics.
+func BenchmarkAssertion(b *testing.B) {
+	m, _ := newMetrics(b)
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			m.Signed("payments", metrics.Timing{Queue: time.Microsecond, Worker: time.Millisecond, Session: 1, Module: time.Millisecond}, nil)
+			m.Recorded(50*time.Microsecond, nil)
+			m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments"})
+			m.Request("/v1/assertions", 200, "", 2*time.Millisecond)
+		}
+	})
+}

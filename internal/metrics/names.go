@@ -1,0 +1,97 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Names are what a configuration bounds labels by.
+type Names struct {
+	Grants []Grant
+	Keys   []string // key sets
+}
+
+// Grant is one grant of a client.
+type Grant struct {
+	Client, Name, Key string
+	Raw               bool
+}
+
+// vectors are the metrics whose labels a reload changes.
+type vectors struct {
+	assertions, signatures *prometheus.CounterVec
+	refusals, failures     *prometheus.CounterVec
+	signDuration           *prometheus.HistogramVec
+	signErrors             *prometheus.CounterVec
+}
+
+func newVectors() vectors {
+	return vectors{
+		assertions: assertionsTotal.counters(), signatures: signaturesTotal.counters(),
+		refusals: refusalsTotal.counters(), failures: failuresTotal.counters(),
+		signDuration: signDuration.histograms(), signErrors: signErrors.counters(),
+	}
+}
+
+func (v vectors) all() []prometheus.Collector {
+	return []prometheus.Collector{v.assertions, v.signatures, v.refusals, v.failures, v.signDuration, v.signErrors}
+}
+
+// released is the counter of a grant.
+func (v vectors) released(g Grant) prometheus.Counter {
+	if g.Raw {
+		return v.signatures.WithLabelValues(g.Client, g.Name, g.Key)
+	}
+	return v.assertions.WithLabelValues(g.Client, g.Name, g.Key)
+}
+
+// resolved are the counters of one configuration.
+type resolved struct {
+	clients            map[string]bool
+	grants             map[Grant]prometheus.Counter
+	keys               map[string]*stages
+	refusals, failures *cache[decisionKey]
+}
+
+type decisionKey struct{ client, code string }
+
+// Configure bounds the labels by a configuration from now on. What was counted
+// under names that stay is kept; series of names that are gone end.
+func (m *Metrics) Configure(n Names) {
+	v := m.vectors
+	next := &resolved{
+		clients: make(map[string]bool), grants: make(map[Grant]prometheus.Counter), keys: make(map[string]*stages),
+		refusals: newCache(func(k decisionKey) prometheus.Counter { return v.refusals.WithLabelValues(k.client, k.code) }),
+		failures: newCache(func(k decisionKey) prometheus.Counter { return v.failures.WithLabelValues(k.client, k.code) }),
+	}
+	for _, g := range n.Grants {
+		next.clients[g.Client] = true
+		next.grants[g] = v.released(g)
+	}
+	for _, key := range n.Keys {
+		next.keys[key] = v.stages(key)
+	}
+	if old := m.names.Swap(next); old != nil {
+		v.forget(old, next)
+	}
+}
+
+// forget ends the series of names that the next configuration does not have.
+func (v vectors) forget(old, next *resolved) {
+	for g := range old.grants {
+		if next.grants[g] == nil && g.Raw {
+			v.signatures.DeleteLabelValues(g.Client, g.Name, g.Key)
+		} else if next.grants[g] == nil {
+			v.assertions.DeleteLabelValues(g.Client, g.Name, g.Key)
+		}
+	}
+	for client := range old.clients {
+		if !next.clients[client] {
+			v.refusals.DeletePartialMatch(prometheus.Labels{"client": client})
+			v.failures.DeletePartialMatch(prometheus.Labels{"client": client})
+		}
+	}
+	for key := range old.keys {
+		if next.keys[key] == nil {
+			v.signDuration.DeletePartialMatch(prometheus.Labels{"key": key})
+			v.signErrors.DeleteLabelValues(key)
+		}
+	}
+}

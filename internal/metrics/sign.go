@@ -1,0 +1,36 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Timing says where a signature's time went. Session and Module are parts of Worker.
+type Timing struct{ Queue, Worker, Session, Module time.Duration }
+
+// stages are the histograms of one key set.
+type stages struct {
+	queue, worker, session, module prometheus.Observer
+	errors                         prometheus.Counter
+}
+
+func (v vectors) stages(key string) *stages {
+	of := func(stage string) prometheus.Observer { return v.signDuration.WithLabelValues(key, stage) }
+	return &stages{of("queue"), of("worker"), of("session"), of("module"), v.signErrors.WithLabelValues(key)}
+}
+
+// Signed measures a signature of a key set, or counts that there is none.
+func (m *Metrics) Signed(key string, t Timing, err error) {
+	s := m.names.Load().keys[key]
+	switch {
+	case s == nil:
+	case err != nil:
+		s.errors.Inc()
+	default:
+		s.queue.Observe(t.Queue.Seconds())
+		s.worker.Observe(t.Worker.Seconds())
+		s.session.Observe(t.Session.Seconds())
+		s.module.Observe(t.Module.Seconds())
+	}
+}

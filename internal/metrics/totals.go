@@ -1,0 +1,58 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Totals are the decisions since the daemon started, for people who look at a
+// daemon without Prometheus.
+type Totals struct {
+	Released           map[Grant]uint64
+	Refusals, Failures []Tally
+}
+
+// Tally is how often a client's decisions had a code.
+type Tally struct {
+	Client, Code string
+	Count        uint64
+}
+
+// Totals reads the counters of decisions.
+func (m *Metrics) Totals() Totals {
+	t := Totals{Released: make(map[Grant]uint64)}
+	for _, vector := range []struct {
+		vec *prometheus.CounterVec
+		raw bool
+	}{{m.vectors.assertions, false}, {m.vectors.signatures, true}} {
+		each(vector.vec, func(labels map[string]string, n uint64) {
+			t.Released[Grant{labels["client"], labels["grant"], labels["key"], vector.raw}] = n
+		})
+	}
+	t.Refusals, t.Failures = tallies(m.vectors.refusals), tallies(m.vectors.failures)
+	return t
+}
+
+func tallies(vec *prometheus.CounterVec) (all []Tally) {
+	each(vec, func(labels map[string]string, n uint64) {
+		all = append(all, Tally{labels["client"], labels["code"], n})
+	})
+	return all
+}
+
+// each shows every series of a vector and its value.
+func each(vec *prometheus.CounterVec, show func(labels map[string]string, n uint64)) {
+	series := make(chan prometheus.Metric)
+	go func() { vec.Collect(series); close(series) }()
+	for metric := range series {
+		var out dto.Metric
+		if metric.Write(&out) != nil {
+			continue // a counter always can
+		}
+		labels := make(map[string]string, len(out.GetLabel()))
+		for _, pair := range out.GetLabel() {
+			labels[pair.GetName()] = pair.GetValue()
+		}
+		show(labels, uint64(out.GetCounter().GetValue()))
+	}
+}
