@@ -18,6 +18,10 @@ const generateTimeout = 2 * time.Minute
 // Refresh looks at every token again, in every worker, so that keys that others made or deleted are noticed. The error says which tokens could
 // not be looked at; the inventory has what the others answered.
 func (p *Pool) Refresh(ctx context.Context) error {
+	if err := p.administer(ctx); err != nil {
+		return err
+	}
+	defer p.administered()
 	var all sync.WaitGroup
 	failed := make([]error, len(p.tokens))
 	for i, t := range p.tokens {
@@ -26,6 +30,18 @@ func (p *Pool) Refresh(ctx context.Context) error {
 	all.Wait()
 	return errors.Join(failed...)
 }
+
+// administer lets one at a time ask workers for what takes long; they would take any number for a pool that has lost count.
+func (p *Pool) administer(ctx context.Context) error {
+	select {
+	case p.admin <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("hsm/worker: wait for another to generate or refresh: %w", context.Cause(ctx))
+	}
+}
+
+func (p *Pool) administered() { <-p.admin }
 
 // refresh takes a token's inventory from the first worker that answers; the others are asked so that they learn of the keys as well.
 func (p *Pool) refresh(ctx context.Context, t *token) error {
@@ -58,6 +74,10 @@ func (p *Pool) update(t *token, change func([]KeyInfo) []KeyInfo) {
 // when Generate returns. It is not tried again: after ErrUnavailable, a timeout or the end of ctx the key may or may not be there, which Refresh
 // tells.
 func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (KeyInfo, error) {
+	if err := p.administer(ctx); err != nil {
+		return KeyInfo{}, err
+	}
+	defer p.administered()
 	t := p.tokens[0]
 	payload, err := json.Marshal(spec)
 	if err != nil {

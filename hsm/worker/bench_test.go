@@ -32,16 +32,16 @@ func BenchmarkPool(b *testing.B) {
 	for _, typ := range []hsm.KeyType{hsm.P256, hsm.RSA2048, hsm.Ed25519} {
 		for workers := 1; workers <= 3; workers++ {
 			for _, callers := range []int{1, 8, 32} {
-				b.Run(fmt.Sprintf("%s/workers-%d/callers-%d", typ, workers, callers), func(b *testing.B) { benchmarkPool(b, typ, workers, callers) })
+				b.Run(fmt.Sprintf("%s/workers-%d/callers-%d", typ, workers, callers), func(b *testing.B) { benchmarkPool(b, typ, false, workers, callers) })
 			}
 		}
 	}
 }
 
-func benchmarkPool(b *testing.B, typ hsm.KeyType, workers, callers int) {
+func benchmarkPool(b *testing.B, typ hsm.KeyType, copies bool, workers, callers int) {
 	c := config(tokenConfig(softhsm.New(b)))
 	c.Workers = workers
-	c.Tokens[0].HSM.SessionCopies = os.Getenv("ASSERTD_BENCH_COPIES") != ""
+	c.Tokens[0].HSM.SessionCopies = copies
 	p := runReady(b, c)
 	k := p.generate(typ)
 	digest, opts := digestOf(k, "text")
@@ -57,13 +57,20 @@ func benchmarkPool(b *testing.B, typ hsm.KeyType, workers, callers int) {
 	measure(b, p, callers, sign)
 }
 
+// BenchmarkCopies is BenchmarkPool's first row by session copies.
+func BenchmarkCopies(b *testing.B) {
+	for _, callers := range []int{1, 8, 32} {
+		b.Run(fmt.Sprintf("workers-2/callers-%d", callers), func(b *testing.B) { benchmarkPool(b, hsm.P256, true, 2, callers) })
+	}
+}
+
 // BenchmarkRaw is what there is to compare with: the same signatures in this process, by one goroutine.
 func BenchmarkRaw(b *testing.B) {
 	for _, typ := range []hsm.KeyType{hsm.P256, hsm.RSA2048, hsm.Ed25519} {
 		b.Run(string(typ), func(b *testing.B) {
 			soft := softhsm.New(b)
 			pin := hsm.NewPIN([]byte(soft.PIN))
-			token, err := hsm.Open(hsm.Config{Module: soft.Module, Label: soft.Label, SessionCopies: os.Getenv("ASSERTD_BENCH_COPIES") != ""}, pin)
+			token, err := hsm.Open(hsm.Config{Module: soft.Module, Label: soft.Label}, pin)
 			if err != nil {
 				b.Fatal(err)
 			}

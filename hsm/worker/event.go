@@ -25,6 +25,8 @@ type Event struct {
 	Worker int // its place among the token's workers, from 0
 	PID    int // 0 where there is no process
 	Err    error
+	// Failures is how many starts of the token have failed in a row, for EventFailed and EventRefused.
+	Failures int
 }
 
 // State is what a worker is doing.

@@ -20,6 +20,7 @@ type Pool struct {
 	tokens  []*token
 	spawner spawner
 	changed chan struct{}
+	admin   chan struct{} // holds an element while somebody generates or refreshes
 
 	mu       sync.Mutex
 	running  bool
@@ -65,6 +66,7 @@ func NewPool(cfg Config) (*Pool, error) {
 		cfg:     cfg,
 		spawner: spawner{requests: make(chan spawnRequest)},
 		changed: make(chan struct{}, 1),
+		admin:   make(chan struct{}, 1),
 		routes:  map[uint64]*route{},
 		keys:    map[KeyRef]keyRoute{},
 		notice:  make(chan struct{}),
@@ -142,6 +144,11 @@ func (p *Pool) unlock() {
 }
 
 func (p *Pool) report(e Event) {
+	p.log(e)
+	p.cfg.OnEvent(e)
+}
+
+func (p *Pool) log(e Event) {
 	args := []any{"token", e.Token, "worker", e.Worker, "pid", e.PID}
 	if e.Err != nil {
 		args = append(args, "error", e.Err)
@@ -152,12 +159,17 @@ func (p *Pool) report(e Event) {
 		p.cfg.Logger.Info(message, args...)
 	case EventResend, EventMove:
 		p.cfg.Logger.Debug(message, args...)
+	case EventFailed:
+		if e.Failures > 1 { // a token that is away for an hour needs no line for every attempt
+			p.cfg.Logger.Debug(message, args...)
+			return
+		}
+		p.cfg.Logger.Warn(message, args...)
 	case EventRefused, EventCorrupt:
 		p.cfg.Logger.Error(message, args...)
 	default:
 		p.cfg.Logger.Warn(message, args...)
 	}
-	p.cfg.OnEvent(e)
 }
 
 // event notes what happened, to be reported by unlock.

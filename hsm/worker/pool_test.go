@@ -68,6 +68,7 @@ func TestSignRefusesWhatItCannotSign(t *testing.T) {
 		{"unknown key", worker.KeyRef{1}, digest, crypto.SHA256, hsm.ErrKeyNotFound},
 		{"short digest", ec.Ref, digest[:31], crypto.SHA256, hsm.ErrAlgorithm},
 		{"SHA-1", rsaKey.Ref, digest[:20], crypto.SHA1, hsm.ErrAlgorithm},
+		{"RSA without a hash", rsaKey.Ref, digest, crypto.Hash(0), hsm.ErrAlgorithm},
 		{"PSS with the longest salt", rsaKey.Ref, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto, Hash: crypto.SHA256}, hsm.ErrAlgorithm},
 	} {
 		if _, err := p.Sign(t.Context(), test.key, test.digest, test.opts); !errors.Is(err, test.want) {

@@ -67,7 +67,6 @@ func spawn(r spawnRequest) (*process, error) {
 	if cmd.Env == nil {
 		cmd.Env = []string{} // nil would hand on the daemon's
 	}
-	cmd.Dir = "/"
 	cmd.Stderr = nil
 	if r.stderr != nil {
 		cmd.Stderr = r.stderr

@@ -139,10 +139,11 @@ func (p *Pool) startFailed(s *slot, err error, reset <-chan struct{}) int {
 	if refused {
 		s.state, kind = StateRefused, EventRefused
 	}
+	t.failures++
 	if !t.refused {
 		p.event(kind, s, 0, err)
+		p.events[len(p.events)-1].Failures = t.failures
 	}
-	t.failures++
 	t.lastErr, t.refused = err, refused
 	for _, r := range p.routes {
 		if !r.served() && !r.hopeful(time.Now(), p.cfg.Timeout) {

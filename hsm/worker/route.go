@@ -101,13 +101,15 @@ func (r *route) fail(err error) {
 
 // expire ends what has waited for longer than the limit.
 func (r *route) expire(now time.Time, limit time.Duration) {
-	for len(r.waiting) > 0 && now.Sub(r.waiting[0].queued) > limit {
-		err := ErrBusy
-		if !r.served() {
-			err = r.unavailable()
+	r.waiting = slices.DeleteFunc(r.waiting, func(c *call) bool {
+		late := now.Sub(c.queued) > limit
+		if late && r.served() {
+			c.finish(result{err: ErrBusy})
+		} else if late {
+			c.finish(result{err: r.unavailable()})
 		}
-		r.next().finish(result{err: err})
-	}
+		return late
+	})
 }
 
 // finish gives the caller the result, the first one only. The pool is locked.
