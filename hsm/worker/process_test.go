@@ -248,3 +248,37 @@ func TestStopLetsSignaturesFinish(t *testing.T) {
 		}
 	}
 }
+
+// Signatures leave nothing behind: 10,000 of them, 100,000 where ASSERTD_LONG is set.
+func TestMemoryStaysFlat(t *testing.T) {
+	n := 10_000
+	if os.Getenv("ASSERTD_LONG") != "" {
+		n = 100_000
+	}
+	c := config(tokenConfig(softhsm.New(t)))
+	c.Tokens[0].HSM.SessionCopies = true
+	p := runReady(t, c)
+	k := p.generate(hsm.P256)
+	digest, opts := digestOf(k, "text")
+	sign := func(n int) (heap uint64) {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range n / 8 {
+					if _, _, err := p.Do(t.Context(), worker.Request{Key: k.Ref, Digest: digest, Opts: opts}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := sign(1000)
+	if after := sign(n); after > before+1<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+}
