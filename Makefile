@@ -7,7 +7,7 @@ GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 
 # Debian packages: a C compiler because PKCS#11 modules are loaded through cgo.
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
-TEST_PACKAGES := $(DEMO_PACKAGES)
+TEST_PACKAGES := $(DEMO_PACKAGES) systemd
 
 .DEFAULT_GOAL := help
 
