@@ -28,6 +28,7 @@ func main() {
 const (
 	exitFailure = 1 // the command ran and the answer is no, or something broke
 	exitUsage   = 2 // the command line is wrong
+	exitRefused = 3 // explain: the daemon would refuse
 )
 
 // errUsage marks an error of the command line.
@@ -45,6 +46,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 0
 	case errors.Is(err, errSilent):
 		return exitFailure
+	case errors.Is(err, errRefused):
+		return exitRefused
 	}
 	fmt.Fprintf(stderr, "assertd: %v\n", err)
 	if errors.Is(err, errUsage) {
@@ -68,7 +71,8 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
 	})
-	root.AddCommand(serveCommand(), devCommand(), checkCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand())
+	root.AddCommand(serveCommand(), devCommand(), checkCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),
+		explainCommand(), policyCommand(), profilesCommand())
 	return root
 }
 

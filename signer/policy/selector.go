@@ -95,7 +95,13 @@ func lookByGroup(c *Caller, n int) (key, bool) {
 	return key{}, false
 }
 
-func formatID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+// formatID writes a number; (uid_t)-1 is nobody's, chown(2), and stands for one that is not known.
+func formatID(id uint32) string {
+	if id == ^uint32(0) {
+		return ""
+	}
+	return strconv.FormatUint(uint64(id), 10)
+}
 
 // formatGroups shows enough groups to recognise the caller by, not the 65,536 that it may have.
 func formatGroups(m *Match, c *Caller) string {

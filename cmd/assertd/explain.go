@@ -1,0 +1,176 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/signer/policy"
+)
+
+// explainFlags describe a caller and what it asks for.
+type explainFlags struct {
+	config          string
+	caller          dryrun.Caller
+	grant, audience string
+	claims          []string
+	lifetime        time.Duration
+	asJSON          bool
+}
+
+func explainCommand() *cobra.Command {
+	var f explainFlags
+	cmd := &cobra.Command{
+		Use:   "explain",
+		Short: "show why a request would be allowed or refused",
+		Long: "Decides about a request as the daemon would, without an HSM, and prints every rule that was\n" +
+			"looked at, why it held or not, and what the assertion would contain. What only the moment of\n" +
+			"signing gives stands in angle brackets. Exits with 0 if the request is allowed, 3 if it is refused.",
+		Example: "  assertd explain --user payments --unit payments.service \\\n" +
+			"    --audience https://as.bank-a.example --claim 'scope=read write'",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.explain(cmd.OutOrStdout()) },
+	}
+	configFlag(cmd, &f.config)
+	f.register(cmd)
+	return cmd
+}
+
+func (f *explainFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&f.caller.User, "user", "u", "", "`user` of the process, name or number (required)")
+	flags.StringArrayVar(&f.caller.Groups, "group", nil, "a `group` of the process, name or number; may be repeated (default: those of the user on this machine)")
+	flags.StringVar(&f.caller.Executable, "executable", "", "`path` of its executable")
+	flags.StringVar(&f.caller.ExecutableSHA256, "sha256", "", "SHA-256 of its executable in hexadecimal: `digest`")
+	flags.StringVar(&f.caller.Unit, "unit", "", "its systemd `unit`")
+	flags.StringVar(&f.caller.Container, "container", "", "its container `id`")
+	flags.StringVar(&f.caller.Listener, "listener", "", "`path` of the socket that it uses (default: the only one that is bound to no client)")
+	flags.StringVar(&f.grant, "grant", "", "the grant it asks for: `name`")
+	flags.StringVarP(&f.audience, "audience", "a", "", "the audience it asks for: `uri`")
+	flags.StringArrayVar(&f.claims, "claim", nil, "a claim it adds, as `name=value`; the value may be JSON; may be repeated")
+	flags.DurationVar(&f.lifetime, "lifetime", 0, "the lifetime it asks for, such as 60s")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+}
+
+// errRefused is the answer no, which was printed.
+var errRefused = errors.New("refused")
+
+func (f *explainFlags) explain(out io.Writer) error {
+	if f.caller.User == "" {
+		return fmt.Errorf("%w: --user is missing; name the user that the process runs as", errUsage)
+	}
+	claims, err := parseClaims(f.claims)
+	if err != nil {
+		return err
+	}
+	desk, err := dryrun.Open(f.config)
+	if err != nil {
+		return err
+	}
+	if f.caller.Groups == nil {
+		f.caller.Groups = groupsOf(f.caller.User)
+	}
+	caller, err := desk.Caller(f.caller)
+	if err != nil {
+		return err
+	}
+	answer, err := desk.Ask(caller, policy.Request{Grant: f.grant, Audience: f.audience, Claims: claims, Lifetime: f.lifetime})
+	if err != nil {
+		return err
+	}
+	if err := f.print(answer, out); err != nil {
+		return err
+	}
+	if answer.Refusal != nil {
+		return errRefused
+	}
+	return nil
+}
+
+func (f *explainFlags) print(answer dryrun.Answer, out io.Writer) error {
+	if f.asJSON {
+		return writeJSON(out, explanationOf(answer))
+	}
+	fmt.Fprintf(out, "caller: %s\n%s", describeCaller(f.caller.User, answer.Explanation.Caller), answer.Explanation.Text())
+	if policyAllows := answer.Explanation.Refusal == nil; policyAllows && answer.Refusal != nil {
+		fmt.Fprintf(out, "refused by the profile: %s\n  %s\n", answer.Refusal.Code, answer.Refusal.Detail)
+	}
+	if answer.Refusal != nil {
+		return nil
+	}
+	fmt.Fprintln(out, "header")
+	if err := writeJSON(out, answer.Assertion.Header); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "claims")
+	return writeJSON(out, answer.Assertion.Claims)
+}
+
+// groupsOf are the groups that this machine gives a user, the primary one
+// first; none where it has no such user.
+func groupsOf(name string) []string {
+	u, err := user.Lookup(name)
+	if err != nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return nil
+	}
+	groups := []string{u.Gid}
+	all, err := u.GroupIds()
+	if err != nil {
+		return groups
+	}
+	for _, gid := range all {
+		if gid != u.Gid {
+			groups = append(groups, gid)
+		}
+	}
+	return groups
+}
+
+// parseClaims reads name=value flags. A value that is no JSON is text.
+func parseClaims(given []string) (map[string]any, error) {
+	var claims map[string]any
+	for _, claim := range given {
+		name, text, found := strings.Cut(claim, "=")
+		if !found || name == "" {
+			return nil, fmt.Errorf("%w: --claim %s: write name=value", errUsage, claim)
+		}
+		if _, twice := claims[name]; twice {
+			return nil, fmt.Errorf("%w: --claim %s is given twice", errUsage, name)
+		}
+		if claims == nil {
+			claims = make(map[string]any)
+		}
+		claims[name] = claimValue(text)
+	}
+	return claims, nil
+}
+
+func claimValue(text string) any {
+	if !json.Valid([]byte(text)) {
+		return text
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return text
+	}
+	return value
+}
+
+func writeJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}

@@ -1,0 +1,208 @@
+package dryrun
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/signer/profile"
+)
+
+const settings = `
+hsm: {module: /usr/lib/softhsm/libsofthsm2.so, token: {label: x}, pin: {file: /pin}}
+keys:
+  ec: {alg: ES256, use: assertion}
+  rsa: {alg: RS256, use: assertion, rotation: {publish_before: manual}}
+  dpop: {alg: EdDSA, use: assertion}
+  entra: {alg: PS256, use: assertion, rotation: {publish_before: manual}}
+  raw: {alg: ES384, use: raw}
+clients:
+  - name: payments
+    match: {user: no-such-user-payments}
+    grants:
+      - {name: bank, key: ec, profile: private_key_jwt, client_id: id, key_id: from-the-bank, audiences: [https://bank.example], claims: {allow: {scope: [read]}, set: {n: 1.50}}}
+      - {name: snow, key: rsa, profile: snowflake, client_id: unused, subject: ORG-ACCOUNT.USER}
+      - {name: proof, key: dpop, profile: dpop, claims: {allow: {htm: any, htu: any}}}
+      - {name: entra, key: entra, profile: entra-certificate, client_id: id, audiences: ["https://login.microsoftonline.com/t/oauth2/v2.0/token"]}
+      - {name: raw, key: raw}
+  - name: bound
+    grants: [{name: bank, key: ec, profile: private_key_jwt, client_id: other, audiences: [https://bank.example]}]
+listen:
+  - {socket: /run/shared.sock}
+  - {socket: /run/bound.sock, client: bound}
+audit: {required: false}
+`
+
+func desk(t *testing.T) *Desk {
+	t.Helper()
+	d, err := New("assertd.yaml", []byte(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func payments(t *testing.T, d *Desk) policy.Caller {
+	t.Helper()
+	caller, err := d.Caller(Caller{User: "no-such-user-payments"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return caller
+}
+
+// TestAssertion shows what is known beforehand and what is not.
+func TestAssertion(t *testing.T) {
+	d := desk(t)
+	for _, c := range []struct {
+		req            policy.Request
+		header, claims string
+	}{
+		{
+			policy.Request{Grant: "payments/bank", Claims: map[string]any{"scope": "read"}, Lifetime: 30 * time.Second},
+			`{"alg":"ES256","kid":"from-the-bank"}`,
+			`{"aud":"https://bank.example","exp":"<now + 30s>","iat":"<now>","iss":"id","jti":"<random>","n":1.50,"nbf":"<now>","scope":"read","sub":"id"}`,
+		},
+		{
+			policy.Request{Grant: "snow"},
+			`{"alg":"RS256","kid":"<RFC 7638 thumbprint of the key that signs>","typ":"JWT"}`,
+			`{"exp":"<now + 300s>","iat":"<now>","iss":"ORG-ACCOUNT.USER.SHA256:<of the key that signs>","sub":"ORG-ACCOUNT.USER"}`,
+		},
+		{
+			policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST", "htu": "https://a.example/t?q"}},
+			`{"alg":"EdDSA","jwk":"<of the key that signs>","kid":"<RFC 7638 thumbprint of the key that signs>","typ":"dpop+jwt"}`,
+			`{"htm":"POST","htu":"https://a.example/t","iat":"<now>","jti":"<random>"}`,
+		},
+	} {
+		answer, err := d.Ask(payments(t, d), c.req)
+		if err != nil || answer.Refusal != nil {
+			t.Fatalf("%s: %v, %v", c.req.Grant, err, answer.Refusal)
+		}
+		if got := compact(t, answer.Assertion.Header); got != c.header {
+			t.Errorf("%s: header\n got %s\nwant %s", c.req.Grant, got, c.header)
+		}
+		if got := compact(t, answer.Assertion.Claims); got != c.claims {
+			t.Errorf("%s: claims\n got %s\nwant %s", c.req.Grant, got, c.claims)
+		}
+	}
+}
+
+func compact(t *testing.T, value any) string {
+	t.Helper()
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(text.String())
+}
+
+func TestCertificateIsOfTheKey(t *testing.T) {
+	d := desk(t)
+	answer, err := d.Ask(payments(t, d), policy.Request{Grant: "entra"})
+	if err != nil || answer.Refusal != nil {
+		t.Fatal(err, answer.Refusal)
+	}
+	if got := answer.Assertion.Header["x5t#S256"]; got != "<of the key that signs>" {
+		t.Errorf("x5t#S256 is %v", got)
+	}
+}
+
+// TestEveryProfileHasStandIns: whatever a profile needs of a key, there is.
+func TestEveryProfileHasStandIns(t *testing.T) {
+	for _, p := range profile.All() {
+		for _, alg := range p.Algorithms {
+			if _, err := standInKey(alg, 2); err != nil {
+				t.Errorf("%s %s: %v", p.Name, alg, err)
+			}
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	d := desk(t)
+	for _, c := range []struct {
+		name string
+		req  policy.Request
+		want policy.Reason
+	}{
+		{"policy", policy.Request{Grant: "bank", Audience: "https://other.example"}, policy.AudienceNotAllowed},
+		{"profile wants a claim", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST"}}, policy.ClaimRequired},
+		{"profile wants its form", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "post it", "htu": "https://a.example"}}, policy.ClaimNotAllowed},
+	} {
+		answer, err := d.Ask(payments(t, d), c.req)
+		if err != nil || answer.Refusal == nil || answer.Refusal.Code != c.want || answer.Assertion.Claims != nil {
+			t.Errorf("%s: %v, %+v, want %s", c.name, err, answer.Refusal, c.want)
+		}
+	}
+}
+
+func TestRaw(t *testing.T) {
+	d := desk(t)
+	grant, err := d.AskRaw(payments(t, d), policy.RawRequest{Key: "raw", Hash: "SHA-384"})
+	if err != nil || grant.Name() != "raw" {
+		t.Errorf("%v", err)
+	}
+	if _, err := d.AskRaw(payments(t, d), policy.RawRequest{Key: "ec", Hash: "SHA-256"}); !errors.Is(err, &policy.Refusal{Code: policy.KeyNotAllowed}) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCaller(t *testing.T) {
+	d := desk(t)
+	got, err := d.Caller(Caller{User: "4294967294", Groups: []string{"7", "8"}, Listener: "/run/bound.sock"})
+	if err != nil || got.UID != 4294967294 || got.GID != 7 || len(got.Groups) != 1 || got.Groups[0] != 8 || got.Client != "bound" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got := payments(t, d); got.GID != noID || got.Listener != "/run/shared.sock" || got.Client != "" {
+		t.Errorf("%+v", got)
+	}
+	for name, c := range map[string]Caller{
+		"no user":          {},
+		"unknown listener": {User: "0", Listener: "/run/other.sock"},
+	} {
+		if _, err := d.Caller(c); !errors.Is(err, ErrCaller) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestListenerMustBeSaid where the configuration leaves a choice.
+func TestListenerMustBeSaid(t *testing.T) {
+	d, err := New("assertd.yaml", []byte(strings.Replace(settings, "/run/bound.sock, client: bound}", "/run/bound.sock, client: bound}\n  - {socket: /run/second.sock}", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Caller(Caller{User: "0"}); !errors.Is(err, ErrCaller) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	path := t.TempDir() + "/assertd.yaml"
+	if _, err := Open(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	// Who may write it is not looked at.
+	if err := os.WriteFile(path, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(path, []byte("hsm: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); !errors.Is(err, config.ErrInvalid) {
+		t.Errorf("%v", err)
+	}
+}
