@@ -7,3 +7,9 @@ var openAPI []byte
 
 // OpenAPI returns the API's description (OpenAPI 3.0.3, YAML).
 func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
+
+//go:embed operator.yaml
+var operatorOpenAPI []byte
+
+// OperatorOpenAPI returns the description of the operator's API.
+func OperatorOpenAPI() []byte { return append([]byte(nil), operatorOpenAPI...) }

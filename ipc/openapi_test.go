@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 )
@@ -120,12 +121,15 @@ func fields(typ reflect.Type) func(func(reflect.StructField) bool) {
 }
 
 func schemaType(typ reflect.Type) string {
+	if typ == reflect.TypeFor[time.Time]() {
+		return "string"
+	}
 	switch typ.Kind() {
 	case reflect.String:
 		return "string"
 	case reflect.Bool:
 		return "boolean"
-	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint32:
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint32, reflect.Uint64:
 		return "integer"
 	case reflect.Float64:
 		return "number"

@@ -114,6 +114,9 @@ func (c Code) lookup() (status int, title string) {
 			return row.status, row.title
 		}
 	}
+	if c == CodeReloadRefused {
+		return http.StatusConflict, "The configuration was refused; the former one stays in force"
+	}
 	return http.StatusInternalServerError, "The daemon failed"
 }
 
