@@ -124,7 +124,7 @@ func (k newKey) generate(token *hsm.Token, now time.Time) (version, error) {
 func certify(token *hsm.Token, key *hsm.Key, name string, now time.Time) error {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour),
+		NotBefore: now.Add(-time.Minute), NotAfter: now.AddDate(1, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

@@ -195,6 +195,13 @@ func TestVerifiers(t *testing.T) {
 			t.Run(s.Name, func(t *testing.T) { verifyByJWX(t, set, s) })
 		}
 	})
+	t.Run("jose", func(t *testing.T) {
+		servers := startNode(t)
+		servers.serve(t, g.jwksURL, nil, nil)
+		for _, s := range specimens {
+			t.Run(s.Name, func(t *testing.T) { verifyByJOSE(t, servers, s) })
+		}
+	})
 	t.Run("python", func(t *testing.T) { verifyByPython(t, set, specimens) })
 }
 
@@ -223,6 +230,35 @@ func verifyByJWX(t *testing.T, set jwk.Set, s specimen) {
 	if _, err := jwt.Parse([]byte(s.Assertion), options...); err != nil {
 		t.Error(err)
 	}
+}
+
+func verifyByJOSE(t *testing.T, servers *nodeServers, s specimen) {
+	if kid := jwtHeader(t, s.Assertion)["kid"]; kid != s.Kid {
+		t.Logf("jose has no key %v, which is what the receiver of %s calls it", kid, s.Name)
+		if problem, err := servers.verifyByJOSE(t.Context(), s.Assertion); err != nil || problem != "ERR_JWKS_NO_MATCHING_KEY" {
+			t.Errorf("jose: %q, %v", problem, err)
+		}
+		return
+	}
+	if problem, err := servers.verifyByJOSE(t.Context(), s.Assertion); err != nil || problem != "" {
+		t.Errorf("jose: %s, %v", problem, err)
+	}
+	if problem, err := servers.verifyByJOSE(t.Context(), s.Spoiled); err != nil || problem != "ERR_JWS_SIGNATURE_VERIFICATION_FAILED" {
+		t.Errorf("claims of another assertion: jose: %q, %v", problem, err)
+	}
+}
+
+func jwtHeader(t *testing.T, assertion string) (header map[string]any) {
+	t.Helper()
+	part, _, _ := strings.Cut(assertion, ".")
+	text, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		t.Fatal(err)
+	}
+	return header
 }
 
 // systemPython is Debian's own interpreter, which sees Debian's packages,

@@ -1,0 +1,108 @@
+// Receivers of assertions from the npm world, each at a port of its own:
+//
+//   plain  an oidc-provider, as OAuth and OpenID Connect leave it
+//   fapi   an oidc-provider in its FAPI 2.0 mode, with DPoP, pushed
+//          authorization requests and signed request objects
+//   jose   a resource that verifies the JWT that is posted to it by the JWKS
+//          at its URL, with the settings that npm's jose comes with
+//
+// A test talks to the process by lines of JSON. The process prints the
+// servers' addresses, reads what they are to know,
+//
+//   {"jwks_uri": …, "plain": [client metadata, …], "fapi": [client metadata, …]}
+//
+// and prints {"serving": true}. It ends when its standard input does.
+
+import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
+
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { Provider } from 'oidc-provider';
+
+console.info = console.warn; // standard output is the test's
+
+const SCOPES = ['read'];
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+const FAPI_ALGORITHMS = ['PS256', 'ES256', 'Ed25519'];
+
+// What both providers have. oidc-provider refuses to fetch from loopback
+// addresses, which is where everything of a test is.
+const common = {
+  scopes: SCOPES,
+  clientAuthMethods: ['private_key_jwt'],
+  fetch: (url, options) => {
+    delete options.dispatcher;
+    return fetch(url, options);
+  },
+  cookies: { keys: ['of a test'] },
+};
+
+function plain(issuer, clients) {
+  return new Provider(issuer, {
+    ...common,
+    clients,
+    enabledJWA: { clientAuthSigningAlgValues: ALGORITHMS },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true },
+    },
+  }).callback();
+}
+
+function fapi(issuer, clients) {
+  return new Provider(issuer, {
+    ...common,
+    clients,
+    enabledJWA: {
+      clientAuthSigningAlgValues: FAPI_ALGORITHMS,
+      requestObjectSigningAlgValues: FAPI_ALGORITHMS,
+      dPoPSigningAlgValues: FAPI_ALGORITHMS,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      fapi: { enabled: true, profile: '2.0' },
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true },
+      dPoP: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
+      requestObjects: { enabled: true, requireSignedRequestObject: true },
+    },
+  }).callback();
+}
+
+function resource(jwksURI) {
+  const keys = createRemoteJWKSet(new URL(jwksURI));
+  return async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const answer = (status, body) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+    try {
+      const { payload } = await jwtVerify(Buffer.concat(chunks).toString(), keys);
+      answer(200, payload);
+    } catch (error) {
+      answer(401, { error: error.code ?? error.name, error_description: error.message });
+    }
+  };
+}
+
+// A server is at its address before what it serves can be made, since that
+// has to know the address.
+const servers = { plain: createServer(), fapi: createServer(), jose: createServer() };
+const addresses = {};
+for (const [name, server] of Object.entries(servers)) {
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  addresses[name] = `http://127.0.0.1:${server.address().port}`;
+}
+const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+say(addresses);
+
+const lines = createInterface({ input: process.stdin });
+lines.once('line', (line) => {
+  const known = JSON.parse(line);
+  servers.plain.on('request', plain(addresses.plain, known.plain ?? []));
+  servers.fapi.on('request', fapi(addresses.fapi, known.fapi ?? []));
+  servers.jose.on('request', resource(known.jwks_uri));
+  say({ serving: true });
+});
+lines.once('close', () => process.exit());
