@@ -1,16 +1,11 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
 
 	"github.com/assertd/assertd/ipc"
@@ -19,15 +14,9 @@ import (
 // DefaultSocket is where the daemon's packages put its socket.
 const DefaultSocket = "/run/assertd/assertd.sock"
 
-// maxAnswer bounds what is read of one answer, in bytes: a batch of long
-// assertions fits several times over.
-const maxAnswer = 4 << 20
-
-// ErrUnavailable means that no daemon answered on the socket.
-var ErrUnavailable = errors.New("assertd can't be reached")
-
-// ErrNotAssertd means that what answered on the socket does not speak this API.
-var ErrNotAssertd = errors.New("the answer is not assertd's")
+// maxIdle is how many connections wait for their next request. The daemon closes
+// those that wait too long.
+const maxIdle = 64
 
 // Client is a connection pool to one daemon. It is safe for concurrent use;
 // make one and keep it.
@@ -35,6 +24,7 @@ type Client struct {
 	socket string
 	http   *http.Client
 	retry  time.Duration // the longest wait before the one second attempt
+	now    func() time.Time
 }
 
 // New makes a client of the daemon at a socket. It does not connect yet.
@@ -46,29 +36,36 @@ func New(socket string) (*Client, error) {
 	return &Client{
 		socket: socket,
 		retry:  2 * time.Second,
-		http: &http.Client{Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return dialer.DialContext(ctx, "unix", socket)
+		now:    time.Now,
+		http: &http.Client{
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{
+				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					return dialer.DialContext(ctx, "unix", socket)
+				},
+				MaxIdleConnsPerHost: maxIdle,
+				IdleConnTimeout:     time.Minute,
+				DisableCompression:  true,
 			},
-			MaxIdleConnsPerHost: 64,
-			IdleConnTimeout:     time.Minute,
-			DisableCompression:  true,
-		}},
+		},
 	}, nil
 }
 
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Assert asks for one signed assertion. An error of the daemon is an
-// *ipc.Problem; ErrUnavailable where there is no daemon. A problem of status 503
-// is tried once more after the time that the daemon names, if ctx allows.
+// Assert asks for one signed assertion. It works until it expires for whoever
+// holds it: send it to its receiver, once, and neither keep nor log it.
 func (c *Client) Assert(ctx context.Context, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
-	return call[ipc.AssertionResponse](ctx, c, http.MethodPost, "/v1/assertions", req)
+	answer, err := call[ipc.AssertionResponse](ctx, c, http.MethodPost, "/v1/assertions", req)
+	if err == nil && answer.Assertion == "" {
+		return answer, fmt.Errorf("%w: its answer holds no assertion", ErrNotAssertd)
+	}
+	return answer, err
 }
 
 // AssertBatch asks for up to ipc.MaxBatch assertions at once. Each has a result
-// of its own, in the order of the requests.
+// of its own, in the order of the requests; refused ones are not asked for again.
 func (c *Client) AssertBatch(ctx context.Context, reqs []ipc.AssertionRequest) ([]ipc.BatchResult, error) {
 	answer, err := call[ipc.BatchResponse](ctx, c, http.MethodPost, "/v1/assertions/batch", ipc.BatchRequest{Requests: reqs})
 	if err == nil && len(answer.Results) != len(reqs) {
@@ -77,7 +74,18 @@ func (c *Client) AssertBatch(ctx context.Context, reqs []ipc.AssertionRequest) (
 	return answer.Results, err
 }
 
-// Sign asks for a raw signature with a key set whose use is raw.
+// AssertFunc returns a function that gives a fresh assertion each time: the
+// callback that other libraries take, such as azidentity's
+// NewClientAssertionCredential.
+func (c *Client) AssertFunc(req ipc.AssertionRequest) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		answer, err := c.Assert(ctx, req)
+		return answer.Assertion, err
+	}
+}
+
+// Sign asks for a raw signature with a key set whose use is raw. [Client.Signer]
+// does it by the conventions of crypto.Signer.
 func (c *Client) Sign(ctx context.Context, req ipc.SignRequest) (ipc.SignResponse, error) {
 	return call[ipc.SignResponse](ctx, c, http.MethodPost, "/v1/sign", req)
 }
@@ -97,93 +105,7 @@ func (c *Client) JWKS(ctx context.Context) (json.RawMessage, error) {
 	return call[json.RawMessage](ctx, c, http.MethodGet, "/v1/jwks", nil)
 }
 
-// call makes a request and, after a 503 or a daemon that went away in between,
-// one more. A request that was answered is never sent twice.
-func call[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
-	answer, err := once[T](ctx, c, method, path, body)
-	wait, again := c.retryAfter(err)
-	if !again {
-		return answer, err
-	}
-	select {
-	case <-ctx.Done():
-		return answer, err
-	case <-time.After(wait):
-	}
-	return once[T](ctx, c, method, path, body)
-}
-
-// retryAfter says whether a second attempt is worth it, and when.
-func (c *Client) retryAfter(err error) (time.Duration, bool) {
-	var problem *ipc.Problem
-	switch {
-	case errors.As(err, &problem):
-		return min(c.retry, problem.RetryAfter()), problem.Status == http.StatusServiceUnavailable
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
-		return c.retry / 10, true
-	}
-	return 0, false
-}
-
-func once[T any](ctx context.Context, c *Client, method, path string, body any) (answer T, err error) {
-	request, err := newRequest(ctx, method, path, body)
-	if err != nil {
-		return answer, err
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return answer, c.unavailable(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
-		return answer, c.unavailable(err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return answer, problemOf(response, text)
-	}
-	if err := json.Unmarshal(text, &answer); err != nil {
-		return answer, fmt.Errorf("%w: %w", ErrNotAssertd, err)
-	}
-	return answer, nil
-}
-
-func newRequest(ctx context.Context, method, path string, body any) (*http.Request, error) {
-	if body == nil {
-		return http.NewRequestWithContext(ctx, method, "http://assertd"+path, nil)
-	}
-	text, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://assertd"+path, bytes.NewReader(text))
-	if err == nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	return request, err
-}
-
-// unavailable says why nobody answered and what to do about it.
-func (c *Client) unavailable(err error) error {
-	advice := ""
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, fs.ErrNotExist):
-		advice = "; there is no such socket: is the daemon running, and is this its path?"
-	case errors.Is(err, fs.ErrPermission):
-		advice = "; this user may not connect: ask for the group that owns the socket"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		advice = "; nobody listens: start the daemon"
-	}
-	return fmt.Errorf("%w at %s: %w%s", ErrUnavailable, c.socket, err, advice)
-}
-
-// problemOf reads a problem document (RFC 9457).
-func problemOf(response *http.Response, text []byte) error {
-	var problem ipc.Problem
-	if err := json.Unmarshal(text, &problem); err != nil || problem.Code == "" {
-		return fmt.Errorf("%w: HTTP status %s, %s", ErrNotAssertd, response.Status, response.Header.Get("Content-Type"))
-	}
-	return &problem
+// Health returns the daemon's version if it is alive; it may not be able to sign.
+func (c *Client) Health(ctx context.Context) (ipc.HealthResponse, error) {
+	return call[ipc.HealthResponse](ctx, c, http.MethodGet, "/v1/health", nil)
 }

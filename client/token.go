@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,71 +15,133 @@ import (
 
 // TokenRequest is an OAuth token request that a fresh assertion authenticates.
 type TokenRequest struct {
-	URL       string               // the token endpoint; https, or http on loopback
+	// URL is the token endpoint: https, or http on loopback. It stays empty for a
+	// profile whose assertion is the access token itself.
+	URL       string
 	Assertion ipc.AssertionRequest // what to ask the daemon for
 	Scope     string               // scopes separated by spaces; empty for the server's default
-	ClientID  string               // sent where not empty: the assertion names the client already
-	HTTP      *http.Client         // nil for one with a timeout of 30 s that follows no redirect
+	Resource  []string             // RFC 8707: the URIs of the services that the token is for
+	ClientID  string               // sent where not empty: most servers find it in the assertion
+	// Parameters are sent along: grant_type for another grant than client
+	// credentials, audience of a token exchange, RoleArn of AWS STS.
+	Parameters url.Values
+	// DPoP names the grant of profile dpop whose key the token shall be bound to
+	// (RFC 9449 section 5). Empty for a bearer token.
+	DPoP string
+	HTTP *http.Client // nil for one with a timeout of 30 s that follows no redirect
 }
 
-// maxTokenAnswer bounds what is read of a token endpoint's answer, in bytes.
-const maxTokenAnswer = 1 << 20
+// Token is what a token endpoint gave (RFC 6749 section 5.1). It prints redacted.
+type Token struct {
+	AccessToken string
+	TokenType   string    // as the server has it: Bearer, DPoP; any mixture of upper and lower case
+	Scope       string    // empty where it is what was asked for
+	Expiry      time.Time // zero where the server does not say
+	// Raw is the whole answer, for members that are not here. AWS STS answers
+	// without an access token, so that there is nothing but Raw.
+	Raw json.RawMessage
 
-// ErrTokenEndpoint is the kind of everything that goes wrong at the
-// authorization server.
-var ErrTokenEndpoint = errors.New("the token endpoint gave no token")
+	once bool // an assertion of the daemon's, not for the cache
+}
 
-// Token asks the daemon for an assertion and the authorization server for an
-// access token, by client credentials with private_key_jwt (RFC 7523 section
-// 2.2). It returns the server's answer (RFC 6749 section 5.1) as it came.
-func (c *Client) Token(ctx context.Context, req TokenRequest) (json.RawMessage, error) {
-	if err := checkEndpoint(req.URL); err != nil {
-		return nil, err
+// String says when the token ends and nothing that would let anybody use it.
+func (t Token) String() string { return fmt.Sprintf("token [redacted], expiry %v", t.Expiry) }
+
+// GoString is String, so that %#v is redacted too.
+func (t Token) GoString() string { return t.String() }
+
+// Token asks the daemon for an assertion and the authorization server for a
+// token, in the form that the grant's profile wants: a client assertion (RFC 7523
+// section 2.2), an authorization grant (section 2.1), a token exchange (RFC 8693),
+// AWS web identity; where the assertion is itself the access token, nobody else is
+// asked. After a broken connection, a status 502 to 504 or a demanded DPoP nonce it
+// tries once more, with another assertion: none is ever sent twice.
+//
+// The error of the authorization server is a [*TokenError], that of the daemon is
+// as [Client.Assert] has it.
+func (c *Client) Token(ctx context.Context, req TokenRequest) (Token, error) {
+	if err := req.check(); err != nil {
+		return Token{}, err
 	}
+	failures, nonce := 0, ""
+	for {
+		token, err := c.askToken(ctx, req, nonce)
+		var failed *TokenError
+		if !errors.As(err, &failed) {
+			return token, err
+		}
+		wait := time.Duration(0)
+		switch {
+		case failed.nonceDemanded() && nonce == "":
+			nonce = failed.nonce
+		case failed.passing() && failures == 0:
+			failures, wait = 1, failed.wait
+		default:
+			return token, err
+		}
+		if !pause(ctx, wait) {
+			return token, err
+		}
+	}
+}
+
+// askToken makes one attempt with one assertion.
+func (c *Client) askToken(ctx context.Context, req TokenRequest, nonce string) (Token, error) {
 	assertion, err := c.Assert(ctx, req.Assertion)
 	if err != nil {
-		return nil, err
+		return Token{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, req.URL, strings.NewReader(form(req, assertion).Encode()))
+	if sendOf(assertion) == ipc.SendBearer {
+		return req.bearer(assertion)
+	}
+	values, err := req.form(assertion)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTokenEndpoint, err)
+		return Token{}, err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Accept", "application/json")
+	request, err := newFormRequest(ctx, req.URL, values)
+	if err != nil {
+		return Token{}, err
+	}
+	if req.DPoP != "" {
+		proof, err := c.Proof(ctx, Proof{Grant: req.DPoP, Method: http.MethodPost, URL: req.URL, Nonce: nonce})
+		if err != nil {
+			return Token{}, err
+		}
+		request.Header.Set("DPoP", proof)
+	}
+	return c.sendToken(req, request, sendOf(assertion))
+}
+
+// sendToken sends the request and reads the answer.
+func (c *Client) sendToken(req TokenRequest, request *http.Request, send string) (Token, error) {
 	response, err := httpClient(req.HTTP).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTokenEndpoint, err)
+		return Token{}, unreachable(err)
 	}
 	defer response.Body.Close()
-	return tokenAnswer(response)
+	token, err := tokenAnswer(response, c.now())
+	switch {
+	case err != nil:
+		return Token{}, err
+	case token.AccessToken == "" && send != ipc.SendWebIdentity:
+		return Token{}, fmt.Errorf("%w: its answer holds no access_token", ErrTokenEndpoint)
+	case req.DPoP != "" && !strings.EqualFold(token.TokenType, "DPoP"):
+		return Token{}, fmt.Errorf("%w: it bound the token to no key (token_type %q), though a DPoP proof was sent; leave DPoP out if a bearer token will do", ErrTokenEndpoint, token.TokenType)
+	}
+	return token, nil
 }
 
-func form(req TokenRequest, assertion ipc.AssertionResponse) url.Values {
-	values := url.Values{
-		"grant_type":            {"client_credentials"},
-		"client_assertion_type": {assertion.AssertionType},
-		"client_assertion":      {assertion.Assertion},
+// bearer takes an assertion that is an access token itself.
+func (req TokenRequest) bearer(assertion ipc.AssertionResponse) (Token, error) {
+	if req.URL != "" {
+		return Token{}, fmt.Errorf("the assertion of grant %q is the access token itself, and no token endpoint takes it: leave the URL out", assertion.Grant)
 	}
-	if req.Scope != "" {
-		values.Set("scope", req.Scope)
-	}
-	if req.ClientID != "" {
-		values.Set("client_id", req.ClientID)
-	}
-	return values
-}
-
-// checkEndpoint refuses to send a credential in the clear over a network.
-func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrTokenEndpoint, err)
-	}
-	loopback := u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1"
-	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
-		return fmt.Errorf("%w: %q is not an https URL; plain http is for loopback alone", ErrTokenEndpoint, endpoint)
-	}
-	return nil
+	token := Token{AccessToken: assertion.Assertion, TokenType: "Bearer", Expiry: time.Unix(assertion.ExpiresAt, 0), once: true}
+	raw, err := json.Marshal(map[string]any{
+		"access_token": token.AccessToken, "token_type": token.TokenType, "expires_in": assertion.ExpiresAt - assertion.IssuedAt,
+	})
+	token.Raw = raw
+	return token, err
 }
 
 // httpClient follows no redirect: an assertion goes to the URL that was named
@@ -94,39 +154,4 @@ func httpClient(given *http.Client) *http.Client {
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-// tokenAnswer reads the answer, or says in words what else came: an OAuth error
-// (RFC 6749 section 5.2), a page, a redirect.
-func tokenAnswer(response *http.Response) (json.RawMessage, error) {
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxTokenAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTokenEndpoint, err)
-	}
-	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if !json.Valid(text) {
-		return nil, fmt.Errorf("%w: it answered %s with %s instead of JSON; is this the token endpoint's URL?", ErrTokenEndpoint, response.Status, kindOr(kind))
-	}
-	if response.StatusCode == http.StatusOK {
-		return text, nil
-	}
-	return nil, fmt.Errorf("%w: %s: %s", ErrTokenEndpoint, response.Status, oauthError(text))
-}
-
-func kindOr(kind string) string {
-	if kind == "" {
-		return "no content type"
-	}
-	return kind
-}
-
-func oauthError(text []byte) string {
-	var answer struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	if err := json.Unmarshal(text, &answer); err != nil || answer.Error == "" {
-		return "the answer holds no OAuth error"
-	}
-	return strings.TrimSuffix(answer.Error+": "+answer.Description, ": ")
 }

@@ -31,7 +31,7 @@ func (a *app) tokenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", answer)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", answer.Raw)
 			return err
 		},
 	}

@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"hsm/worker":          {"hsm"},
 	"jwks":                {},
 	"client":              {"ipc"},
+	"client/oauth2source": {"client"},
 	"internal/archtest":   {},
 	"internal/audit":      {},
 	"internal/config":     {"signer/policy", "signer/profile", "jwks"},
@@ -44,7 +45,7 @@ var allowed = map[string][]string{
 // unlinked lists what must not even be linked, however many steps away.
 var unlinked = map[string][]string{
 	"cmd/assertctl": {"pkcs11", "crypto11", "hclog"},
-	"client":        {"pkcs11", "crypto11", "hclog"},
+	"client":        {"pkcs11", "crypto11", "hclog", "oauth2"},
 	"ipc":           {"pkcs11", "crypto11", "hclog"},
 	"signer":        {"pkcs11", "crypto11"},
 	"jwks":          {"pkcs11", "crypto11", "hclog"},

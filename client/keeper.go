@@ -1,0 +1,134 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// Waits between attempts of a Keeper that has nothing fresh to write.
+const (
+	firstWait = time.Second
+	lastWait  = 30 * time.Second
+)
+
+// KeeperOptions say what is kept where.
+type KeeperOptions struct {
+	Request ipc.AssertionRequest
+	File    string // its directory must exist; the file is replaced as a whole, mode 0600
+	// Renewed is called after each write, nil for not at all. Its error is reported
+	// as that of a failed attempt is, and the assertion stays.
+	Renewed func(ctx context.Context, expires time.Time) error
+	// Failed is told of an attempt that failed and of when the next one is made.
+	Failed func(err error, next time.Duration)
+}
+
+// Keeper keeps a fresh assertion in a file, for programs that read one from
+// there: AWS web identity, Entra's federated token file, Vault's JWT login. Whoever
+// can read the file can use it, so it belongs into a directory of its reader's.
+type Keeper struct {
+	client *Client
+	opts   KeeperOptions
+}
+
+// Keeper makes a keeper; nothing is written before Once or Run.
+func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
+	info, err := os.Stat(filepath.Dir(opts.File))
+	switch {
+	case opts.File == "":
+		return nil, errors.New("keep: name the file to keep the assertion in")
+	case err != nil:
+		return nil, fmt.Errorf("keep: make the file's directory first: %w", err)
+	case info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0:
+		return nil, fmt.Errorf("keep: others may write to %s and could replace the file: chmod go-w, or choose another directory", filepath.Dir(opts.File))
+	}
+	if opts.Failed == nil {
+		opts.Failed = func(error, time.Duration) {}
+	}
+	return &Keeper{client: c, opts: opts}, nil
+}
+
+// Once writes one fresh assertion and returns when it was made and ends.
+func (k *Keeper) Once(ctx context.Context) (issued, expires time.Time, err error) {
+	answer, err := k.client.Assert(ctx, k.opts.Request)
+	if err != nil {
+		return issued, expires, err
+	}
+	if err := replaceFile(k.opts.File, []byte(answer.Assertion)); err != nil {
+		return issued, expires, fmt.Errorf("keep: %w", err)
+	}
+	issued, expires = time.Unix(answer.IssuedAt, 0), time.Unix(answer.ExpiresAt, 0)
+	if k.opts.Renewed != nil {
+		err = k.opts.Renewed(ctx, expires)
+	}
+	return issued, expires, err
+}
+
+// Run keeps the file fresh until ctx ends, which is no error: who reads the file
+// finds an assertion with at least half of its life left. A daemon that is away is
+// waited for; what policy refuses is returned, since asking again is of no use.
+func (k *Keeper) Run(ctx context.Context) error {
+	backoff := firstWait
+	for {
+		issued, expires, err := k.Once(ctx)
+		var wait time.Duration
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case refused(err):
+			return err
+		case err != nil && expires.IsZero():
+			wait, backoff = backoff, min(2*backoff, lastWait)
+		default:
+			wait, backoff = max(expires.Sub(issued)/2, firstWait), firstWait
+		}
+		if err != nil {
+			k.opts.Failed(err, wait)
+		}
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+// refused says whether policy or the request is at fault, which time won't heal.
+func refused(err error) bool {
+	var problem *ipc.Problem
+	return errors.As(err, &problem) && problem.Status < 500 && problem.Status != http.StatusTooManyRequests
+}
+
+func sleep(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// replaceFile lets readers see the old content or the new, never a part, and lets
+// nobody else read either. It is not flushed to the disk: after a crash of the
+// machine the content has expired.
+func replaceFile(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// Proof is what a DPoP proof (RFC 9449 section 4.2) speaks of.
+type Proof struct {
+	Grant       string // the grant of profile dpop
+	Method, URL string // of the request; query and fragment are left out of the proof
+	Nonce       string // the server's last DPoP-Nonce, empty where it gave none
+	AccessToken string // the token that goes with the request; empty at the token endpoint
+}
+
+// Proof returns a fresh DPoP proof for one request: the value of its DPoP header.
+func (c *Client) Proof(ctx context.Context, p Proof) (string, error) {
+	target, err := url.Parse(p.URL)
+	if err != nil {
+		return "", fmt.Errorf("DPoP: %w", err)
+	}
+	target.RawQuery, target.ForceQuery, target.Fragment, target.RawFragment = "", false, "", ""
+	claims := map[string]string{"htm": p.Method, "htu": target.String()}
+	if p.Nonce != "" {
+		claims["nonce"] = p.Nonce
+	}
+	if p.AccessToken != "" {
+		digest := sha256.Sum256([]byte(p.AccessToken))
+		claims["ath"] = base64.RawURLEncoding.EncodeToString(digest[:])
+	}
+	answer, err := c.Assert(ctx, ipc.AssertionRequest{Grant: p.Grant, Claims: stringClaims(claims)})
+	if err != nil {
+		return "", fmt.Errorf("DPoP: %w", err)
+	}
+	if answer.Send != ipc.SendDPoP {
+		return "", fmt.Errorf("DPoP: grant %q makes no DPoP proofs; name one whose profile is dpop", p.Grant)
+	}
+	return answer.Assertion, nil
+}
+
+func stringClaims(claims map[string]string) map[string]json.RawMessage {
+	raw := make(map[string]json.RawMessage, len(claims))
+	for name, value := range claims {
+		text, err := json.Marshal(value)
+		if err != nil {
+			continue // a string always marshals
+		}
+		raw[name] = text
+	}
+	return raw
+}
