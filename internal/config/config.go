@@ -41,6 +41,7 @@ type Config struct {
 	Log      Log               `json:"log,omitzero" doc:"The daemon's own log, on standard error."`
 	Verify   Verify            `json:"verify" default:"always" doc:"Whether each signature is verified with the public key before it leaves, or a sample of them."`
 	Limits   Limits            `json:"limits,omitzero" doc:"Bounds on what callers may hold open."`
+	Sandbox  Sandbox           `json:"sandbox,omitzero" doc:"The daemon's and its workers' own sandbox (Landlock): what they can reach of the file system beside what the configuration names."`
 
 	source   *source
 	accounts Accounts

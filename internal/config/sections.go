@@ -101,3 +101,11 @@ type Limits struct {
 	IdleTimeout   Duration `json:"idle_timeout" default:"2m" min:"1s" max:"1h" doc:"How long an idle connection is kept."`
 	DrainTimeout  Duration `json:"drain_timeout" default:"10s" min:"1s" max:"5m" doc:"How long requests under way may take to finish when the daemon stops."`
 }
+
+// Sandbox is about the files that the daemon's processes can reach. What the
+// configuration names they reach anyway.
+type Sandbox struct {
+	Enforce bool     `json:"enforce" default:"true" doc:"Confine the processes, where the kernel has Landlock. With false they can open whatever their user can."`
+	Read    []string `json:"read,omitzero" format:"path" doc:"Files and directories that the PKCS#11 module reads, beside the system's (/usr, /lib, /etc, /opt) and its own directory."`
+	Write   []string `json:"write,omitzero" format:"path" doc:"Files and directories that the PKCS#11 module writes. The state of SoftHSM, tpm2-pkcs11 and opencryptoki is known without."`
+}

@@ -81,6 +81,7 @@ func restartOnly(was, is *config.Config) error {
 		{"log", !same(was.Log, is.Log)},
 		{"limits", !same(was.Limits, is.Limits)},
 		{"verify", !same(was.Verify, is.Verify)},
+		{"sandbox", !same(was.Sandbox, is.Sandbox)},
 	} {
 		if part.changed {
 			problems = append(problems, fmt.Errorf("%s: a change of %q %w", is.At(part.name), part.name, errRestart))
