@@ -36,22 +36,12 @@ func (s *Signer) Assert(ctx context.Context, caller policy.Caller, req policy.Re
 
 // assert does all but the record, and notes in rec what is known so far.
 func (s *Signer) assert(ctx context.Context, caller policy.Caller, req policy.Request, rec *Record) (Assertion, error) {
-	grant, err := s.policy.Load().Decide(caller, req)
+	t, err := s.admit(caller, req, rec)
 	if err != nil {
 		return Assertion{}, err
 	}
-	rec.grant(grant)
-	leave, err := s.enter(grant.Client(), grant.InFlight())
-	if err != nil {
-		return Assertion{}, err
-	}
-	defer leave()
-	ticket, err := s.prepare(grant)
-	if err != nil {
-		return Assertion{}, err
-	}
-	rec.Kid, rec.JTI = ticket.key.Kid, ticket.token.JTI
-	return s.issue(ctx, ticket)
+	defer t.leave()
+	return s.issue(ctx, t)
 }
 
 // ticket is a decided, limited and built assertion: what issue signs, and the
@@ -60,6 +50,32 @@ type ticket struct {
 	grant policy.Grant
 	key   Key
 	token profile.Token
+	leave func() // ends the request's time in flight
+}
+
+// admit makes the ticket of a request by one policy and the keys and budgets
+// that belong to it.
+func (s *Signer) admit(caller policy.Caller, req policy.Request, rec *Record) (ticket, error) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	grant, err := s.policy.Load().Decide(caller, req)
+	if err != nil {
+		rec.refusal(err)
+		return ticket{}, err
+	}
+	rec.grant(grant)
+	leave, err := s.enter(grant.Client(), grant.InFlight())
+	if err != nil {
+		return ticket{}, err
+	}
+	t, err := s.prepare(grant)
+	if err != nil {
+		leave()
+		return ticket{}, err
+	}
+	rec.Kid, rec.JTI = t.key.Kid, t.token.JTI
+	t.leave = leave
+	return t, nil
 }
 
 // prepare pins the key, builds header and claims, and takes the budgets. The

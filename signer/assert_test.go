@@ -128,7 +128,8 @@ func TestRefusalsAndFailures(t *testing.T) {
 		{name: "too long", caller: known, req: policy.Request{Lifetime: time.Hour}, want: &policy.Refusal{Code: policy.LifetimeNotAllowed}},
 		{name: "in flight", caller: known, fault: func(p *parts) { p.fullErr = errInjected }, want: signer.ErrInFlight},
 		{name: "no key", caller: known, fault: func(p *parts) { p.keyErr = fmt.Errorf("%w: none", signer.ErrNoKey) }, want: signer.ErrNoKey},
-		{name: "too fast", caller: known, fault: func(p *parts) { p.rateErr = errInjected }, want: signer.ErrRateLimited},
+		{name: "too fast", caller: known, fault: func(p *parts) { p.rateErr = fmt.Errorf("%w: spent", signer.ErrRateLimited) }, want: signer.ErrRateLimited},
+		{name: "limiter at fault", caller: known, fault: func(p *parts) { p.rateErr = errInjected }, want: errInjected},
 		{name: "HSM away", caller: known, fault: func(p *parts) { p.hsmErr = errInjected }, want: signer.ErrHSM, signed: 1, taken: true},
 		{name: "bad signature", caller: known, fault: func(p *parts) { p.corrupt = true }, want: signer.ErrBadSignature, signed: 1, taken: true},
 	} {
@@ -207,15 +208,42 @@ func TestSampledVerificationStillVerifiesSome(t *testing.T) {
 	}
 }
 
-func TestReloadChangesTheNextDecision(t *testing.T) {
-	s, _ := newSigner(t, "ES256")
-	none, err := policy.New(nil)
-	if err != nil {
-		t.Fatal(err)
+// TestFaultOfTheLimiterIsNoRateLimit: telling a caller to slow down would hide
+// what the operators have to mend.
+func TestFaultOfTheLimiterIsNoRateLimit(t *testing.T) {
+	s, p := newSigner(t, "ES256")
+	p.rateErr = errInjected
+	if _, err := s.Assert(context.Background(), known, policy.Request{}); errors.Is(err, signer.ErrRateLimited) {
+		t.Errorf("error %v", err)
 	}
-	s.SetPolicy(none)
-	if _, err := s.Assert(context.Background(), known, policy.Request{}); !errors.Is(err, &policy.Refusal{Code: policy.UnknownCaller}) {
-		t.Errorf("error %v, want unknown caller", err)
+	if _, err := s.Sign(context.Background(), known, signer.RawRequest{Key: "payments", Hash: "SHA-256", Digest: make([]byte, 32)}); errors.Is(err, signer.ErrRateLimited) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRefusalsAreRecordedWithTheirClient and grant, as far as they are known.
+func TestRefusalsAreRecordedWithTheirClient(t *testing.T) {
+	onSocket := unknown
+	onSocket.Client = "payments-api"
+	for _, c := range []struct {
+		name          string
+		caller        policy.Caller
+		req           policy.Request
+		client, grant string
+	}{
+		{"no client", unknown, policy.Request{Grant: "bank"}, "", "bank"},
+		{"not whom the socket is for", onSocket, policy.Request{}, "payments-api", ""},
+		{"no such grant", known, policy.Request{Grant: "other"}, "payments-api", "other"},
+		{"one grant refuses", known, policy.Request{Audience: "https://evil.example"}, "payments-api", "bank"},
+		{"by form", known, policy.Request{Claims: map[string]any{"iss": "x"}}, "payments-api", ""},
+	} {
+		s, p := newSigner(t, "ES256")
+		if _, err := s.Assert(context.Background(), c.caller, c.req); err == nil {
+			t.Fatalf("%s: allowed", c.name)
+		}
+		if r := p.record(t); r.Client != c.client || r.Grant != c.grant {
+			t.Errorf("%s: recorded client %q, grant %q; want %q, %q", c.name, r.Client, r.Grant, c.client, c.grant)
+		}
 	}
 }
 

@@ -155,20 +155,25 @@ func newSigner(t *testing.T, alg string, change ...func(*signer.Options)) (*sign
 	return s, p
 }
 
-func testPolicy(t *testing.T) *policy.Policy {
+func testPolicy(t *testing.T) *policy.Policy { return policyOn(t, "payments") }
+
+// otherSet is the same policy with another key set.
+func otherSet(t *testing.T) *policy.Policy { return policyOn(t, "other") }
+
+func policyOn(t *testing.T, set string) *policy.Policy {
 	t.Helper()
 	uid := uint32(1000)
 	p, err := policy.New([]policy.Client{{
 		Name: "payments-api", Match: policy.Match{UID: &uid},
 		Grants: []policy.Rule{
 			{
-				Name: "bank", Key: "payments", Profile: "private_key_jwt", ClientID: "9f3c0c",
+				Name: "bank", Key: set, Profile: "private_key_jwt", ClientID: "9f3c0c",
 				Audiences:       []string{"https://as.bank.example"},
 				DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute,
 				Allow:    map[string]policy.ClaimRule{"scope": {Values: []any{"read", "write"}, Words: true}, "secret": {Any: true}},
 				Loggable: []string{"scope"},
 			},
-			{Name: "tls", Key: "payments", Raw: &policy.RawRule{Hashes: []string{"SHA-256", "none"}, Paddings: nil}},
+			{Name: "tls", Key: set, Raw: &policy.RawRule{Hashes: []string{"SHA-256", "none"}, Paddings: nil}},
 		},
 	}})
 	if err != nil {

@@ -45,31 +45,60 @@ func (s *Signer) Sign(ctx context.Context, caller policy.Caller, req RawRequest)
 }
 
 func (s *Signer) signRaw(ctx context.Context, caller policy.Caller, req RawRequest, rec *Record) (RawSignature, error) {
-	grant, err := s.policy.Load().DecideRaw(caller, policy.RawRequest{Key: req.Key, Hash: req.Hash, Padding: req.Padding})
+	t, err := s.admitRaw(caller, req, rec)
 	if err != nil {
 		return RawSignature{}, err
+	}
+	defer t.leave()
+	signature, err := s.sign(ctx, t.key, req.Digest, t.opts)
+	return RawSignature{Signature: signature, Kid: t.key.Kid}, err
+}
+
+// rawTicket is a decided and limited raw signature.
+type rawTicket struct {
+	key   Key
+	opts  crypto.SignerOpts
+	leave func() // ends the request's time in flight
+}
+
+// admitRaw makes the ticket of a request, as admit does.
+func (s *Signer) admitRaw(caller policy.Caller, req RawRequest, rec *Record) (rawTicket, error) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	grant, err := s.policy.Load().DecideRaw(caller, policy.RawRequest{Key: req.Key, Hash: req.Hash, Padding: req.Padding})
+	if err != nil {
+		rec.refusal(err)
+		return rawTicket{}, err
 	}
 	rec.Client, rec.Grant = grant.Client(), grant.Name()
 	leave, err := s.enter(grant.Client(), grant.InFlight())
 	if err != nil {
-		return RawSignature{}, err
+		return rawTicket{}, err
 	}
-	defer leave()
+	t, err := s.prepareRaw(grant, req, rec)
+	if err != nil {
+		leave()
+		return rawTicket{}, err
+	}
+	t.leave = leave
+	return t, nil
+}
+
+func (s *Signer) prepareRaw(grant policy.RawGrant, req RawRequest, rec *Record) (rawTicket, error) {
+	if !grant.Valid() {
+		return rawTicket{}, fmt.Errorf("signer: a grant that no policy made")
+	}
 	key, err := s.keys.SigningKey(grant.Key())
 	if err != nil {
-		return RawSignature{}, err
+		return rawTicket{}, err
 	}
 	rec.Kid = key.Kid
 	req.Hash, req.Padding = grant.Hash(), grant.Padding()
 	opts, err := rawOptions(key.Public, req)
 	if err != nil {
-		return RawSignature{}, err
+		return rawTicket{}, err
 	}
-	if err := s.limit(grant.Client(), grant.Name(), grant.Key()); err != nil {
-		return RawSignature{}, err
-	}
-	signature, err := s.sign(ctx, key, req.Digest, opts)
-	return RawSignature{Signature: signature, Kid: key.Kid}, err
+	return rawTicket{key: key, opts: opts}, s.limit(grant.Client(), grant.Name(), grant.Key())
 }
 
 // rawOptions turns the request's words into those of crypto.Signer, and

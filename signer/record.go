@@ -2,6 +2,7 @@ package signer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,6 +49,18 @@ func (s *Signer) release(ctx context.Context, rec *Record, outcome error) error 
 		return fmt.Errorf("%w: %w", ErrAudit, err)
 	}
 	return outcome
+}
+
+// refusal notes whom a refusal is about, which the caller is not told.
+func (r *Record) refusal(err error) {
+	var refused *policy.Refusal
+	if !errors.As(err, &refused) {
+		return
+	}
+	r.Client = refused.Client
+	if refused.Grant != "" {
+		r.Grant = refused.Grant
+	}
 }
 
 func (r *Record) grant(g policy.Grant) {

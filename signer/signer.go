@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +42,8 @@ type HSM interface {
 type Limiter interface {
 	// Enter counts one more request in flight for the client, or refuses.
 	Enter(client string, limit int) (leave func(), err error)
-	// Take takes n from every named budget, or nothing from any.
+	// Take takes n from every named budget, or nothing from any. Where waiting
+	// helps, the error wraps ErrRateLimited; any other is a fault of the daemon.
 	Take(now time.Time, n int, budgets ...string) error
 }
 
@@ -98,6 +100,9 @@ type Signer struct {
 	random   io.Reader
 	verify   Verification
 
+	// gate is held for reading from a request's decision until its budgets are
+	// taken, and for writing while what it was decided by is replaced.
+	gate     sync.RWMutex
 	policy   atomic.Pointer[policy.Policy]
 	unproven atomic.Uint64 // signatures counted under VerifySampled
 }
@@ -115,9 +120,19 @@ func New(o Options) (*Signer, error) {
 	return s, nil
 }
 
-// SetPolicy replaces the policy. Requests in flight finish under the one that
-// decided them.
-func (s *Signer) SetPolicy(p *policy.Policy) { s.policy.Store(p) }
+// Replace puts a policy in force, and with it what change replaces elsewhere:
+// keys and budgets. Requests in flight finish under what decided them: each is
+// either past its keys and budgets, or has not been decided yet. Where change
+// fails, the policy stays. It must not wait for anything.
+func (s *Signer) Replace(p *policy.Policy, change func() error) error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if err := change(); err != nil {
+		return err
+	}
+	s.policy.Store(p)
+	return nil
+}
 
 // CurrentPolicy is the policy that decides the next request.
 func (s *Signer) CurrentPolicy() *policy.Policy { return s.policy.Load() }
@@ -132,7 +147,7 @@ func KeyBudget(set string) string { return "key/" + set }
 // limit takes the rate budgets of one request.
 func (s *Signer) limit(client, grant, set string) error {
 	if err := s.limiter.Take(s.now(), 1, GrantBudget(client, grant), KeyBudget(set)); err != nil {
-		return fmt.Errorf("%w: %w", ErrRateLimited, err)
+		return fmt.Errorf("signer: %w", err)
 	}
 	return nil
 }

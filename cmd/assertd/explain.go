@@ -96,7 +96,7 @@ func (f *explainFlags) explain(out io.Writer) error {
 
 func (f *explainFlags) print(answer dryrun.Answer, out io.Writer) error {
 	if f.asJSON {
-		return writeJSON(out, explanationOf(answer))
+		return printJSON(out, explanationOf(answer))
 	}
 	fmt.Fprintf(out, "caller: %s\n%s", describeCaller(f.caller.User, answer.Explanation.Caller), answer.Explanation.Text())
 	if policyAllows := answer.Explanation.Refusal == nil; policyAllows && answer.Refusal != nil {
@@ -106,11 +106,11 @@ func (f *explainFlags) print(answer dryrun.Answer, out io.Writer) error {
 		return nil
 	}
 	fmt.Fprintln(out, "header")
-	if err := writeJSON(out, answer.Assertion.Header); err != nil {
+	if err := printJSON(out, answer.Assertion.Header); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "claims")
-	return writeJSON(out, answer.Assertion.Claims)
+	return printJSON(out, answer.Assertion.Claims)
 }
 
 // groupsOf are the groups that this machine gives a user, the primary one
@@ -168,7 +168,7 @@ func claimValue(text string) any {
 	return value
 }
 
-func writeJSON(out io.Writer, value any) error {
+func printJSON(out io.Writer, value any) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)

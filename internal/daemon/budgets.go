@@ -5,33 +5,52 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/signer"
 )
 
 // saveEvery is how often spent budgets go to their file. A crash gives back
 // what was spent since: at most this much of a window.
 const saveEvery = 5 * time.Second
 
-// loadBudgets brings back what was spent of the long windows before a restart.
-// A damaged file is an error and not a fresh start: that would hand out every
-// budget again.
+// limits lets the signer use the limiter.
+type limits struct{ *ratelimit.Limiter }
+
+var _ signer.Limiter = limits{}
+
+// Take implements signer.Limiter: a spent budget is a rate limit, and anything
+// else is the daemon's own fault.
+func (l limits) Take(now time.Time, n int, budgets ...string) error {
+	err := l.Limiter.Take(now, n, budgets...)
+	if errors.Is(err, ratelimit.ErrExceeded) {
+		return fmt.Errorf("%w: %w", signer.ErrRateLimited, err)
+	}
+	return err
+}
+
+// loadBudgets brings back what was spent of the long windows before a restart,
+// and writes it again at once, so that a file that can't be written is found
+// now and not after a crash. A damaged file is an error and not a fresh start:
+// that would hand out every budget again.
 func (d *Daemon) loadBudgets() error {
 	file := d.Config.Budgets.File
 	if file == "" {
 		return nil
 	}
-	err := d.limiter.Load(d.Now(), file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err := d.limiter.Load(d.Now(), file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("budgets.file: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("spent budgets in %s: %w; remove the file to begin with full budgets", file, err)
-	}
-	return nil
+	return d.saveBudgets()
 }
 
 func (d *Daemon) saveBudgets() error {
-	if d.Config.Budgets.File == "" {
+	file := d.Config.Budgets.File
+	if file == "" {
 		return nil
 	}
-	return d.limiter.Save(d.Now(), d.Config.Budgets.File)
+	if err := d.limiter.Save(d.Now(), file); err != nil {
+		return fmt.Errorf("budgets.file: %w", err)
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/hsm/worker"
@@ -58,6 +59,9 @@ type Daemon struct {
 	sockets  []*ipc.BoundListener
 	reloaded chan struct{} // told after each reload
 
+	reloading  sync.Mutex // held during a reload, from reading the file on
+	lastReload atomic.Pointer[ReloadState]
+
 	mu        sync.Mutex // held by Reload and refresh, which replace the parts below
 	decisions decisions
 }
@@ -70,6 +74,7 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{Options: o, decisions: parts, ring: &ringHolder{}, reloaded: make(chan struct{}, 1)}
+	d.lastReload.Store(&ReloadState{Success: o.Now()})
 	if err := d.newPool(); err != nil {
 		return nil, err
 	}
@@ -102,7 +107,7 @@ func (d *Daemon) newPool() (err error) {
 
 func (d *Daemon) newSigner() error {
 	s, err := signer.New(signer.Options{
-		Policy: d.decisions.policy, Keys: d.ring, HSM: newBackend(d.pool), Limiter: d.limiter,
+		Policy: d.decisions.policy, Keys: d.ring, HSM: newBackend(d.pool), Limiter: limits{d.limiter},
 		Recorder: d.recorder(), Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
 	})
 	d.signer = s

@@ -4,9 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/assertd/assertd/internal/keyring"
 )
+
+// ReloadState is what became of the attempts to reload. Err is for operators:
+// it shows lines of the configuration.
+type ReloadState struct {
+	Success time.Time // when the configuration in force was taken over
+	Failure time.Time // when one was last refused; zero for never
+	Err     error     // why the last attempt was refused; nil if it was not
+}
+
+// LastReload tells what became of the attempts to reload.
+func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 
 // Reload reads the configuration again and puts its clients, grants, rates and
 // key sets in force, all of them or, where anything is wrong, none. Requests in
@@ -14,12 +26,19 @@ import (
 // window that stays is still spent. A PIN that was refused is tried once more,
 // since that is what an operator reloads for.
 func (d *Daemon) Reload() error {
-	if err := d.reload(); err != nil {
-		d.Logger.Error("reload refused; the configuration in force stays", "error", err)
-		return err
+	// One at a time: a file that was read earlier must not overtake a later one.
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	state := d.LastReload()
+	if state.Err = d.reload(); state.Err != nil {
+		state.Failure = d.Now()
+		d.Logger.Error("reload refused; the configuration in force stays", "error", state.Err)
+	} else {
+		state.Success = d.Now()
+		d.Logger.Info("reloaded")
 	}
-	d.Logger.Info("reloaded")
-	return nil
+	d.lastReload.Store(&state)
+	return state.Err
 }
 
 func (d *Daemon) reload() error {
@@ -34,22 +53,33 @@ func (d *Daemon) reload() error {
 	if err != nil {
 		return err
 	}
+	if err := d.replace(parts); err != nil {
+		return err
+	}
+	d.noteReload()
+	d.rotation.poke()
+	if err := d.retryTokens(); err != nil {
+		d.Logger.Error("tokens are not tried again before their time", "error", err)
+	}
+	return nil
+}
+
+// replace puts the parts in force in one step.
+func (d *Daemon) replace(parts decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	ring, err := keyring.New(parts.sets, pairs(d.pool.Inventory()), d.Now)
 	if err != nil {
 		return err
 	}
-	// Configure is the last that can fail; from here on all is in force.
-	if err := d.limiter.Configure(parts.budgets); err != nil {
-		return fmt.Errorf("rates: %w", err)
-	}
-	d.decisions = parts
-	d.ring.current.Store(ring)
-	d.signer.SetPolicy(parts.policy)
-	d.noteReload()
-	d.rotation.poke()
-	return d.retryTokens()
+	return d.signer.Replace(parts.policy, func() error {
+		if err := d.limiter.Configure(parts.budgets); err != nil {
+			return fmt.Errorf("rates: %w", err)
+		}
+		d.decisions = parts
+		d.ring.current.Store(ring)
+		return nil
+	})
 }
 
 // retryTokens has the workers try every token again at once, those too that

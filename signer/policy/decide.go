@@ -27,6 +27,11 @@ func (p *Policy) Decide(caller Caller, req Request) (Grant, error) {
 }
 
 func decide(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
+	grant, refusal := decideAmong(clients, caller, req)
+	return grant, refusal.attribute(clients, caller)
+}
+
+func decideAmong(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
 	if len(clients) == 0 {
 		return Grant{}, unknownCaller(caller)
 	}

@@ -12,6 +12,11 @@ func (p *Policy) DecideRaw(caller Caller, req RawRequest) (RawGrant, error) {
 }
 
 func decideRaw(clients []*client, caller *Caller, req *RawRequest) (RawGrant, *Refusal) {
+	grant, refusal := decideRawAmong(clients, caller, req)
+	return grant, refusal.attribute(clients, caller)
+}
+
+func decideRawAmong(clients []*client, caller *Caller, req *RawRequest) (RawGrant, *Refusal) {
 	if len(clients) == 0 {
 		return RawGrant{}, unknownCaller(caller)
 	}

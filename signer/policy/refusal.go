@@ -24,6 +24,22 @@ const (
 type Refusal struct {
 	Code   Reason
 	Detail string
+
+	// Client and Grant are for the record and for nobody else: the client that the caller is, or whose socket it came by, and the
+	// grant that refused. They are empty where there is none, or more than one.
+	Client, Grant string
+}
+
+// attribute notes whom the refusal is about, unless that is known more exactly already. It takes nil for no refusal.
+func (r *Refusal) attribute(clients []*client, caller *Caller) *Refusal {
+	switch {
+	case r == nil || r.Client != "":
+	case len(clients) == 0:
+		r.Client = caller.Client
+	case len(clients) == 1:
+		r.Client = clients[0].Name
+	}
+	return r
 }
 
 // Error returns the detail, a sentence for the caller.

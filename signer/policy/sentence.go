@@ -74,7 +74,9 @@ func combine(misses []miss) *Refusal {
 	}
 	misses = slices.DeleteFunc(misses, func(m miss) bool { return m.step < furthest })
 	if len(misses) == 1 {
-		return misses[0].refusal
+		only := misses[0]
+		only.refusal.Client, only.refusal.Grant = only.candidate.client.Name, only.candidate.rule.Name
+		return only.refusal
 	}
 	var cited []string
 	for _, m := range misses[:min(maxCited, len(misses))] {
