@@ -221,4 +221,7 @@ func TestDocumentHasTheLimits(t *testing.T) {
 	if got := schemas["ReadyResponse"].Properties["reason"].Enum; !slices.Equal(got, reasons) {
 		t.Errorf("reasons %v", got)
 	}
+	if got, want := schemas["ReadyResponse"].Properties["warnings"].Items.Enum, []string{WarningReloadRefused}; !slices.Equal(got, want) {
+		t.Errorf("warnings %v", got)
+	}
 }

@@ -229,7 +229,17 @@ type ReadyResponse struct {
 	Reason string `json:"reason,omitempty"`
 	// Detail is a sentence for people, with nothing that a caller may not know.
 	Detail string `json:"detail,omitempty"`
+	// Warnings are what needs an operator though the daemon signs; each is one of
+	// the Warning constants, and clients ignore those that they do not know.
+	Warnings []string `json:"warnings,omitempty"`
 }
+
+// Warnings of a ReadyResponse.
+const (
+	// WarningReloadRefused: the configuration was changed and refused, and the
+	// former one is in force. The daemon's log and the operator's socket say why.
+	WarningReloadRefused = "reload-refused"
+)
 
 // Reasons of a ReadyResponse.
 const (

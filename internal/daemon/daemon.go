@@ -111,7 +111,7 @@ func (d *Daemon) newSigner() error {
 		Recorder: d.recorder(), Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
 	})
 	d.signer = s
-	d.ready = &readiness{probe: d.probe, audit: d.auditState}
+	d.ready = &readiness{probe: d.probe, audit: d.auditState, stale: func() bool { return d.LastReload().Err != nil }}
 	return err
 }
 

@@ -14,12 +14,21 @@ import (
 type readiness struct {
 	probe    func(ctx context.Context) error // a verified signature with every key set in use
 	audit    func() error                    // whether decisions can be recorded now
+	stale    func() bool                     // whether a newer configuration was refused
 	last     atomic.Pointer[ipc.ReadyResponse]
 	draining atomic.Bool
 }
 
 // answer is what GET /v1/ready says at this moment.
 func (r *readiness) answer() ipc.ReadyResponse {
+	response := r.state()
+	if r.stale() {
+		response.Warnings = []string{ipc.WarningReloadRefused}
+	}
+	return response
+}
+
+func (r *readiness) state() ipc.ReadyResponse {
 	if r.draining.Load() {
 		return ipc.ReadyResponse{Reason: ipc.ReasonDraining, Detail: "The daemon is stopping."}
 	}
