@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -38,7 +37,7 @@ func inspect(ctx context.Context, path string, look func(context.Context, *daemo
 		return err
 	}
 	return daemon.Inspect(ctx, daemon.Options{
-		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: workerCommandLine(), Now: time.Now,
+		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: workerCommandLine(), Now: now,
 	}, look)
 }
 

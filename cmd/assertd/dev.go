@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +83,7 @@ func prepareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return dev.Prepare(cmd.Context(), layout, flags.module, time.Now())
+			return dev.Prepare(cmd.Context(), layout, flags.module, now())
 		},
 	}
 	flags.register(cmd)

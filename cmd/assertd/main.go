@@ -36,7 +36,7 @@ var errUsage = errors.New("usage")
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(nameKids(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -71,7 +71,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
 	})
-	root.AddCommand(serveCommand(), devCommand(), checkCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),
+	root.AddCommand(serveCommand(), devCommand(), checkCommand(), keyCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),
 		explainCommand(), policyCommand(), profilesCommand())
 	return root
 }

@@ -19,6 +19,7 @@ import (
 type Finding struct {
 	Set     string
 	Label   string
+	Index   int          // of the pair in what was surveyed
 	Version jwks.Version // zero where Err is set
 	Key     signer.Key   // zero where Err is set
 	Err     error        // wraps ErrKey: why the pair can't be used
@@ -36,12 +37,12 @@ func Survey(sets []Set, pairs []Pair) []Finding {
 
 func survey(set Set, pairs []Pair) []Finding {
 	var found []Finding
-	for _, pair := range pairs {
+	for i, pair := range pairs {
 		created, mine, err := belongs(set, pair)
 		if !mine && err == nil {
 			continue
 		}
-		f := Finding{Set: set.Name, Label: pair.Label, Err: err}
+		f := Finding{Set: set.Name, Label: pair.Label, Index: i, Err: err}
 		if err == nil {
 			f.Version, f.Key, f.Err = versionOf(set, pair, created)
 		}

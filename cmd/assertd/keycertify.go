@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/keyadmin"
+)
+
+// maxCertificate bounds a certificate that is read from standard input, in
+// bytes.
+const maxCertificate = 1 << 20
+
+func (k *keyTool) csrCommand() *cobra.Command {
+	var names keyadmin.Names
+	var selfSigned lifetime
+	cmd := &cobra.Command{
+		Use:   "csr KEY --subject NAME",
+		Short: "print a certificate signing request, or a certificate that the key signs itself",
+		Long: "Prints a certificate signing request (PKCS #10, PEM) that the HSM signs. With --self-signed it\n" +
+			"prints a certificate instead, for receivers that only want the key in that form.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return k.find(cmd.Context(), args[0], func(_ *keyadmin.Admin, _ *keyadmin.Inventory, key keyadmin.Key) error {
+				text, err := certify(key, names, selfSigned)
+				if err != nil {
+					return err
+				}
+				_, err = cmd.OutOrStdout().Write(text)
+				return err
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&names.Subject, "subject", "", "the subject: `name` such as \"CN=payments,O=Example Ltd,C=GB\"")
+	flags.StringSliceVar(&names.DNS, "dns", nil, "an alternative DNS `name`; may be repeated")
+	flags.StringSliceVar(&names.URIs, "uri", nil, "an alternative `URI`; may be repeated")
+	flags.StringSliceVar(&names.Emails, "email", nil, "an alternative e-mail `address`; may be repeated")
+	flags.StringSliceVar(&names.IPs, "ip", nil, "an alternative IP `address`; may be repeated")
+	flags.Var(&selfSigned, "self-signed", "print a certificate that is valid for this `duration`, such as 365d")
+	_ = cmd.MarkFlagRequired("subject")
+	return cmd
+}
+
+func certify(key keyadmin.Key, names keyadmin.Names, selfSigned lifetime) ([]byte, error) {
+	if selfSigned.Duration == 0 {
+		return key.CSR(names)
+	}
+	return key.SelfSigned(names, selfSigned.Std(), now())
+}
+
+// lifetime is a flag with the configuration's durations, which know days.
+type lifetime struct{ config.Duration }
+
+// Set implements pflag.Value.
+func (l *lifetime) Set(text string) error { return l.UnmarshalText([]byte(text)) }
+
+// String implements pflag.Value.
+func (l *lifetime) String() string {
+	if l.Duration == 0 {
+		return ""
+	}
+	return l.Duration.String()
+}
+
+// Type implements pflag.Value.
+func (*lifetime) Type() string { return "duration" }
+
+func (k *keyTool) importCommand() *cobra.Command {
+	var toFile bool
+	cmd := &cobra.Command{
+		Use:   "import-cert KEY [CERTIFICATE]",
+		Short: "check a certificate and keep it with its key",
+		Long: "Takes a certificate in PEM or DER, from a file or standard input, with its issuers where they\n" +
+			"are there. It must be for this key and valid now. It is stored on the token; with --file it\n" +
+			"goes with its issuers into the file that keys.*.certificate names, which SIGHUP takes over.",
+		Args: usage(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := certificateText(cmd.InOrStdin(), args[1:])
+			if err != nil {
+				return err
+			}
+			return k.find(cmd.Context(), args[0], func(a *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key) error {
+				if toFile {
+					return importToFile(cmd.OutOrStdout(), a, inv, key, text)
+				}
+				return importToToken(cmd.OutOrStdout(), a, key, text)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&toFile, "file", false, "keep it in the file of keys.*.certificate and not on the token")
+	return cmd
+}
+
+func certificateText(stdin io.Reader, paths []string) ([]byte, error) {
+	if len(paths) == 1 {
+		return os.ReadFile(paths[0])
+	}
+	return io.ReadAll(io.LimitReader(stdin, maxCertificate))
+}
+
+func importToToken(out io.Writer, a *keyadmin.Admin, key keyadmin.Key, text []byte) error {
+	certificate, left, err := a.ImportToToken(key, text)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "stored %s for key %s on the token; valid until %s\n", certificate.Subject, key.Kid, certificate.NotAfter.UTC().Format(time.RFC3339))
+	if left > 0 {
+		fmt.Fprintf(out, "The token does not keep its %d issuers. A receiver that wants them in x5c needs the file: --file\n", left)
+	}
+	return nil
+}
+
+func importToFile(out io.Writer, a *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key, text []byte) error {
+	path, err := inv.CertificateFile(key)
+	if err != nil {
+		return err
+	}
+	certificate, err := a.ImportToFile(key, text, path)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "wrote %s for key %s to %s; valid until %s. Reload the daemon: systemctl reload assertd\n",
+		certificate.Subject, key.Kid, path, certificate.NotAfter.UTC().Format(time.RFC3339))
+	return err
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+var errNotConfirmed = errors.New("not confirmed")
+
+// typed asks on the terminal that controls this process, whatever standard input
+// and output are, and wants to be answered with exactly want.
+func typed(ctx context.Context, question, want string) error {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%w: there is no terminal to confirm on (%w); a script says --yes-destroy and the kid", errNotConfirmed, err)
+	}
+	defer tty.Close()
+	// A deadline in the past ends a read that is under way.
+	stop := context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if _, err := io.WriteString(tty, question); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(io.LimitReader(tty, 1024)).ReadString('\n')
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", errNotConfirmed, context.Cause(ctx))
+	case strings.TrimSpace(answer) == want:
+		return nil
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: %w", errNotConfirmed, err)
+	}
+	return fmt.Errorf("%w: that is another one", errNotConfirmed)
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/keyadmin"
+)
+
+func (k *keyTool) destroyCommand() *cobra.Command {
+	var confirmed []string
+	cmd := &cobra.Command{
+		Use:   "destroy KEY",
+		Short: "destroy one key pair for good",
+		Long: "Destroys a key pair, its public half and its certificates on this token. Nothing brings them\n" +
+			"back. A version that the JWKS shows is refused: revoke it first. You are asked to type the kid.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			confirmed = bareKids(confirmed)
+			return k.find(cmd.Context(), args[0], func(a *keyadmin.Admin, _ *keyadmin.Inventory, key keyadmin.Key) error {
+				return destroy(cmd.Context(), cmd.OutOrStdout(), a, key, keyadmin.MayDestroy, confirmed)
+			})
+		},
+	}
+	confirmedFlag(cmd, &confirmed)
+	return cmd
+}
+
+func confirmedFlag(cmd *cobra.Command, confirmed *[]string) {
+	cmd.Flags().StringArrayVar(confirmed, "yes-destroy", nil, "destroy the key with this `kid` without being asked, for scripts; may be repeated")
+}
+
+func (k *keyTool) pruneCommand() *cobra.Command {
+	var confirmed []string
+	var forReal bool
+	cmd := &cobra.Command{
+		Use:   "prune [KEYSET ...]",
+		Short: "show which retired versions can go, and with --destroy destroy them",
+		Long: "Shows the versions that have retired: out of the JWKS, with every assertion of theirs expired.\n" +
+			"With --destroy you are asked to type the kid of each before it is destroyed.",
+		Args: usage(cobra.ArbitraryArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if k.module != "" {
+				return fmt.Errorf("%w: prune needs a configuration, whose rotation says what has retired", errUsage)
+			}
+			confirmed = bareKids(confirmed)
+			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
+				inv, err := a.Inventory()
+				if err != nil {
+					return err
+				}
+				keys, err := inv.Prunable(args...)
+				if err != nil {
+					return err
+				}
+				return prune(cmd, a, inv, keys, confirmed, forReal)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&forReal, "destroy", false, "destroy them, each after its kid was typed")
+	confirmedFlag(cmd, &confirmed)
+	return cmd
+}
+
+func prune(cmd *cobra.Command, a *keyadmin.Admin, inv *keyadmin.Inventory, keys []keyadmin.Key, confirmed []string, forReal bool) error {
+	out := cmd.OutOrStdout()
+	for _, kid := range confirmed {
+		if !slices.ContainsFunc(keys, func(k keyadmin.Key) bool { return k.Kid == kid }) {
+			return fmt.Errorf("nothing was destroyed: %s is no retired version", kid)
+		}
+	}
+	if len(keys) == 0 {
+		_, err := fmt.Fprintln(out, "nothing to prune: no version has retired")
+		return err
+	}
+	if !forReal && len(confirmed) == 0 {
+		return showPrunable(out, inv, keys)
+	}
+	for _, key := range keys {
+		if !forReal && !slices.Contains(confirmed, key.Kid) {
+			continue
+		}
+		if err := destroy(cmd.Context(), out, a, key, keyadmin.MayPrune, confirmed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func showPrunable(out io.Writer, inv *keyadmin.Inventory, keys []keyadmin.Key) error {
+	shown := *inv
+	shown.Keys, shown.Plans = keys, nil
+	if err := shown.WriteTable(out); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, "\nNothing was destroyed. To destroy them for good: assertd key prune --destroy")
+	return err
+}
+
+// destroy destroys a key once its kid was typed, or was on the command line.
+func destroy(ctx context.Context, out io.Writer, a *keyadmin.Admin, key keyadmin.Key, may func(keyadmin.Key) error, confirmed []string) error {
+	if err := may(key); err != nil {
+		return err
+	}
+	if !slices.Contains(confirmed, key.Confirmation()) {
+		if len(confirmed) > 0 {
+			return fmt.Errorf("nothing was destroyed: this key is %s, and --yes-destroy names another", key.Confirmation())
+		}
+		question := fmt.Sprintf("%s\nThis destroys the key pair for good. Type %s to go on: ", key.Details(now()), subject(key))
+		if err := typed(ctx, question, key.Confirmation()); err != nil {
+			return fmt.Errorf("nothing was destroyed: %w", err)
+		}
+	}
+	if err := a.Destroy(key, may); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "destroyed %s (%s)\n", keyadmin.Printable(key.Label), key.Kid)
+	return err
+}
+
+func subject(key keyadmin.Key) string {
+	if key.Kid == "" {
+		return "its label"
+	}
+	return "its kid"
+}

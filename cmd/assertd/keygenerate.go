@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/assertd/assertd/internal/keyadmin"
+)
+
+func (k *keyTool) generateCommand() *cobra.Command {
+	var alg string
+	var bits int
+	var another, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "generate KEYSET",
+		Short: "make the next version of a key set",
+		Long: "Makes a key pair that can sign and nothing else and never leaves the HSM. Its attributes are\n" +
+			"read back, it makes a signature that is verified, and only then is it reported. The daemons\n" +
+			"find and publish it within a minute; it signs when rotation.publish_before has passed.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := k.describe(args[0], alg, bits); err != nil {
+				return err
+			}
+			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
+				stop := progress(cmd.Context(), cmd.ErrOrStderr(), fmt.Sprintf("generating %s", a.TypeOf(args[0])))
+				key, err := a.Generate(args[0], another)
+				stop()
+				if err != nil {
+					return err
+				}
+				return reportGenerated(cmd.OutOrStdout(), key, asJSON)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&alg, "alg", "", "with --module: the JOSE `algorithm`, such as ES256")
+	cmd.Flags().IntVar(&bits, "bits", 0, "with --module: the size of an RSA key (default 3072)")
+	cmd.Flags().BoolVar(&another, "another", false, "even if the next version is there already")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// describe takes a key set from the command line where no configuration says
+// what it is.
+func (k *keyTool) describe(name, alg string, bits int) error {
+	switch {
+	case k.module == "" && (alg != "" || bits != 0):
+		return fmt.Errorf("%w: --alg and --bits go with --module; the configuration says them for its key sets", errUsage)
+	case k.module == "":
+		return nil
+	case alg == "":
+		return fmt.Errorf("%w: --module needs --alg beside it, such as --alg ES256", errUsage)
+	}
+	set, err := keyadmin.Unconfigured(name, alg, bits)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	k.unconfigured = []keyadmin.KeySet{set}
+	return nil
+}
+
+func reportGenerated(out io.Writer, key keyadmin.Key, asJSON bool) error {
+	if asJSON {
+		return printJSON(out, key.Document())
+	}
+	_, err := fmt.Fprintf(out, "generated %s\n  kid    %s\n  alg    %s\n  state  %s, %s\n\nHave it registered where a person does that: assertd key show %s --jwk\n",
+		key.Label, key.Kid, key.Alg, key.State, key.Outlook(now()), key.Kid)
+	return err
+}
+
+// progress keeps a line on the terminal that shows how long something takes,
+// until it is stopped: an HSM can need a minute for a large RSA key. Where out
+// is no terminal nothing is written.
+func progress(ctx context.Context, out io.Writer, what string) (stop func()) {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer fmt.Fprint(out, "\r\033[K")
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		for began := time.Now(); ; {
+			fmt.Fprintf(out, "\r\033[K%s … %ds%s", what, time.Since(began)/time.Second, patience(ctx))
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+// patience answers an interrupt: a call into the module can't be broken off.
+func patience(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return " (the HSM can't be interrupted; it ends after this key)"
+	}
+	return ""
+}

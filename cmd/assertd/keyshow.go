@@ -1,0 +1,67 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/keyadmin"
+)
+
+// showForms are the forms that registrations ask for, each a flag.
+type showForms struct {
+	pem, jwk, ssh, entra, certificate, json bool
+}
+
+func (k *keyTool) showCommand() *cobra.Command {
+	var forms showForms
+	var alg string
+	cmd := &cobra.Command{
+		Use:   "show KEY",
+		Short: "show one key, in the form that a registration needs",
+		Long: "Shows the public half of one key. KEY is a kid, a label, id: and the CKA_ID in hexadecimal, or a\n" +
+			"key set that has one version.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return k.find(cmd.Context(), args[0], func(_ *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key) error {
+				if key.Alg == "" {
+					key.Alg = alg
+				}
+				if forms.json {
+					return printJSON(cmd.OutOrStdout(), key.Document())
+				}
+				text, err := forms.of(k.config, inv, key)
+				if err != nil {
+					return err
+				}
+				_, err = cmd.OutOrStdout().Write(text)
+				return err
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&forms.pem, "pem", false, "the public key in PEM (Auth0, Snowflake, …)")
+	flags.BoolVar(&forms.jwk, "jwk", false, "the JWK (Okta, Keycloak, …)")
+	flags.BoolVar(&forms.ssh, "ssh", false, "a line for authorized_keys")
+	flags.BoolVar(&forms.entra, "entra", false, "credentials for Microsoft Entra, as Microsoft Graph takes them")
+	flags.BoolVar(&forms.certificate, "certificate", false, "the certificate and its issuers in PEM (Entra's upload, Salesforce, …)")
+	flags.StringVar(&alg, "alg", "", "the JOSE `algorithm` of a key that belongs to no key set")
+	jsonFlag(cmd, &forms.json)
+	cmd.MarkFlagsMutuallyExclusive("pem", "jwk", "ssh", "entra", "certificate", "json")
+	return cmd
+}
+
+func (f showForms) of(c *config.Config, inv *keyadmin.Inventory, key keyadmin.Key) ([]byte, error) {
+	switch {
+	case f.pem:
+		return key.PEM()
+	case f.jwk:
+		return key.JWK()
+	case f.ssh:
+		return key.SSH()
+	case f.certificate:
+		return key.CertificatePEM()
+	case f.entra:
+		return key.Entra(keyadmin.Federations(c, key.Set), inv.At)
+	}
+	return key.Details(inv.At), nil
+}

@@ -1,0 +1,108 @@
+package keyadmin
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/jwks"
+)
+
+// ErrAdopted is a key that serves a key set already.
+var ErrAdopted = errors.New("the key belongs to a key set")
+
+// Adoption is an existing key that a key set can take over.
+type Adoption struct {
+	Set, Alg string
+	Key      Key
+}
+
+// Adopt checks whether a key set can take over a key that assertd did not make:
+// exactly one has the label and ID, it is held as it must be (hsm.ErrCustody
+// names each attribute that is not), it is strong enough, no other set has it,
+// and it signs. alg may be empty where the type of key leaves one choice. The
+// key stays as it is: what makes it adopted is Configuration.
+func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selector) (Adoption, error) {
+	if err := jwks.CheckSetName(set); err != nil {
+		return Adoption{}, err
+	}
+	pair, err := a.token.Find(selector)
+	if err != nil {
+		return Adoption{}, err
+	}
+	if err := pair.Problem(); err != nil {
+		return Adoption{}, err
+	}
+	inv, err := a.Inventory()
+	if err != nil {
+		return Adoption{}, err
+	}
+	for _, key := range inv.Keys {
+		if key.Set != "" && key.Set != set && key.Pair.Label() == pair.Label() && slices.Equal(key.Pair.ID(), pair.ID()) {
+			return Adoption{}, fmt.Errorf("%w: %q is one of %q; one key pair can serve one key set alone", ErrAdopted, pair.Label(), key.Set)
+		}
+	}
+	if alg, err = a.algorithm(set, alg, pair); err != nil {
+		return Adoption{}, err
+	}
+	found := Key{Set: set, Alg: alg, Pair: pair}
+	if err := found.checkAdoption(); err != nil {
+		return Adoption{}, err
+	}
+	return Adoption{Set: set, Alg: alg, Key: found}, pair.Prove(ctx)
+}
+
+// algorithm is the one of the configured set, the one asked for, or the only
+// one that the key can do.
+func (a *Admin) algorithm(set, alg string, pair *hsm.Key) (string, error) {
+	for _, s := range a.sets {
+		if s.Name == set {
+			if alg != "" && alg != s.Alg {
+				return "", fmt.Errorf("%w: the configuration has %s for %q, not %s", ErrNoAlgorithm, s.Alg, set, alg)
+			}
+			alg = s.Alg
+		}
+	}
+	possible := jwks.Algorithms(pair.Public())
+	switch {
+	case alg != "" && !slices.Contains(possible, alg):
+		return "", fmt.Errorf("%w: %s; a key of type %s can sign %s", ErrNoAlgorithm, alg, pair.Type(), strings.Join(possible, ", "))
+	case alg == "" && pair.Type() != hsm.Ed25519 && len(possible) != 1:
+		return "", fmt.Errorf("%w: a key of type %s can sign %s; say which with --alg", ErrNoAlgorithm, pair.Type(), strings.Join(possible, ", "))
+	case alg == "":
+		return possible[0], nil
+	}
+	return alg, nil
+}
+
+// checkAdoption has the daemon's own keyring look at the key.
+func (k *Key) checkAdoption() error {
+	set := keyring.Set{Name: k.Set, Alg: k.Alg, Label: k.Pair.Label(), ID: k.Pair.ID()}
+	findings := keyring.Survey([]keyring.Set{set}, ringPairs([]*hsm.Key{k.Pair}, nil))
+	if len(findings) != 1 {
+		return fmt.Errorf("%w: the key has neither label nor ID to name it by", ErrNoSuchKey)
+	}
+	k.Kid, k.Label = findings[0].Version.Kid, k.Pair.Label()
+	return findings[0].Err
+}
+
+// Configuration is what the configuration has to say for the key to be adopted.
+func (a Adoption) Configuration() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "keys:\n  %s:\n    alg: %s\n    use: assertion   # or raw\n", a.Set, a.Alg)
+	if label := a.Key.Pair.Label(); label != "" {
+		quoted, _ := json.Marshal(label) // a string always encodes
+		fmt.Fprintf(&text, "    label: %s\n", quoted)
+	}
+	if id := a.Key.Pair.ID(); len(id) > 0 {
+		fmt.Fprintf(&text, "    id: %q\n", hex.EncodeToString(id))
+	}
+	text.WriteString("    # created: 2026-01-31T12:00:00Z   # when it was made, if you know: rotation counts from then\n")
+	return text.String()
+}

@@ -1,0 +1,46 @@
+package keyadmin
+
+import (
+	"fmt"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/jwks"
+)
+
+// KeySet is a key set with the type of the keys that are generated for it.
+type KeySet struct {
+	keyring.Set
+	Type hsm.KeyType
+	// CertificateFile is keys.*.certificate, empty where there is none.
+	CertificateFile string
+}
+
+// Configured gives the key sets of a configuration.
+func Configured(c *config.Config) ([]KeySet, error) {
+	sets, err := keyring.FromConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	var all []KeySet
+	for _, set := range sets {
+		key := c.Keys[set.Name]
+		typ, err := KeyType(set.Alg, key.Bits)
+		if err != nil {
+			return nil, fmt.Errorf("keys.%s: %w", set.Name, err)
+		}
+		all = append(all, KeySet{Set: set, Type: typ, CertificateFile: key.Certificate})
+	}
+	return all, nil
+}
+
+// Unconfigured is a key set of which only name and algorithm are known, for a
+// token that has no configuration yet.
+func Unconfigured(name, alg string, bits int) (KeySet, error) {
+	if err := jwks.CheckSetName(name); err != nil {
+		return KeySet{}, err
+	}
+	typ, err := KeyType(alg, bits)
+	return KeySet{Set: keyring.Set{Name: name, Alg: alg}, Type: typ}, err
+}

@@ -1,0 +1,74 @@
+package keyadmin
+
+import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"math/big"
+	"strings"
+)
+
+// attributes are the parts of a distinguished name that CAs for services ask
+// for (RFC 4519 section 2).
+var attributes = map[string]asn1.ObjectIdentifier{
+	"CN": {2, 5, 4, 3}, "SERIALNUMBER": {2, 5, 4, 5}, "C": {2, 5, 4, 6}, "L": {2, 5, 4, 7},
+	"ST": {2, 5, 4, 8}, "STREET": {2, 5, 4, 9}, "O": {2, 5, 4, 10}, "OU": {2, 5, 4, 11},
+	"UID": {0, 9, 2342, 19200300, 100, 1, 1},
+}
+
+// ParseSubject reads a distinguished name such as CN=payments,O=Example Ltd,C=GB
+// in the order of RFC 4514, the most specific part first, and gives its DER. A
+// comma inside a value is written with a backslash before it.
+func ParseSubject(text string) ([]byte, error) {
+	var name pkix.RDNSequence
+	for _, part := range splitUnescaped(text) {
+		key, value, found := strings.Cut(part, "=")
+		oid, known := attributes[strings.ToUpper(strings.TrimSpace(key))]
+		value = strings.TrimSpace(value)
+		switch {
+		case !found || value == "":
+			return nil, fmt.Errorf("%w: %q in the subject; write it as CN=payments,O=Example Ltd", ErrNames, part)
+		case !known:
+			return nil, fmt.Errorf("%w: %q in the subject is not known; use CN, O, OU, C, ST, L, STREET, SERIALNUMBER or UID", ErrNames, key)
+		case oid.Equal(attributes["C"]) && len(value) != 2:
+			return nil, fmt.Errorf("%w: country %q; use the two letters of ISO 3166", ErrNames, value)
+		}
+		// RFC 4514 writes the sequence backwards.
+		name = append(pkix.RDNSequence{{{Type: oid, Value: value}}}, name...)
+	}
+	der, err := asn1.Marshal(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: subject %q: %w", ErrNames, text, err)
+	}
+	return der, nil
+}
+
+// splitUnescaped cuts at commas, but not at those after a backslash.
+func splitUnescaped(text string) []string {
+	var parts []string
+	var part strings.Builder
+	escaped := false
+	for _, c := range text {
+		switch {
+		case escaped:
+			part.WriteRune(c)
+			escaped = false
+		case c == '\\':
+			escaped = true
+		case c == ',':
+			parts = append(parts, part.String())
+			part.Reset()
+		default:
+			part.WriteRune(c)
+		}
+	}
+	return append(parts, part.String())
+}
+
+// positive is a serial number of up to 16 bytes that DER does not take for a
+// negative one (RFC 5280 section 4.1.2.2).
+func positive(random []byte) *big.Int {
+	random[0] &= 0x7f
+	random[0] |= 0x40 // nor ever too short to be unique
+	return new(big.Int).SetBytes(random)
+}

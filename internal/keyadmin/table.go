@@ -1,0 +1,133 @@
+package keyadmin
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/jwks"
+)
+
+// WriteTable writes the inventory for people: a row for each version, and below
+// what is wrong or due, and what to do.
+func (inv *Inventory) WriteTable(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "KEY SET\tVERSION\tSTATE\tKID\tALG\tCUSTODY\tAGE\tNEXT")
+	for _, key := range inv.Keys {
+		fmt.Fprintln(table, strings.Join(inv.row(key), "\t"))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for i, note := range inv.Notes() {
+		if i == 0 {
+			fmt.Fprintln(out)
+		}
+		if _, err := fmt.Fprintln(out, note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (inv *Inventory) row(k Key) []string {
+	next := "-"
+	if k.State != "" {
+		next = k.Outlook(inv.At)
+	}
+	return []string{
+		orDash(k.Set), Printable(strings.TrimPrefix(k.Label, k.Set+"/")), orDash(string(k.State)), orDash(k.Kid),
+		k.algorithm(), k.Custody(), inv.age(k), next,
+	}
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// Printable quotes a label that holds anything but printable characters: what
+// others put on the token must not get to write on this terminal.
+func Printable(label string) string {
+	if strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+		return strconv.QuoteToASCII(label)
+	}
+	return orDash(label)
+}
+
+func (k Key) algorithm() string {
+	if k.Alg != "" {
+		return k.Alg
+	}
+	return orDash(string(k.Pair.Type()))
+}
+
+// Custody says in a word how the token holds the key: sound, imported for one
+// that was outside once and is held well now, refused for one that may not sign.
+func (k Key) Custody() string {
+	c := k.Pair.Custody()
+	switch {
+	case c.Check() != nil:
+		return "refused"
+	case c.NeverExtractable != hsm.True || c.AlwaysSensitive != hsm.True || c.Local != hsm.True:
+		return "imported"
+	}
+	return "sound"
+}
+
+func (inv *Inventory) age(k Key) string {
+	switch {
+	case k.Created.IsZero():
+		return "-"
+	case k.Created.After(inv.At):
+		return "-" + Span(k.Created.Sub(inv.At))
+	}
+	return Span(inv.At.Sub(k.Created))
+}
+
+// Notes are the sentences below the table.
+func (inv *Inventory) Notes() []string {
+	var notes []string
+	for _, p := range inv.Plans {
+		notes = append(notes, inv.planNotes(p)...)
+	}
+	for _, k := range inv.Keys {
+		if k.Set == "" && k.Problem != nil {
+			notes = append(notes, fmt.Sprintf("%s: %v", Printable(k.Label), k.Problem))
+		}
+		if err := jwks.CheckCertificates(k.Pair.Public(), k.Certificates, inv.At); err != nil {
+			notes = append(notes, fmt.Sprintf("%s: %v", k.Kid, err))
+		}
+	}
+	return notes
+}
+
+func (inv *Inventory) planNotes(p Plan) []string {
+	var notes []string
+	add := func(format string, args ...any) {
+		notes = append(notes, p.Set.Name+": "+fmt.Sprintf(format, args...))
+	}
+	if p.Problem != nil {
+		add("refused by the daemon: %s", strings.ReplaceAll(p.Problem.Error(), "\n", "; "))
+	}
+	if p.Signing == nil {
+		add("%s", p.Reason)
+	}
+	for _, kid := range p.Missing {
+		add("rotation.activate lists %s, which is not on the token", kid)
+	}
+	switch {
+	case p.DueAt.IsZero():
+	case p.Late:
+		add("the next version is overdue since %s; run assertd key generate %s", p.DueAt.UTC().Format("2006-01-02 15:04Z"), p.Set.Name)
+	default:
+		add("the next version is due in %s, %s", Span(p.DueAt.Sub(inv.At)), p.DueAt.UTC().Format("2006-01-02 15:04Z"))
+	}
+	return notes
+}
