@@ -27,6 +27,15 @@ var routes = []route{
 	{http.MethodGet, "/v1/ready", (*Server).ready},
 }
 
+// Routes returns the paths of the API.
+func Routes() []string {
+	all := make([]string, len(routes))
+	for i, r := range routes {
+		all[i] = r.path
+	}
+	return all
+}
+
 func (s *Server) assert(ctx context.Context, peer Peer, body []byte) (answer, error) {
 	req, err := decodeAssertion(body)
 	if err != nil {

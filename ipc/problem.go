@@ -115,7 +115,7 @@ func (c Code) lookup() (status int, title string) {
 		}
 	}
 	if c == CodeReloadRefused {
-		return http.StatusConflict, "The configuration was refused; the former one stays in force"
+		return http.StatusConflict, "The reload failed"
 	}
 	return http.StatusInternalServerError, "The daemon failed"
 }

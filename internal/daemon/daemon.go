@@ -12,10 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
@@ -58,6 +61,11 @@ type Daemon struct {
 	rotation *rotation
 	sockets  []*ipc.BoundListener
 	reloaded chan struct{} // told after each reload
+	registry *prometheus.Registry
+	metrics  *metrics.Metrics
+	server   atomic.Pointer[ipc.Server] // nil before callers are served
+	started  time.Time
+	stop     context.CancelFunc // ends Run in good order
 
 	reloading  sync.Mutex // held during a reload, from reading the file on
 	lastReload atomic.Pointer[ReloadState]
@@ -73,8 +81,11 @@ func New(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{Options: o, decisions: parts, ring: &ringHolder{}, reloaded: make(chan struct{}, 1)}
+	d := &Daemon{Options: o, decisions: parts, ring: &ringHolder{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{Success: o.Now()})
+	if err := d.newMetrics(); err != nil {
+		return nil, err
+	}
 	if err := d.newPool(); err != nil {
 		return nil, err
 	}
@@ -100,14 +111,14 @@ func (d *Daemon) newPool() (err error) {
 	if err != nil {
 		return err
 	}
-	d.tokens = settings.Tokens
+	d.tokens, settings.OnEvent = settings.Tokens, d.observeWorker
 	d.pool, err = worker.NewPool(settings)
 	return err
 }
 
 func (d *Daemon) newSigner() error {
 	s, err := signer.New(signer.Options{
-		Policy: d.decisions.policy, Keys: d.ring, HSM: newBackend(d.pool), Limiter: limits{d.limiter},
+		Policy: d.decisions.policy, Keys: d.ring, HSM: backend{d.pool, d.observeSignature}, Limiter: limits{d.limiter},
 		Recorder: d.recorder(), Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
 	})
 	d.signer = s
@@ -157,7 +168,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.loadBudgets(); err != nil {
 		return err
 	}
-	failed := make(chan error, 4)
+	ctx, d.stop = context.WithCancel(ctx)
+	defer d.stop()
+	failed := make(chan error, 16) // more than there are parts, so that none waits
+	watchers := d.background(ctx, failed)
+	defer watchers.end()
+	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {
+		return err
+	}
 	workers := d.background(ctx, failed)
 	defer workers.end()
 	records := d.background(ctx, failed)
@@ -320,6 +338,7 @@ func (d *Daemon) serve(ctx context.Context, failed <-chan error) error {
 		}
 	}()
 	server := ipc.NewServer(&service{signer: d.signer, views: d.views, ready: d.ready.answer, batch: batchWidth(d.Config)}, d.serverOptions())
+	d.server.Store(server)
 	d.announce()
 	if err := server.Serve(ctx, d.sockets...); err != nil {
 		return fmt.Errorf("serve: %w", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
@@ -24,6 +25,7 @@ type decisions struct {
 	sets    []keyring.Set
 	issuing []string               // key sets that grants use: what readiness is about
 	auto    map[string]hsm.KeyType // key sets whose next version the daemon makes
+	names   metrics.Names          // what labels metrics
 }
 
 func newDecisions(c *config.Config) (decisions, error) {
@@ -39,7 +41,7 @@ func newDecisions(c *config.Config) (decisions, error) {
 		return decisions{}, err
 	}
 	auto, err := autoSets(c)
-	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c), auto: auto}, err
+	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c), auto: auto, names: metricNames(c)}, err
 }
 
 // supported refuses selectors that this kernel gives no safe answer to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/internal/config"
@@ -23,6 +24,22 @@ type publication struct {
 	changed   chan struct{} // the keys may have changed
 	content   func() (jwks.Content, error)
 	now       func() time.Time
+	latest    atomic.Pointer[published]
+}
+
+// published is how the last publication went.
+type published struct {
+	at   time.Time // of the last that succeeded
+	keys int       // of that one
+	err  error     // why a later one did not
+}
+
+// last is how publishing does. It is zero before the first time.
+func (p *publication) last() published {
+	if last := p.latest.Load(); last != nil {
+		return *last
+	}
+	return published{}
 }
 
 func newPublication(settings config.JWKS, logger Logger, now func() time.Time, content func() (jwks.Content, error)) (*publication, error) {
@@ -62,6 +79,7 @@ func (p *publication) update() (time.Duration, error) {
 			p.logger.Info("jwks file written", "file", p.settings.File, "keys", content.Set.Len())
 		}
 	}
+	p.latest.Store(&published{at: p.now(), keys: content.Set.Len()})
 	return p.untilNext(content.NextChange), nil
 }
 
@@ -77,6 +95,8 @@ func (p *publication) run(ctx context.Context) error {
 	for {
 		wait, err := p.update()
 		if err != nil {
+			last := p.last()
+			p.latest.Store(&published{at: last.at, keys: last.keys, err: err})
 			p.logger.Error("jwks not published; receivers keep the former keys", "error", err)
 		}
 		timer := time.NewTimer(wait)

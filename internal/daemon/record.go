@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"time"
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/signer"
@@ -50,7 +51,7 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 
 // recorder writes decisions to the audit log.
 func (d *Daemon) recorder() signer.Recorder {
-	r := &recorder{log: noAudit{}, logger: d.Logger, required: d.Config.Audit.Required}
+	r := &recorder{log: noAudit{}, logger: d.Logger, required: d.Config.Audit.Required, observe: d.observeRecord}
 	if d.audit != nil {
 		r.log = d.audit
 	}
@@ -70,6 +71,23 @@ func (d *Daemon) runAudit(ctx context.Context) error {
 		return nil
 	}
 	return d.audit.Run(ctx)
+}
+
+// reopenWait bounds how long a reload waits for the audit log's writer.
+const reopenWait = 10 * time.Second
+
+// reopenAudit goes over to a new file if somebody moved the log's away.
+func (d *Daemon) reopenAudit() error {
+	if d.audit == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reopenWait)
+	defer cancel()
+	if err := d.audit.Reopen(ctx); err != nil {
+		d.Logger.Error("audit log not reopened; records go to the former file", "error", err)
+		return fmt.Errorf("audit log not reopened; records go to the former file: %w", err)
+	}
+	return nil
 }
 
 func (d *Daemon) closeAudit() {

@@ -22,6 +22,8 @@ type recorder struct {
 	// required refuses what can't be recorded; without it such a decision
 	// passes with an error in the log.
 	required bool
+	// observe is told of each decision, how long its record took, and why there is none.
+	observe func(rec signer.Record, record audit.Record, took time.Duration, lost error)
 }
 
 var _ signer.Recorder = (*recorder)(nil)
@@ -31,7 +33,9 @@ func (r *recorder) Record(ctx context.Context, rec signer.Record) error {
 	record := auditRecord(ctx, rec)
 	r.tell(record, rec.Err)
 	// A caller that hangs up must not keep its decision out of the log.
+	start := time.Now()
 	err := r.log.Append(context.WithoutCancel(ctx), record)
+	r.observe(rec, record, time.Since(start), err)
 	if err != nil && !r.required {
 		r.logger.Error("decision passes without an audit record, as audit.required is false", "request_id", record.RequestID, "error", err)
 		return nil

@@ -24,7 +24,8 @@ func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 // key sets in force, all of them or, where anything is wrong, none. Requests in
 // flight finish under the policy that decided them. What was spent of a rate
 // window that stays is still spent. A PIN that was refused is tried once more,
-// since that is what an operator reloads for.
+// since that is what an operator reloads for. The audit log's file is opened anew
+// whatever becomes of the configuration: logrotate asks for that in the same way.
 func (d *Daemon) Reload() error {
 	// One at a time: a file that was read earlier must not overtake a later one.
 	d.reloading.Lock()
@@ -38,7 +39,7 @@ func (d *Daemon) Reload() error {
 		d.Logger.Info("reloaded")
 	}
 	d.lastReload.Store(&state)
-	return state.Err
+	return errors.Join(state.Err, d.reopenAudit())
 }
 
 func (d *Daemon) reload() error {
@@ -77,6 +78,7 @@ func (d *Daemon) replace(parts decisions) error {
 			return fmt.Errorf("rates: %w", err)
 		}
 		d.decisions = parts
+		d.metrics.Configure(parts.names)
 		d.ring.current.Store(ring)
 		return nil
 	})

@@ -55,6 +55,7 @@ func (d *Daemon) serverOptions() ipc.Options {
 		Wants: func() ipc.Attributes { return ipc.Attributes(d.signer.CurrentPolicy().Wants()) },
 
 		MaxConnections: limits.Connections,
+		Observe:        d.observeRequest,
 		HeaderTimeout:  limits.HeaderTimeout.Std(),
 		IdleTimeout:    limits.IdleTimeout.Std(),
 		DrainTimeout:   limits.DrainTimeout.Std(),

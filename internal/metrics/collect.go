@@ -16,7 +16,7 @@ type stateCollector struct {
 var states = []Metric{
 	ready, connections, connectionLimit, budgetRemaining, budgetLimit,
 	workers, workerInFlight, workerRestarts,
-	keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate,
+	keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
 	jwksPublished, jwksKeys, jwksFailing,
 	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
 	reloadSuccess, reloadFailure, reloadFailed,
@@ -60,7 +60,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	e.moment(reloadSuccess, s.Reload.Success)
 	e.moment(reloadFailure, s.Reload.Failure)
-	e.flag(reloadFailed, s.Reload.Failure.After(s.Reload.Success))
+	e.flag(reloadFailed, s.Reload.Failed)
 }
 
 // emitter writes metrics of the table.
@@ -114,6 +114,7 @@ func (e emitter) workers(all []Worker) {
 func (e emitter) key(key Key) {
 	e.flag(keySigning, key.Signing, key.Name)
 	e.flag(keyLate, key.Late, key.Name)
+	e.count(keyLost, key.Lost, key.Name)
 	e.moment(keyNextChange, key.NextChange, key.Name)
 	e.moment(keyDue, key.Due, key.Name)
 	states := make(map[string]int)

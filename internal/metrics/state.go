@@ -31,6 +31,7 @@ type Worker struct {
 type Key struct {
 	Name            string
 	Signing, Late   bool
+	Lost            int // versions that vanished from the token
 	NextChange, Due time.Time
 	Versions        []Version
 }
@@ -62,4 +63,7 @@ type Audit struct {
 }
 
 // Reload is when the configuration last changed, or was refused.
-type Reload struct{ Success, Failure time.Time }
+type Reload struct {
+	Success, Failure time.Time
+	Failed           bool // the last one was refused
+}

@@ -52,6 +52,7 @@ var (
 	keyNextChange  = Metric{"assertd_key_next_change_timestamp_seconds", Gauge, []string{"key"}, "When time alone next changes the state of a version. Left out where it will not."}
 	keyDue         = Metric{"assertd_key_due_timestamp_seconds", Gauge, []string{"key"}, "When the next version must have been made to take over in time. Left out where none is due."}
 	keyLate        = Metric{"assertd_key_late", Gauge, []string{"key"}, "1 if the next version is overdue, else 0. The present one goes on signing."}
+	keyLost        = Metric{"assertd_key_lost", Gauge, []string{"key"}, "Published versions of the key set that vanished from the token and are not revoked."}
 	jwksPublished  = Metric{"assertd_jwks_published_timestamp_seconds", Gauge, nil, "When the JWKS was last computed and published; its age is the time since. Once a minute at least."}
 	jwksKeys       = Metric{"assertd_jwks_keys", Gauge, nil, "Keys in the JWKS."}
 	jwksFailing    = Metric{"assertd_jwks_failing", Gauge, nil, "1 if the last attempt to publish the JWKS failed, else 0. Receivers then have the former keys."}
@@ -79,7 +80,7 @@ func All() []Metric {
 		assertionsTotal, signaturesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,
 		workers, workerInFlight, workerRestarts, workerEvents,
-		keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate,
+		keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
 		jwksPublished, jwksKeys, jwksFailing,
 		auditUp, auditRecords, auditRefused, auditDuration, auditPending, auditUnsynced, auditBytes, auditLines,
 		auditUncovered, auditCovered, auditSignFails,

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// monitorConnections bounds the connections to metrics.listen: any process of the
+// machine can reach it, and must not use up the daemon's file descriptors.
+const monitorConnections = 16
+
+// monitor serves metrics, and health without details, to Prometheus and to load
+// balancers.
+func (d *Daemon) monitor() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{
+		ErrorLog: scrapeLog{d.Logger}, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
+	}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !d.ready.answer().Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			io.WriteString(w, "not ready\n")
+			return
+		}
+		io.WriteString(w, "ready\n")
+	})
+	return mux
+}
+
+// scrapeLog tells of metrics that can't be written.
+type scrapeLog struct{ logger Logger }
+
+// Println implements promhttp.Logger.
+func (l scrapeLog) Println(v ...any) { l.logger.Error("metrics", "error", fmt.Sprint(v...)) }
+
+// monitorOverTCP serves the monitor at metrics.listen while the group runs, if the
+// configuration has it.
+func (d *Daemon) monitorOverTCP(g *group) error {
+	address := d.Config.Metrics.Listen
+	if address == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("metrics.listen: %w", err)
+	}
+	d.Logger.Info("metrics", "address", listener.Addr().String())
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		d.Logger.Warn("metrics.listen is no loopback address: whoever reaches it learns the names of clients, grants and keys, unencrypted", "address", address)
+	}
+	g.run(func(ctx context.Context) error { return serveMonitor(ctx, listener, d.monitor()) })
+	return nil
+}
+
+func serveMonitor(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	web := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
+	}
+	// Close and not Shutdown: a scrape that is cut short is no loss, and a scraper
+	// that doesn't read must not hold the daemon up.
+	stop := context.AfterFunc(ctx, func() { web.Close() })
+	defer stop()
+	err := web.Serve(&fewConnections{Listener: listener, open: make(chan struct{}, monitorConnections)})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("metrics.listen: %w", err)
+}
