@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/sdnotify"
 )
 
 const defaultConfig = "/etc/assertd/assertd.yaml"
@@ -44,12 +46,21 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
+	manager, err := sdnotify.FromEnvironment()
+	if err != nil {
+		return err
+	}
 	logger := newLogger(c.Log)
+	confined, err := confine(path, c, logger)
+	if err != nil {
+		return err
+	}
 	d, err := daemon.New(daemon.Options{
-		Config: c, Reread: func() (*config.Config, error) { return config.Load(path) },
-		Logger: logger, Version: version, WorkerCommand: workerCommandLine(), Now: time.Now,
+		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
+		Logger: logger, Version: version, WorkerCommand: confined.workerCommand(), Now: now,
 		Ready: func() {
 			logger.Info("ready", "version", version, "config", path)
+			tell(logger, manager.Ready("serving"))
 			if ready != nil {
 				ready()
 			}
@@ -58,20 +69,42 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	stop := reloadOnHangup(d)
+	return attend(ctx, d, manager, logger)
+}
+
+// attend runs the daemon, and keeps the service manager informed.
+func attend(ctx context.Context, d *daemon.Daemon, manager *sdnotify.Notifier, logger hclog.Logger) error {
+	defer reloadOnHangup(d, manager, logger)()
+	defer context.AfterFunc(ctx, func() { tell(logger, manager.Stopping()) })()
+	watched, stop := context.WithCancel(context.WithoutCancel(ctx)) // a drain is watched too
+	var watching sync.WaitGroup
+	watching.Go(func() { manager.Watch(watched) })
+	defer watching.Wait()
 	defer stop()
 	return d.Run(ctx)
 }
 
+// tell logs news that did not reach the service manager: the daemon works without.
+func tell(logger hclog.Logger, err error) {
+	if err != nil {
+		logger.Warn("the service manager was not told", "error", err)
+	}
+}
+
 // reloadOnHangup reloads the configuration at each SIGHUP until it is stopped.
-func reloadOnHangup(d *daemon.Daemon) (stop func()) {
+func reloadOnHangup(d *daemon.Daemon, manager *sdnotify.Notifier, logger hclog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for range hangups {
-			_ = d.Reload() // a refusal has been logged
+			tell(logger, manager.Reloading())
+			status := "serving"
+			if err := d.Reload(); err != nil { // it has been logged
+				status = "serving; the last reload was refused, see the log"
+			}
+			tell(logger, manager.Ready(status))
 		}
 	}()
 	return func() {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/sandbox"
 )
 
 const workerName = "hsm-worker"
@@ -13,13 +14,32 @@ const workerName = "hsm-worker"
 // workerCommand is the process that holds the PKCS#11 module. The daemon
 // starts it; it is of no use to people.
 func workerCommand() *cobra.Command {
-	return &cobra.Command{
+	var reach sandbox.Rules
+	cmd := &cobra.Command{
 		Use:    workerName,
 		Short:  "host the PKCS#11 module for the daemon",
 		Hidden: true,
 		Args:   usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := confineWorker(reach); err != nil {
+				return err
+			}
 			return worker.Serve(cmd.Context(), os.NewFile(worker.FD, "pool"))
 		},
 	}
+	cmd.Flags().StringArrayVar(&reach.Read, "read", nil, "a `path` that the worker may read; with none given here or in --write it is not confined")
+	cmd.Flags().StringArrayVar(&reach.Write, "write", nil, "a `path` that the worker may write")
+	return cmd
+}
+
+// confineWorker takes from the worker what the module has no need of, before the
+// module is loaded and the PIN is read.
+func confineWorker(reach sandbox.Rules) error {
+	if err := sandbox.DropCapabilities(); err != nil {
+		return err
+	}
+	if len(reach.Read) == 0 && len(reach.Write) == 0 {
+		return nil
+	}
+	return reach.Enforce()
 }

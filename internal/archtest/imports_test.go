@@ -40,6 +40,8 @@ var allowed = map[string][]string{
 	"internal/metrics":    {},
 	"internal/policytest": {"internal/config", "internal/dryrun", "signer/policy"},
 	"internal/ratelimit":  {},
+	"internal/sandbox":    {"internal/config"},
+	"internal/sdnotify":   {},
 }
 
 // unlinked lists what must not even be linked, however many steps away.
