@@ -72,7 +72,7 @@ func rootCommand() *cobra.Command {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand(), devCommand(), checkCommand(), keyCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),
-		explainCommand(), policyCommand(), profilesCommand())
+		explainCommand(), policyCommand(), profilesCommand(), auditCommand())
 	return root
 }
 

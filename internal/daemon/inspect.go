@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyring"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
@@ -15,7 +17,9 @@ type Inspection struct {
 	Findings []keyring.Finding // every pair that belongs to a key set
 	Ring     *keyring.Ring     // nil where a finding is refused
 	Err      error             // why there is no ring
-	pool     *worker.Pool
+
+	pool       *worker.Pool
+	checkpoint string // the key set that signs the audit log's checkpoints
 }
 
 // Inspect opens the tokens of the configuration, hands what is on them to look,
@@ -42,7 +46,7 @@ func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *I
 	if err := pool.WaitReady(ctx); err != nil {
 		return err
 	}
-	i := &Inspection{pool: pool}
+	i := &Inspection{pool: pool, checkpoint: o.Config.Audit.CheckpointKey}
 	found := pairs(pool.Inventory())
 	i.Findings = keyring.Survey(parts.sets, found)
 	i.Ring, i.Err = keyring.New(parts.sets, found, o.Now)
@@ -69,4 +73,30 @@ func (i *Inspection) Missing() error {
 		return i.Err
 	}
 	return errors.Join(i.Ring.Missing()...)
+}
+
+// CheckpointKeys are the public keys of every version that signs, has signed or
+// will sign the checkpoints of the audit log, each in the text form that
+// audit.ParseVerifier reads.
+func (i *Inspection) CheckpointKeys() ([]string, error) {
+	switch {
+	case i.checkpoint == "":
+		return nil, errors.New("the configuration has no audit.checkpoint_key, so the log has no signed checkpoints")
+	case i.Err != nil:
+		return nil, i.Err
+	}
+	plan, _ := i.Ring.Plan(i.checkpoint)
+	var keys []string
+	for _, version := range plan.Versions {
+		key, _ := i.Ring.Key(i.checkpoint, version.Kid)
+		text, err := audit.VerifierKey(auditOrigin, key.Public)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, text)
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: the tokens hold no version of key set %q", signer.ErrNoKey, i.checkpoint)
+	}
+	return keys, nil
 }

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/daemon"
+)
+
+func auditCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "verify the audit log, and prove what is in it",
+		Long: "Verifies the audit log and proves what is in it. All but \"key\" work on the files alone, on any\n" +
+			"machine, without the daemon and without an HSM.",
+		Args: usage(cobra.NoArgs),
+	}
+	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditKeyCommand())
+	return cmd
+}
+
+// auditFlags are what the commands on files share.
+type auditFlags struct {
+	keys  []string
+	known []string
+	all   bool
+}
+
+func (f *auditFlags) keyFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&f.keys, "key", "k", nil, "a public `key` that signs checkpoints, as \"assertd audit key\" prints it, or a file of them; may be repeated")
+}
+
+func (f *auditFlags) register(cmd *cobra.Command) {
+	f.keyFlag(cmd)
+	cmd.Flags().StringArrayVar(&f.known, "known", nil, "a `file` with a checkpoint that was kept elsewhere: finds an end that was cut off; may be repeated")
+	cmd.Flags().BoolVarP(&f.all, "all", "A", false, "take in the files beside each FILE that rotation moved away")
+}
+
+// options reads what the flags name.
+func (f *auditFlags) options() (audit.VerifyOptions, error) {
+	verifiers, err := readVerifiers(f.keys)
+	if err != nil {
+		return audit.VerifyOptions{}, err
+	}
+	o := audit.VerifyOptions{Verifiers: verifiers}
+	for _, path := range f.known {
+		checkpoint, err := os.ReadFile(path)
+		if err != nil {
+			return o, err
+		}
+		o.Known = append(o.Known, checkpoint)
+	}
+	return o, nil
+}
+
+// files are the logs' files.
+func (f *auditFlags) files(args []string) ([]string, error) {
+	if !f.all {
+		return args, nil
+	}
+	var files []string
+	for _, path := range args {
+		series, err := audit.Files(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, series...)
+	}
+	return files, nil
+}
+
+// readVerifiers takes each key as text or, where it has not the form of one,
+// as the name of a file with a key on each line.
+func readVerifiers(keys []string) ([]note.Verifier, error) {
+	var verifiers []note.Verifier
+	for _, key := range keys {
+		lines := key
+		if strings.Count(key, "+") < 2 {
+			text, err := os.ReadFile(key)
+			if err != nil {
+				return nil, err
+			}
+			lines = string(text)
+		}
+		for line := range strings.Lines(lines) {
+			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			verifier, err := audit.ParseVerifier(line)
+			if err != nil {
+				return nil, fmt.Errorf("%w; \"assertd audit key\" prints it", err)
+			}
+			verifiers = append(verifiers, verifier)
+		}
+	}
+	return verifiers, nil
+}
+
+func auditVerifyCommand() *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "verify FILE...",
+		Short: "prove that the log is whole and in order",
+		Long: "Verifies that the files hold the lines that the daemon wrote, whole and in order. With --key it\n" +
+			"holds them against the signed checkpoints; without, it shows only that the lines follow one\n" +
+			"another. Names the first line that is not as it was written and exits with 1.",
+		Example: "  assertd audit verify --all --key audit.pub /var/log/assertd/audit.jsonl",
+		Args:    usage(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.verify(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *auditFlags) verify(ctx context.Context, args []string, out, terminal io.Writer) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	files, err := f.files(args)
+	if err != nil {
+		return err
+	}
+	bar := newPercentage(terminal)
+	o.Progress = bar.show
+	report, err := audit.Verify(ctx, files, o)
+	bar.clear()
+	var bad *audit.BadLine
+	if errors.As(err, &bad) {
+		fmt.Fprintf(out, "BAD %s:%d: %s: %s\n", bad.File, bad.Line, bad.Problem, bad.Detail)
+		return errSilent
+	}
+	if err != nil {
+		return err
+	}
+	printReport(out, report)
+	if len(o.Verifiers) > 0 && report.Checkpoints == 0 {
+		fmt.Fprintln(out, "NOT PROVEN: none of the given keys signed a checkpoint; is it the key of this log, and was one signed yet?")
+		return errSilent
+	}
+	return nil
+}
+
+func printReport(out io.Writer, r audit.Report) {
+	fmt.Fprintf(out, "ok: %s\n", r.Statement())
+	fmt.Fprintf(out, "    %d files, records %d to %d, %d checkpoints verified, root %s\n", r.Files, r.First, r.Size-1, r.Checkpoints, r.Root)
+	for _, extra := range []struct {
+		count int64
+		text  string
+	}{
+		{int64(r.Unverified), "checkpoints are by keys that were not given"},
+		{int64(r.Recoveries), "lines tell of something that the log had to get over (kind recovery)"},
+		{r.Torn, "bytes at the end are a line that has no end yet"},
+	} {
+		if extra.count > 0 {
+			fmt.Fprintf(out, "    %d %s\n", extra.count, extra.text)
+		}
+	}
+}
+
+func auditProveCommand() *cobra.Command {
+	var f auditFlags
+	var jti string
+	cmd := &cobra.Command{
+		Use:   "prove --jti JTI FILE...",
+		Short: "print a proof that an assertion is in the log",
+		Long: "Prints a proof of inclusion (C2SP tlog-proof) for the record of one assertion: with it and the\n" +
+			"public key anybody can verify that the log held the record, without seeing the rest of the log.",
+		Example: "  assertd audit prove --jti \"$jti\" --key audit.pub audit.jsonl > proof\n  assertd audit check --key audit.pub proof",
+		Args:    usage(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if jti == "" || len(f.keys) == 0 {
+				return fmt.Errorf("%w: --jti and --key are both needed", errUsage)
+			}
+			o, err := f.options()
+			if err != nil {
+				return err
+			}
+			files, err := f.files(args)
+			if err != nil {
+				return err
+			}
+			proof, err := audit.Prove(cmd.Context(), files, jti, o)
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(proof)
+			return err
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&jti, "jti", "", "the assertion's `jti`")
+	return cmd
+}
+
+func auditCheckCommand() *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "check PROOF",
+		Short: "verify a proof that \"prove\" printed, and show its record",
+		Args:  usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(f.keys) == 0 {
+				return fmt.Errorf("%w: --key is needed", errUsage)
+			}
+			verifiers, err := readVerifiers(f.keys)
+			if err != nil {
+				return err
+			}
+			proof, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			proven, err := audit.CheckProof(proof, verifiers)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "proven: record %d of the log %s, by a signed checkpoint over %d records\n",
+				proven.Seq, proven.Checkpoint.Origin, proven.Checkpoint.Size)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", proven.Line)
+			return err
+		},
+	}
+	f.keyFlag(cmd)
+	return cmd
+}
+
+func auditKeyCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "print the public keys of the log's checkpoints, for those who verify",
+		Long: "Prints the public keys that sign the checkpoints of the audit log, straight from the HSM: one\n" +
+			"on each line, of every version that is on it. Keep them where the log's writer can't change them,\n" +
+			"and keep those of versions that are removed: older checkpoints are verified with them.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return inspect(cmd.Context(), path, func(_ context.Context, i *daemon.Inspection) error {
+				keys, err := i.CheckpointKeys()
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.Join(keys, "\n"))
+				return err
+			})
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
