@@ -7,9 +7,11 @@ import (
 	"crypto/rsa"
 	_ "crypto/sha256" // the hashes that the table names
 	_ "crypto/sha512"
-	"encoding/asn1"
 	"fmt"
 	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // algorithm is how a JOSE algorithm (RFC 7518 section 3, RFC 8037) is asked of
@@ -66,27 +68,38 @@ func (a algorithm) jose(signature []byte) ([]byte, error) {
 	if a.half == 0 {
 		return signature, nil
 	}
-	var halves struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(signature, &halves); err != nil || len(rest) != 0 {
+	r, s, ok := halves(signature)
+	if !ok {
 		return nil, fmt.Errorf("%w: it is not an ECDSA signature in DER", ErrBadSignature)
 	}
-	if !fits(halves.R, a.half) || !fits(halves.S, a.half) {
+	if !fits(r, a.half) || !fits(s, a.half) {
 		return nil, fmt.Errorf("%w: a half is out of range", ErrBadSignature)
 	}
 	out := make([]byte, 2*a.half)
-	halves.R.FillBytes(out[:a.half])
-	halves.S.FillBytes(out[a.half:])
+	r.FillBytes(out[:a.half])
+	s.FillBytes(out[a.half:])
 	return out, nil
+}
+
+// halves takes an ECDSA signature in DER apart (RFC 3279, section 2.2.3), as strictly as crypto/ecdsa does.
+func halves(signature []byte) (r, s *big.Int, ok bool) {
+	r, s = new(big.Int), new(big.Int)
+	var inner cryptobyte.String
+	outer := cryptobyte.String(signature)
+	ok = outer.ReadASN1(&inner, asn1.SEQUENCE) && outer.Empty() &&
+		inner.ReadASN1Integer(r) && inner.ReadASN1Integer(s) && inner.Empty()
+	return r, s, ok
 }
 
 func fits(half *big.Int, size int) bool { return half.Sign() > 0 && half.BitLen() <= 8*size }
 
-// verify checks a crypto.Signer's signature over a digest with the public key.
-func verify(public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) error {
+// verify checks a crypto.Signer's signature over a digest with the public key. Without tables the standard library does
+// it all.
+func verify(tables *p256Keys, public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) error {
 	ok := false
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
-		ok = ecdsa.VerifyASN1(key, digest, signature)
+		ok = tables.accepts(key, digest, signature) || ecdsa.VerifyASN1(key, digest, signature)
 	case ed25519.PublicKey:
 		ok = ed25519.Verify(key, digest, signature)
 	case *rsa.PublicKey:
