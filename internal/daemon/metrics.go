@@ -21,7 +21,7 @@ func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
 		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.state,
-		Routes: ipc.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents,
+		Routes: ipc.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents, WorkerStates: workerStates,
 	})
 	if err == nil {
 		d.metrics.Configure(d.decisions.names)
@@ -32,6 +32,11 @@ func (d *Daemon) newMetrics() (err error) {
 var workerEvents = []string{
 	string(worker.EventReady), string(worker.EventExit), string(worker.EventKill), string(worker.EventCorrupt),
 	string(worker.EventFailed), string(worker.EventRefused), string(worker.EventResend), string(worker.EventMove),
+}
+
+var workerStates = []string{
+	string(worker.StateStarting), string(worker.StateReady), string(worker.StateWaiting),
+	string(worker.StateRefused), string(worker.StateStopped),
 }
 
 func codes() []string {

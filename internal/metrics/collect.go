@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,6 +10,7 @@ import (
 // stateCollector turns the daemon's state into metrics when somebody scrapes.
 type stateCollector struct {
 	state        func() State
+	workerStates []string
 	descriptions map[string]*prometheus.Desc
 }
 
@@ -22,8 +24,8 @@ var states = []Metric{
 	reloadSuccess, reloadFailure, reloadFailed,
 }
 
-func newStateCollector(state func() State) *stateCollector {
-	c := &stateCollector{state: state, descriptions: make(map[string]*prometheus.Desc)}
+func newStateCollector(state func() State, workerStates []string) *stateCollector {
+	c := &stateCollector{state: state, workerStates: workerStates, descriptions: make(map[string]*prometheus.Desc)}
 	for _, m := range states {
 		c.descriptions[m.Name] = m.describe()
 	}
@@ -40,13 +42,13 @@ func (c *stateCollector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.state()
-	e := emitter{c.descriptions, out}
+	e := emitter{c.workerStates, c.descriptions, out}
 	e.flag(ready, s.Ready)
 	e.count(connections, s.Connections)
 	e.count(connectionLimit, s.ConnectionLimit)
 	for _, b := range s.Budgets {
-		e.count(budgetRemaining, b.Remaining, b.Client, b.Grant, b.Key, b.Window.String())
-		e.count(budgetLimit, b.Limit, b.Client, b.Grant, b.Key, b.Window.String())
+		e.count(budgetRemaining, b.Remaining, b.Client, b.Grant, b.Key, period(b.Window))
+		e.count(budgetLimit, b.Limit, b.Client, b.Grant, b.Key, period(b.Window))
 	}
 	e.workers(s.Workers)
 	for _, key := range s.Keys {
@@ -63,8 +65,22 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	e.flag(reloadFailed, s.Reload.Failed)
 }
 
+// period is such as 1s, 30m or 24h, which the configuration has too.
+func period(d time.Duration) string {
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d%unit.length == 0 {
+			return fmt.Sprintf("%d%s", d/unit.length, unit.name)
+		}
+	}
+	return d.String()
+}
+
 // emitter writes metrics of the table.
 type emitter struct {
+	workerStates []string
 	descriptions map[string]*prometheus.Desc
 	out          chan<- prometheus.Metric
 }
@@ -98,6 +114,9 @@ func (e emitter) workers(all []Worker) {
 	type place struct{ token, state string }
 	states, inFlight, restarts := make(map[place]int), make(map[string]int), make(map[string]int)
 	for _, w := range all {
+		for _, state := range e.workerStates {
+			states[place{w.Token, state}] += 0 // so that none ready is 0 and not nothing
+		}
 		states[place{w.Token, w.State}]++
 		inFlight[w.Token] += w.InFlight
 		restarts[w.Token] += w.Restarts

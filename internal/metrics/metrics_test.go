@@ -20,7 +20,10 @@ func full() metrics.State {
 	now := time.Unix(1_800_000_000, 0)
 	return metrics.State{
 		Ready: true, Connections: 3, ConnectionLimit: 1024,
-		Budgets: []metrics.Budget{{Client: "payments-api", Grant: "bank-a", Window: time.Second, Remaining: 40, Limit: 50}},
+		Budgets: []metrics.Budget{
+			{Client: "payments-api", Grant: "bank-a", Window: 10 * time.Second, Remaining: 40, Limit: 50},
+			{Client: "payments-api", Grant: "bank-a", Window: 24 * time.Hour, Remaining: 5, Limit: 100_000},
+		},
 		Workers: []metrics.Worker{{Token: "prod", State: "ready", InFlight: 1, Restarts: 2}, {Token: "prod", State: "waiting"}},
 		Keys: []metrics.Key{{
 			Name: "payments", Signing: true, NextChange: now, Due: now,
@@ -38,7 +41,7 @@ func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 	m, err := metrics.New(metrics.Options{
 		Registry: registry, Version: "v1", GoVersion: "go1",
 		Routes: []string{"/v1/assertions"}, Codes: []string{"rate-limited", "internal"},
-		Tokens: []string{"prod"}, WorkerEvents: []string{"exit"}, State: full,
+		Tokens: []string{"prod"}, WorkerEvents: []string{"exit"}, WorkerStates: []string{"ready", "refused"}, State: full,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +140,25 @@ func TestUnknownNames(t *testing.T) {
 	}
 	if got := m.Totals().Released[metrics.Grant{}]; got != 2 {
 		t.Errorf("%d assertions without a configured grant, want 2", got)
+	}
+}
+
+// TestState shows how labels and values of the state come out.
+func TestState(t *testing.T) {
+	_, registry := newMetrics(t)
+	want := `
+# HELP assertd_rate_budget_limit Signatures that the same window can have left at most: its burst, or its limit where it has none.
+# TYPE assertd_rate_budget_limit gauge
+assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="24h"} 100000
+assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="10s"} 50
+# HELP assertd_workers Worker processes by state: starting, ready, waiting, refused (the token refused the PIN), stopped.
+# TYPE assertd_workers gauge
+assertd_workers{state="ready",token="prod"} 1
+assertd_workers{state="refused",token="prod"} 0
+assertd_workers{state="waiting",token="prod"} 1
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "assertd_rate_budget_limit", "assertd_workers"); err != nil {
+		t.Error(err)
 	}
 }
 
