@@ -113,10 +113,10 @@ func (inv *Inventory) planNotes(p Plan) []string {
 	add := func(format string, args ...any) {
 		notes = append(notes, p.Set.Name+": "+fmt.Sprintf(format, args...))
 	}
-	if p.Problem != nil {
+	switch {
+	case p.Problem != nil:
 		add("refused by the daemon: %s", strings.ReplaceAll(p.Problem.Error(), "\n", "; "))
-	}
-	if p.Signing == nil {
+	case p.Signing == nil:
 		add("%s", p.Reason)
 	}
 	for _, kid := range p.Missing {
