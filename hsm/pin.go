@@ -15,9 +15,10 @@ const redacted = "[redacted]"
 // structs: there it prints a slice, and with some verbs what a pointer leads to, but of a function only the address.
 type PIN struct{ secret func() *[]byte }
 
-// NewPIN takes a copy of pin; the caller should clear its own.
+// NewPIN takes a copy of pin, in memory that is kept out of swap and core files; the caller should clear its own, and
+// call Zero when the PIN is of no more use.
 func NewPIN(pin []byte) *PIN {
-	secret := bytes.Clone(pin)
+	secret := lockedCopy(pin)
 	return &PIN{secret: func() *[]byte { return &secret }}
 }
 
@@ -35,7 +36,7 @@ func (p *PIN) Zero() {
 		return
 	}
 	secret := p.secret()
-	clear(*secret)
+	release(*secret)
 	*secret = nil
 }
 
