@@ -37,6 +37,7 @@ type daemon struct {
 	exited  chan struct{} // closed when the process has ended
 	token   token
 	fixed   string // the part of the configuration that is the harness's
+	own     string // the part that is the test's
 }
 
 // start runs a daemon on a token with a configuration: keys, clients and jwks
@@ -80,6 +81,7 @@ func (d *daemon) configure(t *testing.T, configuration string) {
 	if err := holdSchema(t, []byte(d.fixed+configuration)); err != nil {
 		t.Error(err)
 	}
+	d.own = configuration
 	if err := os.WriteFile(d.config, []byte(d.fixed+configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
