@@ -99,6 +99,10 @@ func (s *Signer) Public() crypto.PublicKey { return s.public }
 // KeyID returns the key's RFC 7638 thumbprint.
 func (s *Signer) KeyID() string { return s.info.Kid }
 
+// Info returns what the daemon says about the key, such as the hashes that it
+// signs; the public key and certificates in it are PEM.
+func (s *Signer) Info() ipc.KeyInfo { return s.info }
+
 // Sign signs a digest, as crypto.Signer says; the reader is not used, since the HSM
 // has its own. An ECDSA signature is ASN.1 DER. RSA signs with PKCS #1 v1.5, or
 // with PSS where opts is *rsa.PSSOptions: the salt is then as long as the hash,

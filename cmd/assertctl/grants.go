@@ -15,7 +15,8 @@ import (
 )
 
 func (a *app) grantsCommand() *cobra.Command {
-	return &cobra.Command{
+	var output outputFlag
+	cmd := &cobra.Command{
 		Use:   "grants",
 		Short: "show what this user may have signed, and what is left of each budget",
 		Args:  usage(cobra.NoArgs),
@@ -28,9 +29,11 @@ func (a *app) grantsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printGrants(cmd.OutOrStdout(), grants)
+			return output.print(cmd.OutOrStdout(), grants, func(out io.Writer) error { return printGrants(out, grants) })
 		},
 	}
+	output.register(cmd)
+	return cmd
 }
 
 func printGrants(out io.Writer, g ipc.GrantsResponse) error {

@@ -2,45 +2,101 @@ package main
 
 import (
 	"fmt"
+	"net/url"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
 )
 
+// tokenFlags are the flags of a token request besides the assertion's.
+type tokenFlags struct {
+	client.TokenRequest
+	parameters []string
+}
+
 func (a *app) tokenCommand() *cobra.Command {
-	var request requestFlags
-	var token client.TokenRequest
+	var flags tokenFlags
+	var field bool
 	cmd := &cobra.Command{
-		Use:   "token --url TOKEN_ENDPOINT",
+		Use:   "token [--url TOKEN_ENDPOINT]",
 		Short: "get an access token with a fresh assertion",
-		Long: "Asks the daemon for an assertion, makes the OAuth token request with it (RFC 7523 section 2.2)\n" +
-			"and prints the authorization server's answer.",
+		Long: "Asks the daemon for an assertion and the authorization server for an access token, in the form that\n" +
+			"the grant's profile wants: a client assertion, an authorization grant, a token exchange, AWS web identity.\n" +
+			"Where the assertion is itself the access token (GitHub App, Google self-signed, Snowflake …) it is printed\n" +
+			"as the bearer token, without --url. Prints the server's answer as it came.",
+		Example: "  assertctl token --url https://as.example/token --scope \"read write\"\n" +
+			"  assertctl token --url https://as.example/token --dpop my-dpop-grant\n" +
+			"  assertctl token --grant github --access-token",
 		Args: usage(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			req, err := request.request()
-			if err != nil {
-				return usageError(cmd, err)
-			}
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			token.Assertion = req
-			answer, err := c.Token(cmd.Context(), token)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", answer.Raw)
+	}
+	request := a.requestFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		token, err := a.token(cmd, request, &flags)
+		if err != nil {
 			return err
-		},
+		}
+		text := string(token.Raw)
+		if field {
+			text = token.AccessToken
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSuffix(text, "\n"))
+		return err
 	}
-	request.register(cmd)
-	cmd.Flags().StringVarP(&token.URL, "url", "u", "", "the authorization server's token endpoint: `url`")
-	cmd.Flags().StringVar(&token.Scope, "scope", "", "the `scopes` to ask for, separated by spaces")
-	cmd.Flags().StringVar(&token.ClientID, "client-id", "", "send client_id too, where the server wants it: `id`")
-	if err := cmd.MarkFlagRequired("url"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	flags.register(a, cmd)
+	cmd.Flags().BoolVar(&field, "access-token", false, "print the access token alone")
 	return cmd
+}
+
+func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.URL, "url", "u", "", "the authorization server's token endpoint: `url`")
+	cmd.Flags().StringVar(&f.Scope, "scope", "", "the `scopes` to ask for, separated by spaces")
+	cmd.Flags().StringArrayVar(&f.Resource, "resource", nil, "a service that the token is for (RFC 8707), may be repeated: `uri`")
+	cmd.Flags().StringVar(&f.ClientID, "client-id", "", "send client_id too, where the server wants it: `id`")
+	cmd.Flags().StringVar(&f.DPoP, "dpop", "", "bind the token to the key of this grant of profile dpop: `grant`")
+	cmd.Flags().StringArrayVar(&f.parameters, "param", nil, "another parameter, as `name=value`, or name=@file to keep a secret out of the command line; may be repeated")
+	complete(cmd, "dpop", a.completion(grantNames(ipc.UseAssertion)))
+}
+
+func (a *app) token(cmd *cobra.Command, request *requestFlags, flags *tokenFlags) (client.Token, error) {
+	var err error
+	if flags.Assertion, err = request.request(cmd); err != nil {
+		return client.Token{}, err
+	}
+	if flags.Parameters, err = parameters(flags.parameters); err != nil {
+		return client.Token{}, usageError(cmd, err)
+	}
+	c, err := a.client()
+	if err != nil {
+		return client.Token{}, err
+	}
+	return c.Token(cmd.Context(), flags.TokenRequest)
+}
+
+func parameters(given []string) (url.Values, error) {
+	values := url.Values{}
+	for _, one := range given {
+		name, value, found := strings.Cut(one, "=")
+		if !found || name == "" {
+			return nil, fmt.Errorf("--param %s: want name=value or name=@file", name)
+		}
+		if file, ok := strings.CutPrefix(value, "@"); ok {
+			text, err := readSecret(file)
+			if err != nil {
+				return nil, fmt.Errorf("--param %s: %w", name, err)
+			}
+			value = text
+		}
+		values.Add(name, value)
+	}
+	return values, nil
+}
+
+// readSecret reads a file that holds one value, with or without a line end.
+func readSecret(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	return strings.TrimSpace(string(text)), err
 }

@@ -1,0 +1,116 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+func TestKeeperReplacesTheFile(t *testing.T) {
+	var n atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) == 2 {
+			refuse(w, ipc.NewProblem(ipc.CodeRateLimited, "")) // which passes
+			return
+		}
+		one := assertion(ipc.SendClientAssertion)
+		one.Assertion, one.ExpiresAt = strings.Repeat("a", int(n.Load())), one.IssuedAt+2
+		answer(w, one)
+	}).dial(t)
+	file := filepath.Join(t.TempDir(), "token")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var renewed, failed atomic.Int64
+	keeper, err := c.Keeper(KeeperOptions{
+		File:   file,
+		Failed: func(error, time.Duration) { failed.Add(1) },
+		Renewed: func(context.Context, time.Time) error {
+			if renewed.Add(1) == 2 {
+				cancel()
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keeper.Run(ctx); err != nil {
+		t.Errorf("Run ended with %v", err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || string(text) != "aaa" || failed.Load() != 1 {
+		t.Errorf("the file holds %q, %v; %d failures", text, err, failed.Load())
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	left, err := os.ReadDir(filepath.Dir(file))
+	if err != nil || len(left) != 1 {
+		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+}
+
+func TestKeeperEndsWhereItIsRefused(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, ipc.NewProblem(ipc.CodeUnknownCaller, "")) }).dial(t)
+	file := filepath.Join(t.TempDir(), "token")
+	keeper, err := c.Keeper(KeeperOptions{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keeper.Run(t.Context()); !errors.Is(err, ipc.CodeUnknownCaller) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("a file though nothing was signed: %v", err)
+	}
+}
+
+func TestKeeperWaitsForADaemon(t *testing.T) {
+	s := &stub{socket: filepath.Join(t.TempDir(), "s")}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	keeper, err := s.dial(t).Keeper(KeeperOptions{
+		File: filepath.Join(t.TempDir(), "token"),
+		Failed: func(err error, _ time.Duration) {
+			if !errors.Is(err, ErrUnavailable) {
+				t.Errorf("failed by %v", err)
+			}
+			s.listen(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) })
+		},
+		Renewed: func(context.Context, time.Time) error { cancel(); return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keeper.Run(ctx); err != nil || s.calls.Load() != 1 {
+		t.Errorf("ended with %v after %d calls", err, s.calls.Load())
+	}
+}
+
+func TestKeeperRefusesPlacesThatAreNotSafe(t *testing.T) {
+	c, err := New("/nowhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := filepath.Join(t.TempDir(), "open")
+	if err := os.Mkdir(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"", "/does/not/exist/token", filepath.Join(open, "token")} {
+		if _, err := c.Keeper(KeeperOptions{File: file}); err == nil {
+			t.Errorf("%q is taken", file)
+		}
+	}
+}

@@ -1,0 +1,362 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// server is a token endpoint that remembers what it was sent.
+type server struct {
+	*httptest.Server
+	mu     sync.Mutex
+	forms  []url.Values
+	proofs []string
+}
+
+func tokenServer(t *testing.T, handler func(n int, w http.ResponseWriter, r *http.Request)) *server {
+	t.Helper()
+	s := &server{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		s.mu.Lock()
+		s.forms, s.proofs = append(s.forms, r.PostForm), append(s.proofs, r.Header.Get("DPoP"))
+		n := len(s.forms)
+		s.mu.Unlock()
+		handler(n, w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// granting gives a bearer token for an hour.
+func granting(_ int, w http.ResponseWriter, _ *http.Request) {
+	answer(w, map[string]any{"access_token": "secret", "token_type": "Bearer", "expires_in": 3600, "scope": "read"})
+}
+
+// numbered gives assertions that differ, each sent the same way.
+func numbered(t *testing.T, send string) (*Client, *stub) {
+	var n atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var req ipc.AssertionRequest
+		json.NewDecoder(r.Body).Decode(&req)
+		one := assertion(send)
+		if req.Grant == "dpop" {
+			one = assertion(ipc.SendDPoP)
+			one.Assertion = "proof." + string(req.Claims["htm"]) + string(req.Claims["htu"]) + string(req.Claims["nonce"]) + string(req.Claims["ath"])
+		} else {
+			one.Assertion = fmt.Sprintf("assertion-%d", n.Add(1))
+		}
+		answer(w, one)
+	})
+	return s.dial(t), s
+}
+
+func TestTokenTakesTheFormOfTheProfile(t *testing.T) {
+	for _, row := range []struct {
+		send string
+		want url.Values
+	}{
+		{ipc.SendClientAssertion, url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {ipc.AssertionType}, "client_assertion": {"assertion-1"}}},
+		{ipc.SendGrant, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {"assertion-1"}}},
+		{ipc.SendTokenExchange, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"assertion-1"},
+			"subject_token_type": {"urn:ietf:params:oauth:token-type:jwt"}, "requested_token_type": {"urn:ietf:params:oauth:token-type:access_token"}}},
+		{ipc.SendClientSecret, url.Values{"grant_type": {"client_credentials"}, "client_secret": {"assertion-1"}}},
+		{ipc.SendWebIdentity, url.Values{"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "WebIdentityToken": {"assertion-1"}}},
+	} {
+		t.Run(row.send, func(t *testing.T) {
+			s := tokenServer(t, granting)
+			c, _ := numbered(t, row.send)
+			token, err := c.Token(t.Context(), TokenRequest{URL: s.URL, Scope: "read write", Resource: []string{"https://a.example", "https://b.example"}, ClientID: "me"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			row.want["scope"], row.want["resource"], row.want["client_id"] = []string{"read write"}, []string{"https://a.example", "https://b.example"}, []string{"me"}
+			if got := s.forms[0].Encode(); got != row.want.Encode() {
+				t.Errorf("sent %s\nwant %s", got, row.want.Encode())
+			}
+			if left := time.Until(token.Expiry); token.AccessToken != "secret" || token.Scope != "read" || left < 59*time.Minute || left > time.Hour {
+				t.Errorf("got %#v", token)
+			}
+		})
+	}
+}
+
+func TestTokenParameters(t *testing.T) {
+	s := tokenServer(t, granting)
+	c, daemon := numbered(t, ipc.SendClientAssertion)
+	if _, err := c.Token(t.Context(), TokenRequest{URL: s.URL, Parameters: url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"r"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.forms[0]; got.Get("grant_type") != "refresh_token" || got.Get("refresh_token") != "r" {
+		t.Errorf("sent %v", got)
+	}
+	for _, name := range []string{"client_assertion", "client_assertion_type", "scope", "client_id", "resource"} {
+		if _, err := c.Token(t.Context(), TokenRequest{URL: s.URL, Parameters: url.Values{name: {"x"}}}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s by hand: %v", name, err)
+		}
+	}
+	asked := daemon.calls.Load()
+	for _, endpoint := range []string{"http://as.example/token", "as.example", "ftp://as.example", "https://", "http://127.0.0.1.example"} {
+		if _, err := c.Token(t.Context(), TokenRequest{URL: endpoint}); !errors.Is(err, ErrTokenEndpoint) {
+			t.Errorf("%s: %v", endpoint, err)
+		}
+	}
+	if daemon.calls.Load() != asked {
+		t.Error("assertions were made for endpoints that can't be")
+	}
+}
+
+func TestBearerAssertionIsTheToken(t *testing.T) {
+	c, daemon := numbered(t, ipc.SendBearer)
+	source, err := c.TokenSource(TokenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want := range 2 {
+		token, err := source.Token(t.Context())
+		if err != nil || token.AccessToken != fmt.Sprintf("assertion-%d", want+1) || token.TokenType != "Bearer" {
+			t.Errorf("got %#v, %v: an assertion must be a fresh one each time", token, err)
+		}
+	}
+	if daemon.calls.Load() != 2 {
+		t.Errorf("asked %d times", daemon.calls.Load())
+	}
+	if _, err := c.Token(t.Context(), TokenRequest{URL: "https://as.example"}); err == nil || !strings.Contains(err.Error(), "leave the URL out") {
+		t.Errorf("with a URL: %v", err)
+	}
+}
+
+func TestWhatGoesIntoNoTokenRequest(t *testing.T) {
+	for _, send := range []string{ipc.SendDPoP, ipc.SendRequestParameter, ipc.SendCustom, "from-the-future"} {
+		c, _ := numbered(t, send)
+		if _, err := c.Token(t.Context(), TokenRequest{URL: "https://as.example"}); err == nil || !strings.Contains(err.Error(), "no token request") {
+			t.Errorf("%s: %v", send, err)
+		}
+	}
+	c, _ := numbered(t, ipc.SendClientAssertion)
+	if _, err := c.Token(t.Context(), TokenRequest{}); err == nil || !strings.Contains(err.Error(), "name its URL") {
+		t.Errorf("without a URL: %v", err)
+	}
+}
+
+func TestNoAssertionIsSentTwice(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		handler func(n int, w http.ResponseWriter, r *http.Request)
+		sent    int
+		works   bool
+	}{
+		{"a failing server", func(n int, w http.ResponseWriter, r *http.Request) {
+			if n == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			granting(n, w, r)
+		}, 2, true},
+		{"a broken connection", func(n int, w http.ResponseWriter, r *http.Request) {
+			if n == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			granting(n, w, r)
+		}, 2, true},
+		{"a server that stays away", func(_ int, w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) }, 2, false},
+		{"a refusal", func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			answer(w, map[string]string{"error": "invalid_client", "error_description": "no such client"})
+		}, 1, false},
+		{"a redirect", func(n int, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, 1, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := tokenServer(t, row.handler)
+			c, _ := numbered(t, ipc.SendClientAssertion)
+			// A client that follows redirects must not repeat the assertion either.
+			_, err := c.Token(t.Context(), TokenRequest{URL: s.URL, HTTP: &http.Client{}})
+			if (err == nil) != row.works || err != nil && !errors.Is(err, ErrTokenEndpoint) {
+				t.Errorf("got %v", err)
+			}
+			seen := make(map[string]bool)
+			for _, form := range s.forms {
+				if one := form.Get("client_assertion"); seen[one] {
+					t.Errorf("%s was sent twice", one)
+				} else {
+					seen[one] = true
+				}
+			}
+			if len(s.forms) != row.sent {
+				t.Errorf("%d requests, want %d", len(s.forms), row.sent)
+			}
+		})
+	}
+}
+
+func TestDPoP(t *testing.T) {
+	s := tokenServer(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("DPoP"), `"fresh"`) {
+			w.Header().Set("DPoP-Nonce", "fresh")
+			w.WriteHeader(http.StatusBadRequest)
+			answer(w, map[string]string{"error": "use_dpop_nonce"})
+			return
+		}
+		answer(w, map[string]any{"access_token": "secret", "token_type": "DPoP", "expires_in": 60})
+	})
+	c, _ := numbered(t, ipc.SendClientAssertion)
+	token, err := c.Token(t.Context(), TokenRequest{URL: s.URL + "/token?tenant=a#x", DPoP: "dpop"})
+	if err != nil || token.TokenType != "DPoP" {
+		t.Fatalf("got %#v, %v", token, err)
+	}
+	if want := `proof."POST""` + s.URL + `/token""fresh"`; len(s.proofs) != 2 || s.proofs[1] != want {
+		t.Errorf("proofs %q, want %q at last", s.proofs, want)
+	}
+	if s.forms[0].Get("client_assertion") == s.forms[1].Get("client_assertion") {
+		t.Error("the second attempt had the first one's assertion")
+	}
+	proof, err := c.Proof(t.Context(), Proof{Grant: "dpop", Method: "GET", URL: "https://api.example/a?b=c", AccessToken: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"})
+	if err != nil || proof != `proof."GET""https://api.example/a""fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"` { // RFC 9449 section 7.1
+		t.Errorf("got %s, %v", proof, err)
+	}
+	if _, err := c.Proof(t.Context(), Proof{Grant: "other", URL: "https://api.example"}); err == nil || !strings.Contains(err.Error(), "profile is dpop") {
+		t.Errorf("a grant of another profile: %v", err)
+	}
+}
+
+func TestTokenThatIsNotBoundIsRefused(t *testing.T) {
+	s := tokenServer(t, granting)
+	c, _ := numbered(t, ipc.SendClientAssertion)
+	if _, err := c.Token(t.Context(), TokenRequest{URL: s.URL, DPoP: "dpop"}); !errors.Is(err, ErrTokenEndpoint) || !strings.Contains(err.Error(), "no key") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTokenErrorsSayWhatToDo(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		handler func(n int, w http.ResponseWriter, r *http.Request)
+		says    string
+	}{
+		{"a page", func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Write([]byte("<html>"))
+		}, "text/html instead of JSON; is this the token endpoint's URL?"},
+		{"an OAuth error", func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			answer(w, map[string]string{"error": "invalid_scope", "error_description": "no such scope"})
+		}, "HTTP 400 Bad Request: invalid_scope: no such scope"},
+		{"another JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "RFC 6749"},
+		{"no token", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, map[string]int{"expires_in": 1}) }, "no access_token"},
+		{"a clock ahead", func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))
+			w.WriteHeader(http.StatusUnauthorized)
+			answer(w, map[string]string{"error": "invalid_client"})
+		}, "clock is 5m0s ahead of the server's, which makes assertions look not yet valid"},
+		{"a clock behind", func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", time.Now().Add(5*time.Minute).UTC().Format(http.TimeFormat))
+			w.WriteHeader(http.StatusUnauthorized)
+			answer(w, map[string]string{"error": "invalid_client"})
+		}, "behind the server's, which makes assertions look expired"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := tokenServer(t, row.handler)
+			c, _ := numbered(t, ipc.SendClientAssertion)
+			_, err := c.Token(t.Context(), TokenRequest{URL: s.URL})
+			if !errors.Is(err, ErrTokenEndpoint) || !strings.Contains(err.Error(), row.says) {
+				t.Errorf("got %v\nwant %q in it", err, row.says)
+			}
+			if err != nil && strings.Contains(err.Error(), "assertion-1") {
+				t.Error("the error holds the assertion")
+			}
+		})
+	}
+}
+
+func TestTokenPrintsRedacted(t *testing.T) {
+	token := Token{AccessToken: "secret", Raw: json.RawMessage(`"secret"`)}
+	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(form, token); strings.Contains(text, "secret") {
+			t.Errorf("%s prints %s", form, text)
+		}
+	}
+}
+
+func TestTokenSourceKeepsATokenUntilNearItsEnd(t *testing.T) {
+	s := tokenServer(t, granting)
+	c, _ := numbered(t, ipc.SendClientAssertion)
+	now := time.Now()
+	c.now = func() time.Time { return now }
+	source, err := c.TokenSource(TokenRequest{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		after time.Duration
+		asked int
+	}{{0, 1}, {time.Minute, 1}, {57 * time.Minute, 1}, {time.Minute, 2}, {time.Second, 2}} {
+		now = now.Add(step.after)
+		if _, err := source.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.forms) != step.asked {
+			t.Errorf("after another %v: asked %d times, want %d", step.after, len(s.forms), step.asked)
+		}
+	}
+	token, err := source.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.Forget(token)
+	if _, err := source.Token(t.Context()); err != nil || len(s.forms) != 3 {
+		t.Errorf("after Forget: asked %d times, %v", len(s.forms), err)
+	}
+}
+
+func TestTokenSourceAsksOnceForMany(t *testing.T) {
+	s := tokenServer(t, granting)
+	c, _ := numbered(t, ipc.SendClientAssertion)
+	source, err := c.TokenSource(TokenRequest{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if _, err := source.Token(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(s.forms) != 1 {
+		t.Errorf("%d token requests for 16 callers at once", len(s.forms))
+	}
+}
+
+func TestTokenWithoutEndIsNotKept(t *testing.T) {
+	s := tokenServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		answer(w, map[string]any{"access_token": "a", "token_type": "Bearer"})
+	})
+	c, _ := numbered(t, ipc.SendClientAssertion)
+	source, err := c.TokenSource(TokenRequest{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := source.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.forms) != 2 {
+		t.Errorf("asked %d times", len(s.forms))
+	}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// benchResult is what a benchmark found. Latencies are in microseconds.
+type benchResult struct {
+	Seconds       float64            `json:"seconds"`
+	Workers       int                `json:"workers"`
+	Signed        int64              `json:"signed"`
+	PerSecond     float64            `json:"per_second"`
+	LatencyMicros map[string]int64   `json:"latency_micros"`
+	Failed        map[ipc.Code]int64 `json:"failed,omitempty"`
+}
+
+func (a *app) benchCommand() *cobra.Command {
+	l := &load{failed: make(map[ipc.Code]int64)}
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "measure how fast assertions come",
+		Long: "Asks for assertions as fast as they come, throws them away, and prints throughput and latency. Each counts\n" +
+			"against the grant's rates, is slowed down by them, and goes into the audit log, so choose a grant that is made for it.",
+		Example: "  assertctl bench --workers 16 --duration 10s",
+		Args:    usage(cobra.NoArgs),
+	}
+	request := a.requestFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if l.workers < 1 || l.workers > 1024 || l.duration <= 0 || l.count < 0 {
+			return usageError(cmd, errors.New("want --workers from 1 to 1024, --duration above 0 and --count of at least 0"))
+		}
+		var err error
+		if l.req, err = request.request(cmd); err != nil {
+			return err
+		}
+		if l.client, err = a.client(); err != nil {
+			return err
+		}
+		if err := l.run(cmd.Context(), progressTo(cmd.ErrOrStderr())); err != nil {
+			return err
+		}
+		return output.print(cmd.OutOrStdout(), l.result(), l.print)
+	}
+	cmd.Flags().IntVarP(&l.workers, "workers", "w", 8, "how many ask at a time")
+	cmd.Flags().DurationVarP(&l.duration, "duration", "d", 5*time.Second, "how long")
+	cmd.Flags().Int64VarP(&l.count, "count", "n", 0, "end after so many requests (default: after the duration)")
+	output.register(cmd)
+	return cmd
+}
+
+// progressTo is where progress is shown: nowhere unless a person looks on.
+func progressTo(out io.Writer) io.Writer {
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return out
+	}
+	return io.Discard
+}
+
+// quantiles are those that are printed, by name.
+var quantiles = []struct {
+	name  string
+	share float64
+}{{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}}
+
+func (l *load) result() benchResult {
+	r := benchResult{
+		Seconds: l.duration.Seconds(), Workers: l.workers, Signed: l.latency.total.Load(),
+		LatencyMicros: map[string]int64{"mean": l.latency.mean().Microseconds()}, Failed: l.failed,
+	}
+	r.PerSecond = float64(r.Signed) / r.Seconds
+	for _, q := range quantiles {
+		r.LatencyMicros[q.name] = l.latency.quantile(q.share).Microseconds()
+	}
+	return r
+}
+
+func (l *load) print(out io.Writer) error {
+	r := l.result()
+	fmt.Fprintf(out, "%d signed in %.1fs by %d workers: %.0f/s\n\nlatency\n  mean %v", r.Signed, r.Seconds, r.Workers, r.PerSecond, l.latency.mean())
+	for _, q := range quantiles {
+		fmt.Fprintf(out, "  %s %v", q.name, l.latency.quantile(q.share))
+	}
+	fmt.Fprint(out, "\n\n")
+	if err := l.latency.draw(out); err != nil {
+		return err
+	}
+	for _, code := range slices.Sorted(maps.Keys(l.failed)) {
+		fmt.Fprintf(out, "\n%d failed: %s", l.failed[code], string(code))
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}

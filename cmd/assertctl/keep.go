@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/client"
+)
+
+type keepFlags struct {
+	file, exec string
+	once       bool
+}
+
+func (a *app) keepCommand() *cobra.Command {
+	var flags keepFlags
+	cmd := &cobra.Command{
+		Use:   "keep --file FILE",
+		Short: "keep a fresh assertion in a file",
+		Long: "Writes an assertion to a file and replaces it at half its life, for programs that read one from a file:\n" +
+			"AWS_WEB_IDENTITY_TOKEN_FILE, AZURE_FEDERATED_TOKEN_FILE, Vault's JWT login. The file is replaced as a whole\n" +
+			"and has mode 0600: run this as the user who reads it. Under systemd, Type=notify waits for the first assertion.",
+		Example: "  assertctl keep --grant aws --file /run/app/token\n" +
+			"  assertctl keep --file token --exec 'systemctl reload app'",
+		Args: usage(cobra.NoArgs),
+	}
+	request := a.requestFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		req, err := request.request(cmd)
+		if err != nil {
+			return err
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		keeper, err := c.Keeper(client.KeeperOptions{
+			Request: req, File: flags.file,
+			Renewed: flags.renewed(cmd.ErrOrStderr(), notifier(os.Getenv("NOTIFY_SOCKET"))),
+			Failed: func(err error, next time.Duration) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "assertctl: %v; trying again in %s\n", err, next)
+			},
+		})
+		if err != nil {
+			return usageError(cmd, err)
+		}
+		if flags.once {
+			_, _, err := keeper.Once(cmd.Context())
+			return err
+		}
+		return keeper.Run(cmd.Context())
+	}
+	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "the file to keep it in: `path`")
+	cmd.Flags().BoolVar(&flags.once, "once", false, "write one and end")
+	cmd.Flags().StringVar(&flags.exec, "exec", "", "run this `command` by the shell after each renewal")
+	if err := cmd.MarkFlagRequired("file"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	return cmd
+}
+
+// renewed runs the user's command after a renewal, and tells systemd.
+func (f keepFlags) renewed(stderr io.Writer, notify func(string) error) func(context.Context, time.Time) error {
+	return func(ctx context.Context, expires time.Time) error {
+		fmt.Fprintf(stderr, "assertctl: %s is good until %s\n", f.file, expires.UTC().Format(time.RFC3339))
+		if err := notify("READY=1\nSTATUS=assertion good until " + expires.UTC().Format(time.RFC3339)); err != nil {
+			return fmt.Errorf("tell systemd: %w", err)
+		}
+		if f.exec == "" {
+			return nil
+		}
+		// Until the assertion ends, a command that hangs is worth waiting for.
+		ctx, cancel := context.WithDeadline(ctx, expires)
+		defer cancel()
+		command := exec.CommandContext(ctx, "/bin/sh", "-c", f.exec)
+		command.Stdout, command.Stderr = stderr, stderr
+		if err := command.Run(); err != nil {
+			return fmt.Errorf("--exec: %w", err)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// outputFlag is the form in which a command prints its result. JSON and YAML have
+// the members of the daemon's API, for programs; text is for people and may change.
+type outputFlag string
+
+const (
+	outputText outputFlag = "text"
+	outputJSON outputFlag = "json"
+	outputYAML outputFlag = "yaml"
+)
+
+var outputs = []string{string(outputText), string(outputJSON), string(outputYAML)}
+
+// String, Set and Type implement pflag.Value.
+func (f *outputFlag) String() string { return string(*f) }
+func (f *outputFlag) Type() string   { return "format" }
+func (f *outputFlag) Set(text string) error {
+	if !slices.Contains(outputs, text) {
+		return fmt.Errorf("want %s", strings.Join(outputs, ", "))
+	}
+	*f = outputFlag(text)
+	return nil
+}
+
+func (f *outputFlag) register(cmd *cobra.Command) {
+	*f = outputText
+	cmd.Flags().VarP(f, "output", "o", "text, json or yaml")
+	complete(cmd, "output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// print prints v, or for people what text prints.
+func (f outputFlag) print(out io.Writer, v any, text func(io.Writer) error) error {
+	if f == outputText {
+		return text(out)
+	}
+	encoded, err := json.MarshalIndent(v, "", "  ")
+	if err == nil && f == outputYAML {
+		encoded, err = yaml.JSONToYAML(encoded)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", strings.TrimSuffix(string(encoded), "\n"))
+	return err
+}

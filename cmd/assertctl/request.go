@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// requestFlags are the flags that describe an assertion.
+type requestFlags struct {
+	grant, audience string
+	claims          []string
+	lifetime        time.Duration
+}
+
+func (a *app) requestFlags(cmd *cobra.Command) *requestFlags {
+	f := &requestFlags{}
+	cmd.Flags().StringVarP(&f.grant, "grant", "g", "", "the grant, where more than one fits: `name`")
+	cmd.Flags().StringVarP(&f.audience, "audience", "a", "", "the audience, where the grant has more than one: `uri`")
+	cmd.Flags().StringArrayVar(&f.claims, "claim", nil, "a claim to add, as `name=value`; the value may be JSON; may be repeated")
+	cmd.Flags().DurationVar(&f.lifetime, "lifetime", 0, "the lifetime in whole seconds, such as 60s (default: the grant's)")
+	complete(cmd, "grant", a.completion(grantNames(ipc.UseAssertion)))
+	complete(cmd, "audience", a.completion(audiences))
+	return f
+}
+
+// request is what the flags ask for; errors are those of the command line.
+func (f *requestFlags) request(cmd *cobra.Command) (ipc.AssertionRequest, error) {
+	req := ipc.AssertionRequest{Grant: f.grant, Audience: f.audience, LifetimeSeconds: int64(f.lifetime / time.Second)}
+	if f.lifetime%time.Second != 0 || f.lifetime < 0 {
+		return req, usageError(cmd, fmt.Errorf("--lifetime %v: want whole seconds", f.lifetime))
+	}
+	for _, claim := range f.claims {
+		name, value, found := strings.Cut(claim, "=")
+		if !found || name == "" {
+			return req, usageError(cmd, fmt.Errorf("--claim %s: want name=value", claim))
+		}
+		if req.Claims == nil {
+			req.Claims = make(map[string]json.RawMessage)
+		}
+		if _, twice := req.Claims[name]; twice {
+			return req, usageError(cmd, fmt.Errorf("--claim %s is given twice", name))
+		}
+		req.Claims[name] = claimValue(value)
+	}
+	return req, nil
+}
+
+// claimValue takes JSON as it is, and anything else as a string.
+func claimValue(text string) json.RawMessage {
+	if json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return json.RawMessage(`""`) // a string always marshals
+	}
+	return quoted
+}
