@@ -8,6 +8,11 @@ GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 # Debian packages: a C compiler because PKCS#11 modules are loaded through cgo.
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
 TEST_PACKAGES := $(DEMO_PACKAGES) systemd
+# Debian's Python modules go with Debian's own /usr/bin/python3. Node may come
+# from elsewhere, with an npm that Debian's can't be installed beside.
+INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto \
+	$(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
+NODE_MODULES := test/interop/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 
@@ -32,7 +37,18 @@ test: ## run every test, as CI does
 	go vet ./...
 	CGO_ENABLED=0 go build ./cmd/assertctl ./client/... ./ipc/... ./jwks/... ./signer/...
 	go test -race ./...
+	@$(MAKE) --no-print-directory interop
+
+.PHONY: interop
+interop: ## the part of test with others' authorization servers and libraries
+	@test/install.sh $(INTEROP_PACKAGES)
+	@$(MAKE) --no-print-directory $(NODE_MODULES)
 	cd test/interop && go vet ./... && go test -race ./...
+
+# By the lock file alone, and only when that is newer: a second run needs no network.
+$(NODE_MODULES): test/interop/node/package-lock.json
+	cd test/interop/node && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 .PHONY: bench
 bench: ## measure against raw PKCS#11 in the same run
