@@ -43,7 +43,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	d := &daemon{process: exec.Command(path, args[2:]...), ended: make(chan error, 1)}
 	d.process.Dir = ts.MkAbs(".")
-	d.process.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
+	d.process.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), clockShift+"="+ts.Getenv(clockShift))
 	d.process.Stdout = create(ts, name+".out")
 	d.process.Stderr = create(ts, name+".log")
 	ts.Check(d.process.Start())

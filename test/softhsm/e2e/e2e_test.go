@@ -30,7 +30,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	for _, name := range []string{"assertd", "assertctl"} {
-		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), "github.com/assertd/assertd/cmd/"+name)
+		build := exec.Command("go", "build", "-tags", "clockshift", "-o", filepath.Join(dir, name), "github.com/assertd/assertd/cmd/"+name)
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			panic("build " + name + ": " + err.Error())
@@ -52,6 +52,8 @@ func TestScripts(t *testing.T) {
 			"replace":   replace,
 			"lines":     lines,
 			"retry":     retry,
+			"capture":   capture,
+			"verifies":  verifies,
 		},
 		RequireExplicitExec: true,
 		Deadline:            deadline(t),

@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/assertd/assertd/jwks"
+)
+
+// clockShift moves the clock of binaries that were built with the tag
+// clockshift, as those of these tests are.
+const clockShift = "ASSERTD_CLOCK_SHIFT"
+
+// capture puts what a pattern's group matched in the last output, or in a file,
+// into a variable:
+//
+//	capture NAME PATTERN [FILE]
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: capture NAME PATTERN [FILE]")
+	}
+	file := "stdout"
+	if len(args) == 3 {
+		file = args[2]
+	}
+	match := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile(file))
+	if len(match) < 2 {
+		ts.Fatalf("%s has no %q", file, args[1])
+	}
+	ts.Setenv(args[0], match[1])
+}
+
+// verifies holds an assertion against a JWKS as a receiver does, at the shifted
+// time: kid, algorithm, signature and life.
+//
+//	[!] verifies ASSERTION JWKS
+func verifies(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] verifies ASSERTION JWKS")
+	}
+	err := verify(ts.ReadFile(args[0]), []byte(ts.ReadFile(args[1])), shiftedNow(ts))
+	if (err == nil) == neg {
+		ts.Fatalf("%s against %s: %v", args[0], args[1], err)
+	}
+}
+
+func shiftedNow(ts *testscript.TestScript) time.Time {
+	if ts.Getenv(clockShift) == "" {
+		return time.Now()
+	}
+	shift, err := time.ParseDuration(ts.Getenv(clockShift))
+	ts.Check(err)
+	return time.Now().Add(shift)
+}
+
+func verify(assertion string, document []byte, now time.Time) error {
+	set, err := jwks.ParseSet(document)
+	if err != nil {
+		return err
+	}
+	token, err := jwt.ParseSigned(regexp.MustCompile(`\s`).ReplaceAllString(assertion, ""), []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return err
+	}
+	key, found := set.Lookup(token.Headers[0].KeyID)
+	if !found {
+		return jose.ErrJWKSKidNotFound
+	}
+	var claims jwt.Claims
+	if err := token.Claims(key.Public, &claims); err != nil {
+		return err
+	}
+	return claims.ValidateWithLeeway(jwt.Expected{Time: now, AnyAudience: jwt.Audience{"https://as.example"}}, 0)
+}
