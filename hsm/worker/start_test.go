@@ -87,9 +87,9 @@ func TestWaitReadyFailsAtOnce(t *testing.T) {
 			if err == nil || (test.want != nil && !errors.Is(err, test.want)) || errors.Is(err, t.Context().Err()) && t.Context().Err() != nil {
 				t.Errorf("got %v; want %v", err, test.want)
 			}
-			if p.count(worker.EventFailed)+p.count(worker.EventRefused) == 0 {
-				t.Error("no event tells of it")
-			}
+			eventually(t, 5*time.Second, "an event tells of it", func() bool {
+				return p.count(worker.EventFailed)+p.count(worker.EventRefused) > 0
+			})
 		})
 	}
 }
