@@ -72,14 +72,9 @@ func once[T any](ctx context.Context, c *Client, method, path string, body any) 
 	if err != nil {
 		return answer, err
 	}
-	response, err := c.http.Do(request)
+	response, text, err := c.exchange(request)
 	if err != nil {
-		return answer, c.unavailable(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
-		return answer, c.unavailable(err)
+		return answer, err
 	}
 	if response.StatusCode != http.StatusOK {
 		return answer, c.problemOf(response, text)
@@ -88,6 +83,20 @@ func once[T any](ctx context.Context, c *Client, method, path string, body any) 
 		return answer, c.foreign(response)
 	}
 	return answer, nil
+}
+
+// exchange sends a request and reads the answer, whatever its status.
+func (c *Client) exchange(request *http.Request) (*http.Response, []byte, error) {
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, nil, c.unavailable(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, nil, c.unavailable(err)
+	}
+	return response, text, nil
 }
 
 func newRequest(ctx context.Context, method, path string, body any) (*http.Request, error) {

@@ -109,3 +109,24 @@ func (c *Client) JWKS(ctx context.Context) (json.RawMessage, error) {
 func (c *Client) Health(ctx context.Context) (ipc.HealthResponse, error) {
 	return call[ipc.HealthResponse](ctx, c, http.MethodGet, "/v1/health", nil)
 }
+
+// Ready says whether the daemon could sign now, and where it could not, why. It
+// is an error only if there is no answer.
+func (c *Client) Ready(ctx context.Context) (ipc.ReadyResponse, error) {
+	request, err := newRequest(ctx, http.MethodGet, "/v1/ready", nil)
+	if err != nil {
+		return ipc.ReadyResponse{}, err
+	}
+	response, text, err := c.exchange(request)
+	if err != nil {
+		return ipc.ReadyResponse{}, err
+	}
+	var ready ipc.ReadyResponse
+	if err := json.Unmarshal(text, &ready); err != nil {
+		return ready, c.foreign(response)
+	}
+	if !ready.Ready && ready.Reason == "" {
+		return ready, c.problemOf(response, text)
+	}
+	return ready, nil
+}

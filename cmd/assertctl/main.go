@@ -76,11 +76,14 @@ func usageError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
 }
 
-// usage marks the errors of an argument check as errors of the command line.
+// usage marks what an argument check and cobra's own checks of flags find as
+// errors of the command line.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError(cmd, err)
+		for _, err := range []error{check(cmd, args), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()} {
+			if err != nil {
+				return usageError(cmd, err)
+			}
 		}
 		return nil
 	}
