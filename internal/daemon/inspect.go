@@ -67,12 +67,14 @@ func (i *Inspection) Prove(ctx context.Context, key signer.Key) error {
 	return signer.Prove(ctx, newBackend(i.pool), key)
 }
 
-// Missing lists the key sets that nothing signs for.
+// Missing is why the daemon would refuse what is on the tokens or, where it
+// would not, the key sets that nothing signs for and the certificates that
+// receivers refuse.
 func (i *Inspection) Missing() error {
-	if i.Ring == nil {
+	if i.Err != nil {
 		return i.Err
 	}
-	return errors.Join(i.Ring.Missing()...)
+	return errors.Join(append(i.Ring.Missing(), i.Ring.Certificates(0)...)...)
 }
 
 // CheckpointKeys are the public keys of every version that signs, has signed or

@@ -36,7 +36,7 @@ func newDecisions(c *config.Config) (decisions, error) {
 	if err := supported(p.Wants()); err != nil {
 		return decisions{}, err
 	}
-	sets, err := keyring.FromConfig(c)
+	sets, err := keyring.FromConfig(c, keyring.ReadCertificates)
 	if err != nil {
 		return decisions{}, err
 	}

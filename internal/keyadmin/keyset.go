@@ -1,7 +1,10 @@
 package keyadmin
 
 import (
+	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
@@ -17,9 +20,19 @@ type KeySet struct {
 	CertificateFile string
 }
 
+// readIfThere takes a file of certificates that is yet to be made for an empty
+// one: import-cert is what makes it.
+func readIfThere(path string) ([]*x509.Certificate, error) {
+	certificates, err := keyring.ReadCertificates(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return certificates, err
+}
+
 // Configured gives the key sets of a configuration.
 func Configured(c *config.Config) ([]KeySet, error) {
-	sets, err := keyring.FromConfig(c)
+	sets, err := keyring.FromConfig(c, readIfThere)
 	if err != nil {
 		return nil, err
 	}

@@ -192,7 +192,7 @@ audit: {required: false}
 		}
 		return c
 	}
-	sets, err := keyring.FromConfig(configuration(file))
+	sets, err := keyring.FromConfig(configuration(file), keyring.ReadCertificates)
 	if err != nil || len(sets) != 2 {
 		t.Fatalf("%d sets, %v", len(sets), err)
 	}
@@ -203,7 +203,7 @@ audit: {required: false}
 	if payments.Raw || payments.Alg != "PS256" || len(payments.Certificates) != 1 || payments.Rotation.Every != 90*24*time.Hour {
 		t.Errorf("set %+v", payments)
 	}
-	if _, err := keyring.FromConfig(configuration(file + "x")); err == nil || !strings.Contains(err.Error(), "keys.payments.certificate") {
+	if _, err := keyring.FromConfig(configuration(file+"x"), keyring.ReadCertificates); err == nil || !strings.Contains(err.Error(), "keys.payments.certificate") {
 		t.Errorf("a file that isn't there: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -9,13 +10,13 @@ import (
 	"github.com/assertd/assertd/internal/config"
 )
 
-// FromConfig gives the key sets of a configuration by name, with the
-// certificates that it keeps in files. A file that can't be read, or holds
-// anything but certificates, is refused with the setting's name.
-func FromConfig(c *config.Config) ([]Set, error) {
+// FromConfig gives the key sets of a configuration by name. read gets the
+// certificates that it keeps in files: ReadCertificates, or one that puts up with
+// more. What read refuses is refused with the setting's name.
+func FromConfig(c *config.Config, read func(path string) ([]*x509.Certificate, error)) ([]Set, error) {
 	var sets []Set
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
-		set, err := fromConfig(c, name)
+		set, err := fromConfig(c, name, read)
 		if err != nil {
 			return nil, err
 		}
@@ -24,7 +25,7 @@ func FromConfig(c *config.Config) ([]Set, error) {
 	return sets, nil
 }
 
-func fromConfig(c *config.Config, name string) (Set, error) {
+func fromConfig(c *config.Config, name string, read func(string) ([]*x509.Certificate, error)) (Set, error) {
 	key := c.Keys[name]
 	id, err := hex.DecodeString(key.ID)
 	if err != nil {
@@ -37,7 +38,7 @@ func fromConfig(c *config.Config, name string) (Set, error) {
 	if key.Certificate == "" {
 		return set, nil
 	}
-	if set.Certificates, err = ReadCertificates(key.Certificate); err != nil {
+	if set.Certificates, err = read(key.Certificate); err != nil {
 		return Set{}, fmt.Errorf("keys.%s.certificate: %w", name, err)
 	}
 	return set, nil

@@ -91,7 +91,10 @@ func New(sets []Set, pairs []Pair, now func() time.Time) (*Ring, error) {
 		problems = append(problems, claim(owner, e)...)
 		r.sets[set.Name] = e
 	}
-	return r, errors.Join(problems...)
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // claim notes which set each pair serves and refuses a pair that serves two:
