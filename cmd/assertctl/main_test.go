@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
+)
+
+// tool runs assertctl in this process.
+func tool(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, complaint bytes.Buffer
+	code = run(t.Context(), args, strings.NewReader(""), &out, &complaint)
+	return code, out.String(), complaint.String()
+}
+
+func TestCommandLineErrors(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"assert", "--lifetime", "1500ms"},
+		{"assert", "--lifetime", "-1s"},
+		{"assert", "--claim", "scope"},
+		{"assert", "--claim", "=read"},
+		{"assert", "--claim", "a=1", "--claim", "a=2"},
+		{"assert", "--decode", "--output", "json"},
+		{"assert", "extra"},
+		{"grants", "--output", "xml"},
+		{"token", "--param", "noequals"},
+		{"token", "--param", "secret=@" + filepath.Join(dir, "none")},
+		{"sign"},
+		{"sign", "--key", "k", "--hash", "SHA-1"},
+		{"sign", "--key", "k", "--padding", "oaep"},
+		{"sign", "--key", "k", "--format", "pem"},
+		{"sign", "--key", "k", "--digest", "00", "file"},
+		{"keep"},
+		{"keep", "--file", filepath.Join(dir, "none", "token")},
+		{"exec-credential", "--format", "aws"},
+		{"bench", "--workers", "0"},
+		{"bench", "--duration", "0s"},
+		{"register"},
+		{"register", "--url", "https://as.example/r", "--out", dir},
+		{"register", "--url", "https://as.example/r", "--kid", "k", "--jwks-uri", "https://k.example"},
+		{"register", "--url", "https://as.example/r", "--metadata", filepath.Join(dir, "none")},
+		{"--no-such-flag"},
+	} {
+		if code, _, stderr := tool(t, args...); code != exitUsage || !strings.Contains(stderr, "--help") {
+			t.Errorf("%q: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
+
+func TestEveryCommandExplainsItself(t *testing.T) {
+	for _, cmd := range rootCommand().Commands() {
+		code, stdout, stderr := tool(t, cmd.Name(), "--help")
+		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
+			t.Errorf("%s --help: %d, %s", cmd.Name(), code, stderr)
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, row := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("anything"), exitFailure},
+		{fmt.Errorf("token: %w", client.ErrTokenEndpoint), exitFailure},
+		{usageError(rootCommand(), errors.New("no")), exitUsage},
+		{ipc.NewProblem(ipc.CodeAudienceNotAllowed, ""), exitDenied},
+		{ipc.NewProblem(ipc.CodeMalformedRequest, ""), exitDenied},
+		{ipc.NewProblem(ipc.CodeRateLimited, ""), exitRateLimited},
+		{fmt.Errorf("DPoP: %w", ipc.NewProblem(ipc.CodeInFlightLimit, "")), exitRateLimited},
+		{ipc.NewProblem(ipc.CodeHSMUnavailable, ""), exitUnavailable},
+		{ipc.NewProblem(ipc.CodeInternal, ""), exitUnavailable},
+		{fmt.Errorf("%w at /run", client.ErrUnavailable), exitUnavailable},
+		{context.Canceled, exitFailure},
+	} {
+		if got := exitCode(row.err); got != row.want {
+			t.Errorf("%v: %d, want %d", row.err, got, row.want)
+		}
+	}
+}
+
+func TestSecretsComeFromFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	values, err := parameters([]string{"client_secret=@" + file, "a=1", "a=2", "empty="})
+	if err != nil || values.Encode() != "a=1&a=2&client_secret=s3cret&empty=" {
+		t.Errorf("got %s, %v", values.Encode(), err)
+	}
+}
+
+func TestRegistrationNeedsOneKey(t *testing.T) {
+	grants := []ipc.GrantInfo{
+		{Name: "a", Use: ipc.UseAssertion, Kid: "1"}, {Name: "b", Use: ipc.UseAssertion, Kid: "2"},
+		{Name: "c", Use: ipc.UseAssertion, Kid: "2"}, {Name: "raw", Use: ipc.UseRaw, Kid: "3"},
+	}
+	for _, row := range []struct {
+		grants []ipc.GrantInfo
+		name   string
+		want   string
+	}{{grants, "b", "2"}, {grants[1:], "", "2"}, {grants, "", ""}, {grants, "raw", ""}, {nil, "", ""}} {
+		if got, err := signingKey(row.grants, row.name); got != row.want || (err == nil) != (row.want != "") {
+			t.Errorf("%q of %d: %q, %v", row.name, len(row.grants), got, err)
+		}
+	}
+}
+
+func TestStoredAnswersReplaceNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "client.json")
+	if err := storeNew(file, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := storeNew(file, []byte("{}")); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+func TestNotifierTellsSystemd(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := notifier(socket)("READY=1"); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 64)
+	n, err := conn.Read(got)
+	if err != nil || string(got[:n]) != "READY=1" {
+		t.Errorf("systemd hears %q, %v", got[:n], err)
+	}
+	if err := notifier("")("READY=1"); err != nil {
+		t.Errorf("without systemd: %v", err)
+	}
+}
