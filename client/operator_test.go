@@ -1,0 +1,70 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
+)
+
+// operated is an operator's side that refuses reloads.
+type operated struct{ drained chan struct{} }
+
+func (o operated) Status(context.Context) (ipc.StatusResponse, error) {
+	return ipc.StatusResponse{Version: "v1", Ready: ipc.ReadyResponse{Ready: true}}, nil
+}
+func (o operated) Reload(context.Context) error { return errors.New("assertd.yaml:3:1: no") }
+func (o operated) Drain(context.Context)        { close(o.drained) }
+
+func TestOperator(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "operator.sock")
+	listener, err := ipc.Listen(ipc.Listener{Socket: socket, Mode: ipc.OperatorMode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := operated{make(chan struct{})}
+	server := ipc.NewOperatorServer(side, ipc.OperatorOptions{Monitor: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") })})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, listener) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	o, err := client.NewOperator(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if status, err := o.Status(ctx); err != nil || status.Version != "v1" || !status.Ready.Ready {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	if text, err := o.Metrics(ctx); err != nil || string(text) != "up 1\n" {
+		t.Errorf("metrics %q, %v", text, err)
+	}
+	var problem *ipc.Problem
+	if err := o.Reload(ctx); !errors.Is(err, ipc.CodeReloadRefused) || !errors.As(err, &problem) || problem.Detail != "assertd.yaml:3:1: no" {
+		t.Errorf("reload: %v", err)
+	}
+	if err := o.Drain(ctx); err != nil {
+		t.Errorf("drain: %v", err)
+	}
+	<-side.drained
+}
+
+func TestOperatorAway(t *testing.T) {
+	o, err := client.NewOperator(filepath.Join(t.TempDir(), "none.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Status(t.Context()); !errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("status of nobody: %v", err)
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// printStatus prints a status for people. Rates are those since before, or, where
+// that is of no daemon or another one, since the daemon started.
+func printStatus(out io.Writer, before, now ipc.StatusResponse) error {
+	if !before.Started.Equal(now.Started) {
+		before = ipc.StatusResponse{Now: now.Started}
+	}
+	printSummary(out, now)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	printWorkers(table, now)
+	printKeys(table, now)
+	printClients(table, before, now)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return printRefusals(out, now)
+}
+
+func printSummary(out io.Writer, s ipc.StatusResponse) {
+	state := "ready"
+	if !s.Ready.Ready {
+		state = "NOT READY: " + s.Ready.Reason
+	}
+	fmt.Fprintf(out, "assertd %s  pid %d  up %s  %s\n", s.Version, s.PID, span(s.Now.Sub(s.Started)), state)
+	fmt.Fprintf(out, "connections %d/%d  jwks %d keys, published %s\n", s.Connections, s.ConnectionLimit, s.JWKS.Keys, ago(s.Now, s.JWKS.Published))
+	trouble(out, "jwks not published", s.JWKS.Error)
+	if a := s.Audit; a != nil {
+		fmt.Fprintf(out, "audit %d records, %d waiting, %d lines, proven up to %d\n", a.Records, a.Pending, a.Lines, a.CheckpointLines)
+		trouble(out, "AUDIT NOT WRITTEN", a.Error)
+		trouble(out, "no checkpoint signed", a.CheckpointError)
+	}
+	fmt.Fprintf(out, "configuration of %s\n", ago(s.Now, s.Reload.Success))
+	trouble(out, "RELOAD REFUSED", s.Reload.Error)
+}
+
+func trouble(out io.Writer, what, why string) {
+	if why != "" {
+		fmt.Fprintf(out, "  %s: %s\n", what, plain(why))
+	}
+}
+
+// plain keeps what a terminal would act on out of a text of many origins.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+func printWorkers(out io.Writer, s ipc.StatusResponse) {
+	fmt.Fprintln(out, "\nTOKEN\tWORKER\tSTATE\tPID\tSINCE\tIN FLIGHT\tRESTARTS\tLAST ERROR")
+	for _, t := range s.Tokens {
+		for _, w := range t.Workers {
+			why := strings.ReplaceAll(plain(w.Error), "\n", " ")
+			fmt.Fprintf(out, "%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", t.Name, w.Worker, w.State, w.PID, ago(s.Now, w.Since), w.InFlight, w.Restarts, dash(why))
+		}
+	}
+}
+
+func printKeys(out io.Writer, s ipc.StatusResponse) {
+	fmt.Fprintln(out, "\nKEY\tSIGNING\tAGE\tVERSIONS\tNEXT CHANGE\tNEXT DUE")
+	for _, k := range s.Keys {
+		signing, age := k.Signing, "-"
+		for _, v := range k.Versions {
+			if v.Kid == k.Signing {
+				age = ago(s.Now, v.Created)
+			}
+		}
+		if signing == "" {
+			signing = "NONE: " + k.Reason
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, signing, age, versions(k), in(s.Now, k.NextChange), due(s.Now, k))
+	}
+}
+
+func versions(k ipc.KeySetStatus) string {
+	var states []string
+	for _, v := range k.Versions {
+		states = append(states, v.State)
+	}
+	if len(k.Lost) > 0 {
+		states = append(states, fmt.Sprintf("%d LOST", len(k.Lost)))
+	}
+	return dash(strings.Join(states, " "))
+}
+
+func due(now time.Time, k ipc.KeySetStatus) string {
+	if k.Late {
+		return "LATE since " + span(now.Sub(k.Due))
+	}
+	return in(now, k.Due)
+}
+
+func printClients(out io.Writer, before, now ipc.StatusResponse) {
+	was := make(map[[2]string]uint64)
+	for _, c := range before.Clients {
+		for _, g := range c.Grants {
+			was[[2]string{c.Name, g.Name}] = g.Released
+		}
+	}
+	seconds := max(now.Now.Sub(before.Now).Seconds(), 0.001)
+	fmt.Fprintln(out, "\nCLIENT\tGRANT\tKEY\tSIGNED\tPER SECOND\tREFUSED\tFAILED\tLEFT")
+	for _, c := range now.Clients {
+		refused, failed := fmt.Sprint(sum(c.Refusals)), fmt.Sprint(sum(c.Failures))
+		for _, g := range c.Grants {
+			rate := float64(g.Released-min(was[[2]string{c.Name, g.Name}], g.Released)) / seconds
+			fmt.Fprintf(out, "%s\t%s\t%s\t%d\t%.1f\t%s\t%s\t%s\n", c.Name, g.Name, g.Key, g.Released, rate, refused, failed, budgets(g.Budgets))
+			refused, failed = "", "" // they are the client's
+		}
+	}
+}
+
+func sum(counts []ipc.CodeCount) (n uint64) {
+	for _, c := range counts {
+		n += c.Count
+	}
+	return n
+}
+
+// printRefusals prints what was refused or failed, the most frequent first.
+func printRefusals(out io.Writer, s ipc.StatusResponse) error {
+	type row struct {
+		client string
+		ipc.CodeCount
+	}
+	var rows []row
+	add := func(client string, counts ...ipc.CodeCount) {
+		for _, c := range counts {
+			rows = append(rows, row{client, c})
+		}
+	}
+	add("(no client)", s.Unmatched...)
+	for _, c := range s.Clients {
+		add(c.Name, c.Refusals...)
+		add(c.Name, c.Failures...)
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.Count, a.Count) })
+	if len(rows) == 0 {
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nREFUSED OR FAILED\tCODE\tTIMES")
+	for _, r := range rows {
+		fmt.Fprintf(table, "%s\t%s\t%d\n", r.client, string(r.Code), r.Count)
+	}
+	return table.Flush()
+}
+
+func ago(now, then time.Time) string {
+	if then.IsZero() {
+		return "-"
+	}
+	return span(now.Sub(then)) + " ago"
+}
+
+func in(now, then time.Time) string {
+	if then.IsZero() {
+		return "-"
+	}
+	return "in " + span(then.Sub(now))
+}
+
+// span is a duration in its one or two largest units: 45s, 12m, 3h20m, 89d.
+func span(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd", d/(24*time.Hour))
+}
