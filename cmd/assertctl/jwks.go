@@ -8,7 +8,7 @@ import (
 )
 
 func (a *app) jwksCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "jwks",
 		Short: "print the daemon's public JWKS",
 		Args:  usage(cobra.NoArgs),
@@ -30,4 +30,6 @@ func (a *app) jwksCommand() *cobra.Command {
 			return err
 		},
 	}
+	cmd.AddCommand(a.jwksDiffCommand())
+	return cmd
 }

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/jwks"
+)
+
+// fetchTimeout is how long a published JWKS may take: twice what the most
+// patient of the common verifiers waits.
+const fetchTimeout = 10 * time.Second
+
+// errIncomplete ends a comparison that found what a receiver lacks.
+var errIncomplete = errors.New("that copy can't verify everything that the daemon signs, or will sign next")
+
+// diffFlags say what is compared.
+type diffFlags struct {
+	against, ca string
+	output      outputFlag
+}
+
+func (a *app) jwksDiffCommand() *cobra.Command {
+	var flags diffFlags
+	cmd := &cobra.Command{
+		Use:   "diff URL|FILE",
+		Short: "compare a receiver's copy, or what is published, with the daemon's JWKS",
+		Long: "Compares the JWKS at a URL, or in a file, with the daemon's. Exits with 0 if every key of the\n" +
+			"daemon's is there as it should be; keys beyond those are shown and do no harm.\n" +
+			"A URL is read as verifiers read it: no redirect, status 200, at most 1 MiB, within 10 s.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			want, err := a.keySet(cmd.Context(), flags.against)
+			if err != nil {
+				return err
+			}
+			have, err := copyAt(cmd.Context(), args[0], flags.ca)
+			if err != nil {
+				return err
+			}
+			return flags.report(cmd.OutOrStdout(), jwks.Diff(have, want))
+		},
+	}
+	cmd.Flags().StringVar(&flags.against, "jwks", "", "compare with the JWKS in this `file` (default: ask the daemon)")
+	cmd.Flags().StringVar(&flags.ca, "ca", "", "trust the certificates in this PEM `file`, not the system's")
+	flags.output.register(cmd)
+	return cmd
+}
+
+func (f diffFlags) report(out io.Writer, d jwks.Difference) error {
+	err := f.output.print(out, d, func(out io.Writer) error {
+		_, err := io.WriteString(out, d.String())
+		return err
+	})
+	if err == nil && !d.Complete() {
+		err = errIncomplete
+	}
+	return err
+}
+
+// copyAt reads the set at a URL or in a file.
+func copyAt(ctx context.Context, place, ca string) (jwks.Set, error) {
+	if !strings.HasPrefix(place, "https://") && !strings.HasPrefix(place, "http://") {
+		text, err := os.ReadFile(place)
+		if err != nil {
+			return jwks.Set{}, err
+		}
+		return jwks.ParseSet(text)
+	}
+	transport, err := transportWith(ca)
+	if err != nil {
+		return jwks.Set{}, err
+	}
+	defer transport.CloseIdleConnections()
+	text, err := fetch(ctx, transport, place)
+	if err != nil {
+		return jwks.Set{}, fmt.Errorf("%s: %w", place, err)
+	}
+	set, err := jwks.ParseSet(text)
+	if err != nil {
+		return jwks.Set{}, fmt.Errorf("%s: %w", place, err)
+	}
+	return set, nil
+}
+
+func transportWith(ca string) (*http.Transport, error) {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if ca == "" {
+		return transport, nil
+	}
+	text, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", ca)
+	}
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return transport, nil
+}
+
+// fetch reads a URL as verifiers do, of which many follow no redirect.
+func fetch(ctx context.Context, transport http.RoundTripper, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if err := checkResponse(response); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(response.Body, jwks.MaxDocument+1)) // ParseSet refuses one that is longer
+}
+
+func checkResponse(response *http.Response) error {
+	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	switch {
+	case response.StatusCode >= 300 && response.StatusCode < 400:
+		return fmt.Errorf("it redirects to %s, which many verifiers do not follow: have receivers use that URL", response.Header.Get("Location"))
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("it answers %s", response.Status)
+	case kind != "application/jwk-set+json" && kind != "application/json":
+		return fmt.Errorf("its Content-Type is %q: serve it as application/jwk-set+json", kind)
+	}
+	return nil
+}
