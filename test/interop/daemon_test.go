@@ -187,6 +187,16 @@ func (d *daemon) assertctl(t *testing.T, args ...string) (stdout, stderr string,
 	return out.String(), errs.String(), command.ProcessState.ExitCode()
 }
 
+// accessToken has assertctl get an access token.
+func (d *daemon) accessToken(t *testing.T, args ...string) (answer oauthAnswer) {
+	t.Helper()
+	stdout, stderr, code := d.assertctl(t, append([]string{"token"}, args...)...)
+	if err := json.Unmarshal([]byte(stdout), &answer); err != nil || code != 0 || answer.AccessToken == "" {
+		t.Fatalf("assertctl token: exit code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	return answer
+}
+
 // environment spares children the second that a race detector waits at exit
 // for goroutines that are still about to race.
 func environment() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }

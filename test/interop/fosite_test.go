@@ -190,11 +190,7 @@ jwks: {listen: "127.0.0.1:0"}
 	server.serve()
 
 	t.Run("assertctl gets an access token", func(t *testing.T) {
-		stdout, stderr, code := d.assertctl(t, "token", "--url", server.url, "--audience", server.url, "--scope", "read")
-		var answer oauthAnswer
-		if err := json.Unmarshal([]byte(stdout), &answer); err != nil || code != 0 || answer.TokenType != "bearer" {
-			t.Fatalf("assertctl token: exit code %d, %v: %s%s", code, err, stdout, stderr)
-		}
+		answer := d.accessToken(t, "--url", server.url, "--audience", server.url, "--scope", "read")
 		if client, _ := server.owner(t, answer.AccessToken); client != "9f3c0c" {
 			t.Errorf("the access token is for %q", client)
 		}
@@ -285,14 +281,16 @@ jwks: {listen: "127.0.0.1:0"}
 	server.trust("https://id.example.com", d.jwksURL)
 	server.serve()
 
+	t.Run("assertctl gets an access token", func(t *testing.T) {
+		answer := d.accessToken(t, "--url", server.url, "--grant", "batch", "--scope", "read")
+		if _, subject := server.owner(t, answer.AccessToken); subject != "batch-7" {
+			t.Errorf("the access token is for %q", subject)
+		}
+	})
 	answer := d.assertion(t, ipc.AssertionRequest{Grant: "batch"})
 	form := url.Values{"grant_type": {answer.AssertionType}, "assertion": {answer.Assertion}, "scope": {"read"}}
-	granted, err := post(t.Context(), server.url, form)
-	if err != nil || granted.Error != "" {
-		t.Fatalf("the grant: %+v, %v", granted, err)
-	}
-	if _, subject := server.owner(t, granted.AccessToken); subject != "batch-7" {
-		t.Errorf("the access token is for %q", subject)
+	if granted, err := post(t.Context(), server.url, form); err != nil || granted.Error != "" {
+		t.Errorf("a fresh assertion: %+v, %v", granted, err)
 	}
 	if again, err := post(t.Context(), server.url, form); err != nil || again.Error != "jti_known" {
 		t.Errorf("a replay: %+v, %v; want the error jti_known", again, err)

@@ -127,11 +127,7 @@ jwks: {listen: "127.0.0.1:0", per_key_set: true}
 	endpoint := servers.Plain + "/token"
 
 	t.Run("assertctl gets an access token", func(t *testing.T) {
-		stdout, stderr, code := d.assertctl(t, "token", "--url", endpoint, "--grant", "payments", "--audience", servers.Plain, "--scope", "read")
-		var answer oauthAnswer
-		if err := json.Unmarshal([]byte(stdout), &answer); err != nil || code != 0 || answer.AccessToken == "" {
-			t.Fatalf("assertctl token: exit code %d, %v: %s%s", code, err, stdout, stderr)
-		}
+		answer := d.accessToken(t, "--url", endpoint, "--grant", "payments", "--audience", servers.Plain, "--scope", "read")
 		state := introspect(t, servers.Plain, answer.AccessToken, d.assertion(t, ipc.AssertionRequest{Grant: "payments", Audience: servers.Plain}))
 		if state["active"] != true || state["client_id"] != "payments" || state["scope"] != "read" {
 			t.Errorf("the access token is %v", state)
@@ -165,23 +161,14 @@ jwks: {listen: "127.0.0.1:0", per_key_set: true}
 // fresh assertion.
 func introspect(t *testing.T, issuer, accessToken string, assertion ipc.AssertionResponse) map[string]any {
 	t.Helper()
-	response, err := http.PostForm(issuer+"/token/introspection", url.Values{
+	return postForm(t, issuer+"/token/introspection", url.Values{
 		"token": {accessToken}, "client_assertion_type": {assertion.AssertionType}, "client_assertion": {assertion.Assertion},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var state map[string]any
-	if err := json.NewDecoder(response.Body).Decode(&state); err != nil {
-		t.Fatalf("%s: %v", response.Status, err)
-	}
-	return state
 }
 
 // TestFAPI2 goes the way of FAPI 2.0: client authentication with the issuer as
-// audience, sender-constrained tokens by DPoP, and a signed request that is
-// pushed. All three kinds of JWT are the daemon's, from a key set each.
+// audience, sender-constrained tokens by DPoP with a nonce of the server's, and
+// a signed request that is pushed. All three kinds of JWT are the daemon's, from a key set each.
 func TestFAPI2(t *testing.T) {
 	servers := startNode(t)
 	k := newToken(t)
@@ -197,7 +184,7 @@ clients:
     match: {uid: %d}
     grants:
       - {name: client, key: client, profile: fapi2, client_id: tpp, audiences: [%q, "https://other.example"]}
-      - {name: proof, key: proof, profile: dpop, claims: {allow: {htm: [POST], htu: [%q]}}}
+      - {name: proof, key: proof, profile: dpop, claims: {allow: {htm: [POST], htu: [%q], nonce: any}}}
       - name: request
         key: request
         profile: request-object
@@ -218,28 +205,25 @@ jwks: {listen: "127.0.0.1:0"}
 	}
 
 	t.Run("a token that is bound to the DPoP key", func(t *testing.T) {
-		proof := d.assertion(t, ipc.AssertionRequest{Grant: "proof", Claims: map[string]json.RawMessage{
-			"htm": json.RawMessage(`"POST"`), "htu": json.RawMessage(asJSON(t, endpoint)),
-		}})
-		answer := postFAPI(t, endpoint, clientCredentials(authentication().Assertion), proof.Assertion)
-		if answer["token_type"] != "DPoP" {
-			t.Fatalf("the answer is %v", answer)
+		answer := d.accessToken(t, "--url", endpoint, "--grant", "client", "--audience", servers.FAPI, "--dpop", "proof", "--scope", "read")
+		if answer.TokenType != "DPoP" {
+			t.Errorf("the token is of type %s", answer.TokenType)
 		}
-		state := introspect(t, servers.FAPI, fmt.Sprint(answer["access_token"]), authentication())
+		state := introspect(t, servers.FAPI, answer.AccessToken, authentication())
 		bound, _ := state["cnf"].(map[string]any)
 		if state["active"] != true || bound["jkt"] != versions[1].Kid {
 			t.Errorf("the token is %v; want it bound to %s", state, versions[1].Kid)
 		}
 	})
 	t.Run("no token without a proof", func(t *testing.T) {
-		answer := postFAPI(t, endpoint, clientCredentials(authentication().Assertion), "")
+		answer := postForm(t, endpoint, clientCredentials(authentication().Assertion))
 		if answer["error"] != "invalid_grant" {
 			t.Errorf("the answer is %v", answer)
 		}
 	})
 	t.Run("no token for another audience", func(t *testing.T) {
 		assertion := d.assertion(t, ipc.AssertionRequest{Grant: "client", Audience: "https://other.example"}).Assertion
-		if answer := postFAPI(t, endpoint, clientCredentials(assertion), ""); answer["error"] != "invalid_client" {
+		if answer := postForm(t, endpoint, clientCredentials(assertion)); answer["error"] != "invalid_client" {
 			t.Errorf("the answer is %v", answer)
 		}
 	})
@@ -252,25 +236,17 @@ jwks: {listen: "127.0.0.1:0"}
 		form := url.Values{
 			"client_assertion_type": {ipc.AssertionType}, "client_assertion": {authentication().Assertion}, "request": {object.Assertion},
 		}
-		answer := postFAPI(t, servers.FAPI+"/request", form, "")
+		answer := postForm(t, servers.FAPI+"/request", form)
 		if uri, _ := answer["request_uri"].(string); !strings.HasPrefix(uri, "urn:ietf:params:oauth:request_uri:") {
 			t.Errorf("the answer is %v", answer)
 		}
 	})
 }
 
-// postFAPI posts a form, with a DPoP proof if there is one.
-func postFAPI(t *testing.T, endpoint string, form url.Values, proof string) (answer map[string]any) {
+// postForm gives the answer, whatever it is.
+func postForm(t *testing.T, endpoint string, form url.Values) (answer map[string]any) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if proof != "" {
-		request.Header.Set("DPoP", proof)
-	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.PostForm(endpoint, form)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@
 //
 // and prints {"serving": true}. It ends when its standard input does.
 
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 
@@ -64,7 +65,7 @@ function fapi(issuer, clients) {
       fapi: { enabled: true, profile: '2.0' },
       clientCredentials: { enabled: true },
       introspection: { enabled: true },
-      dPoP: { enabled: true },
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
       requestObjects: { enabled: true, requireSignedRequestObject: true },
     },
