@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/hsm"
 )
 
 // version is set by the linker.
@@ -28,6 +30,7 @@ func main() {
 const (
 	exitFailure = 1 // the command ran and the answer is no, or something broke
 	exitUsage   = 2 // the command line is wrong
+	exitPIN     = 3 // the token refused the PIN: trying again can lock it
 	exitRefused = 3 // explain: the daemon would refuse
 )
 
@@ -50,8 +53,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitRefused
 	}
 	fmt.Fprintf(stderr, "assertd: %v\n", err)
-	if errors.Is(err, errUsage) {
+	switch {
+	case errors.Is(err, errUsage):
 		return exitUsage
+	case errors.Is(err, hsm.ErrPINIncorrect), errors.Is(err, hsm.ErrPINLocked):
+		return exitPIN
 	}
 	return exitFailure
 }
@@ -76,10 +82,18 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// usage marks the errors of an argument check as errors of the command line.
+// usage marks the errors of an argument check, and of flags that are missing or
+// exclude each other, as errors of the command line.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
+		err := check(cmd, args)
+		if err == nil {
+			err = cmd.ValidateRequiredFlags()
+		}
+		if err == nil {
+			err = cmd.ValidateFlagGroups()
+		}
+		if err != nil {
 			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
 		}
 		return nil
