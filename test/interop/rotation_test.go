@@ -1,12 +1,14 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -155,7 +157,7 @@ func (d *daemon) rotate(t *testing.T, receivers []*receiver, first string) (seco
 	d.await(t, "first assertions", func() bool { // from here on each has a JWKS without the next version
 		return !slices.ContainsFunc(receivers, func(r *receiver) bool { return r.total() == 0 })
 	})
-	second = d.token.generate(t, newKey{Set: "payments", Type: hsm.P256})[0].Kid
+	second = d.generate(t, "payments")
 	d.reload(t, d.own) // it looks at the token at once, as it would within a minute
 	d.await(t, "publication of the next version", func() bool { return len(d.published(t)) == 2 })
 	published := time.Now()
@@ -173,6 +175,23 @@ func (d *daemon) rotate(t *testing.T, receivers []*receiver, first string) (seco
 	d.await(t, "end of the first version", func() bool { return slices.Equal(d.published(t), []string{second}) })
 	<-time.After(late)
 	return second
+}
+
+// generate makes the next version of a key set with the security team's tool.
+func (d *daemon) generate(t *testing.T, set string) (kid string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, binary(t, "assertd"), "key", "generate", set, "--config", d.config, "--json")
+	command.Env = environment()
+	var errs bytes.Buffer
+	command.Stderr = &errs
+	out, err := command.Output()
+	var made struct{ Kid string }
+	if err != nil || json.Unmarshal(out, &made) != nil || made.Kid == "" {
+		t.Fatalf("assertd key generate: %v: %s%s", err, out, errs.String())
+	}
+	return made.Kid
 }
 
 // published are the kids of the JWKS.
