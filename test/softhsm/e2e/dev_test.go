@@ -4,18 +4,27 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
 )
 
-// startDev runs `assertd dev` until the test ends and returns its directory and
-// a client of it.
-func startDev(t *testing.T) (dir string, c *client.Client) {
+// devDaemon is a running `assertd dev`.
+type devDaemon struct {
+	*client.Client
+	dir, socket, config string
+	process             *os.Process
+}
+
+// startDev runs `assertd dev` until the test ends.
+func startDev(t *testing.T) *devDaemon {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "dev")
+	dir := filepath.Join(t.TempDir(), "dev")
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -33,17 +42,70 @@ func startDev(t *testing.T) (dir string, c *client.Client) {
 			t.Logf("the daemon ended with %v and said:\n%s", err, text)
 		}
 	})
-	if c, err = client.New(filepath.Join(dir, "assertd.sock")); err != nil {
+	d := &devDaemon{dir: dir, socket: filepath.Join(dir, "assertd.sock"), config: filepath.Join(dir, "assertd.yaml"), process: daemon.Process}
+	if d.Client, err = client.New(d.socket); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
+	t.Cleanup(d.Close)
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		ready, err := c.Ready(t.Context())
+		ready, err := d.Ready(t.Context())
 		if err == nil && ready.Ready {
-			return dir, c
+			return d
 		}
 		if time.Now().After(end) {
 			t.Fatalf("not ready: %+v, %v", ready, err)
+		}
+	}
+}
+
+// run runs one of the built programs on this daemon and returns what it prints.
+func (d *devDaemon) run(t *testing.T, program string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), program, args...)
+	if !filepath.IsAbs(program) {
+		command.Path, command.Err = filepath.Join(binaries, program), nil
+	}
+	var out, complaint strings.Builder
+	command.Stdout, command.Stderr = &out, &complaint
+	command.Env = append(os.Environ(), "ASSERTD_SOCKET="+d.socket)
+	err = command.Run()
+	return out.String(), complaint.String(), err
+}
+
+// must is run for what has to succeed.
+func (d *devDaemon) must(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	stdout, stderr, err := d.run(t, program, args...)
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s%s", program, args, err, stdout, stderr)
+	}
+	return stdout
+}
+
+// reconfigure replaces text in the configuration, makes the first version of new
+// key sets, and waits until the daemon knows a grant.
+func (d *devDaemon) reconfigure(t *testing.T, old, text, grant string, keySets ...string) {
+	t.Helper()
+	config, err := os.ReadFile(d.config)
+	if err != nil || !strings.Contains(string(config), old) {
+		t.Fatalf("the configuration holds no %q: %v", old, err)
+	}
+	if err := os.WriteFile(d.config, []byte(strings.Replace(string(config), old, text, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range keySets {
+		d.must(t, "assertd", "key", "generate", set, "--config", d.config)
+	}
+	if err := d.process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		grants, err := d.Grants(t.Context())
+		if err == nil && slices.ContainsFunc(grants.Grants, func(g ipc.GrantInfo) bool { return g.Name == grant && g.Kid != "" }) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no grant %q came up: %+v, %v", grant, grants, err)
 		}
 	}
 }

@@ -13,9 +13,8 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"os/exec"
+	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,10 +32,10 @@ var rawKeys = []string{"dev-raw", "dev-rsa", "dev-ed25519"}
 // TestRemoteSigner takes the signer to everything that Go code does with keys,
 // with a real daemon and keys on a SoftHSM token.
 func TestRemoteSigner(t *testing.T) {
-	dir, c := startDev(t)
+	d := startDev(t)
 	for _, name := range rawKeys {
 		t.Run(name, func(t *testing.T) {
-			signer, err := c.Signer(t.Context(), name)
+			signer, err := d.Signer(t.Context(), name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +46,7 @@ func TestRemoteSigner(t *testing.T) {
 			}
 			t.Run("ssh", func(t *testing.T) { sshLogin(t, signer) })
 			t.Run("jose", func(t *testing.T) { joseSignature(t, signer) })
-			t.Run("assertctl sign", func(t *testing.T) { toolSignature(t, dir, name, signer) })
+			t.Run("assertctl sign", func(t *testing.T) { toolSignature(t, d, name, signer) })
 		})
 	}
 }
@@ -208,13 +207,12 @@ func joseSignature(t *testing.T, signer *client.Signer) {
 }
 
 // toolSignature verifies what the command-line tool signs.
-func toolSignature(t *testing.T, dir, name string, signer *client.Signer) {
-	command := exec.Command(filepath.Join(binaries, "assertctl"), "--socket", filepath.Join(dir, "assertd.sock"), "sign", "--key", name, "--format", "raw")
-	command.Stdin = strings.NewReader("message")
-	signature, err := command.Output()
-	if err != nil {
+func toolSignature(t *testing.T, d *devDaemon, name string, signer *client.Signer) {
+	file := filepath.Join(t.TempDir(), "message")
+	if err := os.WriteFile(file, []byte("message"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	signature := []byte(d.must(t, "assertctl", "sign", "--key", name, "--format", "raw", file))
 	certificate, err := x509.ParseCertificate(selfSigned(t, signer))
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +225,7 @@ func toolSignature(t *testing.T, dir, name string, signer *client.Signer) {
 // TestRawSigningIsFencedIn tries what must not be signed, past the checks of the
 // client.
 func TestRawSigningIsFencedIn(t *testing.T) {
-	_, c := startDev(t)
+	d := startDev(t)
 	digest := sha256.Sum256([]byte("{}"))
 	for _, row := range []struct {
 		name string
@@ -243,7 +241,7 @@ func TestRawSigningIsFencedIn(t *testing.T) {
 		{"a padding left open", ipc.SignRequest{Key: "dev-rsa", Hash: ipc.HashSHA256, Digest: digest[:]}, ipc.CodePaddingNotAllowed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if answer, err := c.Sign(t.Context(), row.req); !errors.Is(err, row.code) {
+			if answer, err := d.Sign(t.Context(), row.req); !errors.Is(err, row.code) {
 				t.Errorf("got %+v, %v, want %s", answer, err, string(row.code))
 			}
 		})
