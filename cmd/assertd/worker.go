@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,9 @@ func workerCommand() *cobra.Command {
 			if err := confineWorker(reach); err != nil {
 				return err
 			}
-			return worker.Serve(cmd.Context(), os.NewFile(worker.FD, "pool"))
+			// Not the command's context: SIGTERM and SIGINT end that, and both reach the
+			// whole group of processes, while the daemon still has answers to sign.
+			return worker.Serve(context.WithoutCancel(cmd.Context()), os.NewFile(worker.FD, "pool"))
 		},
 	}
 	cmd.Flags().StringArrayVar(&reach.Read, "read", nil, "a `path` that the worker may read; with none given here or in --write it is not confined")

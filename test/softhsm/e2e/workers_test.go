@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestWorkersOutliveSignals sends workers what a terminal and systemd send to a
+// whole group of processes. The daemon alone decides when they end, for it has
+// answers and a last checkpoint to sign on its way out.
+func TestWorkersOutliveSignals(t *testing.T) {
+	s := newSite(t)
+	process := s.serve()
+	l := s.newLoad(4)
+	var workers []int
+	eventually(t, "assertions by two workers", func() bool {
+		workers = children(t, process.Process.Pid)
+		return len(workers) == 2 && l.released.Load() > 100
+	})
+	for _, name := range []string{"TERM", "INT", "HUP"} {
+		signalAll(t, workers, signals[name])
+	}
+	before := l.released.Load()
+	eventually(t, "more assertions", func() bool { return l.released.Load() > before+100 })
+	if now := children(t, process.Process.Pid); !slices.Equal(now, workers) {
+		t.Errorf("workers %v became %v", workers, now)
+	}
+	signalAll(t, append(workers, process.Process.Pid), syscall.SIGTERM)
+	check(t, process.Wait())
+	l.end()
+	s.recorded(l.jtis)
+	if report := s.verify(); report.Unproven != 0 || report.Checkpoints == 0 || report.Unverified != 0 {
+		t.Errorf("the last checkpoint was not signed: %+v", report)
+	}
+}
+
+func signalAll(t *testing.T, pids []int, signal syscall.Signal) {
+	t.Helper()
+	for _, pid := range pids {
+		check(t, syscall.Kill(pid, signal))
+	}
+}
+
+// children lists the processes that a process has started, in order.
+func children(t *testing.T, pid int) (pids []int) {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	check(t, err)
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		check(t, err)
+		for _, field := range strings.Fields(string(text)) {
+			child, err := strconv.Atoi(field)
+			check(t, err)
+			pids = append(pids, child)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
