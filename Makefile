@@ -7,11 +7,13 @@ GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 
 # Debian packages: a C compiler because PKCS#11 modules are loaded through cgo.
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
-TEST_PACKAGES := $(DEMO_PACKAGES) systemd
-# Debian's Python modules go with Debian's own /usr/bin/python3. Node may come
-# from elsewhere, with an npm that Debian's can't be installed beside.
-INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto \
-	$(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
+# Node may come from elsewhere than Debian, with an npm that Debian's can't be
+# installed beside.
+NODE_PACKAGES = $(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
+# Python and Node for the examples.
+TEST_PACKAGES = $(DEMO_PACKAGES) systemd python3 $(NODE_PACKAGES)
+# Debian's Python modules go with Debian's own /usr/bin/python3.
+INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto $(NODE_PACKAGES)
 NODE_MODULES := test/interop/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help

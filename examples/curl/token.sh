@@ -1,0 +1,22 @@
+#!/bin/sh
+# Gets an access token with curl: an assertion from assertd, then the token request.
+#   ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token ./token.sh
+set -eu
+socket=${ASSERTD_SOCKET:-/run/assertd/assertd.sock}
+
+# The daemon knows who asks and what may be asked for: {} is a whole request where
+# one grant fits.
+answer=$(curl --silent --show-error --fail-with-body --unix-socket "$socket" \
+  --header 'Content-Type: application/json' --data '{}' http://assertd/v1/assertions) ||
+  { echo "$answer" >&2; exit 1; }
+assertion=$(echo "$answer" | sed -n 's/.*"assertion":"\([^"]*\)".*/\1/p')
+
+if [ -z "${TOKEN_URL:-}" ]; then
+  echo "got an assertion of ${#assertion} characters; set TOKEN_URL to trade it for a token"
+  exit
+fi
+
+# On standard input and not as an argument, which every user of the machine could read.
+curl --silent --show-error --fail-with-body "$TOKEN_URL" --data @- <<REQUEST
+grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=$assertion
+REQUEST

@@ -1,0 +1,102 @@
+// Command go-azidentity shows the callback by which Microsoft's libraries take
+// client assertions. They are no dependency of this module; with them it reads
+//
+//	getAssertion := c.AssertFunc(ipc.AssertionRequest{Grant: "entra"})
+//
+//	// azidentity
+//	credential, err := azidentity.NewClientAssertionCredential(tenantID, clientID, getAssertion, nil)
+//
+//	// MSAL
+//	credential := confidential.NewCredFromAssertionCallback(
+//		func(ctx context.Context, _ confidential.AssertionRequestOptions) (string, error) { return getAssertion(ctx) })
+//
+// with a grant of profile entra-certificate (the certificate is uploaded to the
+// application) or entra-federated (the application trusts your issuer's JWKS).
+//
+//	ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token go run ./examples/go-azidentity
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
+)
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	c, err := client.New(cmp.Or(os.Getenv("ASSERTD_SOCKET"), client.DefaultSocket))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	getAssertion := c.AssertFunc(ipc.AssertionRequest{})
+
+	endpoint := os.Getenv("TOKEN_URL")
+	if endpoint == "" {
+		assertion, err := getAssertion(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("got an assertion of %d characters; set TOKEN_URL to trade it for a token\n", len(assertion))
+		return nil
+	}
+	credential := newClientAssertionCredential(endpoint, "example-client", getAssertion)
+	// The library asks for an assertion whenever it needs a token, and each is a fresh one.
+	for range 2 {
+		kind, err := credential.getToken(ctx, "https://graph.microsoft.com/.default")
+		if err != nil {
+			return err
+		}
+		fmt.Printf("got a %s token\n", kind)
+	}
+	return nil
+}
+
+// clientAssertionCredential does what azidentity's credential of that name does.
+type clientAssertionCredential struct {
+	endpoint, clientID string
+	getAssertion       func(context.Context) (string, error)
+}
+
+func newClientAssertionCredential(endpoint, clientID string, getAssertion func(context.Context) (string, error)) *clientAssertionCredential {
+	return &clientAssertionCredential{endpoint, clientID, getAssertion}
+}
+
+func (c *clientAssertionCredential) getToken(ctx context.Context, scope string) (kind string, err error) {
+	assertion, err := c.getAssertion(ctx)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.PostForm(c.endpoint, url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {c.clientID}, "scope": {scope},
+		"client_assertion_type": {ipc.AssertionType}, "client_assertion": {assertion},
+	})
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	var answer struct {
+		TokenType string `json:"token_type"`
+		Error     string `json:"error"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return "", err
+	}
+	if answer.Error != "" {
+		return "", fmt.Errorf("the server says %s", answer.Error)
+	}
+	return answer.TokenType, nil
+}

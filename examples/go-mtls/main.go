@@ -1,0 +1,88 @@
+// Command go-mtls connects by mutual TLS with a client key that never leaves the
+// HSM: it makes the certificate request, has it signed, and shows the certificate
+// to a server. The authority and the server are stand-ins for yours.
+//
+//	ASSERTD_SOCKET=.assertd/assertd.sock go run ./examples/go-mtls [key set]
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/assertd/assertd/client"
+)
+
+func main() {
+	key := "dev-raw"
+	if len(os.Args) > 1 {
+		key = os.Args[1]
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := run(ctx, key); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, key string) error {
+	c, err := client.New(cmp.Or(os.Getenv("ASSERTD_SOCKET"), client.DefaultSocket))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	signer, err := c.Signer(ctx, key)
+	if err != nil {
+		return err
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: pkix.Name{CommonName: "payments"},
+	}, signer)
+	if err != nil {
+		return err
+	}
+	ca, err := newAuthority()
+	if err != nil {
+		return err
+	}
+	leaf, err := ca.sign(request)
+	if err != nil {
+		return err
+	}
+	server := ca.startServer()
+	defer server.Close()
+
+	// This is all that a program needs once it has its certificate.
+	connection := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		Certificates: []tls.Certificate{signer.CertificateWith(leaf)},
+		RootCAs:      server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
+	}}}
+	return get(ctx, connection, server.URL)
+}
+
+func get(ctx context.Context, connection *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := connection.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s", text)
+	return nil
+}
