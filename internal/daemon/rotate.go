@@ -152,9 +152,12 @@ func (r *rotation) turn(ctx context.Context) {
 	looking, cancel := context.WithTimeout(ctx, lookEvery)
 	err := r.look(looking)
 	cancel()
-	if err == nil {
+	switch {
+	case ctx.Err() != nil:
+		return // the daemon stops
+	case err == nil:
 		r.notice()
-	} else {
+	default:
 		r.logger.Debug("the tokens could not be looked at", "error", err)
 	}
 	for _, p := range r.plans() {

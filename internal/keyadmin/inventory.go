@@ -2,6 +2,7 @@ package keyadmin
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -51,7 +52,7 @@ type Key struct {
 type Inventory struct {
 	At    time.Time
 	Token hsm.TokenInfo
-	Keys  []Key // by key set and creation; those of no set at the end
+	Keys  []Key // by key set and creation; those of no set at the end, by label
 	Plans []Plan
 }
 
@@ -79,11 +80,14 @@ func (a *Admin) Inventory() (*Inventory, error) {
 	for _, set := range a.sets {
 		inv.add(set, pairs, found, owned)
 	}
+	var strays []Key
 	for i, pair := range pairs {
 		if !owned[i] {
-			inv.Keys = append(inv.Keys, stray(pair, found[i]))
+			strays = append(strays, stray(pair, found[i]))
 		}
 	}
+	slices.SortFunc(strays, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.Kid, b.Kid)) })
+	inv.Keys = append(inv.Keys, strays...)
 	inv.share()
 	return inv, nil
 }
