@@ -100,7 +100,7 @@ func (p *parts) Record(_ context.Context, r signer.Record) error {
 	return p.auditErr
 }
 
-func (p *parts) record(t *testing.T) signer.Record {
+func (p *parts) record(t testing.TB) signer.Record {
 	t.Helper()
 	if len(p.records) != 1 {
 		t.Fatalf("%d records, want 1", len(p.records))
@@ -132,7 +132,7 @@ var privateKeys = sync.OnceValue(func() map[string]crypto.Signer {
 
 // newSigner makes a signer over doubles: client "payments-api" for uid 1000 has
 // grant "bank" for assertions and grant "tls" for raw signatures.
-func newSigner(t *testing.T, alg string, change ...func(*signer.Options)) (*signer.Signer, *parts) {
+func newSigner(t testing.TB, alg string, change ...func(*signer.Options)) (*signer.Signer, *parts) {
 	t.Helper()
 	private := privateKeys()[alg]
 	kid, err := jwks.Thumbprint(private.Public())
@@ -155,12 +155,12 @@ func newSigner(t *testing.T, alg string, change ...func(*signer.Options)) (*sign
 	return s, p
 }
 
-func testPolicy(t *testing.T) *policy.Policy { return policyOn(t, "payments") }
+func testPolicy(t testing.TB) *policy.Policy { return policyOn(t, "payments") }
 
 // otherSet is the same policy with another key set.
-func otherSet(t *testing.T) *policy.Policy { return policyOn(t, "other") }
+func otherSet(t testing.TB) *policy.Policy { return policyOn(t, "other") }
 
-func policyOn(t *testing.T, set string) *policy.Policy {
+func policyOn(t testing.TB, set string) *policy.Policy {
 	t.Helper()
 	uid := uint32(1000)
 	p, err := policy.New([]policy.Client{{

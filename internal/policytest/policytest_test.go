@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +173,25 @@ func TestEveryReasonCanBeExpected(t *testing.T) {
 	} {
 		if _, err := load(t, "config: assertd.yaml\ncases:\n  - name: it\n"+payments+"    expect: {refuse: "+string(reason)+"}\n"); err != nil {
 			t.Errorf("%s: %v", reason, err)
+		}
+	}
+}
+
+// TestGuideNamesEveryMember keeps docs/policy.md complete.
+func TestGuideNamesEveryMember(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(guide), "| member |")
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[caller](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expect](), reflect.TypeFor[allow](),
+	} {
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(table, name) {
+				t.Errorf("%s of %s is not in the guide", name, typ.Name())
+			}
 		}
 	}
 }
