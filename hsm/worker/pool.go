@@ -194,39 +194,69 @@ func (p *Pool) Changed() <-chan struct{} { return p.changed }
 // (hsm.ErrPINIncorrect, hsm.ErrModule, hsm.ErrTokenNotFound, ErrStart, …), and when ctx ends. Whatever it returns, Run goes on trying, except
 // where a PIN was refused.
 func (p *Pool) WaitReady(ctx context.Context) error {
+	return p.wait(ctx, "the first worker", p.anyReady)
+}
+
+// WaitAll returns nil once every token has been read, so that Inventory lacks none. It fails once the first start on each of those that have not
+// been read has failed, with what each said, and when ctx ends. Tokens that hang hold it up for as long as a start may take.
+func (p *Pool) WaitAll(ctx context.Context) error {
+	return p.wait(ctx, "every token", p.allKnown)
+}
+
+// wait asks at each change until the answer is yes or an error.
+func (p *Pool) wait(ctx context.Context, what string, answer func() (bool, error)) error {
 	for {
-		ready, err, notice := p.readiness()
-		if ready || err != nil {
+		p.mu.Lock()
+		yes, err := answer()
+		if p.stopped {
+			yes, err = false, ErrStopped
+		}
+		notice := p.notice
+		p.mu.Unlock()
+		if yes || err != nil {
 			return err
 		}
 		select {
 		case <-notice:
 		case <-ctx.Done():
-			return fmt.Errorf("hsm/worker: wait for the first worker: %w", context.Cause(ctx))
+			return fmt.Errorf("hsm/worker: wait for %s: %w", what, context.Cause(ctx))
 		}
 	}
 }
 
-func (p *Pool) readiness() (ready bool, err error, notice <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return false, ErrStopped, nil
-	}
+// anyReady is called with the pool locked.
+func (p *Pool) anyReady() (bool, error) {
 	var failed []error
 	for _, t := range p.tokens {
 		if len(t.ready) > 0 {
-			return true, nil, nil
+			return true, nil
 		}
 		if t.failures > 0 {
-			failed = append(failed, fmt.Errorf("token %q: %w", t.config.Name, t.lastErr))
+			failed = append(failed, t.failure())
 		}
 	}
 	if len(failed) == len(p.tokens) {
-		return false, errors.Join(failed...), nil
+		return false, errors.Join(failed...)
 	}
-	return false, nil, p.notice
+	return false, nil
 }
+
+// allKnown is called with the pool locked.
+func (p *Pool) allKnown() (bool, error) {
+	var failed []error
+	for _, t := range p.tokens {
+		switch {
+		case t.known:
+		case t.failures == 0:
+			return false, nil
+		default:
+			failed = append(failed, t.failure())
+		}
+	}
+	return len(failed) == 0, errors.Join(failed...)
+}
+
+func (t *token) failure() error { return fmt.Errorf("token %q: %w", t.config.Name, t.lastErr) }
 
 // Reset lets the pool try a token again after its PIN was refused, or at once where it waits for its next attempt: something about the token
 // has changed. The PIN source may be another than before.

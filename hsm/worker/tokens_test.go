@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -89,5 +90,32 @@ func TestKeysOfOneTokenAreNotAskedOfAnother(t *testing.T) {
 	}
 	if n := len(p.Inventory()); n != 2 || p.count(worker.EventExit) != 0 {
 		t.Errorf("%d keys, %d workers ended", n, p.count(worker.EventExit))
+	}
+}
+
+// Who wants to see all keys waits for the slow token, and hears of one that can't be read.
+func TestWaitAll(t *testing.T) {
+	soft, m := softhsm.New(t), faulty.Build(t)
+	other := soft.Add("other")
+	prepare(t, soft, hsm.P256)
+	prepare(t, other, hsm.P384)
+	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: 500 * time.Millisecond})
+	p := run(t, config(tokenConfig(other), faultyConfig(soft, m)))
+	if err := p.WaitAll(within(t, 30*time.Second)); err != nil || len(p.Inventory()) != 2 {
+		t.Errorf("%d keys, %v", len(p.Inventory()), err)
+	}
+	p.stop()
+	if err := p.WaitAll(t.Context()); !errors.Is(err, worker.ErrStopped) {
+		t.Errorf("a pool that has stopped: %v", err)
+	}
+
+	wrong := tokenConfig(soft)
+	wrong.PIN.File = writeFile(t, "pin", "wrong")
+	p = run(t, config(tokenConfig(other), wrong))
+	if err := p.WaitReady(within(t, 30*time.Second)); err != nil {
+		t.Error(err)
+	}
+	if err := p.WaitAll(within(t, 30*time.Second)); !errors.Is(err, hsm.ErrPINIncorrect) {
+		t.Errorf("a token that can't be read: %v", err)
 	}
 }
