@@ -238,13 +238,25 @@ func (d *Daemon) start(ctx context.Context, failed <-chan error) error {
 	if err := d.pool.WaitReady(ctx); err != nil {
 		return firstCause(ctx, err)
 	}
-	if err := d.refresh(); err != nil {
-		return err
+	err := d.prove(ctx)
+	if errors.Is(err, signer.ErrNoKey) {
+		absent := d.pool.WaitAll(ctx) // the key may be on a token that is slower
+		if err = d.prove(ctx); err != nil {
+			err = errors.Join(err, absent)
+		}
 	}
-	if err := d.ready.check(ctx); err != nil {
+	if err != nil {
 		return firstCause(ctx, err)
 	}
 	return nil
+}
+
+// prove makes a signature with the keys that are known by now.
+func (d *Daemon) prove(ctx context.Context) error {
+	if err := d.refresh(); err != nil {
+		return err
+	}
+	return d.ready.check(ctx)
 }
 
 // firstCause prefers the failure that cancelled a wait to the cancelled wait.

@@ -22,9 +22,9 @@ type Inspection struct {
 	checkpoint string // the key set that signs the audit log's checkpoints
 }
 
-// Inspect opens the tokens of the configuration, hands what is on them to look,
-// and closes them again. It returns an error where the configuration or a token
-// can't be used at all; what is wrong with single keys is in the Inspection.
+// Inspect opens the tokens of the configuration, hands what is on all of them to
+// look, and closes them again. It returns an error where the configuration or a
+// token can't be used at all; what is wrong with single keys is in the Inspection.
 func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *Inspection) error) error {
 	parts, err := newDecisions(o.Config)
 	if err != nil {
@@ -43,7 +43,7 @@ func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *I
 	ended := make(chan error, 1)
 	go func() { ended <- pool.Run(ctx) }()
 	defer func() { stop(); <-ended }()
-	if err := pool.WaitReady(ctx); err != nil {
+	if err := pool.WaitAll(ctx); err != nil {
 		return err
 	}
 	i := &Inspection{pool: pool, checkpoint: o.Config.Audit.CheckpointKey}

@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/test/softhsm"
+	"github.com/assertd/assertd/test/softhsm/faulty"
+)
+
+// twoTokens is a daemon's options for a token that is empty and one that has the
+// only key and goes through the faulty module. Nothing runs.
+func twoTokens(t *testing.T) (Options, *faulty.Module) {
+	t.Helper()
+	dir, far, m := publicDir(t), softhsm.New(t), faulty.Build(t)
+	near := far.Add("near")
+	makeKey(t, far, "one")
+	remote := fmt.Sprintf("{name: far, module: %s, label: %s, pin: {file: %s}, environment: {SOFTHSM2_CONF: %s", m.Path(), far.Label, far.PINFile(), far.ConfFile)
+	for name, value := range m.Environment() {
+		remote += ", " + name + ": " + value
+	}
+	text := strings.ReplaceAll(fmt.Sprintf(`
+hsm:
+  module: %s
+  workers: 1
+  tokens:
+    - {name: near, label: %s, pin: {file: %s}, environment: {SOFTHSM2_CONF: %s}}
+    - %s}}
+keys: {one: {alg: ES256, use: assertion}}
+audit: {file: DIR/audit.jsonl}
+budgets: {file: DIR/budgets.json}
+%s`, near.Module, near.Label, near.PINFile(), near.ConfFile, remote, grantOf("one", "")), "DIR", dir)
+	path := filepath.Join(dir, "assertd.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{Config: c, Logger: &journal{}, Version: "test", WorkerCommand: []string{"/proc/self/exe", "hsm-worker"}, Now: time.Now}, m
+}
+
+func makeKey(t *testing.T, k *softhsm.Token, set string) {
+	t.Helper()
+	pin := hsm.NewPIN([]byte(k.PIN))
+	token, err := hsm.Open(hsm.Config{Module: k.Module, Label: k.Label}, pin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer token.Close()
+	if _, err := token.Generate(hsm.Spec{Label: jwks.Label(set, time.Now()), Type: hsm.P256}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startAndStop runs a daemon until it serves, or says why it doesn't.
+func startAndStop(t *testing.T, o Options) error {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	served := false
+	o.Ready = func() { served = true; stop() }
+	d, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = d.Run(ctx); err == nil && !served {
+		err = errors.New("it never served")
+	}
+	return err
+}
+
+// A key that is not on the token that answers first is no reason to give up, nor
+// to tell people to make another.
+func TestStartWaitsForTheTokenThatHasTheKey(t *testing.T) {
+	o, m := twoTokens(t)
+	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: time.Second})
+	if err := startAndStop(t, o); err != nil {
+		t.Error(err)
+	}
+	if err := Inspect(t.Context(), o, func(_ context.Context, i *Inspection) error { return i.Missing() }); err != nil {
+		t.Errorf("inspected: %v", err)
+	}
+}
+
+func TestStartSaysWhyTheKeysTokenIsAway(t *testing.T) {
+	o, _ := twoTokens(t)
+	if err := os.WriteFile(o.Config.HSM.All()[1].PIN.File, []byte("not-the-pin"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := startAndStop(t, o); !errors.Is(err, hsm.ErrPINIncorrect) {
+		t.Errorf("the daemon: %v", err)
+	}
+	err := Inspect(t.Context(), o, func(context.Context, *Inspection) error { return nil })
+	if !errors.Is(err, hsm.ErrPINIncorrect) {
+		t.Errorf("inspected: %v", err)
+	}
+}
