@@ -98,10 +98,7 @@ func (f *explainFlags) print(answer dryrun.Answer, out io.Writer) error {
 	if f.asJSON {
 		return printJSON(out, explanationOf(answer))
 	}
-	fmt.Fprintf(out, "caller: %s\n%s", describeCaller(f.caller.User, answer.Explanation.Caller), answer.Explanation.Text())
-	if policyAllows := answer.Explanation.Refusal == nil; policyAllows && answer.Refusal != nil {
-		fmt.Fprintf(out, "refused by the profile: %s\n  %s\n", answer.Refusal.Code, answer.Refusal.Detail)
-	}
+	fmt.Fprintf(out, "caller: %s\n%s", describeCaller(f.caller.User, answer.Caller), answer.Text())
 	if answer.Refusal != nil {
 		return nil
 	}

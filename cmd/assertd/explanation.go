@@ -60,16 +60,16 @@ type grantCheckView struct {
 func explanationOf(a dryrun.Answer) explanation {
 	e := explanation{
 		Allowed: a.Refusal == nil, Header: a.Assertion.Header, Claims: a.Assertion.Claims,
-		Request: checkViews(a.Explanation.Form), Clients: []clientView{},
+		Request: checkViews(a.Form), Clients: []clientView{},
 	}
-	for _, c := range a.Explanation.Clients {
+	for _, c := range a.Clients {
 		e.Clients = append(e.Clients, viewOfClient(c))
 	}
 	if a.Refusal != nil {
 		e.Refusal = &refusalView{Code: string(a.Refusal.Code), Detail: a.Refusal.Detail}
 		return e
 	}
-	g := a.Explanation.Grant
+	g := a.Grant
 	e.Grant = &grantView{
 		Client: g.Client(), Name: g.Name(), Key: g.Key(), Profile: g.Profile(),
 		Audience: g.Audience(), LifetimeSeconds: int64(g.Lifetime() / time.Second),

@@ -55,20 +55,18 @@ func New(name string, data []byte) (*Desk, error) {
 
 // Answer is what the daemon would say to a request for an assertion.
 type Answer struct {
-	Explanation policy.Explanation
-	Refusal     *policy.Refusal // by policy or profile; nil where the request is allowed
-	Assertion   Assertion       // empty where it is refused
+	policy.Explanation           // its Refusal is the profile's where policy has none
+	Assertion          Assertion // empty where the request is refused
 }
 
 // Ask answers a request for an assertion. An error means that the daemon could
 // not answer either.
 func (d *Desk) Ask(caller policy.Caller, req policy.Request) (Answer, error) {
-	e := d.policy.Explain(caller, req)
-	a := Answer{Explanation: e, Refusal: e.Refusal}
+	a := Answer{Explanation: d.policy.Explain(caller, req)}
 	if a.Refusal != nil {
 		return a, nil
 	}
-	assertion, err := d.assertion(e.Grant)
+	assertion, err := d.assertion(a.Grant)
 	if a.Refusal = refusalOf(err); a.Refusal != nil {
 		return a, nil
 	}

@@ -70,7 +70,7 @@ func refusal(r *policy.Refusal) outcome {
 }
 
 func assertionFacts(answer dryrun.Answer) []fact {
-	g, claims := answer.Explanation.Grant, answer.Assertion.Claims
+	g, claims := answer.Grant, answer.Assertion.Claims
 	facts := []fact{
 		{"client", g.Client()}, {"grant", g.Name()}, {"key", g.Key()}, {"profile", g.Profile()},
 		{"issuer", text(claims["iss"])}, {"subject", text(claims["sub"])}, {"audience", g.Audience()},
