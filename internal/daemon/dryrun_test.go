@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/signer/policy"
+)
+
+// TestDryRunIsTrue: what explain shows beforehand is what the daemon signs.
+func TestDryRunIsTrue(t *testing.T) {
+	r := serveDaemon(t, grantOf("one", ", lifetime: {default: 30s, max: 60s}, claims: {allow: {scope: [read]}, set: {n: 1, o: {a: [x]}}}"))
+	desk, err := dryrun.Open(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller, err := desk.Caller(dryrun.Caller{User: strconv.Itoa(os.Getuid()), Listener: filepath.Join(r.dir, "shared.sock")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := desk.Ask(caller, policy.Request{Claims: map[string]any{"scope": "read"}})
+	if err != nil || answer.Refusal != nil {
+		t.Fatal(err, answer.Refusal)
+	}
+	signed := r.assert(`{"claims":{"scope":"read"}}`).claims(t)
+	if len(signed) != len(answer.Assertion.Claims) {
+		t.Errorf("signed %v, announced %v", signed, answer.Assertion.Claims)
+	}
+	for name, announced := range answer.Assertion.Claims {
+		if text, ok := announced.(string); ok && strings.HasPrefix(text, "<") {
+			if signed[name] == nil {
+				t.Errorf("%s was announced and is not there", name)
+			}
+			continue
+		}
+		if got, want := string(rawValue(signed[name])), string(rawValue(announced)); got != want {
+			t.Errorf("%s is %s, announced %s", name, got, want)
+		}
+	}
+	if life := signed["exp"].(float64) - signed["iat"].(float64); answer.Assertion.Claims["exp"] != "<now + 30s>" || life != 30 {
+		t.Errorf("announced %v, signed for %v s", answer.Assertion.Claims["exp"], life)
+	}
+}
