@@ -63,6 +63,16 @@ lint: ## static analysis
 	go vet ./...
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 
+.PHONY: dist
+dist: ## Debian package and tarballs into dist/, the same bytes for the same sources
+	@test/install.sh gcc libc6-dev binutils
+	@deploy/packaging/build.sh "$(VERSION)" dist
+
+.PHONY: dist-test
+dist-test: ## build the packages twice, install, boot and remove them in a fresh Debian (as root)
+	@test/install.sh gcc libc6-dev binutils debootstrap systemd-container
+	@deploy/packaging/test.sh "$(VERSION)"
+
 .PHONY: clean
 clean: ## remove what the targets above made
 	rm -rf bin dist .demo

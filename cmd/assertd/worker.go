@@ -22,12 +22,14 @@ func workerCommand() *cobra.Command {
 		Hidden: true,
 		Args:   usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := confineWorker(reach); err != nil {
-				return err
-			}
 			// Not the command's context: SIGTERM and SIGINT end that, and both reach the
 			// whole group of processes, while the daemon still has answers to sign.
-			return worker.Serve(context.WithoutCancel(cmd.Context()), os.NewFile(worker.FD, "pool"))
+			ctx, fail := context.WithCancelCause(context.WithoutCancel(cmd.Context()))
+			defer fail(nil)
+			if err := confineWorker(reach); err != nil {
+				fail(err) // Serve tells the pool, which nothing else here reaches
+			}
+			return worker.Serve(ctx, os.NewFile(worker.FD, "pool"))
 		},
 	}
 	cmd.Flags().StringArrayVar(&reach.Read, "read", nil, "a `path` that the worker may read; with none given here or in --write it is not confined")

@@ -29,7 +29,13 @@ func DropCapabilities() error {
 		return nil
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData // ambient capabilities go with the permitted ones
+	var held, none [2]unix.CapUserData // ambient capabilities go with the permitted ones
+	if err := unix.Capget(&header, &held[0]); err != nil {
+		return fmt.Errorf("sandbox: look at the capabilities: %w", err)
+	}
+	if held == none {
+		return nil // under systemd's filter this call is all that is allowed then
+	}
 	_, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none[0])), 0)
 	if errno != 0 {
 		return fmt.Errorf("sandbox: drop capabilities: %w", errno)

@@ -1,0 +1,83 @@
+#!/bin/sh
+# What `make dist-test` runs, as root: builds the packages twice and compares them
+# byte by byte, installs the Debian package in a fresh Debian, boots that with
+# systemd, and has the real unit serve, reload, restart, fail and go.
+#   deploy/packaging/test.sh VERSION
+set -eu
+version=$1
+cd "$(dirname "$0")/../.."
+source=$PWD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+
+inside() { systemd-nspawn -q --register=no --keep-unit --pipe -D "$root" "$@"; }
+say() { printf '\n== %s\n' "$*"; }
+
+say "the same bytes from another directory, with nothing cached"
+deploy/packaging/build.sh "$version" "$work/here" >/dev/null
+mkdir "$work/elsewhere"
+git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C "$work/elsewhere"
+GOCACHE=$work/cache "$work/elsewhere/deploy/packaging/build.sh" "$version" "$work/there" >/dev/null
+diff "$work/here/SHA256SUMS" "$work/there/SHA256SUMS"
+cat "$work/here/SHA256SUMS"
+rm -rf "$work/cache" "$work/elsewhere"
+
+say "a fresh Debian"
+root=$work/root
+debootstrap --variant=minbase --include=systemd,softhsm2,curl bookworm "$root" "$mirror" >"$work/log" 2>&1 ||
+	{ tail -n 20 "$work/log" >&2; exit 1; }
+
+say "install"
+cp "$work"/here/assertd_*.deb "$root/root/assertd.deb"
+inside dpkg -i /root/assertd.deb
+inside sh -euc '
+	assertd version
+	assertctl --version >/dev/null
+	id assertd
+	getent group assertd-callers
+	test "$(stat -c "%a %U %G" /etc/assertd)" = "750 root assertd"
+	test -s /usr/share/man/man1/assertd-serve.1.gz
+	test -s /usr/share/man/man5/assertd.yaml.5.gz
+	bash -n /usr/share/bash-completion/completions/assertd
+	ldd /usr/bin/assertd | grep -q libc.so.6
+'
+
+say "boot it, and serve under systemd"
+cp deploy/packaging/booted.sh "$root/root/booted.sh"
+cat >"$root/etc/systemd/system/test.service" <<'E2'
+[Unit]
+After=multi-user.target
+[Service]
+Type=oneshot
+StandardOutput=append:/root/booted.log
+StandardError=append:/root/booted.log
+ExecStart=/bin/sh -c '/root/booted.sh; systemctl exit $$?'
+[Install]
+WantedBy=default.target
+E2
+inside systemctl enable -q test.service
+inside systemctl mask -q systemd-networkd-wait-online.service
+# nspawn's own filter of Debian 12 does not know Landlock, and this machine may have no
+# systemd that a container could be registered with.
+timeout 300 systemd-nspawn -q --register=no --keep-unit --private-network \
+	--system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' -D "$root" --boot >"$work/console" 2>&1 && code=0 || code=$?
+cat "$root/root/booted.log"
+if [ "$code" -ne 0 ]; then
+	tail -n 30 "$work/console" >&2
+	exit 1
+fi
+
+say "remove"
+inside dpkg --remove assertd
+test ! -e "$root/usr/bin/assertd"
+test ! -e "$root/lib/systemd/system/assertd.service"
+test -e "$root/etc/assertd/assertd.yaml" # a removed package keeps its configuration
+inside dpkg --purge assertd
+test ! -e "$root/etc/assertd"
+test -s "$root/var/log/assertd/audit.jsonl" # evidence stays
+left=$(cd "$root" && find usr lib/systemd etc -name '*assertd*' ! -path '*/group*' | head)
+[ -z "$left" ] || { echo "left behind: $left" >&2; exit 1; }
+say "the packages are good"
