@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,12 +55,28 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 	if err != nil {
 		return fmt.Errorf("%w; or give --pin-file or --pin-prompt", err)
 	}
-	token, err := hsm.Open(place.hsm, pin)
+	token, err := open(ctx, place.hsm, pin)
 	pin.Zero()
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(keyadmin.New(token, sets, now)), token.Close())
+}
+
+// open opens the token, and tries once more where SoftHSM may have been read
+// while another process, such as a daemon that starts, was writing. No PIN
+// was refused then.
+func open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
+	token, err := hsm.Open(settings, pin)
+	if !errors.Is(err, hsm.ErrTokenNotFound) && !errors.Is(err, hsm.ErrPINNotInitialized) {
+		return token, err
+	}
+	select {
+	case <-time.After(300 * time.Millisecond):
+		return hsm.Open(settings, pin)
+	case <-ctx.Done():
+		return nil, err
+	}
 }
 
 // place is a token and how to get at it.
