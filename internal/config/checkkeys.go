@@ -10,9 +10,15 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// receiverMargin is what a new version must be published for beyond max_age: a
-// receiver may have fetched the JWKS the moment before (design: rotation).
-const receiverMargin = time.Minute
+const (
+	// shortestCache is how long receivers keep a JWKS whatever its max-age says.
+	// npm's oidc-provider, for one, refuses an unknown kid for a minute.
+	shortestCache = time.Minute
+	// receiverMargin is what a new version must be published for beyond that: a
+	// receiver may have fetched the JWKS the moment before, and the daemon itself
+	// sees a new key only at its next look at the token.
+	receiverMargin = time.Minute
+)
 
 var thumbprint = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
@@ -94,8 +100,8 @@ func (c *checker) rotation(path string, k KeySet) {
 	if r.Every != 0 && !r.PublishBefore.Manual && before >= r.Every {
 		c.fault(path+".publish_before", "publish_before (%s) must be shorter than every (%s), or the next version would have to exist before the present one signs", before, r.Every)
 	}
-	if least := c.JWKS.MaxAge.Std() + receiverMargin; k.Use == UseAssertion && !r.PublishBefore.Manual && before.Std() < least {
-		c.fault(path+".publish_before", "publish_before (%s) must be at least %s, jwks.max_age and a minute: until then receivers may hold a JWKS without the new key and refuse its assertions", before, Duration(least))
+	if least := max(c.JWKS.MaxAge.Std(), shortestCache) + receiverMargin; k.Use == UseAssertion && !r.PublishBefore.Manual && before.Std() < least {
+		c.fault(path+".publish_before", "publish_before (%s) must be at least %s, which is jwks.max_age (counted as a minute where it is less) and a minute: until then receivers may hold a JWKS without the new key and refuse its assertions", before, Duration(least))
 	}
 	if r.Auto && k.Use == UseRaw {
 		c.fault(path+".auto", "auto is for use: assertion; a raw key is bound to a certificate or registration that the daemon can't renew, so make its versions by hand")

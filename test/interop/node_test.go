@@ -39,7 +39,7 @@ func startNode(t *testing.T) *nodeServers {
 		t.Fatal("node/node_modules is not there; run: make test, or npm ci in test/interop/node")
 	}
 	s := &nodeServers{stderr: new(journal)}
-	command := exec.Command("node", "node/serve.mjs")
+	command := exec.Command("node/node_modules/.bin/node", "node/serve.mjs") // newer than many a system's own
 	command.Env, command.Stderr = append(os.Environ(), "NODE_ENV=test"), s.stderr
 	var err error
 	if s.stdin, err = command.StdinPipe(); err != nil {

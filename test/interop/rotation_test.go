@@ -23,7 +23,7 @@ const (
 	// The shortest publish_before that a configuration may have beside a max_age
 	// of a second: the minute is for receivers like oidc-provider, which keep a
 	// JWKS for one whatever its max-age says.
-	publishBefore = 61 * time.Second
+	publishBefore = 2 * time.Minute
 	assertionLife = 5 * time.Second
 	// late is how old an assertion is when a slow caller presents it.
 	late = 3 * time.Second
