@@ -60,7 +60,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	root.PersistentFlags().StringVarP(&a.socket, "socket", "s", defaultSocket(), "the daemon's socket, or set ASSERTD_SOCKET: `path`")
-	root.AddCommand(a.assertCommand(), a.tokenCommand(), a.keepCommand(), a.execCredentialCommand(), a.signCommand(), a.registerCommand(),
+	root.AddCommand(a.assertCommand(), a.tokenCommand(), a.callCommand(), a.keepCommand(), a.execCredentialCommand(), a.signCommand(), a.registerCommand(),
 		a.grantsCommand(), a.jwksCommand(), a.verifyCommand(), a.benchCommand(),
 		statusCommand(), topCommand(), reloadCommand(), drainCommand())
 	return root

@@ -61,13 +61,20 @@ func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
 	complete(cmd, "dpop", a.completion(grantNames(ipc.UseAssertion)))
 }
 
-func (a *app) token(cmd *cobra.Command, request *requestFlags, flags *tokenFlags) (client.Token, error) {
-	var err error
-	if flags.Assertion, err = request.request(cmd); err != nil {
-		return client.Token{}, err
+// read completes the request from the command line.
+func (f *tokenFlags) read(cmd *cobra.Command, request *requestFlags) (err error) {
+	if f.Assertion, err = request.request(cmd); err != nil {
+		return err
 	}
-	if flags.Parameters, err = parameters(flags.parameters); err != nil {
-		return client.Token{}, usageError(cmd, err)
+	if f.Parameters, err = parameters(f.parameters); err != nil {
+		return usageError(cmd, err)
+	}
+	return nil
+}
+
+func (a *app) token(cmd *cobra.Command, request *requestFlags, flags *tokenFlags) (client.Token, error) {
+	if err := flags.read(cmd, request); err != nil {
+		return client.Token{}, err
 	}
 	c, err := a.client()
 	if err != nil {

@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -37,6 +40,7 @@ func startAuthServer(t *testing.T, d *devDaemon) *authServer {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", as.token)
 	mux.HandleFunc("POST /register", as.register)
+	mux.HandleFunc("/api", as.api)
 	as.Server = httptest.NewServer(mux)
 	t.Cleanup(as.Close)
 	as.trust(d)
@@ -75,7 +79,7 @@ func (as *authServer) token(w http.ResponseWriter, r *http.Request) {
 	kind := "Bearer"
 	if proof := r.Header.Get("DPoP"); proof != "" {
 		kind = "DPoP"
-		if nonce, err := as.checkProof(proof, r); err != nil {
+		if nonce, err := as.checkProof(proof, r, ""); err != nil {
 			fail(w, "invalid_dpop_proof", err)
 			return
 		} else if nonce != "n1" {
@@ -125,7 +129,7 @@ func (as *authServer) checkAssertion(compact string) error {
 
 // checkProof verifies a DPoP proof by the key in its header (RFC 9449 section 4.3)
 // and returns its nonce.
-func (as *authServer) checkProof(compact string, r *http.Request) (string, error) {
+func (as *authServer) checkProof(compact string, r *http.Request, ath string) (string, error) {
 	token, err := jwt.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return "", err
@@ -139,15 +143,36 @@ func (as *authServer) checkProof(compact string, r *http.Request) (string, error
 		HTU   string `json:"htu"`
 		JTI   string `json:"jti"`
 		Nonce string `json:"nonce"`
+		ATH   string `json:"ath"`
 	}
 	if err := token.Claims(header.JSONWebKey.Key, &claims); err != nil {
 		return "", err
 	}
-	if claims.HTM != r.Method || claims.HTU != as.URL+r.URL.Path || as.seen[claims.JTI] {
-		return "", fmt.Errorf("htm %q, htu %q, jti %q do not fit", claims.HTM, claims.HTU, claims.JTI)
+	if claims.HTM != r.Method || claims.HTU != as.URL+r.URL.Path || claims.ATH != ath || as.seen[claims.JTI] {
+		return "", fmt.Errorf("htm %q, htu %q, ath %q, jti %q do not fit", claims.HTM, claims.HTU, claims.ATH, claims.JTI)
 	}
 	as.seen[claims.JTI] = true
 	return claims.Nonce, nil
+}
+
+// api wants the token bound to a key, with a nonce of its own (RFC 9449 section 9).
+func (as *authServer) api(w http.ResponseWriter, r *http.Request) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	digest := sha256.Sum256([]byte("granted"))
+	nonce, err := as.checkProof(r.Header.Get("DPoP"), r, base64.RawURLEncoding.EncodeToString(digest[:]))
+	switch {
+	case err != nil || r.Header.Get("Authorization") != "DPoP granted":
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintln(w, err)
+	case nonce != "n2":
+		w.Header().Set("DPoP-Nonce", "n2")
+		w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	default:
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s %v\n", r.Method, body, err)
+	}
 }
 
 // register is RFC 7591, for who has an initial access token.

@@ -16,7 +16,7 @@ const families = `
       - {name: aws, key: dev, profile: aws-web-identity, issuer: "https://id.example", subject: api, audiences: [sts.amazonaws.com]}
       - {name: own, key: dev, profile: custom, issuer: me, subject: me, audiences: [you]}
       - {name: bearer, key: dev, profile: spiffe-jwt-svid, issuer: "https://id.example", subject: "spiffe://example.org/api", audiences: [ledger]}
-      - {name: proof, key: dpop, profile: dpop, claims: {allow: {htm: [POST, GET], htu: ["%[1]s/token"], nonce: any, ath: any}}}
+      - {name: proof, key: dpop, profile: dpop, claims: {allow: {htm: [POST, GET], htu: ["%[1]s/token", "%[1]s/api"], nonce: any, ath: any}}}
 `
 
 // TestTokenOfEveryFamily has assertctl send each kind of assertion to a server
@@ -60,6 +60,19 @@ func TestTokenOfEveryFamily(t *testing.T) {
 	t.Run("dpop", func(t *testing.T) {
 		if answer := token(t, "--grant", "example", "--url", as.URL+"/token", "--dpop", "proof"); answer["token_type"] != "DPoP" {
 			t.Errorf("got %v", answer)
+		}
+	})
+	t.Run("call by dpop", func(t *testing.T) {
+		body := filepath.Join(t.TempDir(), "body")
+		if err := os.WriteFile(body, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		call := []string{"call", "--grant", "example", "--url", as.URL + "/token", "--dpop", "proof", as.URL + "/api?page=1"}
+		if got := d.must(t, "assertctl", append(call, "--method", "POST", "--body", body)...); got != "POST {} <nil>\n" {
+			t.Errorf("got %q", got)
+		}
+		if got := d.must(t, "assertctl", call...); got != "GET  <nil>\n" {
+			t.Errorf("got %q", got)
 		}
 	})
 	for grant, says := range map[string]string{"proof": "DPoP proof", "own": "as its receiver says", "bearer": "leave the URL out"} {

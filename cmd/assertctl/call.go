@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// callFlags describe one request to an API.
+type callFlags struct {
+	method, body, contentType string
+}
+
+func (a *app) callCommand() *cobra.Command {
+	var flags tokenFlags
+	var call callFlags
+	cmd := &cobra.Command{
+		Use:   "call URL",
+		Short: "call an API with a token that is got by an assertion",
+		Long: "Gets an access token as the command token does, sends one request to an API with it, and prints the answer.\n" +
+			"With --dpop the token is bound to a key and the request carries a proof. Redirects are not followed.",
+		Example: "  assertctl call --grant github https://api.github.com/app\n" +
+			"  assertctl call --url https://as.example/token --dpop my-dpop-grant https://api.example/accounts",
+		Args: usage(cobra.ExactArgs(1)),
+	}
+	request := a.requestFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := flags.read(cmd, request); err != nil {
+			return err
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		tokens, err := c.TokenSource(flags.TokenRequest)
+		if err != nil {
+			return err
+		}
+		target, err := url.Parse(args[0])
+		if err != nil {
+			return usageError(cmd, err)
+		}
+		transport, err := tokens.Transport(target.Scheme+"://"+target.Host, nil)
+		if err != nil {
+			return usageError(cmd, err)
+		}
+		return call.send(cmd, transport, target.String())
+	}
+	flags.register(a, cmd)
+	cmd.Flags().StringVarP(&call.method, "method", "X", http.MethodGet, "the `method`")
+	cmd.Flags().StringVar(&call.body, "body", "", "send this `file`")
+	cmd.Flags().StringVar(&call.contentType, "content-type", "application/json", "the `type` of --body")
+	return cmd
+}
+
+func (f callFlags) send(cmd *cobra.Command, transport http.RoundTripper, target string) error {
+	request, closing, err := f.request(cmd, target)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(cmd.OutOrStdout(), response.Body); err != nil {
+		return err
+	}
+	if response.StatusCode >= 300 {
+		return fmt.Errorf("the API answered HTTP %s", response.Status)
+	}
+	return nil
+}
+
+func (f callFlags) request(cmd *cobra.Command, target string) (*http.Request, func(), error) {
+	if f.body == "" {
+		request, err := http.NewRequestWithContext(cmd.Context(), f.method, target, nil)
+		return request, func() {}, err
+	}
+	file, err := os.Open(f.body)
+	if err != nil {
+		return nil, nil, usageError(cmd, err)
+	}
+	closing := func() { file.Close() }
+	request, err := http.NewRequestWithContext(cmd.Context(), f.method, target, file)
+	if err != nil {
+		return nil, closing, err
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		request.ContentLength = info.Size()
+	}
+	request.Header.Set("Content-Type", f.contentType)
+	// Read again from the file where a nonce asks for a second attempt.
+	request.GetBody = func() (io.ReadCloser, error) { return os.Open(f.body) }
+	return request, closing, nil
+}
