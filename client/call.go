@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,7 +42,7 @@ func (c *Client) again(err error) (time.Duration, bool) {
 	var problem *ipc.Problem
 	switch {
 	case errors.As(err, &problem):
-		wait := problem.RetryAfter()
+		wait := cmp.Or(problem.RetryAfter(), restart)
 		return wait, problem.Status == http.StatusServiceUnavailable && wait <= c.retry
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, fs.ErrNotExist):

@@ -254,6 +254,10 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			answer(w, map[string]string{"error": "invalid_scope", "error_description": "no such scope"})
 		}, "HTTP 400 Bad Request: invalid_scope: no such scope"},
+		{"an OAuth error for the terminal", func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			answer(w, map[string]string{"error": "x\x1b[2J", "error_description": strings.Repeat("a", 10_000)})
+		}, "x?[2J: " + strings.Repeat("a", 500)},
 		{"another JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "RFC 6749"},
 		{"no token", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, map[string]int{"expires_in": 1}) }, "no access_token"},
 		{"a clock ahead", func(_ int, w http.ResponseWriter, r *http.Request) {

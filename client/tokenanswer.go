@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // maxTokenAnswer bounds what is read of a token endpoint's answer, in bytes.
@@ -151,7 +152,22 @@ func oauthError(text []byte) (code, description string) {
 	if err := json.Unmarshal(text, &answer); err != nil || answer.Error == "" {
 		return "", "the answer holds no OAuth error"
 	}
-	return answer.Error, answer.Description
+	return printable(answer.Error), printable(answer.Description)
+}
+
+// maxWords is how much of a server's text goes into an error, in bytes.
+const maxWords = 500
+
+// printable keeps what a server says from speaking to the terminal that shows it.
+// RFC 6749 section 5.2 allows less.
+func printable(text string) string {
+	text = text[:min(len(text), maxWords)]
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // skewOf compares clocks by the Date header (RFC 9110 section 6.6.1), which has

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -51,7 +52,7 @@ func sendOf(assertion ipc.AssertionResponse) string {
 func (req TokenRequest) form(assertion ipc.AssertionResponse) (url.Values, error) {
 	form, ok := tokenForms[sendOf(assertion)]
 	if !ok {
-		return nil, fmt.Errorf("the assertion of grant %q goes into no token request: %s", assertion.Grant, orElse(unsendable[assertion.Send], "ask for it alone and send it as its receiver says"))
+		return nil, fmt.Errorf("the assertion of grant %q goes into no token request: %s", assertion.Grant, cmp.Or(unsendable[assertion.Send], "ask for it alone and send it as its receiver says"))
 	}
 	if req.URL == "" {
 		return nil, fmt.Errorf("the assertion of grant %q goes to a token endpoint: name its URL", assertion.Grant)
@@ -97,13 +98,6 @@ func (req TokenRequest) merge(fixed, initial map[string]string) (url.Values, err
 
 // ownParameters have a field of TokenRequest.
 var ownParameters = []string{"scope", "client_id", "resource"}
-
-func orElse(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
-}
 
 // check finds what no assertion is needed to know.
 func (req TokenRequest) check() error {

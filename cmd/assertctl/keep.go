@@ -32,23 +32,9 @@ func (a *app) keepCommand() *cobra.Command {
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		req, err := request.request(cmd)
+		keeper, err := a.keeper(cmd, request, flags)
 		if err != nil {
 			return err
-		}
-		c, err := a.client()
-		if err != nil {
-			return err
-		}
-		keeper, err := c.Keeper(client.KeeperOptions{
-			Request: req, File: flags.file,
-			Renewed: flags.renewed(cmd.ErrOrStderr(), notifier(os.Getenv("NOTIFY_SOCKET"))),
-			Failed: func(err error, next time.Duration) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "assertctl: %v; trying again in %s\n", err, next)
-			},
-		})
-		if err != nil {
-			return usageError(cmd, err)
 		}
 		if flags.once {
 			_, _, err := keeper.Once(cmd.Context())
@@ -63,6 +49,28 @@ func (a *app) keepCommand() *cobra.Command {
 		panic(err) // the flag is defined above
 	}
 	return cmd
+}
+
+func (a *app) keeper(cmd *cobra.Command, request *requestFlags, flags keepFlags) (*client.Keeper, error) {
+	req, err := request.request(cmd)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	keeper, err := c.Keeper(client.KeeperOptions{
+		Request: req, File: flags.file,
+		Renewed: flags.renewed(cmd.ErrOrStderr(), notifier(os.Getenv("NOTIFY_SOCKET"))),
+		Failed: func(err error, next time.Duration) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "assertctl: %v; trying again in %s\n", err, next)
+		},
+	})
+	if err != nil {
+		return nil, usageError(cmd, err)
+	}
+	return keeper, nil
 }
 
 // renewed runs the user's command after a renewal, and tells systemd.
