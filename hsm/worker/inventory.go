@@ -11,6 +11,9 @@ import (
 	"github.com/assertd/assertd/hsm"
 )
 
+// maxKeys is how many private keys a token may hold.
+const maxKeys = 50_000
+
 // KeyInfo is a key pair as the token that holds it described it.
 type KeyInfo struct {
 	Ref          KeyRef           // zero where the public half couldn't be read
@@ -74,24 +77,36 @@ func encodeInventory(keys []wireKey) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hsm/worker: encode the inventory: %w", err)
 	}
-	if len(payload) > maxFrame-idSize {
-		return nil, fmt.Errorf("hsm/worker: %d keys make an inventory of %d bytes, %d is the limit: remove old keys from the token", len(keys), len(payload), maxFrame-idSize)
+	if len(keys) > maxKeys || len(payload) > maxFrame-idSize {
+		return nil, fmt.Errorf("hsm/worker: %d keys make an inventory of %d bytes; %d keys and %d bytes are the limits: remove old keys from the token",
+			len(keys), len(payload), maxKeys, maxFrame-idSize)
 	}
 	return payload, nil
 }
 
+// decodeInventory takes one key after the other: sixteen megabytes hold five million empty ones, which must not become gigabytes of descriptions.
 func decodeInventory(payload []byte, token string) ([]KeyInfo, error) {
-	var wire []wireKey
-	if err := json.Unmarshal(payload, &wire); err != nil {
-		return nil, protocolError("the inventory: %v", err)
+	list := json.NewDecoder(bytes.NewReader(payload))
+	if open, err := list.Token(); err != nil || open != json.Delim('[') {
+		return nil, protocolError("the inventory is no list")
 	}
-	keys := make([]KeyInfo, 0, len(wire))
-	for _, w := range wire {
+	keys := []KeyInfo{}
+	for list.More() {
+		if len(keys) == maxKeys {
+			return nil, protocolError("the inventory has more than %d keys", maxKeys)
+		}
+		var w wireKey
+		if err := list.Decode(&w); err != nil {
+			return nil, protocolError("the inventory: %v", err)
+		}
 		k, err := w.info(token)
 		if err != nil {
 			return nil, err
 		}
 		keys = append(keys, k)
+	}
+	if _, err := list.Token(); err != nil {
+		return nil, protocolError("the inventory: %v", err)
 	}
 	return keys, nil
 }
