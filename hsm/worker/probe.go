@@ -39,8 +39,9 @@ func probeRequest(k KeyInfo) (signRequest, crypto.SignerOpts, error) {
 }
 
 // prove has a worker that is starting make one signature and checks it. A key that this token can't sign with is no fault of the worker: the
-// next is tried. No key at all is nothing to prove.
-func (w *worker) prove(keys []KeyInfo) error {
+// next is tried. No key at all is nothing to prove. A signature may take as long as those for callers may: a module that hangs in it is found out
+// soon, and its token is tried anew, rather than when the time for the whole start is over.
+func (w *worker) prove(ctx context.Context, keys []KeyInfo, limit time.Duration) error {
 	var failed error
 	id := uint32(0)
 	for _, k := range keys {
@@ -48,6 +49,10 @@ func (w *worker) prove(keys []KeyInfo) error {
 			continue
 		}
 		id--
+		_ = w.process.conn.SetDeadline(time.Now().Add(limit))
+		if ctx.Err() != nil { // the deadline that the end of ctx set may be the one just replaced
+			return context.Cause(ctx)
+		}
 		err := w.proveKey(k, id)
 		if err == nil || hsm.IsFatal(err) || errors.Is(err, ErrDied) || errors.Is(err, ErrStart) || errors.Is(err, errFrame) {
 			return err

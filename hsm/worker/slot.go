@@ -134,7 +134,7 @@ func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := w.greet(payload, p)
+	keys, err := w.greet(ctx, payload, p)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (e *endError) Error() string { return e.cause.Error() + ": " + e.how }
 func (e *endError) Unwrap() error { return e.cause }
 
 // greet takes a new worker through its first frames: settings, inventory, and a signature that is verified.
-func (w *worker) greet(settings []byte, p *Pool) ([]KeyInfo, error) {
+func (w *worker) greet(ctx context.Context, settings []byte, p *Pool) ([]KeyInfo, error) {
 	f, err := w.exchange(raw{kindHello, settings}, 0)
 	if err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func (w *worker) greet(settings []byte, p *Pool) ([]KeyInfo, error) {
 	if err != nil || p.cfg.Probe == 0 {
 		return keys, err
 	}
-	return keys, w.prove(keys)
+	return keys, w.prove(ctx, keys, min(p.cfg.Timeout, p.cfg.StartTimeout))
 }
 
 // pause is how long to wait before the attempt after n failures: doubled each time, up to the longest, and between a half and the whole of

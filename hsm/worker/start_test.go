@@ -137,3 +137,29 @@ func TestTornReadAtStartIsTriedAgain(t *testing.T) {
 		t.Errorf("%d starts failed", n)
 	}
 }
+
+// A module that hangs in the signature that a new worker proves itself with has as long as for any other, not as long as for the whole start.
+func TestHangInTheFirstSignature(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	prepare(t, token, hsm.P256)
+	c := config(faultyConfig(token, m))
+	c.Workers, c.Probe, c.Timeout = 1, time.Minute, 500*time.Millisecond
+	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Hang, Limit: 2})
+	p := run(t, c)
+	if err := p.WaitReady(within(t, worker.DefaultStartTimeout/2)); !errors.Is(err, worker.ErrStart) {
+		t.Errorf("got %v; want %v", err, worker.ErrStart)
+	}
+	eventually(t, worker.DefaultStartTimeout/2, "the worker is ready", func() bool { return ready(p, token.Label) == 1 })
+	if n := m.Fired(t, "C_Sign"); n != 2 {
+		t.Errorf("it hung %d times", n)
+	}
+
+	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Hang})
+	c.Timeout = time.Minute
+	p = run(t, c)
+	eventually(t, 10*time.Second, "a worker hangs", func() bool { return m.Fired(t, "C_Sign") > 0 })
+	began := time.Now()
+	if p.stop(); time.Since(began) > 10*time.Second {
+		t.Errorf("the pool took %v to end", time.Since(began))
+	}
+}

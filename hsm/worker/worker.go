@@ -79,12 +79,12 @@ func (w *worker) exchange(m message, id uint32) (frame, error) {
 // startError says in words what a connection that failed means for a worker that is starting.
 func startError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w: the module hangs or the token is far away; see hsm.module, or raise the start timeout", ErrStart)
+		return fmt.Errorf("%w: the module hangs or the token is far away; see whether the HSM answers its own tools", ErrStart)
 	}
 	if errors.Is(err, errFrame) {
 		return err
 	}
-	return fmt.Errorf("%w before it was ready", ErrDied)
+	return fmt.Errorf("%w before it was ready; most likely the module crashed it, as some do that can't open their files: see hsm.environment and sandbox", ErrDied)
 }
 
 // read takes the worker's replies until the connection ends, and says why it did.
