@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -32,15 +33,17 @@ func (b backend) Sign(ctx context.Context, key signer.Key, digest []byte, opts c
 }
 
 // pairs lists what the workers found on the tokens, each pair once however
-// many tokens hold it.
+// many tokens hold it. What is wrong with one copy is wrong with the pair: a key
+// that can leave any of the tokens can leave.
 func pairs(inventory []worker.KeyInfo) []keyring.Pair {
-	seen := make(map[worker.KeyRef]bool)
+	places := make(map[worker.KeyRef]int)
 	var all []keyring.Pair
 	for _, info := range inventory {
-		if seen[info.Ref] && info.Public != nil {
+		if place, known := places[info.Ref]; known && info.Public != nil {
+			all[place].Problem = cmp.Or(all[place].Problem, info.Problem)
 			continue
 		}
-		seen[info.Ref] = true
+		places[info.Ref] = len(all)
 		all = append(all, keyring.Pair{
 			Label: info.Label, ID: info.ID, Ref: info.Ref, Public: info.Public,
 			Certificates: certificates(info.Certificates), Problem: info.Problem,
