@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -245,5 +248,49 @@ func TestRawSigningIsFencedIn(t *testing.T) {
 				t.Errorf("got %+v, %v, want %s", answer, err, string(row.code))
 			}
 		})
+	}
+}
+
+// TestRawSigningIsLimitedAndRecorded holds raw signatures to rates of their own
+// and to the audit log.
+func TestRawSigningIsLimitedAndRecorded(t *testing.T) {
+	d := startDev(t)
+	d.reconfigure(t, "{name: raw, key: dev-raw}", "{name: seldom, key: dev-raw, rate: [{limit: 2, per: 1h}]}", "seldom")
+	digest := sha256.Sum256([]byte("{}"))
+	req := ipc.SignRequest{Key: "dev-raw", Hash: ipc.HashSHA256, Digest: digest[:]}
+	for range 2 {
+		if _, err := d.Sign(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Sign(t.Context(), req); !errors.Is(err, ipc.CodeRateLimited) {
+		t.Errorf("the third of two: %v", err)
+	}
+	if _, err := d.Sign(t.Context(), ipc.SignRequest{Key: "dev", Hash: ipc.HashSHA256, Digest: digest[:]}); !errors.Is(err, ipc.CodeKeyNotAllowed) {
+		t.Errorf("with a key set for assertions: %v", err)
+	}
+	if _, err := d.Assert(t.Context(), ipc.AssertionRequest{}); err != nil {
+		t.Errorf("assertions pay for raw signatures: %v", err)
+	}
+	log, err := os.ReadFile(filepath.Join(d.dir, "audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outcomes []string
+	for line := range strings.Lines(string(log)) {
+		var record struct{ Kind, Key, Hash, Digest, Outcome, Code string }
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Fatal(err)
+		}
+		if record.Kind == "raw" {
+			outcomes = append(outcomes, record.Outcome+" "+record.Code)
+			if record.Key == "" || record.Hash != ipc.HashSHA256 || record.Digest != fmt.Sprintf("%x", digest) {
+				t.Errorf("the record does not say what was to be signed: %s", line)
+			}
+		}
+	}
+	want := []string{"allowed ", "allowed ", "refused rate-limited", "refused key-not-allowed"}
+	if !slices.Equal(outcomes, want) {
+		t.Errorf("recorded %q, want %q", outcomes, want)
 	}
 }
