@@ -99,7 +99,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
 	matched, err := s.admit(c, r)
 	var a answer
+	traced := func(int, Code) {}
 	if err == nil {
+		r, traced = s.trace(matched, id, r)
 		a, err = s.call(matched, id, c, r)
 	}
 	if err != nil {
@@ -109,6 +111,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.close = true
 	}
 	a.write(w, id)
+	traced(a.status, a.code)
 	took := s.opts.Now().Sub(start)
 	listener := ""
 	if c != nil {
@@ -116,6 +119,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.opts.Observe(Observation{matched.path, listener, a.status, a.code, took})
 	s.opts.Logger.Debug("request", "request_id", id, "method", r.Method, "route", matched.path, "status", a.status, "code", string(a.code), "took", took)
+}
+
+// trace begins the trace of a request, where there are traces.
+func (s *Server) trace(matched route, id string, r *http.Request) (*http.Request, func(int, Code)) {
+	if s.opts.Trace == nil {
+		return r, func(int, Code) {}
+	}
+	ctx, traced := s.opts.Trace(r.Context(), matched.path, id, r.Header.Get("Traceparent"))
+	return r.WithContext(ctx), traced
 }
 
 // admit finds the route of a request that may be worked on.

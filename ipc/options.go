@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
 	"time"
@@ -16,6 +17,9 @@ type Options struct {
 	Wants func() Attributes
 	// Observe, if set, is told about each request once its answer is written.
 	Observe func(Observation)
+	// Trace, if set, begins the trace of a request, under the traceparent header
+	// that the caller sent, and returns what ends it. The service gets the context.
+	Trace func(ctx context.Context, route, requestID, traceparent string) (context.Context, func(status int, code Code))
 
 	MaxConnections int           // open at once, over all listeners; default 1,024
 	MaxHeaderBytes int           // default 8 KiB; net/http allows 4 KiB on top

@@ -37,6 +37,7 @@ func (s *Signer) Assert(ctx context.Context, caller policy.Caller, req policy.Re
 // assert does all but the record, and notes in rec what is known so far.
 func (s *Signer) assert(ctx context.Context, caller policy.Caller, req policy.Request, rec *Record) (Assertion, error) {
 	t, err := s.admit(caller, req, rec)
+	rec.Decided = s.now()
 	if err != nil {
 		return Assertion{}, err
 	}

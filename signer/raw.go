@@ -46,6 +46,7 @@ func (s *Signer) Sign(ctx context.Context, caller policy.Caller, req RawRequest)
 
 func (s *Signer) signRaw(ctx context.Context, caller policy.Caller, req RawRequest, rec *Record) (RawSignature, error) {
 	t, err := s.admitRaw(caller, req, rec)
+	rec.Decided = s.now()
 	if err != nil {
 		return RawSignature{}, err
 	}

@@ -21,6 +21,7 @@ const (
 // marks them loggable.
 type Record struct {
 	Time     time.Time
+	Decided  time.Time // when policy and limits had decided; what is left is to sign
 	Kind     string
 	Caller   policy.Caller
 	Client   string

@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/keyring":    {"signer", "jwks", "internal/config"},
 	"internal/metrics":    {},
 	"internal/policytest": {"internal/config", "internal/dryrun", "signer/policy"},
+	"internal/tracing":    {},
 	"internal/ratelimit":  {},
 	"internal/sandbox":    {"internal/config"},
 	"internal/sdnotify":   {},

@@ -36,6 +36,7 @@ type Config struct {
 	JWKS     JWKS              `json:"jwks,omitzero" doc:"How the public keys are published."`
 	Audit    Audit             `json:"audit,omitzero" doc:"The tamper-evident record of every decision."`
 	Metrics  Metrics           `json:"metrics,omitzero" doc:"Prometheus metrics."`
+	Tracing  Tracing           `json:"tracing,omitzero" doc:"OpenTelemetry traces of requests. Without it there are none."`
 	Operator Operator          `json:"operator,omitzero" doc:"The socket for the people who run the daemon."`
 	Budgets  Budgets           `json:"budgets,omitzero" doc:"Where spent rate budgets are kept over a restart."`
 	Log      Log               `json:"log,omitzero" doc:"The daemon's own log, on standard error."`

@@ -27,14 +27,15 @@ var nameExpression = regexp.MustCompile(namePattern)
 
 func formats() map[string]format {
 	return map[string]format{
-		"name":    {check: checkName, pattern: namePattern},
-		"path":    {check: checkPath, pattern: `^/`},
-		"hex":     {check: checkHex, pattern: `^([0-9a-fA-F]{2})+$`},
-		"sha256":  {check: checkSHA256, pattern: `^[0-9a-f]{64}$`},
-		"address": {check: checkAddress, pattern: `:[0-9]+$`},
-		"issuer":  {check: checkIssuer, pattern: `^https://`},
-		"profile": {check: checkProfile},
-		"moment":  {check: checkMoment, pattern: momentPattern},
+		"name":      {check: checkName, pattern: namePattern},
+		"path":      {check: checkPath, pattern: `^/`},
+		"hex":       {check: checkHex, pattern: `^([0-9a-fA-F]{2})+$`},
+		"sha256":    {check: checkSHA256, pattern: `^[0-9a-f]{64}$`},
+		"address":   {check: checkAddress, pattern: `:[0-9]+$`},
+		"collector": {check: checkCollector, pattern: `^https?://`},
+		"issuer":    {check: checkIssuer, pattern: `^https://`},
+		"profile":   {check: checkProfile},
+		"moment":    {check: checkMoment, pattern: momentPattern},
 	}
 }
 
@@ -91,6 +92,19 @@ var momentExpression = regexp.MustCompile(momentPattern)
 func checkMoment(s string) error {
 	if _, err := time.Parse(time.RFC3339, s); err != nil || !momentExpression.MatchString(s) {
 		return errors.New("is not a moment; write it in UTC to the second, as 2026-01-31T12:00:00Z")
+	}
+	return nil
+}
+
+func checkCollector(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path == "" {
+		return errors.New("is not the URL of a collector; write one such as http://127.0.0.1:4318/v1/traces")
+	}
+	ip := net.ParseIP(u.Hostname())
+	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
+		return errors.New("sends the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")
 	}
 	return nil
 }

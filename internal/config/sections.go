@@ -56,6 +56,12 @@ type Metrics struct {
 	Listen string `json:"listen,omitzero" format:"address" doc:"Address and port of /metrics. Without it metrics are on the operator's socket alone."`
 }
 
+// Tracing says where OpenTelemetry traces go.
+type Tracing struct {
+	Endpoint    string `json:"endpoint,omitzero" format:"collector" doc:"URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces. Without it nothing is traced."`
+	SampleEvery int    `json:"sample_every" default:"1" min:"1" max:"1000000" doc:"Traces one of so many requests. A request with a traceparent header goes by what that says."`
+}
+
 // Operator is the socket for status, reload and drain.
 type Operator struct {
 	Socket string `json:"socket,omitzero" format:"path" doc:"Absolute path of the operator's socket, mode 0600. Without it there is none."`

@@ -20,6 +20,7 @@ import (
 	"github.com/assertd/assertd/internal/keyring"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 )
@@ -63,6 +64,7 @@ type Daemon struct {
 	reloaded chan struct{} // told after each reload
 	registry *prometheus.Registry
 	metrics  *metrics.Metrics
+	tracer   *tracing.Tracer            // nil where nothing is traced
 	server   atomic.Pointer[ipc.Server] // nil before callers are served
 	started  time.Time
 	stop     context.CancelFunc // ends Run in good order
@@ -83,7 +85,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, decisions: parts, ring: &ringHolder{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{Success: o.Now()})
-	if err := d.newMetrics(); err != nil {
+	if err := errors.Join(d.newMetrics(), d.newTracer()); err != nil {
 		return nil, err
 	}
 	if err := d.newPool(); err != nil {
@@ -117,9 +119,10 @@ func (d *Daemon) newPool() (err error) {
 }
 
 func (d *Daemon) newSigner() error {
+	hsm, recorder := d.traceSigner(backend{d.pool, d.observeSignature}, d.recorder())
 	s, err := signer.New(signer.Options{
-		Policy: d.decisions.policy, Keys: d.ring, HSM: backend{d.pool, d.observeSignature}, Limiter: limits{d.limiter},
-		Recorder: d.recorder(), Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
+		Policy: d.decisions.policy, Keys: d.ring, HSM: hsm, Limiter: limits{d.limiter},
+		Recorder: recorder, Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
 	})
 	d.signer = s
 	d.ready = &readiness{probe: d.probe, audit: d.auditState, stale: func() bool { return d.LastReload().Err != nil }}
@@ -173,6 +176,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	failed := make(chan error, 16) // more than there are parts, so that none waits
 	watchers := d.background(ctx, failed)
 	defer watchers.end()
+	watchers.run(d.runTracer)
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {
 		return err
 	}

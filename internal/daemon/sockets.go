@@ -56,6 +56,7 @@ func (d *Daemon) serverOptions() ipc.Options {
 
 		MaxConnections: limits.Connections,
 		Observe:        d.observeRequest,
+		Trace:          d.traceRequests(),
 		HeaderTimeout:  limits.HeaderTimeout.Std(),
 		IdleTimeout:    limits.IdleTimeout.Std(),
 		DrainTimeout:   limits.DrainTimeout.Std(),
@@ -77,6 +78,7 @@ func restartOnly(was, is *config.Config) error {
 		{"audit", !same(was.Audit, is.Audit)},
 		{"jwks", !same(was.JWKS, is.JWKS)},
 		{"metrics", !same(was.Metrics, is.Metrics)},
+		{"tracing", !same(was.Tracing, is.Tracing)},
 		{"operator", !same(was.Operator, is.Operator)},
 		{"budgets", !same(was.Budgets, is.Budgets)},
 		{"log", !same(was.Log, is.Log)},
