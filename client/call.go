@@ -88,12 +88,7 @@ func once[T any](ctx context.Context, c *Client, method, path string, body any) 
 
 // exchange sends a request and reads the answer, whatever its status.
 func (c *Client) exchange(request *http.Request) (*http.Response, []byte, error) {
-	response, err := c.http.Do(request)
-	if err != nil {
-		return nil, nil, c.unavailable(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	response, text, err := c.socket.exchange(request)
 	if err != nil {
 		return nil, nil, c.unavailable(err)
 	}
@@ -113,8 +108,5 @@ func newRequest(ctx context.Context, method, path string, body any) (*http.Reque
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	// Not sent, but net/http may then replace a connection that the daemon closed
-	// while it was idle: to ask again costs no more than a place in a budget.
-	request.Header["Idempotency-Key"] = []string{}
 	return request, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -14,45 +13,24 @@ import (
 // DefaultSocket is where the daemon's packages put its socket.
 const DefaultSocket = "/run/assertd/assertd.sock"
 
-// maxIdle is how many connections wait for their next request. The daemon closes
-// those that wait too long.
-const maxIdle = 64
-
 // Client is a connection pool to one daemon. It is safe for concurrent use;
 // make one and keep it.
 type Client struct {
-	socket string
-	http   *http.Client
+	socket *socket
 	retry  time.Duration // the longest wait before the one second attempt
 	now    func() time.Time
 }
 
 // New makes a client of the daemon at a socket. It does not connect yet.
-func New(socket string) (*Client, error) {
-	if socket == "" || socket[0] == '@' {
-		return nil, fmt.Errorf("socket %q: want the path of assertd's socket, such as %s", socket, DefaultSocket)
+func New(socketPath string) (*Client, error) {
+	if socketPath == "" || socketPath[0] == '@' {
+		return nil, fmt.Errorf("socket %q: want the path of assertd's socket, such as %s", socketPath, DefaultSocket)
 	}
-	dialer := &net.Dialer{}
-	return &Client{
-		socket: socket,
-		retry:  2 * time.Second,
-		now:    time.Now,
-		http: &http.Client{
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-					return dialer.DialContext(ctx, "unix", socket)
-				},
-				MaxIdleConnsPerHost: maxIdle,
-				IdleConnTimeout:     time.Minute,
-				DisableCompression:  true,
-			},
-		},
-	}, nil
+	return &Client{socket: &socket{path: socketPath}, retry: 2 * time.Second, now: time.Now}, nil
 }
 
 // Close closes idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.socket.closeIdle() }
 
 // Assert asks for one signed assertion. It works until it expires for whoever
 // holds it: send it to its receiver, once, and neither keep nor log it.

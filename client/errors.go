@@ -36,7 +36,7 @@ func (c *Client) unavailable(err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		advice = "; nobody listens there: start the daemon, and check that this is its socket"
 	}
-	return fmt.Errorf("%w at %s: %w%s", ErrUnavailable, c.socket, err, advice)
+	return fmt.Errorf("%w at %s: %w%s", ErrUnavailable, c.socket.path, err, advice)
 }
 
 // problemOf reads a problem document (RFC 9457).
@@ -53,7 +53,7 @@ func (c *Client) problemOf(response *http.Response, text []byte) error {
 // foreign describes an answer of something that is not assertd.
 func (c *Client) foreign(response *http.Response) error {
 	return fmt.Errorf("%w: %s answered HTTP %s with %s; is this another program's socket?",
-		ErrNotAssertd, c.socket, response.Status, contentKind(response))
+		ErrNotAssertd, c.socket.path, response.Status, contentKind(response))
 }
 
 // contentKind is the media type of an answer, for people.

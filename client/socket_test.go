@@ -1,0 +1,109 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// A daemon that was restarted has closed what was idle. The next request finds out, and goes over a new connection at
+// once.
+func TestReplacesAConnectionThatWasClosedWhileIdle(t *testing.T) {
+	handler := func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }
+	s := &stub{socket: t.TempDir() + "/s"}
+	first := s.listen(t, handler)
+	c := s.dial(t)
+	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.listen(t, handler)
+	began := time.Now()
+	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{Audience: "https://as.example"}); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took >= restart {
+		t.Errorf("it took %v: the pause is for a daemon that is away", took)
+	}
+}
+
+// Only a connection that had carried something before is replaced without a word.
+func TestDoesNotRepeatOnANewConnection(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
+	request, err := newRequest(t.Context(), http.MethodPost, "/v1/assertions", struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.dial(t).exchange(request); !errors.Is(err, ErrUnavailable) || s.calls.Load() != 1 {
+		t.Errorf("after %d calls: %v", s.calls.Load(), err)
+	}
+}
+
+func TestAContextEndsTheWaitForAnAnswer(t *testing.T) {
+	waiting := make(chan struct{}, 2)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Content-Type") == "" { // the keys
+			answer(w, struct{}{})
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush() // the rest never comes
+		waiting <- struct{}{}
+		<-r.Context().Done()
+	})
+	c := s.dial(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("no longer wanted")
+	go func() { <-waiting; cancel(reason) }()
+	if _, err := c.Assert(ctx, ipc.AssertionRequest{}); !errors.Is(err, reason) {
+		t.Errorf("got %v", err)
+	}
+	if len(c.socket.idle) != 0 {
+		t.Error("the connection was kept")
+	}
+	if _, err := c.JWKS(t.Context()); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// A daemon refuses what is too long before it has read it all.
+func TestReadsTheRefusalOfARequestThatIsNotReadWhole(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		refuse(w, ipc.NewProblem(ipc.CodeRequestTooLarge, "a body may have 65536 bytes"))
+	})
+	c := s.dial(t)
+	_, err := c.Assert(t.Context(), ipc.AssertionRequest{Audience: strings.Repeat("a", 60<<10)})
+	if !errors.Is(err, ipc.CodeRequestTooLarge) || len(c.socket.idle) != 0 {
+		t.Errorf("got %v, and %d connections were kept", err, len(c.socket.idle))
+	}
+}
+
+func TestKeepsNoConnectionPastItsTime(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, struct{}{}) })
+	c := s.dial(t)
+	old, err := c.socket.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.since = time.Now().Add(-2 * idleLimit)
+	fresh, err := c.socket.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.socket.idle = []*connection{old}
+	c.socket.put(fresh, &http.Response{}, nil)
+	if len(c.socket.idle) != 1 || c.socket.idle[0] != fresh {
+		t.Errorf("%d connections wait", len(c.socket.idle))
+	}
+	if _, err := old.Write([]byte("x")); err == nil {
+		t.Error("the old one is open")
+	}
+}
