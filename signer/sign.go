@@ -3,6 +3,7 @@ package signer
 import (
 	"context"
 	"crypto"
+	"encoding/base64"
 	"fmt"
 
 	"github.com/go-jose/go-jose/v4"
@@ -15,6 +16,9 @@ type joseKey struct {
 	ctx    context.Context // of the one request that this signer is made for
 	signer *Signer
 	key    Key
+	// compact is what it has signed, with the signature: the JWS, for which
+	// go-jose would encode the header once more.
+	compact string
 }
 
 var _ jose.OpaqueSigner = (*joseKey)(nil)
@@ -42,7 +46,11 @@ func (k *joseKey) SignPayload(payload []byte, alg jose.SignatureAlgorithm) ([]by
 	if err != nil {
 		return nil, err
 	}
-	return a.jose(signature)
+	if signature, err = a.jose(signature); err != nil {
+		return nil, err
+	}
+	k.compact = string(payload) + "." + base64.RawURLEncoding.EncodeToString(signature)
+	return signature, nil
 }
 
 // compact signs claims under a header and gives the JWS in compact form
@@ -56,18 +64,15 @@ func (s *Signer) compact(ctx context.Context, key Key, header map[string]any, cl
 		}
 		options.WithHeader(jose.HeaderKey(name), value)
 	}
-	joseSigner, err := jose.NewSigner(jose.SigningKey{
-		Algorithm: jose.SignatureAlgorithm(key.Alg),
-		Key:       &joseKey{ctx: ctx, signer: s, key: key},
-	}, options)
+	pinned := &joseKey{ctx: ctx, signer: s, key: key}
+	joseSigner, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Alg), Key: pinned}, options)
 	if err != nil {
 		return "", fmt.Errorf("signer: %w", err)
 	}
-	jws, err := joseSigner.Sign(claims)
-	if err != nil {
+	if _, err := joseSigner.Sign(claims); err != nil {
 		return "", err
 	}
-	return jws.CompactSerialize()
+	return pinned.compact, nil
 }
 
 // sign has the HSM sign a digest and, as configured, verifies the signature
