@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/ipc"
@@ -42,13 +43,13 @@ func (s *service) Assert(ctx context.Context, peer ipc.Peer, req ipc.AssertionRe
 // each is decided, limited and recorded as if it had come alone.
 func (s *service) AssertBatch(ctx context.Context, peer ipc.Peer, reqs []ipc.AssertionRequest) []ipc.BatchResult {
 	results := make([]ipc.BatchResult, len(reqs))
-	places := make(chan struct{}, s.batch)
+	var next atomic.Int64
 	var wait sync.WaitGroup
-	for i, req := range reqs {
-		places <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-places }()
-			results[i] = s.batchResult(ctx, peer, req)
+	for range min(s.batch, len(reqs)) {
+		wait.Go(func() { // for many requests, since the stack that the first made to grow serves the rest
+			for i := next.Add(1) - 1; i < int64(len(reqs)); i = next.Add(1) - 1 {
+				results[i] = s.batchResult(ctx, peer, reqs[i])
+			}
 		})
 	}
 	wait.Wait()
