@@ -43,17 +43,23 @@ func (p *Pool) administer(ctx context.Context) error {
 
 func (p *Pool) administered() { <-p.admin }
 
-// refresh takes a token's inventory from the first worker that answers; the others are asked so that they learn of the keys as well.
+// refresh takes a token's inventory from any worker that answers; all are asked so that they learn of the keys as well. One that ends meanwhile
+// says nothing about the token.
 func (p *Pool) refresh(ctx context.Context, t *token) error {
-	workers := p.readyWorkers(t)
-	err := error(&UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)})
-	for _, w := range workers {
-		var keys []KeyInfo
-		if keys, err = p.inventoryOf(ctx, w); err == nil {
-			p.update(t, func([]KeyInfo) []KeyInfo { return keys })
+	answered, failed := false, error(&UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)})
+	for _, w := range p.readyWorkers(t) {
+		keys, err := p.inventoryOf(ctx, w)
+		if err != nil {
+			failed = err
+			continue
 		}
+		answered = true
+		p.update(t, func([]KeyInfo) []KeyInfo { return keys })
 	}
-	return err
+	if answered {
+		return nil
+	}
+	return failed
 }
 
 func (p *Pool) inventoryOf(ctx context.Context, w *worker) ([]KeyInfo, error) {

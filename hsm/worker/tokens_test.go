@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,5 +118,25 @@ func TestWaitAll(t *testing.T) {
 	}
 	if err := p.WaitAll(within(t, 30*time.Second)); !errors.Is(err, hsm.ErrPINIncorrect) {
 		t.Errorf("a token that can't be read: %v", err)
+	}
+}
+
+// A token has been looked at when one of its workers has.
+func TestRefreshWithoutOneWorker(t *testing.T) {
+	c := config(tokenConfig(softhsm.New(t)))
+	c.StartTimeout = time.Second
+	p := runReady(t, c)
+	for place := range worker.DefaultWorkers {
+		p.waitAll()
+		pid := p.pids()[place]
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 10*time.Second, "it is found out", func() bool { // a look right after the signal may be quicker than it
+			if err := p.Refresh(within(t, 10*time.Second)); err != nil {
+				t.Errorf("worker %d, in place %d, doesn't answer: %v", pid, place, err)
+			}
+			return p.count(worker.EventKill) > place
+		})
 	}
 }
