@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type lab struct {
 type sample struct {
 	rate                   float64 // per second
 	ratio                  float64 // to the section's base
+	room                   float64 // the ratio that the CPU times allow on all CPUs of an idle machine
 	p50, p99               time.Duration
 	caller, front, workers time.Duration // CPU for one operation
 }
@@ -54,7 +56,7 @@ func (s section) round(ctx context.Context, l *lab, o settings, samples map[stri
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		raw, err := l.raw(s, c, o)
+		raw, busy, err := l.raw(s, c, o)
 		if err != nil {
 			return fmt.Errorf("baseline: %w", err)
 		}
@@ -72,18 +74,21 @@ func (s section) round(ctx context.Context, l *lab, o settings, samples map[stri
 		if raw > 0 {
 			one.ratio = one.rate / raw
 		}
+		if c.daemon != nil && busy > 0 {
+			one.room = float64(runtime.NumCPU()) * float64(busy) / float64(one.caller+one.front+one.workers)
+		}
 		samples[c.name] = append(samples[c.name], one)
 	}
 	return nil
 }
 
-// raw is the rate of the baseline at this moment; 0 where the section has another.
-func (l *lab) raw(s section, c cell, o settings) (float64, error) {
+// raw is the rate of the baseline at this moment and its CPU time for one signature; 0 where the section has another.
+func (l *lab) raw(s section, c cell, o settings) (float64, time.Duration, error) {
 	if s.base != "" || c.task.Alg == "" {
-		return 0, nil
+		return 0, 0, nil
 	}
-	result, err := l.children["pkcs11"].do(task{Do: "raw", Alg: c.task.Alg, For: o.raw})
-	return perSecond(result), err
+	one, err := l.sample(cell{role: "pkcs11", task: task{Do: "raw", Alg: c.task.Alg}}, o.raw)
+	return one.rate, one.caller, err
 }
 
 func perSecond(o outcome) float64 { return float64(o.Count) / max(o.Elapsed, 1).Seconds() }

@@ -18,11 +18,11 @@ func (s section) print(out io.Writer, samples map[string][]sample) {
 	}
 	fmt.Fprintf(out, "\n### %s\n\n", s.title)
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(table, "| what\t| per second\t| of %s\t| p50 ms\t| p99 ms\t| CPU µs: caller\t| front\t| workers\t| together\t|\n", to)
-	fmt.Fprintln(table, strings.Repeat("|---\t", 9)+"|")
+	fmt.Fprintf(table, "| what\t| per second\t| of %s\t| by CPU\t| p50 ms\t| p99 ms\t| CPU µs: caller\t| front\t| workers\t| together\t|\n", to)
+	fmt.Fprintln(table, strings.Repeat("|---\t", 10)+"|")
 	for _, c := range s.cells {
 		m := medianOf(samples[c.name])
-		fmt.Fprintf(table, "| %s\t| %.0f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", c.name, m.rate, ratio(m.ratio),
+		fmt.Fprintf(table, "| %s\t| %.0f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", c.name, m.rate, ratio(m.ratio), ratio(m.room),
 			millis(m.p50), millis(m.p99), micros(m.caller), micros(m.front), micros(m.workers), micros(m.caller+m.front+m.workers))
 	}
 	table.Flush()
@@ -32,6 +32,7 @@ func medianOf(samples []sample) sample {
 	return sample{
 		rate:    pick(samples, func(s sample) float64 { return s.rate }),
 		ratio:   pick(samples, func(s sample) float64 { return s.ratio }),
+		room:    pick(samples, func(s sample) float64 { return s.room }),
 		p50:     pick(samples, func(s sample) time.Duration { return s.p50 }),
 		p99:     pick(samples, func(s sample) time.Duration { return s.p99 }),
 		caller:  pick(samples, func(s sample) time.Duration { return s.caller }),
