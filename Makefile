@@ -59,9 +59,13 @@ bench: ## measure against raw PKCS#11 in the same run
 	go run ./test/bench
 
 .PHONY: lint
-lint: ## static analysis
-	go vet ./...
-	test -z "$$(gofmt -l . | tee /dev/stderr)"
+lint: ## static analysis, known vulnerabilities, and drift of what is generated
+	@test/install.sh $(TEST_PACKAGES) shellcheck
+	@test/lint.sh
+
+.PHONY: docker-test
+docker-test: ## build the images and run the compose scenario, in an engine of its own if none runs (as root)
+	@VERSION="$(VERSION)" test/softhsm/docker/test.sh
 
 .PHONY: dist
 dist: ## Debian package and tarballs into dist/, the same bytes for the same sources

@@ -140,7 +140,7 @@ func TestGoJoseVerifies(t *testing.T) {
 	} {
 		key := keys[test.typ]
 		compact := jws(t, key, string(alg), test.opts)
-		parsed, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{alg})
+		parsed, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{alg})
 		if err != nil {
 			t.Errorf("%s: %v", alg, err)
 			continue

@@ -64,6 +64,7 @@ func encodeEC(key *ecdsa.PublicKey) (jwk, error) {
 		return jwk{}, fmt.Errorf("%w: an EC key must be on P-256, P-384 or P-521", ErrUnsupportedKey)
 	}
 	// Bytes panics on a key without coordinates, which a literal can be.
+	//lint:ignore SA1019 there is no other way to see that
 	if key.X == nil || key.Y == nil {
 		return jwk{}, fmt.Errorf("%w: an EC key without a point", ErrUnsupportedKey)
 	}

@@ -68,7 +68,7 @@ func TestAudienceIsOneString(t *testing.T) {
 
 func payload(t *testing.T, compact string) map[string]any {
 	t.Helper()
-	token, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
+	token, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func refusedProperly(t *testing.T, err error, a signer.Assertion, rec signer.Rec
 // verified reads an assertion after its signature was checked by go-jose.
 func verified(t *testing.T, p *parts, a signer.Assertion) (header, payload map[string]any) {
 	t.Helper()
-	jws, err := jose.ParseSigned(a.Compact, []jose.SignatureAlgorithm{"RS256"})
+	jws, err := jose.ParseSignedCompact(a.Compact, []jose.SignatureAlgorithm{"RS256"})
 	if err != nil {
 		t.Fatal(err)
 	}

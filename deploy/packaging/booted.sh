@@ -25,7 +25,7 @@ await() {
 
 say "provision a token, as an operator does"
 tokens=/var/lib/assertd/tokens
-mkdir -p -m 700 $tokens
+install -d -m 700 /var/lib/assertd $tokens
 printf 'directories.tokendir = %s\nobjectstore.backend = file\nslots.removable = false\n' $tokens >$conf/softhsm2.conf
 export SOFTHSM2_CONF=$conf/softhsm2.conf
 softhsm2-util --init-token --free --label prod --so-pin 12345678 --pin 87654321 >/dev/null

@@ -6,7 +6,6 @@
 set -eu
 version=$1
 cd "$(dirname "$0")/../.."
-source=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)

@@ -146,7 +146,7 @@ func verify(t *testing.T, compact, alg string, public crypto.PublicKey) (header,
 			t.Fatal("the signature is not valid")
 		}
 	} else {
-		signed, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+		signed, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func checkOne(ctx context.Context, c *client.Client, request ipc.AssertionReques
 	if err := json.Unmarshal(document, &keys); err != nil {
 		return err
 	}
-	jws, err := jose.ParseSigned(answer.Assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(answer.Alg)})
+	jws, err := jose.ParseSignedCompact(answer.Assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(answer.Alg)})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ package softhsm
 
 import (
 	"crypto/rand"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -167,6 +166,6 @@ func module(t testing.TB) string {
 			return path
 		}
 	}
-	t.Fatal(fmt.Sprintf("no SoftHSM module at any of %s%s", strings.Join(places, ", "), hint))
+	t.Fatalf("no SoftHSM module at any of %s%s", strings.Join(places, ", "), hint)
 	return ""
 }

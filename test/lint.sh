@@ -1,0 +1,58 @@
+#!/bin/sh
+# What `make lint` runs. Every check runs, whatever the one before said; the end
+# tells which failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+failed=
+
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	printf '%-28s' "$name"
+	if out=$("$@" 2>&1); then
+		echo ok
+	else
+		echo FAILED
+		printf '%s\n' "$out" | sed 's/^/    /'
+		failed="$failed $name"
+	fi
+}
+
+formatted() { list=$(git ls-files -z '*.go' | xargs -0 gofmt -l) && [ -z "$list" ] || { echo "not formatted: $list"; return 1; }; }
+scripts() { git ls-files -z '*.sh' deploy/packaging/scripts | xargs -0 shellcheck --severity=warning; }
+modules() { git ls-files '*go.mod' | xargs -n 1 dirname; }
+tidy() {
+	for module in $(modules); do
+		go -C "$module" mod tidy -diff || { echo "run: go -C $module mod tidy"; return 1; }
+	done
+}
+vetted() { for module in $(modules); do (cd "$module" && go vet ./...) || return 1; done; }
+# Tests hold generated files to what they are generated from; -update writes them.
+generated() { go test ./internal/config ./internal/metrics ./signer/profile ./ipc; }
+tools() { go -C test/tools build -o "$PWD/bin/tools/" tool; }
+# The database of vulnerabilities is a service of its own; without it there is no answer.
+vulnerabilities() {
+	out=$(bin/tools/govulncheck ./... 2>&1) && return
+	case $out in
+	*"fetching vulnerabilities"*) unreachable=1 ;;
+	*) printf '%s\n' "$out"; return 1 ;;
+	esac
+}
+
+check gofmt formatted
+check 'go vet' vetted
+check 'go mod tidy' tidy
+check 'generated files' generated
+check 'shell scripts' scripts
+check 'build the tools' tools
+check staticcheck bin/tools/staticcheck ./...
+check 'staticcheck, no cgo' env CGO_ENABLED=0 bin/tools/staticcheck ./client/... ./ipc/... ./jwks/... ./signer/... ./cmd/assertctl
+printf '%-28s' govulncheck
+unreachable=
+if vulnerabilities; then
+	if [ -n "$unreachable" ]; then echo 'not run: its database (vuln.go.dev) is not in reach from here'; else echo ok; fi
+else
+	failed="$failed govulncheck"
+fi
+
+[ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }
