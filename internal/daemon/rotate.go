@@ -36,7 +36,8 @@ type SetPlan struct {
 	Auto bool // the daemon itself makes the next version
 	jwks.Plan
 	// Lost are kids that were on the token and in the JWKS and are gone. Nothing
-	// is generated for the set until they are back or under rotation.revoke.
+	// is generated for the set until they are back or under rotation.revoke. One
+	// that went while no daemon ran may be listed with every set of its algorithm.
 	Lost []string
 }
 
@@ -49,6 +50,7 @@ type rotation struct {
 	ring     *ringHolder
 	auto     func() map[string]hsm.KeyType // the sets whose versions the daemon makes
 	look     func(context.Context) error   // puts what is on the tokens now into the ring
+	onToken  func() map[string]bool        // the kids of all pairs on the tokens, of whichever set
 	generate func(context.Context, hsm.Spec) (worker.KeyInfo, error)
 	now      func() time.Time
 	delay    func(most time.Duration) time.Duration // at random
@@ -59,15 +61,17 @@ type rotation struct {
 	lost map[string]map[string]bool // by set and kid
 
 	// These belong to run alone.
-	known map[string]map[string]jwks.State // what each set had at the last look
-	told  map[string]time.Time             // when each warning was given last
-	made  map[string]time.Time             // the DueAt for which a version was made
+	witness []jwks.Key                       // what the jwks.file of an earlier run shows, until the first look
+	known   map[string]map[string]jwks.State // what each set had at the last look
+	told    map[string]time.Time             // when each warning was given last
+	made    map[string]time.Time             // the DueAt for which a version was made
 }
 
 func (d *Daemon) newRotation() *rotation {
 	return &rotation{
 		ring: d.ring, auto: d.autoSets, look: d.lookAgain, generate: d.pool.Generate, now: d.Now, logger: d.Logger,
 		delay: rand.N[time.Duration], poked: make(chan struct{}, 1),
+		witness: d.lastPublished(), onToken: d.onToken,
 		lost: make(map[string]map[string]bool), known: make(map[string]map[string]jwks.State),
 		told: make(map[string]time.Time), made: make(map[string]time.Time),
 	}
@@ -169,13 +173,14 @@ func (r *rotation) turn(ctx context.Context) {
 // attend does what one key set needs. looked is why the tokens could not be
 // looked at.
 func (r *rotation) attend(ctx context.Context, p SetPlan, looked error) {
-	switch {
-	case len(p.Lost) > 0:
+	if len(p.Lost) > 0 {
 		r.alarm(p)
+	}
+	switch {
 	case p.DueAt.IsZero():
 	case !p.Auto:
 		r.warn(p)
-	case !p.Late:
+	case !p.Late || len(p.Lost) > 0:
 	case looked != nil:
 		r.tellFailure(p, looked)
 	default:

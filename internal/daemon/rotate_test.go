@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyring"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
@@ -91,7 +94,7 @@ func newBench(t *testing.T, pool *worker.Pool, auto bool) *bench {
 	if auto {
 		b.types = map[string]hsm.KeyType{"payments": hsm.P256}
 	}
-	d := &Daemon{Options: Options{Logger: b.journal, Now: func() time.Time { return b.clock }}, pool: pool, ring: &ringHolder{}}
+	d := &Daemon{Options: Options{Config: &config.Config{}, Logger: b.journal, Now: func() time.Time { return b.clock }}, pool: pool, ring: &ringHolder{}}
 	b.rotation = d.newRotation()
 	b.rotation.auto = func() map[string]hsm.KeyType { return b.types }
 	b.rotation.look = b.lookAgain
@@ -269,6 +272,48 @@ func TestAVanishedKeyIsAnAlarmAndNoReasonToGenerate(t *testing.T) {
 	// A person has looked, and says that the lost one must not come back.
 	b.sets[0].Rotation.Revoke = []string{second}
 	b.says(102*day+time.Minute, "INFO made the next version")
+}
+
+// A daemon that was away can't remember. What it published last can.
+func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
+	k := softhsm.New(t)
+	pool := newPool(t, k)
+	before := newBench(t, pool, true)
+	before.generate(0)
+	second := before.generate(90 * day)
+	before.says(100 * day)
+	file := filepath.Join(t.TempDir(), "jwks.json")
+	keys, _ := before.ring.current.Load().Published("payments")
+	if set, err := jwks.NewSet(keys); err != nil || set.Len() != 1 {
+		t.Fatal(keys, err)
+	} else if _, err := jwks.WriteFile(file, set); err != nil {
+		t.Fatal(err)
+	}
+
+	// Nothing is wrong after a restart where nothing has vanished.
+	restarted := func() *bench {
+		b := newBench(t, pool, true)
+		d := &Daemon{Options: Options{Config: &config.Config{JWKS: config.JWKS{File: file}}, Logger: b.journal}, pool: pool}
+		b.witness = d.lastPublished()
+		return b
+	}
+	restarted().says(100 * day)
+
+	destroy(t, k, second)
+	b := restarted()
+	b.says(101*day, "ERROR a published key version has vanished")
+	b.says(101*day + time.Minute)
+	if n := b.versions(); n != 1 {
+		t.Fatalf("%d versions: one was made in place of the lost one", n)
+	}
+	b.sets[0].Rotation.Revoke = []string{second}
+	b.says(101*day+time.Hour, "INFO made the next version")
+
+	// A file that tells nothing is no reason to stop.
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	restarted().says(102*day, "WARN the jwks file can't be read")
 }
 
 func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {

@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
+	"os"
 
 	"github.com/assertd/assertd/jwks"
 )
@@ -20,8 +23,59 @@ func (r *rotation) notice() {
 		now[p.Name] = states
 		r.compare(p.Name, r.known[p.Name], states)
 	}
+	r.testify()
 	r.forget(now)
 	r.known = now
+}
+
+// lastPublished is what an earlier run left in jwks.file. Labels alone can't tell
+// a version that vanished while no daemon ran from one that was never made, and
+// the next one would be generated in its place.
+func (d *Daemon) lastPublished() []jwks.Key {
+	if d.Config.JWKS.File == "" {
+		return nil
+	}
+	text, err := os.ReadFile(d.Config.JWKS.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var set jwks.Set
+	if err == nil {
+		set, err = jwks.ParseSet(text)
+	}
+	if err != nil {
+		d.Logger.Warn("the jwks file can't be read, and does not tell whether a published key has vanished since", "error", err)
+	}
+	return set.Keys()
+}
+
+// onToken are the kids of all key pairs on the tokens.
+func (d *Daemon) onToken() map[string]bool {
+	kids := make(map[string]bool)
+	for _, key := range d.pool.Inventory() {
+		if kid, err := jwks.Thumbprint(key.Public); err == nil {
+			kids[kid] = true
+		}
+	}
+	return kids
+}
+
+// testify has the file of an earlier run say once what was published then. It
+// does not tell of which set a key was: one that no token holds any more is lost
+// to each that its algorithm fits.
+func (r *rotation) testify() {
+	if r.witness == nil {
+		return
+	}
+	there := r.onToken()
+	for _, key := range r.witness {
+		for _, set := range r.ring.current.Load().Sets() {
+			if !there[key.Kid] && !set.Raw && set.Alg == key.Alg {
+				r.lose(set.Name, key.Kid)
+			}
+		}
+	}
+	r.witness = nil
 }
 
 func (r *rotation) compare(set string, before, now map[string]jwks.State) {
