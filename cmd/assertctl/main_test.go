@@ -54,6 +54,7 @@ func TestCommandLineErrors(t *testing.T) {
 		{"register", "--url", "https://as.example/r", "--kid", "k", "--jwks-uri", "https://k.example"},
 		{"register", "--url", "https://as.example/r", "--metadata", filepath.Join(dir, "none")},
 		{"--no-such-flag"},
+		{"no-such-command"},
 	} {
 		if code, _, stderr := tool(t, args...); code != exitUsage || !strings.Contains(stderr, "--help") {
 			t.Errorf("%q: exit code %d, %s", args, code, stderr)

@@ -21,8 +21,8 @@ func auditCommand() *cobra.Command {
 		Short: "verify the audit log, and prove what is in it",
 		Long: "Verifies the audit log and proves what is in it. All but \"key\" work on the files alone, on any\n" +
 			"machine, without the daemon and without an HSM.",
-		Args: usage(cobra.NoArgs),
 	}
+	parent(cmd)
 	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditKeyCommand())
 	return cmd
 }

@@ -11,8 +11,8 @@ func keyCommand() *cobra.Command {
 		Long: "Works on the keys straight on the HSM, whether or not a daemon runs. What the configuration\n" +
 			"says about tokens and key sets is taken from there; a token without a configuration is named\n" +
 			"with --module and --token, and its PIN is asked for.",
-		Args: usage(cobra.NoArgs),
 	}
+	parent(cmd)
 	k := &keyTool{}
 	k.register(cmd)
 	cmd.AddCommand(k.generateCommand(), k.listCommand(), k.showCommand(), k.csrCommand(), k.importCommand(),

@@ -72,14 +72,22 @@ func rootCommand() *cobra.Command {
 		Long:          "assertd holds signing keys in an HSM and answers on a Unix socket: a service asks,\npolicy decides, assertd builds the assertion, the HSM signs it, the audit log has it.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 	}
+	parent(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand(), devCommand(), checkCommand(), keyCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),
 		explainCommand(), policyCommand(), profilesCommand(), auditCommand())
 	return root
+}
+
+// parent makes a command show its help, and refuse what is none of its commands:
+// cobra would show the help for that too, and exit as if all were well.
+func parent(cmd *cobra.Command) {
+	cmd.Args = usage(cobra.NoArgs)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.DisableFlagsInUseLine = true
 }
 
 // usage marks the errors of an argument check, and of flags that are missing or

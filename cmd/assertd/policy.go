@@ -13,8 +13,8 @@ func policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "work on the policy of a configuration",
-		Args:  usage(cobra.NoArgs),
 	}
+	parent(cmd)
 	cmd.AddCommand(policyTestCommand())
 	return cmd
 }
