@@ -4,7 +4,7 @@
 // # Writing
 //
 // Open takes the file for this process (a lock beside it), Run writes, and Append returns nil only once its record is written
-// as Options.Sync promises. One goroutine writes; records of all callers that wait meanwhile share its next write and, with
+// as Options.Sync promises. One caller at a time writes, for all; records of all callers that wait meanwhile share its next write and, with
 // SyncAlways, its sync. A write that fails (no room, a sync error) is cut off again and every caller in it gets
 // ErrUnavailable: a record is whole in the log or its caller knows that it is not. The writer tries again with each
 // Append and each Options.Interval, so the log recovers by itself, and then records the outage in a line of its own.

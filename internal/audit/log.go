@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Log is an open audit log. Run writes; Append, Reopen and Status may be called from any goroutine.
+// Log is an open audit log. Run and those who append write; Append, Reopen and Status may be called from any goroutine.
 type Log struct {
 	opts Options
 	lock *os.File
@@ -24,7 +24,9 @@ type Log struct {
 	state   state
 	status  Status
 
-	w *writer // Run's alone, once it runs
+	turn  sync.Mutex // held by whoever writes; taken before mu
+	w     *writer
+	spare []*entry // for take to use again
 }
 
 type state int
@@ -104,7 +106,7 @@ func Open(o Options) (*Log, error) {
 
 // Append returns nil once the record is written as Options.Sync promises; records of many callers share one write and one
 // sync. With any error the record must count as missing: ErrRecord if it can't be written at all, else an
-// *UnavailableError. When the context ends first the record may still be written.
+// *UnavailableError. When the context ends first the record may still be written; it can't interrupt a write.
 func (l *Log) Append(ctx context.Context, r Record) error {
 	if r.Time.IsZero() {
 		r.Time = l.opts.Clock()
@@ -116,6 +118,7 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	if err := l.enqueue(e); err != nil {
 		return err
 	}
+	l.writeNow()
 	select {
 	case err := <-e.done:
 		e.release()
@@ -156,12 +159,6 @@ func (l *Log) enqueue(e *entry) error {
 		return &UnavailableError{Op: "append", Cause: errFull}
 	}
 	l.pending = append(l.pending, e)
-	if len(l.pending) == 1 {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	}
 	return nil
 }
 

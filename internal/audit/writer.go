@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// writer is the state of the log that only one goroutine touches.
+// writer is the state of the log that only one goroutine touches at a time.
 type writer struct {
 	opts *Options
 	ctx  context.Context // of Run, without its end
