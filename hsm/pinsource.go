@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -17,8 +18,9 @@ import (
 const (
 	// maxPIN is the longest PIN accepted, in bytes; CK_TOKEN_INFO.ulMaxPinLen of real tokens is 255 at most.
 	maxPIN = 255
-	// commandDeadline bounds a PIN command, whatever deadline its caller has.
-	commandDeadline = 30 * time.Second
+	// commandDeadline bounds a PIN command, whatever deadline its caller has. It is less than the time that workers have
+	// to start, so that it is the command that is blamed and not the module.
+	commandDeadline = 20 * time.Second
 	// credentialsDirectory is where systemd says it keeps a service's credentials (systemd.exec(5)).
 	credentialsDirectory = "CREDENTIALS_DIRECTORY"
 )
@@ -31,7 +33,7 @@ type PINSource struct {
 	File string
 	// Credential is the name of a systemd credential: a file in $CREDENTIALS_DIRECTORY.
 	Credential string
-	// Command is an absolute path and its arguments. It runs without a shell and without input, has 30 seconds, and
+	// Command is an absolute path and its arguments. It runs without a shell and without input, has 20 seconds, and
 	// its output is the PIN.
 	Command []string
 	// Prompt asks on /dev/tty, without echo.
@@ -175,10 +177,16 @@ func runPINCommand(ctx context.Context, argv []string) ([]byte, error) {
 	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	command.Stdout = &out
 	command.WaitDelay = time.Second // a grandchild may hold the pipe open
+	// The command must not outlive this process, which may be killed. The kernel takes the end of the thread for that.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	start := time.Now()
 	if err := command.Run(); err != nil {
 		clear(out.bytes[:])
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("it was stopped: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("it was stopped after %v (%w): run it by hand to see what it waits for",
+				time.Since(start).Round(time.Millisecond), context.Cause(ctx))
 		}
 		return nil, fmt.Errorf("it failed (%w): run it by hand to see why", err)
 	}

@@ -187,7 +187,7 @@ func TestPINCommandIsStopped(t *testing.T) {
 	start := time.Now()
 	// The grandchild keeps the pipe open after the shell was killed.
 	_, err := hsm.PINSource{Command: []string{"/bin/sh", "-c", "sleep 20; echo 1"}}.Read(ctx)
-	if !errors.Is(err, hsm.ErrPINSource) || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(err, hsm.ErrPINSource) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "by hand") {
 		t.Errorf("a command that takes too long: %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
