@@ -32,22 +32,36 @@ func (b backend) Sign(ctx context.Context, key signer.Key, digest []byte, opts c
 	return signature, err
 }
 
+// copies names a pair on one token or several: the same key under the same label.
+type copies struct {
+	ref   worker.KeyRef
+	label string
+}
+
 // pairs lists what the workers found on the tokens, each pair once however
 // many tokens hold it. What is wrong with one copy is wrong with the pair: a key
-// that can leave any of the tokens can leave.
+// that can leave any of the tokens can leave. A copy under another label, or a
+// second one on its token, is listed too, since it may put the pair into a
+// second key set, or into one twice: the keyring refuses both.
 func pairs(inventory []worker.KeyInfo) []keyring.Pair {
-	places := make(map[worker.KeyRef]int)
+	problems, tokens := make(map[worker.KeyRef]string), make(map[copies]string)
 	var all []keyring.Pair
 	for _, info := range inventory {
-		if place, known := places[info.Ref]; known && info.Public != nil {
-			all[place].Problem = cmp.Or(all[place].Problem, info.Problem)
-			continue
+		name := copies{info.Ref, info.Label}
+		if info.Public != nil {
+			problems[info.Ref] = cmp.Or(problems[info.Ref], info.Problem)
+			if token, known := tokens[name]; known && token != info.Token {
+				continue
+			}
+			tokens[name] = info.Token
 		}
-		places[info.Ref] = len(all)
 		all = append(all, keyring.Pair{
 			Label: info.Label, ID: info.ID, Ref: info.Ref, Public: info.Public,
 			Certificates: certificates(info.Certificates), Problem: info.Problem,
 		})
+	}
+	for i, pair := range all {
+		all[i].Problem = cmp.Or(problems[pair.Ref], pair.Problem)
 	}
 	return all
 }

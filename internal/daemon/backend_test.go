@@ -2,9 +2,13 @@ package daemon
 
 import (
 	"crypto/ed25519"
+	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/keyring"
 )
 
 // The same pair on two tokens is one; what is wrong with either copy, in whichever
@@ -14,16 +18,24 @@ func TestPairsOnTwoTokens(t *testing.T) {
 	on := func(token string, ref byte, problem string) worker.KeyInfo {
 		return worker.KeyInfo{Token: token, Label: "one", Ref: worker.KeyRef{ref}, Public: public, Problem: problem}
 	}
+	other := func(token, label string, ref byte, problem string) worker.KeyInfo {
+		info := on(token, ref, problem)
+		info.Label = label
+		return info
+	}
 	const extractable = "CKA_EXTRACTABLE is true"
 	for name, test := range map[string]struct {
 		inventory []worker.KeyInfo
 		problems  []string
 	}{
-		"copies":             {[]worker.KeyInfo{on("a", 1, ""), on("b", 1, "")}, []string{""}},
-		"the second can go":  {[]worker.KeyInfo{on("a", 1, ""), on("b", 1, extractable)}, []string{extractable}},
-		"the first can go":   {[]worker.KeyInfo{on("a", 1, extractable), on("b", 1, "")}, []string{extractable}},
-		"two under one name": {[]worker.KeyInfo{on("a", 1, ""), on("b", 2, "")}, []string{"", ""}},
-		"unreadable ones":    {[]worker.KeyInfo{{Problem: "a"}, {Problem: "b"}}, []string{"a", "b"}},
+		"copies":              {[]worker.KeyInfo{on("a", 1, ""), on("b", 1, "")}, []string{""}},
+		"the second can go":   {[]worker.KeyInfo{on("a", 1, ""), on("b", 1, extractable)}, []string{extractable}},
+		"the first can go":    {[]worker.KeyInfo{on("a", 1, extractable), on("b", 1, "")}, []string{extractable}},
+		"two under one name":  {[]worker.KeyInfo{on("a", 1, ""), on("b", 2, "")}, []string{"", ""}},
+		"another label":       {[]worker.KeyInfo{on("a", 1, ""), other("a", "two", 1, "")}, []string{"", ""}},
+		"one of which leaves": {[]worker.KeyInfo{on("a", 1, ""), other("b", "two", 1, extractable)}, []string{extractable, extractable}},
+		"twice on a token":    {[]worker.KeyInfo{on("a", 1, ""), on("a", 1, ""), on("b", 1, "")}, []string{"", ""}},
+		"unreadable ones":     {[]worker.KeyInfo{{Problem: "a"}, {Problem: "b"}}, []string{"a", "b"}},
 	} {
 		found := pairs(test.inventory)
 		if len(found) != len(test.problems) {
@@ -34,6 +46,27 @@ func TestPairsOnTwoTokens(t *testing.T) {
 			if found[i].Problem != want {
 				t.Errorf("%s: %q, want %q", name, found[i].Problem, want)
 			}
+		}
+	}
+}
+
+// One pair that the token has under the labels of two key sets serves both,
+// whichever is listed first.
+func TestOnePairForBothUsesIsRefused(t *testing.T) {
+	public := make(ed25519.PublicKey, ed25519.PublicKeySize)
+	copies := []worker.KeyInfo{
+		{Token: "a", Label: "mtls/20260131T120000Z", Ref: worker.KeyRef{1}, Public: public},
+		{Token: "a", Label: "payments/20260131T120000Z", Ref: worker.KeyRef{1}, Public: public},
+		{Token: "a", Label: "payments/20260201T120000Z", Ref: worker.KeyRef{1}, Public: public},
+	}
+	sets := []keyring.Set{{Name: "payments", Alg: "EdDSA"}, {Name: "mtls", Alg: "EdDSA", Raw: true}}
+	for want, inventory := range map[string][]worker.KeyInfo{
+		`serves both "payments" and "mtls"`: {copies[0], copies[1]},
+		"serves both":                       {copies[1], copies[0]},
+		"kid used twice":                    {copies[1], copies[2]},
+	} {
+		if _, err := keyring.New(sets, pairs(inventory), time.Now); !errors.Is(err, keyring.ErrKey) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }
