@@ -7,7 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +18,7 @@ type process struct {
 	conn *net.UnixConn
 }
 
-// spawner starts processes from one thread, which lives as long as it does: the kernel sends the death signal that a child asked for when the
+// spawner starts processes from one thread, which lives as long as it does: the kernel sends the death signal that a child asks for when the
 // thread that started it ends, not the process, and Go ends threads as it sees fit.
 type spawner struct{ requests chan spawnRequest }
 
@@ -72,7 +72,6 @@ func spawn(r spawnRequest) (*process, error) {
 		cmd.Stderr = r.stderr
 	}
 	cmd.ExtraFiles = []*os.File{theirs} // the first is descriptor FD
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		_ = ours.Close()
 		return nil, fmt.Errorf("hsm/worker: start a worker: %w", err)
@@ -98,10 +97,12 @@ func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// end kills the process, if it still runs, waits until it is gone, and says how it ended. It is called once.
-func (p *process) end() string {
+// end kills the process, if it still runs, waits until it is gone, and says how it ended. It is called once. A process that may be opening its
+// token is given the grace to finish that and to leave by itself: see openGrace.
+func (p *process) end(grace time.Duration) string {
 	_ = p.conn.Close()
-	_ = p.cmd.Process.Kill()
+	kill := time.AfterFunc(grace, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
 	_ = p.cmd.Wait()
 	return p.cmd.ProcessState.String()
 }

@@ -137,7 +137,11 @@ func (s *server) hello(ctx context.Context) (hello, error) {
 	if err != nil {
 		return hello{}, err
 	}
-	if s.host, err = openHost(ctx, h); err != nil {
+	err = opening(s.conn, func() error {
+		s.host, err = openHost(ctx, h)
+		return err
+	})
+	if err != nil {
 		return hello{}, err
 	}
 	inventory, err := s.host.inventory()

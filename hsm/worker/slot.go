@@ -124,7 +124,7 @@ func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = withEnd(err, process.end())
+			err = withEnd(err, process.end(graceAfter(ctx, err)))
 		}
 	}()
 	_ = process.conn.SetDeadline(time.Now().Add(p.cfg.StartTimeout))
@@ -144,6 +144,15 @@ func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
 	_ = process.conn.SetDeadline(time.Time{})
 	p.add(w, keys)
 	return w, nil
+}
+
+// graceAfter is how long a process whose start failed may take to leave. One that passed its deadline is stuck and gets none; one whose pool
+// ends only looks as if it had.
+func graceAfter(ctx context.Context, err error) time.Duration {
+	if errors.Is(err, ErrStart) && ctx.Err() == nil {
+		return 0
+	}
+	return openGrace
 }
 
 // withEnd adds how the process ended where the worker didn't say why.

@@ -163,3 +163,20 @@ func TestHangInTheFirstSignature(t *testing.T) {
 		t.Errorf("the pool took %v to end", time.Since(began))
 	}
 }
+
+// SoftHSM loses a token whose file is being rewritten when its process is killed, and it rewrites it at every login.
+func TestNothingKillsAWorkerThatLogsIn(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: 500 * time.Millisecond})
+	c := config(faultyConfig(token, m))
+	c.Workers = 1
+	p := run(t, c)
+	eventually(t, 10*time.Second, "a worker logs in", func() bool { return m.Calls(t, "C_Login") == 1 })
+	if n := m.Calls(t, "C_FindObjects"); n != 0 {
+		t.Fatalf("the login is over already: %d searches", n)
+	}
+	p.stop()
+	if n := m.Calls(t, "C_FindObjects"); n == 0 {
+		t.Error("the worker was killed while it logged in")
+	}
+}

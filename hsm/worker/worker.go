@@ -149,7 +149,7 @@ func (w *worker) serve(ctx context.Context, p *Pool) error {
 	err := w.read(p)
 	stopping()
 	p.retire(w, err, "")
-	how := w.process.end()
+	how := w.process.end(0)
 	close(closed)
 	<-written
 	if cause := p.causeOf(w); !errors.Is(cause, ErrDied) {
