@@ -11,6 +11,8 @@ import (
 )
 
 const (
+	// maxHeader is how much of an answer may be its header and what frames its body, in bytes.
+	maxHeader = 64 << 10
 	// maxIdle is how many connections wait for their next request.
 	maxIdle = 64
 	// idleLimit is how long they are worth keeping. The daemon closes them after two minutes, unless it is told otherwise.
@@ -31,6 +33,7 @@ type socket struct {
 // connection is one connection, for one request at a time.
 type connection struct {
 	net.Conn
+	limit *io.LimitedReader // of what may yet come for this request
 	r     *bufio.Reader
 	w     *bufio.Writer
 	since time.Time // when it became idle; zero: it is new
@@ -79,7 +82,8 @@ func (s *socket) take(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{Conn: conn, r: bufio.NewReader(conn), w: bufio.NewWriter(conn)}, nil
+	limit := &io.LimitedReader{R: conn}
+	return &connection{Conn: conn, limit: limit, r: bufio.NewReader(limit), w: bufio.NewWriter(conn)}, nil
 }
 
 // put keeps a connection for the next request, if it can have one, and lets go of the one that has waited longest, if
@@ -119,6 +123,8 @@ func (c *connection) exchange(request *http.Request) (*http.Response, []byte, er
 	ctx := request.Context()
 	interrupt := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer interrupt()
+	// An answer without an end, or with a header without one, comes to an end here.
+	c.limit.N = maxAnswer + maxHeader
 	failed := c.send(request)
 	// A daemon that refuses a request before it has all of it has answered nevertheless.
 	response, err := http.ReadResponse(c.r, request)
@@ -128,7 +134,7 @@ func (c *connection) exchange(request *http.Request) (*http.Response, []byte, er
 		}
 		return nil, nil, err
 	}
-	defer response.Body.Close()
+	// The body is not closed, which would wait for the rest of one that is too long: put closes the connection.
 	response.Close = response.Close || failed != nil
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err == nil && !interrupt() && ctx.Err() != nil {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,6 +84,40 @@ func TestReadsTheRefusalOfARequestThatIsNotReadWhole(t *testing.T) {
 	_, err := c.Assert(t.Context(), ipc.AssertionRequest{Audience: strings.Repeat("a", 60<<10)})
 	if !errors.Is(err, ipc.CodeRequestTooLarge) || len(c.socket.idle) != 0 {
 		t.Errorf("got %v, and %d connections were kept", err, len(c.socket.idle))
+	}
+}
+
+// What listens on the path need not be assertd, nor mean well.
+func TestAnAnswerWithoutAnEndIsGivenUp(t *testing.T) {
+	piece := strings.Repeat(" ", 1<<16)
+	for name, handler := range map[string]http.HandlerFunc{
+		"body": func(w http.ResponseWriter, r *http.Request) {
+			for {
+				if _, err := io.WriteString(w, piece); err != nil {
+					return
+				}
+			}
+		},
+		"header": func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			for _, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX: "); err == nil; {
+				_, err = io.WriteString(conn, piece)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, handler)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if _, err := s.dial(t).Assert(ctx, ipc.AssertionRequest{}); err == nil || ctx.Err() != nil {
+				t.Errorf("got %v; the context: %v", err, ctx.Err())
+			}
+		})
 	}
 }
 
