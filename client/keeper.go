@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -39,19 +40,36 @@ type Keeper struct {
 
 // Keeper makes a keeper; nothing is written before Once or Run.
 func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
-	info, err := os.Stat(filepath.Dir(opts.File))
-	switch {
-	case opts.File == "":
-		return nil, errors.New("keep: name the file to keep the assertion in")
-	case err != nil:
-		return nil, fmt.Errorf("keep: make the file's directory first: %w", err)
-	case info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0:
-		return nil, fmt.Errorf("keep: others may write to %s and could replace the file: chmod go-w, or choose another directory", filepath.Dir(opts.File))
+	if err := checkPlace(opts.File); err != nil {
+		return nil, fmt.Errorf("keep: %w", err)
 	}
 	if opts.Failed == nil {
 		opts.Failed = func(error, time.Duration) {}
 	}
 	return &Keeper{client: c, opts: opts}, nil
+}
+
+// checkPlace refuses a directory in which others could replace the file, and to
+// put a file in the place of what is none: of a device, of a link that leads to where it was meant.
+func checkPlace(path string) error {
+	if path == "" {
+		return errors.New("name the file to keep the assertion in")
+	}
+	directory, err := os.Stat(filepath.Dir(path))
+	switch {
+	case err != nil:
+		return fmt.Errorf("make the file's directory first: %w", err)
+	case directory.Mode().Perm()&0o022 != 0 && directory.Mode()&os.ModeSticky == 0:
+		return fmt.Errorf("others may write to %s and could replace the file: chmod go-w, or choose another directory", filepath.Dir(path))
+	}
+	switch there, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case !there.Mode().IsRegular():
+		return fmt.Errorf("%s is there and is no regular file, and would be replaced: choose another name", path)
+	}
+	return nil
 }
 
 // Once writes one fresh assertion and returns when it was made and ends.
@@ -118,12 +136,12 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 // nobody else read either. It is not flushed to the disk: after a crash of the
 // machine the content has expired.
 func replaceFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(content)
-	err = errors.Join(err, file.Close())
+	err = errors.Join(err, file.Chmod(0o600), file.Close()) // whatever the umask took away
 	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}

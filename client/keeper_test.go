@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,6 +57,18 @@ func TestKeeperReplacesTheFile(t *testing.T) {
 	left, err := os.ReadDir(filepath.Dir(file))
 	if err != nil || len(left) != 1 {
 		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+}
+
+// The umask is the process's, so that this test runs by itself.
+func TestKeeperGivesItsOwnerTheFileWhateverTheUmask(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	defer syscall.Umask(syscall.Umask(0o377))
+	if err := replaceFile(file, []byte("assertion")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
 
@@ -108,7 +121,12 @@ func TestKeeperRefusesPlacesThatAreNotSafe(t *testing.T) {
 	if err := os.Chmod(open, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"", "/does/not/exist/token", filepath.Join(open, "token")} {
+	directory := t.TempDir()
+	pipe, link := filepath.Join(directory, "pipe"), filepath.Join(directory, "link")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("elsewhere", link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"", "/does/not/exist/token", filepath.Join(open, "token"), directory, pipe, link} {
 		if _, err := c.Keeper(KeeperOptions{File: file}); err == nil {
 			t.Errorf("%q is taken", file)
 		}
