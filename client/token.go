@@ -55,7 +55,9 @@ func (t Token) GoString() string { return t.String() }
 // section 2.2), an authorization grant (section 2.1), a token exchange (RFC 8693),
 // AWS web identity; where the assertion is itself the access token, nobody else is
 // asked. After a broken connection, a status 502 to 504 or a demanded DPoP nonce it
-// tries once more, with another assertion: none is ever sent twice.
+// tries once more, with another assertion: none is ever sent twice. With a code, a
+// refresh token or another grant_type of the caller's it does so only where the
+// server can't have seen the first attempt.
 //
 // The error of the authorization server is a [*TokenError], that of the daemon is
 // as [Client.Assert] has it.
@@ -74,7 +76,7 @@ func (c *Client) Token(ctx context.Context, req TokenRequest) (Token, error) {
 		switch {
 		case failed.nonceDemanded() && nonce == "":
 			nonce = failed.nonce
-		case failed.passing() && failures == 0:
+		case failed.passing() && failures == 0 && (req.repeatable() || failed.unsent()):
 			failures, wait = 1, failed.wait
 		default:
 			return token, err
@@ -83,6 +85,15 @@ func (c *Client) Token(ctx context.Context, req TokenRequest) (Token, error) {
 			return token, err
 		}
 	}
+}
+
+// repeatable says whether a request of which nobody knows what became may be made
+// again. A code works once, a refresh token often too, and a second use can have
+// everything revoked that the first one gave (RFC 6749 section 4.1.2, RFC 9700
+// section 4.14.2).
+func (req TokenRequest) repeatable() bool {
+	grant := req.Parameters.Get("grant_type")
+	return grant == "" || grant == "client_credentials"
 }
 
 // askToken makes one attempt with one assertion.
@@ -133,8 +144,11 @@ func (c *Client) sendToken(req TokenRequest, request *http.Request, send string)
 
 // bearer takes an assertion that is an access token itself.
 func (req TokenRequest) bearer(assertion ipc.AssertionResponse) (Token, error) {
-	if req.URL != "" {
+	switch {
+	case req.URL != "":
 		return Token{}, fmt.Errorf("the assertion of grant %q is the access token itself, and no token endpoint takes it: leave the URL out", assertion.Grant)
+	case req.DPoP != "":
+		return Token{}, fmt.Errorf("the assertion of grant %q is a bearer token, which nothing binds to a key: leave DPoP out", assertion.Grant)
 	}
 	token := Token{AccessToken: assertion.Assertion, TokenType: "Bearer", Expiry: time.Unix(assertion.ExpiresAt, 0), once: true}
 	raw, err := json.Marshal(map[string]any{

@@ -135,6 +135,9 @@ func TestBearerAssertionIsTheToken(t *testing.T) {
 	if _, err := c.Token(t.Context(), TokenRequest{URL: "https://as.example"}); err == nil || !strings.Contains(err.Error(), "leave the URL out") {
 		t.Errorf("with a URL: %v", err)
 	}
+	if _, err := c.Token(t.Context(), TokenRequest{DPoP: "dpop"}); err == nil || !strings.Contains(err.Error(), "leave DPoP out") {
+		t.Errorf("with DPoP: %v", err)
+	}
 }
 
 func TestWhatGoesIntoNoTokenRequest(t *testing.T) {
@@ -197,6 +200,34 @@ func TestNoAssertionIsSentTwice(t *testing.T) {
 			}
 			if len(s.forms) != row.sent {
 				t.Errorf("%d requests, want %d", len(s.forms), row.sent)
+			}
+		})
+	}
+}
+
+// A server that got a code and broke off has used it up, and takes a second use for theft.
+func TestWhatWorksOnceIsNotTriedTwice(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		handler func(n int, w http.ResponseWriter, r *http.Request)
+	}{
+		{"a broken connection", func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{"a gateway that gave up", func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGatewayTimeout) }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := tokenServer(t, row.handler)
+			c, daemon := numbered(t, ipc.SendClientAssertion)
+			req := TokenRequest{URL: s.URL, Parameters: url.Values{"grant_type": {"authorization_code"}, "code": {"c"}}}
+			_, err := c.Token(t.Context(), req)
+			s.Close() // nobody can have seen what follows
+			s.mu.Lock()
+			if !errors.Is(err, ErrTokenEndpoint) || len(s.forms) != 1 {
+				t.Errorf("%d requests: %v", len(s.forms), err)
+			}
+			s.mu.Unlock()
+			asked := daemon.calls.Load()
+			if _, err := c.Token(t.Context(), req); !errors.Is(err, ErrTokenEndpoint) || daemon.calls.Load()-asked != 2 {
+				t.Errorf("%d attempts where nobody listens: %v", daemon.calls.Load()-asked, err)
 			}
 		})
 	}

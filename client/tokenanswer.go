@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -99,6 +100,12 @@ func (e *TokenError) passing() bool {
 		return e.wait <= 5*time.Second
 	}
 	return false
+}
+
+// unsent says that no connection came about, so that the server has seen nothing.
+func (e *TokenError) unsent() bool {
+	var operation *net.OpError
+	return errors.As(e.cause, &operation) && operation.Op == "dial"
 }
 
 func unreachable(err error) *TokenError {
