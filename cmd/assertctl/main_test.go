@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/assertd/assertd/client"
@@ -123,16 +126,45 @@ func TestRegistrationNeedsOneKey(t *testing.T) {
 }
 
 func TestStoredAnswersReplaceNothing(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "client.json")
-	if err := storeNew(file, []byte("{}")); err != nil {
+	path := filepath.Join(t.TempDir(), "client.json")
+	file, err := createNew(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(file)
-	if err != nil || info.Mode().Perm() != 0o600 {
+	if err := file.keep([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 || info.Size() != 3 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if err := storeNew(file, []byte("{}")); !errors.Is(err, os.ErrExist) {
-		t.Errorf("a second time: %v", err)
+	if _, err := createNew(path); err == nil {
+		t.Error("a second time")
+	}
+}
+
+// What can't be stored must not be asked for, and what was not given leaves nothing.
+func TestARegistrationFindsItsFileFirst(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusForbidden)
+		w.Write([]byte("{}"))
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	register := func(out string) int {
+		code, _, _ := tool(t, "register", "--url", server.URL, "--jwks-uri", "https://k.example", "--out", out)
+		return code
+	}
+	if code := register(filepath.Join(dir, "none", "client.json")); code != exitUsage || asked.Load() != 0 {
+		t.Errorf("no such directory: %d, and asked %d times", code, asked.Load())
+	}
+	if code := register(filepath.Join(dir, "client.json")); code != exitFailure || asked.Load() != 1 {
+		t.Errorf("refused: %d, and asked %d times", code, asked.Load())
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
 	}
 }
 

@@ -38,17 +38,20 @@ func (a *app) registerCommand() *cobra.Command {
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		// The answer can't be had again: its file is there before it is asked for,
+		// and it is printed even where it can't be stored.
+		store, err := createNew(flags.out)
+		if err != nil {
+			return usageError(cmd, err)
+		}
 		answer, err := a.registration(cmd, request, &flags)
 		if err != nil {
-			return err
-		}
-		if flags.out != "" {
-			if err := storeNew(flags.out, answer); err != nil {
-				// The answer can't be had again, so it is printed all the same.
-				fmt.Fprintf(cmd.ErrOrStderr(), "assertctl: the client is registered, but its answer was not stored: %v\n", err)
-			}
+			return errors.Join(err, store.discard())
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", answer)
+		if stored := store.keep(answer); stored != nil {
+			return fmt.Errorf("the client is registered, but its answer was not stored: %w", stored)
+		}
 		return err
 	}
 	flags.register(cmd)
@@ -77,11 +80,6 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 }
 
 func (a *app) registration(cmd *cobra.Command, request *requestFlags, flags *registerFlags) (json.RawMessage, error) {
-	if flags.out != "" {
-		if _, err := os.Lstat(flags.out); err == nil {
-			return nil, usageError(cmd, fmt.Errorf("--out %s is there already: it may hold another registration's secrets", flags.out))
-		}
-	}
 	var err error
 	if flags.Metadata, err = flags.clientMetadata(); err != nil {
 		return nil, usageError(cmd, err)
@@ -185,12 +183,35 @@ func signingKey(grants []ipc.GrantInfo, name string) (string, error) {
 	return "", errors.New("the grants of this user have several keys: name one by --grant or --kid")
 }
 
-// storeNew writes a file that must not be there yet, for its owner alone.
-func storeNew(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+// newFile is a file that was not there before, for its owner alone. Without a file
+// it keeps nothing.
+type newFile struct{ file *os.File }
+
+func createNew(path string) (newFile, error) {
+	if path == "" {
+		return newFile{}, nil
 	}
-	_, err = file.Write(append(content, '\n'))
-	return errors.Join(err, file.Sync(), file.Close())
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return newFile{}, fmt.Errorf("--out %s is there already: it may hold another registration's secrets", path)
+	case err != nil:
+		return newFile{}, fmt.Errorf("--out: %w", err)
+	}
+	return newFile{file}, nil
+}
+
+func (f newFile) keep(content []byte) error {
+	if f.file == nil {
+		return nil
+	}
+	_, err := f.file.Write(append(content, '\n'))
+	return errors.Join(err, f.file.Chmod(0o600), f.file.Sync(), f.file.Close())
+}
+
+func (f newFile) discard() error {
+	if f.file == nil {
+		return nil
+	}
+	return errors.Join(f.file.Close(), os.Remove(f.file.Name()))
 }
