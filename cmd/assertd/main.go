@@ -30,8 +30,8 @@ func main() {
 const (
 	exitFailure = 1 // the command ran and the answer is no, or something broke
 	exitUsage   = 2 // the command line is wrong
-	exitPIN     = 3 // the token refused the PIN: trying again can lock it
 	exitRefused = 3 // explain: the daemon would refuse
+	exitPIN     = 4 // the token refused the PIN: trying again can lock it
 )
 
 // errUsage marks an error of the command line.

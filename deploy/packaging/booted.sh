@@ -92,7 +92,7 @@ say "a refused PIN is not tried again"
 (umask 077 && echo 00000000 >$conf/pin)
 ! systemctl restart assertd.service 2>/dev/null || failed "it started with a wrong PIN"
 sleep 5 # longer than RestartSec
-[ "$(property ExecMainStatus)" = 3 ] || failed "exit status $(property ExecMainStatus), want 3"
+[ "$(property ExecMainStatus)" = 4 ] || failed "exit status $(property ExecMainStatus), want 4"
 [ "$(property ActiveState)" = failed ] || failed "it was started again"
 
 say "stop"
