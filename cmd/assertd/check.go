@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyring"
 )
 
@@ -43,12 +45,8 @@ func inspect(ctx context.Context, path string, look func(context.Context, *daemo
 
 func check(ctx context.Context, path string, out io.Writer) error {
 	err := inspect(ctx, path, func(ctx context.Context, i *daemon.Inspection) error {
-		sound := checkKeys(ctx, i, out)
-		if err := i.Missing(); err != nil && sound {
-			fmt.Fprintf(out, "\n%v\n", err)
-			return errSilent
-		}
-		if !sound {
+		if problems := errors.Join(checkKeys(ctx, i, out), i.Missing()); problems != nil {
+			fmt.Fprintf(out, "\n%v\n", problems)
 			return errSilent
 		}
 		return nil
@@ -60,32 +58,30 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	return nil
 }
 
-// checkKeys prints a row for every key pair of a key set and tells whether all
-// of them are sound.
-func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) bool {
+// checkKeys prints a row for every key pair of a key set, and returns which of
+// those that the daemon would use do not sign.
+func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer table.Flush()
 	fmt.Fprintln(table, "KEY SET\tLABEL\tKID\tALG\tSTATE\tCUSTODY\tSIGNATURE")
-	sound := true
+	var problems []error
 	for _, f := range i.Findings {
-		row, ok := checkRow(ctx, i, f)
+		row, err := checkRow(ctx, i, f)
 		fmt.Fprintln(table, row)
-		sound = sound && ok
+		problems = append(problems, err)
 	}
-	return sound
+	return errors.Join(append(problems, table.Flush())...)
 }
 
-func checkRow(ctx context.Context, i *daemon.Inspection, f keyring.Finding) (row string, ok bool) {
-	if f.Err != nil {
-		return fmt.Sprintf("%s\t%s\t-\t-\t-\trefused\t%v", f.Set, f.Label, f.Err), false
+func checkRow(ctx context.Context, i *daemon.Inspection, f keyring.Finding) (row string, err error) {
+	label := keyadmin.Printable(f.Label)
+	if f.Err != nil { // Missing says why
+		return fmt.Sprintf("%s\t%s\t-\t-\t-\trefused\t-", f.Set, label), nil
 	}
 	signature := "verified"
-	if err := i.Prove(ctx, f.Key); err != nil {
-		signature, ok = err.Error(), false
-	} else {
-		ok = true
+	if err = i.Prove(ctx, f.Key); err != nil {
+		signature, err = "failed", fmt.Errorf("%s: %w", label, err)
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\tok\t%s", f.Set, f.Label, f.Version.Kid, f.Key.Alg, state(i, f), signature), ok
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\tok\t%s", f.Set, label, f.Version.Kid, f.Key.Alg, state(i, f), signature), err
 }
 
 // state is what the version is at this moment, where that can be told.

@@ -29,12 +29,11 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range []string{"assertd", "assertctl"} {
-		build := exec.Command("go", "build", "-tags", "clockshift", "-o", filepath.Join(dir, name), "github.com/assertd/assertd/cmd/"+name)
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			panic("build " + name + ": " + err.Error())
-		}
+	build := exec.Command("go", "build", "-tags", "clockshift", "-o", dir,
+		"github.com/assertd/assertd/cmd/assertd", "github.com/assertd/assertd/cmd/assertctl", "github.com/assertd/assertd/test/softhsm/foreignkey")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		panic("build: " + err.Error())
 	}
 	binaries = dir
 	return m.Run()
@@ -78,6 +77,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLES", examples)
+	env.Setenv("CONTROL", "dev/\x1b[2J") // a key's label that would clear the screen
 	return nil
 }
 
