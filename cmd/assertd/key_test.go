@@ -26,7 +26,7 @@ func TestKidsThatLookLikeFlags(t *testing.T) {
 // TestKeyCommandLines are wrong before any token is opened.
 func TestKeyCommandLines(t *testing.T) {
 	for _, args := range []string{
-		"generate", "generate a b", "show", "csr k", "csr k --subject CN=a --self-signed 30",
+		"generate", "generate a b", "show", "csr k", "csr k --subject CN=a --self-signed 30", "csr k --subject CN=a --self-signed 0s",
 		"import-cert", "adopt s", "adopt s --id xyz", "destroy", "list --pin-file f --pin-prompt",
 		"show k --pem --jwk", "generate k --alg ES256", "list --token t", "list --module /m",
 		"generate k --module /m --token t", "generate bad/name --module /m --token t --alg ES256",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,7 +59,12 @@ func certify(key keyadmin.Key, names keyadmin.Names, selfSigned lifetime) ([]byt
 type lifetime struct{ config.Duration }
 
 // Set implements pflag.Value.
-func (l *lifetime) Set(text string) error { return l.UnmarshalText([]byte(text)) }
+func (l *lifetime) Set(text string) error {
+	if err := l.UnmarshalText([]byte(text)); err != nil || l.Duration > 0 {
+		return err
+	}
+	return errors.New("a certificate needs a life that is longer than nothing")
+}
 
 // String implements pflag.Value.
 func (l *lifetime) String() string {
@@ -109,7 +115,7 @@ func importToToken(out io.Writer, a *keyadmin.Admin, key keyadmin.Key, text []by
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "stored %s for key %s on the token; valid until %s\n", certificate.Subject, key.Kid, certificate.NotAfter.UTC().Format(time.RFC3339))
+	fmt.Fprintf(out, "stored %s for key %s on the token; valid until %s\n", keyadmin.Printable(certificate.Subject.String()), key.Kid, certificate.NotAfter.UTC().Format(time.RFC3339))
 	if left > 0 {
 		fmt.Fprintf(out, "The token does not keep its %d issuers. A receiver that wants them in x5c needs the file: --file\n", left)
 	}
@@ -126,6 +132,6 @@ func importToFile(out io.Writer, a *keyadmin.Admin, inv *keyadmin.Inventory, key
 		return err
 	}
 	_, err = fmt.Fprintf(out, "wrote %s for key %s to %s; valid until %s. Reload the daemon: systemctl reload assertd\n",
-		certificate.Subject, key.Kid, path, certificate.NotAfter.UTC().Format(time.RFC3339))
+		keyadmin.Printable(certificate.Subject.String()), key.Kid, path, certificate.NotAfter.UTC().Format(time.RFC3339))
 	return err
 }

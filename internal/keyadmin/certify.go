@@ -108,7 +108,14 @@ func (k Key) checkImport(text []byte, now time.Time) ([]*x509.Certificate, error
 	chain := keyring.Chain(k.Pair.Public(), certificates)
 	if chain == nil {
 		return nil, fmt.Errorf("%w: %q is not for key %s (%s); request one with assertd key csr %s",
-			jwks.ErrCertificateKey, certificates[0].Subject, k.Kid, k.Label, k.Kid)
+			jwks.ErrCertificateKey, certificates[0].Subject, k.Kid, Printable(k.Label), k.Kid)
+	}
+	// An issuer that leads nowhere is a chain with a gap, or one of another key.
+	for _, c := range certificates {
+		if c.IsCA && !contains(chain, c) {
+			return nil, fmt.Errorf("%w: %q issued none of the certificates of %q; add those between them, or leave it out",
+				jwks.ErrCertificateChain, c.Subject, chain[0].Subject)
+		}
 	}
 	return chain, jwks.CheckCertificates(k.Pair.Public(), chain, now)
 }

@@ -54,6 +54,7 @@ func TestNames(t *testing.T) {
 	key := b.generate("payments")
 	for _, names := range []keyadmin.Names{
 		{}, {Subject: "payments"}, {Subject: "CN="}, {Subject: "X=y"}, {Subject: "CN=a,C=England"}, {Subject: "CN=a,"},
+		{Subject: "CN=a+OU=b"}, {Subject: `O="a"`}, {Subject: `CN=a\`}, {Subject: "CN=a\x1b[2J"},
 		{Subject: "CN=a", URIs: []string{"relative"}}, {Subject: "CN=a", IPs: []string{"1.2.3"}}, {Subject: "CN=a", Emails: []string{"A <a@b>"}},
 	} {
 		if _, err := key.CSR(names); !errors.Is(err, keyadmin.ErrNames) {
@@ -103,6 +104,7 @@ func TestImportRefuses(t *testing.T) {
 	b := newBench(t, payments())
 	key, ca := b.generate("payments"), newAuthority(t)
 	file := filepath.Join(t.TempDir(), "chain.pem")
+	stranger := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: newAuthority(t).certificate.Raw})
 	for _, test := range []struct {
 		name string
 		text []byte
@@ -111,6 +113,7 @@ func TestImportRefuses(t *testing.T) {
 		{"another key", ca.certify(t, ca.key.Public(), day), jwks.ErrCertificateKey},
 		{"expired", ca.certify(t, key.Pair.Public(), -time.Hour), jwks.ErrCertificateExpired},
 		{"no certificate", []byte("hello"), keyring.ErrCertificates},
+		{"a gap", append(ca.certify(t, key.Pair.Public(), day), stranger...), jwks.ErrCertificateChain},
 	} {
 		if _, _, err := b.ImportToToken(key, test.text); !errors.Is(err, test.want) {
 			t.Errorf("%s to the token: %v", test.name, err)
@@ -186,6 +189,10 @@ func TestForms(t *testing.T) {
 	}
 	if parsed, comment, _, _, err := ssh.ParseAuthorizedKey(line); err != nil || comment != key.Label || parsed.Type() != "ecdsa-sha2-nistp256" {
 		t.Errorf("SSH: %v", err)
+	}
+	b.foreign("x\nssh-ed25519 AAAA", []byte{9}, 0, nil)
+	if line, err = b.find("id:09").SSH(); err != nil || bytes.Count(line, []byte("\n")) != 1 {
+		t.Errorf("a label with a line break: %q, %v", line, err)
 	}
 	if details := string(key.Details(b.clock)); !strings.Contains(details, "extractable false") || !strings.Contains(details, key.Kid) {
 		t.Errorf("details\n%s", details)

@@ -37,7 +37,7 @@ func (inv *Inventory) Prunable(sets ...string) ([]Key, error) {
 // MayPrune allows retired versions alone.
 func MayPrune(k Key) error {
 	if k.State != jwks.Retired {
-		return fmt.Errorf("%w: key %s (%s) is %s; prune takes retired versions alone", ErrInUse, k.Kid, k.Label, orUnknown(k.State))
+		return fmt.Errorf("%w: key %s (%s) is %s; prune takes retired versions alone", ErrInUse, k.Kid, Printable(k.Label), orUnknown(k.State))
 	}
 	return nil
 }
@@ -49,7 +49,7 @@ func MayDestroy(k Key) error {
 		return nil
 	}
 	return fmt.Errorf("%w: key %s (%s) is %s, and the JWKS has it; put its kid under keys.%s.rotation.revoke and reload every daemon, then destroy it",
-		ErrInUse, k.Kid, k.Label, k.State, k.Set)
+		ErrInUse, k.Kid, Printable(k.Label), k.State, k.Set)
 }
 
 func orUnknown(s jwks.State) string {
@@ -74,7 +74,7 @@ func (a *Admin) Destroy(k Key, may func(Key) error) error {
 		}
 	}
 	if len(now) == 0 {
-		return fmt.Errorf("%w: %s (%s) is gone already", ErrNoSuchKey, k.Kid, k.Label)
+		return fmt.Errorf("%w: %s (%s) is gone already", ErrNoSuchKey, k.Kid, Printable(k.Label))
 	}
 	// A pair that serves two key sets is there twice, and must be free in both.
 	for _, key := range now {

@@ -32,7 +32,7 @@ func (k Key) Details(now time.Time) []byte {
 	}
 	line("custody", k.custodyDetails())
 	for _, c := range k.Certificates {
-		line("certificate", fmt.Sprintf("%s, from %s to %s, x5t#S256 %s", c.Subject, stamp(c.NotBefore), stamp(c.NotAfter), jwks.CertificateThumbprint(c)))
+		line("certificate", fmt.Sprintf("%s, from %s to %s, x5t#S256 %s", Printable(c.Subject.String()), stamp(c.NotBefore), stamp(c.NotAfter), jwks.CertificateThumbprint(c)))
 	}
 	if k.Problem != nil {
 		line("problem", k.Problem.Error())

@@ -223,7 +223,7 @@ func (inv *Inventory) Find(name string) (Key, error) {
 	}
 	var names []string
 	for _, key := range fits {
-		names = append(names, fmt.Sprintf("%s (%s, id:%x)", key.Kid, key.Label, key.Pair.ID()))
+		names = append(names, fmt.Sprintf("%s (%s, id:%x)", key.Kid, Printable(key.Label), key.Pair.ID()))
 	}
 	return Key{}, fmt.Errorf("%w: %q could be %s; name one by its kid or id", ErrAmbiguous, name, strings.Join(names, ", or "))
 }

@@ -63,14 +63,15 @@ func indent(value any) ([]byte, error) {
 }
 
 // SSH is the public key as a line of an authorized_keys file (RFC 4253 section
-// 6.6, RFC 5656, RFC 8709), with the label as its comment.
+// 6.6, RFC 5656, RFC 8709), with the label as its comment. A label with a line
+// break does not get to add a key of its own.
 func (k Key) SSH() ([]byte, error) {
 	key, err := ssh.NewPublicKey(k.Pair.Public())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoPublicKey, err)
 	}
 	line := ssh.MarshalAuthorizedKey(key)
-	return fmt.Appendf(nil, "%s %s\n", line[:len(line)-1], k.Label), nil
+	return fmt.Appendf(nil, "%s %s\n", line[:len(line)-1], Printable(k.Label)), nil
 }
 
 // CertificatePEM is the key's certificate and its issuers (RFC 7468 section 5).

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"unicode"
 )
 
 // attributes are the parts of a distinguished name that CAs for services ask
@@ -18,10 +19,15 @@ var attributes = map[string]asn1.ObjectIdentifier{
 
 // ParseSubject reads a distinguished name such as CN=payments,O=Example Ltd,C=GB
 // in the order of RFC 4514, the most specific part first, and gives its DER. A
-// comma inside a value is written with a backslash before it.
+// character of ,+";<>\ inside a value is written with a backslash before it. Parts
+// of several attributes, joined by a plus, are refused.
 func ParseSubject(text string) ([]byte, error) {
 	var name pkix.RDNSequence
-	for _, part := range splitUnescaped(text) {
+	parts, err := splitUnescaped(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
 		key, value, found := strings.Cut(part, "=")
 		oid, known := attributes[strings.ToUpper(strings.TrimSpace(key))]
 		value = strings.TrimSpace(value)
@@ -43,13 +49,16 @@ func ParseSubject(text string) ([]byte, error) {
 	return der, nil
 }
 
-// splitUnescaped cuts at commas, but not at those after a backslash.
-func splitUnescaped(text string) []string {
+// splitUnescaped cuts at commas, but not at those after a backslash, which it
+// takes away.
+func splitUnescaped(text string) ([]string, error) {
 	var parts []string
 	var part strings.Builder
 	escaped := false
 	for _, c := range text {
 		switch {
+		case !unicode.IsPrint(c):
+			return nil, fmt.Errorf("%w: subject %q holds a character that can't be printed", ErrNames, text)
 		case escaped:
 			part.WriteRune(c)
 			escaped = false
@@ -58,11 +67,16 @@ func splitUnescaped(text string) []string {
 		case c == ',':
 			parts = append(parts, part.String())
 			part.Reset()
+		case strings.ContainsRune(`+";<>`, c):
+			return nil, fmt.Errorf("%w: %q in subject %q; write a backslash before it", ErrNames, c, text)
 		default:
 			part.WriteRune(c)
 		}
 	}
-	return append(parts, part.String())
+	if escaped {
+		return nil, fmt.Errorf("%w: subject %q ends with a backslash", ErrNames, text)
+	}
+	return append(parts, part.String()), nil
 }
 
 // positive is a serial number of up to 16 bytes that DER does not take for a

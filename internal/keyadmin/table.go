@@ -52,8 +52,8 @@ func orDash(text string) string {
 	return text
 }
 
-// Printable quotes a label that holds anything but printable characters: what
-// others put on the token must not get to write on this terminal.
+// Printable quotes a label, or another name, that holds anything but printable
+// characters: what others put on the token must not get to write on this terminal.
 func Printable(label string) string {
 	if strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.QuoteToASCII(label)
