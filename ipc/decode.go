@@ -79,7 +79,7 @@ func explainJSON(err error) string {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		text = "the JSON document ends too early"
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		text = "a member is given twice" + strings.TrimPrefix(err.Error(), "jsontext: "+jsontext.ErrDuplicateName.Error())
+		text = "a member is given twice; send it once:" + strings.TrimPrefix(err.Error(), "jsontext: "+jsontext.ErrDuplicateName.Error())
 	case errors.As(err, &syntax):
 		text = "not JSON: " + strings.TrimPrefix(err.Error(), "jsontext: ")
 	default:

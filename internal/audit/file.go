@@ -68,7 +68,7 @@ func checkFile(path string, info fs.FileInfo) error {
 func checkDir(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("audit: %w", err)
+		return fmt.Errorf("audit: the log's directory can't be used; create it, with the daemon's user as its owner: %w", err)
 	}
 	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("%w: anybody may replace files in %s (mode %#o): chmod o-w it", ErrUnsafe, dir, info.Mode().Perm())

@@ -15,6 +15,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/assertd/assertd/signer/policy"
@@ -62,6 +63,9 @@ func WithAccounts(a Accounts) Option { return func(c *Config) { c.accounts = a }
 // about the content are an *Error.
 func Load(path string, options ...Option) (*Config, error) {
 	data, err := readTrusted(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the configuration: %w; correct the path, or write one, as examples/config/minimal.yaml is", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}

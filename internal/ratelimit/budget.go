@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -27,12 +28,24 @@ type Window struct {
 	Burst int           // 0: none set; up to 1e9, and refilled within 50 years
 }
 
-// String is such as "50 per 1s" or "50 per 1s with bursts of 100".
+// String is such as "50 per 1s" or "50 per 24h with bursts of 100".
 func (w Window) String() string {
 	if w.Burst == 0 {
-		return fmt.Sprintf("%d per %v", w.Limit, w.Per)
+		return fmt.Sprintf("%d per %s", w.Limit, span(w.Per))
 	}
-	return fmt.Sprintf("%d per %v with bursts of %d", w.Limit, w.Per, w.Burst)
+	return fmt.Sprintf("%d per %s with bursts of %d", w.Limit, span(w.Per), w.Burst)
+}
+
+// span is a duration as people write it: 24h, not 24h0m0s.
+func span(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // most is what can be taken at once.

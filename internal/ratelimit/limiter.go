@@ -196,7 +196,12 @@ type Exceeded struct {
 }
 
 func (e *Exceeded) Error() string {
-	return fmt.Sprintf("budget %q of %v is spent; try again in %v", e.Budget, e.Window, e.RetryAfter)
+	unit := time.Millisecond
+	if e.RetryAfter > 10*time.Second {
+		unit = time.Second
+	}
+	wait := (e.RetryAfter + unit - 1).Truncate(unit) // never too early
+	return fmt.Sprintf("budget %q of %v is spent; try again in %s", e.Budget, e.Window, span(wait))
 }
 
 // Unwrap returns [ErrExceeded].

@@ -439,3 +439,19 @@ func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
 		t.Errorf("%d runs are remembered", runs)
 	}
 }
+
+func TestExceededSaysWhenInPlainWords(t *testing.T) {
+	minute := Window{Limit: 3, Per: time.Minute}
+	day := Window{Limit: 9, Per: 24 * time.Hour, Burst: 12}
+	for want, e := range map[string]*Exceeded{
+		`budget "b" of 3 per 1m is spent; try again in 1m`:                        {"b", minute, 59994798832},
+		`budget "b" of 3 per 1m is spent; try again in 1ms`:                       {"b", minute, 1},
+		`budget "b" of 3 per 1m is spent; try again in 9.501s`:                    {"b", minute, 9500000001},
+		`budget "b" of 9 per 24h with bursts of 12 is spent; try again in 2h40m`:  {"b", day, 160 * time.Minute},
+		`budget "b" of 9 per 24h with bursts of 12 is spent; try again in 10m30s`: {"b", day, 630 * time.Second},
+	} {
+		if got := e.Error(); got != want {
+			t.Errorf("%v: %s, want %s", e.RetryAfter, got, want)
+		}
+	}
+}
