@@ -65,11 +65,26 @@ func (r *route) hopeful(now time.Time, limit time.Duration) bool {
 func (r *route) unavailable() error {
 	var causes []error
 	for _, t := range r.tokens {
-		if t.lastErr != nil {
-			causes = append(causes, t.lastErr)
-		}
+		causes = append(causes, t.trouble())
 	}
 	return &UnavailableError{Cause: errors.Join(causes...)}
+}
+
+// trouble is why the token has no worker: why the last start failed or, where none has failed yet, why the last worker ended. Nil if none did.
+func (t *token) trouble() error {
+	if t.lastErr != nil {
+		return t.lastErr
+	}
+	var last *slot
+	for _, s := range t.slots {
+		if s.lastErr != nil && (last == nil || s.since.After(last.since)) {
+			last = s
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return last.lastErr
 }
 
 // next takes the call that has waited longest off the queue, nil if there is none.
