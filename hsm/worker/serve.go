@@ -77,6 +77,10 @@ type job struct {
 	arrived time.Time
 }
 
+// newJobs is the queue of the sessions. The pool keeps to the depth with what callers ask for, and may have its own probe on the way besides: it
+// asks a worker for that one whatever else it has in hand.
+func newJobs(depth int) chan job { return make(chan job, depth+1) }
+
 func newServer(file *os.File) (*server, error) {
 	conn, err := net.FileConn(file)
 	_ = file.Close() // conn has a descriptor of its own
@@ -106,7 +110,7 @@ func (s *server) serve(ctx context.Context) error {
 		s.fail(err)
 		return s.cause
 	}
-	s.jobs = make(chan job, h.Depth)
+	s.jobs = newJobs(h.Depth)
 	for range s.host.sessions {
 		s.signers.Go(s.sign)
 	}
