@@ -101,7 +101,7 @@ func (p *Pool) complete(w *worker, id uint32, r result) {
 		return
 	}
 	delete(w.inFlight, id)
-	w.served = true
+	w.answered++
 	a.call.outstanding--
 	r.sent = a.sent
 	a.call.finish(r)

@@ -91,12 +91,13 @@ func (p *Pool) replace(waiting []*call) {
 	}
 }
 
-// left notes that a slot's worker has ended. It returns how many in a row ended soon and without having answered anything.
+// left notes that a slot's worker has ended. It returns how many in a row were not worth their start: one that answers once and crashes would
+// otherwise be started without end and without a pause, and have the machine do nothing but log in.
 func (p *Pool) left(s *slot, w *worker, cause error) int {
 	p.mu.Lock()
 	defer p.unlock()
 	s.idle++
-	if w.served || time.Since(w.since) > longestPause {
+	if w.answered >= worthAStart || time.Since(w.since) > longestPause {
 		s.idle = 0
 	}
 	s.worker, s.lastErr = nil, cause

@@ -18,6 +18,9 @@ const (
 	// startTries is how often a start is tried before it counts as failed: SoftHSM's files can't be read for a moment while another
 	// process logs in.
 	startTries = 3
+	// worthAStart is how many answers make up for a worker that ended within longestPause. A module that crashes every now and then under load has
+	// its workers back at once: pauses that grew would cost more than the crashes.
+	worthAStart = 25
 )
 
 // slot is a worker's place: the processes that fill it follow one another. The pool's lock guards the fields below the line.
@@ -28,7 +31,7 @@ type slot struct {
 	state   State
 	since   time.Time
 	started int // processes that became ready
-	idle    int // of those, the last that ended soon and without having answered anything
+	idle    int // of those, the last that ended soon and with hardly an answer given
 	lastErr error
 	worker  *worker
 }

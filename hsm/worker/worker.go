@@ -27,7 +27,7 @@ type worker struct {
 	nextID   uint32
 	gone     bool // it gets nothing any more; what it had was given to others
 	slow     bool // it has had something for longer than a healthy worker takes
-	served   bool // it has answered
+	answered int  // requests
 	since    time.Time
 	cause    error // why it is gone
 }
