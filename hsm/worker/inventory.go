@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 // maxKeys is how many private keys a token may hold.
 const maxKeys = 50_000
 
+// maxModulus is the largest RSA key that is used, in bits. The time to verify grows with the square of it, and the front verifies every signature.
+const maxModulus = 8192
+
 // KeyInfo is a key pair as the token that holds it described it.
 type KeyInfo struct {
 	Ref          KeyRef           // zero where the public half couldn't be read
@@ -21,7 +25,7 @@ type KeyInfo struct {
 	Label        string           // CKA_LABEL
 	ID           []byte           // CKA_ID
 	Type         hsm.KeyType      // empty where the public half couldn't be read
-	Public       crypto.PublicKey // nil where it couldn't be read
+	Public       crypto.PublicKey // nil where it couldn't be read, or is too large to be used
 	Custody      hsm.Custody
 	Problem      string   // why it can't be used; such a key doesn't sign
 	Certificates [][]byte // DER, those with the key's CKA_ID
@@ -66,6 +70,10 @@ func (w wireKey) info(token string) (KeyInfo, error) {
 	public, err := x509.ParsePKIXPublicKey(w.SPKI)
 	if err != nil {
 		return KeyInfo{}, protocolError("the public half of key %q: %v", w.Label, err)
+	}
+	if rsaKey, ok := public.(*rsa.PublicKey); ok && rsaKey.N.BitLen() > maxModulus {
+		k.Problem = fmt.Sprintf("an RSA key of %d bits; %d are the limit", rsaKey.N.BitLen(), maxModulus)
+		return k, nil
 	}
 	k.Public = public
 	k.Ref, err = RefOf(public)

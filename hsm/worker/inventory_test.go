@@ -1,7 +1,10 @@
 package worker
 
 import (
+	"crypto/rsa"
+	"crypto/x509"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 )
@@ -22,5 +25,30 @@ func TestInventoryIsBounded(t *testing.T) {
 	}
 	if _, err := encodeInventory(make([]wireKey, maxKeys+1)); err == nil || !strings.Contains(err.Error(), "remove old keys") {
 		t.Errorf("a token with too many keys: %v", err)
+	}
+}
+
+// A key so large that each signature would keep the front busy is shown with its problem, and does not sign.
+func TestModulusIsBounded(t *testing.T) {
+	for bits, usable := range map[uint]bool{2048: true, maxModulus: true, maxModulus + 1: false} {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		spki, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := wireKey{Label: "large", SPKI: spki}.info("token")
+		if err != nil || (k.Public != nil) != usable || (k.Problem == "") != usable || (k.Ref != KeyRef{}) != usable {
+			t.Errorf("%d bits: %+v, %v", bits, k, err)
+		}
+	}
+}
+
+// A signature is a kilobyte at most; a worker that a module has taken over gets no more into the front.
+func TestSignatureIsBounded(t *testing.T) {
+	for size, ok := range map[int]bool{0: false, 1: true, maxSignature: true, maxSignature + 1: false} {
+		r, err := parseSignReply(payloadOf(t, signReply{signature: make([]byte, size)}))
+		if (err == nil) != ok || (ok && len(r.signature) != size) || (!ok && !errors.Is(err, errFrame)) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
 	}
 }

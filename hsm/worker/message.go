@@ -118,7 +118,11 @@ type signReply struct {
 	signature    []byte
 }
 
-const replyFixed = 16
+const (
+	replyFixed = 16
+	// maxSignature is the longest signature that is taken from a worker, in bytes; RSA-8192 makes 1,024.
+	maxSignature = 4096
+)
 
 func (r signReply) appendFrame(dst []byte, id uint32) []byte {
 	var times [replyFixed]byte
@@ -129,7 +133,7 @@ func (r signReply) appendFrame(dst []byte, id uint32) []byte {
 
 // parseSignReply reads a payload; the signature it returns is part of it.
 func parseSignReply(payload []byte) (signReply, error) {
-	if len(payload) <= replyFixed {
+	if len(payload) <= replyFixed || len(payload) > replyFixed+maxSignature {
 		return signReply{}, fmt.Errorf("%w: a signature reply of %d bytes", errFrame, len(payload))
 	}
 	r := signReply{
