@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -89,17 +91,27 @@ func prepareCommand() *cobra.Command {
 	return cmd
 }
 
+// greet says what to try, by the names under which the programs were found.
 func greet(out io.Writer, dir string) {
 	socket := filepath.Join(dir, "assertd.sock")
 	fmt.Fprintf(out, `
-assertd is ready. Everything lies in %s: a SoftHSM token, its PIN, a key, the configuration.
+assertd is ready. Everything lies in %s: a SoftHSM token, its PIN, keys, the configuration.
 Try, in another terminal:
 
-  assertctl --socket %s assert --decode
+  %s --socket %s assert --decode
   curl --unix-socket %s -H 'Content-Type: application/json' -d '{}' http://assertd/v1/assertions
-  assertd jwks --config %s
+  %s jwks --config %s
 
 Ctrl-C stops it. The next run finds its keys again.
 
-`, dir, socket, socket, filepath.Join(dir, "assertd.yaml"))
+`, dir, sibling(os.Args[0], "assertctl"), socket, socket, os.Args[0], filepath.Join(dir, "assertd.yaml"))
+}
+
+// sibling is how to start the program beside one that was started as self.
+func sibling(self, name string) string {
+	beside := self[:strings.LastIndex(self, "/")+1] + name
+	if _, err := os.Stat(beside); err != nil {
+		return name
+	}
+	return beside
 }
