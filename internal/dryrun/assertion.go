@@ -33,16 +33,17 @@ func (d *Desk) assertion(g policy.Grant) (Assertion, error) {
 		return Assertion{}, fmt.Errorf("unknown profile %q", g.Profile())
 	}
 	alg := string(d.config.Keys[g.Key()].Alg)
-	one, err := build(p, g, alg, 1)
+	kid := cmp.Or(g.KeyID(), kidPlaceholder)
+	one, err := build(p, g, alg, kid, 1)
 	if err != nil {
 		return Assertion{}, err
 	}
-	two, err := build(p, g, alg, 2)
+	two, err := build(p, g, alg, kid, 2)
 	if err != nil {
 		return Assertion{}, err
 	}
 	header := unite(one.Header, two.Header)
-	maps.Copy(header, map[string]any{"alg": alg, "kid": cmp.Or(g.KeyID(), kidPlaceholder)})
+	maps.Copy(header, map[string]any{"alg": alg, "kid": kid})
 	claims := unite(one.Claims, two.Claims)
 	for _, name := range []string{"iat", "nbf", "exp"} {
 		if at, ok := one.Claims[name].(int64); ok {
@@ -55,13 +56,13 @@ func (d *Desk) assertion(g policy.Grant) (Assertion, error) {
 // moment is any time: only the distances from it are shown.
 var moment = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func build(p *profile.Profile, g policy.Grant, alg string, seed byte) (profile.Token, error) {
+func build(p *profile.Profile, g policy.Grant, alg, kid string, seed byte) (profile.Token, error) {
 	public, err := standInKey(alg, seed)
 	if err != nil {
 		return profile.Token{}, err
 	}
 	return p.Build(profile.Input{
-		Alg: alg, Public: public, Certificates: standInCertificates(public, moment, seed),
+		Alg: alg, Kid: kid, Public: public, Certificates: standInCertificates(public, moment, seed),
 		ClientID: g.ClientID(), Issuer: g.Issuer(), Subject: g.Subject(),
 		Audience: g.Audience(), Claims: g.Claims(), Lifetime: g.Lifetime(),
 		Now: moment, Random: bytes.NewReader(bytes.Repeat([]byte{seed}, 64)),

@@ -3,6 +3,7 @@ package dryrun
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -121,6 +122,43 @@ func TestEveryProfileHasStandIns(t *testing.T) {
 			if _, err := standInKey(alg, 2); err != nil {
 				t.Errorf("%s %s: %v", p.Name, alg, err)
 			}
+		}
+	}
+}
+
+// TestEveryExampleIsExplained: what docs/profiles.md shows is a configuration that is taken, and its request is allowed.
+func TestEveryExampleIsExplained(t *testing.T) {
+	page, err := os.ReadFile("../../docs/profiles.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range profile.All() {
+		_, section, found := strings.Cut(string(page), "\n### "+p.Name+"\n")
+		_, rest, begins := strings.Cut(section, "```yaml\n")
+		example, _, ends := strings.Cut(rest, "```")
+		if !found || !begins || !ends {
+			t.Fatalf("%s has no example", p.Name)
+		}
+		d, err := New("assertd.yaml", []byte("hsm: {module: /m.so, token: {label: x}, pin: {file: /pin}}\nlisten: [{socket: /run/s.sock}]\naudit: {required: false}\n"+example))
+		if err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+			continue
+		}
+		caller, err := d.Caller(Caller{User: "payments"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := maps.Clone(p.Example.Listed)
+		if claims == nil {
+			claims = make(map[string]any)
+		}
+		maps.Copy(claims, p.Example.Free)
+		answer, err := d.Ask(caller, policy.Request{Claims: claims})
+		if err != nil || answer.Refusal != nil {
+			t.Errorf("%s: %v, %v", p.Name, err, answer.Refusal)
+		}
+		if p.Subject.From == profile.FromKeyID && answer.Assertion.Claims["sub"] != p.Example.KeyID {
+			t.Errorf("%s: sub is %v", p.Name, answer.Assertion.Claims["sub"])
 		}
 	}
 }
