@@ -318,9 +318,11 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 
 func TestTokenPrintsRedacted(t *testing.T) {
 	token := Token{AccessToken: "secret", Raw: json.RawMessage(`"secret"`)}
-	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
-		if text := fmt.Sprintf(form, token); strings.Contains(text, "secret") {
-			t.Errorf("%s prints %s", form, text)
+	for _, value := range []any{token, &token, &TokenSource{token: token}, ipc.AssertionResponse{Assertion: "secret"}, &ipc.AssertionResponse{Assertion: "secret"}} {
+		for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
+			if text := fmt.Sprintf(form, value); strings.Contains(text, "secret") {
+				t.Errorf("%s of %T prints %s", form, value, text)
+			}
 		}
 	}
 }

@@ -27,6 +27,12 @@ func (c *Client) TokenSource(req TokenRequest) (*TokenSource, error) {
 	return s, nil
 }
 
+// String shows nothing of the token that is kept, and GoString makes %#v do the same.
+func (s *TokenSource) String() string { return "token source of " + s.req.URL }
+
+// GoString is String.
+func (s *TokenSource) GoString() string { return s.String() }
+
 // Token returns a token that is good for a while yet. The errors are those of
 // [Client.Token]; none is kept.
 func (s *TokenSource) Token(ctx context.Context) (Token, error) {

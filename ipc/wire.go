@@ -1,6 +1,9 @@
 package ipc
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Limits of the API that callers can rely on; past each the answer is a problem.
 const (
@@ -45,6 +48,14 @@ type AssertionResponse struct {
 	ExpiresAt int64  `json:"expires_at"` // exp, seconds since the Unix epoch
 	Grant     string `json:"grant"`
 }
+
+// String leaves the assertion out: it works for whoever reads the log.
+func (a AssertionResponse) String() string {
+	return fmt.Sprintf("assertion [redacted] of grant %s, jti %s", a.Grant, a.JTI)
+}
+
+// GoString is String, so that %#v is redacted too.
+func (a AssertionResponse) GoString() string { return a.String() }
 
 // Ways in which an assertion is sent, as its profile has it.
 const (
