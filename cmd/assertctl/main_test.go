@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net"
@@ -140,6 +144,25 @@ func TestStoredAnswersReplaceNothing(t *testing.T) {
 	}
 	if _, err := createNew(path); err == nil {
 		t.Error("a second time")
+	}
+}
+
+func TestSignHeedsEveryFlagOrRefuses(t *testing.T) {
+	for _, row := range []struct {
+		flags  signFlags
+		public crypto.PublicKey
+		fits   bool
+	}{
+		{signFlags{padding: ipc.PaddingPSS, hash: ipc.HashSHA256}, &rsa.PublicKey{}, true},
+		{signFlags{hash: ipc.HashSHA256}, &ecdsa.PublicKey{}, true},
+		{signFlags{padding: ipc.PaddingPSS}, &ecdsa.PublicKey{}, false},
+		{signFlags{}, ed25519.PublicKey{}, true},
+		{signFlags{hash: ipc.HashSHA512}, ed25519.PublicKey{}, false},
+		{signFlags{padding: ipc.PaddingPKCS1v15}, ed25519.PublicKey{}, false},
+	} {
+		if err := row.flags.fits(row.public); (err == nil) != row.fits {
+			t.Errorf("%+v for a %T: %v", row.flags, row.public, err)
+		}
 	}
 }
 

@@ -110,12 +110,29 @@ func (f *signFlags) check(args []string) error {
 }
 
 func (f *signFlags) sign(cmd *cobra.Command, signer *client.Signer, args []string) ([]byte, error) {
+	if err := f.fits(signer.Public()); err != nil {
+		return nil, usageError(cmd, err)
+	}
 	f.complete(signer.Info())
 	input, opts, err := f.input(cmd.InOrStdin(), signer.Public(), args)
 	if err != nil {
 		return nil, err
 	}
 	return signer.SignContext(cmd.Context(), input, opts)
+}
+
+// fits refuses what the key would leave unheeded: the signature would be another
+// than the one that was asked for.
+func (f *signFlags) fits(public crypto.PublicKey) error {
+	_, isRSA := public.(*rsa.PublicKey)
+	_, whole := public.(ed25519.PublicKey)
+	switch {
+	case f.padding != "" && !isRSA:
+		return fmt.Errorf("--padding: %q has no RSA key", f.key)
+	case f.hash != "" && whole:
+		return fmt.Errorf("--hash: the Ed25519 key of %q signs the message itself", f.key)
+	}
+	return nil
 }
 
 // complete takes what was left open from what the key may sign.
