@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -206,3 +207,26 @@ func writeFile(t testing.TB, name, content string) string {
 	}
 	return path
 }
+
+// lines is a logger that keeps what it is told.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) add(level, msg string, args []any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, fmt.Sprint(level, " ", msg, " ", args))
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.all, "\n")
+}
+
+func (l *lines) Debug(msg string, args ...any) { l.add("DEBUG", msg, args) }
+func (l *lines) Info(msg string, args ...any)  { l.add("INFO", msg, args) }
+func (l *lines) Warn(msg string, args ...any)  { l.add("WARN", msg, args) }
+func (l *lines) Error(msg string, args ...any) { l.add("ERROR", msg, args) }

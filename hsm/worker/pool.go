@@ -165,11 +165,28 @@ func (p *Pool) log(e Event) {
 			return
 		}
 		p.cfg.Logger.Warn(message, args...)
-	case EventRefused, EventCorrupt:
+	case EventRefused:
+		p.cfg.Logger.Error(message, append(args, "do", p.remedy(e))...)
+	case EventCorrupt:
 		p.cfg.Logger.Error(message, args...)
 	default:
 		p.cfg.Logger.Warn(message, args...)
 	}
+}
+
+// remedy says what has a token tried again that refused its PIN.
+func (p *Pool) remedy(e Event) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mend := "correct the PIN where it is kept"
+	if errors.Is(e.Err, hsm.ErrPINLocked) {
+		mend = "have the token's security officer unlock the PIN"
+	}
+	i := slices.IndexFunc(p.tokens, func(t *token) bool { return t.config.Name == e.Token })
+	if p.tokens[i].config.PIN.Value != nil {
+		return mend + ", then restart the daemon and type it again"
+	}
+	return mend + ", then reload (SIGHUP)"
 }
 
 // event notes what happened, to be reported by unlock.
@@ -259,7 +276,8 @@ func (p *Pool) allKnown() (bool, error) {
 func (t *token) failure() error { return fmt.Errorf("token %q: %w", t.config.Name, t.lastErr) }
 
 // Reset lets the pool try a token again after its PIN was refused, or at once where it waits for its next attempt: something about the token
-// has changed. The PIN source may be another than before.
+// has changed. The PIN source may be another than before. A PIN that was handed over as a value and refused is still the same when somebody reloads:
+// with that value Reset changes nothing and returns hsm.ErrPINIncorrect, as the attempts of a few reloads would lock the token.
 func (p *Pool) Reset(name string, pin hsm.PINSource) error {
 	if err := checkPIN(pin); err != nil {
 		return fmt.Errorf("hsm/worker: token %q: %w", name, err)
@@ -271,6 +289,9 @@ func (p *Pool) Reset(name string, pin hsm.PINSource) error {
 		return fmt.Errorf("hsm/worker: %w: no token is named %q", hsm.ErrTokenNotFound, name)
 	}
 	t := p.tokens[i]
+	if t.refused && pin.Value != nil && pin.Value == t.config.PIN.Value {
+		return fmt.Errorf("hsm/worker: token %q: %w, and the one that was typed is not tried again: restart the daemon and type it anew", name, hsm.ErrPINIncorrect)
+	}
 	t.config.PIN = pin
 	t.failures, t.refused = 0, false
 	close(t.reset)

@@ -130,13 +130,14 @@ func (p *Pool) mayStart(s *slot) (<-chan struct{}, error) {
 }
 
 // startFailed notes that a worker could not be started, and ends what waits for a token that won't come back within moments. It returns how many
-// starts of the token have failed in a row. A refused PIN counts as such only if no Reset has come in between: reset is what mayStart gave.
+// starts of the token have failed in a row. A refused PIN counts as such only if no Reset has come in between, which may have brought another:
+// reset is what mayStart gave. One that was typed stays the same through every Reset.
 func (p *Pool) startFailed(s *slot, err error, reset <-chan struct{}) int {
 	p.mu.Lock()
 	defer p.unlock()
 	t := s.token
 	s.lastErr, s.since, s.state = err, time.Now(), StateWaiting
-	kind, refused := EventFailed, refusedPIN(err) && reset == t.reset
+	kind, refused := EventFailed, refusedPIN(err) && (reset == t.reset || t.config.PIN.Value != nil)
 	if refused {
 		s.state, kind = StateRefused, EventRefused
 	}

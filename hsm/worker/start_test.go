@@ -3,6 +3,7 @@ package worker_test
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ func TestRefusedPINIsTriedOnce(t *testing.T) {
 	tc := faultyConfig(token, m)
 	c := config(tc)
 	c.Workers = 3
+	log := &lines{}
+	c.Logger = log
 	p := runReady(t, c)
 	k := p.generate(hsm.P256)
 	digest, opts := digestOf(k, "text")
@@ -45,6 +48,9 @@ func TestRefusedPINIsTriedOnce(t *testing.T) {
 	}
 	if refused != 2 {
 		t.Errorf("%d workers are shown as refused; want 2", refused)
+	}
+	if text := log.text(); strings.Count(text, "ERROR") != 1 || !strings.Contains(text, "then reload (SIGHUP)") {
+		t.Errorf("the log says\n%s", text)
 	}
 	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
 		t.Errorf("the worker that is logged in: %v", err)
@@ -100,6 +106,36 @@ func TestPINByValue(t *testing.T) {
 	c := config(tokenConfig(token))
 	c.Tokens[0].PIN = hsm.PINSource{Value: hsm.NewPIN([]byte(token.PIN))}
 	runReady(t, c)
+}
+
+// A PIN that was typed is the same at every reload: the token must not be asked for each of them until it locks.
+func TestRefusedValueIsNotTriedAgain(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	c := config(faultyConfig(token, m))
+	typed, log := hsm.PINSource{Value: hsm.NewPIN([]byte("not-the-pin"))}, &lines{}
+	c.Tokens[0].PIN, c.Logger = typed, log
+	p := run(t, c)
+	if err := p.WaitReady(within(t, 10*time.Second)); !errors.Is(err, hsm.ErrPINIncorrect) {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := p.Reset(token.Label, typed); !errors.Is(err, hsm.ErrPINIncorrect) || !strings.Contains(err.Error(), "restart the daemon") {
+			t.Errorf("the same PIN: %v", err)
+		}
+	}
+	time.Sleep(500 * time.Millisecond) // whatever would try again has had the time
+	if n := m.Calls(t, "C_Login"); n != 1 {
+		t.Errorf("%d logins; want 1", n)
+	}
+	if text := log.text(); strings.Count(text, "ERROR hsm worker: refused") != 1 || !strings.Contains(text, "then restart the daemon") {
+		t.Errorf("the log says\n%s", text)
+	}
+	if err := p.Reset(token.Label, hsm.PINSource{Value: hsm.NewPIN([]byte(token.PIN))}); err != nil {
+		t.Error(err)
+	}
+	if err := p.WaitReady(within(t, 10*time.Second)); err != nil {
+		t.Errorf("another PIN: %v", err)
+	}
 }
 
 func TestSlowTokenHoldsUpNobody(t *testing.T) {

@@ -24,7 +24,7 @@ func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 // key sets in force, all of them or, where anything is wrong, none. Requests in
 // flight finish under the policy that decided them. What was spent of a rate
 // window that stays is still spent. A PIN that was refused is tried once more,
-// since that is what an operator reloads for. The audit log's file is opened anew
+// since that is what an operator reloads for; not so one that was typed. The audit log's file is opened anew
 // whatever becomes of the configuration: logrotate asks for that in the same way.
 func (d *Daemon) Reload() error {
 	// One at a time: a file that was read earlier must not overtake a later one.
@@ -85,7 +85,8 @@ func (d *Daemon) replace(parts decisions) error {
 }
 
 // retryTokens has the workers try every token again at once, those too that
-// refused a PIN: an operator who reloads has seen to it.
+// refused a PIN: an operator who reloads has seen to it. A PIN that was typed is
+// the exception: nobody can have corrected it.
 func (d *Daemon) retryTokens() error {
 	var problems []error
 	for _, token := range d.tokens {
