@@ -309,6 +309,12 @@ func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 	b.sets[0].Rotation.Revoke = []string{second}
 	b.says(101*day+time.Hour, "INFO made the next version")
 
+	// Where several sets could have had it none of them goes on as if nothing was.
+	b = restarted()
+	b.sets = append(b.sets, b.sets[0])
+	b.sets[1].Name = "other"
+	b.says(101*day+time.Hour, "WARN a key that the jwks file shows is on no token", "ERROR a published key", "ERROR a published key")
+
 	// A file that tells nothing is no reason to stop.
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)

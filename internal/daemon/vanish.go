@@ -64,18 +64,33 @@ func (d *Daemon) onToken() map[string]bool {
 // does not tell of which set a key was: one that no token holds any more is lost
 // to each that its algorithm fits.
 func (r *rotation) testify() {
-	if r.witness == nil {
+	if len(r.witness) == 0 {
 		return
 	}
 	there := r.onToken()
 	for _, key := range r.witness {
-		for _, set := range r.ring.current.Load().Sets() {
-			if !there[key.Kid] && !set.Raw && set.Alg == key.Alg {
-				r.lose(set.Name, key.Kid)
-			}
+		if there[key.Kid] {
+			continue
+		}
+		sets := r.assertionSets(key.Alg)
+		for _, set := range sets {
+			r.lose(set, key.Kid)
+		}
+		if len(sets) > 1 {
+			r.logger.Warn("a key that the jwks file shows is on no token; the file does not tell of which key set it was", "kid", key.Kid, "could be of", sets)
 		}
 	}
 	r.witness = nil
+}
+
+// assertionSets are the published key sets of an algorithm.
+func (r *rotation) assertionSets(alg string) (names []string) {
+	for _, set := range r.ring.current.Load().Sets() {
+		if !set.Raw && set.Alg == alg {
+			names = append(names, set.Name)
+		}
+	}
+	return names
 }
 
 func (r *rotation) compare(set string, before, now map[string]jwks.State) {
