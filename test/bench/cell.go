@@ -19,6 +19,7 @@ type section struct {
 	// base is the cell to which ratios are given; "" stands for the raw module with one thread, measured before each slice.
 	base  string
 	cells []cell
+	turns []cell // in the order of the present round
 }
 
 var callers = []int{1, 8, 32}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -20,10 +21,12 @@ type lab struct {
 type sample struct {
 	rate                   float64 // per second
 	ratio                  float64 // to the section's base
-	room                   float64 // the ratio that the CPU times allow on all CPUs of an idle machine
+	room                   float64 // the ratio that the CPU times allow where nobody else uses the machine
 	p50, p99               time.Duration
 	caller, front, workers time.Duration // CPU for one operation
 }
+
+func (s sample) cpu() time.Duration { return s.caller + s.front + s.workers }
 
 const warmUp = 50 * time.Millisecond
 
@@ -40,23 +43,26 @@ func (s section) measure(ctx context.Context, b bed, o settings, out, progress i
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
+	s.turns = slices.Clone(s.cells)
 	samples := make(map[string][]sample)
 	for round := range o.rounds {
 		fmt.Fprintf(progress, "%s: round %d of %d\n", s.name, round+1, o.rounds)
 		if err := s.round(ctx, l, o, samples); err != nil {
 			return err
 		}
+		slices.Reverse(s.turns) // so that no cell always comes first
 	}
+	s.relate(samples)
 	s.print(out, samples)
 	return nil
 }
 
 func (s section) round(ctx context.Context, l *lab, o settings, samples map[string][]sample) error {
-	for _, c := range s.cells {
+	for _, c := range s.turns {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		raw, busy, err := l.raw(s, c, o)
+		raw, err := l.raw(s, c, o)
 		if err != nil {
 			return fmt.Errorf("baseline: %w", err)
 		}
@@ -64,31 +70,33 @@ func (s section) round(ctx context.Context, l *lab, o settings, samples map[stri
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		if s.base != "" {
-			raw = one.rate
-			if c.name != s.base {
-				base := samples[s.base]
-				raw = base[len(base)-1].rate
+		if raw.rate > 0 {
+			one.ratio = one.rate / raw.rate
+			if c.daemon != nil {
+				one.room = float64(runtime.NumCPU()) * float64(raw.caller) / float64(one.cpu())
 			}
-		}
-		if raw > 0 {
-			one.ratio = one.rate / raw
-		}
-		if c.daemon != nil && busy > 0 {
-			one.room = float64(runtime.NumCPU()) * float64(busy) / float64(one.caller+one.front+one.workers)
 		}
 		samples[c.name] = append(samples[c.name], one)
 	}
 	return nil
 }
 
-// raw is the rate of the baseline at this moment and its CPU time for one signature; 0 where the section has another.
-func (l *lab) raw(s section, c cell, o settings) (float64, time.Duration, error) {
-	if s.base != "" || c.task.Alg == "" {
-		return 0, 0, nil
+// relate gives the ratios of a section that has a base of its own, each to the base in the same round.
+func (s section) relate(samples map[string][]sample) {
+	for name := range samples {
+		for round, base := range samples[s.base] {
+			samples[name][round].ratio = samples[name][round].rate / base.rate
+			samples[name][round].room = float64(base.cpu()) / float64(samples[name][round].cpu())
+		}
 	}
-	one, err := l.sample(cell{role: "pkcs11", task: task{Do: "raw", Alg: c.task.Alg}}, o.raw)
-	return one.rate, one.caller, err
+}
+
+// raw is the baseline at this moment; nothing where the section has another.
+func (l *lab) raw(s section, c cell, o settings) (sample, error) {
+	if s.base != "" || c.task.Alg == "" {
+		return sample{}, nil
+	}
+	return l.sample(cell{role: "pkcs11", task: task{Do: "raw", Alg: c.task.Alg}}, o.raw)
 }
 
 func perSecond(o outcome) float64 { return float64(o.Count) / max(o.Elapsed, 1).Seconds() }
