@@ -226,6 +226,14 @@ func TestNextCreated(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
+	// Where nothing is published before it signs, labels have to differ as well.
+	var made []Version
+	for range 5 {
+		made = append(made, Version{Kid: fmt.Sprint(len(made)), Created: NextCreated(made, 0, day(1))})
+	}
+	if err := CheckVersions(made); err != nil {
+		t.Errorf("made in the same second: %v", err)
+	}
 }
 
 func TestRotationCheck(t *testing.T) {

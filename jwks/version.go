@@ -119,12 +119,12 @@ func CheckVersions(versions []Version) error {
 // NextCreated is the creation time to give a version that is made now: now, to
 // the second, but after every version that is there already, so that labels
 // stay unique and in order where another daemon's clock is a little ahead.
-// Versions further than publishBefore in the future were prepared on purpose,
-// and the new one goes before them.
+// Versions further than publishBefore, and a minute, in the future were prepared
+// on purpose, and the new one goes before them.
 func NextCreated(versions []Version, publishBefore time.Duration, now time.Time) time.Time {
-	created := now.UTC().Truncate(time.Second)
+	created, prepared := now.UTC().Truncate(time.Second), now.Add(max(publishBefore, time.Minute))
 	for _, v := range byCreation(versions) {
-		if !v.Created.Before(created) && !v.Created.After(now.Add(publishBefore)) {
+		if !v.Created.Before(created) && !v.Created.After(prepared) {
 			created = v.Created.UTC().Truncate(time.Second).Add(time.Second)
 		}
 	}
