@@ -62,6 +62,7 @@ func (s *Signer) admit(caller policy.Caller, req policy.Request, rec *Record) (t
 	grant, err := s.policy.Load().Decide(caller, req)
 	if err != nil {
 		rec.refusal(err)
+		rec.asked(req)
 		return ticket{}, err
 	}
 	rec.grant(grant)

@@ -247,6 +247,32 @@ func TestRefusalsAreRecordedWithTheirClient(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreRecordedWithWhatWasAsked: names and lifetime, no values, and no
+// more than the audit log takes, whatever the caller sends.
+func TestRefusalsAreRecordedWithWhatWasAsked(t *testing.T) {
+	s, p := newSigner(t, "ES256")
+	req := policy.Request{Lifetime: time.Hour, Claims: map[string]any{"admin": "s3cr3t", "sub": "s3cr3t"}}
+	if _, err := s.Assert(context.Background(), known, req); err == nil {
+		t.Fatal("allowed")
+	}
+	r := p.record(t)
+	if !slices.Equal(r.Claims, []string{"admin", "sub"}) || r.Lifetime != time.Hour || r.Loggable != nil {
+		t.Errorf("claims %q, lifetime %v, values %v", r.Claims, r.Lifetime, r.Loggable)
+	}
+
+	s, p = newSigner(t, "ES256")
+	many := map[string]any{strings.Repeat("\x7f", 60000): 1}
+	for i := range 10000 {
+		many[fmt.Sprint("claim", i)] = i
+	}
+	if _, err := s.Assert(context.Background(), known, policy.Request{Claims: many}); err == nil {
+		t.Fatal("allowed")
+	}
+	if r := p.record(t); len(r.Claims) != 64 || len(r.Claims[0]) > 140 {
+		t.Errorf("%d names, the first of %d bytes", len(r.Claims), len(r.Claims[0]))
+	}
+}
+
 func TestProbe(t *testing.T) {
 	s, p := newSigner(t, "PS256")
 	if err := s.Probe(context.Background(), "payments"); err != nil {

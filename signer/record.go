@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/assertd/assertd/signer/policy"
@@ -62,6 +63,31 @@ func (r *Record) refusal(err error) {
 	if refused.Grant != "" {
 		r.Grant = refused.Grant
 	}
+}
+
+// What a record holds of the claim names of a refused request: enough to see
+// what was tried, and so little that no caller can make a record too long.
+const (
+	maxAskedNames = 64
+	maxAskedName  = 128 // bytes
+)
+
+// asked notes what policy refused. Names alone: the values are the caller's, and
+// no grant says that they may be logged.
+func (r *Record) asked(req policy.Request) {
+	r.Lifetime = req.Lifetime
+	for name := range req.Claims {
+		r.Claims = append(r.Claims, clip(name))
+	}
+	slices.Sort(r.Claims)
+	r.Claims = r.Claims[:min(len(r.Claims), maxAskedNames)]
+}
+
+func clip(name string) string {
+	if len(name) <= maxAskedName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxAskedName], "") + "…"
 }
 
 func (r *Record) grant(g policy.Grant) {
