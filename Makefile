@@ -41,6 +41,8 @@ test: ## run every test, as CI does
 	@test/promtool.sh bin/promtool
 	PROMTOOL=$(CURDIR)/bin/promtool/promtool go test -race ./...
 	@$(MAKE) --no-print-directory interop
+	cd test/kubernetes && go vet ./... && go test -race ./...
+	@UNABLE=0 $(MAKE) --no-print-directory docker-test
 
 .PHONY: interop
 interop: ## the part of test with others' authorization servers and libraries

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/sandbox"
 )
@@ -58,6 +59,15 @@ func (f confinement) reread(path string) (*config.Config, error) {
 		return nil, fmt.Errorf("%w: %w", err, errConfined)
 	}
 	return c, nil
+}
+
+// explain adds to an error that the sandbox may be behind what to do about it: to
+// a module, a file out of reach is one that isn't there.
+func (f confinement) explain(err error) error {
+	if f.worker == nil || !errors.Is(err, hsm.ErrModule) && !errors.Is(err, hsm.ErrTokenNotFound) {
+		return err
+	}
+	return fmt.Errorf("%w; the module reaches only what the sandbox lets it: if it keeps files elsewhere, name them under sandbox.read or sandbox.write", err)
 }
 
 // workerCommand is how the daemon starts its workers.

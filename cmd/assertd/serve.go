@@ -71,7 +71,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	return attend(ctx, d, manager, logger)
+	return confined.explain(attend(ctx, d, manager, logger))
 }
 
 // collectLater has the garbage collector wait until the heap is five times what

@@ -210,6 +210,32 @@ func TestWorkerCantWriteTheAuditLog(t *testing.T) {
 	}
 }
 
+// TestModuleOutOfReach has SoftHSM find its tokens in a way that the daemon knows
+// nothing of, by a configuration in the home directory.
+func TestModuleOutOfReach(t *testing.T) {
+	dir, home, elsewhere := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "tokens")
+	d := startDev(t, dir, nil)
+	confines := d.confines(t)
+	if err := d.stop(); err != nil || !confines {
+		return
+	}
+	copyFile(t, filepath.Join(dir, "softhsm2.conf"), filepath.Join(home, ".config/softhsm2/softhsm2.conf"))
+	edit(t, filepath.Join(home, ".config/softhsm2/softhsm2.conf"), filepath.Join(dir, "tokens"), elsewhere)
+	if err := os.Rename(filepath.Join(dir, "tokens"), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(dir, "assertd.yaml")
+	edit(t, conf, fmt.Sprintf("SOFTHSM2_CONF: %q", filepath.Join(dir, "softhsm2.conf")), fmt.Sprintf("HOME: %q", home))
+	out, err := exec.Command(program(t, "assertd"), "serve", "--config", conf).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "sandbox.write") {
+		t.Errorf("the daemon doesn't tell what to do: %v\n%s", err, out)
+	}
+	edit(t, conf, "audit:", fmt.Sprintf("sandbox: {write: [%q]}\naudit:", elsewhere))
+	d = start(t, dir, nil, program(t, "assertd"), "serve", "--config", conf)
+	d.await(t, "ready: version")
+	d.assert(t)
+}
+
 // TestWorkersOutliveTheirFile replaces the program while it runs, as an upgrade
 // does, and kills a worker.
 func TestWorkersOutliveTheirFile(t *testing.T) {

@@ -3,7 +3,8 @@
 # engine, starts the compose scenario, and has the containers without and with a
 # grant ask. Installs and starts an engine where there is none, and makes stand-ins
 # for base images that no registry hands out. As root, or as a user who may use
-# a running engine. Cleans up whatever it made.
+# a running engine. Cleans up whatever it made. Where no engine can run it says why
+# and ends with $UNABLE, which is 1 unless the caller wants to go on without.
 set -eu
 cd "$(dirname "$0")/../../.."
 project=assertd-test-$$
@@ -50,7 +51,7 @@ trap 'exit 130' INT TERM
 # An engine of our own, with everything in a directory that goes again. Its storage
 # is whatever the kernel offers: it tries overlay and falls back to vfs by itself.
 start_engine() {
-	[ "$(id -u)" -eq 0 ] || { echo "no engine runs, and only root can start one" >&2; exit 1; }
+	[ "$(id -u)" -eq 0 ] || { echo "docker-test not run: no engine runs, and only root can start one" >&2; exit "${UNABLE:-1}"; }
 	say "no engine runs: starting one"
 	export DOCKER_HOST="unix://$work/docker.sock"
 	dockerd --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/docker.pid" -H "$DOCKER_HOST" >"$work/docker.log" 2>&1 &
@@ -59,9 +60,9 @@ start_engine() {
 	until docker info >/dev/null 2>&1; do
 		tries=$((tries + 1))
 		if [ $tries -gt 150 ] || ! kill -0 "$engine" 2>/dev/null; then
-			echo "no container engine can run on this machine; it says:" >&2
+			echo "docker-test not run: no container engine can run on this machine; it says:" >&2
 			grep -E 'level=(error|fatal)|failed to start' "$work/docker.log" | tail -n 5 >&2
-			exit 1
+			exit "${UNABLE:-1}"
 		fi
 		sleep 0.2
 	done
@@ -107,6 +108,7 @@ await_healthy() { # CONTAINER
 	done
 }
 
+[ "$(id -u)" -eq 0 ] || docker info >/dev/null 2>&1 || start_engine # which says why not
 command -v dockerd >/dev/null || command -v docker >/dev/null || test/install.sh docker.io iptables
 docker info >/dev/null 2>&1 || { command -v dockerd >/dev/null || test/install.sh docker.io iptables; start_engine; }
 docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || test/install.sh docker-compose
