@@ -104,7 +104,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case err != nil && expires.IsZero():
 			wait, backoff = backoff, min(2*backoff, lastWait)
 		default:
-			wait, backoff = max(expires.Sub(issued)/2, firstWait), firstWait
+			// From when it was made: Renewed may have taken its time.
+			renewal := issued.Add(expires.Sub(issued) / 2)
+			wait, backoff = max(renewal.Sub(k.client.now()), firstWait), firstWait
 		}
 		if err != nil {
 			k.opts.Failed(err, wait)

@@ -60,6 +60,29 @@ func TestKeeperReplacesTheFile(t *testing.T) {
 	}
 }
 
+// What follows a renewal and takes long does not put off the next one.
+func TestKeeperCountsFromWhenTheAssertionWasMade(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }).dial(t)
+	var late atomic.Int64
+	c.now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	renewed := 0
+	keeper, err := c.Keeper(KeeperOptions{File: filepath.Join(t.TempDir(), "token"), Renewed: func(context.Context, time.Time) error {
+		late.Store(int64(40 * time.Second)) // of a minute
+		if renewed++; renewed == 2 {
+			cancel()
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keeper.Run(ctx); err != nil || renewed != 2 {
+		t.Errorf("renewed %d times, %v", renewed, err)
+	}
+}
+
 // The umask is the process's, so that this test runs by itself.
 func TestKeeperGivesItsOwnerTheFileWhateverTheUmask(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,14 +84,27 @@ func (f keepFlags) renewed(stderr io.Writer, notify func(string) error) func(con
 		if f.exec == "" {
 			return nil
 		}
-		// Until the assertion ends, a command that hangs is worth waiting for.
-		ctx, cancel := context.WithDeadline(ctx, expires)
+		// A command that hangs must not put off the next renewal.
+		limit := time.Until(expires)
+		if !f.once {
+			limit /= 2
+		}
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		command := exec.CommandContext(ctx, "/bin/sh", "-c", f.exec)
-		command.Stdout, command.Stderr = stderr, stderr
-		if err := command.Run(); err != nil {
+		if err := shell(ctx, f.exec, stderr).Run(); err != nil {
 			return fmt.Errorf("--exec: %w", err)
 		}
 		return nil
 	}
+}
+
+// shell runs a command, which ends with ctx together with all that it started:
+// a shell that is killed alone leaves them behind, one more after each renewal.
+func shell(ctx context.Context, text string, output io.Writer) *exec.Cmd {
+	command := exec.CommandContext(ctx, "/bin/sh", "-c", text)
+	command.Stdout, command.Stderr = output, output
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	command.WaitDelay = time.Second
+	return command
 }

@@ -13,10 +13,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
@@ -188,6 +190,17 @@ func TestARegistrationFindsItsFileFirst(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// The output is a pipe here, which stays open for as long as anything holds it.
+func TestKeepEndsWhatItsCommandStarted(t *testing.T) {
+	var out bytes.Buffer
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	err := shell(ctx, "sleep 300; true", &out).Run()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		t.Errorf("ended with %v", err)
 	}
 }
 
