@@ -44,6 +44,7 @@ type hashCache struct {
 	recent *list.List // of hashEntry, the most recent first
 	size   int
 	now    func() time.Time
+	trust  func(fd int) error // refuses a file whose stat says nothing about its content
 	// reading is held while a file is read, so that callers can't occupy more
 	// than one core with it.
 	reading sync.Mutex
@@ -55,13 +56,18 @@ type hashEntry struct {
 }
 
 func newHashCache(size int, now func() time.Time) *hashCache {
-	return &hashCache{byFile: make(map[fileVersion]*list.Element), recent: list.New(), size: size, now: now}
+	return &hashCache{byFile: make(map[fileVersion]*list.Element), recent: list.New(), size: size, now: now, trust: refuseUserFilesystem}
 }
 
 func (v fileVersion) changed() time.Time { return time.Unix(v.ctimeS, v.ctNs) }
 
-// sum returns the hash of the file behind an O_PATH descriptor.
+// sum returns the hash of the file behind an O_PATH descriptor. The file system is
+// looked at before the memory: device numbers of unmounted file systems are given
+// out again, and a FUSE server could claim to be a remembered file.
 func (c *hashCache) sum(pathFD int) (string, error) {
+	if err := c.trust(pathFD); err != nil {
+		return "", err
+	}
 	version, err := statVersion(pathFD)
 	if err != nil {
 		return "", err
@@ -115,9 +121,6 @@ func hashFile(pathFD int) (string, fileVersion, error) {
 		return "", fileVersion{}, err
 	}
 	defer f.Close()
-	if err := refuseUserFilesystem(int(f.Fd())); err != nil {
-		return "", fileVersion{}, err
-	}
 	version, err := statVersion(int(f.Fd()))
 	if err != nil {
 		return "", version, err
@@ -134,7 +137,8 @@ func hashFile(pathFD int) (string, fileVersion, error) {
 }
 
 // refuseUserFilesystem refuses FUSE: its server, any user's program, can answer
-// one read with a trusted program and the next with another.
+// one read with a trusted program and the next with another, and choose every
+// number that stat(2) gives.
 func refuseUserFilesystem(fd int) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {

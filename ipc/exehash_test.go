@@ -75,6 +75,21 @@ func TestHashCache(t *testing.T) {
 	})
 }
 
+// TestRememberedHashIsNoFileSystemsWord: a mount that a user serves can show the
+// device, inode, size and change time of a program that was hashed before.
+func TestRememberedHashIsNoFileSystemsWord(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "program")
+	writeFile(t, path, "one")
+	cache := newHashCache(2, func() time.Time { return time.Now().Add(time.Hour) })
+	if sum, err := cache.sum(openPath(t, path)); err != nil || sum != hexSum("one") || cache.recent.Len() != 1 {
+		t.Fatalf("%s %v, %d remembered", sum, err, cache.recent.Len())
+	}
+	cache.trust = func(int) error { return errors.New("FUSE") }
+	if sum, err := cache.sum(openPath(t, path)); err == nil || sum != "" {
+		t.Errorf("%q %v", sum, err)
+	}
+}
+
 func TestHashCacheForgetsTheOldest(t *testing.T) {
 	cache := newHashCache(2, time.Now)
 	version := func(i uint64) fileVersion { return fileVersion{ino: i} }
