@@ -102,16 +102,27 @@ func (s *Server) problemOf(ctx context.Context, err error, id string) *Problem {
 		if problem.Status == problem.Code.Status() {
 			return problem
 		}
-		s.opts.Logger.Error("a problem outside the table", "request_id", id, "code", string(problem.Code), "error", err)
-	case ctx.Err() != nil:
+		s.warnings.error("a problem outside the table", "request_id", id, "code", string(problem.Code), "error", err)
+	case callerLeft(ctx, err):
 		s.opts.Logger.Debug("the caller left", "request_id", id, "error", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		s.opts.Logger.Error("request timed out", "request_id", id, "error", err)
+		s.warnings.error("request timed out", "request_id", id, "error", err)
 		return NewProblem(CodeTimeout, "the daemon did not answer in time; try again").WithRetryAfter(retryOverloaded)
 	default:
-		s.opts.Logger.Error("request failed", "request_id", id, "error", err)
+		s.warnings.error("request failed", "request_id", id, "error", err)
 	}
 	return NewProblem(CodeInternal, "")
+}
+
+// statusCallerLeft is what a request counts as whose caller had gone: nobody is
+// sent it. It is no code of RFC 9110; web servers have it in their logs.
+const statusCallerLeft = 499
+
+// callerLeft tells whether a request came to nothing because its caller had gone,
+// and not for a reason that the service gave.
+func callerLeft(ctx context.Context, err error) bool {
+	var problem *Problem
+	return err != nil && ctx.Err() != nil && !errors.As(err, &problem)
 }
 
 // checkResults holds the problems of a batch to what a problem of its own is held

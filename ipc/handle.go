@@ -111,6 +111,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.close = true
 	}
 	a.write(w, id)
+	if callerLeft(r.Context(), err) { // which is no fault of the daemon's
+		a.status, a.code = statusCallerLeft, ""
+	}
 	traced(a.status, a.code)
 	took := s.opts.Now().Sub(start)
 	listener := ""
@@ -185,7 +188,7 @@ func (e *methodError) Unwrap() error { return e.Problem }
 func (s *Server) call(to route, id string, c *conn, r *http.Request) (a answer, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.opts.Logger.Error("panic", "request_id", id, "route", to.path, "panic", fault, "stack", string(debug.Stack()))
+			s.warnings.error("panic", "request_id", id, "route", to.path, "panic", fault, "stack", string(debug.Stack()))
 			a, err = answer{}, NewProblem(CodeInternal, "")
 		}
 	}()

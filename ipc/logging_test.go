@@ -18,3 +18,17 @@ func TestWarningsDoNotFillTheLog(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+func TestErrorsDoNotFillTheLog(t *testing.T) {
+	book, now := &logBook{}, time.Unix(0, 0)
+	w := &warnings{log: book, now: func() time.Time { return now }}
+	for range 500 {
+		w.error("failed", "n", "1")
+	}
+	w.error("timed out", "n", "1")
+	now = now.Add(errorEvery)
+	w.error("failed", "n", "2")
+	if got, want := book.text(), "error failed n1\nerror timed out n1\nerror failed n2suppressed499"; got != want {
+		t.Errorf("%q", got)
+	}
+}

@@ -38,8 +38,8 @@ type Options struct {
 type Observation struct {
 	Route    string // a path of the API, or "" where none was matched
 	Listener string // path of the socket
-	Status   int
-	Code     Code // "" if the request succeeded
+	Status   int    // 499 where the caller went away before its answer was there
+	Code     Code   // "" if the request succeeded
 	Duration time.Duration
 }
 

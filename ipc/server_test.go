@@ -233,14 +233,16 @@ func TestServiceTime(t *testing.T) {
 	r.do("POST", "/v1/assertions", `{"grant":"forever"}`).problem(t, CodeTimeout)
 }
 
+// TestCallerLeaves shows that it is no failure of the daemon's: nothing for its
+// operators in the log, nor in what is counted.
 func TestCallerLeaves(t *testing.T) {
-	started, left := make(chan struct{}), make(chan struct{})
+	started, left, seen := make(chan struct{}), make(chan struct{}), make(chan Observation, 1)
 	r := serve(t, &fakeService{assert: func(ctx context.Context, _ Peer, _ AssertionRequest) (AssertionResponse, error) {
 		close(started)
 		<-ctx.Done()
 		close(left)
-		return AssertionResponse{}, ctx.Err()
-	}}, Options{})
+		return AssertionResponse{}, fmt.Errorf("wait for the token: %w", ctx.Err())
+	}}, Options{Observe: func(o Observation) { seen <- o }})
 	c := r.dial()
 	io.WriteString(c, "POST /v1/assertions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
 	<-started
@@ -249,6 +251,12 @@ func TestCallerLeaves(t *testing.T) {
 	case <-left:
 	case <-time.After(10 * time.Second):
 		t.Fatal("the service was not told")
+	}
+	if o := <-seen; o.Status != statusCallerLeft || o.Code != "" || o.Route != "/v1/assertions" {
+		t.Errorf("%+v", o)
+	}
+	if log := r.log.text(); !strings.Contains(log, "debug the caller left") || strings.Contains("\n"+log, "\nerror") {
+		t.Errorf("%s", log)
 	}
 }
 
