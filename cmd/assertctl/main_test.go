@@ -188,6 +188,9 @@ func TestARegistrationFindsItsFileFirst(t *testing.T) {
 	if code := register(filepath.Join(dir, "client.json")); code != exitFailure || asked.Load() != 1 {
 		t.Errorf("refused: %d, and asked %d times", code, asked.Load())
 	}
+	if code, _, stderr := tool(t, "register", "--url", server.URL, "--jwks-uri", "https://k.example", "--initial-token-file", os.DevNull); code != exitFailure || asked.Load() != 1 {
+		t.Errorf("an empty token: %d, %s, and asked %d times", code, stderr, asked.Load())
+	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
 	}

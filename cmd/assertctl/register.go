@@ -121,7 +121,11 @@ func (f *registerFlags) clientMetadata() (map[string]any, error) {
 // initialToken reads the initial access token or gets one, if either is asked for.
 func (a *app) initialToken(cmd *cobra.Command, request *requestFlags, flags *registerFlags) (string, error) {
 	if flags.tokenFile != "" {
-		return readSecret(flags.tokenFile)
+		token, err := readSecret(flags.tokenFile)
+		if err == nil && token == "" {
+			err = fmt.Errorf("--initial-token-file %s is empty", flags.tokenFile)
+		}
+		return token, err
 	}
 	if flags.initial.URL == "" {
 		return "", nil
