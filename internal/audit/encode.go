@@ -45,7 +45,8 @@ func appendName(b []byte, name string) []byte {
 func appendUint(b []byte, v uint64) []byte { return strconv.AppendUint(b, v, 10) }
 
 // appendString appends s as a JSON string (RFC 8259, section 7) on one line. Bytes that are not UTF-8 become U+FFFD, so
-// that a file name chosen by a caller can't make the line invalid.
+// that a file name chosen by a caller can't make the line invalid. What is not printable is escaped, beyond what JSON
+// asks for: a terminal that shows the log takes U+009B for the beginning of a command, and U+202E turns text around.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	plain := 0 // where the run of bytes that stay as they are begins
@@ -69,8 +70,23 @@ func appendEscaped(b []byte, r rune) []byte {
 	switch {
 	case r == '"' || r == '\\':
 		return append(b, '\\', byte(r))
-	case r < 0x20 || r == 0x7f:
-		return append(b, '\\', 'u', '0', '0', digits[r>>4], digits[r&0xf])
+	case r <= 0xffff && !strconv.IsPrint(r):
+		return append(b, '\\', 'u', digits[r>>12], digits[r>>8&0xf], digits[r>>4&0xf], digits[r&0xf])
 	}
 	return utf8.AppendRune(b, r)
+}
+
+// appendPrintable appends valid JSON with its strings escaped as appendString does: what is not printable stands in
+// strings alone, where such an escape means the same.
+func appendPrintable(b, valid []byte) []byte {
+	for len(valid) > 0 {
+		r, size := utf8.DecodeRune(valid)
+		if r >= 0x7f {
+			b = appendEscaped(b, r)
+		} else {
+			b = append(b, valid[0])
+		}
+		valid = valid[size:]
+	}
+	return b
 }

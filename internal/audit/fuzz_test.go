@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -71,6 +72,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("jti", "/usr/bin/x", "value")
 	f.Add("\x00\x1f\x7f\"\\", "\xff\xfe", "\u2028</script>\n")
 	f.Add("ä€😀", "\xed\xa0\x80", "}\n{\"seq\":0")
+	f.Add("\u009b31m", "/tmp/\u202egnp.exe", "\u009b2J\u2029\x7f")
 	f.Fuzz(func(t *testing.T, jti, executable, claim string) {
 		r := Record{Kind: KindRaw, Time: time.Unix(0, 0), JTI: jti, Code: claim, ClaimNames: []string{claim}, Digest: []byte(jti)}
 		r.Caller.Executable = executable
@@ -91,16 +93,20 @@ func FuzzRecord(f *testing.F) {
 			JTI, Code string
 			Caller    struct{ Executable string }
 			Names     []string `json:"claim_names"`
+			Claims    map[string]string
 		}
 		if err := json.Unmarshal(line, &got); err != nil || !utf8.Valid(line) {
 			t.Fatalf("%q: %v", line, err)
+		}
+		if i := bytes.IndexFunc(line[:len(line)-1], func(r rune) bool { return r <= 0xffff && !strconv.IsPrint(r) }); i >= 0 {
+			t.Fatalf("byte %d is not printable: %q", i, line)
 		}
 		want := func(s string) string { // as encoding/json replaces what is not UTF-8
 			b, _ := json.Marshal(s)
 			_ = json.Unmarshal(b, &s)
 			return s
 		}
-		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) || got.Names[0] != want(claim) {
+		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) || got.Names[0] != want(claim) || got.Claims["c"] != want(claim) {
 			t.Errorf("%q", line)
 		}
 	})

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -119,9 +120,11 @@ func (r *Record) encodeClaims(b []byte) ([]byte, error) {
 	if len(r.Claims) == 0 {
 		return b, nil
 	}
-	claims, err := json.Marshal(r.Claims)
-	if err != nil {
+	var claims bytes.Buffer
+	encoder := json.NewEncoder(&claims)
+	encoder.SetEscapeHTML(false) // six bytes for one could make a record too long to be written
+	if err := encoder.Encode(r.Claims); err != nil {
 		return b, err
 	}
-	return append(append(b, `,"claims":`...), claims...), nil
+	return appendPrintable(append(b, `,"claims":`...), bytes.TrimSpace(claims.Bytes())), nil
 }
