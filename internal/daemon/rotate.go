@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -160,7 +161,10 @@ func (r *rotation) turn(ctx context.Context) {
 	case ctx.Err() != nil:
 		return // the daemon stops
 	case err == nil:
+		delete(r.told, "refused")
 		r.notice()
+	case errors.Is(err, keyring.ErrKey):
+		r.tellRefused(err)
 	default:
 		r.logger.Debug("the tokens could not be looked at", "error", err)
 	}
@@ -226,6 +230,14 @@ func (r *rotation) tellFailure(p SetPlan, err error) {
 	if r.due("failed "+p.Name, time.Hour) {
 		r.logger.Error("the next version of a key set could not be made, and is tried again; the present one goes on signing",
 			"key", p.Name, "due", stamp(p.DueAt), "error", err, "command", "assertd key generate "+p.Name)
+	}
+}
+
+// tellRefused goes on telling: the daemon signs as before, and nothing else shows
+// that it sees no new key and would not start again.
+func (r *rotation) tellRefused(err error) {
+	if r.due("refused", warnEvery) {
+		r.logger.Error("what is on the tokens is refused: keys made or destroyed since are not seen, and a restart would fail; see assertd key list", "error", err)
 	}
 }
 

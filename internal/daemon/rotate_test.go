@@ -344,6 +344,21 @@ func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
 	b.says(91*day+time.Hour, "INFO made the next version")
 }
 
+func TestARefusedKeyIsToldAgain(t *testing.T) {
+	b := newBench(t, newPool(t, softhsm.New(t)), true)
+	b.generate(0)
+	b.says(0)
+	if _, err := b.pool.Generate(t.Context(), hsm.Spec{Label: "payments/tomorrow", Type: hsm.P256}); err != nil {
+		t.Fatal(err)
+	}
+	b.says(time.Hour, "ERROR what is on the tokens is refused")
+	b.says(2 * time.Hour)
+	b.says(25*time.Hour, "payments/tomorrow")
+	if plan := b.plans()[0]; plan.Signing == nil || len(plan.Lost) > 0 {
+		t.Errorf("plan %+v", plan)
+	}
+}
+
 func TestRetiredKeysMayGo(t *testing.T) {
 	k := softhsm.New(t)
 	b := newBench(t, newPool(t, k), false)
