@@ -78,6 +78,9 @@ func (d *Daemon) observeRequest(o ipc.Observation) {
 }
 
 func (d *Daemon) observeSignature(set string, t worker.Timing, err error) {
+	if callerLeft(err) {
+		return // nobody was kept from anything
+	}
 	d.metrics.Signed(set, metrics.Timing{Queue: t.Queue, Worker: t.Worker, Session: t.Session, Module: t.Module}, err)
 }
 
@@ -93,6 +96,9 @@ func (d *Daemon) observeRecord(rec signer.Record, record audit.Record, took time
 	}
 	if lost != nil && d.Config.Audit.Required {
 		decision.Code, decision.Failed = string(ipc.CodeAuditUnavailable), true
+	}
+	if decision.Code == codeCallerLeft {
+		return // nothing was released, and there is nothing to mend
 	}
 	d.metrics.Decision(decision)
 }

@@ -88,10 +88,11 @@ func refusalOf(err error) (*ipc.Problem, bool) {
 	return nil, false
 }
 
-// wire turns an error of the use case into what ipc may send.
+// wire turns an error of the use case into what ipc may send. That a caller left
+// is ipc's to see: it is no problem of the HSM's that was being asked.
 func wire(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || callerLeft(err) {
+		return err
 	}
 	if p, ok := problemOf(err); ok {
 		return p
@@ -99,17 +100,29 @@ func wire(err error) error {
 	return err
 }
 
+// codeCallerLeft is the code, in the audit log alone, of a request whose caller
+// was gone before it was signed. The API has none: there is nobody to answer.
+const codeCallerLeft = "caller-left"
+
+// callerLeft tells whether a request was given up because its caller had gone. A
+// record that could not be written is a failure whoever waits.
+func callerLeft(err error) bool {
+	return errors.Is(err, context.Canceled) && !errors.Is(err, signer.ErrAudit)
+}
+
 // outcomeOf names the outcome and code of a decision for audit and metrics.
-func outcomeOf(err error) (outcome string, code ipc.Code) {
+func outcomeOf(err error) (outcome, code string) {
 	if err == nil {
 		return audit.OutcomeAllowed, ""
 	}
 	p, ok := problemOf(err)
 	switch {
+	case callerLeft(err):
+		return audit.OutcomeFailed, codeCallerLeft
 	case !ok:
-		return audit.OutcomeFailed, ipc.CodeInternal
+		return audit.OutcomeFailed, string(ipc.CodeInternal)
 	case p.Status >= 500:
-		return audit.OutcomeFailed, p.Code
+		return audit.OutcomeFailed, string(p.Code)
 	}
-	return audit.OutcomeRefused, p.Code
+	return audit.OutcomeRefused, string(p.Code)
 }

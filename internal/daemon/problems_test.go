@@ -43,7 +43,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{errInternal, ipc.CodeInternal, false, audit.OutcomeFailed},
 	} {
 		outcome, code := outcomeOf(test.err)
-		if code != test.want || outcome != test.outcome {
+		if code != string(test.want) || outcome != test.outcome {
 			t.Errorf("%v: %s %s, want %s %s", test.err, outcome, code, test.outcome, test.want)
 		}
 		problem, known := problemOf(test.err)
@@ -63,7 +63,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 // the caller must not learn from it what would have been decided.
 func TestFailedRecordHidesTheRefusal(t *testing.T) {
 	err := fmt.Errorf("%w: %w", signer.ErrAudit, &policy.Refusal{Code: policy.UnknownCaller})
-	if _, code := outcomeOf(err); code != ipc.CodeAuditUnavailable {
+	if _, code := outcomeOf(err); code != string(ipc.CodeAuditUnavailable) {
 		t.Errorf("code %s", code)
 	}
 }
@@ -76,5 +76,20 @@ func TestUnknownErrorsAreNotTranslated(t *testing.T) {
 	}
 	if wire(nil) != nil {
 		t.Error("nil became an error")
+	}
+}
+
+// A caller that hangs up is on record as that, and is no failure for operators:
+// any caller could raise their alarms at will.
+func TestCallerThatLeftIsNoFailure(t *testing.T) {
+	gone := fmt.Errorf("%w: %w", signer.ErrHSM, fmt.Errorf("wait for the token: %w", context.Canceled))
+	if outcome, code := outcomeOf(gone); outcome != audit.OutcomeFailed || code != codeCallerLeft {
+		t.Errorf("%s %s", outcome, code)
+	}
+	if err := wire(gone); err != gone {
+		t.Errorf("became %v", err)
+	}
+	if _, code := outcomeOf(fmt.Errorf("%w: %w", signer.ErrAudit, gone)); code != string(ipc.CodeAuditUnavailable) {
+		t.Errorf("without a record: %s", code)
 	}
 }

@@ -51,7 +51,7 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 
 // recorder writes decisions to the audit log.
 func (d *Daemon) recorder() signer.Recorder {
-	r := &recorder{log: noAudit{}, logger: d.Logger, required: d.Config.Audit.Required, observe: d.observeRecord}
+	r := &recorder{log: noAudit{}, logger: d.Logger, lines: newSparse(d.Now), required: d.Config.Audit.Required, observe: d.observeRecord}
 	if d.audit != nil {
 		r.log = d.audit
 	}

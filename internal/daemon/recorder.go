@@ -19,6 +19,7 @@ type auditLog interface {
 type recorder struct {
 	log    auditLog
 	logger Logger
+	lines  *sparse
 	// required refuses what can't be recorded; without it such a decision
 	// passes with an error in the log.
 	required bool
@@ -37,24 +38,27 @@ func (r *recorder) Record(ctx context.Context, rec signer.Record) error {
 	err := r.log.Append(context.WithoutCancel(ctx), record)
 	r.observe(rec, record, time.Since(start), err)
 	if err != nil && !r.required {
-		r.logger.Error("decision passes without an audit record, as audit.required is false", "request_id", record.RequestID, "error", err)
+		r.lines.line(r.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", record.RequestID, "error", err)
 		return nil
 	}
 	return err
 }
 
 // tell logs a decision for the operators: failures loudly, since those are
-// theirs to mend; refusals and successes only when they look closely.
+// theirs to mend; refusals and successes only when they look closely. Failures
+// of one kind say the same, so they are told by code; refusals also by client.
 func (r *recorder) tell(record audit.Record, err error) {
 	fields := []any{
 		"request_id", record.RequestID, "client", record.Client, "grant", record.Grant,
 		"uid", record.Caller.UID, "pid", record.Caller.PID, "code", record.Code,
 	}
-	switch record.Outcome {
-	case audit.OutcomeFailed:
-		r.logger.Error("request failed", append(fields, "error", err)...)
-	case audit.OutcomeRefused:
-		r.logger.Info("request refused", append(fields, "reason", err)...)
+	switch {
+	case record.Code == codeCallerLeft:
+		r.logger.Debug("the caller left", append(fields, "error", err)...)
+	case record.Outcome == audit.OutcomeFailed:
+		r.lines.line(r.logger.Error, "failed "+record.Code, "request failed", append(fields, "error", err)...)
+	case record.Outcome == audit.OutcomeRefused:
+		r.lines.line(r.logger.Info, "refused "+record.Code+" "+record.Client, "request refused", append(fields, "reason", err)...)
 	default:
 		r.logger.Debug("signed", append(fields, "kid", record.Kid, "jti", record.JTI)...)
 	}
@@ -73,7 +77,7 @@ func auditRecord(ctx context.Context, rec signer.Record) audit.Record {
 		Audience: rec.Audience, JTI: rec.JTI, LifetimeSeconds: int64(rec.Lifetime / time.Second),
 		ClaimNames: rec.Claims, Claims: rec.Loggable,
 		Hash: rec.Hash, Padding: rec.Padding, Digest: rec.Digest,
-		Outcome: outcome, Code: string(code), LatencyMicros: rec.Latency.Microseconds(),
+		Outcome: outcome, Code: code, LatencyMicros: rec.Latency.Microseconds(),
 	}
 }
 
