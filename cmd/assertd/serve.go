@@ -43,6 +43,9 @@ func configFlag(cmd *cobra.Command, path *string) {
 // serve runs the daemon with the configuration at path. ready, which may be
 // nil, is called once callers are served.
 func serve(ctx context.Context, path string, ready func()) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // before anything else: unhandled, it would end the process
+	defer signal.Stop(hangups)
 	c, err := config.Load(path)
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	return confined.explain(attend(ctx, d, manager, logger))
+	return confined.explain(attend(ctx, d, hangups, manager, logger))
 }
 
 // collectLater has the garbage collector wait until the heap is five times what
@@ -85,8 +88,8 @@ func collectLater() {
 }
 
 // attend runs the daemon, and keeps the service manager informed.
-func attend(ctx context.Context, d *daemon.Daemon, manager *sdnotify.Notifier, logger hclog.Logger) error {
-	defer reloadOnHangup(d, manager, logger)()
+func attend(ctx context.Context, d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) error {
+	defer reloadOnHangup(d, hangups, manager, logger)()
 	defer context.AfterFunc(ctx, func() { tell(logger, manager.Stopping()) })()
 	watched, stop := context.WithCancel(context.WithoutCancel(ctx)) // a drain is watched too
 	var watching sync.WaitGroup
@@ -104,9 +107,7 @@ func tell(logger hclog.Logger, err error) {
 }
 
 // reloadOnHangup reloads the configuration at each SIGHUP until it is stopped.
-func reloadOnHangup(d *daemon.Daemon, manager *sdnotify.Notifier, logger hclog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
+func reloadOnHangup(d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -171,32 +171,36 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.loadBudgets(); err != nil {
 		return err
 	}
-	ctx, d.stop = context.WithCancel(ctx)
+	ctx, fail := context.WithCancelCause(ctx)
+	d.stop = func() { fail(nil) }
 	defer d.stop()
-	failed := make(chan error, 16) // more than there are parts, so that none waits
-	watchers := d.background(ctx, failed)
+	watchers := background(ctx, fail)
 	defer watchers.end()
 	watchers.run(d.runTracer)
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {
 		return err
 	}
-	workers := d.background(ctx, failed)
+	workers := background(ctx, fail)
 	defer workers.end()
-	records := d.background(ctx, failed)
+	records := background(ctx, fail)
 	defer records.end()
 	workers.run(d.pool.Run)
 	records.run(d.runAudit)
-	if err := d.start(ctx, failed); err != nil {
+	if err := d.start(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			d.Logger.Info("told to stop before it was ready")
+			return nil
+		}
 		return err
 	}
-	rest := d.background(ctx, failed)
+	rest := background(ctx, fail)
 	defer rest.end()
 	if err := d.publishKeys(rest); err != nil {
 		return err
 	}
 	rest.run(d.watch)
 	rest.run(d.rotation.run)
-	return errors.Join(d.serve(ctx, failed), d.saveBudgets())
+	return errors.Join(d.serve(ctx), d.saveBudgets())
 }
 
 // group is parts of the daemon that run until it ends them.
@@ -204,20 +208,20 @@ type group struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	failed  chan<- error
+	fail    context.CancelCauseFunc // ends the daemon
 }
 
 // background makes a group that outlives ctx: it is ended in its turn.
-func (d *Daemon) background(ctx context.Context, failed chan<- error) *group {
+func background(ctx context.Context, fail context.CancelCauseFunc) *group {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	return &group{ctx: ctx, stop: stop, failed: failed}
+	return &group{ctx: ctx, stop: stop, fail: fail}
 }
 
 // run runs a part. Its failure ends the daemon.
 func (g *group) run(part func(context.Context) error) {
 	g.running.Go(func() {
 		if err := part(g.ctx); err != nil && g.ctx.Err() == nil {
-			g.failed <- err
+			g.fail(err)
 		}
 	})
 }
@@ -229,16 +233,7 @@ func (g *group) end() {
 
 // start waits until the workers have their keys and every key set in use has
 // made a verified signature. Until then nothing is served.
-func (d *Daemon) start(ctx context.Context, failed <-chan error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case err := <-failed:
-			cancel(err)
-		case <-ctx.Done():
-		}
-	}()
+func (d *Daemon) start(ctx context.Context) error {
 	if err := d.pool.WaitReady(ctx); err != nil {
 		return firstCause(ctx, err)
 	}
@@ -338,21 +333,9 @@ func (d *Daemon) tellReady() func(error) {
 	}
 }
 
-// serve answers callers until ctx ends or a part fails.
-func (d *Daemon) serve(ctx context.Context, failed <-chan error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case err := <-failed:
-			cancel(err)
-		case <-ctx.Done():
-			d.ready.draining.Store(true)
-		case <-done:
-		}
-	}()
+// serve answers callers until ctx ends, which is also when a part fails.
+func (d *Daemon) serve(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { d.ready.draining.Store(true) })()
 	server := ipc.NewServer(&service{signer: d.signer, views: d.views, ready: d.ready.answer, batch: batchWidth(d.Config)}, d.serverOptions())
 	d.server.Store(server)
 	d.announce()
