@@ -67,7 +67,7 @@ func (a *app) execCredentialCommand() *cobra.Command {
 		}
 		return execCredential(cmd.Context(), cmd.OutOrStdout(), c, req, form)
 	}
-	cmd.Flags().StringVar(&form, "format", form, "google or kubernetes: `tool`")
+	cmd.Flags().StringVar(&form, "format", form, "the `tool` that asks: google or kubernetes")
 	complete(cmd, "format", cobra.FixedCompletions([]string{"google", "kubernetes"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

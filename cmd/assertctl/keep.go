@@ -43,7 +43,7 @@ func (a *app) keepCommand() *cobra.Command {
 		}
 		return keeper.Run(cmd.Context())
 	}
-	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "the file to keep it in: `path`")
+	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "`path` of the file to keep it in")
 	cmd.Flags().BoolVar(&flags.once, "once", false, "write one and end")
 	cmd.Flags().StringVar(&flags.exec, "exec", "", "run this `command` by the shell after each renewal")
 	if err := cmd.MarkFlagRequired("file"); err != nil {

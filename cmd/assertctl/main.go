@@ -62,7 +62,7 @@ func rootCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
-	root.PersistentFlags().StringVarP(&a.socket, "socket", "s", defaultSocket(), "the daemon's socket, or set ASSERTD_SOCKET: `path`")
+	root.PersistentFlags().StringVarP(&a.socket, "socket", "s", defaultSocket(), "`path` of the daemon's socket, or set ASSERTD_SOCKET")
 	root.AddCommand(a.assertCommand(), a.tokenCommand(), a.callCommand(), a.keepCommand(), a.execCredentialCommand(), a.signCommand(), a.registerCommand(),
 		a.grantsCommand(), a.jwksCommand(), a.verifyCommand(), a.benchCommand(),
 		statusCommand(), topCommand(), reloadCommand(), drainCommand())

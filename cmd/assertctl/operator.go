@@ -20,7 +20,7 @@ func (f *operatorFlag) register(cmd *cobra.Command) {
 	if set := os.Getenv("ASSERTD_OPERATOR_SOCKET"); set != "" {
 		socket = set
 	}
-	cmd.Flags().StringVar((*string)(f), "operator", socket, "the operator's socket, or set ASSERTD_OPERATOR_SOCKET: `path`")
+	cmd.Flags().StringVar((*string)(f), "operator", socket, "`path` of the operator's socket, or set ASSERTD_OPERATOR_SOCKET")
 }
 
 // run lets an operator's client do one thing.

@@ -60,16 +60,16 @@ func (a *app) registerCommand() *cobra.Command {
 
 func (f *registerFlags) register(cmd *cobra.Command) {
 	text := cmd.Flags().StringVar
-	text(&f.URL, "url", "", "the registration endpoint: `url`")
+	text(&f.URL, "url", "", "`url` of the registration endpoint")
 	text(&f.JWKSURI, "jwks-uri", "", "where the daemon publishes its keys: `url` (default: the keys go into the request, and stay after a rotation)")
-	text(&f.kid, "kid", "", "send the key with this id (default: the one that the grant signs with now): `kid`")
-	text(&f.Alg, "alg", "", "token_endpoint_auth_signing_alg, such as ES256: `alg`")
-	text(&f.name, "name", "", "client_name: `name`")
+	text(&f.kid, "kid", "", "send the key with this `kid` (default: the one that the grant signs with now)")
+	text(&f.Alg, "alg", "", "send this `alg` as token_endpoint_auth_signing_alg, such as ES256")
+	text(&f.name, "name", "", "send this `name` as client_name")
 	text(&f.scope, "scope", "", "the `scopes` that the client may ask for")
-	cmd.Flags().StringArrayVar(&f.redirects, "redirect-uri", nil, "a redirect URI, may be repeated: `uri`")
+	cmd.Flags().StringArrayVar(&f.redirects, "redirect-uri", nil, "a redirect `uri`, may be repeated")
 	text(&f.metadata, "metadata", "", "a JSON `file` of further client metadata")
 	text(&f.tokenFile, "initial-token-file", "", "the `file` of an initial access token")
-	text(&f.initial.URL, "token-url", "", "get the initial access token at this token endpoint: `url`")
+	text(&f.initial.URL, "token-url", "", "`url` of the token endpoint that gives the initial access token")
 	text(&f.initial.Scope, "token-scope", "", "the `scopes` of the initial access token")
 	text(&f.out, "out", "", "store the answer in this new `file`")
 	cmd.MarkFlagsMutuallyExclusive("jwks-uri", "kid")

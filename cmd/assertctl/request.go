@@ -20,8 +20,8 @@ type requestFlags struct {
 
 func (a *app) requestFlags(cmd *cobra.Command) *requestFlags {
 	f := &requestFlags{}
-	cmd.Flags().StringVarP(&f.grant, "grant", "g", "", "the grant, where more than one fits: `name`")
-	cmd.Flags().StringVarP(&f.audience, "audience", "a", "", "the audience, where the grant has more than one: `uri`")
+	cmd.Flags().StringVarP(&f.grant, "grant", "g", "", "`name` of the grant, where more than one fits")
+	cmd.Flags().StringVarP(&f.audience, "audience", "a", "", "`uri` of the audience, where the grant has more than one")
 	cmd.Flags().StringArrayVar(&f.claims, "claim", nil, "a claim to add, as `name=value`; the value may be JSON; may be repeated")
 	cmd.Flags().DurationVar(&f.lifetime, "lifetime", 0, "the lifetime in whole seconds, such as 60s (default: the grant's)")
 	complete(cmd, "grant", a.completion(grantNames(ipc.UseAssertion)))

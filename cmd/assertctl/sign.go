@@ -79,11 +79,11 @@ func (a *app) signCommand() *cobra.Command {
 }
 
 func (f *signFlags) register(a *app, cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.key, "key", "k", "", "the raw key set: `name`")
-	cmd.Flags().StringVar(&f.hash, "hash", "", "SHA-256, SHA-384 or SHA-512 (default: the key's first; Ed25519 has none): `hash`")
-	cmd.Flags().StringVar(&f.digest, "digest", "", "sign this digest instead of a file: `hex`")
-	cmd.Flags().StringVar(&f.padding, "padding", "", "of an RSA key, pkcs1v15 or pss (default: the key's first): `padding`")
-	cmd.Flags().StringVar(&f.form, "format", "base64", "base64, hex or raw: `format`")
+	cmd.Flags().StringVarP(&f.key, "key", "k", "", "`name` of the raw key set")
+	cmd.Flags().StringVar(&f.hash, "hash", "", "`hash` of the file: SHA-256, SHA-384 or SHA-512 (default: the key's first; Ed25519 has none)")
+	cmd.Flags().StringVar(&f.digest, "digest", "", "sign this digest, in `hex`, instead of a file")
+	cmd.Flags().StringVar(&f.padding, "padding", "", "`padding` of an RSA key: pkcs1v15 or pss (default: the key's first)")
+	cmd.Flags().StringVar(&f.form, "format", "base64", "`format` of the signature: base64, hex or raw")
 	if err := cmd.MarkFlagRequired("key"); err != nil {
 		panic(err) // the flag is defined above
 	}

@@ -52,11 +52,11 @@ func (a *app) tokenCommand() *cobra.Command {
 }
 
 func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.URL, "url", "u", "", "the authorization server's token endpoint: `url`")
+	cmd.Flags().StringVarP(&f.URL, "url", "u", "", "`url` of the authorization server's token endpoint")
 	cmd.Flags().StringVar(&f.Scope, "scope", "", "the `scopes` to ask for, separated by spaces")
-	cmd.Flags().StringArrayVar(&f.Resource, "resource", nil, "a service that the token is for (RFC 8707), may be repeated: `uri`")
-	cmd.Flags().StringVar(&f.ClientID, "client-id", "", "send client_id too, where the server wants it: `id`")
-	cmd.Flags().StringVar(&f.DPoP, "dpop", "", "bind the token to the key of this grant of profile dpop: `grant`")
+	cmd.Flags().StringArrayVar(&f.Resource, "resource", nil, "`uri` of a service that the token is for (RFC 8707), may be repeated")
+	cmd.Flags().StringVar(&f.ClientID, "client-id", "", "send this `id` as client_id too, where the server wants it")
+	cmd.Flags().StringVar(&f.DPoP, "dpop", "", "bind the token to the key of this `grant` of profile dpop")
 	cmd.Flags().StringArrayVar(&f.parameters, "param", nil, "another parameter, as `name=value`, or name=@file to keep a secret out of the command line; may be repeated")
 	complete(cmd, "dpop", a.completion(grantNames(ipc.UseAssertion)))
 }

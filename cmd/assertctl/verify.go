@@ -42,7 +42,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&file, "jwks", "", "a JWKS `file` (default: ask the daemon)")
-	cmd.Flags().StringVarP(&audience, "audience", "a", "", "require this audience: `uri`")
+	cmd.Flags().StringVarP(&audience, "audience", "a", "", "require the audience `uri`")
 	return cmd
 }
 

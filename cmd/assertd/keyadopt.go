@@ -34,7 +34,7 @@ func (k *keyTool) adoptCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&label, "label", "", "the key's CKA_LABEL: `text`")
+	cmd.Flags().StringVar(&label, "label", "", "the `text` of the key's CKA_LABEL")
 	cmd.Flags().StringVar(&id, "id", "", "the key's CKA_ID in `hexadecimal`")
 	cmd.Flags().StringVar(&alg, "alg", "", "the JOSE `algorithm`, where neither the configuration nor the type of key says it")
 	return cmd
