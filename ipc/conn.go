@@ -51,10 +51,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.UnixConn.Read(p)
 }
 
-// peer returns the peer with the attributes that the policy wants now. /proc is
-// read only when it wants more than was looked up before.
+// peer returns the peer with the attributes that the policy wants now and those
+// that are noted. /proc is read only when that is more than was looked up before.
 func (c *conn) peer() Peer {
-	want := c.server.opts.Wants()
+	decisive := c.server.opts.Wants()
+	want := decisive.union(c.server.opts.Notes)
 	if known := c.known.Load(); known.has.covers(want) {
 		return known.peer
 	}
@@ -67,7 +68,7 @@ func (c *conn) peer() Peer {
 	next := &identity{peer: known.peer, has: known.has.union(want)}
 	next.peer.Executable, next.peer.ExecutableSHA256, next.peer.Unit, next.peer.Container = "", "", "", ""
 	err := c.server.identifier.identify(c.UnixConn, next.has, &next.peer)
-	if err != nil {
+	if concerns(err, decisive) {
 		c.server.warnings.warn("a caller's attributes are unknown, and match nothing",
 			"uid", next.peer.UID, "pid", next.peer.PID, "listener", next.peer.Listener, "error", err)
 	}

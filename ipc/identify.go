@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,9 +26,15 @@ var (
 // established. It is for the log: it may name paths that the peer must not learn.
 type UnidentifiedError struct {
 	PID       int32
-	Attribute string // "executable", "cgroup" or "process"
+	Attribute string // "executable", "cgroup", or "process" for all of them
 	Err       error
 }
+
+const (
+	attrExecutable = "executable"
+	attrCgroup     = "cgroup"
+	attrProcess    = "process"
+)
 
 // Error names the process, the attribute and the reason.
 func (e *UnidentifiedError) Error() string {
@@ -41,6 +48,18 @@ func (e *UnidentifiedError) Unwrap() []error { return []error{ErrUnidentified, e
 // daemon was short of something.
 func isTransient(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
+}
+
+// concerns reports whether err, of identify, is about any of the attributes.
+func concerns(err error, of Attributes) bool {
+	switch e := err.(type) {
+	case *UnidentifiedError:
+		return e.Attribute == attrProcess && of != (Attributes{}) ||
+			e.Attribute == attrExecutable && (of.Executable || of.Hash) || e.Attribute == attrCgroup && of.Cgroup
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), func(one error) bool { return concerns(one, of) })
+	}
+	return err != nil
 }
 
 // identifier looks up the attributes that the credentials don't hold.
@@ -62,16 +81,16 @@ func (id identifier) identify(conn syscall.Conn, want Attributes, peer *Peer) er
 	}
 	pidfd, err := peerPidfd(conn)
 	if err != nil {
-		return unidentified("process", err)
+		return unidentified(attrProcess, err)
 	}
 	defer unix.Close(pidfd)
 	pid, err := pidOf(pidfd)
 	if err != nil {
-		return unidentified("process", err)
+		return unidentified(attrProcess, err)
 	}
 	found, err := id.readProc(pid, want, unidentified)
 	if gone := checkAlive(pidfd); gone != nil {
-		return unidentified("process", gone)
+		return unidentified(attrProcess, gone)
 	}
 	peer.Executable, peer.ExecutableSHA256 = found.Executable, found.ExecutableSHA256
 	peer.Unit, peer.Container = found.Unit, found.Container
@@ -83,14 +102,14 @@ func (id identifier) readProc(pid int, want Attributes, unidentified func(string
 	if want.Executable || want.Hash {
 		exe, failed := id.readExecutable(proc+"/exe", want)
 		if failed != nil {
-			err = unidentified("executable", failed)
+			err = unidentified(attrExecutable, failed)
 		}
 		found.Executable, found.ExecutableSHA256 = exe.path, exe.sha256
 	}
 	if want.Cgroup {
 		unit, container, failed := readCgroup(proc + "/cgroup")
 		if failed != nil {
-			err = errors.Join(err, unidentified("cgroup", failed))
+			err = errors.Join(err, unidentified(attrCgroup, failed))
 		}
 		found.Unit, found.Container = unit, container
 	}

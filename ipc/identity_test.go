@@ -107,6 +107,39 @@ func TestNothingIsReadUnasked(t *testing.T) {
 	}
 }
 
+// TestNotesAreLookedUpBesides what the policy wants, and nobody is warned of those
+// that can't be found.
+func TestNotesAreLookedUpBesides(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := serve(t, &fakeService{}, Options{Notes: Attributes{Executable: true}})
+	if got := callerOf(t, r.do("GET", "/v1/grants", "")); got.Executable != self {
+		t.Errorf("%+v", got)
+	}
+
+	about := func(attribute string) error { return &UnidentifiedError{Attribute: attribute, Err: errPeerGone} }
+	both := errors.Join(about(attrExecutable), about(attrCgroup))
+	for _, c := range []struct {
+		err  error
+		of   Attributes
+		want bool
+	}{
+		{nil, everything(), false},
+		{about(attrProcess), Attributes{}, false},
+		{about(attrProcess), Attributes{Hash: true}, true},
+		{about(attrCgroup), Attributes{Executable: true, Hash: true}, false},
+		{about(attrCgroup), Attributes{Cgroup: true}, true},
+		{both, Attributes{Hash: true}, true},
+		{both, Attributes{}, false},
+	} {
+		if concerns(c.err, c.of) != c.want {
+			t.Errorf("%v, %+v: want %v", c.err, c.of, c.want)
+		}
+	}
+}
+
 // TestCgroupIsReal compares with the test's own cgroup, which the child inherits.
 func TestCgroupIsReal(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{Wants: everything})

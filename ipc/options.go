@@ -15,6 +15,9 @@ type Options struct {
 	// Wants says which attributes of peers the policy looks at; it is asked for
 	// each request, so that a reload takes effect on connections that are open.
 	Wants func() Attributes
+	// Notes are looked up besides, for the record alone: nobody is warned where
+	// they can't be found.
+	Notes Attributes
 	// Observe, if set, is told about each request once its answer is written.
 	Observe func(Observation)
 	// Trace, if set, begins the trace of a request, under the traceparent header

@@ -53,6 +53,7 @@ func (d *Daemon) serverOptions() ipc.Options {
 	return ipc.Options{
 		Logger: d.Logger, Version: d.Version,
 		Wants: func() ipc.Attributes { return ipc.Attributes(d.signer.CurrentPolicy().Wants()) },
+		Notes: d.recorded(),
 
 		MaxConnections: limits.Connections,
 		Observe:        d.observeRequest,
@@ -61,6 +62,14 @@ func (d *Daemon) serverOptions() ipc.Options {
 		IdleTimeout:    limits.IdleTimeout.Std(),
 		DrainTimeout:   limits.DrainTimeout.Std(),
 	}
+}
+
+// recorded are the attributes of callers that the audit log has, whatever policy
+// looks at. The executable is not among them: to see other users' programs the
+// daemon would have to go unconfined and with a capability, which is for policy
+// to ask.
+func (d *Daemon) recorded() ipc.Attributes {
+	return ipc.Attributes{Cgroup: d.audit != nil && ipc.PidfdSupported() == nil}
 }
 
 var errRestart = errors.New("takes effect at a restart alone")
