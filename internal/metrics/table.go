@@ -61,7 +61,7 @@ var (
 	auditRefused   = Metric{"assertd_audit_refused_total", Counter, nil, "Records that could not be written, and with audit.required the requests refused for it."}
 	auditDuration  = Metric{"assertd_audit_append_duration_seconds", Histogram, nil, "The audit log's lag: how long a decision waits for its record."}
 	auditPending   = Metric{"assertd_audit_pending", Gauge, nil, "Records that wait for the writer."}
-	auditUnsynced  = Metric{"assertd_audit_unsynced_seconds", Gauge, nil, "Age of the oldest record that is written but not yet forced to the disk. With sync: never it grows."}
+	auditUnsynced  = Metric{"assertd_audit_unsynced_seconds", Gauge, nil, "Age of the oldest record that is written but not yet forced to the disk. With sync: never it stays 0, since nobody asks when the system writes."}
 	auditBytes     = Metric{"assertd_audit_file_bytes", Gauge, nil, "Size of the current file of the audit log."}
 	auditLines     = Metric{"assertd_audit_lines", Gauge, nil, "Lines of the whole series of files."}
 	auditUncovered = Metric{"assertd_audit_uncovered_lines", Gauge, nil, "Lines after the newest signed checkpoint, which it does not prove. Left out without audit.checkpoint_key."}
