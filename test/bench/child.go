@@ -73,6 +73,9 @@ func serveChild(stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Role, err)
 	}
+	if err := out.Encode(outcome{}); err != nil {
+		return err
+	}
 	known := map[task]operation{}
 	for {
 		var t task
@@ -112,7 +115,8 @@ type child struct {
 	end io.Closer
 }
 
-// startChild starts this program again in a role. It ends when its input is closed, or with this process.
+// startChild starts this program again in a role and waits until it has taken it: two that open SoftHSM at the same moment
+// can disturb each other. It ends when its input is closed, or with this process.
 func startChild(ctx context.Context, b bed, role string) (*child, error) {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", childArgument)
 	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+b.SoftHSMConf)
@@ -133,6 +137,9 @@ func startChild(ctx context.Context, b bed, role string) (*child, error) {
 	if err := c.in.Encode(assignment{role, b}); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
+	if _, err := c.answer(); err != nil {
+		return nil, errors.Join(err, c.stop())
+	}
 	return c, nil
 }
 
@@ -141,6 +148,10 @@ func (c *child) do(t task) (outcome, error) {
 	if err := c.in.Encode(t); err != nil {
 		return outcome{}, err
 	}
+	return c.answer()
+}
+
+func (c *child) answer() (outcome, error) {
 	var o outcome
 	if err := c.out.Decode(&o); err != nil {
 		return outcome{}, fmt.Errorf("the child ended: %w", err)
