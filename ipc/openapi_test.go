@@ -57,7 +57,7 @@ func readDocument(t *testing.T) document {
 var wireTypes = []any{
 	AssertionRequest{}, AssertionResponse{}, BatchRequest{}, BatchResponse{}, BatchResult{}, SignRequest{}, SignResponse{},
 	GrantsResponse{}, CallerInfo{}, GrantInfo{}, Lifetime{}, ClaimsInfo{}, ClaimInfo{}, BudgetInfo{},
-	KeysResponse{}, KeyInfo{}, HealthResponse{}, ReadyResponse{}, Problem{},
+	KeysResponse{}, KeyInfo{}, HealthResponse{}, ReadyResponse{}, WorkerState{}, Problem{},
 }
 
 func TestDocumentHasEveryWireMember(t *testing.T) {

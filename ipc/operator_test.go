@@ -113,7 +113,7 @@ func TestOperatorSeesErrors(t *testing.T) {
 
 // operatorTypes are all types of the operator's wire.
 var operatorTypes = []any{
-	StatusResponse{}, ReadyResponse{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
+	StatusResponse{}, ReadyResponse{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
 	AuditStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, DrainResponse{},
 }
 

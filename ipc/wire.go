@@ -243,6 +243,18 @@ type ReadyResponse struct {
 	// Warnings are what needs an operator though the daemon signs; each is one of
 	// the Warning constants, and clients ignore those that they do not know.
 	Warnings []string `json:"warnings,omitempty"`
+	// Workers are the processes that hold the HSM's module, ready or not: a daemon
+	// that has one of them left signs.
+	Workers []WorkerState `json:"workers,omitempty"`
+}
+
+// WorkerState is what one worker is doing. Why is for the operator's socket.
+type WorkerState struct {
+	Token  string `json:"token"`  // the token's name in the configuration
+	Worker int    `json:"worker"` // its place among the token's workers, from 0
+	// State is starting, ready, waiting (ended; the next attempt follows), refused
+	// (the token refused the PIN) or stopped.
+	State string `json:"state"`
 }
 
 // Warnings of a ReadyResponse.

@@ -125,7 +125,9 @@ func (d *Daemon) newSigner() error {
 		Recorder: recorder, Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
 	})
 	d.signer = s
-	d.ready = &readiness{probe: d.probe, audit: d.auditState, stale: func() bool { return d.LastReload().Err != nil }}
+	d.ready = &readiness{
+		probe: d.probe, audit: d.auditState, stale: func() bool { return d.LastReload().Err != nil }, workers: d.pool.Status,
+	}
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 )
@@ -15,6 +16,7 @@ type readiness struct {
 	probe    func(ctx context.Context) error // a verified signature with every key set in use
 	audit    func() error                    // whether decisions can be recorded now
 	stale    func() bool                     // whether a newer configuration was refused
+	workers  func() []worker.WorkerStatus
 	last     atomic.Pointer[ipc.ReadyResponse]
 	draining atomic.Bool
 }
@@ -24,6 +26,9 @@ func (r *readiness) answer() ipc.ReadyResponse {
 	response := r.state()
 	if r.stale() {
 		response.Warnings = []string{ipc.WarningReloadRefused}
+	}
+	for _, w := range r.workers() {
+		response.Workers = append(response.Workers, ipc.WorkerState{Token: w.Token, Worker: w.Worker, State: string(w.State)})
 	}
 	return response
 }

@@ -106,3 +106,62 @@ func TestStartSaysWhyTheKeysTokenIsAway(t *testing.T) {
 		t.Errorf("inspected: %v", err)
 	}
 }
+
+// refuseNear starts a daemon on twoTokens whose near token refuses the PIN; mend
+// puts the right one in its place. The far one has the key.
+func refuseNear(t *testing.T) (d *Daemon, mend func()) {
+	t.Helper()
+	o, _ := twoTokens(t)
+	pin := o.Config.HSM.All()[0].PIN
+	right, err := os.ReadFile(pin.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "pin")
+	if err := os.WriteFile(wrong, []byte("not-the-pin"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pin.File = wrong
+	ready := make(chan struct{})
+	o.Ready = func() { close(ready) }
+	if d, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	return d, func() {
+		if err := errors.Join(os.WriteFile(wrong, right, 0o600), d.retryTokens()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whoever asks whether the daemon is ready hears what each worker is doing, and
+// nothing else about it.
+func TestReadyNamesWorkers(t *testing.T) {
+	d, _ := refuseNear(t)
+	want := `"workers":[{"token":"near","worker":0,"state":"refused"},{"token":"far","worker":0,"state":"ready"}]}`
+	var text []byte
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		answer, err := ask(dialer(d.Config.Listen[0].Socket), "/v1/ready", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text = answer.Body; strings.Contains(string(text), `{"ready":true,`+want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s; want %s", text, want)
+		}
+	}
+}
