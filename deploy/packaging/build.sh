@@ -51,7 +51,7 @@ lay_out() { # what both the package and the tarball have
 	install -D -m 644 deploy/systemd/assertd.sysusers "$STAGE/usr/lib/sysusers.d/assertd.conf"
 	install -D -m 644 deploy/systemd/assertd.tmpfiles "$STAGE/usr/lib/tmpfiles.d/assertd.conf"
 	doc=$STAGE/usr/share/doc/assertd
-	install -D -m 644 -t "$doc/drop-ins" deploy/systemd/assertd.service.d/*.conf
+	install -D -m 644 -t "$doc/drop-ins" deploy/systemd/drop-ins/*.conf
 	install -D -m 644 -t "$doc/examples" examples/config/*.yaml
 	install -D -m 644 -t "$doc" README.md CHANGELOG.md docs/*.md docs/assertd.schema.json
 	cp -r docs/hsm "$doc/"

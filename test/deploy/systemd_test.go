@@ -30,7 +30,7 @@ func TestExposure(t *testing.T) {
 }
 
 func TestEveryDropInIsTested(t *testing.T) {
-	found, err := filepath.Glob(units + "/assertd.service.d/*.conf")
+	found, err := filepath.Glob(units + "/drop-ins/*.conf")
 	if err != nil || len(found) != 5 {
 		t.Errorf("%d drop-ins (%v): name new ones in TestExposure and here", len(found), err)
 	}
@@ -55,7 +55,7 @@ func install(t *testing.T, dropIn string) (unit string) {
 	unit = filepath.Join(dir, "assertd.service")
 	copyFile(t, filepath.Join(units, "assertd.service"), unit)
 	if dropIn != "" {
-		copyFile(t, filepath.Join(units, "assertd.service.d", dropIn), filepath.Join(unit+".d", dropIn))
+		copyFile(t, filepath.Join(units, "drop-ins", dropIn), filepath.Join(unit+".d", dropIn))
 	}
 	return unit
 }
@@ -89,4 +89,11 @@ func exposure(t *testing.T, unit string) float64 {
 		t.Fatal(err)
 	}
 	return score
+}
+
+// TestUnitAsItLies scores the unit where it lies, which must count no drop-in.
+func TestUnitAsItLies(t *testing.T) {
+	if score := exposure(t, filepath.Join(units, "assertd.service")); score != exposure(t, install(t, "")) {
+		t.Errorf("exposure %.1f: something beside the unit changes it", score)
+	}
 }

@@ -21,7 +21,9 @@ func TestTraced(t *testing.T) {
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body struct {
 			ResourceSpans []struct {
-				ScopeSpans []struct{ Spans []struct{ TraceID, Name string } }
+				ScopeSpans []struct {
+					Spans []struct{ TraceID, Name string }
+				}
 			}
 		}
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
