@@ -187,6 +187,19 @@ func (p *Pool) Inventory() []KeyInfo {
 	return all
 }
 
+// Unread names the tokens whose keys have never been read: Inventory may lack keys until there are none. A token that is
+// away after it was read once is not among them.
+func (p *Pool) Unread() (names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.tokens {
+		if !t.known {
+			names = append(names, t.config.Name)
+		}
+	}
+	return names
+}
+
 // publicOf gives the public half of a key that signs.
 func (p *Pool) publicOf(ref KeyRef) (crypto.PublicKey, error) {
 	p.mu.Lock()

@@ -102,8 +102,8 @@ func TestWaitAll(t *testing.T) {
 	prepare(t, other, hsm.P384)
 	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: 500 * time.Millisecond})
 	p := run(t, config(tokenConfig(other), faultyConfig(soft, m)))
-	if err := p.WaitAll(within(t, 30*time.Second)); err != nil || len(p.Inventory()) != 2 {
-		t.Errorf("%d keys, %v", len(p.Inventory()), err)
+	if err := p.WaitAll(within(t, 30*time.Second)); err != nil || len(p.Inventory()) != 2 || len(p.Unread()) != 0 {
+		t.Errorf("%d keys, %v, not read: %v", len(p.Inventory()), err, p.Unread())
 	}
 	p.stop()
 	if err := p.WaitAll(t.Context()); !errors.Is(err, worker.ErrStopped) {
@@ -118,6 +118,9 @@ func TestWaitAll(t *testing.T) {
 	}
 	if err := p.WaitAll(within(t, 30*time.Second)); !errors.Is(err, hsm.ErrPINIncorrect) {
 		t.Errorf("a token that can't be read: %v", err)
+	}
+	if names := p.Unread(); len(names) != 1 || names[0] != wrong.Name {
+		t.Errorf("not read: %v", names)
 	}
 }
 

@@ -286,7 +286,12 @@ func (d *Daemon) publishKeys(g *group) error {
 func (d *Daemon) refresh() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.setRing(d.pool.Inventory())
+	unread := d.pool.Unread() // before the inventory, which may then have more but not less
+	if err := d.setRing(d.pool.Inventory()); err != nil {
+		return err
+	}
+	d.publish.lacks(unread)
+	return nil
 }
 
 // watch keeps the ring and the readiness true while the tokens and the

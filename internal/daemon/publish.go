@@ -25,6 +25,8 @@ type publication struct {
 	content   func() (jwks.Content, error)
 	now       func() time.Time
 	latest    atomic.Pointer[published]
+	lines     *sparse
+	holding   holding
 }
 
 // published is how the last publication went.
@@ -49,7 +51,8 @@ func newPublication(settings config.JWKS, logger Logger, now func() time.Time, c
 	}
 	return &publication{
 		settings: settings, logger: logger, publisher: publisher,
-		changed: make(chan struct{}, 1), content: content, now: now,
+		changed: make(chan struct{}, 1), content: content, now: now, lines: newSparse(now),
+		holding: holding{most: min(max(settings.MaxAge.Std(), leastHold), mostHold)},
 	}, nil
 }
 
@@ -63,6 +66,9 @@ func (p *publication) poke() {
 
 // update publishes the keys of this moment and tells how long they hold.
 func (p *publication) update() (time.Duration, error) {
+	if wait, err := p.hold(); err != nil {
+		return wait, err
+	}
 	content, err := p.content()
 	if err != nil {
 		return republishAtLeast, err
@@ -97,7 +103,7 @@ func (p *publication) run(ctx context.Context) error {
 		if err != nil {
 			last := p.last()
 			p.latest.Store(&published{at: last.at, keys: last.keys, err: err})
-			p.logger.Error("jwks not published; receivers keep the former keys", "error", err)
+			p.lines.line(p.logger.Error, "jwks", "jwks not published; receivers keep the former keys", "error", err)
 		}
 		timer := time.NewTimer(wait)
 		select {

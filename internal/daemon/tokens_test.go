@@ -108,7 +108,8 @@ func TestStartSaysWhyTheKeysTokenIsAway(t *testing.T) {
 }
 
 // refuseNear starts a daemon on twoTokens whose near token refuses the PIN; mend
-// puts the right one in its place. The far one has the key.
+// puts the right one in its place. The far one has the key. An earlier run left
+// a jwks.file.
 func refuseNear(t *testing.T) (d *Daemon, mend func()) {
 	t.Helper()
 	o, _ := twoTokens(t)
@@ -122,6 +123,10 @@ func refuseNear(t *testing.T) (d *Daemon, mend func()) {
 		t.Fatal(err)
 	}
 	pin.File = wrong
+	o.Config.JWKS.File = filepath.Join(t.TempDir(), "jwks.json")
+	if err := os.WriteFile(o.Config.JWKS.File, []byte("former"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ready := make(chan struct{})
 	o.Ready = func() { close(ready) }
 	if d, err = New(o); err != nil {
@@ -151,17 +156,20 @@ func refuseNear(t *testing.T) (d *Daemon, mend func()) {
 func TestReadyNamesWorkers(t *testing.T) {
 	d, _ := refuseNear(t)
 	want := `"workers":[{"token":"near","worker":0,"state":"refused"},{"token":"far","worker":0,"state":"ready"}]}`
-	var text []byte
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	waitFor(t, want, func() bool {
 		answer, err := ask(dialer(d.Config.Listen[0].Socket), "/v1/ready", "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text = answer.Body; strings.Contains(string(text), `{"ready":true,`+want) {
-			return
-		}
+		return strings.Contains(string(answer.Body), `{"ready":true,`+want)
+	})
+}
+
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s; want %s", text, want)
+			t.Fatal("not within 20 s: " + what)
 		}
 	}
 }
