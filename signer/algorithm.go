@@ -93,13 +93,12 @@ func halves(signature []byte) (r, s *big.Int, ok bool) {
 
 func fits(half *big.Int, size int) bool { return half.Sign() > 0 && half.BitLen() <= 8*size }
 
-// verify checks a crypto.Signer's signature over a digest with the public key. Without tables the standard library does
-// it all.
-func verify(tables *p256Keys, public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) error {
+// verify checks a crypto.Signer's signature over a digest with the public key.
+func verify(public crypto.PublicKey, digest, signature []byte, opts crypto.SignerOpts) error {
 	ok := false
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
-		ok = tables.accepts(key, digest, signature) || ecdsa.VerifyASN1(key, digest, signature)
+		ok = ecdsa.VerifyASN1(key, digest, signature)
 	case ed25519.PublicKey:
 		ok = ed25519.Verify(key, digest, signature)
 	case *rsa.PublicKey:

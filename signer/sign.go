@@ -80,7 +80,7 @@ func (s *Signer) compact(ctx context.Context, key Key, header map[string]any, cl
 func (s *Signer) sign(ctx context.Context, key Key, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	var check func([]byte) error
 	if s.verifiesNext() {
-		check = func(signature []byte) error { return verify(&s.tables, key.Public, digest, signature, opts) }
+		check = func(signature []byte) error { return verify(key.Public, digest, signature, opts) }
 	}
 	signature, err := s.hsm.Sign(ctx, key, digest, opts, check)
 	if err != nil {
@@ -111,7 +111,7 @@ func Prove(ctx context.Context, hsm HSM, key Key) error {
 		return err
 	}
 	digest := a.digest([]byte("assertd proof of possession"))
-	check := func(signature []byte) error { return verify(nil, key.Public, digest, signature, a.opts) }
+	check := func(signature []byte) error { return verify(key.Public, digest, signature, a.opts) }
 	if _, err := hsm.Sign(ctx, key, digest, a.opts, check); err != nil {
 		return fmt.Errorf("%w: %w", ErrHSM, err)
 	}

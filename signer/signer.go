@@ -105,7 +105,6 @@ type Signer struct {
 	gate     sync.RWMutex
 	policy   atomic.Pointer[policy.Policy]
 	unproven atomic.Uint64 // signatures counted under VerifySampled
-	tables   p256Keys
 }
 
 // New makes a Signer. It starts nothing.
