@@ -21,8 +21,8 @@ const root = "../.."
 func documents(t *testing.T) (all []string) {
 	t.Helper()
 	for _, pattern := range []string{
-		"docs/getting-started-*.md", "docs/upgrade.md", "docs/threat-model.md", "docs/hsm/*.md",
-		"CONTRIBUTING.md", "SECURITY.md", "deploy/kubernetes/README.md",
+		"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/hsm/*.md",
+		"deploy/kubernetes/README.md", "examples/README.md",
 	} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(found) == 0 {
