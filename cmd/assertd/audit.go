@@ -23,7 +23,7 @@ func auditCommand() *cobra.Command {
 			"machine, without the daemon and without an HSM.",
 	}
 	parent(cmd)
-	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditKeyCommand())
+	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand())
 	return cmd
 }
 
@@ -233,6 +233,46 @@ func auditCheckCommand() *cobra.Command {
 	}
 	f.keyFlag(cmd)
 	return cmd
+}
+
+func auditCheckpointCommand() *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "checkpoint FILE...",
+		Short: "print the newest checkpoint, to be kept elsewhere",
+		Long: "Verifies the log as \"verify\" does and prints its newest signed checkpoint. Kept where the log's\n" +
+			"writer can't change it and given to a later \"verify\" as --known, it shows if the end was cut off.",
+		Example: "  assertd audit checkpoint --all --key audit.pub /var/log/assertd/audit.jsonl > kept",
+		Args:    usage(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(f.keys) == 0 {
+				return fmt.Errorf("%w: --key is needed", errUsage)
+			}
+			o, err := f.options()
+			if err != nil {
+				return err
+			}
+			files, err := f.files(args)
+			if err != nil {
+				return err
+			}
+			return printCheckpoint(cmd.Context(), files, o, cmd.OutOrStdout())
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func printCheckpoint(ctx context.Context, files []string, o audit.VerifyOptions, out io.Writer) error {
+	report, err := audit.Verify(ctx, files, o)
+	if err != nil {
+		return err
+	}
+	if report.Newest == nil {
+		return errors.New("none of the given keys signed a checkpoint; is it the key of this log, and was one signed yet?")
+	}
+	_, err = out.Write(report.Newest)
+	return err
 }
 
 func auditKeyCommand() *cobra.Command {

@@ -66,6 +66,7 @@ type Report struct {
 	Unverified  int       // checkpoints by keys that were not given
 	Recoveries  int       // lines in which the log told of an outage, a torn line, a file changed by others
 	Torn        int64     // bytes of a last line without end: one being written, or torn by the end of the process
+	Newest      []byte    // the newest verified checkpoint that stands in the files, to keep elsewhere and give as Known later; nil without one
 }
 
 // Statement says in a sentence what was shown and what was not.
@@ -128,10 +129,14 @@ func (w *walker) walk(ctx context.Context, files []string, o VerifyOptions, visi
 
 func (w *walker) report(files int, torn int64) Report {
 	root, _ := w.rootAt(w.next())
-	return Report{
+	r := Report{
 		Files: files, First: w.first, Lines: w.next() - w.first, Size: w.next(), Root: root,
 		Covered: w.covered, Unproven: w.next() - max(w.proven, w.first), Checkpoints: w.signed, Unverified: w.unverified, Recoveries: w.recoveries, Torn: torn,
 	}
+	if w.signed > 0 {
+		r.Newest = w.newest
+	}
+	return r
 }
 
 // openKnown reads the checkpoints that were kept elsewhere, the smallest first.
