@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,7 @@ func wrapOpen(path string, err error) error {
 }
 
 func resumeFile(o *Options, f *file) (*writer, error) {
-	t, torn, err := readTail(f)
+	t, torn, err := readTail(f.path, io.NewSectionReader(f.f, 0, f.end))
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +72,9 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 
 // readTail follows the lines of a file to its end. torn reports that what comes after the last good line is what the sudden
 // end of a process or a machine leaves: a line without its end, or one with zero bytes in it. Anything else is ErrDamaged.
-func readTail(f *file) (t tail, torn bool, err error) {
+func readTail(path string, content io.Reader) (t tail, torn bool, err error) {
 	w := &walker{}
-	lines := bufio.NewReaderSize(io.NewSectionReader(f.f, 0, f.end), MaxRecord+1)
+	lines := bufio.NewReaderSize(content, MaxRecord+1)
 	for n := int64(1); ; n++ {
 		line, err := lines.ReadSlice('\n')
 		if errors.Is(err, io.EOF) {
@@ -81,7 +82,7 @@ func readTail(f *file) (t tail, torn bool, err error) {
 			return t, len(line) > 0, nil
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return t, false, fmt.Errorf("audit: read %s: %w", f.path, err)
+			return t, false, fmt.Errorf("audit: read %s: %w", path, err)
 		}
 		body := bytes.TrimSuffix(line, []byte("\n"))
 		l, fault := w.step(body, n == 1)
@@ -91,7 +92,7 @@ func readTail(f *file) (t tail, torn bool, err error) {
 		}
 		if fault != nil {
 			return t, false, fmt.Errorf("%w: %s: line %d: %s: run assertd audit verify, keep the file apart as evidence, then start again",
-				ErrDamaged, f.path, n, fault.detail)
+				ErrDamaged, path, n, fault.detail)
 		}
 		t.take(w, l, body, int64(len(line)))
 	}
@@ -152,12 +153,15 @@ func (w *writer) succeed() error {
 	if err != nil || path == "" {
 		return err
 	}
+	if isPacked(path) {
+		return w.succeedPacked(path)
+	}
 	f, err := openFile(path, 0, false)
 	if err != nil {
 		return fmt.Errorf("audit: the log must go on from %s: %w", path, err)
 	}
 	defer f.f.Close()
-	t, torn, err := readTail(f)
+	t, torn, err := readTail(path, io.NewSectionReader(f.f, 0, f.end))
 	if err != nil {
 		return err
 	}
@@ -168,6 +172,26 @@ func (w *writer) succeed() error {
 	return nil
 }
 
+// succeedPacked goes on from a file that logrotate compressed while no daemon ran. To go on from an older one, or to begin
+// anew, would give numbers twice.
+func (w *writer) succeedPacked(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("audit: the log must go on from %s: %w", path, err)
+	}
+	defer f.Close()
+	content, err := gzip.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("audit: the log must go on from %s: %w", path, err)
+	}
+	t, torn, err := readTail(path, content)
+	if err == nil && torn {
+		err = fmt.Errorf("audit: the log must go on from %s, whose last line is torn: unpack it with gunzip, then start again", path)
+	}
+	w.head = t.head
+	return err
+}
+
 // predecessor is the newest of the files that were moved away from path, "" for none.
 func predecessor(path string) (string, error) {
 	list, err := os.ReadDir(filepath.Dir(path))
@@ -176,7 +200,7 @@ func predecessor(path string) (string, error) {
 	}
 	best, bestSeq := "", int64(-1)
 	for _, e := range list {
-		if !isArchive(filepath.Base(path), e.Name()) || isPacked(e.Name()) || !e.Type().IsRegular() {
+		if !isArchive(filepath.Base(path), e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
 		name := filepath.Join(filepath.Dir(path), e.Name())

@@ -207,13 +207,18 @@ func TestRotationByAge(t *testing.T) {
 
 // Whatever moved the file away, if the daemon ends before the next file has a header the log goes on from the moved one.
 func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
-	for _, name := range []string{".1", "-20261121", ".20261121T010203.000000Z"} {
+	for _, name := range []string{".1", "-20261121", ".20261121T010203.000000Z", ".1.gz"} {
 		for _, empty := range []bool{false, true} {
 			file := filepath.Join(t.TempDir(), "audit.jsonl")
 			key := ed25519Key(t)
 			files := threeFiles(t, file, key)
 			check(t, os.Rename(files[1], file+".1000"))
 			check(t, os.Rename(file, file+name))
+			if isPacked(name) { // by logrotate, while no daemon ran
+				content, err := os.ReadFile(file + name)
+				check(t, err)
+				check(t, os.WriteFile(file+name, pack(t, content), 0o600))
+			}
 			if empty {
 				check(t, os.WriteFile(file, nil, 0o600))
 			}

@@ -236,14 +236,19 @@ func TestVerifyOfALineThatIsBeingWritten(t *testing.T) {
 	}
 }
 
+func pack(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write(content)
+	check(t, errors.Join(err, z.Close()))
+	return packed.Bytes()
+}
+
 func TestVerifyReadsWhatLogrotateCompressed(t *testing.T) {
 	key := ed25519Key(t)
 	file, lines := chained(t, t.TempDir(), key)
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	_, _ = z.Write(bytes.Join(lines, nil))
-	check(t, z.Close())
-	check(t, os.WriteFile(file+".1.gz", packed.Bytes(), 0o600))
+	check(t, os.WriteFile(file+".1.gz", pack(t, bytes.Join(lines, nil)), 0o600))
 	if r := mustVerify(t, []string{file + ".1.gz"}, VerifyOptions{Verifiers: key.verifier}); r.Lines != 22 {
 		t.Errorf("%+v", r)
 	}
