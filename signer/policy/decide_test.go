@@ -437,3 +437,20 @@ func TestRawSignatures(t *testing.T) {
 		t.Errorf("without grants for raw signatures: %v", err)
 	}
 }
+
+// TestUnknownCallerIsNamedByWhatIsKnown: a rehearsal has no pid, and often no group.
+func TestUnknownCallerIsNamedByWhatIsKnown(t *testing.T) {
+	p, err := New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]Caller{
+		"(uid 5, gid 6, pid 7)": {UID: 5, GID: 6, PID: 7},
+		"(uid 5)":               {UID: 5, GID: ^uint32(0)},
+		"(uid 0, gid 0)":        {Client: "bound"},
+	} {
+		if _, err := p.Decide(c, Request{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

@@ -21,11 +21,23 @@ func refuse(code Reason, format string, args ...any) *Refusal {
 
 func unknownCaller(c *Caller) *Refusal {
 	if c.Client != "" {
-		return refuse(UnknownCaller, "this socket is for one client, and your process (uid %d, gid %d, pid %d) does not have what that client requires; "+
-			"use your own socket, or ask the administrator of assertd, who can see why with assertd explain", c.UID, c.GID, c.PID)
+		return refuse(UnknownCaller, "this socket is for one client, and your process (%s) does not have what that client requires; "+
+			"use your own socket, or ask the administrator of assertd, who can see why with assertd explain", c.ids())
 	}
-	return refuse(UnknownCaller, "no client of the policy matches your process (uid %d, gid %d, pid %d); "+
-		"ask the administrator of assertd, who can see why with assertd explain", c.UID, c.GID, c.PID)
+	return refuse(UnknownCaller, "no client of the policy matches your process (%s); "+
+		"ask the administrator of assertd, who can see why with assertd explain", c.ids())
+}
+
+// ids are the numbers of a caller, without those that are not known.
+func (c *Caller) ids() string {
+	text := fmt.Sprintf("uid %d", c.UID)
+	if gid := formatID(c.GID); gid != "" {
+		text += ", gid " + gid
+	}
+	if c.PID > 0 {
+		text += fmt.Sprintf(", pid %d", c.PID)
+	}
+	return text
 }
 
 func grantNotFound(name string, own []candidate) *Refusal {
