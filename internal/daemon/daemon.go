@@ -343,7 +343,7 @@ func (d *Daemon) tellReady() func(error) {
 // serve answers callers until ctx ends, which is also when a part fails.
 func (d *Daemon) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { d.ready.draining.Store(true) })()
-	server := ipc.NewServer(&service{signer: d.signer, views: d.views, ready: d.ready.answer, batch: batchWidth(d.Config)}, d.serverOptions())
+	server := ipc.NewServer(&service{signer: d.signer, views: d.views, ready: d.ready.withWorkers, batch: batchWidth(d.Config)}, d.serverOptions())
 	d.server.Store(server)
 	d.announce()
 	if err := server.Serve(ctx, d.sockets...); err != nil {

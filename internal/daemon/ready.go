@@ -21,14 +21,20 @@ type readiness struct {
 	draining atomic.Bool
 }
 
-// answer is what GET /v1/ready says at this moment.
+// withWorkers is what GET /v1/ready says at this moment.
+func (r *readiness) withWorkers() ipc.ReadyResponse {
+	response := r.answer()
+	for _, w := range r.workers() {
+		response.Workers = append(response.Workers, ipc.WorkerState{Token: w.Token, Worker: w.Worker, State: string(w.State)})
+	}
+	return response
+}
+
+// answer says whether the daemon is ready at this moment.
 func (r *readiness) answer() ipc.ReadyResponse {
 	response := r.state()
 	if r.stale() {
 		response.Warnings = []string{ipc.WarningReloadRefused}
-	}
-	for _, w := range r.workers() {
-		response.Workers = append(response.Workers, ipc.WorkerState{Token: w.Token, Worker: w.Worker, State: string(w.State)})
 	}
 	return response
 }
