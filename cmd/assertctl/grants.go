@@ -76,8 +76,22 @@ func claimNames(c *ipc.ClaimsInfo) string {
 func budgets(windows []ipc.BudgetInfo) string {
 	var shown []string
 	for _, w := range windows {
-		size := max(w.Limit, w.Burst)
-		shown = append(shown, fmt.Sprintf("%d/%d per %s", w.Remaining, size, time.Duration(w.PerSeconds*float64(time.Second))))
+		size := w.Limit
+		if w.Burst > 0 {
+			size = w.Burst // of which there is never more left, be the limit higher
+		}
+		shown = append(shown, fmt.Sprintf("%d/%d per %s", w.Remaining, size, period(time.Duration(w.PerSeconds*float64(time.Second)))))
 	}
 	return dash(strings.Join(shown, ", "))
+}
+
+// period is such as 24h, as the configuration has it, and not 24h0m0s.
+func period(d time.Duration) string {
+	text := d.String()
+	for _, nought := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, nought) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return text
 }

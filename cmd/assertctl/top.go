@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
@@ -20,6 +23,7 @@ type top struct {
 	interval time.Duration
 	count    int // views to show; 0 for no end
 	clear    bool
+	size     func() (width, height int) // of the terminal; zero where it is not known
 }
 
 func topCommand() *cobra.Command {
@@ -36,6 +40,7 @@ func topCommand() *cobra.Command {
 			return usageError(cmd, errors.New("want --interval of at least 100ms and --count of at least 0"))
 		}
 		t.clear = progressTo(cmd.OutOrStdout()) != io.Discard
+		t.size = sizeOf(cmd.OutOrStdout())
 		return socket.run(func(o *client.Operator) error {
 			t.operator = o
 			return t.run(cmd.Context(), cmd.OutOrStdout())
@@ -73,16 +78,44 @@ func (t *top) run(ctx context.Context, out io.Writer) error {
 
 // show writes a view at once, so that a terminal does not flicker.
 func (t *top) show(out io.Writer, before, now ipc.StatusResponse) error {
-	var view bytes.Buffer
-	if t.clear {
-		view.WriteString("\x1b[H\x1b[2J")
-	}
-	if err := printStatus(&view, before, now); err != nil {
+	var status bytes.Buffer
+	if err := printStatus(&status, before, now); err != nil {
 		return err
 	}
-	if !t.clear {
-		fmt.Fprintln(&view)
+	view := status.String() + "\n"
+	if t.clear {
+		width, height := t.size()
+		view = "\x1b[H\x1b[2J" + fit(status.String(), width, height)
 	}
-	_, err := out.Write(view.Bytes())
+	_, err := io.WriteString(out, view)
 	return err
+}
+
+func sizeOf(out io.Writer) func() (width, height int) {
+	return func() (int, int) {
+		file, ok := out.(*os.File)
+		if !ok {
+			return 0, 0
+		}
+		width, height, err := term.GetSize(int(file.Fd()))
+		if err != nil {
+			return 0, 0
+		}
+		return width, height
+	}
+}
+
+// fit keeps a view within the terminal: its first line says whether the daemon can
+// sign, and must not scroll away.
+func fit(view string, width, height int) string {
+	lines := strings.Split(strings.TrimSuffix(view, "\n"), "\n")
+	if more := len(lines) - height + 1; height > 1 && more > 1 {
+		lines = append(lines[:height-1], fmt.Sprintf("… %d more lines, which assertctl status has", more))
+	}
+	for i, line := range lines {
+		if runes := []rune(line); width > 0 && len(runes) > width {
+			lines[i] = string(runes[:width-1]) + "…"
+		}
+	}
+	return strings.Join(lines, "\n")
 }
