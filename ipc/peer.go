@@ -5,7 +5,7 @@ package ipc
 // that the peer sent.
 //
 // UID, GID and Groups are those at connect(2) and always known. The attributes
-// after them are looked up only if [Options].Wants asks for them, and are empty
+// after them are looked up only if [Options] Wants or Notes asks for them, and are empty
 // where they could not be established beyond doubt: an empty attribute matches
 // no selector.
 type Peer struct {
