@@ -121,7 +121,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		listener = c.known.Load().peer.Listener
 	}
 	s.opts.Observe(Observation{matched.path, listener, a.status, a.code, took})
-	s.opts.Logger.Debug("request", "request_id", id, "method", r.Method, "route", matched.path, "status", a.status, "code", string(a.code), "took", took)
+	s.opts.Logger.Debug("request", "request_id", id, "method", r.Method, "route", matched.path, "status", a.status, "code", string(a.code), "took", took.String())
 }
 
 // trace begins the trace of a request, where there are traces.

@@ -123,7 +123,7 @@ func (w *writer) recover(now time.Time) {
 	w.mustSync = false
 	if o := w.outage; o != nil {
 		w.outage = nil
-		w.opts.Logger.Info("audit log is written again", "file", w.file.path, "outage", now.Sub(o.since), "refused", o.refused)
+		w.opts.Logger.Info("audit log is written again", "file", w.file.path, "outage", now.Sub(o.since).String(), "refused", o.refused)
 	}
 }
 
