@@ -10,7 +10,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 inside() { systemd-nspawn -q --register=no --keep-unit --pipe -D "$root" "$@"; }
 say() { printf '\n== %s\n' "$*"; }
@@ -26,7 +25,7 @@ rm -rf "$work/cache" "$work/elsewhere"
 
 say "a fresh Debian"
 root=$work/root
-debootstrap --variant=minbase --include=systemd,softhsm2,curl bookworm "$root" "$mirror" >"$work/log" 2>&1 ||
+debootstrap --variant=minbase --include=systemd,softhsm2,curl bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" 2>&1 ||
 	{ tail -n 20 "$work/log" >&2; exit 1; }
 
 say "install"

@@ -75,7 +75,7 @@ base() {
 	timeout 30 docker pull -q "$1" 2>/dev/null && return
 	say "no registry hands out $1: making a stand-in of Debian's packages"
 	test/install.sh debootstrap
-	[ -d "$work/base" ] || debootstrap --variant=minbase --include=ca-certificates bookworm "$work/base" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$work/log" 2>&1 ||
+	[ -d "$work/base" ] || debootstrap --variant=minbase --include=ca-certificates bookworm "$work/base" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" 2>&1 ||
 		{ tail "$work/log" >&2; exit 1; }
 	rm -rf "$work"/base/var/cache/apt/archives/*.deb
 	cp /etc/ssl/certs/ca-certificates.crt "$work/base/etc/ssl/certs/" # it trusts whom this machine trusts
