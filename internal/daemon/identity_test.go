@@ -22,12 +22,12 @@ import (
 const identities = `
 clients:
   - {name: self,     match: {uid: SELF},                     grants: [{name: g, key: one, profile: private_key_jwt, client_id: self, audiences: [https://as.example]}]}
-  - {name: user,     match: {uid: 1001},                     grants: [{name: g, key: one, profile: private_key_jwt, client_id: user, audiences: [https://as.example]}]}
-  - {name: group,    match: {gid: 2001},                     grants: [{name: g, key: one, profile: private_key_jwt, client_id: group, audiences: [https://as.example]}]}
-  - {name: team,     match: {gid: 3001},                     grants: [{name: g, key: two, profile: private_key_jwt, client_id: team, audiences: [https://as.example]}]}
+  - {name: user,     match: {uid: 61001},                     grants: [{name: g, key: one, profile: private_key_jwt, client_id: user, audiences: [https://as.example]}]}
+  - {name: group,    match: {gid: 62001},                     grants: [{name: g, key: one, profile: private_key_jwt, client_id: group, audiences: [https://as.example]}]}
+  - {name: team,     match: {gid: 63001},                     grants: [{name: g, key: two, profile: private_key_jwt, client_id: team, audiences: [https://as.example]}]}
   - {name: program,  match: {executable: DIR/trusted},       grants: [{name: g, key: one, profile: private_key_jwt, client_id: program, audiences: [https://as.example]}]}
   - {name: hash,     match: {executable_sha256: HASH},       grants: [{name: g, key: one, profile: private_key_jwt, client_id: hash, audiences: [https://as.example]}]}
-  - {name: both,     match: {uid: 1001, executable: DIR/trusted}, grants: [{name: g, key: one, profile: private_key_jwt, client_id: both, audiences: [https://as.example]}]}
+  - {name: both,     match: {uid: 61001, executable: DIR/trusted}, grants: [{name: g, key: one, profile: private_key_jwt, client_id: both, audiences: [https://as.example]}]}
   - {name: unit,     match: {unit: UNIT},                    grants: [{name: g, key: one, profile: private_key_jwt, client_id: unit, audiences: [https://as.example]}]}
   - {name: socket,                                           grants: [{name: g, key: one, profile: private_key_jwt, client_id: socket, audiences: [https://as.example]}]}
   - {name: narrowed, match: {uid: 1002},                     grants: [{name: g, key: one, profile: private_key_jwt, client_id: narrowed, audiences: [https://as.example]}]}
@@ -123,17 +123,17 @@ func TestIdentityDecides(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	i.is(t, process{program: i.other, ids: as(1001, 1001)}, "shared", "user")
-	i.is(t, process{program: i.other, ids: as(1001, 2001)}, "shared", "user", "group")
-	i.is(t, process{program: i.other, ids: as(1003, 1003, 5, 3001, 6)}, "shared", "team")
-	i.is(t, process{program: i.other, ids: as(1003, 2001, 3001)}, "shared", "group", "team")
+	i.is(t, process{program: i.other, ids: as(61001, 61001)}, "shared", "user")
+	i.is(t, process{program: i.other, ids: as(61001, 62001)}, "shared", "user", "group")
+	i.is(t, process{program: i.other, ids: as(1003, 1003, 5, 63001, 6)}, "shared", "team")
+	i.is(t, process{program: i.other, ids: as(1003, 62001, 63001)}, "shared", "group", "team")
 	i.is(t, process{program: i.other, ids: as(1003, 1003)}, "shared")
 	i.is(t, process{program: i.trusted, ids: as(1003, 1003)}, "shared", "program", "hash")
-	i.is(t, process{program: i.trusted, ids: as(1001, 1001)}, "shared", "user", "program", "hash", "both")
-	i.is(t, process{program: i.trusted, ids: as(1001, 2001, 3001)}, "socket", "socket")
+	i.is(t, process{program: i.trusted, ids: as(61001, 61001)}, "shared", "user", "program", "hash", "both")
+	i.is(t, process{program: i.trusted, ids: as(61001, 62001, 63001)}, "socket", "socket")
 	i.is(t, process{program: i.other, ids: as(1002, 1002)}, "shared", "narrowed")
 	i.is(t, process{program: i.other, ids: as(1002, 1002)}, "narrowed", "narrowed")
-	i.is(t, process{program: i.trusted, ids: as(1001, 2001)}, "narrowed")
+	i.is(t, process{program: i.trusted, ids: as(61001, 62001)}, "narrowed")
 }
 
 // TestProgramThatIsReplaced is no longer the one that policy means by its path,
@@ -161,7 +161,7 @@ func TestConnectionHandedToAChild(t *testing.T) {
 	defer file.Close()
 	heir := process{program: i.trusted, conn: file}
 	if os.Geteuid() == 0 {
-		heir.ids = as(1001, 2001, 3001)
+		heir.ids = as(61001, 62001, 63001)
 	}
 	if c := clientsOf(t, heir.ask(t, "-", "")[0]); !slices.Equal(c.Clients, []string{"self"}) || int(c.PID) != os.Getpid() || int(c.UID) != os.Getuid() {
 		t.Errorf("%+v", c)
