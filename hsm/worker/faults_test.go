@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,9 +16,9 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// loadTime is how long a fault lasts under load: 5 s, and 20 s where ASSERTD_LONG is set.
+// loadTime is how long a fault lasts under load: 20 s, and 5 s with -short.
 func loadTime() time.Duration {
-	if os.Getenv("ASSERTD_LONG") != "" {
+	if !testing.Short() {
 		return 20 * time.Second
 	}
 	return 5 * time.Second
