@@ -44,6 +44,16 @@ func (f *auditFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&f.all, "all", "A", false, "take in the files beside each FILE that rotation moved away")
 }
 
+// read gives the logs' files, and the options for their verification.
+func (f *auditFlags) read(args []string) ([]string, audit.VerifyOptions, error) {
+	o, err := f.options()
+	if err != nil {
+		return nil, o, err
+	}
+	files, err := f.files(args)
+	return files, o, err
+}
+
 // options reads what the flags name.
 func (f *auditFlags) options() (audit.VerifyOptions, error) {
 	verifiers, err := readVerifiers(f.keys)
@@ -123,11 +133,7 @@ func auditVerifyCommand() *cobra.Command {
 }
 
 func (f *auditFlags) verify(ctx context.Context, args []string, out, terminal io.Writer) error {
-	o, err := f.options()
-	if err != nil {
-		return err
-	}
-	files, err := f.files(args)
+	files, o, err := f.read(args)
 	if err != nil {
 		return err
 	}
@@ -182,11 +188,7 @@ func auditProveCommand() *cobra.Command {
 			if jti == "" || len(f.keys) == 0 {
 				return fmt.Errorf("%w: --jti and --key are both needed", errUsage)
 			}
-			o, err := f.options()
-			if err != nil {
-				return err
-			}
-			files, err := f.files(args)
+			files, o, err := f.read(args)
 			if err != nil {
 				return err
 			}
@@ -248,11 +250,7 @@ func auditCheckpointCommand() *cobra.Command {
 			if len(f.keys) == 0 {
 				return fmt.Errorf("%w: --key is needed", errUsage)
 			}
-			o, err := f.options()
-			if err != nil {
-				return err
-			}
-			files, err := f.files(args)
+			files, o, err := f.read(args)
 			if err != nil {
 				return err
 			}
