@@ -64,7 +64,7 @@ func TestKill9(t *testing.T) {
 	o := VerifyOptions{Verifiers: append(key.verifier, v)}
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	acknowledged := map[string]bool{}
-	var torn int
+	var torn, tears int
 	for i := range 20 {
 		sync := []Sync{SyncInterval, SyncAlways, SyncNever}[i%3]
 		killWriter(t, file, sync, 40+i*20, acknowledged)
@@ -72,8 +72,8 @@ func TestKill9(t *testing.T) {
 		if r.Torn > 0 {
 			torn++
 		}
-		if i%4 == 3 { // what a kill in the middle of a write leaves, whenever that may happen
-			tear(t, file)
+		if i%4 == 3 && tear(t, file) { // what a kill in the middle of a write leaves, whenever that may happen
+			tears++
 		}
 	}
 	l := start(t, key.options(file)) // and the log goes on
@@ -81,7 +81,7 @@ func TestKill9(t *testing.T) {
 	l.stop()
 	files := all(t, file)
 	r := mustVerify(t, files, o)
-	if r.Recoveries < 5 || r.Unproven != 0 {
+	if tears == 0 || r.Recoveries < tears || r.Unproven != 0 {
 		t.Errorf("report %+v", r)
 	}
 	found := jtisIn(t, files)
@@ -90,7 +90,7 @@ func TestKill9(t *testing.T) {
 			t.Errorf("%s was acknowledged and is not in the log", jti)
 		}
 	}
-	kept, _ := filepath.Glob(file + ".torn-*")
+	kept, _ := filepath.Glob(file + "*.torn-*") // beside whichever file of the series it stood in
 	if len(kept) != r.Recoveries {
 		t.Errorf("%d torn lines kept apart, %d recoveries recorded", len(kept), r.Recoveries)
 	}
@@ -127,17 +127,19 @@ func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[st
 	}
 }
 
-// tear appends the first half of a record that would come next, unless the kill did that already.
-func tear(t *testing.T, file string) {
+// tear appends the first half of a record that would come next, unless the kill did that already or came in the middle of a rotation, where
+// the new file is empty yet.
+func tear(t *testing.T, file string) bool {
 	t.Helper()
 	lines := readLines(t, file)
 	if len(lines) == 0 || !bytes.HasSuffix(lines[len(lines)-1], []byte("\n")) {
-		return
+		return false
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
 	check(t, err)
 	_, err = f.WriteString(`{"seq":1,"prev":"torn`)
 	check(t, errors.Join(err, f.Close()))
+	return true
 }
 
 func TestTornLineIsKeptApart(t *testing.T) {
@@ -155,7 +157,7 @@ func TestTornLineIsKeptApart(t *testing.T) {
 			l = start(t, key.options(file))
 			l.add("b")
 			l.stop()
-			kept, _ := filepath.Glob(file + ".torn-*")
+			kept, _ := filepath.Glob(file + "*.torn-*") // beside whichever file of the series it stood in
 			if len(kept) != 1 {
 				t.Fatalf("kept %v", kept)
 			}

@@ -108,7 +108,7 @@ func (t *tail) take(w *walker, l link, body []byte, size int64) {
 		}
 	case kindCheckpoint:
 		if c, err := parseCheckpointLine(body); err == nil {
-			t.covered, t.ended = c.Size, w.next()
+			t.covered, t.ended = c.Size, c.Size+1
 		}
 	case kindRecovery:
 	default:
