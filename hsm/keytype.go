@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // KeyType names the kind and size of a key pair, as people write it.
@@ -53,17 +55,7 @@ func (t KeyType) bits() int {
 }
 
 // curve is an ECDSA type's curve, nil for the others.
-func (t KeyType) curve() elliptic.Curve {
-	switch t {
-	case P256:
-		return elliptic.P256()
-	case P384:
-		return elliptic.P384()
-	case P521:
-		return elliptic.P521()
-	}
-	return nil
-}
+func (t KeyType) curve() elliptic.Curve { return jose.Kind{Kty: "EC", Crv: string(t)}.Curve() }
 
 // typeOf names the type of a public key; the zero KeyType if this package can't use it.
 func typeOf(public crypto.PublicKey) KeyType {

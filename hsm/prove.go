@@ -3,11 +3,10 @@ package hsm
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // Prove signs a random value and verifies the signature with the public half. It is the only proof that the token can
@@ -31,20 +30,8 @@ func (k *Key) prove(sign func(digest []byte, opts crypto.SignerOpts) ([]byte, er
 	if err != nil {
 		return err
 	}
-	if !verify(k.public, digest, signature) {
+	if jose.Verify(k.public, digest, opts, signature) != nil {
 		return fail(ErrSignature, nil, "the signature of key %s doesn't verify with its public half", k)
 	}
 	return nil
-}
-
-func verify(public crypto.PublicKey, digest, signature []byte) bool {
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(key, digest, signature)
-	case *rsa.PublicKey:
-		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest, signature) == nil
-	case ed25519.PublicKey:
-		return ed25519.Verify(key, digest, signature)
-	}
-	return false
 }

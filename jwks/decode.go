@@ -9,6 +9,8 @@ import (
 	"math"
 	"math/big"
 	"strings"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // decodePublic is the way back from encodePublic, and takes only what that
@@ -31,7 +33,7 @@ func (k jwk) decodePublic() (crypto.PublicKey, error) {
 }
 
 func (k jwk) decodeEC() (crypto.PublicKey, error) {
-	curve := curveByName(k.Crv)
+	curve := jose.Kind{Kty: k.Kty, Crv: k.Crv}.Curve()
 	width := (curve.Params().BitSize + 7) / 8
 	point := []byte{4} // uncompressed
 	for _, coordinate := range []struct{ name, value string }{{"x", k.X}, {"y", k.Y}} {

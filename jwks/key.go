@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // MaxKid is the longest kid in bytes; kube-apiserver takes no longer ones.
@@ -34,21 +36,7 @@ func Algorithms(public crypto.PublicKey) []string {
 	return key.algorithms()
 }
 
-func (k jwk) algorithms() []string {
-	switch k.Kty + " " + k.Crv {
-	case "RSA ":
-		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-	case "EC P-256":
-		return []string{"ES256"}
-	case "EC P-384":
-		return []string{"ES384"}
-	case "EC P-521":
-		return []string{"ES512"}
-	case "OKP Ed25519":
-		return []string{"EdDSA", "Ed25519"}
-	}
-	return nil
-}
+func (k jwk) algorithms() []string { return jose.NamesFor(jose.Kind{Kty: k.Kty, Crv: k.Crv}) }
 
 // encode checks the key whole and gives its wire form.
 func (k Key) encode() (jwk, error) {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // MaxDocument is the longest JWK set in bytes that ParseSet reads.
@@ -14,11 +16,6 @@ const MaxDocument = 1 << 20
 // privateMembers carry private or symmetric keys (RFC 7518 sections 6.2.2,
 // 6.3.2 and 6.4.1, RFC 9964).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
-
-// signatureAlgorithms are all that Algorithms knows.
-var signatureAlgorithms = []string{
-	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
-}
 
 // ParseSet reads a JWK set that someone else may have written, to compare it
 // with ours (Diff) or to verify with its keys. It is strict where two readers
@@ -100,7 +97,7 @@ func readMembers(m members) (jwk, error) {
 // does not make.
 func (k jwk) isForeign() bool {
 	return k.algorithms() == nil || k.Use != "" && k.Use != "sig" ||
-		k.Alg != "" && !slices.Contains(signatureAlgorithms, k.Alg)
+		k.Alg != "" && !slices.Contains(jose.Names(), k.Alg)
 }
 
 // readKey decodes and checks the key proper, and normalises its wire form.

@@ -4,11 +4,12 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
 	"math/big"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // Sizes of RSA moduli in bits that a set takes: RFC 7518 section 3.3 sets the
@@ -60,7 +61,8 @@ func encodePublic(public crypto.PublicKey) (jwk, error) {
 }
 
 func encodeEC(key *ecdsa.PublicKey) (jwk, error) {
-	if key == nil || curveName(key.Curve) == "" {
+	kind := jose.KindOf(key)
+	if kind.Crv == "" {
 		return jwk{}, fmt.Errorf("%w: an EC key must be on P-256, P-384 or P-521", ErrUnsupportedKey)
 	}
 	// Bytes panics on a key without coordinates, which a literal can be.
@@ -70,12 +72,12 @@ func encodeEC(key *ecdsa.PublicKey) (jwk, error) {
 	}
 	point, err := key.Bytes()
 	if err != nil {
-		return jwk{}, fmt.Errorf("%w: not a point of %s", ErrUnsupportedKey, curveName(key.Curve))
+		return jwk{}, fmt.Errorf("%w: not a point of %s", ErrUnsupportedKey, kind.Crv)
 	}
 	coordinates := point[1:] // after the 0x04 of an uncompressed point
 	half := len(coordinates) / 2
 	return jwk{
-		Kty: "EC", Crv: curveName(key.Curve),
+		Kty: "EC", Crv: kind.Crv,
 		X: b64.EncodeToString(coordinates[:half]), Y: b64.EncodeToString(coordinates[half:]),
 	}, nil
 }
@@ -86,28 +88,4 @@ func encodeRSA(key *rsa.PublicKey) (jwk, error) {
 	}
 	e := big.NewInt(int64(key.E)).Bytes()
 	return jwk{Kty: "RSA", N: b64.EncodeToString(key.N.Bytes()), E: b64.EncodeToString(e)}, nil
-}
-
-func curveName(curve elliptic.Curve) string {
-	switch curve {
-	case elliptic.P256():
-		return "P-256"
-	case elliptic.P384():
-		return "P-384"
-	case elliptic.P521():
-		return "P-521"
-	}
-	return ""
-}
-
-func curveByName(name string) elliptic.Curve {
-	switch name {
-	case "P-256":
-		return elliptic.P256()
-	case "P-384":
-		return elliptic.P384()
-	case "P-521":
-		return elliptic.P521()
-	}
-	return nil
 }

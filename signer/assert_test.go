@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	josealg "github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -131,7 +132,7 @@ func TestRefusalsAndFailures(t *testing.T) {
 		{name: "too fast", caller: known, fault: func(p *parts) { p.rateErr = fmt.Errorf("%w: spent", signer.ErrRateLimited) }, want: signer.ErrRateLimited},
 		{name: "limiter at fault", caller: known, fault: func(p *parts) { p.rateErr = errInjected }, want: errInjected},
 		{name: "HSM away", caller: known, fault: func(p *parts) { p.hsmErr = errInjected }, want: signer.ErrHSM, signed: 1, taken: true},
-		{name: "bad signature", caller: known, fault: func(p *parts) { p.corrupt = true }, want: signer.ErrBadSignature, signed: 1, taken: true},
+		{name: "bad signature", caller: known, fault: func(p *parts) { p.corrupt = true }, want: josealg.ErrSignature, signed: 1, taken: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, p := newSigner(t, "ES256")

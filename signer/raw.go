@@ -3,11 +3,9 @@ package signer
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"fmt"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -29,10 +27,6 @@ type RawSignature struct {
 // maxRawMessage bounds the message that an Ed25519 key signs, in bytes. Other
 // keys see a digest alone.
 const maxRawMessage = 32 << 10
-
-var rawHashes = map[string]crypto.Hash{
-	"SHA-256": crypto.SHA256, "SHA-384": crypto.SHA384, "SHA-512": crypto.SHA512, "none": 0,
-}
 
 // Sign answers one request for a raw signature.
 func (s *Signer) Sign(ctx context.Context, caller policy.Caller, req RawRequest) (RawSignature, error) {
@@ -105,7 +99,7 @@ func (s *Signer) prepareRaw(grant policy.RawGrant, req RawRequest, rec *Record) 
 // rawOptions turns the request's words into those of crypto.Signer, and
 // refuses what does not fit the key.
 func rawOptions(public crypto.PublicKey, req RawRequest) (crypto.SignerOpts, error) {
-	hash, ok := rawHashes[req.Hash]
+	hash, ok := jose.HashByName(req.Hash)
 	if !ok {
 		return nil, fmt.Errorf("%w: hash %q is unknown; use SHA-256, SHA-384, SHA-512, or none for Ed25519", ErrDigest, req.Hash)
 	}
@@ -119,7 +113,7 @@ func rawOptions(public crypto.PublicKey, req RawRequest) (crypto.SignerOpts, err
 		return nil, fmt.Errorf("%w: a %s digest has %d bytes, this one has %d", ErrDigest, req.Hash, hash.Size(), len(req.Digest))
 	}
 	if req.Padding == "pss" {
-		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}, nil
+		return jose.PSS(hash), nil
 	}
 	return hash, nil
 }
@@ -131,18 +125,18 @@ func fitsMessage(message []byte) error {
 	return nil
 }
 
-// fitsKey holds hash and padding against the kind of key.
+// fitsKey checks hash and padding against the kind of key.
 func fitsKey(public crypto.PublicKey, hash crypto.Hash, padding string) error {
-	switch public.(type) {
-	case ed25519.PublicKey:
+	switch jose.KindOf(public) {
+	case jose.Ed25519:
 		if hash != 0 || padding != "" {
 			return fmt.Errorf(`%w: an Ed25519 key signs the message itself: hash "none", no padding`, ErrDigest)
 		}
-	case *ecdsa.PublicKey:
+	case jose.P256, jose.P384, jose.P521:
 		if hash == 0 || padding != "" {
 			return fmt.Errorf("%w: an ECDSA key signs a SHA-256, SHA-384 or SHA-512 digest, without padding", ErrDigest)
 		}
-	case *rsa.PublicKey:
+	case jose.RSA:
 		if hash == 0 || (padding != "pkcs1v15" && padding != "pss") {
 			return fmt.Errorf(`%w: an RSA key signs a SHA-256, SHA-384 or SHA-512 digest with padding "pkcs1v15" or "pss"`, ErrDigest)
 		}

@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"fmt"
 
-	"github.com/go-jose/go-jose/v4"
+	gojose "github.com/go-jose/go-jose/v4"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // joseKey lets go-jose sign with a pinned key version of the HSM. go-jose's own
@@ -21,32 +23,32 @@ type joseKey struct {
 	compact string
 }
 
-var _ jose.OpaqueSigner = (*joseKey)(nil)
+var _ gojose.OpaqueSigner = (*joseKey)(nil)
 
 // Public is the pinned key; go-jose takes the kid of the header from here.
-func (k *joseKey) Public() *jose.JSONWebKey {
-	return &jose.JSONWebKey{Key: k.key.Public, KeyID: k.key.Kid, Algorithm: k.key.Alg, Use: "sig"}
+func (k *joseKey) Public() *gojose.JSONWebKey {
+	return &gojose.JSONWebKey{Key: k.key.Public, KeyID: k.key.Kid, Algorithm: k.key.Alg, Use: "sig"}
 }
 
 // Algs is the one algorithm of the key set.
-func (k *joseKey) Algs() []jose.SignatureAlgorithm {
-	return []jose.SignatureAlgorithm{jose.SignatureAlgorithm(k.key.Alg)}
+func (k *joseKey) Algs() []gojose.SignatureAlgorithm {
+	return []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(k.key.Alg)}
 }
 
 // SignPayload signs the JWS signing input in the HSM.
-func (k *joseKey) SignPayload(payload []byte, alg jose.SignatureAlgorithm) ([]byte, error) {
+func (k *joseKey) SignPayload(payload []byte, alg gojose.SignatureAlgorithm) ([]byte, error) {
 	if string(alg) != k.key.Alg {
 		return nil, fmt.Errorf("signer: key %s signs %s, not %s", k.key.Kid, k.key.Alg, alg)
 	}
-	a, err := algorithmOf(k.key.Alg)
+	a, err := jose.Lookup(k.key.Alg)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := k.signer.sign(k.ctx, k.key, a.digest(payload), a.opts)
+	signature, err := k.signer.sign(k.ctx, k.key, a.Digest(payload), a.Options)
 	if err != nil {
 		return nil, err
 	}
-	if signature, err = a.jose(signature); err != nil {
+	if signature, err = a.Signature(signature); err != nil {
 		return nil, err
 	}
 	k.compact = string(payload) + "." + base64.RawURLEncoding.EncodeToString(signature)
@@ -57,15 +59,15 @@ func (k *joseKey) SignPayload(payload []byte, alg jose.SignatureAlgorithm) ([]by
 // (RFC 7515 section 7.1). alg and kid come from the key; no other part of the
 // header may name them.
 func (s *Signer) compact(ctx context.Context, key Key, header map[string]any, claims []byte) (string, error) {
-	options := &jose.SignerOptions{}
+	options := &gojose.SignerOptions{}
 	for name, value := range header {
 		if name == "alg" || name == "kid" {
 			return "", fmt.Errorf("signer: the profile must not set the header %q", name)
 		}
-		options.WithHeader(jose.HeaderKey(name), value)
+		options.WithHeader(gojose.HeaderKey(name), value)
 	}
 	pinned := &joseKey{ctx: ctx, signer: s, key: key}
-	joseSigner, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Alg), Key: pinned}, options)
+	joseSigner, err := gojose.NewSigner(gojose.SigningKey{Algorithm: gojose.SignatureAlgorithm(key.Alg), Key: pinned}, options)
 	if err != nil {
 		return "", fmt.Errorf("signer: %w", err)
 	}
@@ -80,7 +82,7 @@ func (s *Signer) compact(ctx context.Context, key Key, header map[string]any, cl
 func (s *Signer) sign(ctx context.Context, key Key, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	var check func([]byte) error
 	if s.verifiesNext() {
-		check = func(signature []byte) error { return verify(key.Public, digest, signature, opts) }
+		check = func(signature []byte) error { return jose.Verify(key.Public, digest, opts, signature) }
 	}
 	signature, err := s.hsm.Sign(ctx, key, digest, opts, check)
 	if err != nil {
@@ -106,13 +108,13 @@ func (s *Signer) Probe(ctx context.Context, set string) error {
 
 // Prove makes one signature with a key and verifies it with the public half.
 func Prove(ctx context.Context, hsm HSM, key Key) error {
-	a, err := algorithmOf(key.Alg)
+	a, err := jose.Lookup(key.Alg)
 	if err != nil {
 		return err
 	}
-	digest := a.digest([]byte("assertd proof of possession"))
-	check := func(signature []byte) error { return verify(key.Public, digest, signature, a.opts) }
-	if _, err := hsm.Sign(ctx, key, digest, a.opts, check); err != nil {
+	digest := a.Digest([]byte("assertd proof of possession"))
+	check := func(signature []byte) error { return jose.Verify(key.Public, digest, a.Options, signature) }
+	if _, err := hsm.Sign(ctx, key, digest, a.Options, check); err != nil {
 		return fmt.Errorf("%w: %w", ErrHSM, err)
 	}
 	return nil

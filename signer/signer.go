@@ -56,13 +56,12 @@ type Recorder interface {
 // The kinds of refusal and failure that are the signer's own. Refusals by
 // policy are *policy.Refusal. Each may wrap a detail.
 var (
-	ErrNoKey        = errors.New("no key version signs now")
-	ErrRateLimited  = errors.New("rate limit reached")
-	ErrInFlight     = errors.New("too many requests in flight")
-	ErrHSM          = errors.New("the HSM did not sign")
-	ErrBadSignature = errors.New("the HSM returned a signature that does not verify")
-	ErrAudit        = errors.New("the audit record could not be written")
-	ErrDigest       = errors.New("the digest does not fit the hash")
+	ErrNoKey       = errors.New("no key version signs now")
+	ErrRateLimited = errors.New("rate limit reached")
+	ErrInFlight    = errors.New("too many requests in flight")
+	ErrHSM         = errors.New("the HSM did not sign")
+	ErrAudit       = errors.New("the audit record could not be written")
+	ErrDigest      = errors.New("the digest does not fit the hash")
 )
 
 // Verification says which signatures are verified before they are released.

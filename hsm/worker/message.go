@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // KeyRef names a key pair: the SHA-256 of its public half as a SubjectPublicKeyInfo (RFC 5280 section 4.1). The same pair on two tokens is one key.
@@ -67,7 +68,7 @@ func (r signRequest) check() error {
 		return fmt.Errorf("%w: scheme %d", hsm.ErrAlgorithm, r.scheme)
 	case r.hash == 0 && r.scheme == schemePSS:
 		return fmt.Errorf("%w: RSA-PSS without a hash", hsm.ErrAlgorithm)
-	case r.hash != 0 && !knownHash(r.hash):
+	case r.hash != 0 && !jose.KnownHash(r.hash):
 		return fmt.Errorf("%w: hash %d", hsm.ErrAlgorithm, r.hash)
 	case r.hash != 0 && len(r.digest) != r.hash.Size():
 		return fmt.Errorf("%w: a digest of %d bytes is not one of %v", hsm.ErrAlgorithm, len(r.digest), r.hash)
@@ -75,14 +76,6 @@ func (r signRequest) check() error {
 		return fmt.Errorf("%w: a message of %d bytes; %d is the limit", hsm.ErrAlgorithm, len(r.digest), maxMessage)
 	}
 	return nil
-}
-
-func knownHash(h crypto.Hash) bool {
-	switch h {
-	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
-		return true
-	}
-	return false
 }
 
 // opts are the request's options as hsm.Key takes them.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -73,7 +74,7 @@ func (c *checker) foreign(path, label, name string) {
 func (c *checker) size(path string, k KeySet) {
 	switch {
 	case k.Bits == 0:
-	case !k.Alg.rsa():
+	case k.Alg.kind() != jose.RSA:
 		c.fault(path+".bits", "bits is for RSA keys; the size of a key for %s is in its name, so remove bits", k.Alg)
 	case k.Bits != 2048 && k.Bits != 3072 && k.Bits != 4096:
 		c.fault(path+".bits", "RSA keys have 2048, 3072 or 4096 bits; choose one of them")
@@ -143,7 +144,7 @@ func (c *checker) noRawForms(path string, hashes, paddings []string) {
 
 // rawForms holds hashes and paddings to what keys of the algorithm can do.
 func (c *checker) rawForms(path string, alg Algorithm, hashes, paddings []string) {
-	message := alg.eddsa()
+	message := alg.kind() == jose.Ed25519
 	for i, hash := range hashes {
 		if (hash == "none") != message && alg != "" {
 			want := "SHA-256, SHA-384 or SHA-512"
@@ -153,7 +154,7 @@ func (c *checker) rawForms(path string, alg Algorithm, hashes, paddings []string
 			c.fault(element(path+".hashes", i), "a key for %s can't sign with the hash %s; write %s", alg, hash, want)
 		}
 	}
-	if paddings != nil && !alg.rsa() && alg != "" {
+	if paddings != nil && alg.kind() != jose.RSA && alg != "" {
 		c.fault(path+".paddings", "paddings are for RSA keys; remove them")
 	}
 	if hashes != nil && len(hashes) == 0 {

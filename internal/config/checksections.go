@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // maxSocketPath is what sockaddr_un holds besides its terminating NUL, unix(7).
@@ -93,7 +95,7 @@ func (c *checker) audit() {
 		c.fault("audit.checkpoint_key", "no key set is named %s; %s", quote(a.CheckpointKey), didYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
 	case k.Use == UseAssertion:
 		c.fault("audit.checkpoint_key", "the key set %s signs assertions; checkpoints need a key set of their own with use: raw", quote(a.CheckpointKey))
-	case k.Alg != "ES256" && !k.Alg.eddsa():
+	case k.Alg.kind() != jose.P256 && k.Alg.kind() != jose.Ed25519:
 		c.fault("audit.checkpoint_key", "the key set %s is for %s, which checkpoints are not signed with; give it alg: EdDSA or ES256", quote(a.CheckpointKey), k.Alg)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -73,23 +74,22 @@ func (k KeySet) hashes() []string {
 	if k.Hashes != nil {
 		return k.Hashes
 	}
-	switch {
-	case k.Alg.eddsa():
-		return []string{"none"}
-	case len(k.Alg) < len("ES256"):
+	alg, err := jose.Lookup(string(k.Alg))
+	if err != nil {
 		return nil
 	}
-	return []string{"SHA-" + string(k.Alg[2:])}
+	return []string{alg.HashName()}
 }
 
 // paddings are those that a raw key set allows; none where keys have none.
 func (k KeySet) paddings() []string {
+	alg, err := jose.Lookup(string(k.Alg))
 	switch {
-	case !k.Alg.rsa():
+	case err != nil || alg.Kind != jose.RSA:
 		return nil
 	case k.Paddings != nil:
 		return k.Paddings
-	case k.Alg[0] == 'P':
+	case alg.PSS():
 		return []string{"pss"}
 	}
 	return []string{"pkcs1v15"}

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/assertd/assertd/internal/jose"
+
 // Use is what a key set is for. A raw signature over a digest could forge any
 // JWT, so no key set serves both.
 type Use string
@@ -15,13 +17,12 @@ func (Use) words() []string { return []string{string(UseAssertion), string(UseRa
 // Algorithm is a JWS algorithm; for a raw key set it says the type of its keys.
 type Algorithm string
 
-func (Algorithm) words() []string {
-	return []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"}
+func (Algorithm) words() []string { return jose.Names() }
+
+func (a Algorithm) kind() jose.Kind {
+	found, _ := jose.Lookup(string(a)) // an unknown one has been refused as it was read
+	return found.Kind
 }
-
-func (a Algorithm) rsa() bool { return a != "" && (a[0] == 'R' || a[0] == 'P') }
-
-func (a Algorithm) eddsa() bool { return len(a) > 1 && a[:2] == "Ed" }
 
 // KeySet is a logical key with one version or more on the token.
 type KeySet struct {

@@ -2,15 +2,12 @@ package keyring
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 )
@@ -59,7 +56,7 @@ func versionOf(set Set, pair Pair, created time.Time) (jwks.Version, signer.Key,
 	if pair.Problem != "" {
 		return refuse(errors.New(pair.Problem))
 	}
-	if !fits(set.Alg, pair.Public) {
+	if a, err := jose.Lookup(set.Alg); err != nil || !a.Fits(pair.Public) {
 		return refuse(fmt.Errorf("it does not sign %s; change alg, or generate a key for it", set.Alg))
 	}
 	if key, ok := pair.Public.(*rsa.PublicKey); ok && key.N.BitLen() < jwks.MinRSABits {
@@ -96,19 +93,4 @@ func adopted(set Set, pair Pair) bool {
 	return set.adopts() &&
 		(set.Label == "" || set.Label == pair.Label) &&
 		(len(set.ID) == 0 || bytes.Equal(set.ID, pair.ID))
-}
-
-var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
-
-// fits tells whether a key can sign with the algorithm.
-func fits(alg string, public crypto.PublicKey) bool {
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		return curves[alg] != nil && key.Curve == curves[alg]
-	case ed25519.PublicKey:
-		return alg == "EdDSA" || alg == "Ed25519"
-	case *rsa.PublicKey:
-		return len(alg) == 5 && (alg[:2] == "RS" || alg[:2] == "PS")
-	}
-	return false
 }

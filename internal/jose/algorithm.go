@@ -1,0 +1,122 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/rsa"
+	_ "crypto/sha256" // the hashes that the table names
+	_ "crypto/sha512"
+	"errors"
+	"fmt"
+)
+
+// ErrAlgorithm is a name that is not in the table.
+var ErrAlgorithm = errors.New("unknown JOSE algorithm")
+
+// Algorithm is one signature algorithm.
+type Algorithm struct {
+	Name string
+	Kind Kind        // of the key that it signs with
+	Hash crypto.Hash // of the signing input; 0 where the message itself is signed
+	// Options are what a crypto.Signer is given.
+	Options crypto.SignerOpts
+	// half is the width in bytes of each half of an ECDSA signature in a JWS
+	// (RFC 7518 section 3.4), 0 for other algorithms.
+	half int
+}
+
+// algorithms is in the order in which lists for people show it.
+var algorithms = []Algorithm{
+	es("ES256", P256, crypto.SHA256, 32),
+	es("ES384", P384, crypto.SHA384, 48),
+	es("ES512", P521, crypto.SHA512, 66),
+	pss("PS256", crypto.SHA256),
+	pss("PS384", crypto.SHA384),
+	pss("PS512", crypto.SHA512),
+	// RFC 9864 gives the signature that RFC 8037 calls EdDSA its full name.
+	{Name: "EdDSA", Kind: Ed25519, Options: crypto.Hash(0)},
+	{Name: "Ed25519", Kind: Ed25519, Options: crypto.Hash(0)},
+	pkcs1("RS256", crypto.SHA256),
+	pkcs1("RS384", crypto.SHA384),
+	pkcs1("RS512", crypto.SHA512),
+}
+
+var byName = index()
+
+func index() map[string]Algorithm {
+	names := make(map[string]Algorithm, len(algorithms))
+	for _, a := range algorithms {
+		names[a.Name] = a
+	}
+	return names
+}
+
+func es(name string, kind Kind, hash crypto.Hash, half int) Algorithm {
+	return Algorithm{Name: name, Kind: kind, Hash: hash, Options: hash, half: half}
+}
+
+// pss asks for a salt as long as the hash: RFC 7518 section 3.5 demands it, and
+// strict verifiers refuse any other.
+func pss(name string, hash crypto.Hash) Algorithm {
+	return Algorithm{Name: name, Kind: RSA, Hash: hash, Options: PSS(hash)}
+}
+
+func pkcs1(name string, hash crypto.Hash) Algorithm {
+	return Algorithm{Name: name, Kind: RSA, Hash: hash, Options: hash}
+}
+
+// PSS is RSA-PSS with a salt as long as the hash.
+func PSS(hash crypto.Hash) *rsa.PSSOptions {
+	return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
+}
+
+// Lookup finds an algorithm by its exact name. The error is ErrAlgorithm.
+func Lookup(name string) (Algorithm, error) {
+	a, ok := byName[name]
+	if !ok {
+		return Algorithm{}, fmt.Errorf("%w %q", ErrAlgorithm, name)
+	}
+	return a, nil
+}
+
+// Names lists all algorithms.
+func Names() []string {
+	names := make([]string, 0, len(algorithms))
+	for _, a := range algorithms {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// NamesFor lists the algorithms that keys of a kind sign with; none for the
+// zero Kind.
+func NamesFor(kind Kind) []string {
+	var names []string
+	for _, a := range algorithms {
+		if a.Kind == kind {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// Fits reports whether a public key is of the kind that the algorithm needs.
+func (a Algorithm) Fits(public crypto.PublicKey) bool {
+	return a.Kind == KindOf(public) && a.Kind != Kind{}
+}
+
+// PSS reports whether the algorithm pads by RSA-PSS.
+func (a Algorithm) PSS() bool {
+	_, ok := a.Options.(*rsa.PSSOptions)
+	return ok
+}
+
+// Digest hashes a signing input, or returns it where the algorithm signs the
+// message itself.
+func (a Algorithm) Digest(input []byte) []byte {
+	if a.Hash == 0 {
+		return input
+	}
+	h := a.Hash.New()
+	h.Write(input)
+	return h.Sum(nil)
+}
