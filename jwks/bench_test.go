@@ -52,11 +52,3 @@ func BenchmarkServe(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
-
-func BenchmarkSchedule(b *testing.B) {
-	versions := []Version{made("a", 0), made("b", 90), made("c", 180)}
-	b.ReportAllocs()
-	for b.Loop() {
-		Schedule(versions, quarterly, day(181))
-	}
-}

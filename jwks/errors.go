@@ -18,6 +18,7 @@ var (
 	ErrCertificateChain   = errors.New("certificates do not form a chain")
 	ErrCertificateExpired = errors.New("certificate is expired")
 	ErrCertificateFuture  = errors.New("certificate is not valid yet")
+	ErrSetName            = errors.New("unusable key set name")
 	ErrFormat             = errors.New("not a JWK set")
 )
 

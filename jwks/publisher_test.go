@@ -169,8 +169,8 @@ func TestMaxAgeNeverOutlivesTheNextChange(t *testing.T) {
 		before time.Duration
 		want   string
 	}{
-		{aDay, "max-age=300,"}, {300 * time.Second, "max-age=300,"}, {300*time.Second - 1, "max-age=299,"},
-		{1500 * time.Millisecond, "max-age=1,"}, {time.Millisecond, "max-age=0,"}, {0, "max-age=0,"}, {-aDay, "max-age=0,"},
+		{24 * time.Hour, "max-age=300,"}, {300 * time.Second, "max-age=300,"}, {300*time.Second - 1, "max-age=299,"},
+		{1500 * time.Millisecond, "max-age=1,"}, {time.Millisecond, "max-age=0,"}, {0, "max-age=0,"}, {-24 * time.Hour, "max-age=0,"},
 	} {
 		clock.set(change.Add(-test.before))
 		if got := ask(p, "GET", SetPath).Header.Get("Cache-Control"); !strings.Contains(got, test.want) {
@@ -218,7 +218,7 @@ func TestPublisherServesSetsApart(t *testing.T) {
 	if response.Header.Get("Content-Type") != setContentType || content(t, response) != string(one.JSON()) {
 		t.Errorf("got %d %v", response.StatusCode, response.Header)
 	}
-	if err := p.Update(Content{Sets: map[string]Set{"../x": one}}); !errors.Is(err, ErrPublisher) || !errors.Is(err, ErrLabelSet) {
+	if err := p.Update(Content{Sets: map[string]Set{"../x": one}}); !errors.Is(err, ErrPublisher) || !errors.Is(err, ErrSetName) {
 		t.Errorf("a bad name: %v", err)
 	}
 	if got := ask(p, "GET", SetPathPrefix+"payments.json"); got.StatusCode != 200 {

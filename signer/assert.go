@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -49,7 +50,7 @@ func (s *Signer) assert(ctx context.Context, caller policy.Caller, req policy.Re
 // only thing that it signs.
 type ticket struct {
 	grant policy.Grant
-	key   Key
+	key   keyset.Key
 	token profile.Token
 	leave func() // ends the request's time in flight
 }
@@ -100,7 +101,7 @@ func (s *Signer) prepare(grant policy.Grant) (ticket, error) {
 	return ticket{grant: grant, key: key, token: token}, s.limit(grant.Client(), grant.Name(), grant.Key())
 }
 
-func (s *Signer) build(grant policy.Grant, key Key) (profile.Token, error) {
+func (s *Signer) build(grant policy.Grant, key keyset.Key) (profile.Token, error) {
 	p, ok := profile.Lookup(grant.Profile())
 	if !ok {
 		return profile.Token{}, fmt.Errorf("signer: unknown profile %q", grant.Profile())

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	josealg "github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -128,7 +129,7 @@ func TestRefusalsAndFailures(t *testing.T) {
 		{name: "registered claim", caller: known, req: policy.Request{Claims: map[string]any{"iss": "x"}}, want: &policy.Refusal{Code: policy.ClaimReserved}},
 		{name: "too long", caller: known, req: policy.Request{Lifetime: time.Hour}, want: &policy.Refusal{Code: policy.LifetimeNotAllowed}},
 		{name: "in flight", caller: known, fault: func(p *parts) { p.fullErr = errInjected }, want: signer.ErrInFlight},
-		{name: "no key", caller: known, fault: func(p *parts) { p.keyErr = fmt.Errorf("%w: none", signer.ErrNoKey) }, want: signer.ErrNoKey},
+		{name: "no key", caller: known, fault: func(p *parts) { p.keyErr = fmt.Errorf("%w: none", keyset.ErrNoKey) }, want: keyset.ErrNoKey},
 		{name: "too fast", caller: known, fault: func(p *parts) { p.rateErr = fmt.Errorf("%w: spent", signer.ErrRateLimited) }, want: signer.ErrRateLimited},
 		{name: "limiter at fault", caller: known, fault: func(p *parts) { p.rateErr = errInjected }, want: errInjected},
 		{name: "HSM away", caller: known, fault: func(p *parts) { p.hsmErr = errInjected }, want: signer.ErrHSM, signed: 1, taken: true},
@@ -283,8 +284,8 @@ func TestProbe(t *testing.T) {
 	if err := s.Probe(context.Background(), "payments"); !errors.Is(err, signer.ErrHSM) {
 		t.Errorf("error %v, want %v", err, signer.ErrHSM)
 	}
-	if err := s.Probe(context.Background(), "other"); !errors.Is(err, signer.ErrNoKey) {
-		t.Errorf("error %v, want %v", err, signer.ErrNoKey)
+	if err := s.Probe(context.Background(), "other"); !errors.Is(err, keyset.ErrNoKey) {
+		t.Errorf("error %v, want %v", err, keyset.ErrNoKey)
 	}
 	if len(p.records) != 0 {
 		t.Error("a probe was recorded as a decision")

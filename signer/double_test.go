@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -24,7 +25,7 @@ import (
 // ones are tested together through the running daemon.
 type parts struct {
 	mu       sync.Mutex
-	key      signer.Key
+	key      keyset.Key
 	private  crypto.Signer
 	keyErr   error
 	hsmErr   error
@@ -41,17 +42,17 @@ type parts struct {
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func (p *parts) SigningKey(set string) (signer.Key, error) {
+func (p *parts) SigningKey(set string) (keyset.Key, error) {
 	if p.keyErr != nil {
-		return signer.Key{}, p.keyErr
+		return keyset.Key{}, p.keyErr
 	}
 	if set != p.key.Set {
-		return signer.Key{}, fmt.Errorf("%w: %s", signer.ErrNoKey, set)
+		return keyset.Key{}, fmt.Errorf("%w: %s", keyset.ErrNoKey, set)
 	}
 	return p.key, nil
 }
 
-func (p *parts) Sign(_ context.Context, _ signer.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
+func (p *parts) Sign(_ context.Context, _ keyset.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
 	p.mu.Lock()
 	p.signed++
 	p.mu.Unlock()
@@ -140,7 +141,7 @@ func newSigner(t testing.TB, alg string, change ...func(*signer.Options)) (*sign
 		t.Fatal(err)
 	}
 	p := &parts{private: private}
-	p.key = signer.Key{Set: "payments", Key: jwks.Key{Kid: kid, Alg: alg, Public: private.Public()}}
+	p.key = keyset.Key{Set: "payments", Key: jwks.Key{Kid: kid, Alg: alg, Public: private.Public()}}
 	o := signer.Options{
 		Policy: testPolicy(t), Keys: p, HSM: p, Limiter: p, Recorder: p,
 		Now: func() time.Time { return epoch }, Random: rand.Reader,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -51,7 +52,7 @@ func (s *Signer) signRaw(ctx context.Context, caller policy.Caller, req RawReque
 
 // rawTicket is a decided and limited raw signature.
 type rawTicket struct {
-	key   Key
+	key   keyset.Key
 	opts  crypto.SignerOpts
 	leave func() // ends the request's time in flight
 }

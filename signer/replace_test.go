@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -35,7 +35,7 @@ func TestReplaceChangesTheNextDecision(t *testing.T) {
 func TestReplaceIsAllOrNothing(t *testing.T) {
 	s, p := newSigner(t, "ES256")
 	policies := []*policy.Policy{s.CurrentPolicy(), otherSet(t)}
-	keys := []signer.Key{p.key, p.key}
+	keys := []keyset.Key{p.key, p.key}
 	keys[1].Set = "other"
 	var callers sync.WaitGroup
 	for range 4 {

@@ -9,6 +9,7 @@ import (
 	gojose "github.com/go-jose/go-jose/v4"
 
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // joseKey lets go-jose sign with a pinned key version of the HSM. go-jose's own
@@ -17,7 +18,7 @@ import (
 type joseKey struct {
 	ctx    context.Context // of the one request that this signer is made for
 	signer *Signer
-	key    Key
+	key    keyset.Key
 	// compact is what it has signed, with the signature: the JWS, for which
 	// go-jose would encode the header once more.
 	compact string
@@ -58,7 +59,7 @@ func (k *joseKey) SignPayload(payload []byte, alg gojose.SignatureAlgorithm) ([]
 // compact signs claims under a header and gives the JWS in compact form
 // (RFC 7515 section 7.1). alg and kid come from the key; no other part of the
 // header may name them.
-func (s *Signer) compact(ctx context.Context, key Key, header map[string]any, claims []byte) (string, error) {
+func (s *Signer) compact(ctx context.Context, key keyset.Key, header map[string]any, claims []byte) (string, error) {
 	options := &gojose.SignerOptions{}
 	for name, value := range header {
 		if name == "alg" || name == "kid" {
@@ -79,7 +80,7 @@ func (s *Signer) compact(ctx context.Context, key Key, header map[string]any, cl
 
 // sign has the HSM sign a digest and, as configured, verifies the signature
 // with the public key before anyone sees it.
-func (s *Signer) sign(ctx context.Context, key Key, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (s *Signer) sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	var check func([]byte) error
 	if s.verifiesNext() {
 		check = func(signature []byte) error { return jose.Verify(key.Public, digest, opts, signature) }
@@ -107,7 +108,7 @@ func (s *Signer) Probe(ctx context.Context, set string) error {
 }
 
 // Prove makes one signature with a key and verifies it with the public half.
-func Prove(ctx context.Context, hsm HSM, key Key) error {
+func Prove(ctx context.Context, hsm HSM, key keyset.Key) error {
 	a, err := jose.Lookup(key.Alg)
 	if err != nil {
 		return err

@@ -10,23 +10,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer/policy"
 )
-
-// Key is one version of a key set, pinned for one signature: the key that is
-// named in the header is the key that signs and the key that verifies.
-type Key struct {
-	jwks.Key
-	Set string   // name of the key set
-	Ref [32]byte // SHA-256 of the SubjectPublicKeyInfo: how the HSM side finds the pair
-}
 
 // Keys knows which version of a key set signs at this moment.
 type Keys interface {
 	// SigningKey returns the version of the set that signs now, or an error
-	// that wraps ErrNoKey and says why none does.
-	SigningKey(set string) (Key, error)
+	// that wraps keyset.ErrNoKey and says why none does.
+	SigningKey(set string) (keyset.Key, error)
 }
 
 // HSM makes signatures with keys that never leave it.
@@ -35,7 +27,7 @@ type HSM interface {
 	// crypto.Signer: ECDSA as ASN.1 DER, Ed25519 over the message itself with
 	// crypto.Hash(0). Where verify is not nil, Sign returns only a signature
 	// that verify accepted.
-	Sign(ctx context.Context, key Key, digest []byte, opts crypto.SignerOpts, verify func(signature []byte) error) ([]byte, error)
+	Sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts, verify func(signature []byte) error) ([]byte, error)
 }
 
 // Limiter keeps the rate budgets and the in-flight caps.
@@ -56,7 +48,6 @@ type Recorder interface {
 // The kinds of refusal and failure that are the signer's own. Refusals by
 // policy are *policy.Refusal. Each may wrap a detail.
 var (
-	ErrNoKey       = errors.New("no key version signs now")
 	ErrRateLimited = errors.New("rate limit reached")
 	ErrInFlight    = errors.New("too many requests in flight")
 	ErrHSM         = errors.New("the HSM did not sign")

@@ -13,7 +13,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 func checkCommand() *cobra.Command {
@@ -72,7 +72,7 @@ func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) error {
 	return errors.Join(append(problems, table.Flush())...)
 }
 
-func checkRow(ctx context.Context, i *daemon.Inspection, f keyring.Finding) (row string, err error) {
+func checkRow(ctx context.Context, i *daemon.Inspection, f keyset.Finding) (row string, err error) {
 	label := keyadmin.Printable(f.Label)
 	if f.Err != nil { // Missing says why
 		return fmt.Sprintf("%s\t%s\t-\t-\t-\trefused\t-", f.Set, label), nil
@@ -85,7 +85,7 @@ func checkRow(ctx context.Context, i *daemon.Inspection, f keyring.Finding) (row
 }
 
 // state is what the version is at this moment, where that can be told.
-func state(i *daemon.Inspection, f keyring.Finding) string {
+func state(i *daemon.Inspection, f keyset.Finding) string {
 	if i.Ring == nil {
 		return "-"
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -65,7 +66,7 @@ func (c *checker) adopted(path, what, value, name string, taken map[string]strin
 // foreign refuses to adopt a version of another key set by its label, which
 // would be one key pair in two key sets as well.
 func (c *checker) foreign(path, label, name string) {
-	set, _, err := jwks.ParseLabel(label)
+	set, _, err := keyset.ParseLabel(label)
 	if _, ok := c.Keys[set]; err == nil && ok && set != name {
 		c.fault(path, "%s is a version of the key set %q; one key pair can serve one key set alone", quote(label), set)
 	}

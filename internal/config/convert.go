@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/jose"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -23,9 +23,9 @@ func (c *Config) KeyRates(set string) []policy.Window { return windows(c.Keys[se
 // Rotation returns the rotation of a key set. Its AssertionLife is the longest
 // lifetime that any grant on the key set allows, plus a minute for clocks that
 // differ.
-func (c *Config) Rotation(set string) jwks.Rotation {
+func (c *Config) Rotation(set string) keyset.Rotation {
 	r := c.Keys[set].Rotation
-	return jwks.Rotation{
+	return keyset.Rotation{
 		Every:         r.Every.Std(),
 		PublishBefore: r.PublishBefore.Duration.Std(),
 		Manual:        r.PublishBefore.Manual,

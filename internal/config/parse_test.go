@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -161,7 +161,7 @@ func TestPolicyClients(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	c := mustParse(t, whole)
-	want := jwks.Rotation{
+	want := keyset.Rotation{
 		Every: 90 * 24 * time.Hour, PublishBefore: 48 * time.Hour, KeepAfter: 36 * time.Hour,
 		AssertionLife: 3 * time.Minute, // the longest grant of 120 s and a minute of skew
 		Revoke:        []string{"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"},

@@ -7,7 +7,7 @@ import (
 	"crypto/x509"
 
 	"github.com/assertd/assertd/hsm/worker"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -26,7 +26,7 @@ func newBackend(pool *worker.Pool) backend {
 
 // Sign implements signer.HSM. A signature that verify refuses never comes back:
 // the pool counts it, replaces the worker that made it and asks another one.
-func (b backend) Sign(ctx context.Context, key signer.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
+func (b backend) Sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
 	signature, timing, err := b.pool.Do(ctx, worker.Request{Key: key.Ref, Digest: digest, Opts: opts, Verify: verify})
 	b.observe(key.Set, timing, err)
 	return signature, err
@@ -42,10 +42,10 @@ type copies struct {
 // many tokens hold it. What is wrong with one copy is wrong with the pair: a key
 // that can leave any of the tokens can leave. A copy under another label, or a
 // second one on its token, is listed too, since it may put the pair into a
-// second key set, or into one twice: the keyring refuses both.
-func pairs(inventory []worker.KeyInfo) []keyring.Pair {
+// second key set, or into one twice: the key ring refuses both.
+func pairs(inventory []worker.KeyInfo) []keyset.Pair {
 	problems, tokens := make(map[worker.KeyRef]string), make(map[copies]string)
-	var all []keyring.Pair
+	var all []keyset.Pair
 	for _, info := range inventory {
 		name := copies{info.Ref, info.Label}
 		if info.Public != nil {
@@ -55,7 +55,7 @@ func pairs(inventory []worker.KeyInfo) []keyring.Pair {
 			}
 			tokens[name] = info.Token
 		}
-		all = append(all, keyring.Pair{
+		all = append(all, keyset.Pair{
 			Label: info.Label, ID: info.ID, Ref: info.Ref, Public: info.Public,
 			Certificates: certificates(info.Certificates), Problem: info.Problem,
 		})

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm/worker"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // The same pair on two tokens is one; what is wrong with either copy, in whichever
@@ -59,13 +59,13 @@ func TestOnePairForBothUsesIsRefused(t *testing.T) {
 		{Token: "a", Label: "payments/20260131T120000Z", Ref: worker.KeyRef{1}, Public: public},
 		{Token: "a", Label: "payments/20260201T120000Z", Ref: worker.KeyRef{1}, Public: public},
 	}
-	sets := []keyring.Set{{Name: "payments", Alg: "EdDSA"}, {Name: "mtls", Alg: "EdDSA", Raw: true}}
+	sets := []keyset.Set{{Name: "payments", Alg: "EdDSA"}, {Name: "mtls", Alg: "EdDSA", Raw: true}}
 	for want, inventory := range map[string][]worker.KeyInfo{
 		`serves both "payments" and "mtls"`: {copies[0], copies[1]},
 		"serves both":                       {copies[1], copies[0]},
 		"kid used twice":                    {copies[1], copies[2]},
 	} {
-		if _, err := keyring.New(sets, pairs(inventory), time.Now); !errors.Is(err, keyring.ErrKey) || !strings.Contains(err.Error(), want) {
+		if _, err := keyset.New(sets, pairs(inventory), time.Now); !errors.Is(err, keyset.ErrKey) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

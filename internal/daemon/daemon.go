@@ -17,7 +17,7 @@ import (
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/tracing"
@@ -140,7 +140,7 @@ func verification(v config.Verify) signer.Verification {
 
 // setRing holds the configured key sets against the pairs on the tokens.
 func (d *Daemon) setRing(inventory []worker.KeyInfo) error {
-	ring, err := keyring.New(d.decisions.sets, pairs(inventory), d.Now)
+	ring, err := keyset.New(d.decisions.sets, pairs(inventory), d.Now)
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (d *Daemon) start(ctx context.Context) error {
 		return firstCause(ctx, err)
 	}
 	err := d.prove(ctx)
-	if errors.Is(err, signer.ErrNoKey) {
+	if errors.Is(err, keyset.ErrNoKey) {
 		absent := d.pool.WaitAll(ctx) // the key may be on a token that is slower
 		if err = d.prove(ctx); err != nil {
 			err = errors.Join(err, absent)

@@ -7,16 +7,16 @@ import (
 
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/audit"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 )
 
 // Inspection is a look at the tokens without serving anybody.
 type Inspection struct {
-	Findings []keyring.Finding // every pair that belongs to a key set
-	Ring     *keyring.Ring     // nil where a finding is refused
-	Err      error             // why there is no ring
+	Findings []keyset.Finding // every pair that belongs to a key set
+	Ring     *keyset.Ring     // nil where a finding is refused
+	Err      error            // why there is no ring
 
 	pool       *worker.Pool
 	checkpoint string // the key set that signs the audit log's checkpoints
@@ -48,8 +48,8 @@ func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *I
 	}
 	i := &Inspection{pool: pool, checkpoint: o.Config.Audit.CheckpointKey}
 	found := pairs(pool.Inventory())
-	i.Findings = keyring.Survey(parts.sets, found)
-	i.Ring, i.Err = keyring.New(parts.sets, found, o.Now)
+	i.Findings = keyset.Survey(parts.sets, found)
+	i.Ring, i.Err = keyset.New(parts.sets, found, o.Now)
 	return look(ctx, i)
 }
 
@@ -63,7 +63,7 @@ func (i *Inspection) JWKS() (jwks.Set, error) {
 }
 
 // Prove makes one signature with a key and verifies it with the public half.
-func (i *Inspection) Prove(ctx context.Context, key signer.Key) error {
+func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
 	return signer.Prove(ctx, newBackend(i.pool), key)
 }
 
@@ -98,7 +98,7 @@ func (i *Inspection) CheckpointKeys() ([]string, error) {
 		keys = append(keys, text)
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: the tokens hold no version of key set %q", signer.ErrNoKey, i.checkpoint)
+		return nil, fmt.Errorf("%w: the tokens hold no version of key set %q", keyset.ErrNoKey, i.checkpoint)
 	}
 	return keys, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
@@ -22,7 +22,7 @@ import (
 type decisions struct {
 	policy  *policy.Policy
 	budgets []ratelimit.Budget
-	sets    []keyring.Set
+	sets    []keyset.Set
 	issuing []string               // key sets that grants use: what readiness is about
 	auto    map[string]hsm.KeyType // key sets whose next version the daemon makes
 	names   metrics.Names          // what labels metrics
@@ -36,7 +36,7 @@ func newDecisions(c *config.Config) (decisions, error) {
 	if err := supported(p.Wants()); err != nil {
 		return decisions{}, err
 	}
-	sets, err := keyring.FromConfig(c, keyring.ReadCertificates)
+	sets, err := c.KeySets(keyset.ReadCertificates)
 	if err != nil {
 		return decisions{}, err
 	}

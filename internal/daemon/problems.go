@@ -7,6 +7,7 @@ import (
 
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
@@ -39,7 +40,7 @@ var table = []struct {
 }{
 	{signer.ErrAudit, ipc.CodeAuditUnavailable, "The decision could not be recorded, so nothing was released. Try again; the operators are warned.", retryRestart},
 	{signer.ErrInFlight, ipc.CodeInFlightLimit, "This client has as many requests in flight as it may. Wait for answers before you send more.", retryBusy},
-	{signer.ErrNoKey, ipc.CodeKeyNotAvailable, "No version of the grant's key set may sign now. Tell the operators of assertd.", retryRestart},
+	{keyset.ErrNoKey, ipc.CodeKeyNotAvailable, "No version of the grant's key set may sign now. Tell the operators of assertd.", retryRestart},
 	{worker.ErrBusy, ipc.CodeOverloaded, "More signatures are waiting than the daemon queues. Slow down and try again.", retryBusy},
 	{worker.ErrTimeout, ipc.CodeTimeout, "The HSM did not sign in time. Try again.", retryRestart},
 	{context.DeadlineExceeded, ipc.CodeTimeout, "The request took too long. Try again.", retryRestart},

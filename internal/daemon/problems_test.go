@@ -10,6 +10,7 @@ import (
 
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
@@ -34,7 +35,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{&profile.ClaimError{Kind: profile.ErrClaimRequired}, ipc.CodeClaimRequired, false, audit.OutcomeRefused},
 		{fmt.Errorf("%w: %w", signer.ErrRateLimited, exceeded), ipc.CodeRateLimited, true, audit.OutcomeRefused},
 		{wrapped(signer.ErrInFlight), ipc.CodeInFlightLimit, true, audit.OutcomeRefused},
-		{wrapped(signer.ErrNoKey), ipc.CodeKeyNotAvailable, true, audit.OutcomeFailed},
+		{wrapped(keyset.ErrNoKey), ipc.CodeKeyNotAvailable, true, audit.OutcomeFailed},
 		{wrapped(signer.ErrHSM), ipc.CodeHSMUnavailable, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(worker.ErrBusy)), ipc.CodeOverloaded, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(worker.ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/ipc"
-	"github.com/assertd/assertd/signer"
 )
 
 // readiness remembers whether the daemon could sign when it last tried.
@@ -58,7 +58,7 @@ func (r *readiness) check(ctx context.Context) error {
 	response := ipc.ReadyResponse{Ready: err == nil}
 	switch {
 	case err == nil:
-	case errors.Is(err, signer.ErrNoKey):
+	case errors.Is(err, keyset.ErrNoKey):
 		response.Reason, response.Detail = ipc.ReasonKeyNotAvailable, "A key set has no version that may sign now."
 	default:
 		response.Reason, response.Detail = ipc.ReasonHSMUnavailable, "The HSM does not sign now."

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // ReloadState is what became of the attempts to reload. Err is for operators:
@@ -69,7 +69,7 @@ func (d *Daemon) reload() error {
 func (d *Daemon) replace(parts decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ring, err := keyring.New(parts.sets, pairs(d.pool.Inventory()), d.Now)
+	ring, err := keyset.New(parts.sets, pairs(d.pool.Inventory()), d.Now)
 	if err != nil {
 		return err
 	}

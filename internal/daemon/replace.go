@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // replace makes the next version of a set. All daemons of one HSM come here at
@@ -40,8 +40,8 @@ func (r *rotation) replace(ctx context.Context, p SetPlan) {
 // ahead, so that two daemons at the same moment do not choose the same label;
 // a version that comes into being early is only published for longer.
 func (r *rotation) make(ctx context.Context, p SetPlan, typ hsm.KeyType, spread time.Duration) {
-	created := jwks.NextCreated(versions(p.Plan), spread, r.now()).Add(r.delay(spread).Truncate(time.Second))
-	key, err := r.generate(ctx, hsm.Spec{Label: jwks.Label(p.Name, created), Type: typ})
+	created := keyset.NextCreated(versions(p.Plan), spread, r.now()).Add(r.delay(spread).Truncate(time.Second))
+	key, err := r.generate(ctx, hsm.Spec{Label: keyset.Label(p.Name, created), Type: typ})
 	if err == nil {
 		err = r.look(ctx)
 	}
@@ -54,8 +54,8 @@ func (r *rotation) make(ctx context.Context, p SetPlan, typ hsm.KeyType, spread 
 	r.logger.Info("made the next version of a key set", "key", p.Name, "label", key.Label, "type", key.Type, "signs", r.takesOver(p.Name, key.Label))
 }
 
-func versions(p jwks.Plan) []jwks.Version {
-	all := make([]jwks.Version, 0, len(p.Versions))
+func versions(p keyset.Plan) []keyset.Version {
+	all := make([]keyset.Version, 0, len(p.Versions))
 	for _, v := range p.Versions {
 		all = append(all, v.Version)
 	}
@@ -68,9 +68,9 @@ func (r *rotation) takesOver(set, label string) string {
 	for _, v := range plan.Versions {
 		switch {
 		case v.Label != label:
-		case v.State == jwks.Signing:
+		case v.State == keyset.Signing:
 			return "now"
-		case v.Next == jwks.Signing && !v.NextAt.IsZero():
+		case v.Next == keyset.Signing && !v.NextAt.IsZero():
 			return "from " + stamp(v.NextAt)
 		}
 	}

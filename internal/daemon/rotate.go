@@ -13,7 +13,7 @@ import (
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -35,7 +35,7 @@ const (
 type SetPlan struct {
 	Name string
 	Auto bool // the daemon itself makes the next version
-	jwks.Plan
+	keyset.Plan
 	// Lost are kids that were on the token and in the JWKS and are gone. Nothing
 	// is generated for the set until they are back or under rotation.revoke. One
 	// that went while no daemon ran may be listed with every set of its algorithm.
@@ -62,10 +62,10 @@ type rotation struct {
 	lost map[string]map[string]bool // by set and kid
 
 	// These belong to run alone.
-	witness []jwks.Key                       // what the jwks.file of an earlier run shows, until the first look
-	known   map[string]map[string]jwks.State // what each set had at the last look
-	told    map[string]time.Time             // when each warning was given last
-	made    map[string]time.Time             // the DueAt for which a version was made
+	witness []jwks.Key                         // what the jwks.file of an earlier run shows, until the first look
+	known   map[string]map[string]keyset.State // what each set had at the last look
+	told    map[string]time.Time               // when each warning was given last
+	made    map[string]time.Time               // the DueAt for which a version was made
 }
 
 func (d *Daemon) newRotation() *rotation {
@@ -73,7 +73,7 @@ func (d *Daemon) newRotation() *rotation {
 		ring: d.ring, auto: d.autoSets, look: d.lookAgain, generate: d.pool.Generate, now: d.Now, logger: d.Logger,
 		delay: rand.N[time.Duration], poked: make(chan struct{}, 1),
 		witness: d.lastPublished(), onToken: d.onToken,
-		lost: make(map[string]map[string]bool), known: make(map[string]map[string]jwks.State),
+		lost: make(map[string]map[string]bool), known: make(map[string]map[string]keyset.State),
 		told: make(map[string]time.Time), made: make(map[string]time.Time),
 	}
 }
@@ -118,7 +118,7 @@ func (r *rotation) plans() []SetPlan {
 	return all
 }
 
-func (r *rotation) plan(ring *keyring.Ring, name string, auto map[string]hsm.KeyType) SetPlan {
+func (r *rotation) plan(ring *keyset.Ring, name string, auto map[string]hsm.KeyType) SetPlan {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := SetPlan{Name: name, Lost: slices.Sorted(maps.Keys(r.lost[name]))}
@@ -163,7 +163,7 @@ func (r *rotation) turn(ctx context.Context) {
 	case err == nil:
 		delete(r.told, "refused")
 		r.notice()
-	case errors.Is(err, keyring.ErrKey):
+	case errors.Is(err, keyset.ErrKey):
 		r.tellRefused(err)
 	default:
 		r.logger.Debug("the tokens could not be looked at", "error", err)

@@ -14,7 +14,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
 )
@@ -57,7 +57,7 @@ type bench struct {
 	t     *testing.T
 	pool  *worker.Pool
 	clock time.Time
-	sets  []keyring.Set
+	sets  []keyset.Set
 	types map[string]hsm.KeyType
 }
 
@@ -87,7 +87,7 @@ func newPool(t *testing.T, k *softhsm.Token) *worker.Pool {
 func newBench(t *testing.T, pool *worker.Pool, auto bool) *bench {
 	b := &bench{
 		t: t, journal: &journal{}, pool: pool, clock: start,
-		sets: []keyring.Set{{Name: "payments", Alg: "ES256", Rotation: jwks.Rotation{
+		sets: []keyset.Set{{Name: "payments", Alg: "ES256", Rotation: keyset.Rotation{
 			Every: 90 * day, PublishBefore: day, KeepAfter: day, AssertionLife: time.Minute,
 		}}},
 	}
@@ -106,7 +106,7 @@ func newBench(t *testing.T, pool *worker.Pool, auto bool) *bench {
 }
 
 func (b *bench) setRing() error {
-	ring, err := keyring.New(b.sets, pairs(b.pool.Inventory()), func() time.Time { return b.clock })
+	ring, err := keyset.New(b.sets, pairs(b.pool.Inventory()), func() time.Time { return b.clock })
 	if err == nil {
 		b.ring.current.Store(ring)
 	}
@@ -145,7 +145,7 @@ func (b *bench) says(after time.Duration, want ...string) {
 
 func (b *bench) generate(after time.Duration) string {
 	b.t.Helper()
-	key, err := b.pool.Generate(b.t.Context(), hsm.Spec{Label: jwks.Label("payments", start.Add(after)), Type: hsm.P256})
+	key, err := b.pool.Generate(b.t.Context(), hsm.Spec{Label: keyset.Label("payments", start.Add(after)), Type: hsm.P256})
 	if err != nil {
 		b.t.Fatal(err)
 	}

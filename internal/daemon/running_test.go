@@ -16,8 +16,8 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/ipc"
-	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
 )
 
@@ -97,7 +97,7 @@ func head(t *testing.T) string {
 	}
 	defer token.Close()
 	for _, set := range []string{"one", "two"} {
-		if _, err := token.Generate(hsm.Spec{Label: jwks.Label(set, time.Now()), Type: hsm.P256}); err != nil {
+		if _, err := token.Generate(hsm.Spec{Label: keyset.Label(set, time.Now()), Type: hsm.P256}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -31,7 +32,7 @@ func TestRequestsDoNotFillTheLog(t *testing.T) {
 		for range 500 {
 			record("a", away)
 			record("b", away)
-			record("a", wrapped(signer.ErrNoKey))
+			record("a", wrapped(keyset.ErrNoKey))
 			record("a", refused)
 			record("b", refused)
 			record("", &policy.Refusal{Code: policy.UnknownCaller})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -58,7 +58,7 @@ func makeKey(t *testing.T, k *softhsm.Token, set string) {
 		t.Fatal(err)
 	}
 	defer token.Close()
-	if _, err := token.Generate(hsm.Spec{Label: jwks.Label(set, time.Now()), Type: hsm.P256}); err != nil {
+	if _, err := token.Generate(hsm.Spec{Label: keyset.Label(set, time.Now()), Type: hsm.P256}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"net/http"
 
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
@@ -54,7 +55,7 @@ func (d *Daemon) traceSigner(hsm signer.HSM, recorder signer.Recorder) (signer.H
 type tracedHSM struct{ signer.HSM }
 
 // Sign implements signer.HSM.
-func (h tracedHSM) Sign(ctx context.Context, key signer.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
+func (h tracedHSM) Sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
 	span := tracing.Start(ctx, "sign").Text("assertd.key", key.Set).Text("assertd.kid", key.Kid)
 	signature, err := h.HSM.Sign(ctx, key, digest, opts, verify)
 	end(span, err)

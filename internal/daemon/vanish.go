@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -14,9 +15,9 @@ import (
 // and nobody knows where it is. It must only be called after a look that every
 // token answered.
 func (r *rotation) notice() {
-	now := make(map[string]map[string]jwks.State)
+	now := make(map[string]map[string]keyset.State)
 	for _, p := range r.plans() {
-		states := make(map[string]jwks.State, len(p.Versions))
+		states := make(map[string]keyset.State, len(p.Versions))
 		for _, v := range p.Versions {
 			states[v.Kid] = v.State
 		}
@@ -93,7 +94,7 @@ func (r *rotation) assertionSets(alg string) (names []string) {
 	return names
 }
 
-func (r *rotation) compare(set string, before, now map[string]jwks.State) {
+func (r *rotation) compare(set string, before, now map[string]keyset.State) {
 	for kid, state := range before {
 		if _, there := now[kid]; there {
 			continue
@@ -117,7 +118,7 @@ func (r *rotation) lose(set, kid string) {
 
 // forget takes back what is there again, what the configuration revokes, and
 // sets that are configured no more.
-func (r *rotation) forget(now map[string]map[string]jwks.State) {
+func (r *rotation) forget(now map[string]map[string]keyset.State) {
 	revoked := make(map[string]bool)
 	for _, set := range r.ring.current.Load().Sets() {
 		for _, kid := range set.Rotation.Revoke {

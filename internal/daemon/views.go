@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/jwks"
@@ -26,10 +26,10 @@ type views struct {
 }
 
 // ringHolder gives whichever Ring is in force. It is the signer's Keys.
-type ringHolder struct{ current atomic.Pointer[keyring.Ring] }
+type ringHolder struct{ current atomic.Pointer[keyset.Ring] }
 
 // SigningKey implements signer.Keys.
-func (h *ringHolder) SigningKey(set string) (signer.Key, error) {
+func (h *ringHolder) SigningKey(set string) (keyset.Key, error) {
 	return h.current.Load().SigningKey(set)
 }
 
@@ -184,7 +184,7 @@ func (v *views) keys(p *policy.Policy, caller policy.Caller) (ipc.KeysResponse, 
 	return response, nil
 }
 
-func keyInfo(key signer.Key, rule *policy.RawRule) (ipc.KeyInfo, error) {
+func keyInfo(key keyset.Key, rule *policy.RawRule) (ipc.KeyInfo, error) {
 	der, err := x509.MarshalPKIXPublicKey(key.Public)
 	if err != nil {
 		return ipc.KeyInfo{}, fmt.Errorf("public key %s: %w", key.Kid, err)

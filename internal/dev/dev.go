@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // The names that a development directory uses.
@@ -147,7 +147,7 @@ func prepareKeys(token *hsm.Token, now time.Time) error {
 		if hasVersion(keys, set.name) {
 			continue
 		}
-		if _, err := token.Generate(hsm.Spec{Label: jwks.Label(set.name, now), Type: set.kind}); err != nil {
+		if _, err := token.Generate(hsm.Spec{Label: keyset.Label(set.name, now), Type: set.kind}); err != nil {
 			return err
 		}
 	}

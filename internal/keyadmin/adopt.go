@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -81,10 +81,10 @@ func (a *Admin) algorithm(set, alg string, pair *hsm.Key) (string, error) {
 	return alg, nil
 }
 
-// checkAdoption has the daemon's own keyring look at the key.
+// checkAdoption has the daemon's own key ring look at the key.
 func (k *Key) checkAdoption() error {
-	set := keyring.Set{Name: k.Set, Alg: k.Alg, Label: k.Pair.Label(), ID: k.Pair.ID()}
-	findings := keyring.Survey([]keyring.Set{set}, ringPairs([]*hsm.Key{k.Pair}, nil))
+	set := keyset.Set{Name: k.Set, Alg: k.Alg, Label: k.Pair.Label(), ID: k.Pair.ID()}
+	findings := keyset.Survey([]keyset.Set{set}, ringPairs([]*hsm.Key{k.Pair}, nil))
 	if len(findings) != 1 {
 		return fmt.Errorf("%w: the key has neither label nor ID to name it by", ErrNoSuchKey)
 	}

@@ -16,8 +16,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/internal/keyring"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/test/softhsm"
 )
 
@@ -56,7 +55,7 @@ func (b *bench) at(after time.Duration) { b.clock = start.Add(after) }
 
 // payments rotates every 90 days.
 func payments() keyadmin.KeySet {
-	return keyadmin.KeySet{Type: hsm.P256, Set: keyring.Set{Name: "payments", Alg: "ES256", Rotation: jwks.Rotation{
+	return keyadmin.KeySet{Type: hsm.P256, Set: keyset.Set{Name: "payments", Alg: "ES256", Rotation: keyset.Rotation{
 		Every: 90 * day, PublishBefore: day, KeepAfter: day, AssertionLife: time.Minute,
 	}}}
 }

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -101,11 +101,11 @@ func (k Key) SelfSigned(names Names, life time.Duration, now time.Time) ([]byte,
 // checkImport holds a chain to what receivers will: it is the key's, it is a
 // chain, and it is valid now.
 func (k Key) checkImport(text []byte, now time.Time) ([]*x509.Certificate, error) {
-	certificates, err := keyring.ParseCertificates(text)
+	certificates, err := keyset.ParseCertificates(text)
 	if err != nil {
 		return nil, err
 	}
-	chain := keyring.Chain(k.Pair.Public(), certificates)
+	chain := keyset.Chain(k.Pair.Public(), certificates)
 	if chain == nil {
 		return nil, fmt.Errorf("%w: %q is not for key %s (%s); request one with assertd key csr %s",
 			jwks.ErrCertificateKey, certificates[0].Subject, k.Kid, Printable(k.Label), k.Kid)
@@ -142,12 +142,12 @@ func (a *Admin) ImportToFile(k Key, text []byte, path string) (*x509.Certificate
 	if err != nil {
 		return nil, err
 	}
-	kept, err := keyring.ReadCertificates(path)
+	kept, err := keyset.ReadCertificates(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	for _, c := range kept {
-		if mine := keyring.Chain(k.Pair.Public(), []*x509.Certificate{c}); mine == nil && !contains(chain, c) {
+		if mine := keyset.Chain(k.Pair.Public(), []*x509.Certificate{c}); mine == nil && !contains(chain, c) {
 			chain = append(chain, c)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -25,7 +25,7 @@ func TestCSR(t *testing.T) {
 	types := map[string]hsm.KeyType{"ES256": hsm.P256, "PS256": hsm.RSA2048, "EdDSA": hsm.Ed25519}
 	for alg, typ := range types {
 		t.Run(alg, func(t *testing.T) {
-			b := newBench(t, keyadmin.KeySet{Type: typ, Set: keyring.Set{Name: "k", Alg: alg}})
+			b := newBench(t, keyadmin.KeySet{Type: typ, Set: keyset.Set{Name: "k", Alg: alg}})
 			key := b.generate("k")
 			text, err := key.CSR(keyadmin.Names{
 				Subject: `CN=payments-api,O=Example\, Ltd,C=GB`, DNS: []string{"a.example"},
@@ -112,7 +112,7 @@ func TestImportRefuses(t *testing.T) {
 	}{
 		{"another key", ca.certify(t, ca.key.Public(), day), jwks.ErrCertificateKey},
 		{"expired", ca.certify(t, key.Pair.Public(), -time.Hour), jwks.ErrCertificateExpired},
-		{"no certificate", []byte("hello"), keyring.ErrCertificates},
+		{"no certificate", []byte("hello"), keyset.ErrCertificates},
 		{"a gap", append(ca.certify(t, key.Pair.Public(), day), stranger...), jwks.ErrCertificateChain},
 	} {
 		if _, _, err := b.ImportToToken(key, test.text); !errors.Is(err, test.want) {
@@ -147,7 +147,7 @@ func TestImportToFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if set.Certificates, err = keyring.ReadCertificates(path); err != nil {
+	if set.Certificates, err = keyset.ReadCertificates(path); err != nil {
 		t.Fatal(err)
 	}
 	if len(set.Certificates) != 3 {

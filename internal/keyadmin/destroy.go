@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // ErrInUse is a key that receivers still trust, or may have to.
@@ -36,7 +36,7 @@ func (inv *Inventory) Prunable(sets ...string) ([]Key, error) {
 
 // MayPrune allows retired versions alone.
 func MayPrune(k Key) error {
-	if k.State != jwks.Retired {
+	if k.State != keyset.Retired {
 		return fmt.Errorf("%w: key %s (%s) is %s; prune takes retired versions alone", ErrInUse, k.Kid, Printable(k.Label), orUnknown(k.State))
 	}
 	return nil
@@ -52,7 +52,7 @@ func MayDestroy(k Key) error {
 		ErrInUse, k.Kid, Printable(k.Label), k.State, k.Set)
 }
 
-func orUnknown(s jwks.State) string {
+func orUnknown(s keyset.State) string {
 	if s == "" {
 		return "in no schedule"
 	}

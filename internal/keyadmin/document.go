@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // Document is an inventory for machines.
@@ -42,10 +42,10 @@ type KeyDocument struct {
 	ID          string       `json:"id,omitempty"`
 	Alg         string       `json:"alg,omitempty"`
 	Type        hsm.KeyType  `json:"type,omitempty"`
-	State       jwks.State   `json:"state,omitempty"`
+	State       keyset.State `json:"state,omitempty"`
 	Created     *time.Time   `json:"created,omitempty"`
 	Since       *time.Time   `json:"since,omitempty"`
-	Next        jwks.State   `json:"next,omitempty"`
+	Next        keyset.State `json:"next,omitempty"`
 	NextAt      *time.Time   `json:"next_at,omitempty"`
 	Adopted     bool         `json:"adopted,omitempty"`
 	Custody     string       `json:"custody"`

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // ErrComing is a version that was made already and is yet to sign.
@@ -31,7 +31,7 @@ func (a *Admin) Generate(set string, another bool) (Key, error) {
 	if coming, ok := plan.coming(); ok && !another {
 		return Key{}, fmt.Errorf("%w: %s, %s; ask for --another to make one more", ErrComing, coming.Kid, coming.Outlook(inv.At))
 	}
-	label := jwks.Label(set, jwks.NextCreated(plan.versions(), plan.Set.Rotation.PublishBefore, a.now()))
+	label := keyset.Label(set, keyset.NextCreated(plan.versions(), plan.Set.Rotation.PublishBefore, a.now()))
 	if _, err := a.token.Generate(hsm.Spec{Label: label, Type: plan.Set.Type}); err != nil {
 		return Key{}, err
 	}
@@ -55,15 +55,15 @@ func (a *Admin) TypeOf(set string) hsm.KeyType {
 // coming is the oldest version that is yet to sign.
 func (p Plan) coming() (Key, bool) {
 	for _, v := range p.Versions {
-		if v.State == jwks.Waiting || v.State == jwks.Published {
+		if v.State == keyset.Waiting || v.State == keyset.Published {
 			return Key{PlannedVersion: v}, true
 		}
 	}
 	return Key{}, false
 }
 
-func (p Plan) versions() []jwks.Version {
-	all := make([]jwks.Version, 0, len(p.Versions))
+func (p Plan) versions() []keyset.Version {
+	all := make([]keyset.Version, 0, len(p.Versions))
 	for _, v := range p.Versions {
 		all = append(all, v.Version)
 	}
@@ -73,11 +73,11 @@ func (p Plan) versions() []jwks.Version {
 // Outlook says in words what happens to a version next and when.
 func (k Key) Outlook(now time.Time) string {
 	switch {
-	case k.State == jwks.Retired:
+	case k.State == keyset.Retired:
 		return "can be pruned"
-	case k.State == jwks.Revoked:
+	case k.State == keyset.Revoked:
 		return "can be destroyed"
-	case k.Next == "" && k.State == jwks.Signing:
+	case k.Next == "" && k.State == keyset.Signing:
 		return "signs until the next version"
 	case k.Next == "":
 		return "stays until it is revoked"

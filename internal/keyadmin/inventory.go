@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -39,7 +39,7 @@ func New(token *hsm.Token, sets []KeySet, now func() time.Time) *Admin {
 
 // Key is one key pair on the token as it serves one key set, or none.
 type Key struct {
-	jwks.PlannedVersion // State is empty where it can't be told
+	keyset.PlannedVersion // State is empty where it can't be told
 
 	Set          string // empty where the pair belongs to none
 	Alg          string // empty where no key set says it
@@ -58,7 +58,7 @@ type Inventory struct {
 
 // Plan is the schedule of one configured key set.
 type Plan struct {
-	jwks.Plan
+	keyset.Plan
 	Set     KeySet
 	Problem error // why the daemon would refuse the set as it is
 }
@@ -92,12 +92,12 @@ func (a *Admin) Inventory() (*Inventory, error) {
 	return inv, nil
 }
 
-// ringPairs describes the token's pairs as the daemon's keyring takes them, in
+// ringPairs describes the token's pairs as the daemon's key ring takes them, in
 // the same order.
-func ringPairs(pairs []*hsm.Key, certificates []hsm.Certificate) []keyring.Pair {
-	all := make([]keyring.Pair, 0, len(pairs))
+func ringPairs(pairs []*hsm.Key, certificates []hsm.Certificate) []keyset.Pair {
+	all := make([]keyset.Pair, 0, len(pairs))
 	for _, pair := range pairs {
-		p := keyring.Pair{Label: pair.Label(), ID: pair.ID(), Public: pair.Public()}
+		p := keyset.Pair{Label: pair.Label(), ID: pair.ID(), Public: pair.Public()}
 		if err := pair.Problem(); err != nil {
 			p.Problem = err.Error()
 		}
@@ -115,20 +115,20 @@ func ringPairs(pairs []*hsm.Key, certificates []hsm.Certificate) []keyring.Pair 
 }
 
 // add enters a configured key set with its pairs and their schedule.
-func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyring.Pair, owned map[int]bool) {
-	var versions []jwks.Version
-	findings := keyring.Survey([]keyring.Set{set.Set}, found)
+func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyset.Pair, owned map[int]bool) {
+	var versions []keyset.Version
+	findings := keyset.Survey([]keyset.Set{set.Set}, found)
 	for _, f := range findings {
 		owned[f.Index] = true
 		if f.Err == nil {
 			versions = append(versions, f.Version)
 		}
 	}
-	_, problem := keyring.New([]keyring.Set{set.Set}, found, func() time.Time { return inv.At })
-	plan := Plan{Plan: jwks.Schedule(versions, set.Rotation, inv.At), Set: set, Problem: problem}
+	_, problem := keyset.New([]keyset.Set{set.Set}, found, func() time.Time { return inv.At })
+	plan := Plan{Plan: keyset.Schedule(versions, set.Rotation, inv.At), Set: set, Problem: problem}
 	inv.Plans = append(inv.Plans, plan)
 	for _, planned := range plan.Versions {
-		i := slices.IndexFunc(findings, func(f keyring.Finding) bool { return f.Err == nil && f.Version == planned.Version })
+		i := slices.IndexFunc(findings, func(f keyset.Finding) bool { return f.Err == nil && f.Version == planned.Version })
 		f := findings[i]
 		findings = slices.Delete(findings, i, i+1)
 		inv.Keys = append(inv.Keys, Key{
@@ -143,13 +143,13 @@ func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyring.Pair, ow
 }
 
 // stray describes a pair of which no schedule speaks.
-func stray(pair *hsm.Key, found keyring.Pair) Key {
-	key := Key{Pair: pair, Problem: pair.Problem(), Certificates: keyring.Chain(found.Public, found.Certificates)}
+func stray(pair *hsm.Key, found keyset.Pair) Key {
+	key := Key{Pair: pair, Problem: pair.Problem(), Certificates: keyset.Chain(found.Public, found.Certificates)}
 	key.Label = pair.Label()
 	if kid, err := jwks.Thumbprint(pair.Public()); err == nil {
 		key.Kid = kid
 	}
-	if _, created, err := jwks.ParseLabel(key.Label); err == nil {
+	if _, created, err := keyset.ParseLabel(key.Label); err == nil {
 		key.Created = created
 	}
 	return key
@@ -169,7 +169,7 @@ func (inv *Inventory) share() {
 			p := &inv.Plans[i]
 			if len(names) > 1 && slices.Contains(names, p.Set.Name) {
 				p.Problem = errors.Join(p.Problem, fmt.Errorf("%w: key pair %s serves %s; give each key set a pair of its own",
-					keyring.ErrKey, kid, strings.Join(names, " and ")))
+					keyset.ErrKey, kid, strings.Join(names, " and ")))
 			}
 		}
 	}

@@ -8,13 +8,13 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
 // KeySet is a key set with the type of the keys that are generated for it.
 type KeySet struct {
-	keyring.Set
+	keyset.Set
 	Type hsm.KeyType
 	// CertificateFile is keys.*.certificate, empty where there is none.
 	CertificateFile string
@@ -23,7 +23,7 @@ type KeySet struct {
 // readIfThere takes a file of certificates that is yet to be made for an empty
 // one: import-cert is what makes it.
 func readIfThere(path string) ([]*x509.Certificate, error) {
-	certificates, err := keyring.ReadCertificates(path)
+	certificates, err := keyset.ReadCertificates(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -32,7 +32,7 @@ func readIfThere(path string) ([]*x509.Certificate, error) {
 
 // Configured gives the key sets of a configuration.
 func Configured(c *config.Config) ([]KeySet, error) {
-	sets, err := keyring.FromConfig(c, readIfThere)
+	sets, err := c.KeySets(readIfThere)
 	if err != nil {
 		return nil, err
 	}
@@ -55,5 +55,5 @@ func Unconfigured(name, alg string, bits int) (KeySet, error) {
 		return KeySet{}, err
 	}
 	typ, err := KeyType(alg, bits)
-	return KeySet{Set: keyring.Set{Name: name, Alg: alg}, Type: typ}, err
+	return KeySet{Set: keyset.Set{Name: name, Alg: alg}, Type: typ}, err
 }

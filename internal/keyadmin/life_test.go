@@ -10,19 +10,19 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // TestLife takes a key set through two rotations and back to one version.
 func TestLife(t *testing.T) {
 	b := newBench(t, payments())
 	first := b.generate("payments")
-	if first.State != jwks.Signing || first.Label != "payments/20260131T120000Z" || first.Custody() != "sound" {
+	if first.State != keyset.Signing || first.Label != "payments/20260131T120000Z" || first.Custody() != "sound" {
 		t.Errorf("the first version %+v", first.PlannedVersion)
 	}
 	b.at(89 * day)
 	second := b.generate("payments")
-	if second.State != jwks.Published || second.Outlook(b.clock) != "signing in 1d0h, 2026-05-01 12:00Z" {
+	if second.State != keyset.Published || second.Outlook(b.clock) != "signing in 1d0h, 2026-05-01 12:00Z" {
 		t.Errorf("the second version is %s; %s", second.State, second.Outlook(b.clock))
 	}
 	if _, err := b.Generate("payments", false); !errors.Is(err, keyadmin.ErrComing) {
@@ -40,7 +40,7 @@ func TestLife(t *testing.T) {
 		}
 	}
 	inv := b.inventory()
-	if len(inv.Keys) != 1 || inv.Keys[0].Kid != third.Kid || inv.Keys[0].State != jwks.Signing {
+	if len(inv.Keys) != 1 || inv.Keys[0].Kid != third.Kid || inv.Keys[0].State != keyset.Signing {
 		t.Errorf("left are %d keys", len(inv.Keys))
 	}
 	if kids := prunable(t, b); len(kids) != 0 {
@@ -159,7 +159,7 @@ func TestDocument(t *testing.T) {
 		t.Errorf("set %+v", got)
 	}
 	version := got.Versions[0]
-	if version.Kid != key.Kid || version.State != jwks.Published || version.Next != jwks.Signing || version.NextAt != nil || version.Attributes.Extractable != hsm.False {
+	if version.Kid != key.Kid || version.State != keyset.Published || version.Next != keyset.Signing || version.NextAt != nil || version.Attributes.Extractable != hsm.False {
 		t.Errorf("version %+v", version)
 	}
 }

@@ -9,14 +9,14 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
 // TestWrongKeysAreRefusedByName puts on the token what must not be there. The
 // inventory names each, and neither is anything generated beside it nor pruned.
 func TestWrongKeysAreRefusedByName(t *testing.T) {
-	label := jwks.Label("payments", start)
+	label := keyset.Label("payments", start)
 	for _, test := range []struct {
 		name string
 		make func(b *bench)
@@ -39,7 +39,7 @@ func TestWrongKeysAreRefusedByName(t *testing.T) {
 			if !strings.Contains(notes, test.want) || !strings.Contains(notes, "refused by the daemon") {
 				t.Errorf("notes %q, want %q in them", notes, test.want)
 			}
-			if _, err := b.Generate("payments", false); !errors.Is(err, keyadmin.ErrUnsound) || !errors.Is(err, keyring.ErrKey) {
+			if _, err := b.Generate("payments", false); !errors.Is(err, keyadmin.ErrUnsound) || !errors.Is(err, keyset.ErrKey) {
 				t.Errorf("generated beside it: %v", err)
 			}
 			if _, err := b.inventory().Prunable(); !errors.Is(err, keyadmin.ErrUnsound) {
@@ -50,13 +50,13 @@ func TestWrongKeysAreRefusedByName(t *testing.T) {
 }
 
 func TestOnePairForTwoUses(t *testing.T) {
-	raw := keyadmin.KeySet{Type: hsm.P256, Set: keyring.Set{Name: "tls", Alg: "ES256", Raw: true}}
+	raw := keyadmin.KeySet{Type: hsm.P256, Set: keyset.Set{Name: "tls", Alg: "ES256", Raw: true}}
 	b := newBench(t, payments(), raw)
 	key := b.generate("payments")
 	raw.Label = key.Label
 	b.configure(payments(), raw)
 	for _, set := range []string{"payments", "tls"} {
-		if _, err := b.Generate(set, true); !errors.Is(err, keyring.ErrKey) || !strings.Contains(err.Error(), "serves payments and tls") {
+		if _, err := b.Generate(set, true); !errors.Is(err, keyset.ErrKey) || !strings.Contains(err.Error(), "serves payments and tls") {
 			t.Errorf("%s: %v", set, err)
 		}
 	}
@@ -82,7 +82,7 @@ func TestAdopt(t *testing.T) {
 	set := payments()
 	set.Label, set.ID = "legacy", []byte{0xa0, 1}
 	b.configure(set)
-	if key := b.find("legacy"); key.Set != "payments" || !key.Adopted || key.State != jwks.Signing {
+	if key := b.find("legacy"); key.Set != "payments" || !key.Adopted || key.State != keyset.Signing {
 		t.Errorf("adopted as %+v", key.PlannedVersion)
 	}
 }
@@ -107,7 +107,7 @@ func TestAdoptRefuses(t *testing.T) {
 		{"rsa", "s", "", keyadmin.ErrNoAlgorithm, "--alg"},
 		{"rsa", "s", "ES256", keyadmin.ErrNoAlgorithm, "RSA-2048"},
 		{"rsa", "payments", "", keyadmin.ErrNoAlgorithm, "RSA-2048"},
-		{"twin", "bad/name", "", jwks.ErrLabelSet, "bad/name"},
+		{"twin", "bad/name", "", jwks.ErrSetName, "bad/name"},
 		{key.Label, "s", "", keyadmin.ErrAdopted, "payments"},
 	} {
 		_, err := b.Adopt(t.Context(), test.set, test.alg, hsm.Selector{Label: test.label})

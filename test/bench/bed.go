@@ -13,7 +13,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/dev"
-	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // bed is the temporary directory in which everything runs: a token with one key for each algorithm, and the daemon's binary.
@@ -37,7 +37,7 @@ var algorithms = []struct {
 func setOf(alg string) string { return strings.ToLower(alg) }
 
 // labelOf is the label of its key on the token.
-func (b bed) labelOf(alg string) string { return jwks.Label(setOf(alg), b.Created) }
+func (b bed) labelOf(alg string) string { return keyset.Label(setOf(alg), b.Created) }
 
 func newBed(ctx context.Context) (b bed, err error) {
 	if b.Module, err = dev.FindModule(); err != nil {

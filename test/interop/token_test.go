@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
 )
@@ -106,7 +107,7 @@ func (o order) fill() (versions []version, err error) {
 }
 
 func (k newKey) generate(token *hsm.Token, now time.Time) (version, error) {
-	key, err := token.Generate(hsm.Spec{Label: jwks.Label(k.Set, now), Type: k.Type})
+	key, err := token.Generate(hsm.Spec{Label: keyset.Label(k.Set, now), Type: k.Type})
 	if err != nil {
 		return version{}, err
 	}

@@ -1,12 +1,12 @@
-// Package keyring holds the configured key sets against the key pairs that are
-// on the HSM, and tells for any moment which version of a set signs and which
-// public keys are published.
+// Package keyset is the life of key sets: it checks the configured sets against
+// the key pairs on the HSM, and says for any moment which version of a set signs
+// and which public keys are published.
 //
-// It keeps no state of its own: what a version is follows from the labels on
-// the token, the rotation settings and the clock (jwks.Schedule). A Ring is
-// immutable; when the HSM's inventory or the configuration changes, a new one
-// takes its place.
-package keyring
+// It keeps no state of its own: what a version is follows from the labels on the
+// token, the rotation settings and the clock (Schedule). A Ring is immutable;
+// when the HSM's inventory or the configuration changes, a new one takes its
+// place.
+package keyset
 
 import (
 	"crypto"
@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/jwks"
-	"github.com/assertd/assertd/signer"
 )
 
 // ErrKey is the kind of every complaint about a key pair on the HSM.
@@ -30,7 +29,7 @@ type Set struct {
 	Name     string
 	Alg      string // JOSE algorithm of every version
 	Raw      bool   // raw signatures alone; otherwise assertions alone
-	Rotation jwks.Rotation
+	Rotation Rotation
 
 	// An existing key is adopted by naming its label, its ID, or both.
 	Label   string
@@ -41,8 +40,6 @@ type Set struct {
 	// any order. They come before those on the token.
 	Certificates []*x509.Certificate
 }
-
-func (s Set) adopts() bool { return s.Label != "" || len(s.ID) > 0 }
 
 // Pair is a key pair as the HSM reports it.
 type Pair struct {
@@ -63,14 +60,14 @@ type Ring struct {
 // entry is one key set with its versions on the HSM.
 type entry struct {
 	set      Set
-	versions []jwks.Version
-	keys     map[string]signer.Key // by kid
+	versions []Version
+	keys     map[string]Key // by kid
 	plan     atomic.Pointer[plan]
 }
 
 // plan is a schedule and the span of time for which it holds.
 type plan struct {
-	jwks.Plan
+	Plan
 	from time.Time
 }
 
@@ -111,7 +108,7 @@ func claim(owner map[[32]byte]string, e *entry) (problems []error) {
 }
 
 func newEntry(set Set, pairs []Pair) (*entry, error) {
-	e := &entry{set: set, keys: make(map[string]signer.Key)}
+	e := &entry{set: set, keys: make(map[string]Key)}
 	var problems []error
 	for _, f := range survey(set, pairs) {
 		if f.Err != nil {
@@ -121,7 +118,7 @@ func newEntry(set Set, pairs []Pair) (*entry, error) {
 		e.versions = append(e.versions, f.Version)
 		e.keys[f.Version.Kid] = f.Key
 	}
-	for _, err := range []error{jwks.CheckVersions(e.versions), set.Rotation.Check()} {
+	for _, err := range []error{CheckVersions(e.versions), set.Rotation.Check()} {
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%w: key set %q: %w", ErrKey, set.Name, err))
 		}
@@ -136,32 +133,32 @@ func (e *entry) current(now time.Time) *plan {
 	if p := e.plan.Load(); p != nil && !now.Before(p.from) && (p.NextChange.IsZero() || now.Before(p.NextChange)) {
 		return p
 	}
-	p := &plan{Plan: jwks.Schedule(e.versions, e.set.Rotation, now), from: now}
+	p := &plan{Plan: Schedule(e.versions, e.set.Rotation, now), from: now}
 	e.plan.Store(p)
 	return p
 }
 
 // SigningKey implements signer.Keys.
-func (r *Ring) SigningKey(set string) (signer.Key, error) {
+func (r *Ring) SigningKey(set string) (Key, error) {
 	e, ok := r.sets[set]
 	if !ok {
-		return signer.Key{}, fmt.Errorf("%w: the HSM holds no usable key of set %q", signer.ErrNoKey, set)
+		return Key{}, fmt.Errorf("%w: the HSM holds no usable key of set %q", ErrNoKey, set)
 	}
 	p := e.current(r.now())
 	if p.Signing == nil {
-		return signer.Key{}, fmt.Errorf("%w: key set %q: %s", signer.ErrNoKey, set, p.Reason)
+		return Key{}, fmt.Errorf("%w: key set %q: %s", ErrNoKey, set, p.Reason)
 	}
 	return e.keys[p.Signing.Kid], nil
 }
 
 // Plan is the schedule of a key set at this moment. It is made anew each time,
 // since it falls due without a change of state.
-func (r *Ring) Plan(set string) (jwks.Plan, bool) {
+func (r *Ring) Plan(set string) (Plan, bool) {
 	e, ok := r.sets[set]
 	if !ok {
-		return jwks.Plan{}, false
+		return Plan{}, false
 	}
-	return jwks.Schedule(e.versions, e.set.Rotation, r.now()), true
+	return Schedule(e.versions, e.set.Rotation, r.now()), true
 }
 
 // Sets lists the key sets by name.
@@ -174,10 +171,10 @@ func (r *Ring) Sets() []Set {
 }
 
 // Key is a version of a set by its kid.
-func (r *Ring) Key(set, kid string) (signer.Key, bool) {
+func (r *Ring) Key(set, kid string) (Key, bool) {
 	e, ok := r.sets[set]
 	if !ok {
-		return signer.Key{}, false
+		return Key{}, false
 	}
 	key, ok := e.keys[kid]
 	return key, ok

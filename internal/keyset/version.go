@@ -1,10 +1,12 @@
-package jwks
+package keyset
 
 import (
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/assertd/assertd/jwks"
 )
 
 // Version is one key pair of a key set, as Schedule needs to know it.
@@ -93,7 +95,7 @@ var (
 
 // CheckVersions refuses versions of one key set between which Schedule could
 // only choose at random: a kid, a label or a creation time that occurs twice
-// (ErrDuplicateKid, ErrDuplicateLabel, ErrDuplicateCreated). Schedule itself
+// (jwks.ErrDuplicateKid, ErrDuplicateLabel, ErrDuplicateCreated). Schedule itself
 // takes them, orders them by kid and stays deterministic.
 func CheckVersions(versions []Version) error {
 	kids, labels, times := map[string]bool{}, map[string]bool{}, map[int64]string{}
@@ -101,7 +103,7 @@ func CheckVersions(versions []Version) error {
 		other, sameTime := times[v.Created.Unix()]
 		switch {
 		case kids[v.Kid]:
-			return fmt.Errorf("%w: %q", ErrDuplicateKid, v.Kid)
+			return fmt.Errorf("%w: %q", jwks.ErrDuplicateKid, v.Kid)
 		case v.Label != "" && labels[v.Label]:
 			return fmt.Errorf("%w: %q; destroy one of the two keys", ErrDuplicateLabel, v.Label)
 		case sameTime && v.Created.IsZero():

@@ -1,4 +1,4 @@
-package keyring
+package keyset
 
 import (
 	"bytes"
@@ -9,17 +9,16 @@ import (
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/jwks"
-	"github.com/assertd/assertd/signer"
 )
 
 // Finding is a key pair on the HSM that belongs to a key set, usable or not.
 type Finding struct {
 	Set     string
 	Label   string
-	Index   int          // of the pair in what was surveyed
-	Version jwks.Version // zero where Err is set
-	Key     signer.Key   // zero where Err is set
-	Err     error        // wraps ErrKey: why the pair can't be used
+	Index   int     // of the pair in what was surveyed
+	Version Version // zero where Err is set
+	Key     Key     // zero where Err is set
+	Err     error   // wraps ErrKey: why the pair can't be used
 }
 
 // Survey lists every pair that belongs to one of the sets, in the order of the
@@ -49,9 +48,9 @@ func survey(set Set, pairs []Pair) []Finding {
 }
 
 // versionOf makes a version of a pair that belongs to the set, or refuses it.
-func versionOf(set Set, pair Pair, created time.Time) (jwks.Version, signer.Key, error) {
-	refuse := func(err error) (jwks.Version, signer.Key, error) {
-		return jwks.Version{}, signer.Key{}, fmt.Errorf("%w: %q of key set %q: %w", ErrKey, pair.Label, set.Name, err)
+func versionOf(set Set, pair Pair, created time.Time) (Version, Key, error) {
+	refuse := func(err error) (Version, Key, error) {
+		return Version{}, Key{}, fmt.Errorf("%w: %q of key set %q: %w", ErrKey, pair.Label, set.Name, err)
 	}
 	if pair.Problem != "" {
 		return refuse(errors.New(pair.Problem))
@@ -67,30 +66,31 @@ func versionOf(set Set, pair Pair, created time.Time) (jwks.Version, signer.Key,
 		return refuse(err)
 	}
 	public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: set.chainOf(pair)}
-	return jwks.Version{Kid: kid, Label: pair.Label, Created: created, Adopted: adopted(set, pair)},
-		signer.Key{Key: public, Set: set.Name, Ref: pair.Ref}, nil
+	return Version{Kid: kid, Label: pair.Label, Created: created, Adopted: set.adopts(pair)},
+		Key{Key: public, Set: set.Name, Ref: pair.Ref}, nil
 }
 
 // belongs tells whether a pair is the set's by its label or by adoption. A
 // label that begins like the set's but holds no time is an error: a typing
 // mistake there must not quietly hide a key.
 func belongs(set Set, pair Pair) (created time.Time, mine bool, err error) {
-	if adopted(set, pair) {
+	if set.adopts(pair) {
 		return set.Created, true, nil
 	}
 	prefix := set.Name + "/"
 	if len(pair.Label) <= len(prefix) || pair.Label[:len(prefix)] != prefix {
 		return time.Time{}, false, nil
 	}
-	_, created, err = jwks.ParseLabel(pair.Label)
+	_, created, err = ParseLabel(pair.Label)
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	return created, true, nil
 }
 
-func adopted(set Set, pair Pair) bool {
-	return set.adopts() &&
-		(set.Label == "" || set.Label == pair.Label) &&
-		(len(set.ID) == 0 || bytes.Equal(set.ID, pair.ID))
+// adopts reports whether the configuration names the pair as one of the set's.
+func (s Set) adopts(pair Pair) bool {
+	return (s.Label != "" || len(s.ID) > 0) &&
+		(s.Label == "" || s.Label == pair.Label) &&
+		(len(s.ID) == 0 || bytes.Equal(s.ID, pair.ID))
 }

@@ -1,42 +1,39 @@
-package jwks
+package keyset
 
 import (
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/assertd/assertd/jwks"
 )
 
 // labelTime is the creation time inside a label: UTC, to the second.
 const labelTime = "20060102T150405Z"
 
-// MaxSetName is the longest name of a key set in bytes: some tokens keep no
-// more than a short label, and the name is part of a path in the JWKS.
-const MaxSetName = 64
-
 // What may be wrong with a label.
 var (
 	ErrLabel     = errors.New("not the label of a key version")
-	ErrLabelSet  = errors.New("unusable key set name")
 	ErrLabelTime = errors.New("unusable creation time in a label")
 )
 
 // Label is the label of a version on the token, `<key set>/<creation time>`:
 // "payments/20260131T120000Z". The time is cut to the second. The name must be
-// one that CheckSetName takes, and the year within 0 to 9999.
+// one that jwks.CheckSetName takes, and the year within 0 to 9999.
 func Label(set string, created time.Time) string {
 	return set + "/" + created.UTC().Format(labelTime)
 }
 
 // ParseLabel takes a version's label apart. It accepts exactly what Label
 // makes: ErrLabel means that the label has not this form at all (a key of
-// someone else's), ErrLabelSet and ErrLabelTime that it was meant to.
+// someone else's), jwks.ErrSetName and ErrLabelTime that it was meant to.
 func ParseLabel(label string) (set string, created time.Time, err error) {
 	set, text, found := strings.Cut(label, "/")
 	if !found {
 		return "", time.Time{}, fmt.Errorf("%w: %q; want <key set>/<time as 20061102T150405Z>", ErrLabel, label)
 	}
-	if err := CheckSetName(set); err != nil {
+	if err := jwks.CheckSetName(set); err != nil {
 		return "", time.Time{}, fmt.Errorf("label %q: %w", label, err)
 	}
 	created, err = time.Parse(labelTime, text)
@@ -45,19 +42,4 @@ func ParseLabel(label string) (set string, created time.Time, err error) {
 		return "", time.Time{}, fmt.Errorf("label %q: %w: %q; want UTC as 20061102T150405Z", label, ErrLabelTime, text)
 	}
 	return set, created, nil
-}
-
-// CheckSetName tells whether a key set can have this name: 1 to MaxSetName
-// letters, digits, '.', '_' and '-', the first one a letter or digit.
-func CheckSetName(name string) error {
-	if name == "" || len(name) > MaxSetName {
-		return fmt.Errorf("%w: %q has %d bytes, want 1 to %d", ErrLabelSet, name, len(name), MaxSetName)
-	}
-	for i, c := range []byte(name) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || !strings.ContainsRune("._-", rune(c))) {
-			return fmt.Errorf("%w: %q; use letters, digits, '.', '_' and '-', and begin with a letter or digit", ErrLabelSet, name)
-		}
-	}
-	return nil
 }

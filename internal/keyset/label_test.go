@@ -1,10 +1,12 @@
-package jwks
+package keyset
 
 import (
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/jwks"
 )
 
 func TestLabel(t *testing.T) {
@@ -24,11 +26,11 @@ func TestParseLabelRefuses(t *testing.T) {
 		"":                                ErrLabel,
 		"payments":                        ErrLabel,
 		"tls-server-key":                  ErrLabel,
-		"/20260131T120000Z":               ErrLabelSet,
-		"pay ments/20260131T120000Z":      ErrLabelSet,
-		"-x/20260131T120000Z":             ErrLabelSet,
-		"zahlungs\u00fc/20260131T120000Z": ErrLabelSet,
-		strings.Repeat("x", 65) + "/20260131T120000Z": ErrLabelSet,
+		"/20260131T120000Z":               jwks.ErrSetName,
+		"pay ments/20260131T120000Z":      jwks.ErrSetName,
+		"-x/20260131T120000Z":             jwks.ErrSetName,
+		"zahlungs\u00fc/20260131T120000Z": jwks.ErrSetName,
+		strings.Repeat("x", 65) + "/20260131T120000Z": jwks.ErrSetName,
 		"payments/":                     ErrLabelTime,
 		"payments/20260131":             ErrLabelTime,
 		"payments/20260231T120000Z":     ErrLabelTime,
@@ -57,7 +59,7 @@ func FuzzLabel(f *testing.F) {
 			t.Errorf("%q is read as %q %s", label, set, created)
 		}
 		created := time.Unix(unix, 0).UTC()
-		if created.Year() < 0 || created.Year() > 9999 || CheckSetName(label) != nil {
+		if created.Year() < 0 || created.Year() > 9999 || jwks.CheckSetName(label) != nil {
 			return
 		}
 		set, parsed, err := ParseLabel(Label(label, created))

@@ -1,4 +1,4 @@
-package keyring_test
+package keyset_test
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/keyring"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -97,21 +97,21 @@ func TestChain(t *testing.T) {
 		{"the one that ends last", []*x509.Certificate{old, leaf}, "leaf"},
 		{"a namesake of an issuer", []*x509.Certificate{leaf, middle.certificate, stranger.certificate}, "leaf < CA middle"},
 	} {
-		if got := names(keyring.Chain(key.Public, test.have)); got != test.want {
+		if got := names(keyset.Chain(key.Public, test.have)); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
 }
 
 func TestCertificateFile(t *testing.T) {
-	first := pair(t, jwks.Label("payments", noon), elliptic.P256())
-	second := pair(t, jwks.Label("payments", noon.Add(time.Hour)), elliptic.P256())
+	first := pair(t, keyset.Label("payments", noon), elliptic.P256())
+	second := pair(t, keyset.Label("payments", noon.Add(time.Hour)), elliptic.P256())
 	ca := newAuthority(t, "CA", nil)
 	set := payments()
 	set.Certificates = []*x509.Certificate{ca.issue(t, "filed", first.Public, noon.AddDate(1, 0, 0)), ca.certificate}
 	first.Certificates = []*x509.Certificate{ca.issue(t, "on the token", first.Public, noon.AddDate(2, 0, 0))}
 	second.Certificates = []*x509.Certificate{ca.certificate, ca.issue(t, "token's", second.Public, noon.AddDate(0, 0, 5))}
-	ring, err := keyring.New([]keyring.Set{set}, []keyring.Pair{first, second}, at(noon.Add(time.Hour)))
+	ring, err := keyset.New([]keyset.Set{set}, []keyset.Pair{first, second}, at(noon.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +128,9 @@ func TestCertificateFile(t *testing.T) {
 }
 
 func TestExpiredCertificateIsTold(t *testing.T) {
-	key := pair(t, jwks.Label("payments", noon), elliptic.P256())
+	key := pair(t, keyset.Label("payments", noon), elliptic.P256())
 	key.Certificates = []*x509.Certificate{newAuthority(t, "CA", nil).issue(t, "gone", key.Public, noon.Add(-time.Hour))}
-	ring, err := keyring.New([]keyring.Set{payments()}, []keyring.Pair{key}, at(noon))
+	ring, err := keyset.New([]keyset.Set{payments()}, []keyset.Pair{key}, at(noon))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,11 +142,11 @@ func TestExpiredCertificateIsTold(t *testing.T) {
 func TestFileForAnotherKey(t *testing.T) {
 	set := payments()
 	set.Certificates = []*x509.Certificate{newAuthority(t, "CA", nil).certificate}
-	_, err := keyring.New([]keyring.Set{set}, []keyring.Pair{pair(t, jwks.Label("payments", noon), elliptic.P256())}, at(noon))
-	if !errors.Is(err, keyring.ErrKey) || !errors.Is(err, jwks.ErrCertificateKey) {
+	_, err := keyset.New([]keyset.Set{set}, []keyset.Pair{pair(t, keyset.Label("payments", noon), elliptic.P256())}, at(noon))
+	if !errors.Is(err, keyset.ErrKey) || !errors.Is(err, jwks.ErrCertificateKey) {
 		t.Errorf("error %v, want ErrCertificateKey", err)
 	}
-	if _, err := keyring.New([]keyring.Set{set}, nil, at(noon)); err != nil {
+	if _, err := keyset.New([]keyset.Set{set}, nil, at(noon)); err != nil {
 		t.Errorf("without a key to hold it against: %v", err)
 	}
 }
@@ -167,8 +167,8 @@ func TestParseCertificates(t *testing.T) {
 		{"text after it", append(bytes.Clone(good), "and so on"...), 0},
 		{"no certificate inside", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}), 0},
 	} {
-		got, err := keyring.ParseCertificates(test.text)
-		if len(got) != test.want || (err == nil) != (test.want > 0) || (err != nil && !errors.Is(err, keyring.ErrCertificates)) {
+		got, err := keyset.ParseCertificates(test.text)
+		if len(got) != test.want || (err == nil) != (test.want > 0) || (err != nil && !errors.Is(err, keyset.ErrCertificates)) {
 			t.Errorf("%s: %d certificates, %v", test.name, len(got), err)
 		}
 	}
@@ -192,7 +192,7 @@ audit: {required: false}
 		}
 		return c
 	}
-	sets, err := keyring.FromConfig(configuration(file), keyring.ReadCertificates)
+	sets, err := configuration(file).KeySets(keyset.ReadCertificates)
 	if err != nil || len(sets) != 2 {
 		t.Fatalf("%d sets, %v", len(sets), err)
 	}
@@ -203,7 +203,7 @@ audit: {required: false}
 	if payments.Raw || payments.Alg != "PS256" || len(payments.Certificates) != 1 || payments.Rotation.Every != 90*24*time.Hour {
 		t.Errorf("set %+v", payments)
 	}
-	if _, err := keyring.FromConfig(configuration(file+"x"), keyring.ReadCertificates); err == nil || !strings.Contains(err.Error(), "keys.payments.certificate") {
+	if _, err := configuration(file + "x").KeySets(keyset.ReadCertificates); err == nil || !strings.Contains(err.Error(), "keys.payments.certificate") {
 		t.Errorf("a file that isn't there: %v", err)
 	}
 }
@@ -214,12 +214,12 @@ func TestWeakAndContradictory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := keyring.Set{Name: "payments", Alg: "RS256"}
-	if _, err := keyring.New([]keyring.Set{set}, []keyring.Pair{pairOf(t, jwks.Label("payments", noon), weak.Public())}, at(noon)); !errors.Is(err, jwks.ErrWeakKey) {
+	set := keyset.Set{Name: "payments", Alg: "RS256"}
+	if _, err := keyset.New([]keyset.Set{set}, []keyset.Pair{pairOf(t, keyset.Label("payments", noon), weak.Public())}, at(noon)); !errors.Is(err, jwks.ErrWeakKey) {
 		t.Errorf("RSA-1024: %v", err)
 	}
 	set.Rotation.Every = -time.Hour
-	if _, err := keyring.New([]keyring.Set{set}, nil, at(noon)); !errors.Is(err, jwks.ErrRotation) {
+	if _, err := keyset.New([]keyset.Set{set}, nil, at(noon)); !errors.Is(err, keyset.ErrRotation) {
 		t.Errorf("negative rotation: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package jwks
+package keyset
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/jwks"
 )
 
 const hour, aDay = time.Hour, 24 * time.Hour
@@ -259,10 +261,10 @@ func TestRotationCheck(t *testing.T) {
 func TestCheckVersions(t *testing.T) {
 	a := made("a", 0)
 	for want, versions := range map[error][]Version{
-		nil:                 {a, made("b", 1), adopted("old")},
-		ErrDuplicateKid:     {a, made("a", 1)},
-		ErrDuplicateLabel:   {a, made("b", 0)},
-		ErrDuplicateCreated: {a, {Kid: "b", Label: "elsewhere", Created: a.Created}},
+		nil:                  {a, made("b", 1), adopted("old")},
+		jwks.ErrDuplicateKid: {a, made("a", 1)},
+		ErrDuplicateLabel:    {a, made("b", 0)},
+		ErrDuplicateCreated:  {a, {Kid: "b", Label: "elsewhere", Created: a.Created}},
 	} {
 		if err := CheckVersions(versions); want == nil && err != nil || want != nil && !strings.Contains(err.Error(), want.Error()) {
 			t.Errorf("got %v, want %v", err, want)
@@ -271,4 +273,9 @@ func TestCheckVersions(t *testing.T) {
 	if err := CheckVersions([]Version{adopted("x"), {Kid: "y", Adopted: true}}); err == nil || !strings.Contains(err.Error(), "configuration") {
 		t.Errorf("two without an age: %v", err)
 	}
+}
+
+// day is so many days after the start of 2026.
+func day(n float64) time.Time {
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n * float64(24*time.Hour))).Round(time.Second)
 }

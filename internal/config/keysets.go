@@ -1,0 +1,45 @@
+package config
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/assertd/assertd/internal/keyset"
+)
+
+// KeySets lists the configured key sets by name. read reads the certificate
+// files that they name: keyset.ReadCertificates, or a more lenient one. An error
+// names the setting.
+func (c *Config) KeySets(read func(path string) ([]*x509.Certificate, error)) ([]keyset.Set, error) {
+	var sets []keyset.Set
+	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
+		set, err := c.keySet(name, read)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}
+
+func (c *Config) keySet(name string, read func(string) ([]*x509.Certificate, error)) (keyset.Set, error) {
+	key := c.Keys[name]
+	id, err := hex.DecodeString(key.ID)
+	if err != nil {
+		return keyset.Set{}, fmt.Errorf("keys.%s.id: %w", name, err)
+	}
+	set := keyset.Set{
+		Name: name, Alg: string(key.Alg), Raw: key.Use == UseRaw, Rotation: c.Rotation(name),
+		Label: key.Label, ID: id, Created: key.Adopted(),
+	}
+	if key.Certificate == "" {
+		return set, nil
+	}
+	if set.Certificates, err = read(key.Certificate); err != nil {
+		return keyset.Set{}, fmt.Errorf("keys.%s.certificate: %w", name, err)
+	}
+	return set, nil
+}
