@@ -18,6 +18,7 @@ import (
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/tracing"
@@ -25,20 +26,12 @@ import (
 	"github.com/assertd/assertd/signer"
 )
 
-// Logger is what the daemon tells its operators; hclog.Logger satisfies it.
-type Logger interface {
-	Debug(msg string, args ...any)
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
-	Error(msg string, args ...any)
-}
-
 // Options are what a Daemon is made of.
 type Options struct {
 	Config *config.Config
 	// Reread reads the configuration again, for Reload.
 	Reread        func() (*config.Config, error)
-	Logger        Logger
+	Logger        logging.Logger
 	Version       string
 	WorkerCommand []string         // argv of a worker process
 	Now           func() time.Time // the wall clock

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/assertd/assertd/internal/logging"
 )
 
 // monitorConnections bounds the connections to metrics.listen: any process of the
@@ -35,7 +37,7 @@ func (d *Daemon) monitor() http.Handler {
 }
 
 // scrapeLog tells of metrics that can't be written.
-type scrapeLog struct{ logger Logger }
+type scrapeLog struct{ logger logging.Logger }
 
 // Println implements promhttp.Logger.
 func (l scrapeLog) Println(v ...any) { l.logger.Error("metrics", "error", fmt.Sprint(v...)) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -19,13 +20,13 @@ const republishAtLeast = time.Minute
 // configured. It has the keys from memory and no way to the HSM.
 type publication struct {
 	settings  config.JWKS
-	logger    Logger
+	logger    logging.Logger
 	publisher *jwks.Publisher
 	changed   chan struct{} // the keys may have changed
 	content   func() (jwks.Content, error)
 	now       func() time.Time
 	latest    atomic.Pointer[published]
-	lines     *sparse
+	lines     *logging.Throttle
 	holding   holding
 }
 
@@ -44,14 +45,14 @@ func (p *publication) last() published {
 	return published{}
 }
 
-func newPublication(settings config.JWKS, logger Logger, now func() time.Time, content func() (jwks.Content, error)) (*publication, error) {
+func newPublication(settings config.JWKS, logger logging.Logger, now func() time.Time, content func() (jwks.Content, error)) (*publication, error) {
 	publisher, err := jwks.NewPublisher(jwks.PublisherConfig{Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("jwks: %w", err)
 	}
 	return &publication{
 		settings: settings, logger: logger, publisher: publisher,
-		changed: make(chan struct{}, 1), content: content, now: now, lines: newSparse(now),
+		changed: make(chan struct{}, 1), content: content, now: now, lines: logging.NewThrottle(now),
 		holding: holding{most: min(max(settings.MaxAge.Std(), leastHold), mostHold)},
 	}, nil
 }
@@ -103,7 +104,7 @@ func (p *publication) run(ctx context.Context) error {
 		if err != nil {
 			last := p.last()
 			p.latest.Store(&published{at: last.at, keys: last.keys, err: err})
-			p.lines.line(p.logger.Error, "jwks", "jwks not published; receivers keep the former keys", "error", err)
+			p.lines.Log(p.logger.Error, "jwks", "jwks not published; receivers keep the former keys", "error", err)
 		}
 		timer := time.NewTimer(wait)
 		select {

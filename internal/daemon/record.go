@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -51,7 +52,7 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 
 // recorder writes decisions to the audit log.
 func (d *Daemon) recorder() signer.Recorder {
-	r := &recorder{log: noAudit{}, logger: d.Logger, lines: newSparse(d.Now), required: d.Config.Audit.Required, observe: d.observeRecord}
+	r := &recorder{log: noAudit{}, logger: d.Logger, lines: logging.NewThrottle(d.Now), required: d.Config.Audit.Required, observe: d.observeRecord}
 	if d.audit != nil {
 		r.log = d.audit
 	}

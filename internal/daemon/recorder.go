@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 )
@@ -18,8 +19,8 @@ type auditLog interface {
 // that failed for reasons inside the daemon.
 type recorder struct {
 	log    auditLog
-	logger Logger
-	lines  *sparse
+	logger logging.Logger
+	lines  *logging.Throttle
 	// required refuses what can't be recorded; without it such a decision
 	// passes with an error in the log.
 	required bool
@@ -38,7 +39,7 @@ func (r *recorder) Record(ctx context.Context, rec signer.Record) error {
 	err := r.log.Append(context.WithoutCancel(ctx), record)
 	r.observe(rec, record, time.Since(start), err)
 	if err != nil && !r.required {
-		r.lines.line(r.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", record.RequestID, "error", err)
+		r.lines.Log(r.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", record.RequestID, "error", err)
 		return nil
 	}
 	return err
@@ -56,9 +57,9 @@ func (r *recorder) tell(record audit.Record, err error) {
 	case record.Code == codeCallerLeft:
 		r.logger.Debug("the caller left", append(fields, "error", err)...)
 	case record.Outcome == audit.OutcomeFailed:
-		r.lines.line(r.logger.Error, "failed "+record.Code, "request failed", append(fields, "error", err)...)
+		r.lines.Log(r.logger.Error, "failed "+record.Code, "request failed", append(fields, "error", err)...)
 	case record.Outcome == audit.OutcomeRefused:
-		r.lines.line(r.logger.Info, "refused "+record.Code+" "+record.Client, "request refused", append(fields, "reason", err)...)
+		r.lines.Log(r.logger.Info, "refused "+record.Code+" "+record.Client, "request refused", append(fields, "reason", err)...)
 	default:
 		r.logger.Debug("signed", append(fields, "kid", record.Kid, "jti", record.JTI)...)
 	}

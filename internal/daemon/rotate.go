@@ -14,6 +14,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -55,7 +56,7 @@ type rotation struct {
 	generate func(context.Context, hsm.Spec) (worker.KeyInfo, error)
 	now      func() time.Time
 	delay    func(most time.Duration) time.Duration // at random
-	logger   Logger
+	logger   logging.Logger
 	poked    chan struct{}
 
 	mu   sync.Mutex

@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -19,7 +20,7 @@ import (
 func TestRequestsDoNotFillTheLog(t *testing.T) {
 	log, now := &journal{}, time.Unix(0, 0)
 	r := &recorder{
-		log: noAudit{}, logger: log, lines: newSparse(func() time.Time { return now }),
+		log: noAudit{}, logger: log, lines: logging.NewThrottle(func() time.Time { return now }),
 		observe: func(signer.Record, audit.Record, time.Duration, error) {},
 	}
 	record := func(client string, err error) {
