@@ -44,29 +44,73 @@ type WorkerStatus struct {
 	Error    string    `json:"error,omitempty"` // why the last process ended or did not start
 }
 
-// KeySetStatus is a key set with its versions.
+// KeySetStatus is a key set with its versions and its schedule at one moment.
 type KeySetStatus struct {
-	Name       string          `json:"name"`
-	Signing    string          `json:"signing,omitempty"` // kid of the version that signs
-	Reason     string          `json:"reason,omitempty"`  // why none does
-	NextChange time.Time       `json:"next_change,omitzero"`
-	Due        time.Time       `json:"due,omitzero"` // when the next version must have been made
-	Late       bool            `json:"late,omitempty"`
-	Auto       bool            `json:"auto,omitempty"`    // the daemon makes the next version
-	Missing    []string        `json:"missing,omitempty"` // kids under activate that no version has
-	Lost       []string        `json:"lost,omitempty"`    // kids that were on the token and are gone
-	Versions   []VersionStatus `json:"versions"`
+	Name string `json:"name"`
+	// Signing is the kid of the one version that signs, empty where none may;
+	// Reason then says why, and what to do. Exactly one of the two is set.
+	Signing string `json:"signing,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	// NextChange is the next moment at which time alone changes a state; zero
+	// where none will. Until then the schedule holds as long as its inputs do.
+	NextChange time.Time `json:"next_change,omitzero"`
+	// DueAt is when the next version must have been created to take over in time;
+	// zero where no next version is asked for.
+	DueAt time.Time `json:"due,omitzero"`
+	// Late says that DueAt has passed. The current version goes on signing.
+	Late bool `json:"late,omitempty"`
+	// Auto says that the daemon makes the next version.
+	Auto bool `json:"auto,omitempty"`
+	// Missing are the kids under rotation.activate that no version has.
+	Missing []string `json:"missing,omitempty"`
+	// Lost are kids that were on the token and in the JWKS and are gone. No version
+	// is generated for the set until they are back or under rotation.revoke. A key
+	// that went while no daemon ran may be listed with every set of its algorithm.
+	Lost     []string        `json:"lost,omitempty"`
+	Versions []VersionStatus `json:"versions"` // by creation, oldest first
 }
 
-// VersionStatus is one version of a key set.
-type VersionStatus struct {
-	Kid     string    `json:"kid"`
-	Label   string    `json:"label,omitempty"`
+// KeyVersion is one key pair of a key set.
+type KeyVersion struct {
+	Kid   string `json:"kid"`
+	Label string `json:"label,omitempty"` // on the token
+	// Created is when the pair came onto the token, from its label. Zero for an
+	// adopted key of unknown age: it counts as the oldest of all.
 	Created time.Time `json:"created,omitzero"`
-	State   string    `json:"state"` // waiting, published, signing, retiring, retired or revoked
-	Since   time.Time `json:"since,omitzero"`
-	Next    string    `json:"next,omitempty"` // the state that follows
-	NextAt  time.Time `json:"next_at,omitzero"`
+	// Adopted says that the configuration names the key, not its label.
+	Adopted bool `json:"adopted,omitempty"`
+}
+
+// VersionStatus is a version and its place in the schedule.
+type VersionStatus struct {
+	KeyVersion
+	State KeyState `json:"state"`
+	// Since is when the state began; zero where that can't be known (an activation
+	// or a revocation leaves no time behind).
+	Since time.Time `json:"since,omitzero"`
+	// Next is the state that follows, empty where time alone brings none, and
+	// NextAt when; zero where a person decides it.
+	Next   KeyState  `json:"next,omitempty"`
+	NextAt time.Time `json:"next_at,omitzero"`
+}
+
+// KeyState is what a version of a key set is at one moment.
+type KeyState string
+
+// The states, in the order in which a version goes through them. Time only moves
+// a version forward; it may skip states.
+const (
+	KeyWaiting   KeyState = "waiting"   // created in the future by this clock; in the JWKS already
+	KeyPublished KeyState = "published" // in the JWKS, so that receivers know it before it signs
+	KeySigning   KeyState = "signing"   // in the JWKS, and the one that signs
+	KeyRetiring  KeyState = "retiring"  // in the JWKS for what it has signed; never signs again
+	KeyRetired   KeyState = "retired"   // out of the JWKS; safe to destroy
+	KeyRevoked   KeyState = "revoked"   // neither signs nor is in the JWKS, by the configuration
+)
+
+// InJWKS reports whether a version in this state is published.
+func (s KeyState) InJWKS() bool {
+	return s == KeyWaiting || s == KeyPublished || s == KeySigning || s == KeyRetiring
 }
 
 // ListenerStatus is one of the callers' sockets.

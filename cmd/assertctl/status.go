@@ -92,7 +92,7 @@ func printKeys(out io.Writer, s ipc.StatusResponse) {
 func versions(k ipc.KeySetStatus) string {
 	var states []string
 	for _, v := range k.Versions {
-		states = append(states, v.State)
+		states = append(states, string(v.State))
 	}
 	if len(k.Lost) > 0 {
 		states = append(states, fmt.Sprintf("%d LOST", len(k.Lost)))
@@ -102,9 +102,9 @@ func versions(k ipc.KeySetStatus) string {
 
 func due(now time.Time, k ipc.KeySetStatus) string {
 	if k.Late {
-		return "LATE since " + span(now.Sub(k.Due))
+		return "LATE since " + span(now.Sub(k.DueAt))
 	}
-	return in(now, k.Due)
+	return in(now, k.DueAt)
 }
 
 func printClients(out io.Writer, before, now ipc.StatusResponse) {

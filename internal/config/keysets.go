@@ -32,7 +32,7 @@ func (c *Config) keySet(name string, read func(string) ([]*x509.Certificate, err
 		return keyset.Set{}, fmt.Errorf("keys.%s.id: %w", name, err)
 	}
 	set := keyset.Set{
-		Name: name, Alg: string(key.Alg), Raw: key.Use == UseRaw, Rotation: c.Rotation(name),
+		Name: name, Alg: string(key.Alg), Raw: key.Use == UseRaw, Rotation: c.Rotation(name), Auto: key.Rotation.Auto, Bits: key.Bits,
 		Label: key.Label, ID: id, Created: key.Adopted(),
 	}
 	if key.Certificate == "" {

@@ -46,13 +46,13 @@ type Daemon struct {
 	pool     *worker.Pool
 	tokens   []worker.TokenConfig
 	audit    *audit.Log // nil where the configuration has none
-	ring     *ringHolder
+	ring     *keyset.Active
 	limiter  *ratelimit.Limiter
 	signer   *signer.Signer
 	views    *views
 	ready    *readiness
 	publish  *publication
-	rotation *rotation
+	rotation *keyset.Rotator
 	sockets  []*ipc.BoundListener
 	reloaded chan struct{} // told after each reload
 	registry *prometheus.Registry
@@ -76,7 +76,7 @@ func New(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{Options: o, decisions: parts, ring: &ringHolder{}, reloaded: make(chan struct{}, 1), started: o.Now()}
+	d := &Daemon{Options: o, decisions: parts, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{Success: o.Now()})
 	if err := errors.Join(d.newMetrics(), d.newTracer()); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func New(o Options) (*Daemon, error) {
 	if err := d.setRing(nil); err != nil {
 		return nil, err
 	}
-	d.rotation = d.newRotation()
+	d.rotation = keyset.NewRotator(d.ring, tokens{d}, d.lastPublished(), d.Now, d.Logger)
 	d.views = &views{ring: d.ring, limiter: d.limiter, now: d.Now, perSet: o.Config.JWKS.PerKeySet}
 	if d.publish, err = newPublication(o.Config.JWKS, o.Logger, d.Now, d.views.published); err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (d *Daemon) setRing(inventory []worker.KeyInfo) error {
 	if err != nil {
 		return err
 	}
-	d.ring.current.Store(ring)
+	d.ring.Replace(ring)
 	return nil
 }
 
@@ -194,7 +194,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	rest.run(d.watch)
-	rest.run(d.rotation.run)
+	rest.run(d.rotation.Run)
 	return errors.Join(d.serve(ctx), d.saveBudgets())
 }
 

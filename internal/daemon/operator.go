@@ -44,7 +44,7 @@ func (o operator) Status(context.Context) (ipc.StatusResponse, error) {
 	reload, published := d.LastReload(), d.publish.last()
 	status := ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
-		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: d.keyStatus(), Listeners: d.listenerStatus(),
+		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: d.rotation.Plans(), Listeners: d.listenerStatus(),
 		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
 		JWKS:   ipc.JWKSStatus{Published: published.at, Keys: published.keys, Error: text(published.err)},
 		Audit:  d.auditStatus(),
@@ -78,31 +78,6 @@ func workerStatus(w worker.WorkerStatus) ipc.WorkerStatus {
 		Worker: w.Worker, State: string(w.State), PID: w.PID, Since: w.Since,
 		Restarts: w.Restarts, InFlight: w.InFlight, Error: text(w.LastError),
 	}
-}
-
-func (d *Daemon) keyStatus() []ipc.KeySetStatus {
-	all := []ipc.KeySetStatus{}
-	for _, p := range d.Plans() {
-		all = append(all, keySetStatus(p))
-	}
-	return all
-}
-
-func keySetStatus(p SetPlan) ipc.KeySetStatus {
-	set := ipc.KeySetStatus{
-		Name: p.Name, Reason: p.Reason, NextChange: p.NextChange, Due: p.DueAt, Late: p.Late, Auto: p.Auto,
-		Missing: p.Missing, Lost: p.Lost, Versions: []ipc.VersionStatus{},
-	}
-	if p.Signing != nil {
-		set.Signing = p.Signing.Kid
-	}
-	for _, v := range p.Versions {
-		set.Versions = append(set.Versions, ipc.VersionStatus{
-			Kid: v.Kid, Label: v.Label, Created: v.Created, State: string(v.State),
-			Since: v.Since, Next: string(v.Next), NextAt: v.NextAt,
-		})
-	}
-	return set
 }
 
 func (d *Daemon) listenerStatus() []ipc.ListenerStatus {

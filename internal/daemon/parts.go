@@ -23,9 +23,8 @@ type decisions struct {
 	policy  *policy.Policy
 	budgets []ratelimit.Budget
 	sets    []keyset.Set
-	issuing []string               // key sets that grants use: what readiness is about
-	auto    map[string]hsm.KeyType // key sets whose next version the daemon makes
-	names   metrics.Names          // what labels metrics
+	issuing []string      // key sets that grants use: what readiness is about
+	names   metrics.Names // what labels metrics
 }
 
 func newDecisions(c *config.Config) (decisions, error) {
@@ -40,8 +39,7 @@ func newDecisions(c *config.Config) (decisions, error) {
 	if err != nil {
 		return decisions{}, err
 	}
-	auto, err := autoSets(c)
-	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c), auto: auto, names: metricNames(c)}, err
+	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c), names: metricNames(c)}, nil
 }
 
 // supported refuses selectors that this kernel gives no safe answer to.

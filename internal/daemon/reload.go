@@ -58,7 +58,7 @@ func (d *Daemon) reload() error {
 		return err
 	}
 	d.noteReload()
-	d.rotation.poke()
+	d.rotation.Trigger()
 	if err := d.retryTokens(); err != nil {
 		d.Logger.Error("tokens are not tried again before their time", "error", err)
 	}
@@ -79,7 +79,7 @@ func (d *Daemon) replace(parts decisions) error {
 		}
 		d.decisions = parts
 		d.metrics.Configure(parts.names)
-		d.ring.current.Store(ring)
+		d.ring.Replace(ring)
 		return nil
 	})
 }

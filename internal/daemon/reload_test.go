@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/ratelimit"
@@ -195,7 +196,7 @@ func TestBudgetsFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := &Daemon{Options: Options{Config: &config.Config{Budgets: config.Budgets{File: file}}, Now: start.Local}, decisions: parts}
+			d := &Daemon{Options: Options{Config: &config.Config{Budgets: config.Budgets{File: file}}, Now: time.Now}, decisions: parts}
 			if d.limiter, err = ratelimit.New(parts.budgets); err != nil {
 				t.Fatal(err)
 			}

@@ -12,7 +12,7 @@ func (d *Daemon) state() metrics.State {
 	return metrics.State{
 		Ready:       d.ready.answer().Ready,
 		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
-		Budgets: d.budgetStates(), Workers: d.workerStates(), Keys: d.keyStates(),
+		Budgets: d.budgetStates(), Workers: d.workerStates(), Keys: d.rotation.Plans(),
 		JWKS:   metrics.JWKS{Published: published.at, Keys: published.keys, Failing: published.err != nil},
 		Audit:  d.auditMetrics(),
 		Reload: metrics.Reload{Success: reload.Success, Failure: reload.Failure, Failed: reload.Err != nil},
@@ -52,19 +52,6 @@ func (d *Daemon) windows(budget string, like metrics.Budget) (all []metrics.Budg
 func (d *Daemon) workerStates() (all []metrics.Worker) {
 	for _, w := range d.pool.Status() {
 		all = append(all, metrics.Worker{Token: w.Token, State: string(w.State), InFlight: w.InFlight, Restarts: w.Restarts})
-	}
-	return all
-}
-
-func (d *Daemon) keyStates() (all []metrics.Key) {
-	for _, p := range d.Plans() {
-		key := metrics.Key{
-			Name: p.Name, Signing: p.Signing != nil, Late: p.Late, Lost: len(p.Lost), NextChange: p.NextChange, Due: p.DueAt,
-		}
-		for _, v := range p.Versions {
-			key.Versions = append(key.Versions, metrics.Version{Kid: v.Kid, State: string(v.State), Created: v.Created})
-		}
-		all = append(all, key)
 	}
 	return all
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
@@ -19,23 +18,15 @@ import (
 // views answers what callers may look at: their grants, their raw keys, the
 // public JWKS.
 type views struct {
-	ring    *ringHolder
+	ring    *keyset.Active
 	limiter *ratelimit.Limiter
 	now     func() time.Time
 	perSet  bool // publish each key set apart, too
 }
 
-// ringHolder gives whichever Ring is in force. It is the signer's Keys.
-type ringHolder struct{ current atomic.Pointer[keyset.Ring] }
-
-// SigningKey implements signer.Keys.
-func (h *ringHolder) SigningKey(set string) (keyset.Key, error) {
-	return h.current.Load().SigningKey(set)
-}
-
 // published is what receivers may see at this moment, and until when.
 func (v *views) published() (jwks.Content, error) {
-	ring := v.ring.current.Load()
+	ring := v.ring.Ring()
 	sets := ring.AssertionSets()
 	keys, next := ring.Published(sets...)
 	all, err := jwks.NewSet(keys)

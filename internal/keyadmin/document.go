@@ -76,14 +76,11 @@ func (inv *Inventory) Document() Document {
 
 func (p Plan) document() SetDocument {
 	set := SetDocument{
-		Name: p.Set.Name, Alg: p.Set.Alg, Use: "assertion", Reason: p.Reason, DueAt: moment(p.DueAt), Late: p.Late,
+		Name: p.Set.Name, Alg: p.Set.Alg, Use: "assertion", Signing: p.Signing, Reason: p.Reason, DueAt: moment(p.DueAt), Late: p.Late,
 		Problem: message(p.Problem), Versions: []KeyDocument{},
 	}
 	if p.Set.Raw {
 		set.Use = "raw"
-	}
-	if p.Signing != nil {
-		set.Signing = p.Signing.Kid
 	}
 	return set
 }

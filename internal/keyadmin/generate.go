@@ -65,7 +65,7 @@ func (p Plan) coming() (Key, bool) {
 func (p Plan) versions() []keyset.Version {
 	all := make([]keyset.Version, 0, len(p.Versions))
 	for _, v := range p.Versions {
-		all = append(all, v.Version)
+		all = append(all, v.KeyVersion)
 	}
 	return all
 }

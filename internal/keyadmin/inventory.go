@@ -128,7 +128,7 @@ func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyset.Pair, own
 	plan := Plan{Plan: keyset.Schedule(versions, set.Rotation, inv.At), Set: set, Problem: problem}
 	inv.Plans = append(inv.Plans, plan)
 	for _, planned := range plan.Versions {
-		i := slices.IndexFunc(findings, func(f keyset.Finding) bool { return f.Err == nil && f.Version == planned.Version })
+		i := slices.IndexFunc(findings, func(f keyset.Finding) bool { return f.Err == nil && f.Version == planned.KeyVersion })
 		f := findings[i]
 		findings = slices.Delete(findings, i, i+1)
 		inv.Keys = append(inv.Keys, Key{

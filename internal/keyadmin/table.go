@@ -116,7 +116,7 @@ func (inv *Inventory) planNotes(p Plan) []string {
 	switch {
 	case p.Problem != nil:
 		add("refused by the daemon: %s", strings.ReplaceAll(p.Problem.Error(), "\n", "; "))
-	case p.Signing == nil:
+	case p.Signing == "":
 		add("%s", p.Reason)
 	}
 	for _, kid := range p.Missing {

@@ -30,6 +30,8 @@ type Set struct {
 	Alg      string // JOSE algorithm of every version
 	Raw      bool   // raw signatures alone; otherwise assertions alone
 	Rotation Rotation
+	Auto     bool // the daemon makes the next version
+	Bits     int  // of RSA keys that it makes; 0 for the default
 
 	// An existing key is adopted by naming its label, its ID, or both.
 	Label   string
@@ -145,20 +147,22 @@ func (r *Ring) SigningKey(set string) (Key, error) {
 		return Key{}, fmt.Errorf("%w: the HSM holds no usable key of set %q", ErrNoKey, set)
 	}
 	p := e.current(r.now())
-	if p.Signing == nil {
+	if p.Signing == "" {
 		return Key{}, fmt.Errorf("%w: key set %q: %s", ErrNoKey, set, p.Reason)
 	}
-	return e.keys[p.Signing.Kid], nil
+	return e.keys[p.Signing], nil
 }
 
-// Plan is the schedule of a key set at this moment. It is made anew each time,
-// since it falls due without a change of state.
+// Plan is the schedule of a key set at this moment. It is computed each time,
+// since a version becomes due without any change of state.
 func (r *Ring) Plan(set string) (Plan, bool) {
 	e, ok := r.sets[set]
 	if !ok {
 		return Plan{}, false
 	}
-	return Schedule(e.versions, e.set.Rotation, r.now()), true
+	plan := Schedule(e.versions, e.set.Rotation, r.now())
+	plan.Name, plan.Auto = set, e.set.Auto
+	return plan, true
 }
 
 // Sets lists the key sets by name.
@@ -189,7 +193,7 @@ func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 			continue
 		}
 		p := e.current(r.now())
-		for _, v := range p.Published() {
+		for _, v := range published(p.Plan) {
 			keys = append(keys, e.keys[v.Kid].Key)
 		}
 		next = earlier(next, p.NextChange)

@@ -6,49 +6,26 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/assertd/assertd/ipc"
 )
 
-// Plan is what every version is at one moment, and what comes next.
-type Plan struct {
-	Versions []PlannedVersion // by creation, oldest first
-	// Signing is the one version that signs, nil where none may; Reason then
-	// says why, and what to do. Exactly one of the two is set.
-	Signing *Version
-	Reason  string
-	// NextChange is the next moment at which time alone changes a state; zero
-	// where none will. Until then the plan holds as long as its inputs do.
-	NextChange time.Time
-	// DueAt is when the next version must have been created so that it can take
-	// over in time; zero where no next version is asked for.
-	DueAt time.Time
-	// Late says that DueAt has passed. The present version goes on signing.
-	Late bool
-	// Missing are the kids under Activate that no version has.
-	Missing []string
-}
+// Plan is the schedule of a key set at one moment: what every version is, and
+// what comes next. It is what the operator's API shows.
+type Plan = ipc.KeySetStatus
 
 // PlannedVersion is a version at the moment of the plan.
-type PlannedVersion struct {
-	Version
-	State State
-	// Since is when the state began; zero where that cannot be known from the
-	// inputs (an activation or a revocation leaves no time behind).
-	Since time.Time
-	// Next is the state that follows, empty where time alone brings none, and
-	// NextAt when; zero where a person decides it.
-	Next   State
-	NextAt time.Time
-}
+type PlannedVersion = ipc.VersionStatus
 
-// Published are the versions that belong into the JWKS, oldest first.
-func (p Plan) Published() []Version {
-	var published []Version
+// published are the versions that belong in the JWKS, oldest first.
+func published(p Plan) []Version {
+	var versions []Version
 	for _, v := range p.Versions {
 		if v.State.InJWKS() {
-			published = append(published, v.Version)
+			versions = append(versions, v.KeyVersion)
 		}
 	}
-	return published
+	return versions
 }
 
 // Schedule says what each version of a key set is at a moment. It is a pure
@@ -102,8 +79,7 @@ func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 	c := newCalendar(versions, r, now)
 	plan := Plan{Versions: c.plan(versions), Missing: c.missing(versions)}
 	if c.signing >= 0 {
-		signing := c.live[c.signing]
-		plan.Signing = &signing
+		plan.Signing = c.live[c.signing].Kid
 	} else {
 		plan.Reason = c.reason(len(versions))
 	}
@@ -174,7 +150,7 @@ func (c calendar) plan(versions []Version) []PlannedVersion {
 	i := 0
 	for _, v := range byCreation(versions) {
 		if c.revoked(v) {
-			planned = append(planned, PlannedVersion{Version: v, State: Revoked})
+			planned = append(planned, PlannedVersion{KeyVersion: v, State: Revoked})
 			continue
 		}
 		planned = append(planned, c.planned(i))
@@ -184,7 +160,7 @@ func (c calendar) plan(versions []Version) []PlannedVersion {
 }
 
 func (c calendar) planned(i int) PlannedVersion {
-	p := PlannedVersion{Version: c.live[i]}
+	p := PlannedVersion{KeyVersion: c.live[i]}
 	switch {
 	case i > c.signing:
 		c.planComing(&p, i)

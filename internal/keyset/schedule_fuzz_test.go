@@ -66,14 +66,14 @@ func checkPlan(t *testing.T, plan Plan, versions int, now time.Time) {
 	var signing []Version
 	for _, v := range plan.Versions {
 		if v.State == Signing {
-			signing = append(signing, v.Version)
+			signing = append(signing, v.KeyVersion)
 		}
 		if _, known := rank[v.State]; !known || v.Since.After(now) || !v.NextAt.IsZero() && !v.NextAt.After(now) {
 			t.Fatalf("at %s: %+v", now, v)
 		}
 	}
-	one := len(signing) == 1 && plan.Signing != nil && reflect.DeepEqual(*plan.Signing, signing[0]) && plan.Reason == ""
-	noOne := len(signing) == 0 && plan.Signing == nil && plan.Reason != ""
+	one := len(signing) == 1 && plan.Signing != "" && plan.Signing == signing[0].Kid && plan.Reason == ""
+	noOne := len(signing) == 0 && plan.Signing == "" && plan.Reason != ""
 	if len(plan.Versions) != versions || !one && !noOne {
 		t.Fatalf("at %s: %d versions in, %+v", now, versions, plan)
 	}
@@ -210,8 +210,8 @@ func (w *world) live(length time.Duration) {
 			}
 		}
 		for _, clock := range w.clocks {
-			if plan := Schedule(w.versions, w.rotation, w.now.Add(clock)); plan.Signing != nil {
-				w.signed[plan.Signing.Kid] = next
+			if plan := Schedule(w.versions, w.rotation, w.now.Add(clock)); plan.Signing != "" {
+				w.signed[plan.Signing] = next
 			}
 		}
 		w.now = next

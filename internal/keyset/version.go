@@ -6,37 +6,25 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/jwks"
 )
 
 // Version is one key pair of a key set, as Schedule needs to know it.
-type Version struct {
-	Kid   string
-	Label string // on the token; for messages only
-	// Created is when the pair came onto the token, from its label. Zero for an
-	// adopted key whose age nobody knows: it counts as the oldest of all.
-	Created time.Time
-	Adopted bool // named in the configuration instead of by its label
-}
+type Version = ipc.KeyVersion
 
-// State is what a version is at a moment.
-type State string
+// State is what a version is at one moment.
+type State = ipc.KeyState
 
-// The states, in the order in which a version goes through them. Time only
-// ever moves a version forward; it may skip states.
+// The states, in the order in which a version goes through them.
 const (
-	Waiting   State = "waiting"   // created in the future by this clock; in the JWKS already
-	Published State = "published" // in the JWKS, so that receivers know it before it signs
-	Signing   State = "signing"   // in the JWKS, and the one that signs
-	Retiring  State = "retiring"  // in the JWKS for what it has signed; never signs again
-	Retired   State = "retired"   // out of the JWKS; safe to destroy
-	Revoked   State = "revoked"   // out of signing and of the JWKS by the configuration
+	Waiting   = ipc.KeyWaiting
+	Published = ipc.KeyPublished
+	Signing   = ipc.KeySigning
+	Retiring  = ipc.KeyRetiring
+	Retired   = ipc.KeyRetired
+	Revoked   = ipc.KeyRevoked
 )
-
-// InJWKS tells whether a version in this state is published.
-func (s State) InJWKS() bool {
-	return s == Waiting || s == Published || s == Signing || s == Retiring
-}
 
 // Rotation says when versions follow each other. The zero value never asks for
 // a next version, and lets a newer one sign as soon as it is there.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 // stateCollector turns the daemon's state into metrics when somebody scrapes.
@@ -130,19 +132,19 @@ func (e emitter) workers(all []Worker) {
 	}
 }
 
-func (e emitter) key(key Key) {
-	e.flag(keySigning, key.Signing, key.Name)
+func (e emitter) key(key ipc.KeySetStatus) {
+	e.flag(keySigning, key.Signing != "", key.Name)
 	e.flag(keyLate, key.Late, key.Name)
-	e.count(keyLost, key.Lost, key.Name)
+	e.count(keyLost, len(key.Lost), key.Name)
 	e.moment(keyNextChange, key.NextChange, key.Name)
-	e.moment(keyDue, key.Due, key.Name)
-	states := make(map[string]int)
+	e.moment(keyDue, key.DueAt, key.Name)
+	states := make(map[ipc.KeyState]int)
 	for _, v := range key.Versions {
 		states[v.State]++
-		e.moment(keyCreated, v.Created, key.Name, v.Kid, v.State)
+		e.moment(keyCreated, v.Created, key.Name, v.Kid, string(v.State))
 	}
 	for state, n := range states {
-		e.count(keyVersions, n, key.Name, state)
+		e.count(keyVersions, n, key.Name, string(state))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/assertd/assertd/internal/metrics"
+	"github.com/assertd/assertd/ipc"
 )
 
 var exampleGrant = metrics.Grant{Client: "payments-api", Name: "bank-a", Key: "payments"}
@@ -25,9 +26,12 @@ func full() metrics.State {
 			{Client: "payments-api", Grant: "bank-a", Window: 24 * time.Hour, Remaining: 5, Limit: 100_000},
 		},
 		Workers: []metrics.Worker{{Token: "prod", State: "ready", InFlight: 1, Restarts: 2}, {Token: "prod", State: "waiting"}},
-		Keys: []metrics.Key{{
-			Name: "payments", Signing: true, NextChange: now, Due: now,
-			Versions: []metrics.Version{{Kid: "k1", State: "signing", Created: now}, {Kid: "k2", State: "retired"}},
+		Keys: []ipc.KeySetStatus{{
+			Name: "payments", Signing: "k1", NextChange: now, DueAt: now,
+			Versions: []ipc.VersionStatus{
+				{KeyVersion: ipc.KeyVersion{Kid: "k1", Created: now}, State: ipc.KeySigning},
+				{KeyVersion: ipc.KeyVersion{Kid: "k2"}, State: ipc.KeyRetired},
+			},
 		}},
 		JWKS:   metrics.JWKS{Published: now, Keys: 1},
 		Audit:  &metrics.Audit{Up: true, Records: 7, Lines: 9, Checkpoints: true, Covered: 5, CoveredAt: now},

@@ -1,6 +1,10 @@
 package metrics
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // State is what the daemon is at one moment, as a scrape finds it.
 type State struct {
@@ -8,7 +12,7 @@ type State struct {
 	Connections, ConnectionLimit int
 	Budgets                      []Budget
 	Workers                      []Worker
-	Keys                         []Key
+	Keys                         []ipc.KeySetStatus
 	JWKS                         JWKS
 	Audit                        *Audit // nil where nothing is recorded
 	Reload                       Reload
@@ -25,21 +29,6 @@ type Budget struct {
 type Worker struct {
 	Token, State       string
 	InFlight, Restarts int
-}
-
-// Key is a key set. Times that are zero are not known, or will not come.
-type Key struct {
-	Name            string
-	Signing, Late   bool
-	Lost            int // versions that vanished from the token
-	NextChange, Due time.Time
-	Versions        []Version
-}
-
-// Version is one version of a key set.
-type Version struct {
-	Kid, State string
-	Created    time.Time
 }
 
 // JWKS is how publishing does.

@@ -1,4 +1,4 @@
-package daemon
+package keyset
 
 import (
 	"context"
@@ -13,15 +13,11 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/worker"
-	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
 )
 
 var start = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-
-const day = 24 * time.Hour
 
 // journal keeps what is logged, a line each.
 type journal struct {
@@ -49,16 +45,15 @@ func (j *journal) take() []string {
 	return lines
 }
 
-// bench is a rotation on a real token through a real worker, at a clock that
-// the test sets.
-type bench struct {
-	*rotation
+// env is a Rotator on a real token through a real worker, at a clock that the
+// test sets.
+type env struct {
+	*Rotator
 	*journal
 	t     *testing.T
 	pool  *worker.Pool
 	clock time.Time
-	sets  []keyset.Set
-	types map[string]hsm.KeyType
+	sets  []Set
 }
 
 func newPool(t *testing.T, k *softhsm.Token) *worker.Pool {
@@ -83,53 +78,76 @@ func newPool(t *testing.T, k *softhsm.Token) *worker.Pool {
 	return pool
 }
 
-// newBench has one key set, "payments", that rotates every 90 days.
-func newBench(t *testing.T, pool *worker.Pool, auto bool) *bench {
-	b := &bench{
+// newEnv has one key set, "payments", that rotates every 90 days.
+func newEnv(t *testing.T, pool *worker.Pool, auto bool, published ...jwks.Key) *env {
+	e := &env{
 		t: t, journal: &journal{}, pool: pool, clock: start,
-		sets: []keyset.Set{{Name: "payments", Alg: "ES256", Rotation: keyset.Rotation{
-			Every: 90 * day, PublishBefore: day, KeepAfter: day, AssertionLife: time.Minute,
+		sets: []Set{{Name: "payments", Alg: "ES256", Auto: auto, Rotation: Rotation{
+			Every: 90 * aDay, PublishBefore: aDay, KeepAfter: aDay, AssertionLife: time.Minute,
 		}}},
 	}
-	if auto {
-		b.types = map[string]hsm.KeyType{"payments": hsm.P256}
-	}
-	d := &Daemon{Options: Options{Config: &config.Config{}, Logger: b.journal, Now: func() time.Time { return b.clock }}, pool: pool, ring: &ringHolder{}}
-	b.rotation = d.newRotation()
-	b.rotation.auto = func() map[string]hsm.KeyType { return b.types }
-	b.rotation.look = b.lookAgain
-	b.rotation.delay = func(time.Duration) time.Duration { return 0 }
-	if err := b.setRing(); err != nil {
+	now := func() time.Time { return e.clock }
+	e.Rotator = NewRotator(&Active{}, &poolTokens{e}, published, now, e.journal)
+	e.delay = func(time.Duration) time.Duration { return 0 }
+	if err := e.setRing(); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return e
 }
 
-func (b *bench) setRing() error {
-	ring, err := keyset.New(b.sets, pairs(b.pool.Inventory()), func() time.Time { return b.clock })
+func (e *env) setRing() error {
+	var pairs []Pair
+	for _, key := range e.pool.Inventory() {
+		pairs = append(pairs, Pair{Label: key.Label, ID: key.ID, Ref: key.Ref, Public: key.Public, Problem: key.Problem})
+	}
+	ring, err := New(e.sets, pairs, func() time.Time { return e.clock })
 	if err == nil {
-		b.ring.current.Store(ring)
+		e.keys.Replace(ring)
 	}
 	return err
 }
 
-func (b *bench) lookAgain(ctx context.Context) error {
-	if err := b.pool.Refresh(ctx); err != nil {
+// poolTokens is the pool as the Rotator's Tokens.
+type poolTokens struct{ env *env }
+
+func (p *poolTokens) Refresh(ctx context.Context) error {
+	if err := p.env.pool.Refresh(ctx); err != nil {
 		return err
 	}
-	return b.setRing()
+	return p.env.setRing()
 }
 
-// at has the rotation take a turn at a time after the start, and gives what it
-// said.
-func (b *bench) at(after time.Duration) []string {
+func (p *poolTokens) Kids() map[string]bool {
+	kids := make(map[string]bool)
+	for _, key := range p.env.pool.Inventory() {
+		if kid, err := jwks.Thumbprint(key.Public); err == nil {
+			kids[kid] = true
+		}
+	}
+	return kids
+}
+
+func (p *poolTokens) Generate(ctx context.Context, _ Set, label string) error {
+	_, err := p.env.pool.Generate(ctx, hsm.Spec{Label: label, Type: hsm.P256})
+	return err
+}
+
+// mislabeled makes keys under labels that belong to no key set.
+type mislabeled struct{ *poolTokens }
+
+func (m mislabeled) Generate(ctx context.Context, set Set, label string) error {
+	return m.poolTokens.Generate(ctx, set, "somebody else's "+label)
+}
+
+// at polls at a time after the start, and returns what was logged.
+func (b *env) at(after time.Duration) []string {
 	b.t.Helper()
 	b.clock = start.Add(after)
-	b.turn(b.t.Context())
+	b.poll(b.t.Context())
 	return b.take()
 }
 
-func (b *bench) says(after time.Duration, want ...string) {
+func (b *env) says(after time.Duration, want ...string) {
 	b.t.Helper()
 	lines := b.at(after)
 	if len(lines) != len(want) {
@@ -143,9 +161,9 @@ func (b *bench) says(after time.Duration, want ...string) {
 	}
 }
 
-func (b *bench) generate(after time.Duration) string {
+func (b *env) generate(after time.Duration) string {
 	b.t.Helper()
-	key, err := b.pool.Generate(b.t.Context(), hsm.Spec{Label: keyset.Label("payments", start.Add(after)), Type: hsm.P256})
+	key, err := b.pool.Generate(b.t.Context(), hsm.Spec{Label: Label("payments", start.Add(after)), Type: hsm.P256})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -157,7 +175,7 @@ func (b *bench) generate(after time.Duration) string {
 }
 
 // versions counts the pairs on the token.
-func (b *bench) versions() int {
+func (b *env) versions() int {
 	b.t.Helper()
 	if err := b.pool.Refresh(b.t.Context()); err != nil {
 		b.t.Fatal(err)
@@ -194,22 +212,22 @@ func destroy(t *testing.T, k *softhsm.Token, kid string) {
 
 func TestNextVersionIsMadeWhenDueAndOnce(t *testing.T) {
 	k := softhsm.New(t)
-	b := newBench(t, newPool(t, k), true)
+	b := newEnv(t, newPool(t, k), true)
 	b.says(0) // no version at all is for people to look at
 	b.generate(0)
-	b.says(89 * day)
-	b.says(90*day+time.Second, "INFO made the next version")
-	b.says(90*day + time.Minute)
+	b.says(89 * aDay)
+	b.says(90*aDay+time.Second, "INFO made the next version")
+	b.says(90*aDay + time.Minute)
 	if n := b.versions(); n != 2 {
 		t.Fatalf("%d versions", n)
 	}
-	plan := b.plans()[0]
-	if !plan.Auto || plan.Late || plan.DueAt.Before(start.Add(180*day)) || len(plan.Published()) != 2 {
+	plan := b.Plans()[0]
+	if !plan.Auto || plan.Late || plan.DueAt.Before(start.Add(180*aDay)) || len(published(plan)) != 2 {
 		t.Errorf("plan %+v", plan)
 	}
 	// The machine was off for a year: one version is enough.
-	b.says(545*day, "INFO made the next version")
-	b.says(545*day + time.Hour)
+	b.says(545*aDay, "INFO made the next version")
+	b.says(545*aDay + time.Hour)
 	if n := b.versions(); n != 3 {
 		t.Errorf("%d versions", n)
 	}
@@ -217,34 +235,34 @@ func TestNextVersionIsMadeWhenDueAndOnce(t *testing.T) {
 
 func TestDaemonsOfOneTokenMakeOneVersion(t *testing.T) {
 	pool := newPool(t, softhsm.New(t))
-	first, second := newBench(t, pool, true), newBench(t, pool, true)
+	first, second := newEnv(t, pool, true), newEnv(t, pool, true)
 	first.generate(0)
 	first.says(0)
 	second.says(0)
 	// The second waits for its moment while the first makes the version.
 	second.delay = func(time.Duration) time.Duration {
-		first.says(90*day+time.Second, "INFO made the next version")
+		first.says(90*aDay+time.Second, "INFO made the next version")
 		return 0
 	}
-	second.says(90*day + time.Second)
+	second.says(90*aDay + time.Second)
 	if n := first.versions(); n != 2 {
 		t.Errorf("%d versions, want 2", n)
 	}
 }
 
 func TestPeopleAreWarnedAhead(t *testing.T) {
-	b := newBench(t, newPool(t, softhsm.New(t)), false)
+	b := newEnv(t, newPool(t, softhsm.New(t)), false)
 	b.generate(0)
-	b.says(82 * day)
-	b.says(83*day+time.Hour, "WARN the next version of a key set is due soon")
-	b.says(83*day + 2*time.Hour)
-	lines := b.at(84*day + 2*time.Hour)
+	b.says(82 * aDay)
+	b.says(83*aDay+time.Hour, "WARN the next version of a key set is due soon")
+	b.says(83*aDay + 2*time.Hour)
+	lines := b.at(84*aDay + 2*time.Hour)
 	if len(lines) != 1 || !strings.Contains(lines[0], "assertd key generate payments") {
 		t.Errorf("the next day it said %q", lines)
 	}
-	b.says(91*day, "WARN the next version of a key set is overdue")
-	b.generate(91 * day)
-	b.says(92*day + 12*time.Hour)
+	b.says(91*aDay, "WARN the next version of a key set is overdue")
+	b.generate(91 * aDay)
+	b.says(92*aDay + 12*time.Hour)
 	if n := b.versions(); n != 2 {
 		t.Errorf("%d versions: without auto none is made", n)
 	}
@@ -252,38 +270,38 @@ func TestPeopleAreWarnedAhead(t *testing.T) {
 
 func TestAVanishedKeyIsAnAlarmAndNoReasonToGenerate(t *testing.T) {
 	k := softhsm.New(t)
-	b := newBench(t, newPool(t, k), true)
+	b := newEnv(t, newPool(t, k), true)
 	b.generate(0)
-	second := b.generate(90 * day)
-	b.says(100 * day)
+	second := b.generate(90 * aDay)
+	b.says(100 * aDay)
 	destroy(t, k, second)
-	lines := b.at(100*day + time.Minute)
+	lines := b.at(100*aDay + time.Minute)
 	if len(lines) != 1 || !strings.HasPrefix(lines[0], "ERROR a published key version has vanished") || !strings.Contains(lines[0], second) {
 		t.Errorf("it said %q", lines)
 	}
-	if plan := b.plans()[0]; !plan.Late || !slices.Equal(plan.Lost, []string{second}) {
+	if plan := b.Plans()[0]; !plan.Late || !slices.Equal(plan.Lost, []string{second}) {
 		t.Errorf("late %v, lost %q", plan.Late, plan.Lost)
 	}
-	b.says(100*day + time.Hour)
-	b.says(102*day, "ERROR a published key version has vanished")
+	b.says(100*aDay + time.Hour)
+	b.says(102*aDay, "ERROR a published key version has vanished")
 	if n := b.versions(); n != 1 {
 		t.Fatalf("%d versions: one was made in place of the lost one", n)
 	}
 	// A person has looked, and says that the lost one must not come back.
 	b.sets[0].Rotation.Revoke = []string{second}
-	b.says(102*day+time.Minute, "INFO made the next version")
+	b.says(102*aDay+time.Minute, "INFO made the next version")
 }
 
 // A daemon that was away can't remember. What it published last can.
 func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 	k := softhsm.New(t)
 	pool := newPool(t, k)
-	before := newBench(t, pool, true)
+	before := newEnv(t, pool, true)
 	before.generate(0)
-	second := before.generate(90 * day)
-	before.says(100 * day)
+	second := before.generate(90 * aDay)
+	before.says(100 * aDay)
 	file := filepath.Join(t.TempDir(), "jwks.json")
-	keys, _ := before.ring.current.Load().Published("payments")
+	keys, _ := before.keys.Ring().Published("payments")
 	if set, err := jwks.NewSet(keys); err != nil || set.Len() != 1 {
 		t.Fatal(keys, err)
 	} else if _, err := jwks.WriteFile(file, set); err != nil {
@@ -291,48 +309,47 @@ func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 	}
 
 	// Nothing is wrong after a restart where nothing has vanished.
-	restarted := func() *bench {
-		b := newBench(t, pool, true)
-		d := &Daemon{Options: Options{Config: &config.Config{JWKS: config.JWKS{File: file}}, Logger: b.journal}, pool: pool}
-		b.witness = d.lastPublished()
-		return b
+	restarted := func() *env {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := jwks.ParseSet(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newEnv(t, pool, true, set.Keys()...)
 	}
-	restarted().says(100 * day)
+	restarted().says(100 * aDay)
 
 	destroy(t, k, second)
 	b := restarted()
-	b.says(101*day, "ERROR a published key version has vanished")
-	b.says(101*day + time.Minute)
+	b.says(101*aDay, "ERROR a published key version has vanished")
+	b.says(101*aDay + time.Minute)
 	if n := b.versions(); n != 1 {
 		t.Fatalf("%d versions: one was made in place of the lost one", n)
 	}
 	b.sets[0].Rotation.Revoke = []string{second}
-	b.says(101*day+time.Hour, "INFO made the next version")
+	b.says(101*aDay+time.Hour, "INFO made the next version")
 
 	// Where several sets could have had it none of them goes on as if nothing was.
 	b = restarted()
 	b.sets = append(b.sets, b.sets[0])
 	b.sets[1].Name = "other"
-	b.says(101*day+time.Hour, "WARN a key that the jwks file shows is on no token", "ERROR a published key", "ERROR a published key")
-
-	// A file that tells nothing is no reason to stop.
-	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	restarted().says(102*day, "WARN the jwks file can't be read")
+	b.says(101*aDay+time.Hour, "WARN a key in the jwks file is on no token", "ERROR a published key", "ERROR a published key")
 }
 
 func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
 	k := softhsm.New(t)
-	b := newBench(t, newPool(t, k), true)
+	b := newEnv(t, newPool(t, k), true)
 	b.generate(0)
 	b.says(0)
 	k.Lose()
-	lines := b.at(91 * day)
-	if len(lines) != 1 || !strings.HasPrefix(lines[0], "ERROR the next version of a key set could not be made") {
+	lines := b.at(91 * aDay)
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "ERROR could not make the next version of a key set") {
 		t.Errorf("it said %q", lines)
 	}
-	if plan := b.plans()[0]; len(plan.Lost) > 0 || plan.Signing == nil {
+	if plan := b.Plans()[0]; len(plan.Lost) > 0 || plan.Signing == "" {
 		t.Errorf("lost %q", plan.Lost)
 	}
 	k.Restore()
@@ -341,46 +358,42 @@ func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
 			t.Fatal("the token did not come back")
 		}
 	}
-	b.says(91*day+time.Hour, "INFO made the next version")
+	b.says(91*aDay+time.Hour, "INFO made the next version")
 }
 
 func TestARefusedKeyIsToldAgain(t *testing.T) {
-	b := newBench(t, newPool(t, softhsm.New(t)), true)
+	b := newEnv(t, newPool(t, softhsm.New(t)), true)
 	b.generate(0)
 	b.says(0)
 	if _, err := b.pool.Generate(t.Context(), hsm.Spec{Label: "payments/tomorrow", Type: hsm.P256}); err != nil {
 		t.Fatal(err)
 	}
-	b.says(time.Hour, "ERROR what is on the tokens is refused")
+	b.says(time.Hour, "ERROR the keys on the tokens are refused")
 	b.says(2 * time.Hour)
 	b.says(25*time.Hour, "payments/tomorrow")
-	if plan := b.plans()[0]; plan.Signing == nil || len(plan.Lost) > 0 {
+	if plan := b.Plans()[0]; plan.Signing == "" || len(plan.Lost) > 0 {
 		t.Errorf("plan %+v", plan)
 	}
 }
 
 func TestRetiredKeysMayGo(t *testing.T) {
 	k := softhsm.New(t)
-	b := newBench(t, newPool(t, k), false)
+	b := newEnv(t, newPool(t, k), false)
 	first := b.generate(0)
-	b.generate(80 * day)
-	b.says(100 * day)
+	b.generate(80 * aDay)
+	b.says(100 * aDay)
 	destroy(t, k, first)
-	b.says(100*day+time.Hour, "INFO a key version that nobody uses any more is gone")
+	b.says(100*aDay+time.Hour, "INFO a key version that is no longer in use is gone")
 }
 
 func TestAVersionThatHelpsNothingIsMadeOnce(t *testing.T) {
-	b := newBench(t, newPool(t, softhsm.New(t)), true)
+	b := newEnv(t, newPool(t, softhsm.New(t)), true)
 	b.generate(0)
 	b.says(0)
-	generate := b.rotation.generate
-	b.rotation.generate = func(ctx context.Context, spec hsm.Spec) (worker.KeyInfo, error) {
-		spec.Label = "somebody else's " + spec.Label
-		return generate(ctx, spec)
-	}
-	b.says(91*day, "INFO made the next version")
-	b.says(91*day+time.Hour, "ERROR a version was made and the next one is due all the same")
-	b.says(91*day + 2*time.Hour)
+	b.tokens = mislabeled{&poolTokens{b}}
+	b.says(91*aDay, "INFO made the next version")
+	b.says(91*aDay+time.Hour, "ERROR a version was made but the next one is still due")
+	b.says(91*aDay + 2*time.Hour)
 	if n := b.versions(); n != 2 {
 		t.Errorf("%d pairs", n)
 	}

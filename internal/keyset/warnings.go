@@ -1,0 +1,86 @@
+package keyset
+
+import "time"
+
+const (
+	// warnAhead is how long before a version is due people are reminded to make it.
+	warnAhead = 7 * 24 * time.Hour
+	// warnInterval is how often a warning is repeated.
+	warnInterval = 24 * time.Hour
+)
+
+// mayWarn reports whether a warning may be given, at most once per interval.
+func (r *Rotator) mayWarn(warning string, interval time.Duration) bool {
+	now := r.now()
+	if last, given := r.lastWarned[warning]; given && now.Sub(last) < interval && !now.Before(last) {
+		return false
+	}
+	r.lastWarned[warning] = now
+	return true
+}
+
+// warnLost raises the alarm for lost keys, at once and then every day.
+func (r *Rotator) warnLost(plan Plan) {
+	if r.mayWarn("lost "+plan.Name, warnInterval) {
+		r.logger.Error("a published key version has vanished from its token, though the token answers; assertd generates nothing in its place: "+
+			"find out who destroyed it, restore the token from its backup, or list the kid under rotation.revoke and reload",
+			"key", plan.Name, "kids", plan.Lost)
+	}
+}
+
+// warnDue reminds people ahead of time to make the next version.
+func (r *Rotator) warnDue(plan Plan) {
+	every := r.every(plan.Name)
+	left := plan.DueAt.Sub(r.now())
+	if left > min(warnAhead, every/4) || !r.mayWarn("due "+plan.Name, min(warnInterval, every/4)) {
+		return
+	}
+	message := "the next version of a key set is due soon; run the command"
+	if left < 0 {
+		message = "the next version of a key set is overdue and the current one goes on signing; run the command"
+	}
+	r.logger.Warn(message, "key", plan.Name, "due", stamp(plan.DueAt), "command", "assertd key generate "+plan.Name)
+}
+
+func (r *Rotator) warnStillDue(set string) {
+	if r.mayWarn("still due "+set, warnInterval) {
+		r.logger.Error("a version was made but the next one is still due; compare this machine's clock with the others and run assertd key list", "key", set)
+	}
+}
+
+func (r *Rotator) warnFailed(plan Plan, err error) {
+	if r.mayWarn("failed "+plan.Name, time.Hour) {
+		r.logger.Error("could not make the next version of a key set; will try again, and the current one goes on signing",
+			"key", plan.Name, "due", stamp(plan.DueAt), "error", err, "command", "assertd key generate "+plan.Name)
+	}
+}
+
+// warnRefused repeats itself: the daemon signs as before, and nothing else shows
+// that it sees no new key and would not start again.
+func (r *Rotator) warnRefused(err error) {
+	if r.mayWarn("refused", warnInterval) {
+		r.logger.Error("the keys on the tokens are refused: keys made or destroyed since are not seen, and a restart would fail; run assertd key list", "error", err)
+	}
+}
+
+func (r *Rotator) warnCertificates() {
+	for _, err := range r.keys.Ring().Certificates(warnAhead) {
+		if r.mayWarn(err.Error(), warnInterval) {
+			r.logger.Warn("a published certificate needs renewal", "error", err)
+		}
+	}
+}
+
+func (r *Rotator) set(name string) Set {
+	for _, set := range r.keys.Ring().Sets() {
+		if set.Name == name {
+			return set
+		}
+	}
+	return Set{}
+}
+
+// every is how often the set rotates; the times of its warnings are in proportion.
+func (r *Rotator) every(name string) time.Duration { return r.set(name).Rotation.Every }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
