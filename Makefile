@@ -60,6 +60,11 @@ bench: ## measure against raw PKCS#11 in the same run
 	@test/install.sh $(DEMO_PACKAGES)
 	go run ./test/bench
 
+.PHONY: request-path
+request-path: ## list the code on the path of one request, against its limits
+	@test/install.sh $(DEMO_PACKAGES)
+	go run ./test/requestpath
+
 .PHONY: lint
 lint: ## static analysis, known vulnerabilities, and drift of what is generated
 	@test/install.sh $(TEST_PACKAGES) shellcheck
