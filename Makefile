@@ -31,7 +31,7 @@ build: ## build bin/assertd and bin/assertctl
 demo: ## from nothing to a verified assertion out of a SoftHSM token
 	@test/install.sh $(DEMO_PACKAGES)
 	@$(MAKE) --no-print-directory -s build
-	@test/softhsm/demo.sh
+	@test/demo.sh
 
 .PHONY: test
 test: ## run every test, as CI does
@@ -72,7 +72,7 @@ lint: ## static analysis, known vulnerabilities, and drift of what is generated
 
 .PHONY: docker-test
 docker-test: ## build the images and run the compose scenario, in an engine of its own if none runs (as root)
-	@VERSION="$(VERSION)" test/softhsm/docker/test.sh
+	@VERSION="$(VERSION)" test/docker/test.sh
 
 .PHONY: dist
 dist: ## Debian package and tarballs into dist/, the same bytes for the same sources

@@ -2,7 +2,7 @@
 # From nothing to a verified assertion: what `make demo` shows. It needs
 # bin/assertd, bin/assertctl and SoftHSM, and leaves nothing running.
 set -eu
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 dir=.demo
 socket=$dir/assertd.sock

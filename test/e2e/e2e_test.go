@@ -72,7 +72,7 @@ func setup(env *testscript.Env) error {
 	env.Defer(all.end)
 	env.Setenv("PATH", binaries+string(os.PathListSeparator)+env.Getenv("PATH"))
 	env.Setenv("ASSERTD_SOCKET", "dev/assertd.sock")
-	examples, err := filepath.Abs("../../../examples")
+	examples, err := filepath.Abs("../../examples")
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,9 @@
 # a running engine. Cleans up whatever it made. Where no engine can run it says why
 # and ends with $UNABLE, which is 1 unless the caller wants to go on without.
 set -eu
-cd "$(dirname "$0")/../../.."
+cd "$(dirname "$0")/../.."
 project=assertd-test-$$
-compose_file=test/softhsm/compose.yaml
+compose_file=test/docker/compose.yaml
 work=$(mktemp -d)
 engine='' made='' revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0 # the builder that every engine has

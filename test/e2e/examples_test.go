@@ -11,7 +11,7 @@ import (
 )
 
 // examples are the directories of the runnable examples.
-const examples = "../../../examples"
+const examples = "../../examples"
 
 // TestExamples runs every example for callers against a real daemon, alone and
 // with an authorization server that verifies what it gets.
