@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/cli"
 )
 
 func (a *app) assertCommand() *cobra.Command {
@@ -17,7 +19,7 @@ func (a *app) assertCommand() *cobra.Command {
 		Long: "Prints a signed assertion: a credential that works until it expires, so mind where it goes.\n" +
 			"With --decode, prints its header and claims instead, which are no secret.",
 		Example: "  assertctl assert --audience https://as.example\n  assertctl assert --decode --claim scope=read",
-		Args:    usage(cobra.NoArgs),
+		Args:    cli.Args(cobra.NoArgs),
 	}
 	flags := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -34,12 +35,12 @@ func (a *app) benchCommand() *cobra.Command {
 		Long: "Asks for assertions as fast as they come, throws them away, and prints throughput and latency. Each counts\n" +
 			"against the grant's rates, is slowed down by them, and goes into the audit log, so choose a grant that is made for it.",
 		Example: "  assertctl bench --workers 16 --duration 10s",
-		Args:    usage(cobra.NoArgs),
+		Args:    cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if l.workers < 1 || l.workers > 1024 || l.duration <= 0 || l.count < 0 {
-			return usageError(cmd, errors.New("want --workers from 1 to 1024, --duration above 0 and --count of at least 0"))
+			return cli.UsageError(cmd, errors.New("want --workers from 1 to 1024, --duration above 0 and --count of at least 0"))
 		}
 		var err error
 		if l.req, err = request.request(cmd); err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/cli"
 )
 
 // callFlags describe one request to an API.
@@ -25,7 +27,7 @@ func (a *app) callCommand() *cobra.Command {
 			"With --dpop the token is bound to a key and the request carries a proof. Redirects are not followed.",
 		Example: "  assertctl call --grant github https://api.github.com/app\n" +
 			"  assertctl call --url https://as.example/token --dpop my-dpop-grant https://api.example/accounts",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -42,11 +44,11 @@ func (a *app) callCommand() *cobra.Command {
 		}
 		target, err := url.Parse(args[0])
 		if err != nil {
-			return usageError(cmd, err)
+			return cli.UsageError(cmd, err)
 		}
 		transport, err := tokens.Transport(target.Scheme+"://"+target.Host, nil)
 		if err != nil {
-			return usageError(cmd, err)
+			return cli.UsageError(cmd, err)
 		}
 		return call.send(cmd, transport, target.String())
 	}
@@ -84,7 +86,7 @@ func (f callFlags) request(cmd *cobra.Command, target string) (*http.Request, fu
 	}
 	file, err := os.Open(f.body)
 	if err != nil {
-		return nil, nil, usageError(cmd, err)
+		return nil, nil, cli.UsageError(cmd, err)
 	}
 	closing := func() { file.Close() }
 	request, err := http.NewRequestWithContext(cmd.Context(), f.method, target, file)

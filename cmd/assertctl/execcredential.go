@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -50,7 +51,7 @@ func (a *app) execCredentialCommand() *cobra.Command {
 		Long: "Prints a fresh assertion as Google's libraries read it of an executable-sourced credential (set\n" +
 			"GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 for them), or with --format kubernetes as kubectl reads it of a plugin.",
 		Example: `  "credential_source": {"executable": {"command": "/usr/bin/assertctl exec-credential --grant google"}}`,
-		Args:    usage(cobra.NoArgs),
+		Args:    cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -59,7 +60,7 @@ func (a *app) execCredentialCommand() *cobra.Command {
 			return err
 		}
 		if credentialForms[form] == nil {
-			return usageError(cmd, fmt.Errorf("--format %s: want google or kubernetes", form))
+			return cli.UsageError(cmd, fmt.Errorf("--format %s: want google or kubernetes", form))
 		}
 		c, err := a.client()
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -22,7 +23,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errUsage):
+	case errors.Is(err, cli.ErrUsage):
 		return exitUsage
 	case errors.Is(err, client.ErrUnavailable):
 		return exitUnavailable

@@ -5,13 +5,15 @@ import (
 	"encoding/json"
 
 	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/cli"
 )
 
 func (a *app) jwksCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "jwks",
 		Short: "print the daemon's public JWKS",
-		Args:  usage(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -39,7 +40,7 @@ func (a *app) jwksDiffCommand() *cobra.Command {
 		Long: "Compares the JWKS at a URL, or in a file, with the daemon's. Exits with 0 if every key of the\n" +
 			"daemon's is there as it should be; keys beyond those are shown and do no harm.\n" +
 			"A URL is read as verifiers read it: no redirect, status 200, at most 1 MiB, within 10 s.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			want, err := a.keySet(cmd.Context(), flags.against)
 			if err != nil {

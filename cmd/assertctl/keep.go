@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 )
 
 type keepFlags struct {
@@ -29,7 +30,7 @@ func (a *app) keepCommand() *cobra.Command {
 			"and has mode 0600: run this as the user who reads it. Under systemd, Type=notify waits for the first assertion.",
 		Example: "  assertctl keep --grant aws --file /run/app/token\n" +
 			"  assertctl keep --file token --exec 'systemctl reload app'",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -69,7 +70,7 @@ func (a *app) keeper(cmd *cobra.Command, request *requestFlags, flags keepFlags)
 		},
 	})
 	if err != nil {
-		return nil, usageError(cmd, err)
+		return nil, cli.UsageError(cmd, err)
 	}
 	return keeper, nil
 }

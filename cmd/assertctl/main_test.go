@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -88,7 +89,7 @@ func TestExitCodes(t *testing.T) {
 		{nil, 0},
 		{errors.New("anything"), exitFailure},
 		{fmt.Errorf("token: %w", client.ErrTokenEndpoint), exitFailure},
-		{usageError(rootCommand(), errors.New("no")), exitUsage},
+		{cli.UsageError(rootCommand(), errors.New("no")), exitUsage},
 		{ipc.NewProblem(ipc.CodeAudienceNotAllowed, ""), exitDenied},
 		{ipc.NewProblem(ipc.CodeMalformedRequest, ""), exitDenied},
 		{ipc.NewProblem(ipc.CodeRateLimited, ""), exitRateLimited},

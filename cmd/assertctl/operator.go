@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -39,7 +40,7 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "show how the daemon does: workers, keys, audit log, clients (operators)",
-		Args:  usage(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return socket.run(func(o *client.Operator) error {
@@ -69,7 +70,7 @@ func drainCommand() *cobra.Command {
 
 func operatorCommand(use, short, long, done string, do func(*client.Operator, context.Context) error) *cobra.Command {
 	var socket operatorFlag
-	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: usage(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: cli.Args(cobra.NoArgs)}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return socket.run(func(o *client.Operator) error {
 			if err := do(o, cmd.Context()); err != nil {

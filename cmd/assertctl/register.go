@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/jwks"
 )
@@ -34,7 +35,7 @@ func (a *app) registerCommand() *cobra.Command {
 			"--token-url by an assertion (of --grant, with --token-scope).",
 		Example: "  assertctl register --url https://as.example/register --name payments --jwks-uri https://keys.example/jwks.json --alg ES256 --out client.json\n" +
 			"  assertctl register --url https://as.example/register --token-url https://as.example/token --token-scope dcr --kid KID",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -42,7 +43,7 @@ func (a *app) registerCommand() *cobra.Command {
 		// and it is printed even where it can't be stored.
 		store, err := createNew(flags.out)
 		if err != nil {
-			return usageError(cmd, err)
+			return cli.UsageError(cmd, err)
 		}
 		answer, err := a.registration(cmd, request, &flags)
 		if err != nil {
@@ -82,7 +83,7 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 func (a *app) registration(cmd *cobra.Command, request *requestFlags, flags *registerFlags) (json.RawMessage, error) {
 	var err error
 	if flags.Metadata, err = flags.clientMetadata(); err != nil {
-		return nil, usageError(cmd, err)
+		return nil, cli.UsageError(cmd, err)
 	}
 	if flags.InitialToken, err = a.initialToken(cmd, request, flags); err != nil {
 		return nil, err

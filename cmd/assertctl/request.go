@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -33,18 +34,18 @@ func (a *app) requestFlags(cmd *cobra.Command) *requestFlags {
 func (f *requestFlags) request(cmd *cobra.Command) (ipc.AssertionRequest, error) {
 	req := ipc.AssertionRequest{Grant: f.grant, Audience: f.audience, LifetimeSeconds: int64(f.lifetime / time.Second)}
 	if f.lifetime%time.Second != 0 || f.lifetime < 0 {
-		return req, usageError(cmd, fmt.Errorf("--lifetime %v: want whole seconds", f.lifetime))
+		return req, cli.UsageError(cmd, fmt.Errorf("--lifetime %v: want whole seconds", f.lifetime))
 	}
 	for _, claim := range f.claims {
 		name, value, found := strings.Cut(claim, "=")
 		if !found || name == "" {
-			return req, usageError(cmd, fmt.Errorf("--claim %s: want name=value", claim))
+			return req, cli.UsageError(cmd, fmt.Errorf("--claim %s: want name=value", claim))
 		}
 		if req.Claims == nil {
 			req.Claims = make(map[string]json.RawMessage)
 		}
 		if _, twice := req.Claims[name]; twice {
-			return req, usageError(cmd, fmt.Errorf("--claim %s is given twice", name))
+			return req, cli.UsageError(cmd, fmt.Errorf("--claim %s is given twice", name))
 		}
 		req.Claims[name] = claimValue(value)
 	}

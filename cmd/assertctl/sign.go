@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -54,10 +55,10 @@ func (a *app) signCommand() *cobra.Command {
 			"The signature is ASN.1 DER for ECDSA, and the plain octets for RSA and Ed25519.",
 		Example: "  assertctl sign --key release build.tar.gz >build.tar.gz.sig\n" +
 			"  assertctl sign --key release --format raw build.tar.gz >sig && openssl dgst -sha256 -verify public.pem -signature sig build.tar.gz",
-		Args: usage(cobra.MaximumNArgs(1)),
+		Args: cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(args); err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			c, err := a.client()
 			if err != nil {
@@ -111,7 +112,7 @@ func (f *signFlags) check(args []string) error {
 
 func (f *signFlags) sign(cmd *cobra.Command, signer *client.Signer, args []string) ([]byte, error) {
 	if err := f.fits(signer.Public()); err != nil {
-		return nil, usageError(cmd, err)
+		return nil, cli.UsageError(cmd, err)
 	}
 	f.complete(signer.Info())
 	input, opts, err := f.input(cmd.InOrStdin(), signer.Public(), args)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -31,7 +32,7 @@ func (a *app) tokenCommand() *cobra.Command {
 		Example: "  assertctl token --url https://as.example/token --scope \"read write\"\n" +
 			"  assertctl token --url https://as.example/token --dpop my-dpop-grant\n" +
 			"  assertctl token --grant github --access-token",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -67,7 +68,7 @@ func (f *tokenFlags) read(cmd *cobra.Command, request *requestFlags) (err error)
 		return err
 	}
 	if f.Parameters, err = parameters(f.parameters); err != nil {
-		return usageError(cmd, err)
+		return cli.UsageError(cmd, err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -33,11 +34,11 @@ func topCommand() *cobra.Command {
 		Use:   "top",
 		Short: "watch clients, rates, refusals, workers and keys (operators)",
 		Long:  "Shows the daemon's status again and again, with what each client had signed per second since the view before.",
-		Args:  usage(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if t.interval < 100*time.Millisecond || t.count < 0 {
-			return usageError(cmd, errors.New("want --interval of at least 100ms and --count of at least 0"))
+			return cli.UsageError(cmd, errors.New("want --interval of at least 100ms and --count of at least 0"))
 		}
 		t.clear = progressTo(cmd.OutOrStdout()) != io.Discard
 		t.size = sizeOf(cmd.OutOrStdout())

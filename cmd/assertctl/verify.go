@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -28,7 +29,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "verify an assertion against a JWKS, as an authorization server would",
 		Long: "Verifies an assertion, given as argument or better on standard input, against the JWKS of a\n" +
 			"file or, without --jwks, of the daemon. Prints which key signed it and until when it is valid.",
-		Args: usage(cobra.MaximumNArgs(1)),
+		Args: cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			compact, err := assertionFrom(cmd.InOrStdin(), args)
 			if err != nil {

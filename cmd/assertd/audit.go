@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/daemon"
 )
 
@@ -22,7 +23,7 @@ func auditCommand() *cobra.Command {
 		Long: "Verifies the audit log and proves what is in it. All but \"key\" work on the files alone, on any\n" +
 			"machine, without the daemon and without an HSM.",
 	}
-	parent(cmd)
+	cli.Group(cmd)
 	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand())
 	return cmd
 }
@@ -123,7 +124,7 @@ func auditVerifyCommand() *cobra.Command {
 			"holds them against the signed checkpoints; without, it shows only that the lines follow one\n" +
 			"another. Names the first line that is not as it was written and exits with 1.",
 		Example: "  assertd audit verify --all --key audit.pub /var/log/assertd/audit.jsonl",
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.verify(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -183,10 +184,10 @@ func auditProveCommand() *cobra.Command {
 		Long: "Prints a proof of inclusion (C2SP tlog-proof) for the record of one assertion: with it and the\n" +
 			"public key anybody can verify that the log held the record, without seeing the rest of the log.",
 		Example: "  assertd audit prove --jti \"$jti\" --key audit.pub audit.jsonl > proof\n  assertd audit check --key audit.pub proof",
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if jti == "" || len(f.keys) == 0 {
-				return fmt.Errorf("%w: --jti and --key are both needed", errUsage)
+				return fmt.Errorf("%w: --jti and --key are both needed", cli.ErrUsage)
 			}
 			files, o, err := f.read(args)
 			if err != nil {
@@ -210,10 +211,10 @@ func auditCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check PROOF",
 		Short: "verify a proof that \"prove\" printed, and show its record",
-		Args:  usage(cobra.ExactArgs(1)),
+		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.keys) == 0 {
-				return fmt.Errorf("%w: --key is needed", errUsage)
+				return fmt.Errorf("%w: --key is needed", cli.ErrUsage)
 			}
 			verifiers, err := readVerifiers(f.keys)
 			if err != nil {
@@ -245,10 +246,10 @@ func auditCheckpointCommand() *cobra.Command {
 		Long: "Verifies the log as \"verify\" does and prints its newest signed checkpoint. Kept where the log's\n" +
 			"writer can't change it and given to a later \"verify\" as --known, it shows if the end was cut off.",
 		Example: "  assertd audit checkpoint --all --key audit.pub /var/log/assertd/audit.jsonl > kept",
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.keys) == 0 {
-				return fmt.Errorf("%w: --key is needed", errUsage)
+				return fmt.Errorf("%w: --key is needed", cli.ErrUsage)
 			}
 			files, o, err := f.read(args)
 			if err != nil {
@@ -281,7 +282,7 @@ func auditKeyCommand() *cobra.Command {
 		Long: "Prints the public keys that sign the checkpoints of the audit log, straight from the HSM: one\n" +
 			"on each line, of every version that is on it. Keep them where the log's writer can't change them,\n" +
 			"and keep those of versions that are removed: older checkpoints are verified with them.",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inspect(cmd.Context(), path, func(_ context.Context, i *daemon.Inspection) error {
 				keys, err := i.CheckpointKeys()

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
 	"github.com/assertd/assertd/internal/keyadmin"
@@ -23,7 +24,7 @@ func checkCommand() *cobra.Command {
 		Short: "check a configuration and every key that it names",
 		Long: "Reads the configuration, opens the HSM, checks the custody of every key and makes one\n" +
 			"verified signature with each. Exits with 0 only if all is well.",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return check(cmd.Context(), path, cmd.OutOrStdout())
 		},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/dev"
 )
 
@@ -31,7 +32,7 @@ func devCommand() *cobra.Command {
 		Short: "run a daemon for development, from nothing",
 		Long: "Makes a SoftHSM token with a random PIN, a key and a configuration in a directory of\n" +
 			"their own, and runs the daemon on them. A second run uses what the first one made.",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDev(cmd.Context(), flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -78,7 +79,7 @@ func prepareCommand() *cobra.Command {
 		Use:    prepareName,
 		Short:  "make what assertd dev needs",
 		Hidden: true,
-		Args:   usage(cobra.NoArgs),
+		Args:   cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			layout, err := dev.LayoutOf(flags.dir)
 			if err != nil {

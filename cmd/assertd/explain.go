@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/dryrun"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -35,7 +36,7 @@ func explainCommand() *cobra.Command {
 			"signing gives stands in angle brackets. Exits with 0 if the request is allowed, 3 if it is refused.",
 		Example: "  assertd explain --user payments --unit payments.service \\\n" +
 			"    --audience https://as.bank-a.example --claim 'scope=read write'",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.explain(cmd.OutOrStdout()) },
 	}
 	configFlag(cmd, &f.config)
@@ -64,7 +65,7 @@ var errRefused = errors.New("refused")
 
 func (f *explainFlags) explain(out io.Writer) error {
 	if f.caller.User == "" {
-		return fmt.Errorf("%w: --user is missing; name the user that the process runs as", errUsage)
+		return fmt.Errorf("%w: --user is missing; name the user that the process runs as", cli.ErrUsage)
 	}
 	claims, err := parseClaims(f.claims)
 	if err != nil {
@@ -139,10 +140,10 @@ func parseClaims(given []string) (map[string]any, error) {
 	for _, claim := range given {
 		name, text, found := strings.Cut(claim, "=")
 		if !found || name == "" {
-			return nil, fmt.Errorf("%w: --claim %s: write name=value", errUsage, claim)
+			return nil, fmt.Errorf("%w: --claim %s: write name=value", cli.ErrUsage, claim)
 		}
 		if _, twice := claims[name]; twice {
-			return nil, fmt.Errorf("%w: --claim %s is given twice", errUsage, name)
+			return nil, fmt.Errorf("%w: --claim %s is given twice", cli.ErrUsage, name)
 		}
 		if claims == nil {
 			claims = make(map[string]any)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/daemon"
 )
 
@@ -16,7 +17,7 @@ func jwksCommand() *cobra.Command {
 		Short: "print the public JWKS, to register with the authorization server",
 		Long: "Prints the public keys of every key set for assertions, straight from the HSM:\n" +
 			"the same set that the daemon serves at this moment.",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inspect(cmd.Context(), path, func(_ context.Context, i *daemon.Inspection) error {
 				set, err := i.JWKS()

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/cli"
+)
 
 // keyCommand is the security team's: it works straight on the HSM, in this
 // process, beside whatever daemons run.
@@ -12,7 +16,7 @@ func keyCommand() *cobra.Command {
 			"says about tokens and key sets is taken from there; a token without a configuration is named\n" +
 			"with --module and --token, and its PIN is asked for.",
 	}
-	parent(cmd)
+	cli.Group(cmd)
 	k := &keyTool{}
 	k.register(cmd)
 	cmd.AddCommand(k.generateCommand(), k.listCommand(), k.showCommand(), k.csrCommand(), k.importCommand(),

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
 )
 
@@ -18,11 +19,11 @@ func (k *keyTool) adoptCommand() *cobra.Command {
 		Long: "Checks a key that assertd did not make: that it is the only one with the label and ID, that it\n" +
 			"can't leave the token and can do nothing but sign, and that it signs. Changes nothing: the key\n" +
 			"is adopted by what this prints, once the configuration has it.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			raw, err := hex.DecodeString(id)
 			if err != nil || (id == "" && label == "") {
-				return fmt.Errorf("%w: name the key by --label, --id (hexadecimal), or both", errUsage)
+				return fmt.Errorf("%w: name the key by --label, --id (hexadecimal), or both", cli.ErrUsage)
 			}
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
 				adoption, err := a.Adopt(cmd.Context(), args[0], alg, hsm.Selector{Label: label, ID: raw})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
 )
@@ -25,7 +26,7 @@ func (k *keyTool) csrCommand() *cobra.Command {
 		Short: "print a certificate signing request, or a certificate that the key signs itself",
 		Long: "Prints a certificate signing request (PKCS #10, PEM) that the HSM signs. With --self-signed it\n" +
 			"prints a certificate instead, for receivers that only want the key in that form.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return k.find(cmd.Context(), args[0], func(_ *keyadmin.Admin, _ *keyadmin.Inventory, key keyadmin.Key) error {
 				text, err := certify(key, names, selfSigned)
@@ -85,7 +86,7 @@ func (k *keyTool) importCommand() *cobra.Command {
 		Long: "Takes a certificate in PEM or DER, from a file or standard input, with its issuers where they\n" +
 			"are there. It must be for this key and valid now. It is stored on the token; with --file it\n" +
 			"goes with its issuers into the file that keys.*.certificate names, which SIGHUP takes over.",
-		Args: usage(cobra.RangeArgs(1, 2)),
+		Args: cli.Args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := certificateText(cmd.InOrStdin(), args[1:])
 			if err != nil {

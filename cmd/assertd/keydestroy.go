@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
 )
 
@@ -18,7 +19,7 @@ func (k *keyTool) destroyCommand() *cobra.Command {
 		Short: "destroy one key pair for good",
 		Long: "Destroys a key pair, its public half and its certificates on this token. Nothing brings them\n" +
 			"back. A version that the JWKS shows is refused: revoke it first. You are asked to type the kid.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			confirmed = bareKids(confirmed)
 			return k.find(cmd.Context(), args[0], func(a *keyadmin.Admin, _ *keyadmin.Inventory, key keyadmin.Key) error {
@@ -42,10 +43,10 @@ func (k *keyTool) pruneCommand() *cobra.Command {
 		Short: "show which retired versions can go, and with --destroy destroy them",
 		Long: "Shows the versions that have retired: out of the JWKS, with every assertion of theirs expired.\n" +
 			"With --destroy you are asked to type the kid of each before it is destroyed.",
-		Args: usage(cobra.ArbitraryArgs),
+		Args: cli.Args(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if k.module != "" {
-				return fmt.Errorf("%w: prune needs a configuration, whose rotation says what has retired", errUsage)
+				return fmt.Errorf("%w: prune needs a configuration, whose rotation says what has retired", cli.ErrUsage)
 			}
 			confirmed = bareKids(confirmed)
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {

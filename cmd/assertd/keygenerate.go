@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
 )
 
@@ -24,7 +25,7 @@ func (k *keyTool) generateCommand() *cobra.Command {
 		Long: "Makes a key pair that can sign and nothing else and never leaves the HSM. Its attributes are\n" +
 			"read back, it makes a signature that is verified, and only then is it reported. The daemons\n" +
 			"find and publish it within a minute; it signs when rotation.publish_before has passed.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := k.describe(args[0], alg, bits); err != nil {
 				return err
@@ -52,15 +53,15 @@ func (k *keyTool) generateCommand() *cobra.Command {
 func (k *keyTool) describe(name, alg string, bits int) error {
 	switch {
 	case k.module == "" && (alg != "" || bits != 0):
-		return fmt.Errorf("%w: --alg and --bits go with --module; the configuration says them for its key sets", errUsage)
+		return fmt.Errorf("%w: --alg and --bits go with --module; the configuration says them for its key sets", cli.ErrUsage)
 	case k.module == "":
 		return nil
 	case alg == "":
-		return fmt.Errorf("%w: --module needs --alg beside it, such as --alg ES256", errUsage)
+		return fmt.Errorf("%w: --module needs --alg beside it, such as --alg ES256", cli.ErrUsage)
 	}
 	set, err := keyadmin.Unconfigured(name, alg, bits)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	k.unconfigured = []keyadmin.KeySet{set}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
 )
@@ -20,7 +21,7 @@ func (k *keyTool) showCommand() *cobra.Command {
 		Short: "show one key, in the form that a registration needs",
 		Long: "Shows the public half of one key. KEY is a kid, a label, id: and the CKA_ID in hexadecimal, or a\n" +
 			"key set that has one version.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return k.find(cmd.Context(), args[0], func(_ *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key) error {
 				if key.Alg == "" {

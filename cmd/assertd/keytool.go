@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
 )
@@ -91,7 +92,7 @@ func (k *keyTool) place() ([]keyadmin.KeySet, place, error) {
 		return k.configured()
 	}
 	if k.label == "" && k.serial == "" {
-		return nil, place{}, fmt.Errorf("%w: --module needs --token or --serial beside it", errUsage)
+		return nil, place{}, fmt.Errorf("%w: --module needs --token or --serial beside it", cli.ErrUsage)
 	}
 	p := place{hsm: hsm.Config{Module: k.module, Label: k.label, Serial: k.serial, Sessions: 1}}
 	p.pin = k.pinSource(hsm.PINSource{Prompt: true})
@@ -100,7 +101,7 @@ func (k *keyTool) place() ([]keyadmin.KeySet, place, error) {
 
 func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 	if k.label != "" || k.serial != "" {
-		return nil, place{}, fmt.Errorf("%w: --token and --serial go with --module; with a configuration use --on", errUsage)
+		return nil, place{}, fmt.Errorf("%w: --token and --serial go with --module; with a configuration use --on", cli.ErrUsage)
 	}
 	c, err := config.Load(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -135,7 +136,7 @@ func choose(tokens []config.NamedToken, name string) (config.NamedToken, error) 
 		}
 		names = append(names, token.Name)
 	}
-	return config.NamedToken{}, fmt.Errorf("%w: the configuration has no token %q; there are %s", errUsage, name, strings.Join(names, ", "))
+	return config.NamedToken{}, fmt.Errorf("%w: the configuration has no token %q; there are %s", cli.ErrUsage, name, strings.Join(names, ", "))
 }
 
 // pinSource prefers what the command line says.

@@ -7,24 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/cli"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { cli.Main(run) }
 
 // Exit codes: what a script can tell apart.
 const (
@@ -34,16 +27,8 @@ const (
 	exitPIN     = 4 // the token refused the PIN: trying again can lock it
 )
 
-// errUsage marks an error of the command line.
-var errUsage = errors.New("usage")
-
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := rootCommand()
-	root.SetArgs(nameKids(args))
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := cli.Execute(ctx, rootCommand(), nameKids(args), stdin, stdout, stderr)
 	switch {
 	case err == nil:
 		return 0
@@ -54,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintf(stderr, "assertd: %v\n", err)
 	switch {
-	case errors.Is(err, errUsage):
+	case errors.Is(err, cli.ErrUsage):
 		return exitUsage
 	case errors.Is(err, hsm.ErrPINIncorrect), errors.Is(err, hsm.ErrPINLocked):
 		return exitPIN
@@ -67,43 +52,11 @@ var errSilent = errors.New("said already")
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "assertd",
-		Short:         "signs OAuth client assertions with keys that never leave the HSM",
-		Long:          "assertd holds signing keys in an HSM and answers on a Unix socket: a service asks,\npolicy decides, assertd builds the assertion, the HSM signs it, the audit log has it.",
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Use:   "assertd",
+		Short: "signs OAuth client assertions with keys that never leave the HSM",
+		Long:  "assertd holds signing keys in an HSM and answers on a Unix socket: a service asks,\npolicy decides, assertd builds the assertion, the HSM signs it, the audit log has it.",
 	}
-	parent(root)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
-	})
-	root.AddCommand(serveCommand(), devCommand(), checkCommand(), keyCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),
+	return cli.Root(root,
+		serveCommand(), devCommand(), checkCommand(), keyCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),
 		explainCommand(), policyCommand(), profilesCommand(), auditCommand())
-	return root
-}
-
-// parent makes a command show its help, and refuse what is none of its commands:
-// cobra would show the help for that too, and exit as if all were well.
-func parent(cmd *cobra.Command) {
-	cmd.Args = usage(cobra.NoArgs)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	cmd.DisableFlagsInUseLine = true
-}
-
-// usage marks the errors of an argument check, and of flags that are missing or
-// exclude each other, as errors of the command line.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		err := check(cmd, args)
-		if err == nil {
-			err = cmd.ValidateRequiredFlags()
-		}
-		if err == nil {
-			err = cmd.ValidateFlagGroups()
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
-		}
-		return nil
-	}
 }

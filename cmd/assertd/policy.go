@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/policytest"
 )
 
@@ -14,7 +15,7 @@ func policyCommand() *cobra.Command {
 		Use:   "policy",
 		Short: "work on the policy of a configuration",
 	}
-	parent(cmd)
+	cli.Group(cmd)
 	cmd.AddCommand(policyTestCommand())
 	return cmd
 }
@@ -28,7 +29,7 @@ func policyTestCommand() *cobra.Command {
 			"asks, for what, and what must come of it; docs/policy.md describes the file. Where a case does\n" +
 			"not hold, prints what was expected (-) and what is (+), and exits with 1.",
 		Example: "  assertd policy test examples/policy/cases.yaml",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			suite, err := policytest.Load(args[0])
 			if err != nil {

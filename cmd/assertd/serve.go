@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
 	"github.com/assertd/assertd/internal/sdnotify"
@@ -26,7 +27,7 @@ func serveCommand() *cobra.Command {
 		Short: "run the daemon",
 		Long: "Runs the daemon until SIGTERM or SIGINT, then answers what is in flight and stops.\n" +
 			"SIGHUP reads the configuration again; a bad file changes nothing.",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), path, nil)
 		},

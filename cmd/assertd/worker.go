@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/sandbox"
 )
 
@@ -20,7 +21,7 @@ func workerCommand() *cobra.Command {
 		Use:    workerName,
 		Short:  "host the PKCS#11 module for the daemon",
 		Hidden: true,
-		Args:   usage(cobra.NoArgs),
+		Args:   cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// Not the command's context: SIGTERM and SIGINT end that, and both reach the
 			// whole group of processes, while the daemon still has answers to sign.

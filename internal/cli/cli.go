@@ -1,0 +1,51 @@
+// Package cli is the frame around our command-line programs: signals, the root
+// command, usage errors, and the flags that the programs share. It links nothing
+// of the daemon, so that assertctl stays small.
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs a program until it returns its exit code. SIGINT and SIGTERM cancel
+// the context.
+func Main(run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Execute runs a root command with arguments and streams of its own, as a test
+// needs it. The caller prints the error.
+func Execute(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// Root completes a root command: errors go to the caller of Execute, and those
+// of the command line match [ErrUsage].
+func Root(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	Group(root)
+	root.SetFlagErrorFunc(UsageError)
+	root.AddCommand(commands...)
+	return root
+}
+
+// Group makes a command with subcommands show its help and reject any argument.
+// Left alone, cobra shows the help for a mistyped subcommand too, and exits with 0.
+func Group(cmd *cobra.Command) {
+	cmd.Args = Args(cobra.NoArgs)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.DisableFlagsInUseLine = true
+}
