@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,30 +34,9 @@ func (f *requestFlags) request(cmd *cobra.Command) (ipc.AssertionRequest, error)
 	if f.lifetime%time.Second != 0 || f.lifetime < 0 {
 		return req, cli.UsageError(cmd, fmt.Errorf("--lifetime %v: want whole seconds", f.lifetime))
 	}
-	for _, claim := range f.claims {
-		name, value, found := strings.Cut(claim, "=")
-		if !found || name == "" {
-			return req, cli.UsageError(cmd, fmt.Errorf("--claim %s: want name=value", claim))
-		}
-		if req.Claims == nil {
-			req.Claims = make(map[string]json.RawMessage)
-		}
-		if _, twice := req.Claims[name]; twice {
-			return req, cli.UsageError(cmd, fmt.Errorf("--claim %s is given twice", name))
-		}
-		req.Claims[name] = claimValue(value)
+	var err error
+	if req.Claims, err = cli.ParseClaims(f.claims); err != nil {
+		return req, cli.UsageError(cmd, err)
 	}
 	return req, nil
-}
-
-// claimValue takes JSON as it is, and anything else as a string.
-func claimValue(text string) json.RawMessage {
-	if json.Valid([]byte(text)) {
-		return json.RawMessage(text)
-	}
-	quoted, err := json.Marshal(text)
-	if err != nil {
-		return json.RawMessage(`""`) // a string always marshals
-	}
-	return quoted
 }

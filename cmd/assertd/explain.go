@@ -1,12 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os/user"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -134,36 +134,23 @@ func groupsOf(name string) []string {
 	return groups
 }
 
-// parseClaims reads name=value flags. A value that is no JSON is text.
-func parseClaims(given []string) (map[string]any, error) {
-	var claims map[string]any
-	for _, claim := range given {
-		name, text, found := strings.Cut(claim, "=")
-		if !found || name == "" {
-			return nil, fmt.Errorf("%w: --claim %s: write name=value", cli.ErrUsage, claim)
+// parseClaims reads the --claim flags into the values that policy compares.
+func parseClaims(flags []string) (map[string]any, error) {
+	texts, err := cli.ParseClaims(flags)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
+	}
+	claims := make(map[string]any, len(texts))
+	for name, text := range texts {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.UseNumber()
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, fmt.Errorf("%w: --claim %s: %w", cli.ErrUsage, name, err)
 		}
-		if _, twice := claims[name]; twice {
-			return nil, fmt.Errorf("%w: --claim %s is given twice", cli.ErrUsage, name)
-		}
-		if claims == nil {
-			claims = make(map[string]any)
-		}
-		claims[name] = claimValue(text)
+		claims[name] = value
 	}
 	return claims, nil
-}
-
-func claimValue(text string) any {
-	if !json.Valid([]byte(text)) {
-		return text
-	}
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
-	var value any
-	if decoder.Decode(&value) != nil {
-		return text
-	}
-	return value
 }
 
 func printJSON(out io.Writer, value any) error {
