@@ -190,3 +190,21 @@ func TestFailedSyncStopsRecordsUntilOneSucceeds(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// A rotation may sync and close the file before a background sync gets to it. The
+// records are on the disk then, so this is not an outage.
+func TestSyncOfAFileThatRotationClosed(t *testing.T) {
+	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	check(t, l.w.write(nil))
+	old := l.w.file
+	check(t, l.w.change(true, "."))
+	l.w.syncing = true
+	l.w.endSync(old.sync())
+	if s := l.w.status(); s.Err != nil || l.w.mustSync {
+		t.Errorf("status %+v", s)
+	}
+}
