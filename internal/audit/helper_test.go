@@ -152,6 +152,20 @@ func readLines(t testing.TB, file string) [][]byte {
 	return slices.DeleteFunc(lines, func(l []byte) bool { return len(l) == 0 })
 }
 
+// recoveriesIn returns the recovery lines of files.
+func recoveriesIn(t testing.TB, files []string) [][]byte {
+	t.Helper()
+	var found [][]byte
+	for _, f := range files {
+		for _, line := range readLines(t, f) {
+			if l, err := parseLink(bytes.TrimSuffix(line, []byte("\n"))); err == nil && l.kind == kindRecovery {
+				found = append(found, line)
+			}
+		}
+	}
+	return found
+}
+
 func writeLines(t testing.TB, file string, lines [][]byte) {
 	t.Helper()
 	if err := os.WriteFile(file, bytes.Join(lines, nil), 0o600); err != nil {
