@@ -10,6 +10,8 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/peer"
+	"github.com/assertd/assertd/ipc/server"
 )
 
 // operated is an operator's side that refuses reloads.
@@ -23,12 +25,12 @@ func (o operated) Drain(context.Context)        { close(o.drained) }
 
 func TestOperator(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "operator.sock")
-	listener, err := ipc.Listen(ipc.Listener{Socket: socket, Mode: ipc.OperatorMode})
+	listener, err := peer.Listen(peer.Listener{Socket: socket, Mode: server.OperatorMode})
 	if err != nil {
 		t.Fatal(err)
 	}
 	side := operated{make(chan struct{})}
-	server := ipc.NewOperatorServer(side, ipc.OperatorOptions{Monitor: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") })})
+	server := server.NewOperatorServer(side, server.OperatorOptions{Monitor: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") })})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ctx, listener) }()

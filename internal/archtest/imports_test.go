@@ -64,6 +64,7 @@ var unlinked = map[string][]string{
 	"cmd/assertctl": {"pkcs11", "crypto11", "hclog"},
 	"client":        {"pkcs11", "crypto11", "hclog", "oauth2"},
 	"ipc":           {"pkcs11", "crypto11", "hclog"},
+	"ipc/server":    {"pkcs11", "crypto11", "hclog"},
 	"signer":        {"pkcs11", "crypto11"},
 	"jwks":          {"pkcs11", "crypto11", "hclog"},
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
-	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -47,7 +47,7 @@ func supported(wants policy.Attributes) error {
 	if wants == (policy.Attributes{}) {
 		return nil
 	}
-	if err := ipc.PidfdSupported(); err != nil {
+	if err := peer.PidfdSupported(); err != nil {
 		return fmt.Errorf("a client is matched by executable, unit or container, which can't be established safely here: %w; match by user, group or listener instead", err)
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/logging"
-	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/server"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -68,7 +68,7 @@ func (r *recorder) tell(record audit.Record, err error) {
 func auditRecord(ctx context.Context, rec signer.Record) audit.Record {
 	outcome, code := outcomeOf(rec.Err)
 	return audit.Record{
-		Time: rec.Time, Kind: rec.Kind, RequestID: ipc.RequestID(ctx),
+		Time: rec.Time, Kind: rec.Kind, RequestID: server.RequestID(ctx),
 		Caller: audit.Caller{
 			UID: rec.Caller.UID, GID: rec.Caller.GID, PID: rec.Caller.PID,
 			Executable: rec.Caller.Executable, Unit: rec.Caller.Unit,

@@ -10,6 +10,7 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -44,10 +45,10 @@ func (v *views) published() (jwks.Content, error) {
 }
 
 // grants describes everything that the peer may have signed.
-func (v *views) grants(p *policy.Policy, peer ipc.Peer) ipc.GrantsResponse {
-	response := ipc.GrantsResponse{Caller: callerInfo(peer), Grants: []ipc.GrantInfo{}}
+func (v *views) grants(p *policy.Policy, who caller.Caller) ipc.GrantsResponse {
+	response := ipc.GrantsResponse{Caller: callerInfo(who), Grants: []ipc.GrantInfo{}}
 	named := make(map[string]bool)
-	for _, visible := range p.Visible(callerOf(peer)) {
+	for _, visible := range p.Visible(callerOf(who)) {
 		if !named[visible.Client] {
 			named[visible.Client] = true
 			response.Caller.Clients = append(response.Caller.Clients, visible.Client)
@@ -57,7 +58,7 @@ func (v *views) grants(p *policy.Policy, peer ipc.Peer) ipc.GrantsResponse {
 	return response
 }
 
-func callerInfo(p ipc.Peer) ipc.CallerInfo {
+func callerInfo(p caller.Caller) ipc.CallerInfo {
 	return ipc.CallerInfo{
 		UID: p.UID, GID: p.GID, PID: p.PID, Groups: p.Groups,
 		Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,
