@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -96,7 +97,7 @@ func checkViews(checks []policy.Check) []checkView {
 }
 
 // describeCaller says in a line which process was assumed.
-func describeCaller(user string, c policy.Caller) string {
+func describeCaller(user string, c caller.Caller) string {
 	said := []string{fmt.Sprintf("user %s (uid %d)", user, c.UID)}
 	if c.GID != ^uint32(0) {
 		said = append(said, fmt.Sprintf("groups %s", strings.Trim(fmt.Sprint(append([]uint32{c.GID}, c.Groups...)), "[]")))

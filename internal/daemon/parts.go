@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -43,8 +44,8 @@ func newDecisions(c *config.Config) (decisions, error) {
 }
 
 // supported refuses selectors that this kernel gives no safe answer to.
-func supported(wants policy.Attributes) error {
-	if wants == (policy.Attributes{}) {
+func supported(wants caller.Attributes) error {
+	if wants == (caller.Attributes{}) {
 		return nil
 	}
 	if err := peer.PidfdSupported(); err != nil {

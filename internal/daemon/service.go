@@ -34,7 +34,7 @@ func (s *service) Assert(ctx context.Context, who caller.Caller, req ipc.Asserti
 	if err != nil {
 		return ipc.AssertionResponse{}, err
 	}
-	assertion, err := s.signer.Assert(ctx, callerOf(who), request)
+	assertion, err := s.signer.Assert(ctx, who, request)
 	if err != nil {
 		return ipc.AssertionResponse{}, wire(err)
 	}
@@ -72,7 +72,7 @@ func (s *service) batchResult(ctx context.Context, who caller.Caller, req ipc.As
 
 // Sign implements server.Service.
 func (s *service) Sign(ctx context.Context, who caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
-	signature, err := s.signer.Sign(ctx, callerOf(who), signer.RawRequest(req))
+	signature, err := s.signer.Sign(ctx, who, signer.RawRequest(req))
 	if err != nil {
 		return ipc.SignResponse{}, wire(err)
 	}
@@ -86,7 +86,7 @@ func (s *service) Grants(_ context.Context, who caller.Caller) (ipc.GrantsRespon
 
 // Keys implements server.Service.
 func (s *service) Keys(_ context.Context, who caller.Caller) (ipc.KeysResponse, error) {
-	keys, err := s.views.keys(s.signer.CurrentPolicy(), callerOf(who))
+	keys, err := s.views.keys(s.signer.CurrentPolicy(), who)
 	return keys, wire(err)
 }
 
@@ -101,17 +101,6 @@ func (s *service) JWKS(context.Context) ([]byte, error) {
 
 // Ready implements server.Service.
 func (s *service) Ready(context.Context) (ipc.ReadyResponse, error) { return s.ready(), nil }
-
-// callerOf carries the kernel's word about the peer over to policy, member by
-// member and never as text.
-func callerOf(p caller.Caller) policy.Caller {
-	return policy.Caller{
-		UID: p.UID, GID: p.GID, PID: p.PID, Groups: p.Groups,
-		Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,
-		Unit: p.Unit, Container: p.Container,
-		Listener: p.Listener, Client: p.Client,
-	}
-}
 
 func requestOf(req ipc.AssertionRequest) (policy.Request, error) {
 	claims, err := claimsOf(req.Claims)

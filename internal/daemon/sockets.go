@@ -54,7 +54,7 @@ func (d *Daemon) serverOptions() server.Options {
 	limits := d.Config.Limits
 	return server.Options{
 		Logger: d.Logger, Version: d.Version,
-		Wants: func() caller.Attributes { return caller.Attributes(d.signer.CurrentPolicy().Wants()) },
+		Wants: func() caller.Attributes { return d.signer.CurrentPolicy().Wants() },
 		Notes: d.recorded(),
 
 		MaxConnections: limits.Connections,

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // Caller is a process as people describe it. Users and groups are names or
@@ -27,19 +27,19 @@ const noID = ^uint32(0)
 var ErrCaller = errors.New("no process is such a caller")
 
 // Caller turns a description into what the kernel would report.
-func (d *Desk) Caller(c Caller) (policy.Caller, error) {
-	made := policy.Caller{
+func (d *Desk) Caller(c Caller) (caller.Caller, error) {
+	made := caller.Caller{
 		GID: noID, Executable: c.Executable, ExecutableSHA256: c.ExecutableSHA256,
 		Unit: c.Unit, Container: c.Container,
 	}
 	var err error
 	if made.UID, err = id("user", c.User, d.accounts.User); err != nil {
-		return policy.Caller{}, err
+		return caller.Caller{}, err
 	}
 	for i, group := range c.Groups {
 		gid, err := id("group", group, d.accounts.Group)
 		if err != nil {
-			return policy.Caller{}, err
+			return caller.Caller{}, err
 		}
 		if i == 0 {
 			made.GID = gid

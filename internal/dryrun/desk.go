@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -61,7 +62,7 @@ type Answer struct {
 
 // Ask answers a request for an assertion. An error means that the daemon could
 // not answer either.
-func (d *Desk) Ask(caller policy.Caller, req policy.Request) (Answer, error) {
+func (d *Desk) Ask(caller caller.Caller, req policy.Request) (Answer, error) {
 	a := Answer{Explanation: d.policy.Explain(caller, req)}
 	if a.Refusal != nil {
 		return a, nil
@@ -76,7 +77,7 @@ func (d *Desk) Ask(caller policy.Caller, req policy.Request) (Answer, error) {
 
 // AskRaw answers a request for a raw signature. The error is a
 // *policy.Refusal.
-func (d *Desk) AskRaw(caller policy.Caller, req policy.RawRequest) (policy.RawGrant, error) {
+func (d *Desk) AskRaw(caller caller.Caller, req policy.RawRequest) (policy.RawGrant, error) {
 	return d.policy.DecideRaw(caller, req)
 }
 

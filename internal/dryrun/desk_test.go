@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -48,7 +49,7 @@ func desk(t *testing.T) *Desk {
 	return d
 }
 
-func payments(t *testing.T, d *Desk) policy.Caller {
+func payments(t *testing.T, d *Desk) caller.Caller {
 	t.Helper()
 	caller, err := d.Caller(Caller{User: "no-such-user-payments"})
 	if err != nil {

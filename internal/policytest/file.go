@@ -26,14 +26,14 @@ type file struct {
 // kase is one case.
 type kase struct {
 	Name    string  `json:"name" required:"true" max:"200" doc:"What the case shows, in words."`
-	Caller  caller  `json:"caller" required:"true" doc:"The process that asks, as the kernel would describe it."`
+	Caller  process `json:"caller" required:"true" doc:"The process that asks, as the kernel would describe it."`
 	Request request `json:"request,omitzero" doc:"What it asks for."`
 	Expect  expect  `json:"expect" required:"true" doc:"What must come of it."`
 }
 
-// caller describes a process. What is left out is what the daemon could not
+// process describes a caller. What is left out is what the daemon could not
 // find out about it.
-type caller struct {
+type process struct {
 	User             string   `json:"user,omitzero" doc:"Name of the user; it need not exist on this machine."`
 	UID              *uint32  `json:"uid,omitempty" doc:"Number of the user. Give user or uid."`
 	Group            string   `json:"group,omitzero" doc:"Name of the primary group."`

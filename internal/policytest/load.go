@@ -9,7 +9,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/dryrun"
-	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // Suite is a file of cases and the configuration that they are about.
@@ -25,7 +25,7 @@ type Suite struct {
 type prepared struct {
 	kase
 	line int
-	from policy.Caller
+	from caller.Caller
 }
 
 // Load reads a file of cases and the configuration that it names. Mistakes in
@@ -75,7 +75,7 @@ func (s *Suite) prepare(f file, source *config.File) {
 }
 
 // describe brings names and numbers into one form.
-func (c caller) describe(path string, source *config.File) dryrun.Caller {
+func (c process) describe(path string, source *config.File) dryrun.Caller {
 	if c.User != "" && c.UID != nil {
 		source.Fault(path+".uid", "user and uid are both given; keep one")
 	}

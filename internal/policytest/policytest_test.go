@@ -185,7 +185,7 @@ func TestGuideNamesEveryMember(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(guide), "| member |")
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[caller](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expect](), reflect.TypeFor[allow](),
+		reflect.TypeFor[process](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expect](), reflect.TypeFor[allow](),
 	} {
 		for i := range typ.NumField() {
 			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")

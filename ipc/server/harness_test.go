@@ -111,10 +111,7 @@ func (f *fakeService) Sign(_ context.Context, _ caller.Caller, r ipc.SignRequest
 
 // Grants tells the peer who it is, as the daemon's does.
 func (f *fakeService) Grants(_ context.Context, p caller.Caller) (ipc.GrantsResponse, error) {
-	return ipc.GrantsResponse{Caller: ipc.CallerInfo{
-		UID: p.UID, GID: p.GID, PID: p.PID, Groups: p.Groups, Executable: p.Executable,
-		ExecutableSHA256: p.ExecutableSHA256, Unit: p.Unit, Container: p.Container, Listener: p.Listener,
-	}, Grants: []ipc.GrantInfo{}}, f.fail
+	return ipc.GrantsResponse{Caller: ipc.CallerInfo{Caller: p}, Grants: []ipc.GrantInfo{}}, f.fail
 }
 
 func (f *fakeService) Keys(context.Context, caller.Caller) (ipc.KeysResponse, error) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // population is n clients that are told apart by one selector and share another.
@@ -22,27 +24,27 @@ func population(n int, match func(i int) Match) []Client {
 var populations = []struct {
 	name   string
 	match  func(i int) Match
-	caller func(i int) Caller
+	caller func(i int) caller.Caller
 }{
-	{"uid", func(i int) Match { return Match{UID: id(uint32(i))} }, func(i int) Caller { return Caller{UID: uint32(i)} }},
+	{"uid", func(i int) Match { return Match{UID: id(uint32(i))} }, func(i int) caller.Caller { return caller.Caller{UID: uint32(i)} }},
 	{"unit", func(i int) Match { return Match{UID: id(1000), Unit: fmt.Sprintf("app-%d.service", i)} },
-		func(i int) Caller { return Caller{UID: 1000, Unit: fmt.Sprintf("app-%d.service", i)} }},
+		func(i int) caller.Caller { return caller.Caller{UID: 1000, Unit: fmt.Sprintf("app-%d.service", i)} }},
 	{"gid", func(i int) Match { return Match{GID: id(uint32(i)), Executable: "/usr/bin/app"} },
-		func(i int) Caller {
-			return Caller{UID: 1, GID: 1 << 20, Groups: []uint32{1 << 21, uint32(i)}, Executable: "/usr/bin/app"}
+		func(i int) caller.Caller {
+			return caller.Caller{UID: 1, GID: 1 << 20, Groups: []uint32{1 << 21, uint32(i)}, Executable: "/usr/bin/app"}
 		}},
 	{"listener", func(i int) Match { return Match{Listener: fmt.Sprintf("/run/%d.sock", i)} },
-		func(i int) Caller {
-			return Caller{Listener: fmt.Sprintf("/run/%d.sock", i), Client: fmt.Sprintf("client-%d", i)}
+		func(i int) caller.Caller {
+			return caller.Caller{Listener: fmt.Sprintf("/run/%d.sock", i), Client: fmt.Sprintf("client-%d", i)}
 		}},
 }
 
 // asking has ten callers, from all over a population of n, take turns.
-func asking(b *testing.B, n int, match func(int) Match, caller func(int) Caller) (decide func()) {
+func asking(b *testing.B, n int, match func(int) Match, from func(int) caller.Caller) (decide func()) {
 	p := mustNew(b, population(n, match)...)
-	var callers [10]Caller
+	var callers [10]caller.Caller
 	for i := range callers {
-		callers[i] = caller(i * n / len(callers))
+		callers[i] = from(i * n / len(callers))
 	}
 	req := Request{Audience: "https://as.bank.example", Claims: map[string]any{"scope": "read write"}}
 	i := 0
@@ -102,7 +104,7 @@ func BenchmarkRefuse(b *testing.B) {
 	p := mustNew(b, population(10_000, populations[0].match)...)
 	req := Request{Claims: map[string]any{"n": json.Number("1")}}
 	for b.Loop() {
-		if _, err := p.Decide(Caller{UID: 5}, req); err == nil {
+		if _, err := p.Decide(caller.Caller{UID: 5}, req); err == nil {
 			b.Fatal("allowed")
 		}
 	}
@@ -118,6 +120,6 @@ func BenchmarkNew(b *testing.B) {
 func BenchmarkExplain(b *testing.B) {
 	p := mustNew(b, population(10_000, populations[0].match)...)
 	for b.Loop() {
-		_ = p.Explain(Caller{UID: 5}, Request{}).Text()
+		_ = p.Explain(caller.Caller{UID: 5}, Request{}).Text()
 	}
 }

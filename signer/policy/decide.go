@@ -3,6 +3,8 @@ package policy
 import (
 	"cmp"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // asked is a request with its claims normalized.
@@ -18,7 +20,7 @@ type asked struct {
 //
 // The grants of all clients that the caller matches are candidates, or those that the request names. Exactly one of them must
 // allow the whole request.
-func (p *Policy) Decide(caller Caller, req Request) (Grant, error) {
+func (p *Policy) Decide(caller caller.Caller, req Request) (Grant, error) {
 	grant, refusal := decide(p.matching(&caller), &caller, &req)
 	if refusal != nil {
 		return Grant{}, refusal
@@ -26,12 +28,12 @@ func (p *Policy) Decide(caller Caller, req Request) (Grant, error) {
 	return grant, nil
 }
 
-func decide(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
+func decide(clients []*client, caller *caller.Caller, req *Request) (Grant, *Refusal) {
 	grant, refusal := decideAmong(clients, caller, req)
 	return grant, refusal.attribute(clients, caller)
 }
 
-func decideAmong(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
+func decideAmong(clients []*client, caller *caller.Caller, req *Request) (Grant, *Refusal) {
 	if len(clients) == 0 {
 		return Grant{}, unknownCaller(caller)
 	}

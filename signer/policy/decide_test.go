@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // me is who asks in these tests.
-var me = Caller{UID: 1000, GID: 1000, PID: 42}
+var me = caller.Caller{UID: 1000, GID: 1000, PID: 42}
 
 // mine is a policy in which I have some grants and somebody else has others.
 func mine(t testing.TB, grants ...Rule) *Policy {
@@ -273,10 +275,10 @@ func TestWhichGrantIsMeant(t *testing.T) {
 		Client{Name: "mine", Match: Match{UID: id(1000)}, Grants: []Rule{read, write, other, tls}},
 		Client{Name: "ours", Match: Match{GID: id(50)}, Grants: []Rule{read}})
 	scope := func(s string) map[string]any { return map[string]any{"scope": s} }
-	member := Caller{UID: 1000, Groups: []uint32{50}}
+	member := caller.Caller{UID: 1000, Groups: []uint32{50}}
 	for _, test := range []struct {
 		name   string
-		caller Caller
+		caller caller.Caller
 		req    Request
 		code   Reason
 		detail []string // words of the refusal, or client and name of the grant
@@ -343,9 +345,9 @@ func TestRefusalsLeakNothing(t *testing.T) {
 		_, err := p.DecideRaw(me, req)
 		hides(t, err, req.Key)
 	}
-	_, err := p.Decide(Caller{UID: 5}, Request{})
+	_, err := p.Decide(caller.Caller{UID: 5}, Request{})
 	hides(t, err, "")
-	_, err = p.Decide(Caller{UID: 5, Client: "theirs"}, Request{})
+	_, err = p.Decide(caller.Caller{UID: 5, Client: "theirs"}, Request{})
 	hides(t, err, "")
 }
 
@@ -430,7 +432,7 @@ func TestRawSignatures(t *testing.T) {
 			}
 		})
 	}
-	if _, err := p.DecideRaw(Caller{UID: 5}, RawRequest{Key: "mtls"}); code(t, err) != UnknownCaller {
+	if _, err := p.DecideRaw(caller.Caller{UID: 5}, RawRequest{Key: "mtls"}); code(t, err) != UnknownCaller {
 		t.Errorf("a stranger: %v", err)
 	}
 	if _, err := mine(t, bank()).DecideRaw(me, RawRequest{Key: "payments"}); code(t, err) != KeyNotAllowed {
@@ -444,7 +446,7 @@ func TestUnknownCallerIsNamedByWhatIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, c := range map[string]Caller{
+	for want, c := range map[string]caller.Caller{
 		"(uid 5, gid 6, pid 7)": {UID: 5, GID: 6, PID: 7},
 		"(uid 5)":               {UID: 5, GID: ^uint32(0)},
 		"(uid 0, gid 0)":        {Client: "bound"},

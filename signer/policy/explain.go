@@ -3,12 +3,14 @@ package policy
 import (
 	"fmt"
 	"slices"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // Explanation is what every rule made of a request. It shows all clients and is meant for those who may read the configuration,
 // never for a caller.
 type Explanation struct {
-	Caller  Caller
+	Caller  caller.Caller
 	Request Request
 	Form    []Check       // of the request by itself
 	Clients []ClientTrace // all of them, in the order of the configuration
@@ -44,7 +46,7 @@ type Check struct {
 
 // Explain decides as [Policy.Decide] does, and keeps account of every client, selector, grant and check on the way. It looks at all
 // of them one by one, without the index, so its outcome is a second opinion on Decide's.
-func (p *Policy) Explain(caller Caller, req Request) Explanation {
+func (p *Policy) Explain(caller caller.Caller, req Request) Explanation {
 	e := Explanation{Caller: caller, Request: req, Form: explainForm(&req)}
 	ask, _ := readRequest(&req)
 	var matched []*client
@@ -75,7 +77,7 @@ func newCheck(name, want, have string, refusal *Refusal) Check {
 	return check
 }
 
-func (c *client) explain(caller *Caller, ask *asked) ClientTrace {
+func (c *client) explain(caller *caller.Caller, ask *asked) ClientTrace {
 	trace := ClientTrace{Name: c.Name, Selectors: c.explainSelectors(caller)}
 	trace.Matched = !slices.ContainsFunc(trace.Selectors, func(s Check) bool { return !s.Held })
 	for _, r := range c.rules {
@@ -85,7 +87,7 @@ func (c *client) explain(caller *Caller, ask *asked) ClientTrace {
 }
 
 // explainSelectors adds to the selectors of the client the one that its caller's listener is.
-func (c *client) explainSelectors(caller *Caller) []Check {
+func (c *client) explainSelectors(caller *caller.Caller) []Check {
 	var checks []Check
 	if caller.Client != "" {
 		checks = append(checks, Check{Name: "bound listener", Held: caller.Client == c.Name, Want: c.Name, Have: caller.Client})

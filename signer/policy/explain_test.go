@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 func TestExplainShowsAllThatWasLookedAt(t *testing.T) {
@@ -17,7 +19,7 @@ func TestExplainShowsAllThatWasLookedAt(t *testing.T) {
 			with(bank(), func(r *Rule) { r.Name, r.NoAudience, r.Audiences = "app", true, nil }),
 			raw("tls", "mtls", []string{"SHA-256"}, nil),
 		}})
-	caller := Caller{UID: 1000, GID: 1000, Groups: []uint32{4, 50}, Unit: "my.service"}
+	caller := caller.Caller{UID: 1000, GID: 1000, Groups: []uint32{4, 50}, Unit: "my.service"}
 	e := p.Explain(caller, Request{Audience: "https://as.bank.example", Claims: map[string]any{"scope": "read"}})
 	want := `request
   yes  claim names   want none of iss, sub, aud, exp, nbf, iat, jti  have scope
@@ -56,12 +58,12 @@ func TestExplainARefusal(t *testing.T) {
 	p := mine(t, bank())
 	for _, test := range []struct {
 		name   string
-		caller Caller
+		caller caller.Caller
 		req    Request
 		says   []string
 	}{
-		{"a stranger still sees every client", Caller{UID: 9}, Request{}, []string{"client theirs", "client mine", "NO  uid", "refused: unknown-caller"}},
-		{"a bound listener", Caller{UID: 1000, Client: "theirs"}, Request{}, []string{
+		{"a stranger still sees every client", caller.Caller{UID: 9}, Request{}, []string{"client theirs", "client mine", "NO  uid", "refused: unknown-caller"}},
+		{"a bound listener", caller.Caller{UID: 1000, Client: "theirs"}, Request{}, []string{
 			"NO   bound listener  want mine  have theirs", "NO   uid             want 7", "refused: unknown-caller"}},
 		{"a grant that is not named", me, Request{Grant: "x"}, []string{"grant bank: not the grant that the request names", "refused: grant-not-found"}},
 		{"a registered claim", me, Request{Claims: map[string]any{"iss": "x"}}, []string{"NO   claim names", "refused: claim-reserved"}},
@@ -88,7 +90,7 @@ func TestManyGroupsStayReadable(t *testing.T) {
 	for i := range groups {
 		groups[i] = uint32(i + 10)
 	}
-	text := p.Explain(Caller{GID: 5, Groups: groups}, Request{}).Text()
+	text := p.Explain(caller.Caller{GID: 5, Groups: groups}, Request{}).Text()
 	if !strings.Contains(text, "have 5, 10, 11, 12, 13, 14, 15, 16, 17, and 65528 more") {
 		t.Error(text)
 	}
@@ -96,7 +98,7 @@ func TestManyGroupsStayReadable(t *testing.T) {
 
 // agree fails unless Decide, which goes by the index, and Explain, which looks at everything, come to the same, and the trace
 // gives the reason.
-func agree(t *testing.T, p *Policy, caller Caller, req Request) {
+func agree(t *testing.T, p *Policy, caller caller.Caller, req Request) {
 	t.Helper()
 	g, err := p.Decide(caller, req)
 	e := p.Explain(caller, req)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // fuzzed has a grant of every kind, and clients that overlap.
@@ -44,7 +46,7 @@ func FuzzDecide(f *testing.F) {
 	f.Add(uint32(1000), uint32(1), "", "group", "tls", "", `{"Aud":null,"scope":"read  write"}`, int64(0))
 	p := fuzzed(f)
 	f.Fuzz(func(t *testing.T, uid, gid uint32, unit, bound, grant, audience, claims string, lifetime int64) {
-		caller := Caller{UID: uid, GID: gid, Unit: unit, Client: bound}
+		caller := caller.Caller{UID: uid, GID: gid, Unit: unit, Client: bound}
 		req := Request{Grant: grant, Audience: audience, Claims: decodeClaims(claims), Lifetime: time.Duration(lifetime)}
 		g, err := p.Decide(caller, req)
 		agree(t, p, caller, req)
@@ -71,7 +73,7 @@ func decodeClaims(text string) map[string]any {
 	return claims
 }
 
-func visible(p *Policy, caller Caller, g Grant) (VisibleGrant, bool) {
+func visible(p *Policy, caller caller.Caller, g Grant) (VisibleGrant, bool) {
 	all := p.Visible(caller)
 	i := slices.IndexFunc(all, func(v VisibleGrant) bool { return v.Client == g.Client() && v.Rule.Name == g.Name() })
 	if i < 0 {
@@ -230,11 +232,11 @@ func FuzzNew(f *testing.F) {
 		}
 		for _, value := range list {
 			// What is listed is allowed, and a grant that New takes always gives something.
-			g, err := p.Decide(Caller{Executable: executable}, Request{Grant: grant, Audience: audience, Claims: map[string]any{claim: value}})
+			g, err := p.Decide(caller.Caller{Executable: executable}, Request{Grant: grant, Audience: audience, Claims: map[string]any{claim: value}})
 			if err != nil {
 				t.Fatalf("the listed value %v is refused: %v", value, err)
 			}
-			holdToRule(t, g, p.Visible(Caller{Executable: executable})[0].Rule, Request{Claims: map[string]any{claim: value}})
+			holdToRule(t, g, p.Visible(caller.Caller{Executable: executable})[0].Rule, Request{Claims: map[string]any{claim: value}})
 		}
 	})
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/assertd/assertd/ipc/caller"
+)
 
 // index finds the clients that a caller may be without looking at all of them. Each client is listed under one key alone: the one
 // of its selectors' values that it shares with the fewest others. So a thousand services of one user are told apart by their
@@ -27,7 +31,7 @@ func newIndex(clients []*client) index {
 }
 
 // find returns the clients whose selectors hold for the caller, in the order of the configuration.
-func (x *index) find(caller *Caller) []*client {
+func (x *index) find(caller *caller.Caller) []*client {
 	var found []*client
 	for i := range selectors {
 		if x.used[i] {
@@ -40,7 +44,7 @@ func (x *index) find(caller *Caller) []*client {
 }
 
 // findBy adds those that are listed under one selector.
-func (x *index) findBy(s *selector, caller *Caller, found []*client) []*client {
+func (x *index) findBy(s *selector, caller *caller.Caller, found []*client) []*client {
 	for n := 0; ; n++ {
 		k, ok := s.look(caller, n)
 		if !ok {

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // Random policies of few values, so that callers match now and then: by the index and one by one the same clients are found.
@@ -33,7 +35,7 @@ func TestTheIndexFindsWhatLookingAtAllFinds(t *testing.T) {
 		}
 		p := mustNew(t, clients...)
 		for range 30 {
-			caller := Caller{
+			caller := caller.Caller{
 				UID: random.Uint32N(4), GID: random.Uint32N(4), Groups: []uint32{random.Uint32N(4), random.Uint32N(4)},
 				Executable: text("/x"), Container: text("c"), Listener: text("/l"), Unit: text("u."),
 			}

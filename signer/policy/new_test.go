@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // What New refuses, and the setting that it points at.
@@ -126,7 +128,7 @@ func TestAllProblemsAreReportedWithTheirPlaces(t *testing.T) {
 
 func TestAnEmptyPolicyKnowsNobody(t *testing.T) {
 	p := mustNew(t)
-	if _, err := p.Decide(Caller{}, Request{}); code(t, err) != UnknownCaller {
+	if _, err := p.Decide(caller.Caller{}, Request{}); code(t, err) != UnknownCaller {
 		t.Errorf("decision: %v", err)
 	}
 }

@@ -13,12 +13,14 @@
 // audiences and claim names are compared byte by byte, and a value that isn't listed isn't allowed.
 package policy
 
+import "github.com/assertd/assertd/ipc/caller"
+
 // Policy is a compiled, immutable set of clients.
 type Policy struct {
 	clients []*client
 	names   map[string]*client
 	index   index
-	wants   Attributes
+	wants   caller.Attributes
 }
 
 // client is a Client that New has checked. Its place in the configuration orders every answer.
@@ -44,7 +46,7 @@ func New(clients []Client) (*Policy, error) {
 		}
 		p.names[c.Name] = c
 		p.clients = append(p.clients, c)
-		p.wants.add(c.Match)
+		p.wants = p.wants.Union(c.Match.wants())
 	}
 	if len(invalid.Problems) > 0 {
 		return nil, &invalid
@@ -54,7 +56,7 @@ func New(clients []Client) (*Policy, error) {
 }
 
 // Wants says which attributes of a caller the selectors need, so that nothing else has to be read about it.
-func (p *Policy) Wants() Attributes { return p.wants }
+func (p *Policy) Wants() caller.Attributes { return p.wants }
 
 // VisibleGrant is one thing that a caller may ask for.
 type VisibleGrant struct {
@@ -64,7 +66,7 @@ type VisibleGrant struct {
 }
 
 // Visible lists the grants, raw ones too, of every client that the caller matches, in the order of the configuration.
-func (p *Policy) Visible(caller Caller) []VisibleGrant {
+func (p *Policy) Visible(caller caller.Caller) []VisibleGrant {
 	var visible []VisibleGrant
 	for _, c := range p.matching(&caller) {
 		for _, r := range c.rules {
@@ -76,7 +78,7 @@ func (p *Policy) Visible(caller Caller) []VisibleGrant {
 
 // matching returns the clients that the caller is, in the order of the configuration. A caller on a listener that is bound to a
 // client can be that client and no other, and only if the client's own selectors hold too.
-func (p *Policy) matching(caller *Caller) []*client {
+func (p *Policy) matching(caller *caller.Caller) []*client {
 	if caller.Client == "" {
 		return p.index.find(caller)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 func id(n uint32) *uint32 { return &n }
@@ -61,7 +63,7 @@ func code(t testing.TB, err error) Reason {
 const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 func TestEverySelectorThatIsGivenMustHold(t *testing.T) {
-	service := Caller{
+	service := caller.Caller{
 		UID: 1000, GID: 100, PID: 7, Groups: []uint32{27, 44}, Executable: "/usr/bin/api", ExecutableSHA256: sum,
 		Unit: "api.service", Container: "c0ffee", Listener: "/run/a.sock",
 	}
@@ -114,11 +116,11 @@ func TestEverySelectorThatIsGivenMustHold(t *testing.T) {
 func TestWhatIsNotKnownOfACallerHoldsForNothing(t *testing.T) {
 	for _, m := range []Match{{Executable: "/x"}, {ExecutableSHA256: sum}, {Unit: "x.service"}, {Container: "x"}, {Listener: "/x"}} {
 		p := mustNew(t, Client{Name: "c", Match: m, Grants: []Rule{bank()}})
-		if _, err := p.Decide(Caller{}, Request{}); code(t, err) != UnknownCaller {
+		if _, err := p.Decide(caller.Caller{}, Request{}); code(t, err) != UnknownCaller {
 			t.Errorf("%+v holds for a caller of whom nothing is known", m)
 		}
 	}
-	if (&Match{}).holds(&Caller{}) {
+	if (&Match{}).holds(&caller.Caller{}) {
 		t.Error("a match without selectors holds")
 	}
 }
@@ -131,16 +133,16 @@ func TestAListenerBoundToAClient(t *testing.T) {
 	)
 	for _, test := range []struct {
 		name   string
-		caller Caller
+		caller caller.Caller
 		client string
 		code   Reason
 	}{
-		{"gives that client's grants alone", Caller{UID: 1000, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
-		{"to whoever can reach it, where it is the only selector", Caller{UID: 7, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
-		{"not through another socket", Caller{UID: 7, Listener: "/run/other.sock"}, "", UnknownCaller},
-		{"the client's other selectors must hold too", Caller{UID: 1000, Listener: "/run/s.sock", Client: "strict"}, "", UnknownCaller},
-		{"and do", Caller{UID: 1000, Unit: "s.service", Listener: "/run/s.sock", Client: "strict"}, "strict", "allowed"},
-		{"a client that isn't there", Caller{UID: 1000, Listener: "/run/x.sock", Client: "gone"}, "", UnknownCaller},
+		{"gives that client's grants alone", caller.Caller{UID: 1000, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
+		{"to whoever can reach it, where it is the only selector", caller.Caller{UID: 7, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
+		{"not through another socket", caller.Caller{UID: 7, Listener: "/run/other.sock"}, "", UnknownCaller},
+		{"the client's other selectors must hold too", caller.Caller{UID: 1000, Listener: "/run/s.sock", Client: "strict"}, "", UnknownCaller},
+		{"and do", caller.Caller{UID: 1000, Unit: "s.service", Listener: "/run/s.sock", Client: "strict"}, "strict", "allowed"},
+		{"a client that isn't there", caller.Caller{UID: 1000, Listener: "/run/x.sock", Client: "gone"}, "", UnknownCaller},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g, err := p.Decide(test.caller, Request{})
@@ -161,7 +163,7 @@ func TestVisibleListsTheCallersOwnGrantsInOrder(t *testing.T) {
 		Client{Name: "by-user", Match: Match{UID: id(1)}, Grants: []Rule{bank()}},
 	)
 	var got []string
-	for _, v := range p.Visible(Caller{UID: 1, GID: 5, Groups: []uint32{5, 5}}) {
+	for _, v := range p.Visible(caller.Caller{UID: 1, GID: 5, Groups: []uint32{5, 5}}) {
 		got = append(got, v.Client+"/"+v.Rule.Name)
 		if want := map[string]int{"by-group": 3, "by-user": DefaultInFlight}[v.Client]; v.InFlight != want {
 			t.Errorf("in flight of %s: %d", v.Client, v.InFlight)
@@ -170,7 +172,7 @@ func TestVisibleListsTheCallersOwnGrantsInOrder(t *testing.T) {
 	if want := []string{"by-group/tls", "by-group/bank", "by-user/bank"}; !slices.Equal(got, want) {
 		t.Errorf("visible: %v, want %v", got, want)
 	}
-	if len(p.Visible(Caller{UID: 3})) != 0 {
+	if len(p.Visible(caller.Caller{UID: 3})) != 0 {
 		t.Error("a stranger sees something")
 	}
 }
@@ -187,12 +189,12 @@ func TestNothingHandedOutOrInCanChangeThePolicy(t *testing.T) {
 	given[0].Grants[0].Audiences[0] = "https://evil.example"
 	given[0].Grants[0].Allow["scope"].Values[0] = "evil"
 	given[0].Grants[0].Force["nested"].(map[string]any)["list"].([]any)[0] = "evil"
-	visible := p.Visible(Caller{UID: 1})
+	visible := p.Visible(caller.Caller{UID: 1})
 	visible[0].Rule.Audiences[0] = "https://evil.example"
 	visible[0].Rule.Force["nested"] = "evil"
 	visible[0].Rule.Allow["scope"] = ClaimRule{Any: true}
 	for range 2 {
-		g, err := p.Decide(Caller{UID: 1}, Request{Claims: map[string]any{"scope": "read"}})
+		g, err := p.Decide(caller.Caller{UID: 1}, Request{Claims: map[string]any{"scope": "read"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,13 +210,13 @@ func TestNothingHandedOutOrInCanChangeThePolicy(t *testing.T) {
 func TestWants(t *testing.T) {
 	for _, test := range []struct {
 		match Match
-		want  Attributes
+		want  caller.Attributes
 	}{
-		{Match{UID: id(1)}, Attributes{}},
-		{Match{Executable: "/x"}, Attributes{Executable: true}},
-		{Match{ExecutableSHA256: sum}, Attributes{Hash: true}},
-		{Match{Unit: "x.service"}, Attributes{Cgroup: true}},
-		{Match{Container: "x"}, Attributes{Cgroup: true}},
+		{Match{UID: id(1)}, caller.Attributes{}},
+		{Match{Executable: "/x"}, caller.Attributes{Executable: true}},
+		{Match{ExecutableSHA256: sum}, caller.Attributes{Hash: true}},
+		{Match{Unit: "x.service"}, caller.Attributes{Cgroup: true}},
+		{Match{Container: "x"}, caller.Attributes{Cgroup: true}},
 	} {
 		p := mustNew(t, Client{Name: "a", Match: Match{GID: id(1)}}, Client{Name: "b", Match: test.match})
 		if p.Wants() != test.want {
@@ -235,7 +237,12 @@ func TestThePackageIsPure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pure := []string{"cmp", "encoding/hex", "encoding/json", "errors", "fmt", "io", "maps", "math", "path", "slices", "strconv", "strings",
+	callers, err := filepath.Glob("../../ipc/caller/*.go") // which it decides about
+	if err != nil || callers == nil {
+		t.Fatal("no caller: ", err)
+	}
+	files = append(files, callers...)
+	pure := []string{"github.com/assertd/assertd/ipc/caller", "cmp", "encoding/hex", "encoding/json", "errors", "fmt", "io", "maps", "math", "path", "slices", "strconv", "strings",
 		"text/tabwriter", "time", "unicode", "unicode/utf8"}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {

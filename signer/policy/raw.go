@@ -1,9 +1,13 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/assertd/assertd/ipc/caller"
+)
 
 // DecideRaw finds the one grant that lets this caller have a raw signature with a key set. The error is a [*Refusal].
-func (p *Policy) DecideRaw(caller Caller, req RawRequest) (RawGrant, error) {
+func (p *Policy) DecideRaw(caller caller.Caller, req RawRequest) (RawGrant, error) {
 	grant, refusal := decideRaw(p.matching(&caller), &caller, &req)
 	if refusal != nil {
 		return RawGrant{}, refusal
@@ -11,12 +15,12 @@ func (p *Policy) DecideRaw(caller Caller, req RawRequest) (RawGrant, error) {
 	return grant, nil
 }
 
-func decideRaw(clients []*client, caller *Caller, req *RawRequest) (RawGrant, *Refusal) {
+func decideRaw(clients []*client, caller *caller.Caller, req *RawRequest) (RawGrant, *Refusal) {
 	grant, refusal := decideRawAmong(clients, caller, req)
 	return grant, refusal.attribute(clients, caller)
 }
 
-func decideRawAmong(clients []*client, caller *Caller, req *RawRequest) (RawGrant, *Refusal) {
+func decideRawAmong(clients []*client, caller *caller.Caller, req *RawRequest) (RawGrant, *Refusal) {
 	if len(clients) == 0 {
 		return RawGrant{}, unknownCaller(caller)
 	}

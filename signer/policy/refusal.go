@@ -1,5 +1,7 @@
 package policy
 
+import "github.com/assertd/assertd/ipc/caller"
+
 // Reason is the stable code of a refusal.
 type Reason string
 
@@ -31,7 +33,7 @@ type Refusal struct {
 }
 
 // attribute notes whom the refusal is about, unless that is known more exactly already. It takes nil for no refusal.
-func (r *Refusal) attribute(clients []*client, caller *Caller) *Refusal {
+func (r *Refusal) attribute(clients []*client, caller *caller.Caller) *Refusal {
 	switch {
 	case r == nil || r.Client != "":
 	case len(clients) == 0:

@@ -5,18 +5,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // selector is one way to recognise a caller. Decide and Explain read the same table of them.
 type selector struct {
 	name  string
 	given func(*Match) bool
-	holds func(*Match, *Caller) bool
+	holds func(*Match, *caller.Caller) bool
 
-	key  func(*Match) key               // under which a client is found
-	look func(*Caller, int) (key, bool) // the nth key under which the caller looks, until there is none
-	want func(*Match) string            // for people
-	have func(*Match, *Caller) string   // for people
+	key  func(*Match) key                      // under which a client is found
+	look func(*caller.Caller, int) (key, bool) // the nth key under which the caller looks, until there is none
+	want func(*Match) string                   // for people
+	have func(*Match, *caller.Caller) string   // for people
 }
 
 // key is one value of one selector.
@@ -41,28 +43,28 @@ const (
 
 var selectors = [selectorCount]selector{
 	byListener: textSelector(byListener, "listener",
-		func(m *Match) string { return m.Listener }, func(c *Caller) string { return c.Listener }),
+		func(m *Match) string { return m.Listener }, func(c *caller.Caller) string { return c.Listener }),
 	byUnit: textSelector(byUnit, "unit",
-		func(m *Match) string { return m.Unit }, func(c *Caller) string { return c.Unit }),
+		func(m *Match) string { return m.Unit }, func(c *caller.Caller) string { return c.Unit }),
 	byContainer: textSelector(byContainer, "container",
-		func(m *Match) string { return m.Container }, func(c *Caller) string { return c.Container }),
+		func(m *Match) string { return m.Container }, func(c *caller.Caller) string { return c.Container }),
 	byHash: textSelector(byHash, "executable_sha256",
-		func(m *Match) string { return m.ExecutableSHA256 }, func(c *Caller) string { return c.ExecutableSHA256 }),
+		func(m *Match) string { return m.ExecutableSHA256 }, func(c *caller.Caller) string { return c.ExecutableSHA256 }),
 	byExecutable: textSelector(byExecutable, "executable",
-		func(m *Match) string { return m.Executable }, func(c *Caller) string { return c.Executable }),
+		func(m *Match) string { return m.Executable }, func(c *caller.Caller) string { return c.Executable }),
 	byUID: {
 		name:  "uid",
 		given: func(m *Match) bool { return m.UID != nil },
-		holds: func(m *Match, c *Caller) bool { return *m.UID == c.UID },
+		holds: func(m *Match, c *caller.Caller) bool { return *m.UID == c.UID },
 		key:   func(m *Match) key { return key{selector: byUID, id: *m.UID} },
-		look:  func(c *Caller, n int) (key, bool) { return key{selector: byUID, id: c.UID}, n == 0 },
+		look:  func(c *caller.Caller, n int) (key, bool) { return key{selector: byUID, id: c.UID}, n == 0 },
 		want:  func(m *Match) string { return formatID(*m.UID) },
-		have:  func(_ *Match, c *Caller) string { return formatID(c.UID) },
+		have:  func(_ *Match, c *caller.Caller) string { return formatID(c.UID) },
 	},
 	byGID: {
 		name:  "gid",
 		given: func(m *Match) bool { return m.GID != nil },
-		holds: func(m *Match, c *Caller) bool { return *m.GID == c.GID || slices.Contains(c.Groups, *m.GID) },
+		holds: func(m *Match, c *caller.Caller) bool { return *m.GID == c.GID || slices.Contains(c.Groups, *m.GID) },
 		key:   func(m *Match) key { return key{selector: byGID, id: *m.GID} },
 		look:  lookByGroup,
 		want:  func(m *Match) string { return formatID(*m.GID) },
@@ -71,21 +73,21 @@ var selectors = [selectorCount]selector{
 }
 
 // textSelector compares byte by byte. What could not be read of a caller is empty, and a selector that is given never is.
-func textSelector(place int, name string, want func(*Match) string, have func(*Caller) string) selector {
+func textSelector(place int, name string, want func(*Match) string, have func(*caller.Caller) string) selector {
 	return selector{
 		name:  name,
 		given: func(m *Match) bool { return want(m) != "" },
-		holds: func(m *Match, c *Caller) bool { return want(m) == have(c) },
+		holds: func(m *Match, c *caller.Caller) bool { return want(m) == have(c) },
 		key:   func(m *Match) key { return key{selector: place, text: want(m)} },
-		look: func(c *Caller, n int) (key, bool) {
+		look: func(c *caller.Caller, n int) (key, bool) {
 			return key{selector: place, text: have(c)}, n == 0 && have(c) != ""
 		},
 		want: want,
-		have: func(_ *Match, c *Caller) string { return have(c) },
+		have: func(_ *Match, c *caller.Caller) string { return have(c) },
 	}
 }
 
-func lookByGroup(c *Caller, n int) (key, bool) {
+func lookByGroup(c *caller.Caller, n int) (key, bool) {
 	switch {
 	case n == 0:
 		return key{selector: byGID, id: c.GID}, true
@@ -104,7 +106,7 @@ func formatID(id uint32) string {
 }
 
 // formatGroups shows enough groups to recognise the caller by, not the 65,536 that it may have.
-func formatGroups(m *Match, c *Caller) string {
+func formatGroups(m *Match, c *caller.Caller) string {
 	const shown = 8
 	if slices.Contains(c.Groups, *m.GID) && c.GID != *m.GID {
 		return fmt.Sprintf("%d, and %d supplementary", c.GID, *m.GID)
@@ -120,7 +122,7 @@ func formatGroups(m *Match, c *Caller) string {
 }
 
 // holds reports whether every selector that is given holds. Without any it reports false, though New lets no such Match pass.
-func (m *Match) holds(c *Caller) bool {
+func (m *Match) holds(c *caller.Caller) bool {
 	held := false
 	for i := range selectors {
 		if s := &selectors[i]; s.given(m) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // A refusal's detail is bounded, whatever the caller sends and however much it has.
@@ -19,17 +21,17 @@ func refuse(code Reason, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-func unknownCaller(c *Caller) *Refusal {
+func unknownCaller(c *caller.Caller) *Refusal {
 	if c.Client != "" {
 		return refuse(UnknownCaller, "this socket is for one client, and your process (%s) does not have what that client requires; "+
-			"use your own socket, or ask the administrator of assertd, who can see why with assertd explain", c.ids())
+			"use your own socket, or ask the administrator of assertd, who can see why with assertd explain", ids(c))
 	}
 	return refuse(UnknownCaller, "no client of the policy matches your process (%s); "+
-		"ask the administrator of assertd, who can see why with assertd explain", c.ids())
+		"ask the administrator of assertd, who can see why with assertd explain", ids(c))
 }
 
 // ids are the numbers of a caller, without those that are not known.
-func (c *Caller) ids() string {
+func ids(c *caller.Caller) string {
 	text := fmt.Sprintf("uid %d", c.UID)
 	if gid := formatID(c.GID); gid != "" {
 		text += ", gid " + gid
