@@ -8,9 +8,21 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/assertd/assertd/internal/connlimit"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 )
+
+// excessConnections is how many connections past MaxConnections are still
+// answered, with overloaded; those past them are closed at once.
+const excessConnections = 64
+
+// connOwner is who holds connections: a user on a socket, since callers in
+// containers share user ids but not sockets.
+type connOwner struct {
+	listener string
+	uid      uint32
+}
 
 // conn is a caller's connection.
 type conn struct {
@@ -62,9 +74,15 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Busy implements connlimit.Conn.
+func (c *conn) Busy() bool { return c.working.Load() }
+
+// Drop implements connlimit.Conn.
+func (c *conn) Drop() { c.UnixConn.Close() }
+
 // Close forgets the connection.
 func (c *conn) Close() error {
-	c.server.conns.remove(c)
+	c.server.conns.Remove(c)
 	return c.UnixConn.Close()
 }
 
@@ -107,7 +125,8 @@ func (a acceptor) Accept() (net.Conn, error) {
 		}
 		c := &conn{Conn: accepted, server: a.server}
 		uid := c.Caller().UID
-		if a.server.conns.add(c, connOwner{a.Path(), uid}) {
+		place := a.server.conns.Add(c, connOwner{a.Path(), uid})
+		if c.excess = place == connlimit.Excess; place != connlimit.Refused {
 			return c, nil
 		}
 		a.server.warnings.warn("a connection was closed, since too many are open", "listener", a.Path(), "uid", uid)

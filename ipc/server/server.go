@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/assertd/assertd/internal/connlimit"
 	"github.com/assertd/assertd/ipc/peer"
 )
 
@@ -26,7 +27,7 @@ type Server struct {
 	service    Service
 	opts       Options
 	identifier *peer.Identifier
-	conns      *connSet
+	conns      *connlimit.Set[connOwner, *conn]
 	flight     flight
 	warnings   *warnings
 	draining   atomic.Bool
@@ -39,13 +40,13 @@ func New(service Service, opts Options) *Server {
 		service:    service,
 		opts:       opts,
 		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Now),
-		conns:      newConnSet(opts.MaxConnections),
+		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, excessConnections),
 		warnings:   &warnings{log: opts.Logger, now: opts.Now},
 	}
 }
 
 // Connections returns how many connections are open.
-func (s *Server) Connections() int { return s.conns.len() }
+func (s *Server) Connections() int { return s.conns.Len() }
 
 // Serve serves the listeners until ctx ends or one of them fails, then drains:
 // the listeners are closed, requests that still arrive are answered with
@@ -103,9 +104,9 @@ func (s *Server) webServer(requests context.Context) *http.Server {
 func (s *Server) drain(web *http.Server, abandon func()) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
-	_ = s.flight.wait(ctx) // the outcome is ctx's, below
-	s.conns.closeSilent()
-	_ = web.Shutdown(ctx) // so is this one's; the listeners are closed already
+	_ = s.flight.wait(ctx)                                        // the outcome is ctx's, below
+	s.conns.DropIf(func(c *conn) bool { return !c.asked.Load() }) // Shutdown would wait for them
+	_ = web.Shutdown(ctx)                                         // so is this one's; the listeners are closed already
 	if ctx.Err() == nil {
 		return nil
 	}
