@@ -9,15 +9,12 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/assertd/assertd/internal/logging"
 )
 
 // queueLimit is how many spans may wait to be sent; more are dropped.
 const queueLimit = 4096
-
-// Logger is what the tracer tells people; hclog.Logger satisfies it.
-type Logger interface {
-	Warn(msg string, args ...any)
-}
 
 // Options are what a Tracer is made of. All are required.
 type Options struct {
@@ -29,7 +26,7 @@ type Options struct {
 	SampleEvery int
 	Now         func() time.Time
 	Random      io.Reader // for ids
-	Logger      Logger
+	Logger      logging.Logger
 }
 
 // Tracer makes spans of requests and sends them. A nil one makes none.

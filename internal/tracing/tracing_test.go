@@ -11,12 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/tracing"
 )
-
-type silent struct{}
-
-func (silent) Warn(string, ...any) {}
 
 // span is what the collector reads.
 type span struct {
@@ -60,7 +57,7 @@ func newCollector(t *testing.T) *collector {
 
 func newTracer(t *testing.T, endpoint string, every int) *tracing.Tracer {
 	t.Helper()
-	tracer, err := tracing.New(tracing.Options{Endpoint: endpoint, SampleEvery: every, Now: time.Now, Random: rand.Reader, Logger: silent{}})
+	tracer, err := tracing.New(tracing.Options{Endpoint: endpoint, SampleEvery: every, Now: time.Now, Random: rand.Reader, Logger: logging.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +155,7 @@ func TestCollectorAway(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, endpoint := range []string{"", "127.0.0.1:4318", "ftp://x/", "http://"} {
-		if _, err := tracing.New(tracing.Options{Endpoint: endpoint, SampleEvery: 1, Now: time.Now, Random: rand.Reader, Logger: silent{}}); err == nil {
+		if _, err := tracing.New(tracing.Options{Endpoint: endpoint, SampleEvery: 1, Now: time.Now, Random: rand.Reader, Logger: logging.Discard}); err == nil {
 			t.Errorf("%q was taken", endpoint)
 		}
 	}
@@ -169,7 +166,7 @@ func FuzzParent(f *testing.F) {
 	f.Add(caller)
 	f.Add("00--------------------------------------------------01")
 	f.Fuzz(func(t *testing.T, header string) {
-		tracer, err := tracing.New(tracing.Options{Endpoint: "http://127.0.0.1:1", SampleEvery: 1, Now: time.Now, Random: rand.Reader, Logger: silent{}})
+		tracer, err := tracing.New(tracing.Options{Endpoint: "http://127.0.0.1:1", SampleEvery: 1, Now: time.Now, Random: rand.Reader, Logger: logging.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,14 +104,14 @@ func (s *Server) problemOf(ctx context.Context, err error, id string) *ipc.Probl
 		if problem.Status == problem.Code.Status() {
 			return problem
 		}
-		s.warnings.error("a problem outside the table", "request_id", id, "code", string(problem.Code), "error", err)
+		s.log.error("a problem outside the table", "request_id", id, "code", string(problem.Code), "error", err)
 	case callerLeft(ctx, err):
 		s.opts.Logger.Debug("the caller left", "request_id", id, "error", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		s.warnings.error("request timed out", "request_id", id, "error", err)
+		s.log.error("request timed out", "request_id", id, "error", err)
 		return ipc.NewProblem(ipc.CodeTimeout, "the daemon did not answer in time; try again").WithRetryAfter(retryOverloaded)
 	default:
-		s.warnings.error("request failed", "request_id", id, "error", err)
+		s.log.error("request failed", "request_id", id, "error", err)
 	}
 	return ipc.NewProblem(ipc.CodeInternal, "")
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 )
@@ -35,7 +36,7 @@ func BenchmarkDecodeAssertion(b *testing.B) {
 func BenchmarkAssert(b *testing.B) {
 	r := serve(b, &fakeService{assert: func(context.Context, caller.Caller, ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 		return benchAnswer, nil
-	}}, Options{Logger: silent{}, Wants: everything})
+	}}, Options{Logger: logging.Discard, Wants: everything})
 	benchClient(b, r.http)
 }
 

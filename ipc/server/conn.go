@@ -49,7 +49,7 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) identify() caller.Caller {
 	who, err := c.Identify(c.server.opts.Wants(), c.server.opts.Notes)
 	if err != nil {
-		c.server.warnings.warn("a caller's attributes are unknown, and match nothing",
+		c.server.log.warn("a caller's attributes are unknown, and match nothing",
 			"uid", who.UID, "pid", who.PID, "listener", who.Listener, "error", err)
 	}
 	return who
@@ -119,7 +119,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 		}
 		accepted, err := a.server.identifier.Conn(a.BoundListener, raw)
 		if err != nil {
-			a.server.warnings.warn("a connection without credentials was closed", "listener", a.Path(), "error", err)
+			a.server.log.warn("a connection without credentials was closed", "listener", a.Path(), "error", err)
 			raw.Close()
 			continue
 		}
@@ -129,7 +129,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 		if c.excess = place == connlimit.Excess; place != connlimit.Refused {
 			return c, nil
 		}
-		a.server.warnings.warn("a connection was closed, since too many are open", "listener", a.Path(), "uid", uid)
+		a.server.log.warn("a connection was closed, since too many are open", "listener", a.Path(), "uid", uid)
 		raw.Close()
 	}
 }

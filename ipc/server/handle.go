@@ -191,7 +191,7 @@ func (e *methodError) Unwrap() error { return e.Problem }
 func (s *Server) call(to route, id string, c *conn, r *http.Request) (a answer, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.warnings.error("panic", "request_id", id, "route", to.path, "panic", fault, "stack", string(debug.Stack()))
+			s.log.error("panic", "request_id", id, "route", to.path, "panic", fault, "stack", string(debug.Stack()))
 			a, err = answer{}, ipc.NewProblem(ipc.CodeInternal, "")
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
@@ -34,7 +35,7 @@ type Operator interface {
 
 // OperatorOptions of an [OperatorServer].
 type OperatorOptions struct {
-	Logger Logger // default: says nothing
+	Logger logging.Logger // default: says nothing
 	// Monitor serves GET /metrics, /healthz and /readyz, as it does for Prometheus
 	// and load balancers elsewhere.
 	Monitor http.Handler
@@ -45,18 +46,18 @@ type OperatorOptions struct {
 type OperatorServer struct {
 	operator Operator
 	opts     OperatorOptions
-	warnings *warnings
+	log      throttledLog
 }
 
 // NewOperatorServer makes a server; it starts nothing.
 func NewOperatorServer(operator Operator, opts OperatorOptions) *OperatorServer {
 	if opts.Logger == nil {
-		opts.Logger = silent{}
+		opts.Logger = logging.Discard
 	}
 	if opts.Monitor == nil {
 		opts.Monitor = http.NotFoundHandler()
 	}
-	return &OperatorServer{operator: operator, opts: opts, warnings: &warnings{log: opts.Logger, now: time.Now}}
+	return &OperatorServer{operator: operator, opts: opts, log: throttledLog{opts.Logger, logging.NewThrottle(time.Now)}}
 }
 
 // operatorRoutes is the whole operator's API.
@@ -205,7 +206,7 @@ func (l operatorListener) Accept() (net.Conn, error) {
 		if err == nil && (c.who.UID == 0 || c.who.UID == uint32(os.Geteuid())) {
 			return c, nil
 		}
-		l.server.warnings.warn("a connection to the operator's socket was refused", "uid", c.who.UID, "pid", c.who.PID, "error", err)
+		l.server.log.warn("a connection to the operator's socket was refused", "uid", c.who.UID, "pid", c.who.PID, "error", err)
 		raw.Close()
 	}
 }

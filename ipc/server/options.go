@@ -6,14 +6,15 @@ import (
 	"io"
 	"time"
 
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
 // Options of a [Server]. A zero value means the default.
 type Options struct {
-	Logger  Logger // default: says nothing
-	Version string // of the daemon, for GET /v1/health
+	Logger  logging.Logger // default: says nothing
+	Version string         // of the daemon, for GET /v1/health
 
 	// Wants says which attributes of peers the policy looks at; it is asked for
 	// each request, so that a reload takes effect on connections that are open.
@@ -51,7 +52,7 @@ type Observation struct {
 
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
-		o.Logger = silent{}
+		o.Logger = logging.Discard
 	}
 	if o.Wants == nil {
 		o.Wants = func() caller.Attributes { return caller.Attributes{} }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/assertd/assertd/internal/connlimit"
+	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc/peer"
 )
 
@@ -29,7 +30,7 @@ type Server struct {
 	identifier *peer.Identifier
 	conns      *connlimit.Set[connOwner, *conn]
 	flight     flight
-	warnings   *warnings
+	log        throttledLog
 	draining   atomic.Bool
 }
 
@@ -41,7 +42,7 @@ func New(service Service, opts Options) *Server {
 		opts:       opts,
 		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Now),
 		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, excessConnections),
-		warnings:   &warnings{log: opts.Logger, now: opts.Now},
+		log:        throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
 	}
 }
 
