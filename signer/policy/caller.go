@@ -1,22 +1,23 @@
 package policy
 
-// Caller is a process at the other end of a socket, as the kernel describes it. An attribute that could not be read is empty and
-// holds for no selector.
+// Caller is the process at the other end of a socket, as the kernel describes
+// it. An attribute that could not be read is empty and matches no selector.
 type Caller struct {
 	UID, GID uint32
 	PID      int32
-	Groups   []uint32 // supplementary group ids
+	Groups   []uint32 // supplementary group IDs
 
 	Executable       string // absolute path
 	ExecutableSHA256 string // 64 lower-case hex digits
 	Unit             string // systemd unit, with its suffix
-	Container        string // container id
+	Container        string // container ID
 
-	Listener string // path of the socket by which it came
-	Client   string // client to which that socket is bound; empty if none
+	Listener string // path of the socket that the caller connected to
+	Client   string // client that the socket is bound to; empty if none
 }
 
-// Match selects callers. All selectors that are given must hold, and at least one must be given.
+// Match selects callers. A caller must match every selector that is set, and at
+// least one must be set.
 type Match struct {
 	UID              *uint32
 	GID              *uint32 // the primary or any supplementary group
@@ -27,11 +28,12 @@ type Match struct {
 	Listener         string
 }
 
-// Attributes names what must be found out about a caller beyond what the socket itself tells.
+// Attributes says what to find out about a caller beyond what the socket itself
+// reports.
 type Attributes struct {
 	Executable bool // the path of its executable
 	Hash       bool // the SHA-256 of its executable
-	Cgroup     bool // its cgroup, which holds unit and container id
+	Cgroup     bool // its cgroup, which names the unit and the container
 }
 
 func (a *Attributes) add(m Match) {

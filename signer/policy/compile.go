@@ -9,56 +9,49 @@ import (
 	"unicode/utf8"
 )
 
-// rule is a Rule that New has checked and copied, with what its claims are looked up in.
+// rule is a Rule that New has checked and copied, with lookup tables for its
+// claims.
 type rule struct {
 	Rule
 	allow map[string]allowedValues
 }
 
-const maxName = 128 // bytes in a client's or a grant's name
+const maxName = 128 // bytes in the name of a client or a grant
 
-func compile(given Client, place int, report reporter) *client {
-	c := &client{Name: given.Name, Match: given.Match.clone(), InFlight: given.InFlight, place: place}
-	checkName(c.Name, report)
-	checkMatch(&c.Match, report)
-	if c.InFlight == 0 {
-		c.InFlight = DefaultInFlight
+func compile(given *Client, position int, report reporter) *client {
+	c := &client{name: given.Name, keys: given.Match.keys(), inFlight: given.InFlight, position: position}
+	checkName(c.name, report)
+	checkMatch(&given.Match, report)
+	if c.inFlight == 0 {
+		c.inFlight = DefaultInFlight
 	}
-	if c.InFlight < 0 {
-		report.problem("in_flight", "%d is not a number of requests; give at least 1, or leave it out for %d", c.InFlight, DefaultInFlight)
+	if c.inFlight < 0 {
+		report.problem("in_flight", "%d is not a number of requests; give at least 1, or leave it out for %d", c.inFlight, DefaultInFlight)
 	}
-	names := make(map[string]bool, len(given.Grants))
-	for i := range given.Grants {
-		report := report.forGrant(i, given.Grants[i].Name)
-		r := compileRule(given.Grants[i], report)
+	c.compileRules(given.Grants, report)
+	return c
+}
+
+func (c *client) compileRules(grants []Rule, report reporter) {
+	names := make(map[string]bool, len(grants))
+	for i := range grants {
+		report := report.forGrant(i, grants[i].Name)
+		r := compileRule(grants[i], report)
 		if names[r.Name] {
 			report.problem("name", "another grant of this client has this name; rename one of them")
 		}
 		names[r.Name] = true
 		c.rules = append(c.rules, r)
 	}
-	return c
 }
 
-// checkName keeps names fit for logs, and free of the slash that joins a client's and a grant's.
+// checkName keeps names fit for logs, and free of the slash that separates the
+// client from the grant in a qualified name.
 func checkName(name string, report reporter) {
 	unfit := func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unfit) {
 		report.problem("name", "give it a name of 1 to %d bytes without spaces, slashes or control characters", maxName)
 	}
-}
-
-func (m Match) clone() Match {
-	if m.UID != nil {
-		uid := *m.UID
-		m.UID = &uid
-	}
-	if m.GID != nil {
-		gid := *m.GID
-		m.GID = &gid
-	}
-	m.ExecutableSHA256 = strings.ToLower(m.ExecutableSHA256)
-	return m
 }
 
 func checkMatch(m *Match, report reporter) {
@@ -123,8 +116,8 @@ func checkAudiences(r *Rule, report reporter) {
 	}
 	checkList("audiences", r.Audiences, report)
 	for _, audience := range r.Audiences {
-		if len(audience) > MaxAudience {
-			report.problem("audiences", "%.64q… has %d bytes; at most %d are allowed", audience, len(audience), MaxAudience)
+		if len(audience) > maxAudience {
+			report.problem("audiences", "%.64q… has %d bytes; at most %d are allowed", audience, len(audience), maxAudience)
 		}
 		if !utf8.ValidString(audience) || strings.ContainsFunc(audience, unicode.IsControl) {
 			report.problem("audiences", "%q holds control characters or is not UTF-8; write it as the receiver has it", audience)
@@ -133,14 +126,15 @@ func checkAudiences(r *Rule, report reporter) {
 }
 
 func checkLifetimes(r *Rule, report reporter) {
-	if !isLifetime(r.DefaultLifetime) || !isLifetime(r.MaxLifetime) {
+	if !wholeSeconds(r.DefaultLifetime) || !wholeSeconds(r.MaxLifetime) {
 		report.problem("lifetime", "default %v and max %v must be whole seconds, at least 1s", r.DefaultLifetime, r.MaxLifetime)
 	} else if r.DefaultLifetime > r.MaxLifetime {
 		report.problem("lifetime", "the default of %v is over the max of %v; lower the one or raise the other", r.DefaultLifetime, r.MaxLifetime)
 	}
 }
 
-func isLifetime(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
+// wholeSeconds reports whether d is at least a second, without a fraction.
+func wholeSeconds(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
 
 func checkRates(rates []Window, report reporter) {
 	periods := make(map[time.Duration]bool, len(rates))

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// allowedValues is a ClaimRule with its values in a form to look up.
+// allowedValues is a ClaimRule with its values indexed for lookup.
 type allowedValues struct {
 	any, words bool
 	scalars    map[any]bool
 	nested     []any // arrays and objects
-	list       []any // as configured, for people
+	list       []any // as configured, for messages
 }
 
 // compileClaims normalizes the values of the rule and builds its lookup tables.
@@ -21,7 +21,7 @@ func (r *rule) compileClaims(report reporter) {
 		r.allow[name] = newAllowedValues(r.Allow[name])
 	}
 	for _, name := range sortedNames(r.Force) {
-		value, err := normalize(r.Force[name], MaxDepth)
+		value, err := normalize(r.Force[name], maxDepth)
 		if err != nil {
 			report.problem("claims.set", "the value of claim %q %v", name, err)
 		}
@@ -35,7 +35,7 @@ func (r *rule) checkClaimNames(report reporter) {
 	all := slices.Concat(sortedNames(r.Allow), sortedNames(r.Force))
 	for i, name := range all {
 		switch {
-		case name == "" || checkText(name) != nil:
+		case name == "" || checkUTF8(name) != nil:
 			report.problem("claims", "%q is not a claim's name", name)
 		case isRegistered(name):
 			report.problem("claims", "claim %q is the daemon's own; remove it", name)
@@ -65,7 +65,7 @@ func normalizeRule(name string, rule ClaimRule, report reporter) ClaimRule {
 		report.problem("claims.allow", "claim %q allows any value and lists some too; keep one of the two", name)
 	}
 	for i, value := range rule.Values {
-		normal, err := normalize(value, MaxDepth)
+		normal, err := normalize(value, maxDepth)
 		if err != nil {
 			report.problem("claims.allow", "a value of claim %q %v", name, err)
 		}

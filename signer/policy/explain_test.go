@@ -127,7 +127,7 @@ func agree(t *testing.T, p *Policy, caller Caller, req Request) {
 
 // fitting reads from the trace which grants allow the request.
 func fitting(e *Explanation) []string {
-	for _, check := range e.Form {
+	for _, check := range e.Syntax {
 		if !check.Held {
 			return nil
 		}

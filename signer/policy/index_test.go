@@ -54,9 +54,9 @@ func TestTheIndexComparesFewClients(t *testing.T) {
 			for _, i := range []int{1, n / 2, n - 1} {
 				caller := kind.caller(i)
 				compared := 0
-				for s := range selectors {
+				for s := range selectorCount {
 					for nth := 0; p.index.used[s]; nth++ {
-						k, ok := selectors[s].look(&caller, nth)
+						k, ok := s.callerKey(&caller, nth)
 						if !ok {
 							break
 						}

@@ -21,7 +21,7 @@ func TestRefusedConfigurations(t *testing.T) {
 		return one(func(r *Rule) { r.Force = map[string]any{name: value} })
 	}
 	deep := any("x")
-	for range MaxDepth + 1 {
+	for range maxDepth + 1 {
 		deep = []any{deep}
 	}
 	user := Match{UID: id(1)}

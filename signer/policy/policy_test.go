@@ -118,7 +118,7 @@ func TestWhatIsNotKnownOfACallerHoldsForNothing(t *testing.T) {
 			t.Errorf("%+v holds for a caller of whom nothing is known", m)
 		}
 	}
-	if (&Match{}).holds(&Caller{}) {
+	if (&client{}).matches(&Caller{}) {
 		t.Error("a match without selectors holds")
 	}
 }

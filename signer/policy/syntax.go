@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// formChecks look at a request by itself, in the order in which their refusals count.
-var formChecks = []struct {
+// syntaxChecks check a request by itself. The first one that fails decides.
+var syntaxChecks = []struct {
 	name  string
 	check func(*Request) *Refusal
-	want  string // for people
+	want  string
 	have  func(*Request) string
 }{
 	{
@@ -22,19 +22,19 @@ var formChecks = []struct {
 	},
 	{
 		name:  "claim values",
-		check: checkClaimForm,
-		want:  fmt.Sprintf("each JSON of at most %d levels", MaxDepth),
+		check: checkClaimSyntax,
+		want:  fmt.Sprintf("each JSON of at most %d levels", maxDepth),
 		have:  func(req *Request) string { return strconv.Itoa(len(req.Claims)) },
 	},
 	{
 		name:  "audience",
-		check: checkAudienceForm,
-		want:  fmt.Sprintf("at most %d bytes", MaxAudience),
+		check: checkAudienceSyntax,
+		want:  fmt.Sprintf("at most %d bytes", maxAudience),
 		have:  func(req *Request) string { return fmt.Sprintf("%d bytes", len(req.Audience)) },
 	},
 	{
 		name:  "lifetime",
-		check: checkLifetimeForm,
+		check: checkLifetimeSyntax,
 		want:  "whole seconds, at least 1, or none",
 		have:  func(req *Request) string { return formatLifetime(req.Lifetime) },
 	},
@@ -43,39 +43,40 @@ var formChecks = []struct {
 func checkReserved(names []string) *Refusal {
 	for _, name := range names {
 		if isRegistered(name) {
-			return refuse(ClaimReserved, "claim %s is set by assertd alone, and no other spelling of it is taken; leave it out", clip(name))
+			return refuse(ClaimReserved, "claim %s is set by assertd alone, and no other spelling of it is taken; leave it out", quoteShort(name))
 		}
 	}
 	return nil
 }
 
-func checkClaimForm(req *Request) *Refusal {
+func checkClaimSyntax(req *Request) *Refusal {
 	_, refusal := normalizeClaims(sortedNames(req.Claims), req.Claims)
 	return refusal
 }
 
-// normalizeClaims copies what claims can be normalized, and refuses the first that can't.
+// normalizeClaims copies the claims that can be normalized, and refuses the first
+// that can't.
 func normalizeClaims(names []string, claims map[string]any) (map[string]any, *Refusal) {
 	if len(claims) == 0 {
 		return nil, nil
 	}
-	normal := make(map[string]any, len(claims))
+	normalized := make(map[string]any, len(claims))
 	var first *Refusal
 	for _, name := range names {
-		value, err := normalize(claims[name], MaxDepth)
+		value, err := normalize(claims[name], maxDepth)
 		switch {
 		case err == nil:
-			normal[name] = value
+			normalized[name] = value
 		case first == nil:
-			first = refuse(ClaimNotAllowed, "claim %s %v; send a plain JSON value of at most %d levels", clip(name), err, MaxDepth)
+			first = refuse(ClaimNotAllowed, "claim %s %v; send a plain JSON value of at most %d levels", quoteShort(name), err, maxDepth)
 		}
 	}
-	return normal, first
+	return normalized, first
 }
 
-func checkAudienceForm(req *Request) *Refusal {
-	if len(req.Audience) > MaxAudience {
-		return refuse(AudienceNotAllowed, "the audience has %d bytes; at most %d are allowed", len(req.Audience), MaxAudience)
+func checkAudienceSyntax(req *Request) *Refusal {
+	if len(req.Audience) > maxAudience {
+		return refuse(AudienceNotAllowed, "the audience has %d bytes; at most %d are allowed", len(req.Audience), maxAudience)
 	}
 	if !utf8.ValidString(req.Audience) {
 		return refuse(AudienceNotAllowed, "the audience is not UTF-8; send it exactly as the grant has it")
@@ -83,8 +84,8 @@ func checkAudienceForm(req *Request) *Refusal {
 	return nil
 }
 
-func checkLifetimeForm(req *Request) *Refusal {
-	if req.Lifetime != 0 && !isLifetime(req.Lifetime) {
+func checkLifetimeSyntax(req *Request) *Refusal {
+	if req.Lifetime != 0 && !wholeSeconds(req.Lifetime) {
 		return refuse(LifetimeNotAllowed, "a lifetime of %v is not possible; ask for whole seconds, at least 1, or leave it out for the grant's default",
 			req.Lifetime)
 	}
