@@ -87,8 +87,8 @@ func TestDiff(t *testing.T) {
 // TestDiffOfRefusals: the refusal that came is shown with its reason.
 func TestDiffOfRefusals(t *testing.T) {
 	for _, c := range []struct{ request, expect, first, second string }{
-		{"    request: {grant: none}\n", "{allow: {}}", "- allow", "+ refuse: grant-not-found (you have no grant"},
-		{"    request: {grant: none}\n", "{refuse: claim-required}", "- refuse: claim-required", "+ refuse: grant-not-found (you have no grant"},
+		{"    request: {grant: none}\n", "{allow: {}}", "- allow", "+ refuse: grant-not-found (You have no grant"},
+		{"    request: {grant: none}\n", "{refuse: claim-required}", "- refuse: claim-required", "+ refuse: grant-not-found (You have no grant"},
 		{"    request: {raw: {key: mtls, hash: none}}\n", "{allow: {}}", "- allow", "+ refuse: hash-not-allowed ("},
 	} {
 		got := diffOf(t, c.request, c.expect)

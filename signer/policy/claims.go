@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -66,16 +65,18 @@ func (r *rule) checkClaim(name string, value any) *Refusal {
 		if equal(forced, value) {
 			return nil
 		}
-		return refuse(ClaimNotAllowed, "claim %s is set by grant %q itself, to another value; leave it out", quoteShort(name), r.Name)
+		return refuse(ClaimNotAllowed, "Grant %q sets claim %s itself, to a different value. Leave the claim out.",
+			r.Name, quoteShort(name))
 	}
 	allowed, ok := r.allow[name]
 	if !ok {
-		return refuse(ClaimNotAllowed, "claim %s is not allowed by grant %q, %s", quoteShort(name), r.Name, r.allowedClaims())
+		return refuse(ClaimNotAllowed, "Grant %q does not allow claim %s. It allows %s. Leave the claim out.",
+			r.Name, quoteShort(name), r.allowedClaims())
 	}
 	if allowed.allows(value) {
 		return nil
 	}
-	return refuse(ClaimNotAllowed, "grant %q does not allow this value of claim %q; %s", r.Name, name, allowed.describe())
+	return refuse(ClaimNotAllowed, "Grant %q does not allow this value of claim %q. It allows %s.", r.Name, name, allowed.describe())
 }
 
 // checkRequired refuses a claim that is missing or null.
@@ -84,7 +85,7 @@ func (r *rule) checkRequired(name string, claims map[string]any) *Refusal {
 		return nil
 	}
 	allowed := r.allow[name]
-	return refuse(ClaimRequired, "grant %q requires claim %q; send it: %s", r.Name, name, allowed.describe())
+	return refuse(ClaimRequired, "Grant %q requires claim %q. Add it to the request. The grant allows %s.", r.Name, name, allowed.describe())
 }
 
 func (r *rule) checkClaims(req *normalizedRequest) *Refusal {
@@ -114,23 +115,24 @@ func (r *rule) merge(claims map[string]any) map[string]any {
 }
 
 func (r *rule) allowedClaims() string {
-	names := sortedNames(r.Allow)
-	if len(names) == 0 {
-		return "which allows none; leave it out"
+	if len(r.Allow) == 0 {
+		return "no claims"
 	}
-	return fmt.Sprintf("which allows %s; leave it out", enumerate(names))
+	return enumerate(sortedNames(r.Allow))
 }
 
+// describe follows "allows" or "want" in messages.
 func (a *allowedValues) describe() string {
+	values := enumerate(formatValues(a.list))
 	switch {
 	case a.any:
-		return "any value is allowed"
+		return "any value"
 	case len(a.list) == 0:
-		return "no value is allowed"
+		return "no value"
 	case a.words:
-		return "allowed words, separated by single spaces, are " + enumerate(formatValues(a.list))
+		return "the words " + values + ", separated by single spaces"
 	}
-	return "allowed values are " + enumerate(formatValues(a.list))
+	return values
 }
 
 // sortedNames fixes the order of checks, so that of several refusals the same

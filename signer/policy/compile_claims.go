@@ -36,13 +36,14 @@ func (r *rule) checkClaimNames(report reporter) {
 	for i, name := range all {
 		switch {
 		case name == "" || checkUTF8(name) != nil:
-			report.problem("claims", "%q is not a claim's name", name)
+			report.problem("claims", "%q is not a valid claim name; use UTF-8 text that is not empty", name)
 		case isRegistered(name):
-			report.problem("claims", "claim %q is the daemon's own; remove it", name)
+			report.problem("claims", "claim %q is reserved for assertd; remove it", name)
 		}
 		same := func(other string) bool { return strings.EqualFold(name, other) }
 		if slices.ContainsFunc(all[:i], same) {
-			report.problem("claims", "claim %q is given twice, or differs from another by case alone, which some receivers ignore; keep one", name)
+			report.problem("claims", "claim %q is listed twice, or differs from another one only in case, "+
+				"which some receivers ignore; keep one", name)
 		}
 	}
 }
@@ -52,7 +53,7 @@ func (r *rule) checkClaimLists(report reporter) {
 		for _, name := range names {
 			_, allowed := r.Allow[name]
 			if _, forced := r.Force[name]; !allowed && !forced {
-				report.problem(setting, "claim %q is neither allowed nor set by this grant; allow it or remove it here", name)
+				report.problem(setting, "the grant neither allows nor sets claim %q; allow it or remove it here", name)
 			}
 		}
 	}
@@ -62,7 +63,7 @@ func (r *rule) checkClaimLists(report reporter) {
 
 func normalizeRule(name string, rule ClaimRule, report reporter) ClaimRule {
 	if rule.Any && (rule.Words || len(rule.Values) > 0) {
-		report.problem("claims.allow", "claim %q allows any value and lists some too; keep one of the two", name)
+		report.problem("claims.allow", "claim %q allows any value but also lists some; keep one or the other", name)
 	}
 	for i, value := range rule.Values {
 		normal, err := normalize(value, maxDepth)
@@ -71,7 +72,7 @@ func normalizeRule(name string, rule ClaimRule, report reporter) ClaimRule {
 		}
 		rule.Values[i] = normal
 		if word, isText := normal.(string); rule.Words && (!isText || !isWord(word)) {
-			report.problem("claims.allow", "claim %q is a list of words, and value %d of it is not a word without spaces", name, i+1)
+			report.problem("claims.allow", "value %d of claim %q is not a word; use text without spaces", i+1, name)
 		}
 	}
 	return rule

@@ -78,7 +78,7 @@ func candidatesFor(clients []*client, name string) ([]clientRule, *Refusal) {
 	all := assertionRules(clients)
 	if name == "" {
 		if len(all) == 0 {
-			return nil, refuse(GrantNotFound, "you have no grant for assertions; ask the administrator of assertd for one")
+			return nil, noGrants()
 		}
 		return all, nil
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Explanation shows how every rule evaluated a request. It shows all clients, so
-// it is for people who may read the configuration, never for a caller.
+// Explanation shows how every rule evaluated a request. It shows all clients,
+// so it is for people who may read the configuration, never for a caller.
 type Explanation struct {
 	Caller  Caller
 	Request Request
@@ -122,7 +122,7 @@ func (r *rule) explain(req *normalizedRequest) []Check {
 		checks = append(checks, newCheck("required claim "+quoteShort(name), "present", r.presence(name, req), refusal))
 	}
 	_, refusal = r.checkLifetime(req.lifetime)
-	lifetime := fmt.Sprintf("up to %ds, %ds if not given", seconds(r.MaxLifetime), seconds(r.DefaultLifetime))
+	lifetime := fmt.Sprintf("up to %ds, default %ds", seconds(r.MaxLifetime), seconds(r.DefaultLifetime))
 	return append(checks, newCheck("lifetime", lifetime, formatLifetime(req.lifetime), refusal))
 }
 

@@ -10,8 +10,9 @@ import (
 	"unicode"
 )
 
-// Text formats the explanation for a terminal, in aligned columns: each client's
-// selectors and grants, each grant's checks, and the outcome at the end.
+// Text formats the explanation for a terminal, in aligned columns: each
+// client's selectors and grants, each grant's checks, and the outcome at the
+// end.
 func (e Explanation) Text() string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -26,9 +27,9 @@ func (e Explanation) Text() string {
 }
 
 func (c *ClientTrace) write(w io.Writer) {
-	verdict := "the caller is this client"
+	verdict := "matches the caller"
 	if !c.Matched {
-		verdict = "the caller is not this client"
+		verdict = "does not match the caller"
 	}
 	fmt.Fprintf(w, "client %s: %s\n", c.Name, verdict)
 	writeChecks(w, "  ", c.Selectors)
@@ -44,9 +45,9 @@ func (g *GrantTrace) verdict(matched bool) string {
 	case g.Raw:
 		return "for raw signatures only"
 	case !matched:
-		return "not this caller's"
+		return "not available to the caller"
 	case !g.Named:
-		return "not the grant that the request names"
+		return "not the grant named in the request"
 	case g.Fits:
 		return "allows the request"
 	}

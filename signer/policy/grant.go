@@ -12,8 +12,8 @@ type clientRule struct {
 	rule   *rule
 }
 
-// Valid reports whether a decision made this grant. The zero value is not valid,
-// and its other methods must not be called.
+// Valid reports whether a decision made this grant. The zero value is not
+// valid, and its other methods must not be called.
 func (c clientRule) Valid() bool { return c.rule != nil }
 
 // Client is the name of the client that the caller matched.
@@ -86,6 +86,6 @@ type RawGrant struct {
 // Hash is one of the configured hashes.
 func (g RawGrant) Hash() string { return g.hash }
 
-// Padding is one of the configured paddings; empty if none is configured, as for
-// ECDSA and Ed25519.
+// Padding is one of the configured paddings; empty if none is configured, as
+// for ECDSA and Ed25519.
 func (g RawGrant) Padding() string { return g.padding }

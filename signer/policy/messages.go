@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Bounds on a refusal's detail, whatever the caller sends and however many grants
-// it has.
+// Bounds on a refusal's detail, whatever the caller sends and however many
+// grants it has.
 const (
 	maxNames = 16 // names in a list
 	maxCited = 4  // refusals cited if several grants refuse
@@ -22,11 +22,11 @@ func refuse(code Reason, format string, args ...any) *Refusal {
 
 func unknownCaller(c *Caller) *Refusal {
 	if c.Client != "" {
-		return refuse(UnknownCaller, "this socket is for one client, and your process (%s) does not have what that client requires; "+
-			"use your own socket, or ask the administrator of assertd, who can see why with assertd explain", c.ids())
+		return refuse(UnknownCaller, "This socket is reserved for one client, and your process (%s) does not match its selectors. "+
+			"Use your own socket, or ask your assertd administrator to run assertd explain.", c.ids())
 	}
-	return refuse(UnknownCaller, "no client of the policy matches your process (%s); "+
-		"ask the administrator of assertd, who can see why with assertd explain", c.ids())
+	return refuse(UnknownCaller, "No client in the policy matches your process (%s). "+
+		"Ask your assertd administrator to run assertd explain.", c.ids())
 }
 
 // ids lists the caller's numeric IDs, without those that are not known.
@@ -41,20 +41,25 @@ func (c *Caller) ids() string {
 	return text
 }
 
+func noGrants() *Refusal {
+	return refuse(GrantNotFound, "You have no grants for assertions. Ask your assertd administrator for one.")
+}
+
 func grantNotFound(name string, own []clientRule) *Refusal {
 	if len(own) == 0 {
-		return refuse(GrantNotFound, "you have no grant %s for assertions, and no other; ask the administrator of assertd for one", quoteShort(name))
+		return noGrants()
 	}
-	return refuse(GrantNotFound, "you have no grant %s for assertions; yours are %s", quoteShort(name), enumerate(qualifiedNames(own)))
+	return refuse(GrantNotFound, "You have no grant %s for assertions. Use one of %s.",
+		quoteShort(name), enumerate(qualifiedNames(own)))
 }
 
 func ambiguous(grants []Grant) *Refusal {
-	return refuse(GrantAmbiguous, "%d of your grants allow this: %s; name one of them as the grant",
+	return refuse(GrantAmbiguous, "%d of your grants allow this request: %s. Set grant to one of them.",
 		len(grants), enumerate(qualifiedNames(grants)))
 }
 
 func ambiguousRaw(grants []RawGrant) *Refusal {
-	return refuse(GrantAmbiguous, "%d of your grants allow this: %s; ask the administrator of assertd to leave one",
+	return refuse(GrantAmbiguous, "%d of your grants allow this request: %s. Ask your assertd administrator to remove all but one.",
 		len(grants), enumerate(qualifiedNames(grants)))
 }
 
@@ -68,9 +73,9 @@ func keyNotAllowed(clients []*client, key string) *Refusal {
 		}
 	}
 	if len(own) == 0 {
-		return refuse(KeyNotAllowed, "you have no grant for raw signatures; ask for an assertion, or ask the administrator of assertd for a grant")
+		return refuse(KeyNotAllowed, "You have no grants for raw signatures. Request an assertion, or ask your assertd administrator for a grant.")
 	}
-	return refuse(KeyNotAllowed, "you have no grant for raw signatures with key set %s; you may use %s", quoteShort(key), enumerate(own))
+	return refuse(KeyNotAllowed, "You have no grant for raw signatures with key set %s. Use one of %s.", quoteShort(key), enumerate(own))
 }
 
 // combine makes one refusal out of the rejections of several grants. It keeps
@@ -91,9 +96,9 @@ func combine(rejections []rejection) *Refusal {
 		cited = append(cited, r.refusal.Detail)
 	}
 	if more := len(rejections) - maxCited; more > 0 {
-		cited = append(cited, fmt.Sprintf("and %d more grants refuse", more))
+		cited = append(cited, fmt.Sprintf("And %d more grants refuse it.", more))
 	}
-	return refuse(rejections[0].refusal.Code, "none of your grants allows this: %s", strings.Join(cited, "; "))
+	return refuse(rejections[0].refusal.Code, "None of your grants allows this request. %s", strings.Join(cited, " "))
 }
 
 // enumerate joins names, and only counts those beyond the first few.
@@ -123,8 +128,8 @@ func quoteAll(texts []string) []string {
 	return quoted
 }
 
-// quoteShort quotes text that the caller chose, and cuts it to a length that fits
-// a message.
+// quoteShort quotes text that the caller chose, and cuts it to a length that
+// fits a message.
 func quoteShort(text string) string {
 	if len(text) <= maxText {
 		return strconv.Quote(text)

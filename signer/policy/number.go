@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// maxExponent bounds a number's exponent. It is far beyond what any receiver can
-// read, and keeps sums of exponents from overflowing.
+// maxExponent bounds a number's exponent. It is far beyond what any receiver
+// can read, and keeps sums of exponents from overflowing.
 const maxExponent = 1_000_000_000
 
 // number is a JSON number (RFC 8259 section 6) in canonical form, so that equal

@@ -13,8 +13,8 @@
 //     who write the rules.
 //
 // The default is to deny, and lists are literal: New refuses a client without a
-// selector, an empty list allows nothing, audiences and claim names are compared
-// byte by byte, and a value that is not listed is not allowed.
+// selector, an empty list allows nothing, audiences and claim names are
+// compared byte by byte, and a value that is not listed is not allowed.
 package policy
 
 // Policy is a compiled, immutable set of clients.
@@ -34,9 +34,9 @@ type client struct {
 	position int // in the configuration; orders every answer
 }
 
-// New compiles clients and copies what it keeps. Answers list the clients in the
-// given order. The error is an [*InvalidError] that reports every mistake at
-// once.
+// New compiles clients and copies what it keeps. Answers list the clients in
+// the given order. The error is an [*InvalidError] that reports every mistake
+// at once.
 func New(clients []Client) (*Policy, error) {
 	p := &Policy{names: make(map[string]*client, len(clients))}
 	var invalid InvalidError
@@ -45,7 +45,7 @@ func New(clients []Client) (*Policy, error) {
 		report := reporter{invalid: &invalid, client: i, clientName: given.Name, grant: -1}
 		c := compile(given, i, report)
 		if p.names[c.name] != nil {
-			report.problem("name", "another client has this name; rename one of them")
+			report.problem("name", "another client has the same name; rename one of them")
 			continue
 		}
 		p.names[c.name] = c

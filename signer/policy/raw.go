@@ -71,7 +71,8 @@ func (r *rule) checkHash(requested string) (string, *Refusal) {
 	if i := slices.Index(hashes, requested); i >= 0 {
 		return hashes[i], nil
 	}
-	return "", refuse(HashNotAllowed, "grant %q does not allow hash %s; it allows %s", r.Name, quoteShort(requested), enumerate(hashes))
+	return "", refuse(HashNotAllowed, "Grant %q does not allow hash %s. It allows %s.",
+		r.Name, quoteShort(requested), enumerate(hashes))
 }
 
 // checkPadding returns the padding to use: the requested one, or the only one.
@@ -83,12 +84,13 @@ func (r *rule) checkPadding(requested string) (string, *Refusal) {
 	case requested == "" && len(paddings) == 1:
 		return paddings[0], nil
 	case requested == "":
-		return "", refuse(PaddingNotAllowed, "grant %q has several paddings; name one of %s", r.Name, enumerate(paddings))
+		return "", refuse(PaddingNotAllowed, "Grant %q allows several paddings. Set padding to one of %s.", r.Name, enumerate(paddings))
 	case len(paddings) == 0:
-		return "", refuse(PaddingNotAllowed, "signatures of grant %q have no padding; leave it out", r.Name)
+		return "", refuse(PaddingNotAllowed, "Signatures from grant %q have no padding. Leave padding out of the request.", r.Name)
 	}
 	if i := slices.Index(paddings, requested); i >= 0 {
 		return paddings[i], nil
 	}
-	return "", refuse(PaddingNotAllowed, "grant %q does not allow padding %s; it allows %s", r.Name, quoteShort(requested), enumerate(paddings))
+	return "", refuse(PaddingNotAllowed, "Grant %q does not allow padding %s. It allows %s.",
+		r.Name, quoteShort(requested), enumerate(paddings))
 }

@@ -26,9 +26,9 @@ type Refusal struct {
 	Code   Reason
 	Detail string
 
-	// Client and Grant are for the audit record only: the client that the caller
-	// matched, or whose socket it used, and the grant that refused. They are
-	// empty if there is none, or more than one.
+	// Client and Grant are for the audit record only: the client that the
+	// caller matched, or whose socket it used, and the grant that refused. They
+	// are empty if there is none, or more than one.
 	Client, Grant string
 }
 

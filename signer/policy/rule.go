@@ -24,8 +24,8 @@ type Client struct {
 }
 
 // Rule is one grant as configured: what may be signed, for which audience, and
-// how often. Key, Profile, ClientID, Issuer, Subject and KeyID pass unchanged to
-// the [Grant]; the caller has no influence on them.
+// how often. Key, Profile, ClientID, Issuer, Subject and KeyID pass unchanged
+// to the [Grant]; the caller has no influence on them.
 type Rule struct {
 	Name string // unique within its client
 	Key  string // key set
@@ -47,12 +47,13 @@ type Rule struct {
 	Require  []string             // claims that every assertion must have
 	Loggable []string             // claims whose values may go into the audit log
 
-	// Rates are limits, not permissions. A grant without any has no budget of its
-	// own; the budgets of its key set and the client's in-flight cap still apply.
+	// Rates are limits, not permissions. A grant without any has no budget of
+	// its own; the budgets of its key set and the client's in-flight cap still
+	// apply.
 	Rates []Window
 
-	// Raw makes this a grant for raw signatures. Profile, audience, lifetime and
-	// claims must then be empty.
+	// Raw makes this a grant for raw signatures. Profile, audience, lifetime
+	// and claims must then be empty.
 	Raw *RawRule
 }
 
@@ -60,14 +61,14 @@ type Rule struct {
 type ClaimRule struct {
 	Any bool // every value; Values and Words must not be set
 
-	// Values are compared as JSON values: 1, 1.0 and 1e0 are the same number, and
-	// objects are compared member by member. An array of scalars is allowed if
-	// every element is.
+	// Values are compared as JSON values: 1, 1.0 and 1e0 are the same number,
+	// and objects are compared member by member. An array of scalars is allowed
+	// if every element is.
 	Values []any
 
-	// Words makes the claim a list of words, like OAuth's scope (RFC 6749 section
-	// 3.3): one string of words separated by single spaces, or an array of words.
-	// Each word must be in Values.
+	// Words makes the claim a list of words, like OAuth's scope (RFC 6749
+	// section 3.3): one string of words separated by single spaces, or an array
+	// of words. Each word must be in Values.
 	Words bool
 }
 

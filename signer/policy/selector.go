@@ -67,8 +67,8 @@ func (c *client) matches(caller *Caller) bool {
 	return len(c.keys) > 0 && !slices.ContainsFunc(c.keys, func(k key) bool { return !k.matches(caller) })
 }
 
-// matches compares texts byte by byte. An attribute of the caller that could not
-// be read is empty, which no key is.
+// matches compares texts byte by byte. An attribute of the caller that could
+// not be read is empty, which no key is.
 func (k key) matches(c *Caller) bool {
 	switch k.selector {
 	case byUID:

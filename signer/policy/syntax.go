@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -23,8 +22,8 @@ var syntaxChecks = []struct {
 	{
 		name:  "claim values",
 		check: checkClaimSyntax,
-		want:  fmt.Sprintf("each JSON of at most %d levels", maxDepth),
-		have:  func(req *Request) string { return strconv.Itoa(len(req.Claims)) },
+		want:  fmt.Sprintf("JSON, at most %d levels deep", maxDepth),
+		have:  countClaims,
 	},
 	{
 		name:  "audience",
@@ -40,10 +39,17 @@ var syntaxChecks = []struct {
 	},
 }
 
+func countClaims(req *Request) string {
+	if len(req.Claims) == 1 {
+		return "1 claim"
+	}
+	return fmt.Sprintf("%d claims", len(req.Claims))
+}
+
 func checkReserved(names []string) *Refusal {
 	for _, name := range names {
 		if isRegistered(name) {
-			return refuse(ClaimReserved, "claim %s is set by assertd alone, and no other spelling of it is taken; leave it out", quoteShort(name))
+			return refuse(ClaimReserved, "Claim %s is reserved for assertd, in upper or lower case. Leave it out.", quoteShort(name))
 		}
 	}
 	return nil
@@ -54,8 +60,8 @@ func checkClaimSyntax(req *Request) *Refusal {
 	return refusal
 }
 
-// normalizeClaims copies the claims that can be normalized, and refuses the first
-// that can't.
+// normalizeClaims copies the claims that can be normalized, and refuses the
+// first that can't.
 func normalizeClaims(names []string, claims map[string]any) (map[string]any, *Refusal) {
 	if len(claims) == 0 {
 		return nil, nil
@@ -68,7 +74,8 @@ func normalizeClaims(names []string, claims map[string]any) (map[string]any, *Re
 		case err == nil:
 			normalized[name] = value
 		case first == nil:
-			first = refuse(ClaimNotAllowed, "claim %s %v; send a plain JSON value of at most %d levels", quoteShort(name), err, maxDepth)
+			first = refuse(ClaimNotAllowed, "Claim %s %v. Send a plain JSON value, at most %d levels deep.",
+				quoteShort(name), err, maxDepth)
 		}
 	}
 	return normalized, first
@@ -76,18 +83,18 @@ func normalizeClaims(names []string, claims map[string]any) (map[string]any, *Re
 
 func checkAudienceSyntax(req *Request) *Refusal {
 	if len(req.Audience) > maxAudience {
-		return refuse(AudienceNotAllowed, "the audience has %d bytes; at most %d are allowed", len(req.Audience), maxAudience)
+		return refuse(AudienceNotAllowed, "The audience has %d bytes. The maximum is %d.", len(req.Audience), maxAudience)
 	}
 	if !utf8.ValidString(req.Audience) {
-		return refuse(AudienceNotAllowed, "the audience is not UTF-8; send it exactly as the grant has it")
+		return refuse(AudienceNotAllowed, "The audience is not valid UTF-8. Send it exactly as the grant lists it.")
 	}
 	return nil
 }
 
 func checkLifetimeSyntax(req *Request) *Refusal {
 	if req.Lifetime != 0 && !wholeSeconds(req.Lifetime) {
-		return refuse(LifetimeNotAllowed, "a lifetime of %v is not possible; ask for whole seconds, at least 1, or leave it out for the grant's default",
-			req.Lifetime)
+		return refuse(LifetimeNotAllowed, "A lifetime of %v is not valid. Ask for whole seconds, at least 1, "+
+			"or leave the lifetime out to get the grant's default.", req.Lifetime)
 	}
 	return nil
 }

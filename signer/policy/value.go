@@ -69,7 +69,7 @@ func normalizeObject(object map[string]any, levels int) (map[string]any, error) 
 
 func checkUTF8(s string) error {
 	if !utf8.ValidString(s) {
-		return errors.New("holds text that is not UTF-8")
+		return errors.New("contains text that is not valid UTF-8")
 	}
 	return nil
 }
@@ -87,14 +87,14 @@ func normalizeNumber(v any) (any, error) {
 		n = json.Number(strconv.FormatUint(v, 10))
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, errors.New("holds a number that JSON doesn't have")
+			return nil, errors.New("contains a number that JSON cannot represent")
 		}
 		n = json.Number(strconv.FormatFloat(v, 'g', -1, 64))
 	default:
-		return nil, fmt.Errorf("holds a %T, which is not a JSON value", v)
+		return nil, fmt.Errorf("contains a %T, which is not a JSON type", v)
 	}
 	if _, ok := parseNumber(string(n)); !ok {
-		return nil, errors.New("holds a number that is malformed or out of range")
+		return nil, errors.New("contains a number that is malformed or out of range")
 	}
 	return n, nil
 }
