@@ -166,11 +166,7 @@ func TestConfigurationIsCheckedToo(t *testing.T) {
 
 // TestEveryReasonCanBeExpected keeps the list of codes of the struct tag true.
 func TestEveryReasonCanBeExpected(t *testing.T) {
-	for _, reason := range []policy.Reason{
-		policy.UnknownCaller, policy.GrantNotFound, policy.GrantAmbiguous, policy.AudienceRequired,
-		policy.AudienceNotAllowed, policy.ClaimNotAllowed, policy.ClaimReserved, policy.ClaimRequired,
-		policy.LifetimeNotAllowed, policy.KeyNotAllowed, policy.HashNotAllowed, policy.PaddingNotAllowed,
-	} {
+	for _, reason := range policy.Reasons() {
 		if _, err := load(t, "config: assertd.yaml\ncases:\n  - name: it\n"+payments+"    expect: {refuse: "+string(reason)+"}\n"); err != nil {
 			t.Errorf("%s: %v", reason, err)
 		}

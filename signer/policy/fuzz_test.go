@@ -232,8 +232,8 @@ func FuzzNew(f *testing.F) {
 			return
 		}
 		for _, value := range list {
-			// What is listed is allowed, and a grant that New takes always
-			// gives something.
+			// Every listed value is allowed, so no grant that New accepts is
+			// useless.
 			g, err := p.Decide(Caller{Executable: executable}, Request{Grant: grant, Audience: audience, Claims: map[string]any{claim: value}})
 			if err != nil {
 				t.Fatalf("the listed value %v is refused: %v", value, err)

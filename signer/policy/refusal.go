@@ -3,7 +3,8 @@ package policy
 // Reason is the stable code of a refusal.
 type Reason string
 
-// The reasons for which a request is refused.
+// The reasons for which a request is refused. [Reasons] lists them all, and the
+// API has an error code for each.
 const (
 	UnknownCaller      Reason = "unknown-caller"
 	GrantNotFound      Reason = "grant-not-found"
@@ -19,9 +20,17 @@ const (
 	PaddingNotAllowed  Reason = "padding-not-allowed"
 )
 
+// Reasons returns every reason.
+func Reasons() []Reason {
+	return []Reason{
+		UnknownCaller, GrantNotFound, GrantAmbiguous, AudienceRequired, AudienceNotAllowed, ClaimNotAllowed,
+		ClaimReserved, ClaimRequired, LifetimeNotAllowed, KeyNotAllowed, HashNotAllowed, PaddingNotAllowed,
+	}
+}
+
 // Refusal is the error of [Policy.Decide] and [Policy.DecideRaw]. Detail is for
-// the caller: it says what is wrong and what to do. It names only the caller's
-// own grants, and repeats no claim value.
+// the caller, in full sentences: it says what is wrong and what to do. It names
+// only the caller's own grants, and repeats no claim value.
 type Refusal struct {
 	Code   Reason
 	Detail string
