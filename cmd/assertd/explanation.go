@@ -61,7 +61,7 @@ type grantCheckView struct {
 func explanationOf(a dryrun.Answer) explanation {
 	e := explanation{
 		Allowed: a.Refusal == nil, Header: a.Assertion.Header, Claims: a.Assertion.Claims,
-		Request: checkViews(a.Form), Clients: []clientView{},
+		Request: checkViews(a.Syntax), Clients: []clientView{},
 	}
 	for _, c := range a.Clients {
 		e.Clients = append(e.Clients, viewOfClient(c))

@@ -204,7 +204,7 @@ func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map
 		return
 	}
 	other, _ := profile.Lookup(first)
-	if first != g.Profile && (p.OwnKey || other.OwnKey) {
+	if first != g.Profile && (p.DedicatedKey || other.DedicatedKey) {
 		c.fault(path+".key", "the key set %s signs for the profile %s too; give %s a key set of its own, so that no receiver can take one for the other", quote(g.Key), first, g.Profile)
 	}
 }

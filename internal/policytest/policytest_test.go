@@ -87,8 +87,8 @@ func TestDiff(t *testing.T) {
 // TestDiffOfRefusals: the refusal that came is shown with its reason.
 func TestDiffOfRefusals(t *testing.T) {
 	for _, c := range []struct{ request, expect, first, second string }{
-		{"    request: {grant: none}\n", "{allow: {}}", "- allow", "+ refuse: grant-not-found (you have no grant"},
-		{"    request: {grant: none}\n", "{refuse: claim-required}", "- refuse: claim-required", "+ refuse: grant-not-found (you have no grant"},
+		{"    request: {grant: none}\n", "{allow: {}}", "- allow", "+ refuse: grant-not-found (You have no grant"},
+		{"    request: {grant: none}\n", "{refuse: claim-required}", "- refuse: claim-required", "+ refuse: grant-not-found (You have no grant"},
 		{"    request: {raw: {key: mtls, hash: none}}\n", "{allow: {}}", "- allow", "+ refuse: hash-not-allowed ("},
 	} {
 		got := diffOf(t, c.request, c.expect)
@@ -166,11 +166,7 @@ func TestConfigurationIsCheckedToo(t *testing.T) {
 
 // TestEveryReasonCanBeExpected keeps the list of codes of the struct tag true.
 func TestEveryReasonCanBeExpected(t *testing.T) {
-	for _, reason := range []policy.Reason{
-		policy.UnknownCaller, policy.GrantNotFound, policy.GrantAmbiguous, policy.AudienceRequired,
-		policy.AudienceNotAllowed, policy.ClaimNotAllowed, policy.ClaimReserved, policy.ClaimRequired,
-		policy.LifetimeNotAllowed, policy.KeyNotAllowed, policy.HashNotAllowed, policy.PaddingNotAllowed,
-	} {
+	for _, reason := range policy.Reasons() {
 		if _, err := load(t, "config: assertd.yaml\ncases:\n  - name: it\n"+payments+"    expect: {refuse: "+string(reason)+"}\n"); err != nil {
 			t.Errorf("%s: %v", reason, err)
 		}

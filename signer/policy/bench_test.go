@@ -10,7 +10,7 @@ import (
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// population is n clients that are told apart by one selector and share another.
+// population makes n clients that differ in one selector and may share others.
 func population(n int, match func(i int) Match) []Client {
 	clients := make([]Client, n)
 	for i := range clients {
@@ -39,8 +39,9 @@ var populations = []struct {
 		}},
 }
 
-// asking has ten callers, from all over a population of n, take turns.
-func asking(b *testing.B, n int, match func(int) Match, from func(int) caller.Caller) (decide func()) {
+// newDecider returns a function that decides for ten callers in turn, spread
+// evenly over a population of n clients.
+func newDecider(b *testing.B, n int, match func(int) Match, from func(int) caller.Caller) (decide func()) {
 	p := mustNew(b, population(n, match)...)
 	var callers [10]caller.Caller
 	for i := range callers {
@@ -60,7 +61,7 @@ func BenchmarkDecide(b *testing.B) {
 	for _, kind := range populations {
 		for _, n := range []int{10, 1_000, 10_000} {
 			b.Run(fmt.Sprintf("by=%s/clients=%d", kind.name, n), func(b *testing.B) {
-				decide := asking(b, n, kind.match, kind.caller)
+				decide := newDecider(b, n, kind.match, kind.caller)
 				for b.Loop() {
 					decide()
 				}
@@ -69,13 +70,14 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// A decision costs the same whether 10 or 10,000 clients are configured. The two are timed in turns, in short batches, so that what
-// else the machine does hits both; the metric is the ratio of the medians.
-func BenchmarkDecideAmongMany(b *testing.B) {
+// A decision costs the same with 10 clients and with 10,000. The two are timed
+// alternately, in short batches, so that other load on the machine affects
+// both. The metric is the ratio of the medians.
+func BenchmarkDecideScaling(b *testing.B) {
 	const batch = 50
 	for _, kind := range populations {
 		b.Run("by="+kind.name, func(b *testing.B) {
-			few, many := asking(b, 10, kind.match, kind.caller), asking(b, 10_000, kind.match, kind.caller)
+			few, many := newDecider(b, 10, kind.match, kind.caller), newDecider(b, 10_000, kind.match, kind.caller)
 			var fewTook, manyTook []time.Duration
 			for b.Loop() {
 				fewTook = append(fewTook, timed(batch, few))

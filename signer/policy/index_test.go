@@ -9,8 +9,9 @@ import (
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// Random policies of few values, so that callers match now and then: by the index and one by one the same clients are found.
-func TestTheIndexFindsWhatLookingAtAllFinds(t *testing.T) {
+// The policies are random but draw on few values, so that callers match now and
+// then. The index and a full scan must find the same clients.
+func TestIndexFindsWhatAFullScanFinds(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	text := func(prefix string) string {
 		return []string{"", prefix + "1", prefix + "2", prefix + "3"}[random.IntN(4)]
@@ -42,23 +43,24 @@ func TestTheIndexFindsWhatLookingAtAllFinds(t *testing.T) {
 			if random.IntN(4) == 0 {
 				caller.Client = fmt.Sprint("c", random.IntN(30))
 			}
-			agree(t, p, caller, Request{Audience: text("a"), Lifetime: time.Duration(random.IntN(3)) * time.Minute})
+			checkAgreement(t, p, caller, Request{Audience: text("a"), Lifetime: time.Duration(random.IntN(3)) * time.Minute})
 		}
 	}
 }
 
-// However many clients there are, a caller is compared with a few. Each population shares one selector, as the services of one
-// user or the users of one executable do, and differs in another.
-func TestTheIndexComparesFewClients(t *testing.T) {
+// The index checks few clients however many there are. The clients of each
+// population share one selector, like the services of one user or the users of
+// one executable, and differ in another.
+func TestIndexChecksFewClients(t *testing.T) {
 	for _, kind := range populations[:3] {
 		for _, n := range []int{10, 10_000} {
 			p := mustNew(t, population(n, kind.match)...)
 			for _, i := range []int{1, n / 2, n - 1} {
 				caller := kind.caller(i)
 				compared := 0
-				for s := range selectors {
+				for s := range selectorCount {
 					for nth := 0; p.index.used[s]; nth++ {
-						k, ok := selectors[s].look(&caller, nth)
+						k, ok := s.callerKey(&caller, nth)
 						if !ok {
 							break
 						}
@@ -66,7 +68,7 @@ func TestTheIndexComparesFewClients(t *testing.T) {
 					}
 				}
 				if compared != 1 {
-					t.Errorf("by %s, of %d clients %d were compared", kind.name, n, compared)
+					t.Errorf("by %s: checked %[3]d of %[2]d clients, want 1", kind.name, n, compared)
 				}
 			}
 		}

@@ -2,7 +2,8 @@ package policy
 
 import "github.com/assertd/assertd/ipc/caller"
 
-// Match selects callers. All selectors that are given must hold, and at least one must be given.
+// Match selects callers. A caller must match every selector that is set, and at
+// least one must be set.
 type Match struct {
 	UID              *uint32
 	GID              *uint32 // the primary or any supplementary group

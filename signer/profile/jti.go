@@ -9,13 +9,13 @@ import (
 // JTIRule says how jti is made.
 type JTIRule string
 
-// The forms of jti. Each that is made holds 122 random bits or more.
+// The forms of jti. Each that is made has at least 122 random bits.
 const (
 	// JTIRandom is 128 random bits in base64url: 22 characters.
 	JTIRandom JTIRule = "random"
 	// JTIUUID is a random UUID (RFC 9562 section 5.4).
 	JTIUUID JTIRule = "uuid"
-	// JTINone leaves jti out: the receiver does not know it.
+	// JTINone leaves jti out, for receivers that do not use it.
 	JTINone JTIRule = "none"
 )
 
@@ -23,8 +23,8 @@ func (r JTIRule) make(random io.Reader) (string, error) {
 	if r == JTINone {
 		return "", nil
 	}
-	var id [16]byte
-	if _, err := io.ReadFull(random, id[:]); err != nil {
+	id, err := randomID(random)
+	if err != nil {
 		return "", fmt.Errorf("read random bytes for the jti: %w", err)
 	}
 	if r == JTIRandom {
@@ -35,13 +35,8 @@ func (r JTIRule) make(random io.Reader) (string, error) {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), nil
 }
 
-// KeyIDRule says which kid the receiver looks for.
-type KeyIDRule string
-
-const (
-	// KeyIDAny takes the RFC 7638 thumbprint or the grant's key_id.
-	KeyIDAny KeyIDRule = "any"
-	// KeyIDFromReceiver takes only the name that the receiver gave the key
-	// when it was registered, which the grant states as its key_id.
-	KeyIDFromReceiver KeyIDRule = "receiver's"
-)
+// randomID reads 128 random bits.
+func randomID(random io.Reader) (id [16]byte, err error) {
+	_, err = io.ReadFull(random, id[:])
+	return id, err
+}

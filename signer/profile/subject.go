@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Origin says which setting fills iss or sub.
+// Origin is where iss or sub comes from.
 type Origin string
 
 // The origins of iss and sub.
@@ -19,9 +19,9 @@ const (
 	FromClientID Origin = "client_id"
 	FromIssuer   Origin = "issuer"
 	FromSubject  Origin = "subject"
-	// FromKeyID is the kid, where the receiver names keys itself.
+	// FromKeyID is the kid, for receivers that assign it.
 	FromKeyID Origin = "key_id"
-	// FromLiteral is the row's own Literal.
+	// FromLiteral is the rule's own Literal.
 	FromLiteral Origin = "literal"
 	// FromSubjectUpper is the grant's subject in upper case.
 	FromSubjectUpper Origin = "upper-case subject"
@@ -30,30 +30,31 @@ const (
 	FromSubjectKey Origin = "upper-case subject and key fingerprint"
 )
 
-// Party says how a profile fills iss or sub.
-type Party struct {
+// SubjectRule says how a profile fills iss or sub.
+type SubjectRule struct {
 	From     Origin
 	Literal  string
 	Optional bool
-	// Form says in words what the value must look like; Check tests it.
-	Form  string
-	Check func(value string) bool
+	// Format says what the value must look like. Check tests it.
+	Format string
+	Check  func(value string) bool
 }
 
-// setting names the grant's setting that the party reads; empty for none.
-func (p Party) setting() string {
-	switch p.From {
+// setting is the name of the grant's setting that the rule reads; empty if
+// none.
+func (r SubjectRule) setting() string {
+	switch r.From {
 	case FromSubjectUpper, FromSubjectKey:
 		return string(FromSubject)
 	case FromLiteral:
 		return ""
 	}
-	return string(p.From)
+	return string(r.From)
 }
 
-// value gives the claim; an empty string leaves it out.
-func (p Party) value(in Input) (string, error) {
-	switch p.From {
+// value returns the claim; an empty string leaves it out.
+func (r SubjectRule) value(in Input) (string, error) {
+	switch r.From {
 	case FromClientID:
 		return in.ClientID, nil
 	case FromIssuer:
@@ -63,7 +64,7 @@ func (p Party) value(in Input) (string, error) {
 	case FromKeyID:
 		return in.Kid, nil
 	case FromLiteral:
-		return p.Literal, nil
+		return r.Literal, nil
 	case FromSubjectUpper:
 		return strings.ToUpper(in.Subject), nil
 	case FromSubjectKey:
@@ -73,7 +74,7 @@ func (p Party) value(in Input) (string, error) {
 	return "", nil
 }
 
-// fingerprint is SHA256: and the standard base64 of the hash of the public
+// fingerprint returns SHA256: and the standard base64 of the hash of the public
 // key's SubjectPublicKeyInfo, as Snowflake shows it in RSA_PUBLIC_KEY_FP.
 func fingerprint(in Input) (string, error) {
 	spki, err := x509.MarshalPKIXPublicKey(in.Public)
@@ -84,20 +85,20 @@ func fingerprint(in Input) (string, error) {
 	return "SHA256:" + base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 
-// claim gives the value to put under a claim name and holds it to the rule.
-func (p Party) claim(profile, name string, in Input) (string, error) {
-	value, err := p.value(in)
-	if err != nil || p.From == FromNothing {
+// claim returns the value of iss or sub, checked against the rule.
+func (r SubjectRule) claim(profile, name string, in Input) (string, error) {
+	value, err := r.value(in)
+	if err != nil || r.From == FromNothing {
 		return "", err
 	}
 	if value == "" {
-		if p.Optional {
+		if r.Optional {
 			return "", nil
 		}
-		return "", fmt.Errorf("%w: profile %s takes %s from %s, which is empty", ErrInput, profile, name, p.From)
+		return "", fmt.Errorf("%w: profile %s takes %s from %s, which is empty", ErrInput, profile, name, r.From)
 	}
-	if p.Check != nil && !p.Check(value) {
-		return "", fmt.Errorf("%w: profile %s wants %s to be %s", ErrInput, profile, name, p.Form)
+	if r.Check != nil && !r.Check(value) {
+		return "", fmt.Errorf("%w: profile %s wants %s to be %s", ErrInput, profile, name, r.Format)
 	}
 	return value, nil
 }
