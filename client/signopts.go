@@ -8,17 +8,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 )
 
 // ErrSignOptions means that the key of a Signer can't sign what it was given:
 // an unsupported hash or salt length, or a digest of the wrong length.
 var ErrSignOptions = errors.New("cannot sign")
-
-// hashNames are the API's names of the hashes.
-var hashNames = map[crypto.Hash]string{
-	crypto.SHA256: ipc.HashSHA256, crypto.SHA384: ipc.HashSHA384, crypto.SHA512: ipc.HashSHA512,
-}
 
 // signRequest translates the arguments of crypto.Signer into an API request.
 func signRequest(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts) (ipc.SignRequest, error) {
@@ -60,16 +56,15 @@ func messageRequest(message []byte, opts crypto.SignerOpts) (ipc.SignRequest, er
 
 func digestRequest(digest []byte, opts crypto.SignerOpts) (ipc.SignRequest, error) {
 	hash := opts.HashFunc()
-	name, ok := hashNames[hash]
-	if !ok {
+	if !jose.KnownHash(hash) {
 		return ipc.SignRequest{}, fmt.Errorf("%w: hash %v is not supported; use SHA-256, SHA-384 or SHA-512",
 			ErrSignOptions, hash)
 	}
 	if len(digest) != hash.Size() {
 		return ipc.SignRequest{}, fmt.Errorf("%w: want a %d-byte %s digest, got %d bytes",
-			ErrSignOptions, hash.Size(), name, len(digest))
+			ErrSignOptions, hash.Size(), hash, len(digest))
 	}
-	return ipc.SignRequest{Hash: name, Digest: digest}, nil
+	return ipc.SignRequest{Hash: hash.String(), Digest: digest}, nil
 }
 
 // paddingOf accepts a PSS salt only as long as the hash, which TLS (RFC 8446

@@ -12,12 +12,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -26,9 +28,8 @@ type signFlags struct {
 	key, hash, digest, padding, format string
 }
 
-var hashes = map[string]crypto.Hash{
-	ipc.HashSHA256: crypto.SHA256, ipc.HashSHA384: crypto.SHA384, ipc.HashSHA512: crypto.SHA512,
-}
+// hashes are the names of the hashes that a key may sign.
+var hashes = []string{ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512}
 
 // signatureFormats write a signature.
 var signatureFormats = map[string]func(out io.Writer, signature []byte) error{
@@ -92,7 +93,7 @@ func (f *signFlags) register(a *app, cmd *cobra.Command) {
 	}
 	complete(cmd, "key", a.completion(rawKeys))
 	for flag, values := range map[string][]string{
-		"hash": {ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512}, "padding": {ipc.PaddingPKCS1v15, ipc.PaddingPSS}, "format": {"base64", "hex", "raw"},
+		"hash": hashes, "padding": {ipc.PaddingPKCS1v15, ipc.PaddingPSS}, "format": {"base64", "hex", "raw"},
 	} {
 		complete(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -102,7 +103,7 @@ func (f *signFlags) check(args []string) error {
 	switch {
 	case f.digest != "" && len(args) > 0:
 		return errors.New("want a file or --digest, not both")
-	case f.hash != "" && hashes[f.hash] == 0:
+	case f.hash != "" && !slices.Contains(hashes, f.hash):
 		return fmt.Errorf("--hash %s: want SHA-256, SHA-384 or SHA-512", f.hash)
 	case f.padding != "" && f.padding != ipc.PaddingPKCS1v15 && f.padding != ipc.PaddingPSS:
 		return fmt.Errorf("--padding %s: want pkcs1v15 or pss", f.padding)
@@ -117,7 +118,11 @@ func (f *signFlags) sign(cmd *cobra.Command, signer *client.Signer, args []strin
 		return nil, cli.UsageError(cmd, err)
 	}
 	f.setDefaults(signer.Info())
-	input, opts, err := f.input(cmd.InOrStdin(), signer.Public(), args)
+	opts, err := f.options(signer.Public())
+	if err != nil {
+		return nil, err
+	}
+	input, err := f.input(cmd.InOrStdin(), opts.HashFunc(), args)
 	if err != nil {
 		return nil, err
 	}
@@ -148,41 +153,50 @@ func (f *signFlags) setDefaults(key ipc.KeyInfo) {
 	}
 }
 
-// input is what the key signs: a digest, or the message itself for Ed25519.
-func (f *signFlags) input(stdin io.Reader, public crypto.PublicKey, args []string) ([]byte, crypto.SignerOpts, error) {
-	_, isEd25519 := public.(ed25519.PublicKey)
+// options are the arguments for crypto.Signer. An Ed25519 key has no hash.
+func (f *signFlags) options(public crypto.PublicKey) (crypto.SignerOpts, error) {
+	if _, ok := public.(ed25519.PublicKey); ok {
+		return crypto.Hash(0), nil
+	}
+	hash, known := jose.HashByName(f.hash)
+	if !known || hash == 0 {
+		return nil, fmt.Errorf("unknown hash %q for key set %q; upgrade assertctl", f.hash, f.key)
+	}
+	if _, ok := public.(*rsa.PublicKey); ok && f.padding == ipc.PaddingPSS {
+		return jose.PSS(hash), nil
+	}
+	return hash, nil
+}
+
+// input is what the key signs: a digest, or the message itself without a hash.
+func (f *signFlags) input(stdin io.Reader, hash crypto.Hash, args []string) ([]byte, error) {
 	if f.digest != "" {
-		if isEd25519 {
-			return nil, nil, errors.New("an Ed25519 key signs the message itself; give the file, not its digest")
-		}
-		digest, err := hex.DecodeString(strings.TrimSpace(f.digest))
-		if err != nil {
-			return nil, nil, fmt.Errorf("--digest: %w", err)
-		}
-		return digest, f.options(public), nil
+		return f.givenDigest(hash)
 	}
 	in, closing, err := open(stdin, args)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer closing()
-	if isEd25519 {
+	if hash == 0 {
 		// One byte more than the maximum, so that the signer rejects a longer
 		// file.
-		message, err := io.ReadAll(io.LimitReader(in, ipc.MaxMessageBytes+1))
-		return message, crypto.Hash(0), err
+		return io.ReadAll(io.LimitReader(in, ipc.MaxMessageBytes+1))
 	}
-	hash := hashes[f.hash].New()
-	_, err = io.Copy(hash, in)
-	return hash.Sum(nil), f.options(public), err
+	digest := hash.New()
+	_, err = io.Copy(digest, in)
+	return digest.Sum(nil), err
 }
 
-func (f *signFlags) options(public crypto.PublicKey) crypto.SignerOpts {
-	hash := hashes[f.hash]
-	if _, ok := public.(*rsa.PublicKey); ok && f.padding == ipc.PaddingPSS {
-		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
+func (f *signFlags) givenDigest(hash crypto.Hash) ([]byte, error) {
+	if hash == 0 {
+		return nil, errors.New("an Ed25519 key signs the message itself; give the file, not its digest")
 	}
-	return hash
+	digest, err := hex.DecodeString(strings.TrimSpace(f.digest))
+	if err != nil {
+		return nil, fmt.Errorf("--digest: %w", err)
+	}
+	return digest, nil
 }
 
 // open opens the file on the command line, or standard input.
