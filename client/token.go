@@ -166,15 +166,3 @@ func (req TokenRequest) bearer(assertion ipc.AssertionResponse) (Token, error) {
 	token.Raw = raw
 	return token, err
 }
-
-// httpClient does not follow redirects by default: an assertion goes to the
-// configured URL and nowhere else.
-func httpClient(given *http.Client) *http.Client {
-	if given != nil {
-		return given
-	}
-	return &http.Client{
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}

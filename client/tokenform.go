@@ -111,20 +111,6 @@ func (req TokenRequest) check() error {
 	return nil
 }
 
-// checkEndpoint rejects URLs that would send a credential over a network in the
-// clear.
-func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return err
-	}
-	loopback := u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1"
-	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
-		return fmt.Errorf("%q is not an https URL; plain http is allowed only on loopback", endpoint)
-	}
-	return nil
-}
-
 // newFormRequest returns a request whose body net/http can't read again, so
 // that neither a redirect nor its own retry sends an assertion twice.
 func newFormRequest(ctx context.Context, endpoint string, values url.Values) (*http.Request, error) {
