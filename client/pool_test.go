@@ -12,9 +12,9 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// A daemon that was restarted has closed what was idle. The next request finds out, and goes over a new connection at
-// once.
-func TestReplacesAConnectionThatWasClosedWhileIdle(t *testing.T) {
+// A restart closes idle connections. The next request finds out, and uses a new
+// connection without delay.
+func TestReplacesIdleConnectionClosedByDaemon(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }
 	s := &stub{socket: t.TempDir() + "/s"}
 	first := s.listen(t, handler)
@@ -30,13 +30,13 @@ func TestReplacesAConnectionThatWasClosedWhileIdle(t *testing.T) {
 	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{Audience: "https://as.example"}); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took >= restart {
-		t.Errorf("it took %v: the pause is for a daemon that is away", took)
+	if took := time.Since(began); took >= restartDelay {
+		t.Errorf("took %v; the retry delay is for a daemon that is down", took)
 	}
 }
 
-// Only a connection that had carried something before is replaced without a word.
-func TestDoesNotRepeatOnANewConnection(t *testing.T) {
+// Only a reused connection is replaced silently.
+func TestDoesNotRepeatOnNewConnection(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
 	request, err := newRequest(t.Context(), http.MethodPost, "/v1/assertions", struct{}{})
 	if err != nil {
@@ -66,7 +66,7 @@ func TestAContextEndsTheWaitForAnAnswer(t *testing.T) {
 	if _, err := c.Assert(ctx, ipc.AssertionRequest{}); !errors.Is(err, reason) {
 		t.Errorf("got %v", err)
 	}
-	if len(c.socket.idle) != 0 {
+	if len(c.pool.idle) != 0 {
 		t.Error("the connection was kept")
 	}
 	if _, err := c.JWKS(t.Context()); err != nil {
@@ -74,21 +74,21 @@ func TestAContextEndsTheWaitForAnAnswer(t *testing.T) {
 	}
 }
 
-// A daemon refuses what is too long before it has read it all.
-func TestReadsTheRefusalOfARequestThatIsNotReadWhole(t *testing.T) {
+// The daemon refuses a body that is too large before it has read all of it.
+func TestReadsEarlyRefusal(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		refuse(w, ipc.NewProblem(ipc.CodeRequestTooLarge, "a body may have 65536 bytes"))
 	})
 	c := s.dial(t)
 	_, err := c.Assert(t.Context(), ipc.AssertionRequest{Audience: strings.Repeat("a", 60<<10)})
-	if !errors.Is(err, ipc.CodeRequestTooLarge) || len(c.socket.idle) != 0 {
-		t.Errorf("got %v, and %d connections were kept", err, len(c.socket.idle))
+	if !errors.Is(err, ipc.CodeRequestTooLarge) || len(c.pool.idle) != 0 {
+		t.Errorf("got %v, and %d connections were kept", err, len(c.pool.idle))
 	}
 }
 
-// What listens on the path need not be assertd, nor mean well.
-func TestAnAnswerWithoutAnEndIsGivenUp(t *testing.T) {
+// Something else, even something hostile, may be listening on the path.
+func TestGivesUpOnEndlessResponse(t *testing.T) {
 	piece := strings.Repeat(" ", 1<<16)
 	for name, handler := range map[string]http.HandlerFunc{
 		"body": func(w http.ResponseWriter, r *http.Request) {
@@ -121,24 +121,24 @@ func TestAnAnswerWithoutAnEndIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestKeepsNoConnectionPastItsTime(t *testing.T) {
+func TestClosesConnectionsIdleTooLong(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, struct{}{}) })
 	c := s.dial(t)
-	old, err := c.socket.take(t.Context())
+	old, err := c.pool.get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.since = time.Now().Add(-2 * idleLimit)
-	fresh, err := c.socket.take(t.Context())
+	old.idleSince = time.Now().Add(-2 * idleLimit)
+	fresh, err := c.pool.get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.socket.idle = []*connection{old}
-	c.socket.put(fresh, &http.Response{}, nil)
-	if len(c.socket.idle) != 1 || c.socket.idle[0] != fresh {
-		t.Errorf("%d connections wait", len(c.socket.idle))
+	c.pool.idle = []*connection{old}
+	c.pool.put(fresh, &http.Response{}, nil)
+	if len(c.pool.idle) != 1 || c.pool.idle[0] != fresh {
+		t.Errorf("%d idle connections, want only the fresh one", len(c.pool.idle))
 	}
 	if _, err := old.Write([]byte("x")); err == nil {
-		t.Error("the old one is open")
+		t.Error("the old connection is still open")
 	}
 }
