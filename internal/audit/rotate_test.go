@@ -326,6 +326,31 @@ func TestCheckpointFailuresDoNotStopRecords(t *testing.T) {
 	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
 }
 
+// A signature that is in progress when Run ends lacks the newest records, and a
+// rotation that waits for it begins a new file.
+func TestTheLastCheckpointCoversEverything(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := ed25519Key(t)
+	o := key.options(file)
+	o.MaxSize, o.Interval = 1, time.Millisecond
+	started, proceed := make(chan struct{}, 10), make(chan struct{})
+	o.Key = func(context.Context) (Key, error) {
+		started <- struct{}{}
+		<-proceed
+		return key.key, nil
+	}
+	l := start(t, o)
+	l.add("before")
+	<-started
+	l.add("meanwhile")
+	l.end()
+	close(proceed)
+	l.stop()
+	if r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier}); r.Files != 2 || r.Unproven != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A token that answers with nonsense must not spoil the log with a checkpoint that never verifies.
 func TestBadSignaturesAreNotWritten(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
