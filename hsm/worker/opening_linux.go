@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// openGrace is how long a worker that nobody waits for any more may take to finish opening its token. SoftHSM rewrites the token's file in place
-// at every login: a process that is killed in that moment leaves an empty file, and the token is lost with all its keys. So a worker gets its
-// death signal only once it is logged in, and until then nothing but a start that hangs has it killed.
-const openGrace = 5 * time.Second
+	"github.com/assertd/assertd/hsm/wire"
+)
 
 // lookEvery is how often a worker that opens its token looks whether the pool is still there.
 const lookEvery = 100 * time.Millisecond
@@ -29,7 +26,7 @@ func opening(pool *net.UnixConn, open func() error) error {
 		}
 		select {
 		case <-opened:
-		case <-time.After(openGrace):
+		case <-time.After(wire.OpenGrace):
 			os.Exit(1)
 		}
 	}()

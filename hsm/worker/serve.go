@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/wire"
 )
 
 // FD is the descriptor on which a worker finds the pool's socket.
@@ -22,8 +23,6 @@ const FD = 3
 const (
 	// lastWords is how long a failing worker tries to tell the pool why.
 	lastWords = 100 * time.Millisecond
-	// orderlyEnd is how long a worker whose pool has gone waits for its last signatures before it leaves the token as it is.
-	orderlyEnd = 2 * time.Second
 	// confirmEvery is how long a key may go on signing through its copy after somebody deleted it.
 	confirmEvery = time.Second
 )
@@ -56,8 +55,8 @@ func Serve(ctx context.Context, conn *os.File) error {
 // server is the worker's side of the connection.
 type server struct {
 	conn   *net.UnixConn
-	frames *frameReader
-	out    *outbox
+	frames *wire.Reader
+	out    *wire.Writer
 	host   *host
 
 	jobs    chan job
@@ -71,8 +70,8 @@ type server struct {
 // job is a request and what it needs to wait without the reader's buffer.
 type job struct {
 	id      uint32
-	kind    kind
-	request signRequest
+	kind    wire.Kind
+	request wire.SignRequest
 	payload []byte
 	arrived time.Time
 }
@@ -92,17 +91,17 @@ func newServer(file *os.File) (*server, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket; a worker is started by the daemon, never by hand", FD)
 	}
-	out, err := newOutbox(unixConn)
+	out, err := wire.NewWriter(unixConn)
 	if err != nil {
 		return nil, err
 	}
-	return &server{conn: unixConn, out: out, frames: newFrameReader(unixConn, maxRequest), failed: make(chan struct{})}, nil
+	return &server{conn: unixConn, out: out, frames: wire.NewReader(unixConn, wire.MaxRequest), failed: make(chan struct{})}, nil
 }
 
 func (s *server) serve(ctx context.Context) error {
 	writing := make(chan struct{})
 	written := make(chan struct{})
-	go func() { defer close(written); s.out.run(writing) }()
+	go func() { defer close(written); s.out.Run(writing) }()
 	defer func() { close(writing); _ = s.conn.Close(); <-written }()
 
 	h, err := s.hello(ctx)
@@ -129,37 +128,37 @@ func (s *server) serve(ctx context.Context) error {
 }
 
 // hello takes the settings, opens the token and reports what is on it.
-func (s *server) hello(ctx context.Context) (hello, error) {
-	f, err := s.frames.next()
+func (s *server) hello(ctx context.Context) (wire.Hello, error) {
+	f, err := s.frames.Next()
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
-	if f.kind != kindHello {
-		return hello{}, protocolError("the first frame is of kind %#x", f.kind)
+	if f.Kind != wire.KindHello {
+		return wire.Hello{}, wire.Malformed("the first frame is of kind %#x", f.Kind)
 	}
-	h, err := decodeHello(f.payload)
+	h, err := wire.DecodeHello(f.Payload)
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
 	err = opening(s.conn, func() error {
 		s.host, err = openHost(ctx, h)
 		return err
 	})
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
 	inventory, err := s.host.inventory()
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
-	s.out.send(raw{kindReady, inventory}, f.id)
+	s.out.Send(wire.Raw{Kind: wire.KindReady, Payload: inventory}, f.ID)
 	return h, nil
 }
 
 // read hands requests out until the pool closes the connection, which is nil, or something fails.
 func (s *server) read(admin chan<- job) error {
 	for {
-		f, err := s.frames.next()
+		f, err := s.frames.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -172,31 +171,31 @@ func (s *server) read(admin chan<- job) error {
 	}
 }
 
-func (s *server) dispatch(f frame, admin chan<- job) error {
-	j := job{id: f.id, kind: f.kind, arrived: time.Now()}
+func (s *server) dispatch(f wire.Frame, admin chan<- job) error {
+	j := job{id: f.ID, kind: f.Kind, arrived: time.Now()}
 	queue := (chan<- job)(s.jobs)
-	switch f.kind {
-	case kindSign:
-		request, err := parseSignRequest(f.payload)
+	switch f.Kind {
+	case wire.KindSign:
+		request, err := wire.ParseSignRequest(f.Payload)
 		if err != nil {
 			return err
 		}
-		request.digest = append([]byte(nil), request.digest...)
+		request.Digest = append([]byte(nil), request.Digest...)
 		j.request = request
-	case kindGenerate, kindInventory:
+	case wire.KindGenerate, wire.KindInventory:
 		queue = admin
-		j.payload = append([]byte(nil), f.payload...)
-	case kindPing:
-		s.out.send(raw{kindPong, nil}, f.id)
+		j.payload = append([]byte(nil), f.Payload...)
+	case wire.KindPing:
+		s.out.Send(wire.Raw{Kind: wire.KindPong}, f.ID)
 		return nil
 	default:
-		return protocolError("a request of kind %#x", f.kind)
+		return wire.Malformed("a request of kind %#x", f.Kind)
 	}
 	select {
 	case queue <- j:
 		return nil
 	default:
-		return protocolError("more requests than the depth agreed on")
+		return wire.Malformed("more requests than the depth agreed on")
 	}
 }
 
@@ -209,7 +208,7 @@ func (s *server) sign() {
 			s.refuse(j.id, err)
 			continue
 		}
-		s.out.send(signReply{wait: began.Sub(j.arrived), module: time.Since(began), signature: signature}, j.id)
+		s.out.Send(wire.SignReply{Wait: began.Sub(j.arrived), Module: time.Since(began), Signature: signature}, j.id)
 	}
 }
 
@@ -237,9 +236,9 @@ func (s *server) administer(ctx context.Context, jobs <-chan job) {
 }
 
 func (s *server) administerOne(j job) {
-	reply, payload, err := kindReady, []byte(nil), error(nil)
-	if j.kind == kindGenerate {
-		reply = kindKey
+	reply, payload, err := wire.KindReady, []byte(nil), error(nil)
+	if j.kind == wire.KindGenerate {
+		reply = wire.KindKey
 		payload, err = s.host.generate(j.payload)
 	} else {
 		payload, err = s.host.inventory()
@@ -248,7 +247,7 @@ func (s *server) administerOne(j job) {
 		s.refuse(j.id, err)
 		return
 	}
-	s.out.send(raw{reply, payload}, j.id)
+	s.out.Send(wire.Raw{Kind: reply, Payload: payload}, j.id)
 }
 
 // refuse answers a request with an error, and ends the worker if the error says that the module can't be relied on.
@@ -257,18 +256,18 @@ func (s *server) refuse(id uint32, err error) {
 		s.fail(err)
 		return
 	}
-	s.out.send(newErrorReply(err), id)
+	s.out.Send(wire.NewErrorReply(err), id)
 }
 
 // fail says why the worker ends, as far as the pool still listens, and closes the connection, which ends read. The first error counts.
 func (s *server) fail(err error) {
 	s.failing.Do(func() {
 		s.cause = err
-		reply := newErrorReply(err)
-		reply.fatal = true
+		reply := wire.NewErrorReply(err)
+		reply.Fatal = true
 		_ = s.conn.SetWriteDeadline(time.Now().Add(lastWords))
-		s.out.send(reply, 0)
-		s.out.flush()
+		s.out.Send(reply, 0)
+		s.out.Flush()
 		_ = s.conn.CloseWrite()
 		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
 		close(s.failed)
@@ -284,24 +283,14 @@ func (s *server) leave(admin *sync.WaitGroup) error {
 		defer close(done)
 		s.signers.Wait()
 		admin.Wait()
-		s.out.flush()
+		s.out.Flush()
 		s.host.close()
 	}()
 	select {
 	case <-done:
 	case <-s.failed:
 		return s.cause
-	case <-time.After(orderlyEnd):
+	case <-time.After(wire.StopGrace):
 	}
 	return nil
-}
-
-// raw is a message whose payload is ready.
-type raw struct {
-	kind    kind
-	payload []byte
-}
-
-func (r raw) appendFrame(dst []byte, id uint32) []byte {
-	return appendFrame(dst, r.kind, id, r.payload)
 }

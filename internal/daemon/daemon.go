@@ -14,7 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
@@ -50,8 +51,8 @@ type Options struct {
 // Daemon is one assertd. Run runs it once.
 type Daemon struct {
 	Options
-	pool     *worker.Pool
-	tokens   []worker.TokenConfig
+	pool     *pool.Pool
+	tokens   []pool.TokenConfig
 	audit    *audit.Log // nil where the configuration has none
 	ring     *ringHolder
 	limiter  *ratelimit.Limiter
@@ -114,7 +115,7 @@ func (d *Daemon) newPool() (err error) {
 		return err
 	}
 	d.tokens, settings.OnEvent = settings.Tokens, d.observeWorker
-	d.pool, err = worker.NewPool(settings)
+	d.pool, err = pool.New(settings)
 	return err
 }
 
@@ -139,7 +140,7 @@ func verification(v config.Verify) signer.Verification {
 }
 
 // setRing holds the configured key sets against the pairs on the tokens.
-func (d *Daemon) setRing(inventory []worker.KeyInfo) error {
+func (d *Daemon) setRing(inventory []wire.KeyInfo) error {
 	ring, err := keyset.New(d.decisions.sets, pairs(inventory), d.Now)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/metrics"
@@ -30,13 +30,13 @@ func (d *Daemon) newMetrics() (err error) {
 }
 
 var workerEvents = []string{
-	string(worker.EventReady), string(worker.EventExit), string(worker.EventKill), string(worker.EventCorrupt),
-	string(worker.EventFailed), string(worker.EventRefused), string(worker.EventResend), string(worker.EventMove),
+	string(pool.EventReady), string(pool.EventExit), string(pool.EventKill), string(pool.EventCorrupt),
+	string(pool.EventFailed), string(pool.EventRefused), string(pool.EventResend), string(pool.EventMove),
 }
 
 var workerStates = []string{
-	string(worker.StateStarting), string(worker.StateReady), string(worker.StateWaiting),
-	string(worker.StateRefused), string(worker.StateStopped),
+	string(pool.StateStarting), string(pool.StateReady), string(pool.StateWaiting),
+	string(pool.StateRefused), string(pool.StateStopped),
 }
 
 func codes() []string {
@@ -77,14 +77,14 @@ func (d *Daemon) observeRequest(o ipc.Observation) {
 	d.metrics.Request(o.Route, o.Status, string(o.Code), o.Duration)
 }
 
-func (d *Daemon) observeSignature(set string, t worker.Timing, err error) {
+func (d *Daemon) observeSignature(set string, t pool.Timing, err error) {
 	if callerLeft(err) {
 		return // nobody was kept from anything
 	}
 	d.metrics.Signed(set, metrics.Timing{Queue: t.Queue, Worker: t.Worker, Session: t.Session, Module: t.Module}, err)
 }
 
-func (d *Daemon) observeWorker(e worker.Event) { d.metrics.WorkerEvent(e.Token, string(e.Kind)) }
+func (d *Daemon) observeWorker(e pool.Event) { d.metrics.WorkerEvent(e.Token, string(e.Kind)) }
 
 // observeRecord counts a decision. lost is why it could not be recorded: with
 // audit.required that is the outcome, whatever was decided.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
@@ -73,7 +73,7 @@ func (d *Daemon) tokenStatus() []ipc.TokenStatus {
 	return all
 }
 
-func workerStatus(w worker.WorkerStatus) ipc.WorkerStatus {
+func workerStatus(w pool.WorkerStatus) ipc.WorkerStatus {
 	return ipc.WorkerStatus{
 		Worker: w.Worker, State: string(w.State), PID: w.PID, Since: w.Since,
 		Restarts: w.Restarts, InFlight: w.InFlight, Error: text(w.LastError),

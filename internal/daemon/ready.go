@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/ipc"
 )
@@ -16,7 +16,7 @@ type readiness struct {
 	probe    func(ctx context.Context) error // a verified signature with every key set in use
 	audit    func() error                    // whether decisions can be recorded now
 	stale    func() bool                     // whether a newer configuration was refused
-	workers  func() []worker.WorkerStatus
+	workers  func() []pool.WorkerStatus
 	last     atomic.Pointer[ipc.ReadyResponse]
 	draining atomic.Bool
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
@@ -52,7 +52,7 @@ type rotation struct {
 	auto     func() map[string]hsm.KeyType // the sets whose versions the daemon makes
 	look     func(context.Context) error   // puts what is on the tokens now into the ring
 	onToken  func() map[string]bool        // the kids of all pairs on the tokens, of whichever set
-	generate func(context.Context, hsm.Spec) (worker.KeyInfo, error)
+	generate func(context.Context, hsm.Spec) (wire.KeyInfo, error)
 	now      func() time.Time
 	delay    func(most time.Duration) time.Duration // at random
 	logger   Logger

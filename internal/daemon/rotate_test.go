@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
@@ -55,17 +56,17 @@ type bench struct {
 	*rotation
 	*journal
 	t     *testing.T
-	pool  *worker.Pool
+	pool  *pool.Pool
 	clock time.Time
 	sets  []keyset.Set
 	types map[string]hsm.KeyType
 }
 
-func newPool(t *testing.T, k *softhsm.Token) *worker.Pool {
+func newPool(t *testing.T, k *softhsm.Token) *pool.Pool {
 	t.Helper()
-	pool, err := worker.NewPool(worker.Config{
+	p, err := pool.New(pool.Config{
 		Command: []string{"/proc/self/exe", "hsm-worker"}, Workers: 1,
-		Tokens: []worker.TokenConfig{{
+		Tokens: []pool.TokenConfig{{
 			Name: "token", HSM: hsm.Config{Module: k.Module, Label: k.Label},
 			PIN: hsm.PINSource{File: k.PINFile()}, Environment: k.Environment(),
 		}},
@@ -75,18 +76,18 @@ func newPool(t *testing.T, k *softhsm.Token) *worker.Pool {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- pool.Run(ctx) }()
+	go func() { ended <- p.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended })
-	if err := pool.WaitReady(ctx); err != nil {
+	if err := p.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return pool
+	return p
 }
 
 // newBench has one key set, "payments", that rotates every 90 days.
-func newBench(t *testing.T, pool *worker.Pool, auto bool) *bench {
+func newBench(t *testing.T, p *pool.Pool, auto bool) *bench {
 	b := &bench{
-		t: t, journal: &journal{}, pool: pool, clock: start,
+		t: t, journal: &journal{}, pool: p, clock: start,
 		sets: []keyset.Set{{Name: "payments", Alg: "ES256", Rotation: keyset.Rotation{
 			Every: 90 * day, PublishBefore: day, KeepAfter: day, AssertionLife: time.Minute,
 		}}},
@@ -94,7 +95,7 @@ func newBench(t *testing.T, pool *worker.Pool, auto bool) *bench {
 	if auto {
 		b.types = map[string]hsm.KeyType{"payments": hsm.P256}
 	}
-	d := &Daemon{Options: Options{Config: &config.Config{}, Logger: b.journal, Now: func() time.Time { return b.clock }}, pool: pool, ring: &ringHolder{}}
+	d := &Daemon{Options: Options{Config: &config.Config{}, Logger: b.journal, Now: func() time.Time { return b.clock }}, pool: p, ring: &ringHolder{}}
 	b.rotation = d.newRotation()
 	b.rotation.auto = func() map[string]hsm.KeyType { return b.types }
 	b.rotation.look = b.lookAgain
@@ -216,8 +217,8 @@ func TestNextVersionIsMadeWhenDueAndOnce(t *testing.T) {
 }
 
 func TestDaemonsOfOneTokenMakeOneVersion(t *testing.T) {
-	pool := newPool(t, softhsm.New(t))
-	first, second := newBench(t, pool, true), newBench(t, pool, true)
+	p := newPool(t, softhsm.New(t))
+	first, second := newBench(t, p, true), newBench(t, p, true)
 	first.generate(0)
 	first.says(0)
 	second.says(0)
@@ -277,8 +278,8 @@ func TestAVanishedKeyIsAnAlarmAndNoReasonToGenerate(t *testing.T) {
 // A daemon that was away can't remember. What it published last can.
 func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 	k := softhsm.New(t)
-	pool := newPool(t, k)
-	before := newBench(t, pool, true)
+	p := newPool(t, k)
+	before := newBench(t, p, true)
 	before.generate(0)
 	second := before.generate(90 * day)
 	before.says(100 * day)
@@ -292,8 +293,8 @@ func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 
 	// Nothing is wrong after a restart where nothing has vanished.
 	restarted := func() *bench {
-		b := newBench(t, pool, true)
-		d := &Daemon{Options: Options{Config: &config.Config{JWKS: config.JWKS{File: file}}, Logger: b.journal}, pool: pool}
+		b := newBench(t, p, true)
+		d := &Daemon{Options: Options{Config: &config.Config{JWKS: config.JWKS{File: file}}, Logger: b.journal}, pool: p}
 		b.witness = d.lastPublished()
 		return b
 	}
@@ -374,7 +375,7 @@ func TestAVersionThatHelpsNothingIsMadeOnce(t *testing.T) {
 	b.generate(0)
 	b.says(0)
 	generate := b.rotation.generate
-	b.rotation.generate = func(ctx context.Context, spec hsm.Spec) (worker.KeyInfo, error) {
+	b.rotation.generate = func(ctx context.Context, spec hsm.Spec) (wire.KeyInfo, error) {
 		spec.Label = "somebody else's " + spec.Label
 		return generate(ctx, spec)
 	}

@@ -34,7 +34,7 @@ func (s *service) Assert(ctx context.Context, peer ipc.Peer, req ipc.AssertionRe
 	}
 	assertion, err := s.signer.Assert(ctx, callerOf(peer), request)
 	if err != nil {
-		return ipc.AssertionResponse{}, wire(err)
+		return ipc.AssertionResponse{}, apiError(err)
 	}
 	return responseOf(assertion), nil
 }
@@ -72,7 +72,7 @@ func (s *service) batchResult(ctx context.Context, peer ipc.Peer, req ipc.Assert
 func (s *service) Sign(ctx context.Context, peer ipc.Peer, req ipc.SignRequest) (ipc.SignResponse, error) {
 	signature, err := s.signer.Sign(ctx, callerOf(peer), signer.RawRequest(req))
 	if err != nil {
-		return ipc.SignResponse{}, wire(err)
+		return ipc.SignResponse{}, apiError(err)
 	}
 	return ipc.SignResponse(signature), nil
 }
@@ -85,7 +85,7 @@ func (s *service) Grants(_ context.Context, peer ipc.Peer) (ipc.GrantsResponse, 
 // Keys implements ipc.Service.
 func (s *service) Keys(_ context.Context, peer ipc.Peer) (ipc.KeysResponse, error) {
 	keys, err := s.views.keys(s.signer.CurrentPolicy(), callerOf(peer))
-	return keys, wire(err)
+	return keys, apiError(err)
 }
 
 // JWKS implements ipc.Service.

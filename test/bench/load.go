@@ -14,7 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/assertd/assertd/client"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -89,7 +89,7 @@ func verification(bed) (prepare, error) {
 		}
 		digest, opts := inputOf(t.Alg)
 		signature, err := key.Sign(rand.Reader, digest, opts)
-		return func() (int, error) { return 1, worker.Verify(key.Public(), digest, opts, signature) }, err
+		return func() (int, error) { return 1, pool.Verify(key.Public(), digest, opts, signature) }, err
 	}, nil
 }
 

@@ -1,0 +1,201 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/wire"
+)
+
+// do hands the call to a worker or puts it into the queue, and waits for how it ends. When ctx ends first the worker's answer is thrown away.
+func (p *Pool) do(ctx context.Context, c *call) result {
+	c.began = time.Now()
+	p.mu.Lock()
+	w, id, err := p.place(c, c.began)
+	p.mu.Unlock()
+	if err != nil {
+		return result{err: err}
+	}
+	return p.await(ctx, c, w, id)
+}
+
+// ask is do for one worker and no other.
+func (p *Pool) ask(ctx context.Context, w *worker, c *call) result {
+	c.began = time.Now()
+	p.mu.Lock()
+	if w.gone {
+		p.mu.Unlock()
+		return result{err: &UnavailableError{Cause: w.cause}}
+	}
+	id := w.take(c, c.began)
+	p.mu.Unlock()
+	return p.await(ctx, c, w, id)
+}
+
+func (p *Pool) await(ctx context.Context, c *call, w *worker, id uint32) result {
+	if w != nil {
+		w.out.Send(c.message, id)
+	}
+	select {
+	case r := <-c.done:
+		return r
+	case <-ctx.Done():
+		p.abandon(c)
+		return result{err: fmt.Errorf("hsm/pool: wait for the token: %w", context.Cause(ctx))}
+	}
+}
+
+// place finds a worker for the call; none and no error means that it waits in the queue. The pool is locked.
+func (p *Pool) place(c *call, now time.Time) (*worker, uint32, error) {
+	r, err := p.routeOf(c.key)
+	if err != nil {
+		return nil, 0, err
+	}
+	if w := r.pick(); w != nil {
+		return w, w.take(c, now), nil
+	}
+	if !r.served() && !r.hopeful(now, p.cfg.Timeout) {
+		return nil, 0, r.unavailable()
+	}
+	if len(r.waiting) >= p.cfg.Queue {
+		return nil, 0, ErrBusy
+	}
+	c.queued = now
+	r.waiting = append(r.waiting, c)
+	return nil, 0, nil
+}
+
+func (p *Pool) routeOf(key wire.KeyRef) (*route, error) {
+	if p.stopped {
+		return nil, ErrStopped
+	}
+	if k, ok := p.keys[key]; ok {
+		return k.route, nil
+	}
+	if i := slices.IndexFunc(p.tokens, func(t *token) bool { return !t.known }); i >= 0 {
+		return nil, &UnavailableError{Cause: p.tokens[i].lastErr} // it may be on the token that hasn't been read yet
+	}
+	return nil, fmt.Errorf("%w: no token of the pool holds a key pair whose public half has SHA-256 %x", hsm.ErrKeyNotFound, key[:8])
+}
+
+// abandon forgets a call whose caller has gone. A worker that has it keeps its deadline.
+func (p *Pool) abandon(c *call) {
+	p.mu.Lock()
+	defer p.unlock()
+	c.finished = true
+	if k, ok := p.keys[c.key]; ok {
+		k.route.drop(c)
+	}
+}
+
+// complete takes a worker's answer to the caller and gives the worker the next call.
+func (p *Pool) complete(w *worker, id uint32, r result) {
+	r.worker, r.answered = w, time.Now()
+	p.mu.Lock()
+	a, ok := w.inFlight[id]
+	if !ok { // given to another when the worker passed its deadline
+		p.mu.Unlock()
+		return
+	}
+	delete(w.inFlight, id)
+	w.answered++
+	a.call.outstanding--
+	r.sent = a.sent
+	a.call.finish(r)
+	next, nextID := p.nextFor(w, r.answered)
+	p.mu.Unlock()
+	if next != nil {
+		w.out.Send(next.message, nextID)
+	}
+}
+
+// nextFor takes the call off the queues that has waited longest for a worker of this token, if the worker has room. The pool is locked.
+func (p *Pool) nextFor(w *worker, now time.Time) (*call, uint32) {
+	if w.gone || len(w.inFlight) >= w.depth {
+		return nil, 0
+	}
+	var oldest *route
+	for set, r := range p.routes {
+		if set&w.token.bit == 0 || len(r.waiting) == 0 {
+			continue
+		}
+		if oldest == nil || r.waiting[0].queued.Before(oldest.waiting[0].queued) {
+			oldest = r
+		}
+	}
+	if oldest == nil {
+		return nil, 0
+	}
+	c := oldest.next()
+	return c, w.take(c, now)
+}
+
+// retire takes a worker out of the pool, gives what it had to others, and ends its process. The first reason counts. Kind is the event that
+// tells of it, if any.
+func (p *Pool) retire(w *worker, cause error, kind EventKind) {
+	p.mu.Lock()
+	if w.gone {
+		p.unlock()
+		return
+	}
+	w.gone, w.cause = true, cause
+	if kind != "" {
+		p.event(kind, w.slot, w.pid, cause)
+	}
+	w.slot.state, w.slot.since, w.slot.lastErr = StateWaiting, time.Now(), cause
+	w.token.ready = slices.DeleteFunc(w.token.ready, func(other *worker) bool { return other == w })
+	if len(w.token.ready) == 0 {
+		w.token.deserted = time.Now()
+	}
+	orphans := w.inFlight
+	w.inFlight = nil
+	for _, a := range orphans {
+		p.resend(a.call, w, cause)
+	}
+	p.announce()
+	p.unlock()
+	w.kill()
+}
+
+// resend gives a call whose worker has gone to another. The pool is locked.
+func (p *Pool) resend(c *call, w *worker, cause error) {
+	c.outstanding--
+	if errors.Is(cause, ErrTimeout) {
+		c.timeouts++
+	}
+	switch {
+	case c.finished || c.outstanding > 0:
+		return
+	case c.timeouts >= maxTimeouts:
+		c.finish(result{err: ErrTimeout})
+		return
+	case c.pinned || c.attempts >= maxAttempts:
+		c.finish(result{err: &UnavailableError{Cause: cause}})
+		return
+	}
+	p.event(EventResend, w.slot, w.pid, cause)
+	p.again(c)
+}
+
+// again places a call before those that have waited for less. The pool is locked.
+func (p *Pool) again(c *call) {
+	now := time.Now()
+	r, err := p.routeOf(c.key)
+	if err == nil && !r.served() && !r.hopeful(now, p.cfg.Timeout) {
+		err = r.unavailable()
+	}
+	if err != nil {
+		c.finish(result{err: err})
+		return
+	}
+	if w := r.pick(); w != nil {
+		p.outgoing = append(p.outgoing, delivery{w, c, w.take(c, now)})
+		return
+	}
+	c.queued = now
+	r.waiting = slices.Insert(r.waiting, 0, c)
+}
