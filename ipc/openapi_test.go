@@ -112,8 +112,8 @@ func checkMembers(t *testing.T, typ reflect.Type, s schema) {
 
 func fields(typ reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
-		for i := range typ.NumField() {
-			if !yield(typ.Field(i)) {
+		for _, field := range reflect.VisibleFields(typ) {
+			if !field.Anonymous && !yield(field) {
 				return
 			}
 		}

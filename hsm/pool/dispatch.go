@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/ipc"
 )
 
 // do hands the call to a worker or puts it into the queue, and waits for how it ends. When ctx ends first the worker's answer is thrown away.
@@ -146,7 +147,7 @@ func (p *Pool) retire(w *worker, cause error, kind EventKind) {
 	if kind != "" {
 		p.event(kind, w.slot, w.pid, cause)
 	}
-	w.slot.state, w.slot.since, w.slot.lastErr = StateWaiting, time.Now(), cause
+	w.slot.set(ipc.WorkerWaiting, cause)
 	w.token.ready = slices.DeleteFunc(w.token.ready, func(other *worker) bool { return other == w })
 	if len(w.token.ready) == 0 {
 		w.token.deserted = time.Now()

@@ -1,6 +1,10 @@
 package pool
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // EventKind says what happened to a worker.
 type EventKind string
@@ -17,6 +21,13 @@ const (
 	EventMove    EventKind = "move"    // a signature was sent to another worker as well, because the first is slow
 )
 
+// EventKinds lists the kinds of event.
+func EventKinds() []EventKind {
+	return []EventKind{
+		EventReady, EventExit, EventKill, EventCorrupt, EventFailed, EventRefused, EventResend, EventMove,
+	}
+}
+
 // Event is something that happened to a worker.
 type Event struct {
 	Kind   EventKind
@@ -29,51 +40,38 @@ type Event struct {
 	Failures int
 }
 
-// State is what a worker is doing.
-type State string
-
-// The states of a worker.
-const (
-	StateStarting State = "starting" // opening the token, or waiting for its turn to
-	StateReady    State = "ready"    // signing
-	StateWaiting  State = "waiting"  // ended; the next attempt follows
-	StateRefused  State = "refused"  // the token refused the PIN: no attempt until Reset
-	StateStopped  State = "stopped"  // the pool isn't running
-)
-
-// WorkerStatus is one worker at one moment.
-type WorkerStatus struct {
-	Token     string
-	Worker    int // its place among the token's workers, from 0
-	State     State
-	PID       int // 0 where there is no process
-	Since     time.Time
-	Restarts  int   // processes after the first that became ready
-	InFlight  int   // requests it holds
-	LastError error // why the last process ended or didn't start; nil if none did
-}
-
 // Status lists all workers, by token in the order of the configuration and by place.
-func (p *Pool) Status() []WorkerStatus {
+func (p *Pool) Status() []ipc.WorkerStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var all []WorkerStatus
+	var all []ipc.WorkerStatus
 	for _, t := range p.tokens {
 		for _, s := range t.slots {
-			all = append(all, s.status())
+			all = append(all, s.now())
 		}
 	}
 	return all
 }
 
-// status is called with the pool locked.
-func (s *slot) status() WorkerStatus {
-	w := WorkerStatus{Token: s.token.config.Name, Worker: s.place, State: s.state, Since: s.since, Restarts: max(s.started-1, 0), LastError: s.lastErr}
-	if s.state == StateStarting && s.token.refused {
-		w.State = StateRefused // it waits for its turn, which doesn't come before Reset
+// now is the slot's status at this moment. The pool is locked.
+func (s *slot) now() ipc.WorkerStatus {
+	w := s.status
+	if w.State == ipc.WorkerStarting && s.token.refused {
+		w.State = ipc.WorkerRefused // it waits for its turn, which doesn't come before Reset
 	}
 	if s.worker != nil {
 		w.PID, w.InFlight = s.worker.pid, len(s.worker.inFlight)
 	}
 	return w
 }
+
+// set notes what the slot is doing and, unless nil, what went wrong. The pool is
+// locked.
+func (s *slot) set(state string, err error) {
+	s.status.State, s.status.Since = state, time.Now()
+	if err != nil {
+		s.fail(err)
+	}
+}
+
+func (s *slot) fail(err error) { s.lastErr, s.status.Error = err, err.Error() }

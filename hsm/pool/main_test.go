@@ -16,6 +16,7 @@ import (
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -129,7 +130,7 @@ func (r *running) waitAll() {
 	r.t.Helper()
 	eventually(r.t, 30*time.Second, "every worker is ready", func() bool {
 		for _, s := range r.Status() {
-			if s.State != pool.StateReady {
+			if s.State != ipc.WorkerReady {
 				return false
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/ipc"
 )
 
 // maxTokens is how many tokens a pool can have: a group of tokens is a set of bits.
@@ -82,7 +83,8 @@ func newToken(config TokenConfig, index, workers int) *token {
 	t := &token{config: config, bit: 1 << index, turn: make(chan struct{}, 1), reset: make(chan struct{})}
 	t.turn <- struct{}{}
 	for place := range workers {
-		t.slots = append(t.slots, &slot{token: t, place: place, state: StateStopped})
+		state := ipc.WorkerState{Token: config.Name, Worker: place, State: ipc.WorkerStopped}
+		t.slots = append(t.slots, &slot{token: t, status: ipc.WorkerStatus{WorkerState: state}})
 	}
 	return t
 }
@@ -192,7 +194,7 @@ func (p *Pool) remedy(e Event) string {
 
 // event notes what happened, to be reported by unlock.
 func (p *Pool) event(kind EventKind, s *slot, pid int, err error) {
-	p.events = append(p.events, Event{Kind: kind, Time: time.Now(), Token: s.token.config.Name, Worker: s.place, PID: pid, Err: err})
+	p.events = append(p.events, Event{Kind: kind, Time: time.Now(), Token: s.status.Token, Worker: s.status.Worker, PID: pid, Err: err})
 }
 
 // announce tells WaitReady and the reader of Changed that something is different.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -213,7 +214,7 @@ func runUntilKilled() {
 	for {
 		var pids []int
 		for _, s := range p.Status() {
-			if s.State == pool.StateReady {
+			if s.State == ipc.WorkerReady {
 				pids = append(pids, s.PID)
 			}
 		}
@@ -251,7 +252,7 @@ func TestStopLetsSignaturesFinish(t *testing.T) {
 	p.stop()
 	all.Wait()
 	for _, s := range p.Status() {
-		if s.State != pool.StateStopped || s.PID != 0 {
+		if s.State != ipc.WorkerStopped || s.PID != 0 {
 			t.Errorf("after the end: %+v", s)
 		}
 	}

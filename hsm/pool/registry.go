@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/ipc"
 )
 
 // keyRoute is what the pool knows of a key: where it is and how to check its signatures.
@@ -23,9 +24,12 @@ func (p *Pool) add(w *worker, keys []wire.KeyInfo) {
 	t.ready = append(t.ready, w)
 	t.failures, t.lastErr, t.refused = 0, nil, false
 	s.worker = w
-	s.started++
+	if s.started {
+		s.status.Restarts++
+	}
+	s.started = true
 	w.since = time.Now()
-	s.state, s.since = StateReady, w.since
+	s.set(ipc.WorkerReady, nil)
 	p.event(EventReady, s, w.pid, nil)
 	p.setKeys(t, keys)
 	for {
@@ -102,7 +106,8 @@ func (p *Pool) left(s *slot, w *worker, cause error) int {
 	if w.answered >= worthAStart || time.Since(w.since) > longestPause {
 		s.idle = 0
 	}
-	s.worker, s.lastErr = nil, cause
+	s.worker = nil
+	s.fail(cause)
 	if !p.stopped {
 		p.event(EventExit, s, w.pid, cause)
 	}
@@ -110,13 +115,10 @@ func (p *Pool) left(s *slot, w *worker, cause error) int {
 	return s.idle
 }
 
-func (p *Pool) setState(s *slot, state State, err error) {
+func (p *Pool) setState(s *slot, state string, err error) {
 	p.mu.Lock()
 	defer p.unlock()
-	s.state, s.since = state, time.Now()
-	if err != nil {
-		s.lastErr = err
-	}
+	s.set(state, err)
 	p.announce()
 }
 
@@ -138,10 +140,10 @@ func (p *Pool) startFailed(s *slot, err error, reset <-chan struct{}) int {
 	p.mu.Lock()
 	defer p.unlock()
 	t := s.token
-	s.lastErr, s.since, s.state = err, time.Now(), StateWaiting
+	s.set(ipc.WorkerWaiting, err)
 	kind, refused := EventFailed, refusedPIN(err) && (reset == t.reset || t.config.PIN.Value != nil)
 	if refused {
-		s.state, kind = StateRefused, EventRefused
+		s.status.State, kind = ipc.WorkerRefused, EventRefused
 	}
 	t.failures++
 	if !t.refused {

@@ -77,7 +77,7 @@ func (t *token) trouble() error {
 	}
 	var last *slot
 	for _, s := range t.slots {
-		if s.lastErr != nil && (last == nil || s.since.After(last.since)) {
+		if s.lastErr != nil && (last == nil || s.status.Since.After(last.status.Since)) {
 			last = s
 		}
 	}

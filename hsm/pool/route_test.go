@@ -16,8 +16,8 @@ func TestUnavailableHasACause(t *testing.T) {
 		change func()
 		want   error
 	}{
-		{"a worker has ended", func() { lost.slots[1].lastErr, lost.slots[1].since = first, time.Unix(1, 0) }, first},
-		{"then another", func() { lost.slots[0].lastErr, lost.slots[0].since = second, time.Unix(2, 0) }, second},
+		{"a worker has ended", func() { lost.slots[1].lastErr, lost.slots[1].status.Since = first, time.Unix(1, 0) }, first},
+		{"then another", func() { lost.slots[0].lastErr, lost.slots[0].status.Since = second, time.Unix(2, 0) }, second},
 		{"a start has failed", func() { lost.lastErr = start }, start},
 	} {
 		step.change()

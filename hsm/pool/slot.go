@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/ipc"
 )
 
 const (
@@ -27,13 +28,11 @@ const (
 // slot is a worker's place: the processes that fill it follow one another. The pool's lock guards the fields below the line.
 type slot struct {
 	token *token
-	place int
 
-	state   State
-	since   time.Time
-	started int // processes that became ready
-	idle    int // of those, the last that ended soon and with hardly an answer given
-	lastErr error
+	status  ipc.WorkerStatus // but for what the worker knows
+	started bool             // a process has been ready
+	idle    int              // processes in a row that ended soon and with hardly an answer given
+	lastErr error            // of which status has the text
 	worker  *worker
 }
 
@@ -42,13 +41,13 @@ func (s *slot) run(ctx context.Context, p *Pool) {
 	for {
 		w := s.start(ctx, p)
 		if w == nil {
-			p.setState(s, StateStopped, nil)
+			p.setState(s, ipc.WorkerStopped, nil)
 			return
 		}
 		cause := w.serve(ctx, p)
 		idle := p.left(s, w, cause)
 		if !sleep(ctx, pause(idle), nil) {
-			p.setState(s, StateStopped, cause)
+			p.setState(s, ipc.WorkerStopped, cause)
 			return
 		}
 	}
@@ -57,7 +56,7 @@ func (s *slot) run(ctx context.Context, p *Pool) {
 // start waits for the token's turn and tries until it has a worker; nil means that ctx ended. It keeps the turn between attempts, so that a
 // token that is away is asked by one process at a time, and one that refused the PIN by none.
 func (s *slot) start(ctx context.Context, p *Pool) *worker {
-	p.setState(s, StateStarting, nil)
+	p.setState(s, ipc.WorkerStarting, nil)
 	select {
 	case <-s.token.turn:
 		defer func() { s.token.turn <- struct{}{} }()
@@ -83,7 +82,7 @@ func (s *slot) start(ctx context.Context, p *Pool) *worker {
 		} else if !sleep(ctx, pause(failures), reset) {
 			return nil
 		}
-		p.setState(s, StateStarting, nil)
+		p.setState(s, ipc.WorkerStarting, nil)
 	}
 }
 

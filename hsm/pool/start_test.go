@@ -10,6 +10,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -43,7 +44,7 @@ func TestRefusedPINIsTriedOnce(t *testing.T) {
 	}
 	refused := 0
 	for _, s := range p.Status() {
-		if s.State == pool.StateRefused {
+		if s.State == ipc.WorkerRefused {
 			refused++
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -34,7 +35,7 @@ func twins(t *testing.T) (first, second pool.TokenConfig, k wire.KeyInfo, soft *
 
 func ready(p *running, token string) (n int) {
 	for _, s := range p.Status() {
-		if s.Token == token && s.State == pool.StateReady {
+		if s.Token == token && s.State == ipc.WorkerReady {
 			n++
 		}
 	}

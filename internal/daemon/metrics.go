@@ -21,7 +21,7 @@ func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
 		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.state,
-		Routes: ipc.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents, WorkerStates: workerStates,
+		Routes: ipc.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents,
 	})
 	if err == nil {
 		d.metrics.Configure(d.decisions.names)
@@ -32,11 +32,6 @@ func (d *Daemon) newMetrics() (err error) {
 var workerEvents = []string{
 	string(pool.EventReady), string(pool.EventExit), string(pool.EventKill), string(pool.EventCorrupt),
 	string(pool.EventFailed), string(pool.EventRefused), string(pool.EventResend), string(pool.EventMove),
-}
-
-var workerStates = []string{
-	string(pool.StateStarting), string(pool.StateReady), string(pool.StateWaiting),
-	string(pool.StateRefused), string(pool.StateStopped),
 }
 
 func codes() []string {

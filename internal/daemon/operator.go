@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
@@ -68,16 +67,9 @@ func (d *Daemon) tokenStatus() []ipc.TokenStatus {
 			all = append(all, ipc.TokenStatus{Name: w.Token})
 		}
 		token := &all[len(all)-1]
-		token.Workers = append(token.Workers, workerStatus(w))
+		token.Workers = append(token.Workers, w)
 	}
 	return all
-}
-
-func workerStatus(w pool.WorkerStatus) ipc.WorkerStatus {
-	return ipc.WorkerStatus{
-		Worker: w.Worker, State: string(w.State), PID: w.PID, Since: w.Since,
-		Restarts: w.Restarts, InFlight: w.InFlight, Error: text(w.LastError),
-	}
 }
 
 func (d *Daemon) keyStatus() []ipc.KeySetStatus {

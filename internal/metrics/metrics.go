@@ -16,7 +16,7 @@ type Options struct {
 	Version, GoVersion string
 	// The closed lists that labels are taken from. What is in none of them is not
 	// counted, or under an empty label.
-	Routes, Codes, Tokens, WorkerEvents, WorkerStates []string
+	Routes, Codes, Tokens, WorkerEvents []string
 	// State is asked at each scrape, by any goroutine.
 	State func() State
 }
@@ -69,7 +69,7 @@ func New(o Options) (*Metrics, error) {
 		}
 	}
 	m.Configure(Names{})
-	own := []prometheus.Collector{requests, durations, problems, events, appends, lost, build(o), newStateCollector(o.State, o.WorkerStates)}
+	own := []prometheus.Collector{requests, durations, problems, events, appends, lost, build(o), newStateCollector(o.State)}
 	return m, register(o.Registry, append(own, m.vectors.all()...))
 }
 

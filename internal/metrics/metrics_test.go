@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/assertd/assertd/internal/metrics"
+	"github.com/assertd/assertd/ipc"
 )
 
 var exampleGrant = metrics.Grant{Client: "payments-api", Name: "bank-a", Key: "payments"}
@@ -24,7 +25,10 @@ func full() metrics.State {
 			{Client: "payments-api", Grant: "bank-a", Window: 10 * time.Second, Remaining: 40, Limit: 50},
 			{Client: "payments-api", Grant: "bank-a", Window: 24 * time.Hour, Remaining: 5, Limit: 100_000},
 		},
-		Workers: []metrics.Worker{{Token: "prod", State: "ready", InFlight: 1, Restarts: 2}, {Token: "prod", State: "waiting"}},
+		Workers: []ipc.WorkerStatus{
+			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerReady}, InFlight: 1, Restarts: 2},
+			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerWaiting}},
+		},
 		Keys: []metrics.Key{{
 			Name: "payments", Signing: true, NextChange: now, Due: now,
 			Versions: []metrics.Version{{Kid: "k1", State: "signing", Created: now}, {Kid: "k2", State: "retired"}},
@@ -41,7 +45,7 @@ func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 	m, err := metrics.New(metrics.Options{
 		Registry: registry, Version: "v1", GoVersion: "go1",
 		Routes: []string{"/v1/assertions"}, Codes: []string{"rate-limited", "internal"},
-		Tokens: []string{"prod"}, WorkerEvents: []string{"exit"}, WorkerStates: []string{"ready", "refused"}, State: full,
+		Tokens: []string{"prod"}, WorkerEvents: []string{"exit"}, State: full,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +159,8 @@ assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="10
 # TYPE assertd_workers gauge
 assertd_workers{state="ready",token="prod"} 1
 assertd_workers{state="refused",token="prod"} 0
+assertd_workers{state="starting",token="prod"} 0
+assertd_workers{state="stopped",token="prod"} 0
 assertd_workers{state="waiting",token="prod"} 1
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "assertd_rate_budget_limit", "assertd_workers"); err != nil {

@@ -1,13 +1,17 @@
 package metrics
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // State is what the daemon is at one moment, as a scrape finds it.
 type State struct {
 	Ready                        bool
 	Connections, ConnectionLimit int
 	Budgets                      []Budget
-	Workers                      []Worker
+	Workers                      []ipc.WorkerStatus
 	Keys                         []Key
 	JWKS                         JWKS
 	Audit                        *Audit // nil where nothing is recorded
@@ -19,12 +23,6 @@ type Budget struct {
 	Client, Grant, Key string
 	Window             time.Duration
 	Remaining, Limit   int
-}
-
-// Worker is one worker process.
-type Worker struct {
-	Token, State       string
-	InFlight, Restarts int
 }
 
 // Key is a key set. Times that are zero are not known, or will not come.
