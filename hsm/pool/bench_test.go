@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/test/softhsm"
 )
@@ -47,7 +46,7 @@ func benchmarkPool(b *testing.B, typ hsm.KeyType, copies bool, workers, callers 
 	k := p.generate(typ)
 	digest, opts := digestOf(k, "text")
 	sign := func() error {
-		_, _, err := p.Do(b.Context(), pool.Request{Key: k.Ref, Digest: digest, Opts: opts})
+		_, err := p.Sign(b.Context(), "", k.Ref, digest, opts, nil)
 		return err
 	}
 	for range 20 * workers { // every worker has found the key

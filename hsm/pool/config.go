@@ -62,9 +62,24 @@ type Config struct {
 	Stderr *os.File
 	// Logger gets what operators want to know; nil means nobody.
 	Logger Logger
-	// OnEvent, if set, is told what happens to workers. It is called from the pool's own goroutines and must not wait or call the pool.
-	OnEvent func(Event)
+	// Observer measures; nil means nobody.
+	Observer Observer
 }
+
+// Observer measures what the pool does; *metrics.Metrics is one. The pool calls
+// it from its own goroutines: it must not wait, nor call the pool.
+type Observer interface {
+	// Signed gets where the time of a signature went, or why none was made. It
+	// isn't called if the caller gave up.
+	Signed(set string, t Timing, err error)
+	// WorkerEvent gets what happened to a worker.
+	WorkerEvent(e Event)
+}
+
+type noObserver struct{}
+
+func (noObserver) Signed(string, Timing, error) {}
+func (noObserver) WorkerEvent(Event)            {}
 
 // Logger is the part of a leveled logger that the pool uses. The arguments are pairs of a name and a value.
 type Logger interface {
@@ -90,8 +105,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = silent{}
 	}
-	if c.OnEvent == nil {
-		c.OnEvent = func(Event) {}
+	if c.Observer == nil {
+		c.Observer = noObserver{}
 	}
 	c.Tokens = slices.Clone(c.Tokens)
 	return c, c.check()

@@ -74,8 +74,8 @@ func (p *Pool) routeOf(key wire.KeyRef) (*route, error) {
 	if p.stopped {
 		return nil, ErrStopped
 	}
-	if k, ok := p.keys[key]; ok {
-		return k.route, nil
+	if r, ok := p.keys[key]; ok {
+		return r, nil
 	}
 	if i := slices.IndexFunc(p.tokens, func(t *token) bool { return !t.known }); i >= 0 {
 		return nil, &UnavailableError{Cause: p.tokens[i].lastErr} // it may be on the token that hasn't been read yet
@@ -88,8 +88,8 @@ func (p *Pool) abandon(c *call) {
 	p.mu.Lock()
 	defer p.unlock()
 	c.finished = true
-	if k, ok := p.keys[c.key]; ok {
-		k.route.drop(c)
+	if r, ok := p.keys[c.key]; ok {
+		r.drop(c)
 	}
 }
 

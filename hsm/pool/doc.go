@@ -11,7 +11,7 @@
 //	...
 //	go p.Run(ctx)
 //	if err := p.WaitReady(ctx); err != nil { … } // says what is wrong, such as ErrPINIncorrect
-//	signature, err := p.Sign(ctx, ref, digest, crypto.SHA256)
+//	signature, err := p.Sign(ctx, "payments", ref, digest, crypto.SHA256, verify)
 //
 // # Dispatch
 //

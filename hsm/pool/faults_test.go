@@ -41,7 +41,7 @@ func load(t *testing.T, p *running, k wire.KeyInfo, d time.Duration) {
 		asked.Add(1)
 		all.Go(func() {
 			began := time.Now()
-			if _, err := p.Sign(ctx, k.Ref, digest, opts); err != nil && failed.Add(1) < 5 {
+			if _, err := p.sign(ctx, k, digest, opts); err != nil && failed.Add(1) < 5 {
 				t.Errorf("a request failed after %v: %v", time.Since(began), err)
 			}
 			for took := int64(time.Since(began)); ; {
@@ -143,7 +143,7 @@ func TestTokenGoesAndComesBack(t *testing.T) {
 			p := runReady(t, config(tc))
 			k := p.generate(hsm.P256)
 			digest, opts := digestOf(k, "text")
-			sign := func() error { _, err := p.Sign(within(t, 10*time.Second), k.Ref, digest, opts); return err }
+			sign := func() error { _, err := p.sign(within(t, 10*time.Second), k, digest, opts); return err }
 			if err := sign(); err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +174,7 @@ func TestCorruptSignatureIsMadeAgainElsewhere(t *testing.T) {
 	digest, opts := digestOf(k, "text")
 	before := p.pids()
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt, Limit: 1})
-	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 		t.Errorf("one corrupt signature: %v", err)
 	}
 	p.waitAll()
@@ -189,7 +189,7 @@ func TestCorruptSignatureIsMadeAgainElsewhere(t *testing.T) {
 	}
 
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt})
-	if s, err := p.Sign(t.Context(), k.Ref, digest, opts); s != nil || (!errors.Is(err, pool.ErrCorrupt) && !errors.Is(err, hsm.ErrSignature)) {
+	if s, err := p.sign(t.Context(), k, digest, opts); s != nil || (!errors.Is(err, pool.ErrCorrupt) && !errors.Is(err, hsm.ErrSignature)) {
 		t.Errorf("corrupt signatures alone: %x, %v", s, err)
 	}
 }
@@ -212,7 +212,7 @@ func TestSignatureThatEndsEveryWorkerIsGivenUp(t *testing.T) {
 	k := p.generate(hsm.P256)
 	digest, opts := digestOf(k, "text")
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Crash})
-	if _, err := p.Sign(within(t, 10*time.Second), k.Ref, digest, opts); !errors.Is(err, pool.ErrUnavailable) {
+	if _, err := p.sign(within(t, 10*time.Second), k, digest, opts); !errors.Is(err, pool.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	if n := m.Fired(t, "C_Sign"); n > 3 {
@@ -221,7 +221,7 @@ func TestSignatureThatEndsEveryWorkerIsGivenUp(t *testing.T) {
 	m.Clear(t, "C_Sign")
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Hang})
 	p.waitAll()
-	if _, err := p.Sign(within(t, 20*time.Second), k.Ref, digest, opts); !errors.Is(err, pool.ErrTimeout) {
+	if _, err := p.sign(within(t, 20*time.Second), k, digest, opts); !errors.Is(err, pool.ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -233,7 +233,7 @@ func TestHarmlessErrorIsTheCallers(t *testing.T) {
 	digest, opts := digestOf(k, "text")
 	const mechanismInvalid = 0x70
 	m.Set(t, "C_SignInit", faulty.Fault{Action: faulty.Return, Code: mechanismInvalid})
-	_, err := p.Sign(t.Context(), k.Ref, digest, opts)
+	_, err := p.sign(t.Context(), k, digest, opts)
 	if code := (*hsm.Error)(nil); !errors.As(err, &code) || code.Code != mechanismInvalid {
 		t.Errorf("got %v", err)
 	}
@@ -242,7 +242,7 @@ func TestHarmlessErrorIsTheCallers(t *testing.T) {
 	}
 	const deviceError = 0x30
 	m.Set(t, "C_SignInit", faulty.Fault{Action: faulty.Return, Code: deviceError, Limit: 1})
-	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 		t.Errorf("one worker's device error: %v", err)
 	}
 	eventually(t, 5*time.Second, "the worker's end is told with the code", func() bool {
@@ -267,7 +267,7 @@ func TestQueueIsBounded(t *testing.T) {
 	var all sync.WaitGroup
 	for range 12 {
 		all.Go(func() {
-			switch _, err := p.Sign(t.Context(), k.Ref, digest, opts); {
+			switch _, err := p.sign(t.Context(), k, digest, opts); {
 			case err == nil:
 				done.Add(1)
 			case errors.Is(err, pool.ErrBusy):
@@ -296,13 +296,13 @@ func TestCallerMayLeave(t *testing.T) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if _, err := p.Sign(ctx, k.Ref, digest, opts); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := p.sign(ctx, k, digest, opts); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
 	all.Wait()
-	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 		t.Errorf("after that: %v", err)
 	}
 }

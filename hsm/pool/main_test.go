@@ -16,6 +16,7 @@ import (
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
@@ -69,13 +70,14 @@ type running struct {
 
 	mu     sync.Mutex
 	events []pool.Event
+	signed map[string]signed // the last by set
 }
 
 // run starts a pool; it need not become ready.
 func run(t testing.TB, c pool.Config) *running {
 	t.Helper()
-	r := &running{t: t, ended: make(chan struct{})}
-	c.OnEvent = r.note
+	r := &running{t: t, ended: make(chan struct{}), signed: make(map[string]signed)}
+	c.Observer = r
 	var err error
 	if r.Pool, err = pool.New(c); err != nil {
 		t.Fatal(err)
@@ -108,10 +110,30 @@ func (r *running) stop() {
 	<-r.ended
 }
 
-func (r *running) note(e pool.Event) {
+// WorkerEvent implements pool.Observer.
+func (r *running) WorkerEvent(e pool.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
+}
+
+// Signed implements pool.Observer.
+func (r *running) Signed(set string, t pool.Timing, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.signed[set] = signed{t, err}
+}
+
+type signed struct {
+	timing pool.Timing
+	err    error
+}
+
+// sign makes a signature and verifies it with the key's public half.
+func (r *running) sign(ctx context.Context, k wire.KeyInfo, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return r.Sign(ctx, "", k.Ref, digest, opts, func(signature []byte) error {
+		return jose.Verify(k.Public, digest, opts, signature)
+	})
 }
 
 func (r *running) count(kind pool.EventKind) (n int) {

@@ -28,7 +28,7 @@ type Pool struct {
 	running  bool
 	stopped  bool
 	routes   map[uint64]*route // by the set of tokens
-	keys     map[wire.KeyRef]keyRoute
+	keys     map[wire.KeyRef]*route
 	notice   chan struct{} // closed and replaced when the state of a token changes
 	events   []Event       // to report once the lock is released
 	outgoing []delivery    // to send once the lock is released
@@ -70,7 +70,7 @@ func New(cfg Config) (*Pool, error) {
 		changed: make(chan struct{}, 1),
 		admin:   make(chan struct{}, 1),
 		routes:  map[uint64]*route{},
-		keys:    map[wire.KeyRef]keyRoute{},
+		keys:    map[wire.KeyRef]*route{},
 		notice:  make(chan struct{}),
 	}
 	for i, config := range cfg.Tokens {
@@ -148,7 +148,7 @@ func (p *Pool) unlock() {
 
 func (p *Pool) report(e Event) {
 	p.log(e)
-	p.cfg.OnEvent(e)
+	p.cfg.Observer.WorkerEvent(e)
 }
 
 func (p *Pool) log(e Event) {

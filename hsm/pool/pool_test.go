@@ -27,7 +27,7 @@ func TestEveryKeyTypeSigns(t *testing.T) {
 		digest, opts := digestOf(k, "text")
 		// Often enough that the worker which didn't make the key signs too.
 		for range 4 {
-			if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+			if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 				t.Errorf("%s: %v", typ, err)
 			}
 		}
@@ -44,13 +44,13 @@ func TestWorkersSignWithKeysOfOtherWorkers(t *testing.T) {
 	one, two := runReady(t, c), runReady(t, c)
 	k := one.generate(hsm.P256)
 	digest, opts := digestOf(k, "text")
-	if _, err := two.Sign(t.Context(), k.Ref, digest, opts); !errors.Is(err, hsm.ErrKeyNotFound) {
+	if _, err := two.sign(t.Context(), k, digest, opts); !errors.Is(err, hsm.ErrKeyNotFound) {
 		t.Errorf("before Refresh: %v; want ErrKeyNotFound", err)
 	}
 	if err := two.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := two.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+	if _, err := two.sign(t.Context(), k, digest, opts); err != nil {
 		t.Errorf("after Refresh: %v", err)
 	}
 }
@@ -72,12 +72,12 @@ func TestSignRefusesWhatItCannotSign(t *testing.T) {
 		{"RSA without a hash", rsaKey.Ref, digest, crypto.Hash(0), hsm.ErrAlgorithm},
 		{"PSS with the longest salt", rsaKey.Ref, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto, Hash: crypto.SHA256}, hsm.ErrAlgorithm},
 	} {
-		if _, err := p.Sign(t.Context(), test.key, test.digest, test.opts); !errors.Is(err, test.want) {
+		if _, err := p.Sign(t.Context(), "", test.key, test.digest, test.opts, nil); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v; want %v", test.name, err, test.want)
 		}
 	}
 	pss := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
-	if _, err := p.Sign(t.Context(), rsaKey.Ref, digest, pss); err != nil {
+	if _, err := p.sign(t.Context(), rsaKey, digest, pss); err != nil {
 		t.Errorf("PSS: %v", err)
 	}
 	if p.count(pool.EventExit) != 0 {
@@ -89,12 +89,34 @@ func TestTimingSaysWhereTheTimeWent(t *testing.T) {
 	p := runReady(t, config(tokenConfig(softhsm.New(t))))
 	k := p.generate(hsm.P256)
 	digest, opts := digestOf(k, "text")
-	_, timing, err := p.Do(t.Context(), pool.Request{Key: k.Ref, Digest: digest, Opts: opts})
-	if err != nil {
+	if _, err := p.Sign(t.Context(), "payments", k.Ref, digest, opts, nil); err != nil {
 		t.Fatal(err)
 	}
+	timing := p.signed["payments"].timing
 	if timing.Attempts != 1 || timing.Module <= 0 || timing.Worker < timing.Module+timing.Session || timing.Queue < 0 {
 		t.Errorf("timing %+v", timing)
+	}
+}
+
+// The observer hears of signatures that were not made, but not of callers that
+// gave up.
+func TestObserverHearsOfFailures(t *testing.T) {
+	p := runReady(t, config(tokenConfig(softhsm.New(t))))
+	k := p.generate(hsm.P256)
+	digest, opts := digestOf(k, "text")
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := p.Sign(gone, "gone", k.Ref, digest, opts, nil); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that gave up: %v", err)
+	}
+	if _, err := p.Sign(t.Context(), "payments", wire.KeyRef{1}, digest, opts, nil); err == nil {
+		t.Error("an unknown key signs")
+	}
+	if s := p.signed["payments"]; !errors.Is(s.err, hsm.ErrKeyNotFound) {
+		t.Errorf("the observer got %v; want ErrKeyNotFound", s.err)
+	}
+	if s := p.signed["gone"]; s.err != nil {
+		t.Errorf("the observer got %v of a caller that gave up", s.err)
 	}
 }
 
@@ -128,7 +150,7 @@ func TestPoolThatDoesNotRunSignsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := make([]byte, 32)
-	if _, err := p.Sign(t.Context(), wire.KeyRef{}, digest, crypto.SHA256); !errors.Is(err, pool.ErrUnavailable) {
+	if _, err := p.Sign(t.Context(), "", wire.KeyRef{}, digest, crypto.SHA256, nil); !errors.Is(err, pool.ErrUnavailable) {
 		t.Errorf("before Run: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -136,7 +158,7 @@ func TestPoolThatDoesNotRunSignsNothing(t *testing.T) {
 	if err := p.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Sign(t.Context(), wire.KeyRef{}, digest, crypto.SHA256); !errors.Is(err, pool.ErrStopped) {
+	if _, err := p.Sign(t.Context(), "", wire.KeyRef{}, digest, crypto.SHA256, nil); !errors.Is(err, pool.ErrStopped) {
 		t.Errorf("after Run: %v", err)
 	}
 	if err := p.Run(t.Context()); err == nil {

@@ -46,7 +46,7 @@ func (w *worker) prove(ctx context.Context, keys []wire.KeyInfo, limit time.Dura
 	var failed error
 	id := uint32(0)
 	for _, k := range keys {
-		if k.Public == nil || k.Problem != "" {
+		if !k.Signs() {
 			continue
 		}
 		id--
@@ -79,7 +79,7 @@ func (w *worker) proveKey(k wire.KeyInfo, id uint32) error {
 	if err != nil {
 		return err
 	}
-	return Verify(k.Public, request.Digest, opts, reply.Signature)
+	return verify(k.Public, request.Digest, opts, reply.Signature)
 }
 
 // probeIdle has every worker sign that has had no signature verified for the probe interval.
@@ -101,7 +101,7 @@ func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGr
 func (p *Pool) probe(ctx context.Context, w *worker) {
 	var failed error
 	for _, k := range p.keysOf(w.token) {
-		if k.Public == nil || k.Problem != "" {
+		if !k.Signs() {
 			continue
 		}
 		if failed = p.probeKey(ctx, w, k); failed == nil || ctx.Err() != nil {
@@ -130,7 +130,7 @@ func (p *Pool) probeKey(ctx context.Context, w *worker, k wire.KeyInfo) error {
 	if r.err != nil {
 		return r.err
 	}
-	if err := Verify(k.Public, request.Digest, opts, r.reply.Signature); err != nil {
+	if err := verify(k.Public, request.Digest, opts, r.reply.Signature); err != nil {
 		return err
 	}
 	w.verified.Store(time.Now().UnixNano())

@@ -239,7 +239,7 @@ func TestStopLetsSignaturesFinish(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+			if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 				t.Error(err)
 			}
 			signed.Add(1)
@@ -274,7 +274,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				for range n / 8 {
-					if _, _, err := p.Do(t.Context(), pool.Request{Key: k.Ref, Digest: digest, Opts: opts}); err != nil {
+					if _, err := p.Sign(t.Context(), "", k.Ref, digest, opts, nil); err != nil {
 						t.Error(err)
 					}
 				}

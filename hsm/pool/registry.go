@@ -1,19 +1,12 @@
 package pool
 
 import (
-	"crypto"
 	"slices"
 	"time"
 
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/ipc"
 )
-
-// keyRoute is what the pool knows of a key: where it is and how to check its signatures.
-type keyRoute struct {
-	route  *route
-	public crypto.PublicKey
-}
 
 // add makes a started worker one that gets work.
 func (p *Pool) add(w *worker, keys []wire.KeyInfo) {
@@ -49,12 +42,10 @@ func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) {
 	}
 	t.keys, t.known = keys, true
 	holders := map[wire.KeyRef]uint64{}
-	publics := map[wire.KeyRef]crypto.PublicKey{}
 	for _, t := range p.tokens {
 		for _, k := range t.keys {
-			if k.Public != nil && k.Problem == "" {
+			if k.Signs() {
 				holders[k.Ref] |= t.bit
-				publics[k.Ref] = k.Public
 			}
 		}
 	}
@@ -62,9 +53,9 @@ func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) {
 	for _, r := range p.routes {
 		waiting = append(waiting, r.waiting...)
 	}
-	p.routes, p.keys = map[uint64]*route{}, make(map[wire.KeyRef]keyRoute, len(holders))
+	p.routes, p.keys = map[uint64]*route{}, make(map[wire.KeyRef]*route, len(holders))
 	for ref, set := range holders {
-		p.keys[ref] = keyRoute{route: p.routeFor(set), public: publics[ref]}
+		p.keys[ref] = p.routeFor(set)
 	}
 	p.replace(waiting)
 	p.announce()
@@ -202,16 +193,6 @@ func (p *Pool) Unread() (names []string) {
 		}
 	}
 	return names
-}
-
-// publicOf gives the public half of a key that signs.
-func (p *Pool) publicOf(ref wire.KeyRef) (crypto.PublicKey, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, err := p.routeOf(ref); err != nil {
-		return nil, err
-	}
-	return p.keys[ref].public, nil
 }
 
 // readyWorkers lists the workers that can be asked now: all of them, or those of one token.

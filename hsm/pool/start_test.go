@@ -34,7 +34,7 @@ func TestRefusedPINIsTriedOnce(t *testing.T) {
 		t.Errorf("three workers logged in %d times", logins)
 	}
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Crash, Limit: 2})
-	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 10*time.Second, "the PIN is refused", func() bool { return p.count(pool.EventRefused) > 0 })
@@ -54,7 +54,7 @@ func TestRefusedPINIsTriedOnce(t *testing.T) {
 	if text := log.text(); strings.Count(text, "ERROR") != 1 || !strings.Contains(text, "then reload (SIGHUP)") {
 		t.Errorf("the log says\n%s", text)
 	}
-	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 		t.Errorf("the worker that is logged in: %v", err)
 	}
 
@@ -154,13 +154,13 @@ func TestSlowTokenHoldsUpNobody(t *testing.T) {
 	if err := p.WaitReady(within(t, 10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Sign(t.Context(), k.Ref, digest, opts); err != nil {
+	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the quick token was ready after %v", took)
 	}
-	if _, err := p.Sign(t.Context(), wire.KeyRef{1}, digest, opts); !errors.Is(err, pool.ErrUnavailable) {
+	if _, err := p.Sign(t.Context(), "", wire.KeyRef{1}, digest, opts, nil); !errors.Is(err, pool.ErrUnavailable) {
 		t.Errorf("a key that may be on the token that isn't open yet: %v", err)
 	}
 }

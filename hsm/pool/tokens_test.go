@@ -52,7 +52,7 @@ func TestKeyOnTwoTokensMovesOver(t *testing.T) {
 		t.Helper()
 		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			began := time.Now()
-			if _, err := p.Sign(within(t, 5*time.Second), k.Ref, digest, opts); err != nil {
+			if _, err := p.sign(within(t, 5*time.Second), k, digest, opts); err != nil {
 				t.Fatal(err)
 			}
 			slowest = max(slowest, time.Since(began))
@@ -86,7 +86,7 @@ func TestKeysOfOneTokenAreNotAskedOfAnother(t *testing.T) {
 	for _, key := range []wire.KeyInfo{k, l} {
 		for range 8 {
 			digest, opts := digestOf(key, "text")
-			if _, err := p.Sign(t.Context(), key.Ref, digest, opts); err != nil {
+			if _, err := p.sign(t.Context(), key, digest, opts); err != nil {
 				t.Error(err)
 			}
 		}

@@ -8,9 +8,9 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// Verify is jose.Verify with the error hsm.ErrSignature, which tells the pool
+// verify is jose.Verify with the error hsm.ErrSignature, which tells the pool
 // that the worker is at fault.
-func Verify(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts, signature []byte) error {
+func verify(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts, signature []byte) error {
 	if err := jose.Verify(public, digest, opts, signature); err != nil {
 		return fmt.Errorf("%w: %w", hsm.ErrSignature, err)
 	}

@@ -13,24 +13,13 @@ import (
 )
 
 // backend lets the signer use the pool of workers as its HSM.
-type backend struct {
-	pool    *pool.Pool
-	observe func(set string, timing pool.Timing, err error)
-}
+type backend struct{ pool *pool.Pool }
 
 var _ signer.HSM = backend{}
 
-// newBackend makes a backend whose timings nobody looks at.
-func newBackend(p *pool.Pool) backend {
-	return backend{pool: p, observe: func(string, pool.Timing, error) {}}
-}
-
-// Sign implements signer.HSM. A signature that verify refuses never comes back:
-// the pool counts it, replaces the worker that made it and asks another one.
+// Sign implements signer.HSM.
 func (b backend) Sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
-	signature, timing, err := b.pool.Do(ctx, pool.Request{Key: key.Ref, Digest: digest, Opts: opts, Verify: verify})
-	b.observe(key.Set, timing, err)
-	return signature, err
+	return b.pool.Sign(ctx, key.Set, key.Ref, digest, opts, verify)
 }
 
 // copies names a pair on one token or several: the same key under the same label.

@@ -114,13 +114,13 @@ func (d *Daemon) newPool() (err error) {
 	if err != nil {
 		return err
 	}
-	d.tokens, settings.OnEvent = settings.Tokens, d.observeWorker
+	d.tokens, settings.Observer = settings.Tokens, d.metrics
 	d.pool, err = pool.New(settings)
 	return err
 }
 
 func (d *Daemon) newSigner() error {
-	hsm, recorder := d.traceSigner(backend{d.pool, d.observeSignature}, d.recorder())
+	hsm, recorder := d.traceSigner(backend{d.pool}, d.recorder())
 	s, err := signer.New(signer.Options{
 		Policy: d.decisions.policy, Keys: d.ring, HSM: hsm, Limiter: limits{d.limiter},
 		Recorder: recorder, Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),

@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/metrics"
@@ -21,17 +20,12 @@ func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
 		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.state,
-		Routes: ipc.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents,
+		Routes: ipc.Routes(), Codes: codes(), Tokens: tokenNames(d.Config),
 	})
 	if err == nil {
 		d.metrics.Configure(d.decisions.names)
 	}
 	return err
-}
-
-var workerEvents = []string{
-	string(pool.EventReady), string(pool.EventExit), string(pool.EventKill), string(pool.EventCorrupt),
-	string(pool.EventFailed), string(pool.EventRefused), string(pool.EventResend), string(pool.EventMove),
 }
 
 func codes() []string {
@@ -71,15 +65,6 @@ func (d *Daemon) names() metrics.Names {
 func (d *Daemon) observeRequest(o ipc.Observation) {
 	d.metrics.Request(o.Route, o.Status, string(o.Code), o.Duration)
 }
-
-func (d *Daemon) observeSignature(set string, t pool.Timing, err error) {
-	if callerLeft(err) {
-		return // nobody was kept from anything
-	}
-	d.metrics.Signed(set, metrics.Timing{Queue: t.Queue, Worker: t.Worker, Session: t.Session, Module: t.Module}, err)
-}
-
-func (d *Daemon) observeWorker(e pool.Event) { d.metrics.WorkerEvent(e.Token, string(e.Kind)) }
 
 // observeRecord counts a decision. lost is why it could not be recorded: with
 // audit.required that is the outcome, whatever was decided.

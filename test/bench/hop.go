@@ -33,7 +33,7 @@ func workerHop(b bed) (prepare, error) {
 		}
 		p, err := runPool(b, t.Workers)
 		return func() (int, error) {
-			_, _, err := p.Do(context.Background(), pool.Request{Key: ref, Digest: digest, Opts: opts})
+			_, err := p.Sign(context.Background(), "", ref, digest, opts, nil)
 			return 1, err
 		}, err
 	}, nil
