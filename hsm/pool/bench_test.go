@@ -15,7 +15,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-// BenchmarkHop is the way to a worker and back without a signature: cpu-µs/op is what both processes spend on it.
+// BenchmarkHop is the way to a worker and back without a signature: cpu-µs/op is
+// the CPU time of both processes.
 func BenchmarkHop(b *testing.B) {
 	for _, callers := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("callers-%d", callers), func(b *testing.B) {
@@ -27,7 +28,7 @@ func BenchmarkHop(b *testing.B) {
 	}
 }
 
-// BenchmarkPool is signatures as the daemon's other parts ask for them, not verified.
+// BenchmarkPool makes signatures without verifying them.
 func BenchmarkPool(b *testing.B) {
 	for _, typ := range []hsm.KeyType{hsm.P256, hsm.RSA2048, hsm.Ed25519} {
 		for workers := 1; workers <= 3; workers++ {
@@ -49,7 +50,7 @@ func benchmarkPool(b *testing.B, typ hsm.KeyType, copies bool, workers, callers 
 		_, err := p.Sign(b.Context(), "", k.Ref, digest, opts, nil)
 		return err
 	}
-	for range 20 * workers { // every worker has found the key
+	for range 20 * workers { // until every worker has found the key
 		if err := sign(); err != nil {
 			b.Fatal(err)
 		}
@@ -57,14 +58,15 @@ func benchmarkPool(b *testing.B, typ hsm.KeyType, copies bool, workers, callers 
 	measure(b, p, callers, sign)
 }
 
-// BenchmarkCopies is BenchmarkPool's first row by session copies.
+// BenchmarkCopies is BenchmarkPool's first row with session copies.
 func BenchmarkCopies(b *testing.B) {
 	for _, callers := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("workers-2/callers-%d", callers), func(b *testing.B) { benchmarkPool(b, hsm.P256, true, 2, callers) })
 	}
 }
 
-// BenchmarkRaw is what there is to compare with: the same signatures in this process, by one goroutine.
+// BenchmarkRaw is the baseline: the same signatures in this process, by one
+// goroutine.
 func BenchmarkRaw(b *testing.B) {
 	for _, typ := range []hsm.KeyType{hsm.P256, hsm.RSA2048, hsm.Ed25519} {
 		b.Run(string(typ), func(b *testing.B) {
@@ -85,7 +87,8 @@ func BenchmarkRaw(b *testing.B) {
 	}
 }
 
-// measure runs f b.N times from so many goroutines and reports operations per second and the CPU time of this process and the workers.
+// measure runs f b.N times from so many goroutines, and reports operations per
+// second and the CPU time of this process and the workers.
 func measure(b *testing.B, p *running, callers int, f func() error) {
 	b.Helper()
 	var pids []int
@@ -122,7 +125,8 @@ func ownCPU(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// threadsCPU adds up what the kernel's scheduler has counted for the processes' threads.
+// threadsCPU adds up the CPU time of the processes' threads as the scheduler
+// counts it.
 func threadsCPU(b *testing.B, pids []int) (total time.Duration) {
 	for _, pid := range pids {
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))

@@ -6,41 +6,43 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// maxAttempts bounds how often one signature is handed out: once, and again when the worker that had it died. A signature on which the module
-// crashes so ends this many workers and no more; one that merely was in the same worker has a second chance after the first resend. A worker
-// that had to be killed for its silence costs a whole timeout, so that is repeated once only.
+// These bound how often one signature is sent: once, and again if the worker that
+// had it died. A request that crashes the module kills this many workers and no
+// more; one that merely shared a worker with it gets a second chance after the
+// first resend. A worker that hangs costs a whole timeout, so a signature that
+// hung is repeated only once.
 const (
 	maxAttempts = 3
 	maxTimeouts = 2
 )
 
-// call is a request on its way. Its fields below the line belong to the pool's lock.
+// call is a request on its way. The pool's lock guards the fields below the line.
 type call struct {
 	message wire.Message
 	key     wire.KeyRef
-	pinned  bool          // for one worker, with what only happens once: never sent again
-	limit   time.Duration // for a worker to answer in
+	pinned  bool          // for one worker, and never resent
+	timeout time.Duration // for a worker's answer
 	done    chan result   // has room for the one result
 	began   time.Time
 
-	finished    bool // nobody waits any more
+	finished    bool // nobody waits for it any more
 	queued      time.Time
 	attempts    int
 	timeouts    int
 	outstanding int // workers that have it
 }
 
-// attempt is a call in a worker's hands.
+// attempt is a call that a worker has.
 type attempt struct {
-	call  *call
-	sent  time.Time
-	moved bool // another worker has been asked as well
+	call   *call
+	sent   time.Time
+	hedged bool // a second worker has been asked too
 }
 
 // result is how a call ended.
 type result struct {
 	kind     wire.Kind
-	payload  []byte // nobody else's
+	payload  []byte // owned by the caller
 	reply    wire.SignReply
 	err      error
 	worker   *worker
@@ -49,21 +51,31 @@ type result struct {
 	attempts int
 }
 
-// signCall is a call for a signature together with what it refers to, so that one allocation does for all.
+// signCall is a call for a signature with everything that it points to, so that
+// one allocation is enough.
 type signCall struct {
 	call
 	request wire.SignRequest
 	digest  [64]byte
 }
 
-// newSignCall copies the digest: a call can be sent again after its caller has gone.
-func newSignCall(r wire.SignRequest, limit time.Duration) *call {
+// newSignCall copies the digest: a call can be resent after its caller has gone.
+func newSignCall(r wire.SignRequest, timeout time.Duration) *call {
 	s := &signCall{request: r}
 	s.request.Digest = append(s.digest[:0], r.Digest...)
-	s.call = call{message: &s.request, key: r.Key, limit: limit, done: make(chan result, 1)}
+	s.call = call{message: &s.request, key: r.Key, timeout: timeout, done: make(chan result, 1)}
 	return &s.call
 }
 
-func newPinnedCall(m wire.Message, limit time.Duration) *call {
-	return &call{message: m, pinned: true, limit: limit, done: make(chan result, 1)}
+func newPinnedCall(m wire.Message, timeout time.Duration) *call {
+	return &call{message: m, pinned: true, timeout: timeout, done: make(chan result, 1)}
+}
+
+// finish delivers the result, if it is the first. The pool is locked.
+func (c *call) finish(r result) {
+	if !c.finished {
+		c.finished = true
+		r.attempts = c.attempts
+		c.done <- r
+	}
 }

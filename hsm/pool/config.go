@@ -13,7 +13,7 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// What a Config means where it says nothing.
+// Defaults of a Config.
 const (
 	DefaultWorkers      = 2
 	DefaultTimeout      = 2 * time.Second
@@ -23,46 +23,57 @@ const (
 	maxWorkers = 64
 )
 
-// TokenConfig is one token and how its workers get at it.
+// TokenConfig is one token and how its workers reach it.
 type TokenConfig struct {
-	// Name is what status, events and inventory call the token. It is unique in the pool.
+	// Name identifies the token in status, events and inventory. It is unique in
+	// the pool.
 	Name string
-	// HSM says which token of which module.
+	// HSM selects the module and the token.
 	HSM hsm.Config
-	// PIN is where each worker reads the PIN by itself: the pool's process never holds it. The one exception is a PIN that a person typed. It
-	// is read once by whoever makes the pool and given as Value, which goes to each worker in its first frame, over the socket. Prompt is
-	// refused here, because a worker has no terminal and nobody sits there when it is restarted.
+	// PIN is where each worker reads the PIN itself, so that the pool's process
+	// never holds it. The exception is a PIN that a person typed: the caller reads
+	// it once and passes it as Value, which goes to each worker in its first frame.
+	// Prompt is refused: a worker has no terminal, and nobody sits at one when it
+	// restarts.
 	PIN hsm.PINSource
-	// Environment is all that the workers have in theirs, such as SOFTHSM2_CONF; a PIN from a systemd credential adds CREDENTIALS_DIRECTORY.
+	// Environment is the workers' whole environment, such as SOFTHSM2_CONF; a PIN
+	// from a systemd credential adds CREDENTIALS_DIRECTORY.
 	Environment map[string]string
 }
 
 // Config is a pool's settings. Zero values mean the defaults above.
 type Config struct {
-	// Command is the argument vector that starts a worker, a program that calls Serve, such as {"/proc/self/exe", "hsm-worker"}.
+	// Command is the argument vector that starts a worker, a program that calls
+	// worker.Serve, such as {"/proc/self/exe", "hsm-worker"}.
 	Command []string
-	// Tokens are the tokens to open. The same key pair may be on several: any of them signs then.
+	// Tokens are the tokens to open. The same key pair may be on several; any of
+	// them signs then.
 	Tokens []TokenConfig
 	// Workers is the number of processes per token, 64 at most.
 	Workers int
-	// Depth is how many requests one worker holds at a time, those that its sessions work on included; 0 means twice its sessions. What is more
-	// waits in the pool's queue.
+	// Depth is how many requests one worker has at a time, including those that
+	// its sessions work on; 0 means twice its sessions. Others wait in the pool's
+	// queue.
 	Depth int
-	// Timeout is how long a worker may take over a signature, from the moment it has the request. A worker that takes longer is killed and
-	// its signatures are sent to another. A signature may wait as long in the queue before that.
+	// Timeout is how long a worker may take over a signature, from the moment it is
+	// sent the request. A worker that takes longer is killed and its signatures are
+	// sent to another one. Before that a signature may be queued for as long.
 	Timeout time.Duration
-	// StartTimeout is how long a worker may take to open its token and read the inventory.
+	// StartTimeout is how long a worker may take to open its token and read the
+	// inventory.
 	StartTimeout time.Duration
-	// Queue is how many signatures may wait, for each group of keys that live on the same tokens.
+	// Queue is how many signatures may wait, for each group of keys on the same
+	// tokens.
 	Queue int
-	// Probe is the longest time that a worker goes without a signature that was verified: the pool then asks for one of its own. 0 means
-	// never, also not at start.
+	// Probe is the longest that a worker goes without a verified signature before
+	// the pool asks it for one. 0 means no probes, not even at start.
 	Probe time.Duration
-	// Stderr is the workers' standard error, nil for none. Modules write what they like there.
+	// Stderr is the workers' standard error, nil for none. Modules may write
+	// anything to it.
 	Stderr *os.File
-	// Logger gets what operators want to know; nil means nobody.
+	// Logger is for operators; nil discards.
 	Logger Logger
-	// Observer measures; nil means nobody.
+	// Observer measures; nil discards.
 	Observer Observer
 }
 
@@ -81,7 +92,8 @@ type noObserver struct{}
 func (noObserver) Signed(string, Timing, error) {}
 func (noObserver) WorkerEvent(Event)            {}
 
-// Logger is the part of a leveled logger that the pool uses. The arguments are pairs of a name and a value.
+// Logger is the part of a leveled logger that the pool uses. The arguments are
+// pairs of a name and a value.
 type Logger interface {
 	Debug(msg string, args ...any)
 	Info(msg string, args ...any)
@@ -89,21 +101,21 @@ type Logger interface {
 	Error(msg string, args ...any)
 }
 
-type silent struct{}
+type discard struct{}
 
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
+func (discard) Debug(string, ...any) {}
+func (discard) Info(string, ...any)  {}
+func (discard) Warn(string, ...any)  {}
+func (discard) Error(string, ...any) {}
 
-// withDefaults gives the settings that hold, or what is wrong with those that were given.
+// withDefaults fills in defaults and checks the result.
 func (c Config) withDefaults() (Config, error) {
 	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	c.StartTimeout = cmp.Or(c.StartTimeout, DefaultStartTimeout)
 	c.Queue = cmp.Or(c.Queue, DefaultQueue)
 	if c.Logger == nil {
-		c.Logger = silent{}
+		c.Logger = discard{}
 	}
 	if c.Observer == nil {
 		c.Observer = noObserver{}
@@ -115,17 +127,17 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) check() error {
 	switch {
 	case len(c.Command) == 0:
-		return errors.New("hsm/pool: no command to start a worker with")
+		return errors.New("hsm/pool: no command for workers")
 	case len(c.Tokens) == 0:
-		return errors.New("hsm/pool: no token; name at least one")
+		return errors.New("hsm/pool: no token; configure at least one")
 	case len(c.Tokens) > maxTokens:
-		return fmt.Errorf("hsm/pool: %d tokens; %d is the limit", len(c.Tokens), maxTokens)
+		return fmt.Errorf("hsm/pool: %d tokens; the limit is %d", len(c.Tokens), maxTokens)
 	case c.Workers < 0 || c.Workers > maxWorkers:
 		return fmt.Errorf("hsm/pool: %d workers per token; use 1 to %d", c.Workers, maxWorkers)
 	case c.Depth < 0 || c.Depth > wire.MaxDepth:
 		return fmt.Errorf("hsm/pool: depth %d; use 1 to %d, or 0 for twice the sessions", c.Depth, wire.MaxDepth)
 	case c.Timeout < 0 || c.StartTimeout < 0 || c.Probe < 0 || c.Queue < 0:
-		return errors.New("hsm/pool: a negative timeout, probe interval or queue")
+		return errors.New("hsm/pool: a timeout, the probe interval or the queue is negative")
 	}
 	names := map[string]bool{}
 	for _, t := range c.Tokens {
@@ -133,7 +145,7 @@ func (c Config) check() error {
 			return err
 		}
 		if names[t.Name] {
-			return fmt.Errorf("hsm/pool: two tokens are named %q; give each a name of its own", t.Name)
+			return fmt.Errorf("hsm/pool: two tokens are named %q; rename one", t.Name)
 		}
 		names[t.Name] = true
 	}
@@ -142,7 +154,7 @@ func (c Config) check() error {
 
 func (t TokenConfig) check() error {
 	if t.Name == "" {
-		return errors.New("hsm/pool: a token without a name")
+		return errors.New("hsm/pool: a token has no name")
 	}
 	if t.HSM.Sessions < 0 || t.HSM.Sessions > wire.MaxDepth {
 		return fmt.Errorf("hsm/pool: token %q: %d sessions; use 1 to %d", t.Name, t.HSM.Sessions, wire.MaxDepth)
@@ -152,7 +164,7 @@ func (t TokenConfig) check() error {
 	}
 	for name, value := range t.Environment {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) {
-			return fmt.Errorf("hsm/pool: token %q: %q can't be an environment variable", t.Name, name)
+			return fmt.Errorf("hsm/pool: token %q: %q isn't a valid environment variable", t.Name, name)
 		}
 	}
 	return nil
@@ -163,17 +175,18 @@ func checkPIN(source hsm.PINSource) error {
 		return err
 	}
 	if source.Prompt {
-		return fmt.Errorf("%w: a worker can't ask for it; read it first and pass it on as a value", hsm.ErrPINSource)
+		return fmt.Errorf("%w: a worker can't prompt for it; read it first and pass it as a value", hsm.ErrPINSource)
 	}
 	return nil
 }
 
-// depth is how many requests a worker of the token holds at a time.
+// depth is how many requests a worker of the token has at a time.
 func (c Config) depth(t TokenConfig) int {
 	return cmp.Or(c.Depth, min(2*cmp.Or(t.HSM.Sessions, hsm.DefaultSessions), wire.MaxDepth))
 }
 
-// environment is a worker's whole environment. The daemon's own is looked at for one variable alone, lookup being os.LookupEnv.
+// environment is a worker's whole environment. Of the daemon's own it uses only
+// one variable; lookup is os.LookupEnv.
 func (t TokenConfig) environment(lookup func(string) (string, bool)) []string {
 	env := make([]string, 0, len(t.Environment)+1)
 	for name, value := range t.Environment {

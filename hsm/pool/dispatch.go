@@ -12,11 +12,12 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// do hands the call to a worker or puts it into the queue, and waits for how it ends. When ctx ends first the worker's answer is thrown away.
+// do sends the call to a worker, or queues it, and waits for the result. If ctx
+// ends first the worker's answer is discarded.
 func (p *Pool) do(ctx context.Context, c *call) result {
 	c.began = time.Now()
 	p.mu.Lock()
-	w, id, err := p.place(c, c.began)
+	w, id, err := p.dispatch(c, c.began)
 	p.mu.Unlock()
 	if err != nil {
 		return result{err: err}
@@ -24,15 +25,15 @@ func (p *Pool) do(ctx context.Context, c *call) result {
 	return p.await(ctx, c, w, id)
 }
 
-// ask is do for one worker and no other.
+// ask is do for one particular worker.
 func (p *Pool) ask(ctx context.Context, w *worker, c *call) result {
 	c.began = time.Now()
 	p.mu.Lock()
-	if w.gone {
+	if w.retired {
 		p.mu.Unlock()
 		return result{err: &UnavailableError{Cause: w.cause}}
 	}
-	id := w.take(c, c.began)
+	id := w.assign(c, c.began)
 	p.mu.Unlock()
 	return p.await(ctx, c, w, id)
 }
@@ -50,16 +51,17 @@ func (p *Pool) await(ctx context.Context, c *call, w *worker, id uint32) result 
 	}
 }
 
-// place finds a worker for the call; none and no error means that it waits in the queue. The pool is locked.
-func (p *Pool) place(c *call, now time.Time) (*worker, uint32, error) {
+// dispatch assigns the call to a worker; without a worker and an error it is in
+// the queue. The pool is locked.
+func (p *Pool) dispatch(c *call, now time.Time) (*worker, uint32, error) {
 	r, err := p.routeOf(c.key)
 	if err != nil {
 		return nil, 0, err
 	}
 	if w := r.pick(); w != nil {
-		return w, w.take(c, now), nil
+		return w, w.assign(c, now), nil
 	}
-	if !r.served() && !r.hopeful(now, p.cfg.Timeout) {
+	if !r.expectsWorker(now, p.cfg.Timeout) {
 		return nil, 0, r.unavailable()
 	}
 	if len(r.waiting) >= p.cfg.Queue {
@@ -77,13 +79,14 @@ func (p *Pool) routeOf(key wire.KeyRef) (*route, error) {
 	if r, ok := p.keys[key]; ok {
 		return r, nil
 	}
-	if i := slices.IndexFunc(p.tokens, func(t *token) bool { return !t.known }); i >= 0 {
-		return nil, &UnavailableError{Cause: p.tokens[i].lastErr} // it may be on the token that hasn't been read yet
+	if i := slices.IndexFunc(p.tokens, func(t *token) bool { return !t.read }); i >= 0 {
+		return nil, &UnavailableError{Cause: p.tokens[i].lastErr} // that token may hold it
 	}
-	return nil, fmt.Errorf("%w: no token of the pool holds a key pair whose public half has SHA-256 %x", hsm.ErrKeyNotFound, key[:8])
+	return nil, fmt.Errorf("%w: no token holds a key pair whose public half has SHA-256 %x", hsm.ErrKeyNotFound, key[:8])
 }
 
-// abandon forgets a call whose caller has gone. A worker that has it keeps its deadline.
+// abandon forgets a call whose caller has gone. The deadline of a worker that has
+// it still holds.
 func (p *Pool) abandon(c *call) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -93,12 +96,12 @@ func (p *Pool) abandon(c *call) {
 	}
 }
 
-// complete takes a worker's answer to the caller and gives the worker the next call.
+// complete delivers a worker's answer and gives the worker its next call.
 func (p *Pool) complete(w *worker, id uint32, r result) {
 	r.worker, r.answered = w, time.Now()
 	p.mu.Lock()
 	a, ok := w.inFlight[id]
-	if !ok { // given to another when the worker passed its deadline
+	if !ok { // reassigned when the worker missed its deadline
 		p.mu.Unlock()
 		return
 	}
@@ -114,9 +117,10 @@ func (p *Pool) complete(w *worker, id uint32, r result) {
 	}
 }
 
-// nextFor takes the call off the queues that has waited longest for a worker of this token, if the worker has room. The pool is locked.
+// nextFor assigns the call to the worker that has waited longest for its token,
+// if the worker has room. The pool is locked.
 func (p *Pool) nextFor(w *worker, now time.Time) (*call, uint32) {
-	if w.gone || len(w.inFlight) >= w.depth {
+	if w.retired || len(w.inFlight) >= w.depth {
 		return nil, 0
 	}
 	var oldest *route
@@ -132,25 +136,26 @@ func (p *Pool) nextFor(w *worker, now time.Time) (*call, uint32) {
 		return nil, 0
 	}
 	c := oldest.next()
-	return c, w.take(c, now)
+	return c, w.assign(c, now)
 }
 
-// retire takes a worker out of the pool, gives what it had to others, and ends its process. The first reason counts. Kind is the event that
-// tells of it, if any.
+// retire takes a worker out of service, reassigns its calls and kills its
+// process. Only the first reason counts. Kind is the event that reports it, if
+// any.
 func (p *Pool) retire(w *worker, cause error, kind EventKind) {
 	p.mu.Lock()
-	if w.gone {
+	if w.retired {
 		p.unlock()
 		return
 	}
-	w.gone, w.cause = true, cause
+	w.retired, w.cause = true, cause
 	if kind != "" {
 		p.event(kind, w.slot, w.pid, cause)
 	}
 	w.slot.set(ipc.WorkerWaiting, cause)
 	w.token.ready = slices.DeleteFunc(w.token.ready, func(other *worker) bool { return other == w })
 	if len(w.token.ready) == 0 {
-		w.token.deserted = time.Now()
+		w.token.lastReadyAt = time.Now()
 	}
 	orphans := w.inFlight
 	w.inFlight = nil
@@ -162,7 +167,8 @@ func (p *Pool) retire(w *worker, cause error, kind EventKind) {
 	w.kill()
 }
 
-// resend gives a call whose worker has gone to another. The pool is locked.
+// resend sends a call of a worker that was retired to another one, unless it has
+// been tried often enough. The pool is locked.
 func (p *Pool) resend(c *call, w *worker, cause error) {
 	c.outstanding--
 	if errors.Is(cause, ErrTimeout) {
@@ -179,14 +185,15 @@ func (p *Pool) resend(c *call, w *worker, cause error) {
 		return
 	}
 	p.event(EventResend, w.slot, w.pid, cause)
-	p.again(c)
+	p.redispatch(c)
 }
 
-// again places a call before those that have waited for less. The pool is locked.
-func (p *Pool) again(c *call) {
+// redispatch is dispatch for a call that goes before those that waited for less.
+// The pool is locked.
+func (p *Pool) redispatch(c *call) {
 	now := time.Now()
 	r, err := p.routeOf(c.key)
-	if err == nil && !r.served() && !r.hopeful(now, p.cfg.Timeout) {
+	if err == nil && !r.expectsWorker(now, p.cfg.Timeout) {
 		err = r.unavailable()
 	}
 	if err != nil {
@@ -194,7 +201,7 @@ func (p *Pool) again(c *call) {
 		return
 	}
 	if w := r.pick(); w != nil {
-		p.outgoing = append(p.outgoing, delivery{w, c, w.take(c, now)})
+		p.outgoing = append(p.outgoing, delivery{w, c, w.assign(c, now)})
 		return
 	}
 	c.queued = now

@@ -1,24 +1,25 @@
 package pool
 
 import (
+	"errors"
 	"time"
 
-	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/hsm"
 )
 
 // EventKind says what happened to a worker.
 type EventKind string
 
-// The kinds of event; each is worth a counter.
+// The kinds of event.
 const (
 	EventReady   EventKind = "ready"   // a worker can sign
-	EventExit    EventKind = "exit"    // a worker that could sign ended, for whatever reason; Err says which
-	EventKill    EventKind = "kill"    // it was killed because it passed its deadline; an exit follows
-	EventCorrupt EventKind = "corrupt" // it made a signature that doesn't verify; an exit follows
-	EventFailed  EventKind = "failed"  // a worker could not be started; Err says why
-	EventRefused EventKind = "refused" // the token refused the PIN; nothing is tried until Reset
+	EventExit    EventKind = "exit"    // a worker that was ready exited; Err says why
+	EventKill    EventKind = "kill"    // a worker missed its deadline and was killed; an exit follows
+	EventCorrupt EventKind = "corrupt" // a worker made a signature that doesn't verify; an exit follows
+	EventFailed  EventKind = "failed"  // a worker did not start; Err says why
+	EventRefused EventKind = "refused" // the token refused the PIN; nothing is tried before Reset
 	EventResend  EventKind = "resend"  // a signature was sent to another worker
-	EventMove    EventKind = "move"    // a signature was sent to another worker as well, because the first is slow
+	EventMove    EventKind = "move"    // a slow worker's signature was sent to a second one too
 )
 
 // EventKinds lists the kinds of event.
@@ -34,44 +35,63 @@ type Event struct {
 	Time   time.Time
 	Token  string
 	Worker int // its place among the token's workers, from 0
-	PID    int // 0 where there is no process
+	PID    int // 0 if there is no process
 	Err    error
-	// Failures is how many starts of the token have failed in a row, for EventFailed and EventRefused.
+	// Failures is how many starts on the token have failed in a row, for
+	// EventFailed and EventRefused.
 	Failures int
 }
 
-// Status lists all workers, by token in the order of the configuration and by place.
-func (p *Pool) Status() []ipc.WorkerStatus {
+// event queues an event, which unlock reports. The pool is locked.
+func (p *Pool) event(kind EventKind, s *slot, pid int, err error) {
+	e := Event{Kind: kind, Time: time.Now(), Token: s.status.Token, Worker: s.status.Worker, PID: pid, Err: err}
+	if kind == EventFailed || kind == EventRefused {
+		e.Failures = s.token.failures
+	}
+	p.events = append(p.events, e)
+}
+
+func (p *Pool) report(e Event) {
+	p.log(e)
+	p.cfg.Observer.WorkerEvent(e)
+}
+
+func (p *Pool) log(e Event) {
+	args := []any{"token", e.Token, "worker", e.Worker, "pid", e.PID}
+	if e.Err != nil {
+		args = append(args, "error", e.Err)
+	}
+	message := "hsm worker: " + string(e.Kind)
+	switch e.Kind {
+	case EventReady:
+		p.cfg.Logger.Info(message, args...)
+	case EventResend, EventMove:
+		p.cfg.Logger.Debug(message, args...)
+	case EventFailed:
+		if e.Failures > 1 { // one line is enough for a token that is away for an hour
+			p.cfg.Logger.Debug(message, args...)
+			return
+		}
+		p.cfg.Logger.Warn(message, args...)
+	case EventRefused:
+		p.cfg.Logger.Error(message, append(args, "remedy", p.remedy(e))...)
+	case EventCorrupt:
+		p.cfg.Logger.Error(message, args...)
+	default:
+		p.cfg.Logger.Warn(message, args...)
+	}
+}
+
+// remedy says what operators must do before a refused PIN is tried again.
+func (p *Pool) remedy(e Event) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var all []ipc.WorkerStatus
-	for _, t := range p.tokens {
-		for _, s := range t.slots {
-			all = append(all, s.now())
-		}
+	fix := "correct the PIN where it is stored"
+	if errors.Is(e.Err, hsm.ErrPINLocked) {
+		fix = "have the token's security officer unlock the PIN"
 	}
-	return all
+	if p.tokenNamed(e.Token).config.PIN.Value != nil {
+		return fix + ", then restart the daemon and type it again"
+	}
+	return fix + ", then reload (SIGHUP)"
 }
-
-// now is the slot's status at this moment. The pool is locked.
-func (s *slot) now() ipc.WorkerStatus {
-	w := s.status
-	if w.State == ipc.WorkerStarting && s.token.refused {
-		w.State = ipc.WorkerRefused // it waits for its turn, which doesn't come before Reset
-	}
-	if s.worker != nil {
-		w.PID, w.InFlight = s.worker.pid, len(s.worker.inFlight)
-	}
-	return w
-}
-
-// set notes what the slot is doing and, unless nil, what went wrong. The pool is
-// locked.
-func (s *slot) set(state string, err error) {
-	s.status.State, s.status.Since = state, time.Now()
-	if err != nil {
-		s.fail(err)
-	}
-}
-
-func (s *slot) fail(err error) { s.lastErr, s.status.Error = err, err.Error() }

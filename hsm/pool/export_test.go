@@ -1,12 +1,12 @@
 package pool
 
 import (
+	"context"
+
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-import "context"
-
-// Ping goes to the worker that has the least to do and back, as a signature does but for the signature.
+// Ping sends a ping the way a signature goes: to the least busy worker and back.
 func (p *Pool) Ping(ctx context.Context) error {
 	p.mu.Lock()
 	w := (&route{tokens: p.tokens}).pick()

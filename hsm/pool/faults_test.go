@@ -25,8 +25,8 @@ func loadTime() time.Duration {
 	return 5 * time.Second
 }
 
-// load asks for about 500 verified signatures a second, on time whether or not the former were answered, and fails the test for each that
-// isn't made.
+// load asks for about 500 verified signatures a second, at a steady rate whether
+// or not earlier ones have been answered. Each that fails, fails the test.
 func load(t *testing.T, p *running, k wire.KeyInfo, d time.Duration) {
 	t.Helper()
 	ctx := within(t, d+30*time.Second)
@@ -58,11 +58,11 @@ func load(t *testing.T, p *running, k wire.KeyInfo, d time.Duration) {
 		t.Errorf("%d of %d requests failed", failed.Load(), asked.Load())
 	}
 	if asked.Load() < int64(d/time.Second)*200 {
-		t.Errorf("only %d requests were made: this machine is too slow to show anything", asked.Load())
+		t.Errorf("only %d requests were made: this machine is too slow for the test", asked.Load())
 	}
 }
 
-// meanwhile runs f beside the test until the returned function is called.
+// meanwhile runs f concurrently with the test until the returned function is called.
 func meanwhile(f func(ctx context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -148,18 +148,18 @@ func TestTokenGoesAndComesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			token.Lose()
-			eventually(t, 5*time.Second, "the loss shows as ErrUnavailable", func() bool { return errors.Is(sign(), pool.ErrUnavailable) })
+			eventually(t, 5*time.Second, "the loss is reported as ErrUnavailable", func() bool { return errors.Is(sign(), pool.ErrUnavailable) })
 			for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				began := time.Now()
 				if err := sign(); !errors.Is(err, pool.ErrUnavailable) {
-					t.Fatalf("while the token is away: %v", err)
+					t.Fatalf("while the token is gone: %v", err)
 				}
 				if took := time.Since(began); took > 500*time.Millisecond {
-					t.Errorf("it took %v to say that the token is away", took)
+					t.Errorf("it took %v to report that the token is gone", took)
 				}
 			}
 			if len(p.Inventory()) != 1 {
-				t.Error("the inventory forgot the key of a token that is away")
+				t.Error("the inventory lost the key of a token that is gone")
 			}
 			token.Restore()
 			eventually(t, 2*time.Second, "signing again", func() bool { return sign() == nil })
@@ -185,16 +185,16 @@ func TestCorruptSignatureIsMadeAgainElsewhere(t *testing.T) {
 		}
 	}
 	if n := p.count(pool.EventCorrupt); n != 1 || same != 1 {
-		t.Errorf("%d corrupt signatures counted, %d workers stayed; want 1 and 1", n, same)
+		t.Errorf("%d corrupt signatures counted, %d workers kept; want 1 and 1", n, same)
 	}
 
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt})
 	if s, err := p.sign(t.Context(), k, digest, opts); s != nil || (!errors.Is(err, pool.ErrCorrupt) && !errors.Is(err, hsm.ErrSignature)) {
-		t.Errorf("corrupt signatures alone: %x, %v", s, err)
+		t.Errorf("only corrupt signatures: %x, %v", s, err)
 	}
 }
 
-func TestProbeReplacesWorkersThatLie(t *testing.T) {
+func TestProbeReplacesCorruptWorkers(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	c := config(faultyConfig(token, m))
 	c.Probe = 50 * time.Millisecond
@@ -204,7 +204,7 @@ func TestProbeReplacesWorkersThatLie(t *testing.T) {
 	eventually(t, 10*time.Second, "the worker is replaced", func() bool { return p.count(pool.EventCorrupt) == 1 && p.count(pool.EventReady) == 3 })
 }
 
-func TestSignatureThatEndsEveryWorkerIsGivenUp(t *testing.T) {
+func TestSignatureThatKillsEveryWorkerIsGivenUp(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	c := config(faultyConfig(token, m))
 	c.Workers = 4
@@ -216,7 +216,7 @@ func TestSignatureThatEndsEveryWorkerIsGivenUp(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if n := m.Fired(t, "C_Sign"); n > 3 {
-		t.Errorf("it ended %d workers", n)
+		t.Errorf("it crashed %d workers", n)
 	}
 	m.Clear(t, "C_Sign")
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Hang})
@@ -226,7 +226,7 @@ func TestSignatureThatEndsEveryWorkerIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestHarmlessErrorIsTheCallers(t *testing.T) {
+func TestHarmlessErrorGoesToTheCaller(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	p := runReady(t, config(faultyConfig(token, m)))
 	k := p.generate(hsm.P256)
@@ -238,14 +238,14 @@ func TestHarmlessErrorIsTheCallers(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if p.count(pool.EventExit) != 0 {
-		t.Error("a worker ended")
+		t.Error("a worker exited")
 	}
 	const deviceError = 0x30
 	m.Set(t, "C_SignInit", faulty.Fault{Action: faulty.Return, Code: deviceError, Limit: 1})
 	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 		t.Errorf("one worker's device error: %v", err)
 	}
-	eventually(t, 5*time.Second, "the worker's end is told with the code", func() bool {
+	eventually(t, 5*time.Second, "the worker's exit is reported with the code", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return slices.ContainsFunc(p.events, func(e pool.Event) bool {
@@ -303,6 +303,6 @@ func TestCallerMayLeave(t *testing.T) {
 	}
 	all.Wait()
 	if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
-		t.Errorf("after that: %v", err)
+		t.Errorf("after the callers left: %v", err)
 	}
 }

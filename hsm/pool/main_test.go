@@ -22,7 +22,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// TestMain makes the test's own binary the workers' program: they are real processes.
+// TestMain makes the test's own binary the workers' program: they are real
+// processes.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "hsm-worker" {
 		if err := worker.Serve(context.Background(), os.NewFile(worker.FD, "pool")); err != nil {
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// config is for the token, of which each test has its own.
+// config is the configuration for a test's own tokens.
 func config(tokens ...pool.TokenConfig) pool.Config {
 	return pool.Config{
 		Command: []string{"/proc/self/exe", "hsm-worker"},
@@ -51,7 +52,7 @@ func tokenConfig(k *softhsm.Token) pool.TokenConfig {
 	}
 }
 
-// faultyConfig is tokenConfig with the module that misbehaves.
+// faultyConfig is tokenConfig with the faulty module.
 func faultyConfig(k *softhsm.Token, m *faulty.Module) pool.TokenConfig {
 	c := tokenConfig(k)
 	c.HSM.Module = m.Path()
@@ -61,7 +62,7 @@ func faultyConfig(k *softhsm.Token, m *faulty.Module) pool.TokenConfig {
 	return c
 }
 
-// running is a pool that runs until the test ends, and the events it told of.
+// running is a pool that runs until the test ends, and its events.
 type running struct {
 	*pool.Pool
 	t      testing.TB
@@ -94,7 +95,7 @@ func run(t testing.TB, c pool.Config) *running {
 	return r
 }
 
-// runReady is run for a pool all of whose workers are wanted.
+// runReady is run, and waits until every worker is ready.
 func runReady(t testing.TB, c pool.Config) *running {
 	t.Helper()
 	r := run(t, c)
@@ -179,7 +180,8 @@ func (r *running) generate(typ hsm.KeyType) wire.KeyInfo {
 	return k
 }
 
-// prepare makes a key on the token by a pool of its own, for tests whose module must not be touched before.
+// prepare makes a key on the token with a pool of its own, for tests that must
+// not touch their module beforehand.
 func prepare(t testing.TB, k *softhsm.Token, typ hsm.KeyType) wire.KeyInfo {
 	t.Helper()
 	c := config(tokenConfig(k))
@@ -204,7 +206,7 @@ func eventually(t testing.TB, limit time.Duration, what string, holds func() boo
 	}
 }
 
-// digestOf gives what the key signs for the text, and how.
+// digestOf is what the key signs for the text, and its options.
 func digestOf(k wire.KeyInfo, text string) ([]byte, crypto.SignerOpts) {
 	switch k.Type {
 	case hsm.Ed25519:
@@ -233,7 +235,7 @@ func writeFile(t testing.TB, name, content string) string {
 	return path
 }
 
-// lines is a logger that keeps what it is told.
+// lines is a logger that keeps its lines.
 type lines struct {
 	mu  sync.Mutex
 	all []string

@@ -25,7 +25,7 @@ func TestEveryKeyTypeSigns(t *testing.T) {
 			t.Errorf("%s: generated %+v", typ, k)
 		}
 		digest, opts := digestOf(k, "text")
-		// Often enough that the worker which didn't make the key signs too.
+		// Often enough for the worker that didn't make the key to sign too.
 		for range 4 {
 			if _, err := p.sign(t.Context(), k, digest, opts); err != nil {
 				t.Errorf("%s: %v", typ, err)
@@ -81,7 +81,7 @@ func TestSignRefusesWhatItCannotSign(t *testing.T) {
 		t.Errorf("PSS: %v", err)
 	}
 	if p.count(pool.EventExit) != 0 {
-		t.Error("a request that can't be met ended a worker")
+		t.Error("an invalid request killed a worker")
 	}
 }
 
@@ -98,9 +98,8 @@ func TestTimingSaysWhereTheTimeWent(t *testing.T) {
 	}
 }
 
-// The observer hears of signatures that were not made, but not of callers that
-// gave up.
-func TestObserverHearsOfFailures(t *testing.T) {
+// The observer gets failed signatures, but not those whose callers gave up.
+func TestObserverGetsFailures(t *testing.T) {
 	p := runReady(t, config(tokenConfig(softhsm.New(t))))
 	k := p.generate(hsm.P256)
 	digest, opts := digestOf(k, "text")
@@ -116,7 +115,7 @@ func TestObserverHearsOfFailures(t *testing.T) {
 		t.Errorf("the observer got %v; want ErrKeyNotFound", s.err)
 	}
 	if s := p.signed["gone"]; s.err != nil {
-		t.Errorf("the observer got %v of a caller that gave up", s.err)
+		t.Errorf("the observer got %v for a caller that gave up", s.err)
 	}
 }
 
@@ -134,8 +133,8 @@ func TestConfigIsChecked(t *testing.T) {
 		"depth":                with(func(c *pool.Config) { c.Depth = -1 }),
 		"negative":             with(func(c *pool.Config) { c.Timeout = -1 }),
 		"named \"a\"":          with(func(c *pool.Config) { c.Tokens = append(c.Tokens, token) }),
-		"without a name":       with(func(c *pool.Config) { c.Tokens[0].Name = "" }),
-		"can't ask":            with(func(c *pool.Config) { c.Tokens[0].PIN = hsm.PINSource{Prompt: true} }),
+		"has no name":          with(func(c *pool.Config) { c.Tokens[0].Name = "" }),
+		"can't prompt":         with(func(c *pool.Config) { c.Tokens[0].PIN = hsm.PINSource{Prompt: true} }),
 		"environment variable": with(func(c *pool.Config) { c.Tokens[0].Environment = map[string]string{"A=B": "c"} }),
 	} {
 		if _, err := pool.New(c); err == nil || !strings.Contains(err.Error(), want) {

@@ -13,11 +13,13 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// probeText starts every message that the pool has signed for itself, so that it is none that means anything to anybody; random bytes follow.
-// Such a signature never leaves the pool.
+// probeText starts every message that the pool has signed for itself, so that no
+// receiver takes one for its own; random bytes follow. Such a signature never
+// leaves the pool.
 const probeText = "assertd worker probe\x00"
 
-// probeRequest makes something for the key to sign, with the options by which to check it.
+// probeRequest makes something for the key to sign, and the options to check the
+// signature with.
 func probeRequest(k wire.KeyInfo) (wire.SignRequest, crypto.SignerOpts, error) {
 	message := append([]byte(probeText), make([]byte, 32)...)
 	_, _ = rand.Read(message[len(probeText):]) // never fails
@@ -39,10 +41,12 @@ func probeRequest(k wire.KeyInfo) (wire.SignRequest, crypto.SignerOpts, error) {
 	return r, hash, err
 }
 
-// prove has a worker that is starting make one signature and checks it. A key that this token can't sign with is no fault of the worker: the
-// next is tried. No key at all is nothing to prove. A signature may take as long as those for callers may: a module that hangs in it is found out
-// soon, and its token is tried anew, rather than when the time for the whole start is over.
-func (w *worker) prove(ctx context.Context, keys []wire.KeyInfo, limit time.Duration) error {
+// prove has a worker that starts make one signature and verifies it. If the token
+// can't sign with a key, that isn't the worker's fault: the next key is tried.
+// Without keys there is nothing to prove. A signature gets as long as those for
+// callers: a module that hangs in it is noticed, and its token tried again, well
+// before the time for the whole start is over.
+func (w *worker) prove(ctx context.Context, keys []wire.KeyInfo, timeout time.Duration) error {
 	var failed error
 	id := uint32(0)
 	for _, k := range keys {
@@ -50,17 +54,22 @@ func (w *worker) prove(ctx context.Context, keys []wire.KeyInfo, limit time.Dura
 			continue
 		}
 		id--
-		_ = w.process.conn.SetDeadline(time.Now().Add(limit))
-		if ctx.Err() != nil { // the deadline that the end of ctx set may be the one just replaced
+		_ = w.process.conn.SetDeadline(time.Now().Add(timeout))
+		if ctx.Err() != nil { // the deadline just replaced may be the one that the end of ctx set
 			return context.Cause(ctx)
 		}
 		err := w.proveKey(k, id)
-		if err == nil || hsm.IsFatal(err) || errors.Is(err, ErrDied) || errors.Is(err, ErrStart) || errors.Is(err, wire.ErrMalformed) {
+		if err == nil || endsStart(err) {
 			return err
 		}
 		failed = fmt.Errorf("key %q doesn't sign: %w", k.Label, err)
 	}
 	return failed
+}
+
+// endsStart reports whether an error is the worker's, not that of one key.
+func endsStart(err error) bool {
+	return hsm.IsFatal(err) || errors.Is(err, ErrDied) || errors.Is(err, ErrStart) || errors.Is(err, wire.ErrMalformed)
 }
 
 func (w *worker) proveKey(k wire.KeyInfo, id uint32) error {
@@ -82,7 +91,8 @@ func (w *worker) proveKey(k wire.KeyInfo, id uint32) error {
 	return verify(k.Public, request.Digest, opts, reply.Signature)
 }
 
-// probeIdle has every worker sign that has had no signature verified for the probe interval.
+// probeIdle probes every worker that has gone a probe interval without a verified
+// signature.
 func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGroup) {
 	if p.cfg.Probe == 0 {
 		return
@@ -97,7 +107,8 @@ func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGr
 	}
 }
 
-// probe has one worker sign and retires it if it can't. A worker whose token has no key is only asked whether it is alive.
+// probe has one worker sign and retires it if it can't. A worker whose token has
+// no key is pinged instead.
 func (p *Pool) probe(ctx context.Context, w *worker) {
 	var failed error
 	for _, k := range p.keysOf(w.token) {
@@ -135,10 +146,4 @@ func (p *Pool) probeKey(ctx context.Context, w *worker, k wire.KeyInfo) error {
 	}
 	w.verified.Store(time.Now().UnixNano())
 	return nil
-}
-
-func (p *Pool) keysOf(t *token) []wire.KeyInfo {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return t.keys
 }

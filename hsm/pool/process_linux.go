@@ -12,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is a child and the pool's end of its socket.
+// process is a child process and the pool's end of its socket.
 type process struct {
 	cmd  *exec.Cmd
 	conn *net.UnixConn
 }
 
-// spawner starts processes from one thread, which lives as long as it does: the kernel sends the death signal that a child asks for when the
-// thread that started it ends, not the process, and Go ends threads as it sees fit.
+// spawner starts processes from one thread that it keeps alive: the kernel sends
+// a child's parent-death signal when the thread that started it ends, not the
+// process, and Go ends threads as it sees fit.
 type spawner struct{ requests chan spawnRequest }
 
 type spawnRequest struct {
@@ -61,17 +62,16 @@ func spawn(r spawnRequest) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hsm/pool: make a socket for a worker: %w", err)
 	}
-	defer theirs.Close() // the child has a copy; ours must see its end when the child ends
+	defer theirs.Close() // the child has a copy; while we hold one, its exit wouldn't show on ours
 	cmd := exec.Command(r.command[0], r.command[1:]...)
 	cmd.Env = r.environment
 	if cmd.Env == nil {
-		cmd.Env = []string{} // nil would hand on the daemon's
+		cmd.Env = []string{} // nil would mean the daemon's
 	}
-	cmd.Stderr = nil
 	if r.stderr != nil {
 		cmd.Stderr = r.stderr
 	}
-	cmd.ExtraFiles = []*os.File{theirs} // the first is descriptor FD
+	cmd.ExtraFiles = []*os.File{theirs} // the first becomes descriptor 3
 	if err := cmd.Start(); err != nil {
 		_ = ours.Close()
 		return nil, fmt.Errorf("hsm/pool: start a worker: %w", err)
@@ -97,8 +97,9 @@ func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// end kills the process, if it still runs, waits until it is gone, and says how it ended. It is called once. A process that may be opening its
-// token is given the grace to finish that and to leave by itself: see wire.OpenGrace.
+// end kills the process if it hasn't exited within the grace period, reaps it and
+// says how it exited. It is called once. A process that may be opening its token
+// needs wire.OpenGrace.
 func (p *process) end(grace time.Duration) string {
 	_ = p.conn.Close()
 	kill := time.AfterFunc(grace, func() { _ = p.cmd.Process.Kill() })

@@ -37,7 +37,7 @@ func TestWorkerInheritsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stray.Close()
-	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, stray.Fd(), syscall.F_SETFD, 0); errno != 0 { // as if somebody forgot to mark it
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, stray.Fd(), syscall.F_SETFD, 0); errno != 0 { // as if close-on-exec had been forgotten
 		t.Fatal(errno)
 	}
 	c := config(tokenConfig(token))
@@ -50,7 +50,7 @@ func TestWorkerInheritsNothing(t *testing.T) {
 			t.Error("the PIN is an argument")
 		}
 		if os.Geteuid() != 0 {
-			// A process that is not dumpable hides all else from its own user.
+			// /proc hides the rest of a process that isn't dumpable from its own user.
 			if _, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); !errors.Is(err, fs.ErrPermission) {
 				t.Errorf("the user can read the worker's environment: %v", err)
 			}
@@ -104,7 +104,8 @@ func descriptors(t *testing.T, pid int) map[int]string {
 	return all
 }
 
-// The pool's process never has the module in its memory, and neither workers' ends nor their sockets gather in it.
+// The pool's process never maps the module, and restarts leak neither zombies nor
+// sockets in it.
 func TestRestartsLeaveNothingBehind(t *testing.T) {
 	token := softhsm.New(t)
 	c := config(tokenConfig(token), tokenConfig(token.Add("b")), tokenConfig(token.Add("c")))
@@ -116,12 +117,12 @@ func TestRestartsLeaveNothingBehind(t *testing.T) {
 			for _, pid := range before {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
-			eventually(t, 20*time.Second, "every worker is another", func() bool {
+			eventually(t, 20*time.Second, "every worker was replaced", func() bool {
 				now := p.pids()
 				return len(now) == len(before) && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) })
 			})
 			p.waitAll()
-			for range 25 { // one that has been of use is replaced without a pause
+			for range 25 { // enough answers to be replaced without a pause
 				if err := p.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -131,22 +132,22 @@ func TestRestartsLeaveNothingBehind(t *testing.T) {
 	restart(2)
 	fds, goroutines := len(descriptors(t, os.Getpid())), runtime.NumGoroutine()
 	restart(65)
-	eventually(t, 5*time.Second, "descriptors, goroutines and children are as before", func() bool {
+	eventually(t, 5*time.Second, "no descriptors, goroutines or children are left over", func() bool {
 		return len(descriptors(t, os.Getpid())) <= fds && runtime.NumGoroutine() <= goroutines && len(children(t)) == 3
 	})
 	if n := p.count(pool.EventReady); n < 200 {
 		t.Errorf("only %d workers were started", n)
 	}
 	if maps := read(t, os.Getpid(), "maps"); strings.Contains(maps, "softhsm") {
-		t.Error("the pool's process has the module mapped")
+		t.Error("the pool's process maps the module")
 	}
 	p.stop()
 	if left := children(t); len(left) != 0 {
-		t.Errorf("children left after the pool has ended: %v", left)
+		t.Errorf("children left after the pool stopped: %v", left)
 	}
 }
 
-// children are the processes, dead ones included, that this one has to wait for.
+// children are the child processes, including zombies.
 func children(t *testing.T) (pids []string) {
 	t.Helper()
 	tasks, err := filepath.Glob("/proc/self/task/*/children")
@@ -154,13 +155,14 @@ func children(t *testing.T) (pids []string) {
 		t.Fatalf("no /proc/self/task: %v", err)
 	}
 	for _, task := range tasks {
-		b, _ := os.ReadFile(task) // a thread may have ended
+		b, _ := os.ReadFile(task) // the thread may have exited
 		pids = append(pids, strings.Fields(string(b))...)
 	}
 	return pids
 }
 
-// Workers end with the process that started them, whatever they are doing: those here are stopped and can't notice anything by themselves.
+// Workers die with the process that started them, whatever they are doing: these
+// are stopped and can't notice anything themselves.
 func TestWorkersDieWithThePool(t *testing.T) {
 	if os.Getenv("RUN_A_POOL") != "" {
 		runUntilKilled()
@@ -195,7 +197,7 @@ func TestWorkersDieWithThePool(t *testing.T) {
 	for _, pid := range pids {
 		eventually(t, 5*time.Second, "the workers are gone", func() bool {
 			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-			return err != nil || bytes.Contains(stat, []byte(") Z ")) // whoever inherits it reaps it in its own time
+			return err != nil || bytes.Contains(stat, []byte(") Z ")) // its new parent reaps it eventually
 		})
 	}
 }
@@ -227,7 +229,8 @@ func runUntilKilled() {
 	all.Wait()
 }
 
-// What is under way when the pool is told to end is finished, and the workers end by themselves.
+// Signatures in flight when the pool stops are finished, and the workers exit
+// cleanly.
 func TestStopLetsSignaturesFinish(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	p := runReady(t, config(faultyConfig(token, m)))
@@ -253,12 +256,12 @@ func TestStopLetsSignaturesFinish(t *testing.T) {
 	all.Wait()
 	for _, s := range p.Status() {
 		if s.State != ipc.WorkerStopped || s.PID != 0 {
-			t.Errorf("after the end: %+v", s)
+			t.Errorf("after the stop: %+v", s)
 		}
 	}
 }
 
-// Signatures leave nothing behind: 100,000 of them, 10,000 with -short.
+// Signatures leak no memory: 100,000 of them, 10,000 with -short.
 func TestMemoryStaysFlat(t *testing.T) {
 	n := 10_000
 	if !testing.Short() {

@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// route is a set of tokens that hold the same keys, and the signatures that wait for one of their workers. Keys whose tokens differ have routes
-// of their own: what waits for a slow token stands in nobody's way. The pool's lock guards it.
+// route is a set of tokens that hold the same keys, and the queue of signatures
+// for their workers. Keys on different sets of tokens have different routes, so
+// the queue of a slow token delays no other. The pool's lock guards it.
 type route struct {
 	tokens  []*token
 	waiting []*call
 }
 
-// pick gives the worker that has the least to do and room for more; one that is slow only if all are.
+// pick returns the least busy worker that has room, a slow one only if all are
+// slow.
 func (r *route) pick() *worker {
 	var best *worker
 	for _, t := range r.tokens {
@@ -26,8 +28,8 @@ func (r *route) pick() *worker {
 	return best
 }
 
-// second gives a worker to ask besides one that is slow: of another token rather than of the same, and only one that isn't slow itself and has
-// sessions to spare.
+// second returns a worker to ask in addition to one that is slow: on another
+// token if possible, not slow itself, and with sessions to spare.
 func (r *route) second(first *worker) *worker {
 	var best *worker
 	for _, t := range r.tokens {
@@ -51,43 +53,27 @@ func better(a, b *worker) bool {
 	return len(a.inFlight) < len(b.inFlight)
 }
 
-// served says whether there is a worker, busy or not.
-func (r *route) served() bool {
+// hasWorker reports whether there is a worker, busy or not.
+func (r *route) hasWorker() bool {
 	return slices.ContainsFunc(r.tokens, func(t *token) bool { return len(t.ready) > 0 })
 }
 
-// hopeful says whether a worker is likely to come within moments: the last has gone not long ago and its successor hasn't failed.
-func (r *route) hopeful(now time.Time, limit time.Duration) bool {
-	return slices.ContainsFunc(r.tokens, func(t *token) bool { return t.failures == 0 && now.Sub(t.deserted) < limit })
+// expectsWorker reports whether a call may wait: there is a worker, or one is
+// likely to be back within moments.
+func (r *route) expectsWorker(now time.Time, limit time.Duration) bool {
+	return r.hasWorker() || slices.ContainsFunc(r.tokens, func(t *token) bool { return t.expectsRestart(now, limit) })
 }
 
-// unavailable is the error for a caller that there is no worker for.
+// unavailable is the error of a call that no worker will take.
 func (r *route) unavailable() error {
 	var causes []error
 	for _, t := range r.tokens {
-		causes = append(causes, t.trouble())
+		causes = append(causes, t.cause())
 	}
 	return &UnavailableError{Cause: errors.Join(causes...)}
 }
 
-// trouble is why the token has no worker: why the last start failed or, where none has failed yet, why the last worker ended. Nil if none did.
-func (t *token) trouble() error {
-	if t.lastErr != nil {
-		return t.lastErr
-	}
-	var last *slot
-	for _, s := range t.slots {
-		if s.lastErr != nil && (last == nil || s.status.Since.After(last.status.Since)) {
-			last = s
-		}
-	}
-	if last == nil {
-		return nil
-	}
-	return last.lastErr
-}
-
-// next takes the call that has waited longest off the queue, nil if there is none.
+// next takes the call that has waited longest off the queue, nil if it is empty.
 func (r *route) next() *call {
 	if len(r.waiting) == 0 {
 		return nil
@@ -95,43 +81,34 @@ func (r *route) next() *call {
 	c := r.waiting[0]
 	r.waiting[0] = nil
 	if r.waiting = r.waiting[1:]; len(r.waiting) == 0 {
-		r.waiting = nil // lets the array go
+		r.waiting = nil // releases the array
 	}
 	return c
 }
 
-// drop takes a call out of the queue that nobody waits for any more.
+// drop takes an abandoned call off the queue.
 func (r *route) drop(c *call) {
 	if i := slices.Index(r.waiting, c); i >= 0 {
 		r.waiting = slices.Delete(r.waiting, i, i+1)
 	}
 }
 
-// fail ends everything that waits.
+// fail fails every queued call.
 func (r *route) fail(err error) {
 	for c := r.next(); c != nil; c = r.next() {
 		c.finish(result{err: err})
 	}
 }
 
-// expire ends what has waited for longer than the limit.
+// expire fails calls that have been queued for longer than the limit.
 func (r *route) expire(now time.Time, limit time.Duration) {
 	r.waiting = slices.DeleteFunc(r.waiting, func(c *call) bool {
 		late := now.Sub(c.queued) > limit
-		if late && r.served() {
+		if late && r.hasWorker() {
 			c.finish(result{err: ErrBusy})
 		} else if late {
 			c.finish(result{err: r.unavailable()})
 		}
 		return late
 	})
-}
-
-// finish gives the caller the result, the first one only. The pool is locked.
-func (c *call) finish(r result) {
-	if !c.finished {
-		c.finished = true
-		r.attempts = c.attempts
-		c.done <- r
-	}
 }

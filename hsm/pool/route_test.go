@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A token whose workers have gone says why, also before an attempt to replace one has failed.
+// A token whose workers are gone says why, even before an attempt to replace one
+// has failed.
 func TestUnavailableHasACause(t *testing.T) {
 	first, second, start := errors.New("first"), errors.New("second"), errors.New("start")
 	lost := newToken(TokenConfig{Name: "lost"}, 0, 2)
@@ -26,6 +27,6 @@ func TestUnavailableHasACause(t *testing.T) {
 		}
 	}
 	if err := (&route{tokens: r.tokens[1:]}).unavailable(); err.Error() != ErrUnavailable.Error() {
-		t.Errorf("nothing is known: %v", err)
+		t.Errorf("without a cause: %v", err)
 	}
 }

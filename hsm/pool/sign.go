@@ -33,41 +33,47 @@ type Timing struct {
 // The errors are ErrUnavailable, ErrBusy, ErrTimeout, ErrCorrupt, ErrStopped,
 // hsm.ErrKeyNotFound, hsm.ErrAlgorithm, the token's other objections to this
 // request, and the context's.
-func (p *Pool) Sign(ctx context.Context, set string, key wire.KeyRef, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
-	signature, timing, err := p.sign(ctx, key, digest, opts, verify)
+func (p *Pool) Sign(
+	ctx context.Context, set string, key wire.KeyRef, digest []byte, opts crypto.SignerOpts, verify func([]byte) error,
+) ([]byte, error) {
+	var timing Timing
+	signature, err := p.sign(ctx, key, digest, opts, verify, &timing)
 	if !errors.Is(err, context.Canceled) {
 		p.cfg.Observer.Signed(set, timing, err)
 	}
 	return signature, err
 }
 
-func (p *Pool) sign(ctx context.Context, key wire.KeyRef, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, Timing, error) {
+func (p *Pool) sign(
+	ctx context.Context, key wire.KeyRef, digest []byte, opts crypto.SignerOpts, verify func([]byte) error, t *Timing,
+) ([]byte, error) {
 	request, err := wire.NewSignRequest(key, digest, opts)
 	if err != nil {
-		return nil, Timing{}, err
+		return nil, err
 	}
-	var t Timing
 	for began := time.Now(); ; t.Corrupt++ {
-		signature, w, err := p.signOnce(ctx, request, began, &t)
+		signature, w, err := p.signOnce(ctx, request, began, t)
 		if err != nil {
-			return nil, t, err
+			return nil, err
 		}
 		if verify == nil {
-			return signature, t, nil
+			return signature, nil
 		}
 		if err = verify(signature); err == nil {
 			w.verified.Store(time.Now().UnixNano())
-			return signature, t, nil
+			return signature, nil
 		}
 		p.retire(w, err, EventCorrupt)
 		if t.Corrupt > 0 {
-			return nil, t, fmt.Errorf("%w: %w", ErrCorrupt, err)
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 	}
 }
 
 // signOnce gets a signature from a worker and notes how long it took.
-func (p *Pool) signOnce(ctx context.Context, request wire.SignRequest, began time.Time, t *Timing) ([]byte, *worker, error) {
+func (p *Pool) signOnce(
+	ctx context.Context, request wire.SignRequest, began time.Time, t *Timing,
+) ([]byte, *worker, error) {
 	r := p.do(ctx, newSignCall(request, p.cfg.Timeout))
 	t.Attempts += max(r.attempts, 1)
 	if r.err != nil {

@@ -2,38 +2,27 @@ package pool
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"os"
 	"time"
 
-	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/ipc"
 )
 
-const (
-	// firstPause and longestPause bound the time between two attempts to start a worker. A token that comes back is used again within
-	// the longest and the time a start takes.
-	firstPause   = 50 * time.Millisecond
-	longestPause = time.Second
-	// startTries is how often a start is tried before it counts as failed: SoftHSM's files can't be read for a moment while another
-	// process logs in.
-	startTries = 3
-	// worthAStart is how many answers make up for a worker that ended within longestPause. A module that crashes every now and then under load has
-	// its workers back at once: pauses that grew would cost more than the crashes.
-	worthAStart = 25
-)
+// minAnswers is how many requests a worker must have answered if it exits within
+// longestPause, or the next one starts after a pause. A module that crashes now
+// and then under load gets its workers back at once: growing pauses would cost
+// more than the crashes.
+const minAnswers = 25
 
-// slot is a worker's place: the processes that fill it follow one another. The pool's lock guards the fields below the line.
+// slot is a worker's place: one process after another fills it. The pool's lock
+// guards it.
 type slot struct {
-	token *token
-
-	status  ipc.WorkerStatus // but for what the worker knows
-	started bool             // a process has been ready
-	idle    int              // processes in a row that ended soon and with hardly an answer given
-	lastErr error            // of which status has the text
-	worker  *worker
+	token      *token
+	status     ipc.WorkerStatus // PID and InFlight are filled in by now
+	started    bool             // a process has been ready
+	shortLived int              // processes in a row that exited early, before minAnswers
+	lastErr    error            // whose text is status.Error
+	worker     *worker
 }
 
 // run keeps the slot filled until ctx ends.
@@ -45,182 +34,152 @@ func (s *slot) run(ctx context.Context, p *Pool) {
 			return
 		}
 		cause := w.serve(ctx, p)
-		idle := p.left(s, w, cause)
-		if !sleep(ctx, pause(idle), nil) {
+		shortLived := p.exited(s, w, cause)
+		if !sleep(ctx, pause(shortLived), nil) {
 			p.setState(s, ipc.WorkerStopped, cause)
 			return
 		}
 	}
 }
 
-// start waits for the token's turn and tries until it has a worker; nil means that ctx ended. It keeps the turn between attempts, so that a
-// token that is away is asked by one process at a time, and one that refused the PIN by none.
-func (s *slot) start(ctx context.Context, p *Pool) *worker {
-	p.setState(s, ipc.WorkerStarting, nil)
-	select {
-	case <-s.token.turn:
-		defer func() { s.token.turn <- struct{}{} }()
-	case <-ctx.Done():
-		return nil
+// Status lists all workers, by token in the order of the configuration and by
+// place.
+func (p *Pool) Status() []ipc.WorkerStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []ipc.WorkerStatus
+	for _, t := range p.tokens {
+		for _, s := range t.slots {
+			all = append(all, s.now())
+		}
 	}
+	return all
+}
+
+// now is the slot's status at this moment. The pool is locked.
+func (s *slot) now() ipc.WorkerStatus {
+	status := s.status
+	if status.State == ipc.WorkerStarting && s.token.refused {
+		status.State = ipc.WorkerRefused // it waits for its turn, which doesn't come before Reset
+	}
+	if s.worker != nil {
+		status.PID, status.InFlight = s.worker.pid, len(s.worker.inFlight)
+	}
+	return status
+}
+
+// set notes what the slot is doing and, unless nil, what went wrong. The pool is
+// locked.
+func (s *slot) set(state string, err error) {
+	s.status.State, s.status.Since = state, time.Now()
+	if err != nil {
+		s.fail(err)
+	}
+}
+
+func (s *slot) fail(err error) { s.lastErr, s.status.Error = err, err.Error() }
+
+func (p *Pool) setState(s *slot, state string, err error) {
+	p.mu.Lock()
+	defer p.unlock()
+	s.set(state, err)
+	p.announce()
+}
+
+// add puts a worker that has started into service.
+func (p *Pool) add(w *worker, keys []wire.KeyInfo) {
+	p.mu.Lock()
+	defer p.unlock()
+	t, s := w.token, w.slot
+	w.readyAt = time.Now()
+	w.verified.Store(w.readyAt.UnixNano())
+	t.ready = append(t.ready, w)
+	t.failures, t.lastErr, t.refused = 0, nil, false
+	if s.started {
+		s.status.Restarts++
+	}
+	s.worker, s.started = w, true
+	s.set(ipc.WorkerReady, nil)
+	p.event(EventReady, s, w.pid, nil)
+	p.setKeys(t, keys)
 	for {
-		reset, err := p.mayStart(s)
-		if err == nil {
-			var w *worker
-			if w, err = s.try(ctx, p); err == nil {
-				return w
-			}
+		c, id := p.nextFor(w, time.Now())
+		if c == nil {
+			break
 		}
-		if ctx.Err() != nil {
-			return nil
+		p.outgoing = append(p.outgoing, delivery{w, c, id})
+	}
+	p.announce()
+}
+
+// exited notes that a slot's worker has exited. It returns how many in a row were
+// short-lived. Without a pause, a worker that crashes at its first request would
+// be restarted in a loop, and the machine would do nothing but log in.
+func (p *Pool) exited(s *slot, w *worker, cause error) (shortLived int) {
+	p.mu.Lock()
+	defer p.unlock()
+	s.shortLived++
+	if w.answered >= minAnswers || time.Since(w.readyAt) > longestPause {
+		s.shortLived = 0
+	}
+	s.worker = nil
+	s.fail(cause)
+	if !p.stopped {
+		p.event(EventExit, s, w.pid, cause)
+	}
+	p.announce()
+	return s.shortLived
+}
+
+// mayStart fails while the token has refused the PIN that it would get again.
+// Reset closes the channel.
+func (p *Pool) mayStart(s *slot) (reset <-chan struct{}, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.token.refused {
+		return s.token.reset, s.token.lastErr
+	}
+	return s.token.reset, nil
+}
+
+// startFailed notes that a worker didn't start, and fails calls that wait for a
+// token that won't be back within moments. It returns how many starts of the token
+// have failed in a row. A refused PIN counts as refused only if no Reset has
+// happened since, which may have brought a new PIN: reset is the channel that
+// mayStart returned. A PIN that was typed is the same after any Reset.
+func (p *Pool) startFailed(s *slot, err error, reset <-chan struct{}) (failures int) {
+	p.mu.Lock()
+	defer p.unlock()
+	t := s.token
+	s.set(ipc.WorkerWaiting, err)
+	kind, refused := EventFailed, refusedPIN(err) && (reset == t.reset || t.config.PIN.Value != nil)
+	if refused {
+		s.status.State, kind = ipc.WorkerRefused, EventRefused
+	}
+	t.failures++
+	if !t.refused {
+		p.event(kind, s, 0, err)
+	}
+	t.lastErr, t.refused = err, refused
+	for _, r := range p.routes {
+		if !r.expectsWorker(time.Now(), p.cfg.Timeout) {
+			r.fail(r.unavailable())
 		}
-		failures := p.startFailed(s, err, reset)
-		if refusedPIN(err) {
-			if !wait(ctx, reset) {
-				return nil
-			}
-		} else if !sleep(ctx, pause(failures), reset) {
-			return nil
-		}
-		p.setState(s, ipc.WorkerStarting, nil)
 	}
+	p.announce()
+	return t.failures
 }
 
-// try starts a worker, again at once if the failure is of the kind that passes. Once the token is known to be away one try is enough.
-func (s *slot) try(ctx context.Context, p *Pool) (*worker, error) {
-	tries := startTries
-	if p.failing(s.token) {
-		tries = 1
-	}
-	for n := 1; ; n++ {
-		w, err := s.open(ctx, p)
-		if err == nil {
-			return w, nil
-		}
-		if n == tries || !passing(err) || !sleep(ctx, pause(n), nil) {
-			return nil, err
-		}
-	}
+// failing reports whether the token's last start failed.
+func (p *Pool) failing(t *token) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.failures > 0
 }
 
-// passing says whether the error can come from reading a token's files while another process writes them. A refused PIN is never tried again.
-func passing(err error) bool {
-	for _, kind := range []error{hsm.ErrPINIncorrect, hsm.ErrPINLocked, hsm.ErrPINSource, hsm.ErrModule, hsm.ErrAmbiguous, ErrStart, wire.ErrMalformed} {
-		if errors.Is(err, kind) {
-			return false
-		}
-	}
-	return true
-}
-
-// open starts a process, gives it its settings, and takes its inventory. The worker is the pool's when it returns.
-func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
-	config := p.configOf(s.token)
-	payload, err := wire.Hello{HSM: config.HSM, PIN: config.PIN, Depth: p.cfg.depth(config)}.Encode()
-	if err != nil {
-		return nil, err
-	}
-	defer clear(payload)
-	process, err := p.spawner.start(p.cfg.Command, config.environment(os.LookupEnv), p.cfg.Stderr)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = withEnd(err, process.end(graceAfter(ctx, err)))
-		}
-	}()
-	_ = process.conn.SetDeadline(time.Now().Add(p.cfg.StartTimeout))
-	stop := context.AfterFunc(ctx, func() { _ = process.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	w, err := newWorker(s, process, p.cfg.depth(config))
-	if err != nil {
-		return nil, err
-	}
-	keys, err := w.greet(ctx, payload, p)
-	if err != nil {
-		return nil, err
-	}
-	if !stop() {
-		return nil, context.Cause(ctx)
-	}
-	_ = process.conn.SetDeadline(time.Time{})
-	p.add(w, keys)
-	return w, nil
-}
-
-// graceAfter is how long a process whose start failed may take to leave. One that passed its deadline is stuck and gets none; one whose pool
-// ends only looks as if it had.
-func graceAfter(ctx context.Context, err error) time.Duration {
-	if errors.Is(err, ErrStart) && ctx.Err() == nil {
-		return 0
-	}
-	return wire.OpenGrace
-}
-
-// withEnd adds how the process ended where the worker didn't say why.
-func withEnd(err error, how string) error {
-	if errors.Is(err, ErrDied) {
-		return &endError{how: how, cause: err}
-	}
-	return err
-}
-
-type endError struct {
-	how   string
-	cause error
-}
-
-func (e *endError) Error() string { return e.cause.Error() + ": " + e.how }
-func (e *endError) Unwrap() error { return e.cause }
-
-// greet takes a new worker through its first frames: settings, inventory, and a signature that is verified.
-func (w *worker) greet(ctx context.Context, settings []byte, p *Pool) ([]wire.KeyInfo, error) {
-	f, err := w.exchange(wire.Raw{Kind: wire.KindHello, Payload: settings}, 0)
-	if err != nil {
-		return nil, err
-	}
-	if f.Kind != wire.KindReady {
-		return nil, wire.Malformed("the first reply is of kind %#x", f.Kind)
-	}
-	keys, err := wire.DecodeInventory(f.Payload, w.token.config.Name)
-	if err != nil || p.cfg.Probe == 0 {
-		return keys, err
-	}
-	return keys, w.prove(ctx, keys, min(p.cfg.Timeout, p.cfg.StartTimeout))
-}
-
-// pause is how long to wait before the attempt after n failures: doubled each time, up to the longest, and between a half and the whole of
-// that by chance, so that the workers of many daemons don't come back in step.
-func pause(n int) time.Duration {
-	if n <= 0 {
-		return 0
-	}
-	full := longestPause
-	if n < 6 {
-		full = min(firstPause<<(n-1), longestPause)
-	}
-	return full/2 + rand.N(full/2)
-}
-
-// sleep waits for d or until early is closed; false means that ctx ended.
-func sleep(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-early:
-	case <-ctx.Done():
-		return false
-	}
-	return ctx.Err() == nil
-}
-
-func wait(ctx context.Context, c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+// configOf is the token's configuration with its present PIN source.
+func (p *Pool) configOf(t *token) TokenConfig {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.config
 }

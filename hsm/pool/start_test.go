@@ -15,7 +15,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// A PIN that was changed while the daemon ran: the restart of a worker tries the old one once, and nothing tries it again.
+// If the PIN file goes wrong while the daemon runs, a worker that restarts tries
+// the PIN once, and nothing tries it again.
 func TestRefusedPINIsTriedOnce(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	tc := faultyConfig(token, m)
@@ -38,9 +39,9 @@ func TestRefusedPINIsTriedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 10*time.Second, "the PIN is refused", func() bool { return p.count(pool.EventRefused) > 0 })
-	time.Sleep(time.Second) // whatever would try again has had the time
+	time.Sleep(time.Second) // long enough for a second attempt
 	if n := m.Calls(t, "C_Login") - logins; n != 1 || p.count(pool.EventRefused) != 1 {
-		t.Errorf("%d logins and %d refusals after the PIN was changed; want 1 and 1", n, p.count(pool.EventRefused))
+		t.Errorf("%d logins and %d refusals after the PIN changed; want 1 and 1", n, p.count(pool.EventRefused))
 	}
 	refused := 0
 	for _, s := range p.Status() {
@@ -95,14 +96,14 @@ func TestWaitReadyFailsAtOnce(t *testing.T) {
 			if err == nil || (test.want != nil && !errors.Is(err, test.want)) || errors.Is(err, t.Context().Err()) && t.Context().Err() != nil {
 				t.Errorf("got %v; want %v", err, test.want)
 			}
-			eventually(t, 5*time.Second, "an event tells of it", func() bool {
+			eventually(t, 5*time.Second, "an event reports it", func() bool {
 				return p.count(pool.EventFailed)+p.count(pool.EventRefused) > 0
 			})
 		})
 	}
 }
 
-// A PIN that a person typed goes over the socket and works for every restart.
+// A PIN that a person typed goes over the socket and works at every restart.
 func TestPINByValue(t *testing.T) {
 	token := softhsm.New(t)
 	c := config(tokenConfig(token))
@@ -110,7 +111,8 @@ func TestPINByValue(t *testing.T) {
 	runReady(t, c)
 }
 
-// A PIN that was typed is the same at every reload: the token must not be asked for each of them until it locks.
+// A PIN that was typed is the same at every reload, and must not be tried at each
+// of them until the token locks.
 func TestRefusedValueIsNotTriedAgain(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	c := config(faultyConfig(token, m))
@@ -125,7 +127,7 @@ func TestRefusedValueIsNotTriedAgain(t *testing.T) {
 			t.Errorf("the same PIN: %v", err)
 		}
 	}
-	time.Sleep(500 * time.Millisecond) // whatever would try again has had the time
+	time.Sleep(500 * time.Millisecond) // long enough for a second attempt
 	if n := m.Calls(t, "C_Login"); n != 1 {
 		t.Errorf("%d logins; want 1", n)
 	}
@@ -140,7 +142,7 @@ func TestRefusedValueIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-func TestSlowTokenHoldsUpNobody(t *testing.T) {
+func TestSlowTokenDelaysNoOther(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	quick := token.Add("quick")
 	k := prepare(t, quick, hsm.P256)
@@ -165,8 +167,8 @@ func TestSlowTokenHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// SoftHSM's files can't be read for a moment while another process logs in.
-func TestTornReadAtStartIsTriedAgain(t *testing.T) {
+// SoftHSM's files are unreadable for a moment while another process logs in.
+func TestTornReadAtStartIsRetried(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	const generalError = 0x05
 	m.Set(t, "C_GetSlotList", faulty.Fault{Action: faulty.Return, Code: generalError, Limit: 1})
@@ -176,7 +178,8 @@ func TestTornReadAtStartIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A module that hangs in the signature that a new worker proves itself with has as long as for any other, not as long as for the whole start.
+// A module that hangs in a new worker's first signature gets the timeout of a
+// signature, not that of the whole start.
 func TestHangInTheFirstSignature(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	prepare(t, token, hsm.P256)
@@ -198,12 +201,13 @@ func TestHangInTheFirstSignature(t *testing.T) {
 	eventually(t, 10*time.Second, "a worker hangs", func() bool { return m.Fired(t, "C_Sign") > 0 })
 	began := time.Now()
 	if p.stop(); time.Since(began) > 10*time.Second {
-		t.Errorf("the pool took %v to end", time.Since(began))
+		t.Errorf("the pool took %v to stop", time.Since(began))
 	}
 }
 
-// SoftHSM loses a token whose file is being rewritten when its process is killed, and it rewrites it at every login.
-func TestNothingKillsAWorkerThatLogsIn(t *testing.T) {
+// SoftHSM rewrites the token's file at every login, and loses the token if it is
+// killed while it does.
+func TestLoginIsNeverKilled(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: 500 * time.Millisecond})
 	c := config(faultyConfig(token, m))
@@ -211,10 +215,10 @@ func TestNothingKillsAWorkerThatLogsIn(t *testing.T) {
 	p := run(t, c)
 	eventually(t, 10*time.Second, "a worker logs in", func() bool { return m.Calls(t, "C_Login") == 1 })
 	if n := m.Calls(t, "C_FindObjects"); n != 0 {
-		t.Fatalf("the login is over already: %d searches", n)
+		t.Fatalf("the login is already over: %d searches", n)
 	}
 	p.stop()
 	if n := m.Calls(t, "C_FindObjects"); n == 0 {
-		t.Error("the worker was killed while it logged in")
+		t.Error("the worker was killed during its login")
 	}
 }

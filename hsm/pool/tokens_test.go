@@ -16,8 +16,9 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// twins are two tokens with the same key pair: the first has the module that misbehaves, the second is a copy of its files in another place, as a
-// second HSM that its operator keeps in step.
+// twins are two tokens with the same key pair: the first has the faulty module,
+// the second is a copy of its files, like a second HSM that operators keep in
+// step.
 func twins(t *testing.T) (first, second pool.TokenConfig, k wire.KeyInfo, soft *softhsm.Token, m *faulty.Module) {
 	t.Helper()
 	soft, m = softhsm.New(t), faulty.Build(t)
@@ -42,7 +43,8 @@ func ready(p *running, token string) (n int) {
 	return n
 }
 
-// A caller that asks for one signature after the other never waits for a second, whatever happens to one of the tokens.
+// A caller that makes one signature after another never waits longer than a
+// second, whatever happens to one of the tokens.
 func TestKeyOnTwoTokensMovesOver(t *testing.T) {
 	first, second, k, soft, m := twins(t)
 	p := runReady(t, config(first, second))
@@ -60,7 +62,7 @@ func TestKeyOnTwoTokensMovesOver(t *testing.T) {
 	}
 	sign(200 * time.Millisecond)
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Hang})
-	sign(4 * time.Second) // longer than the timeout that ends those that hang
+	sign(4 * time.Second) // longer than the timeout that kills the workers
 	if m.Fired(t, "C_Sign") == 0 {
 		t.Error("the first token was never asked")
 	}
@@ -69,7 +71,7 @@ func TestKeyOnTwoTokensMovesOver(t *testing.T) {
 	soft.Lose()
 	sign(2 * time.Second)
 	if ready(p, "first") != 0 || ready(p, "second") != 2 {
-		t.Errorf("workers that sign: %d and %d; want 0 and 2", ready(p, "first"), ready(p, "second"))
+		t.Errorf("ready workers: %d and %d; want 0 and 2", ready(p, "first"), ready(p, "second"))
 	}
 	soft.Restore()
 	eventually(t, 3*time.Second, "the first token is back", func() bool { return ready(p, "first") == 2 })
@@ -92,11 +94,11 @@ func TestKeysOfOneTokenAreNotAskedOfAnother(t *testing.T) {
 		}
 	}
 	if n := len(p.Inventory()); n != 2 || p.count(pool.EventExit) != 0 {
-		t.Errorf("%d keys, %d workers ended", n, p.count(pool.EventExit))
+		t.Errorf("%d keys, %d workers exited", n, p.count(pool.EventExit))
 	}
 }
 
-// Who wants to see all keys waits for the slow token, and hears of one that can't be read.
+// WaitAll waits for a slow token, and fails if one can't be read.
 func TestWaitAll(t *testing.T) {
 	soft, m := softhsm.New(t), faulty.Build(t)
 	other := soft.Add("other")
@@ -105,7 +107,7 @@ func TestWaitAll(t *testing.T) {
 	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: 500 * time.Millisecond})
 	p := run(t, config(tokenConfig(other), faultyConfig(soft, m)))
 	if err := p.WaitAll(within(t, 30*time.Second)); err != nil || len(p.Inventory()) != 2 || len(p.Unread()) != 0 {
-		t.Errorf("%d keys, %v, not read: %v", len(p.Inventory()), err, p.Unread())
+		t.Errorf("%d keys, %v, unread: %v", len(p.Inventory()), err, p.Unread())
 	}
 	p.stop()
 	if err := p.WaitAll(t.Context()); !errors.Is(err, pool.ErrStopped) {
@@ -122,22 +124,22 @@ func TestWaitAll(t *testing.T) {
 		t.Errorf("a token that can't be read: %v", err)
 	}
 	if names := p.Unread(); len(names) != 1 || names[0] != wrong.Name {
-		t.Errorf("not read: %v", names)
+		t.Errorf("unread: %v", names)
 	}
 }
 
-// A token has been looked at when one of its workers has.
+// One worker that answers is enough for a token to count as read.
 func TestRefreshWithoutOneWorker(t *testing.T) {
 	c := config(tokenConfig(softhsm.New(t)))
 	c.StartTimeout = time.Second
 	p := runReady(t, c)
-	for times := range 2 { // the second time it is the last to be asked, as the youngest
+	for times := range 2 { // the second time it is asked last, as the youngest
 		p.waitAll()
 		pid := p.pids()[1]
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 10*time.Second, "it is found out", func() bool { // a look right after the signal may be quicker than it
+		eventually(t, 10*time.Second, "it is killed", func() bool { // the first Refresh may be quicker than the signal
 			if err := p.Refresh(within(t, 10*time.Second)); err != nil {
 				t.Errorf("worker %d doesn't answer: %v", pid, err)
 			}

@@ -7,16 +7,20 @@ import (
 )
 
 const (
-	// sweepsPerTimeout is how often deadlines are looked at: one look at everything, not a timer per signature.
+	// sweepsPerTimeout is how often deadlines are checked: one look at all calls
+	// is cheaper than a timer for each signature.
 	sweepsPerTimeout = 20
 	shortestSweep    = 5 * time.Millisecond
 	longestSweep     = 100 * time.Millisecond
-	// movesPerTimeout: a signature is asked of a second worker as well, once the first has had it for this part of the timeout. So a token
-	// that falls silent costs its callers half a second and not the whole timeout, where another token or worker is there.
-	movesPerTimeout = 4
+	// hedgesPerTimeout: once a worker has had a signature for this fraction of the
+	// timeout, a second worker is asked too. A token that hangs then costs its
+	// callers half a second and not the whole timeout, if another token or worker
+	// can sign.
+	hedgesPerTimeout = 4
 )
 
-// watch keeps the deadlines and probes idle workers until ctx ends and what it started has ended too.
+// watch enforces deadlines and probes idle workers until ctx ends and its probes
+// have ended too.
 func (p *Pool) watch(ctx context.Context) {
 	ticker := time.NewTicker(max(shortestSweep, min(p.cfg.Timeout/sweepsPerTimeout, longestSweep)))
 	defer ticker.Stop()
@@ -35,45 +39,48 @@ func (p *Pool) watch(ctx context.Context) {
 	}
 }
 
-// sweep ends what has waited for too long, asks others for what is late, and returns the workers that passed a deadline.
-func (p *Pool) sweep(now time.Time) (expired []*worker) {
+// sweep fails calls that were queued for too long, hedges those that are late, and
+// returns the workers that missed a deadline.
+func (p *Pool) sweep(now time.Time) (overdue []*worker) {
 	p.mu.Lock()
 	defer p.unlock()
 	for _, t := range p.tokens {
 		for _, w := range t.ready {
-			if p.inspect(w, now) {
-				expired = append(expired, w)
+			if p.overdue(w, now) {
+				overdue = append(overdue, w)
 			}
 		}
 	}
 	for _, r := range p.routes {
 		r.expire(now, p.cfg.Timeout)
 	}
-	return expired
+	return overdue
 }
 
-// inspect looks at what a worker has in hand and says whether it passed a deadline. The pool is locked.
-func (p *Pool) inspect(w *worker, now time.Time) (expired bool) {
+// overdue reports whether a worker missed a deadline, and hedges its late calls.
+// The pool is locked.
+func (p *Pool) overdue(w *worker, now time.Time) bool {
 	w.slow = false
 	for id, a := range w.inFlight {
 		age := now.Sub(a.sent)
-		if age > a.call.limit {
+		if age > a.call.timeout {
 			return true
 		}
-		if a.call.pinned || age < p.cfg.Timeout/movesPerTimeout {
+		if a.call.pinned || age < p.cfg.Timeout/hedgesPerTimeout {
 			continue
 		}
 		w.slow = true
-		if !a.moved && !a.call.finished && a.call.attempts < maxAttempts {
-			a.moved = p.move(w, a.call, now)
+		if !a.hedged && !a.call.finished && a.call.attempts < maxAttempts {
+			a.hedged = p.hedge(w, a.call, now)
 			w.inFlight[id] = a
 		}
 	}
 	return false
 }
 
-// move asks a second worker for what the first is slow with, if one has little to do. Whichever answers first is the answer. The pool is locked.
-func (p *Pool) move(from *worker, c *call, now time.Time) bool {
+// hedge sends a slow worker's call to a second worker too, if one has little to
+// do. The first answer counts. The pool is locked.
+func (p *Pool) hedge(from *worker, c *call, now time.Time) bool {
 	r, err := p.routeOf(c.key)
 	if err != nil {
 		return false
@@ -82,7 +89,7 @@ func (p *Pool) move(from *worker, c *call, now time.Time) bool {
 	if to == nil {
 		return false
 	}
-	p.outgoing = append(p.outgoing, delivery{to, c, to.take(c, now)})
+	p.outgoing = append(p.outgoing, delivery{to, c, to.assign(c, now)})
 	p.event(EventMove, from.slot, from.pid, nil)
 	return true
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// worker is a process that has become ready, as the pool sees it.
+// worker is the pool's view of a worker process.
 type worker struct {
 	slot    *slot
 	token   *token
@@ -21,17 +20,17 @@ type worker struct {
 	frames  *wire.Reader
 	depth   int
 
-	verified atomic.Int64 // when a signature of this worker was last verified, Unix nanoseconds
+	verified atomic.Int64 // when a signature of this worker was last verified, in Unix nanoseconds
 	probing  atomic.Bool
 
 	// The pool's lock guards the rest.
 	inFlight map[uint32]attempt
 	nextID   uint32
-	gone     bool // it gets nothing any more; what it had was given to others
-	slow     bool // it has had something for longer than a healthy worker takes
+	retired  bool // out of service; its calls were reassigned
+	slow     bool // it has had a call for longer than a healthy worker takes
 	answered int  // requests
-	since    time.Time
-	cause    error // why it is gone
+	readyAt  time.Time
+	cause    error // why it is retired
 }
 
 func newWorker(s *slot, p *process, depth int) (*worker, error) {
@@ -46,11 +45,12 @@ func newWorker(s *slot, p *process, depth int) (*worker, error) {
 	}, nil
 }
 
-// take makes the call the worker's. The pool is locked; the frame is sent after it was unlocked, under the ID returned.
-func (w *worker) take(c *call, now time.Time) uint32 {
+// assign gives the call to the worker and returns the ID to send it with, once
+// the pool is unlocked. The pool is locked.
+func (w *worker) assign(c *call, now time.Time) uint32 {
 	w.nextID++
 	if w.nextID == 0 {
-		w.nextID = 1 // 0 is the ID of the first frame and of what isn't about a request
+		w.nextID = 1 // 0 is the ID of the first frame and of errors about no request
 	}
 	w.inFlight[w.nextID] = attempt{call: c, sent: now}
 	c.attempts++
@@ -58,38 +58,28 @@ func (w *worker) take(c *call, now time.Time) uint32 {
 	return w.nextID
 }
 
-// exchange sends one request and waits for its reply, before the worker has others: the two steps of its start.
-func (w *worker) exchange(m wire.Message, id uint32) (wire.Frame, error) {
-	w.out.Send(m, id)
-	f, err := w.frames.Next()
-	if err != nil {
-		return wire.Frame{}, startError(err)
+// serve reads the worker's replies until it is gone and its process reaped. When
+// ctx ends it lets the worker finish. It returns why the worker went and how its
+// process exited.
+func (w *worker) serve(ctx context.Context, p *Pool) error {
+	closed := make(chan struct{})
+	written := make(chan struct{})
+	go func() { defer close(written); w.out.Run(closed) }()
+	stopping := context.AfterFunc(ctx, func() { w.stop(time.Now().Add(p.cfg.Timeout + wire.StopGrace)) })
+	err := w.read(p)
+	stopping()
+	p.retire(w, err, "")
+	how := w.process.end(0)
+	close(closed)
+	<-written
+	if cause := p.causeOf(w); !errors.Is(cause, ErrDied) {
+		return cause
 	}
-	if f.Kind == wire.KindError {
-		reply, err := wire.ParseErrorReply(f.Payload)
-		if err != nil {
-			return wire.Frame{}, err
-		}
-		return wire.Frame{}, reply.Err()
-	}
-	if f.ID != id {
-		return wire.Frame{}, wire.Malformed("a reply to %d where %d was asked", f.ID, id)
-	}
-	return f, nil
+	return fmt.Errorf("%w: %s", ErrDied, how)
 }
 
-// startError says in words what a connection that failed means for a worker that is starting.
-func startError(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w: the module hangs or the token is far away; see whether the HSM answers its own tools", ErrStart)
-	}
-	if errors.Is(err, wire.ErrMalformed) {
-		return err
-	}
-	return fmt.Errorf("%w before it was ready; most likely the module crashed it, as some do that can't open their files: see hsm.environment and sandbox", ErrDied)
-}
-
-// read takes the worker's replies until the connection ends, and says why it did.
+// read handles the worker's replies until the connection ends, and says why it
+// did.
 func (w *worker) read(p *Pool) error {
 	for {
 		f, err := w.frames.Next()
@@ -110,7 +100,7 @@ func (w *worker) read(p *Pool) error {
 	}
 }
 
-// parseReply gives a frame from a worker the form that a call waits for.
+// parseReply turns a frame from a worker into the result of a call.
 func parseReply(f wire.Frame) (r result, fatal bool, err error) {
 	r.kind = f.Kind
 	switch f.Kind {
@@ -129,33 +119,33 @@ func parseReply(f wire.Frame) (r result, fatal bool, err error) {
 	return r, fatal, err
 }
 
-// kill ends the process and the connection; whoever reads from it notices and reaps.
-func (w *worker) kill() {
-	_ = w.process.cmd.Process.Kill()
-	_ = w.process.conn.Close()
-}
-
-// stop asks the worker to finish what it has and end, and gives it until the deadline.
+// stop asks the worker to finish what it has and exit by the deadline.
 func (w *worker) stop(deadline time.Time) {
 	_ = w.process.conn.CloseWrite()
 	_ = w.process.conn.SetReadDeadline(deadline)
 }
 
-// serve reads the worker's replies until it is gone and its process reaped. When ctx ends it lets the worker finish. What it returns is why the
-// worker went, with how its process ended.
-func (w *worker) serve(ctx context.Context, p *Pool) error {
-	closed := make(chan struct{})
-	written := make(chan struct{})
-	go func() { defer close(written); w.out.Run(closed) }()
-	stopping := context.AfterFunc(ctx, func() { w.stop(time.Now().Add(p.cfg.Timeout + wire.StopGrace)) })
-	err := w.read(p)
-	stopping()
-	p.retire(w, err, "")
-	how := w.process.end(0)
-	close(closed)
-	<-written
-	if cause := p.causeOf(w); !errors.Is(cause, ErrDied) {
-		return cause
+// kill kills the process and closes the connection; serve notices and reaps it.
+func (w *worker) kill() {
+	_ = w.process.cmd.Process.Kill()
+	_ = w.process.conn.Close()
+}
+
+func (p *Pool) causeOf(w *worker) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return w.cause
+}
+
+// readyWorkers lists the workers in service: all of them, or those of one token.
+func (p *Pool) readyWorkers(of *token) []*worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*worker
+	for _, t := range p.tokens {
+		if of == nil || t == of {
+			all = append(all, t.ready...)
+		}
 	}
-	return fmt.Errorf("%w: %s", ErrDied, how)
+	return all
 }

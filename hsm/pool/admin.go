@@ -13,16 +13,18 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// generateTimeout is how long a worker may take to make a key pair: devices take a minute for a large RSA key.
+// generateTimeout is how long a worker may take to make a key pair: devices take
+// a minute for a large RSA key.
 const generateTimeout = 2 * time.Minute
 
-// Refresh looks at every token again, in every worker, so that keys that others made or deleted are noticed. The error says which tokens could
-// not be looked at; the inventory has what the others answered.
+// Refresh reads every token again, in every worker, to notice keys that others
+// made or destroyed. The error says which tokens could not be read; the inventory
+// has what the others reported.
 func (p *Pool) Refresh(ctx context.Context) error {
-	if err := p.administer(ctx); err != nil {
+	if err := p.lockAdmin(ctx); err != nil {
 		return err
 	}
-	defer p.administered()
+	defer p.unlockAdmin()
 	var all sync.WaitGroup
 	failed := make([]error, len(p.tokens))
 	for i, t := range p.tokens {
@@ -32,22 +34,24 @@ func (p *Pool) Refresh(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// administer lets one at a time ask workers for what takes long; they would take any number for a pool that has lost count.
-func (p *Pool) administer(ctx context.Context) error {
+// lockAdmin admits one long request at a time: workers refuse more than their
+// depth.
+func (p *Pool) lockAdmin(ctx context.Context) error {
 	select {
 	case p.admin <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("hsm/pool: wait for another to generate or refresh: %w", context.Cause(ctx))
+		return fmt.Errorf("hsm/pool: wait for another key generation or refresh: %w", context.Cause(ctx))
 	}
 }
 
-func (p *Pool) administered() { <-p.admin }
+func (p *Pool) unlockAdmin() { <-p.admin }
 
-// refresh takes a token's inventory from any worker that answers; all are asked so that they learn of the keys as well. One that ends meanwhile
-// says nothing about the token.
+// refresh takes a token's inventory from any worker that answers. It asks all of
+// them, so that each learns of new keys. One that exits meanwhile says nothing
+// about the token.
 func (p *Pool) refresh(ctx context.Context, t *token) error {
-	answered, failed := false, error(&UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)})
+	answered, failed := false, t.noWorker()
 	for _, w := range p.readyWorkers(t) {
 		keys, err := p.inventoryOf(ctx, w)
 		if err != nil {
@@ -61,6 +65,10 @@ func (p *Pool) refresh(ctx context.Context, t *token) error {
 		return nil
 	}
 	return failed
+}
+
+func (t *token) noWorker() error {
+	return &UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)}
 }
 
 func (p *Pool) inventoryOf(ctx context.Context, w *worker) ([]wire.KeyInfo, error) {
@@ -77,14 +85,15 @@ func (p *Pool) update(t *token, change func([]wire.KeyInfo) []wire.KeyInfo) {
 	p.setKeys(t, change(t.keys))
 }
 
-// Generate makes a key pair on the first token of the configuration, the others being copies that their operator keeps in step. It can be used
-// when Generate returns. It is not tried again: after ErrUnavailable, a timeout or the end of ctx the key may or may not be there, which Refresh
-// tells.
+// Generate makes a key pair on the first token of the configuration; operators
+// keep the other tokens in step. The key can be used when Generate returns.
+// Generate isn't retried: after ErrUnavailable, a timeout or the end of ctx the
+// key may or may not exist, and Refresh finds out.
 func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (wire.KeyInfo, error) {
-	if err := p.administer(ctx); err != nil {
+	if err := p.lockAdmin(ctx); err != nil {
 		return wire.KeyInfo{}, err
 	}
-	defer p.administered()
+	defer p.unlockAdmin()
 	t := p.tokens[0]
 	payload, err := json.Marshal(spec)
 	if err != nil {
@@ -92,16 +101,16 @@ func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (wire.KeyInfo, error
 	}
 	workers := p.readyWorkers(t)
 	if len(workers) == 0 {
-		return wire.KeyInfo{}, &UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)}
+		return wire.KeyInfo{}, t.noWorker()
 	}
 	r := p.ask(ctx, workers[0], newPinnedCall(wire.Raw{Kind: wire.KindGenerate, Payload: payload}, generateTimeout))
 	if r.err != nil {
 		return wire.KeyInfo{}, r.err
 	}
-	info, err := wire.DecodeKey(r.payload, t.config.Name)
+	key, err := wire.DecodeKey(r.payload, t.config.Name)
 	if err != nil {
 		return wire.KeyInfo{}, err
 	}
-	p.update(t, func(keys []wire.KeyInfo) []wire.KeyInfo { return append(slices.Clone(keys), info) })
-	return info, nil
+	p.update(t, func(keys []wire.KeyInfo) []wire.KeyInfo { return append(slices.Clone(keys), key) })
+	return key, nil
 }
