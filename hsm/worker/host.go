@@ -11,17 +11,18 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// host is a worker's token and the keys on it, by the name that the pool uses.
+// host is a worker's token and its keys by KeyRef.
 type host struct {
 	token    *hsm.Token
 	sessions int
-	copies   bool // keys sign through copies, which outlive what they were made from
+	copies   bool // keys sign through session copies, which outlive the keys
 
-	reading sync.Mutex // one look at the token's objects at a time
+	reading sync.Mutex // one scan of the token's objects at a time
 	keys    atomic.Pointer[map[wire.KeyRef]*hsm.Key]
 }
 
-// openHost reads the PIN, opens the token and logs in. The PIN is gone when it returns.
+// openHost reads the PIN, opens the token and logs in. It has cleared the PIN when
+// it returns.
 func openHost(ctx context.Context, h wire.Hello) (*host, error) {
 	pin, err := h.PIN.Read(ctx)
 	if err != nil {
@@ -39,7 +40,7 @@ func openHost(ctx context.Context, h wire.Hello) (*host, error) {
 	return host, nil
 }
 
-// inventory looks at the whole token and encodes what it found.
+// inventory reads the whole token and encodes what it found.
 func (h *host) inventory() ([]byte, error) {
 	keys, err := h.read()
 	if err != nil {
@@ -56,7 +57,7 @@ func (h *host) inventory() ([]byte, error) {
 	return wire.EncodeInventory(described)
 }
 
-// read finds the keys and makes those that can sign known by name.
+// read finds the keys and remembers those with a public half.
 func (h *host) read() ([]*hsm.Key, error) {
 	h.reading.Lock()
 	defer h.reading.Unlock()
@@ -77,7 +78,8 @@ func (h *host) read() ([]*hsm.Key, error) {
 	return keys, nil
 }
 
-// sign makes one signature. A key that isn't known is looked for once: another worker may have generated it after this one started.
+// sign makes one signature. If the key isn't known the token is read again: another
+// worker may have generated it after this one started.
 func (h *host) sign(r wire.SignRequest) ([]byte, error) {
 	key, err := h.find(r.Key)
 	if err != nil {
@@ -131,7 +133,7 @@ func (h *host) create(spec hsm.Spec) (*hsm.Key, error) {
 	return key, nil
 }
 
-// confirm notices that the token, or a key that signs through a copy, is gone.
+// confirm notices if the token, or a key that signs through a copy, is gone.
 func (h *host) confirm(ctx context.Context) error { return h.token.Refresh(ctx) }
 
 func (h *host) close() { _ = h.token.Close() }

@@ -8,7 +8,7 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// maxProblem bounds what a module's error can add to the inventory, in bytes.
+// maxProblem is the longest problem text in the inventory, in bytes.
 const maxProblem = 4 << 10
 
 // describe describes a key with those of the token's certificates that have

@@ -21,21 +21,26 @@ import (
 const FD = 3
 
 const (
-	// lastWords is how long a failing worker tries to tell the pool why.
-	lastWords = 100 * time.Millisecond
-	// confirmEvery is how long a key may go on signing through its copy after somebody deleted it.
-	confirmEvery = time.Second
+	// failTimeout is how long a failing worker tries to tell the pool why.
+	failTimeout = 100 * time.Millisecond
+	// confirmInterval bounds how long a key that was destroyed still signs through
+	// its session copy.
+	confirmInterval = time.Second
 )
 
-// Serve is a worker's whole life: it takes its settings from the first frame, opens the token, logs in once, reports the inventory, and answers
-// requests until the pool closes the connection. The pool's end, os.NewFile(FD, "pool") in a worker process, is Serve's to close.
+// Serve is a worker's whole life: it takes its settings from the first frame,
+// opens the token, logs in once, reports the inventory, and answers requests until
+// the pool closes the connection. Serve closes the socket, which is
+// os.NewFile(FD, "pool") in a worker process.
 //
-// It changes the process for good (no core files, not dumpable, SIGTERM, SIGINT and SIGHUP ignored: the pool decides when it ends, or the
-// kernel with the pool). A module that failed can't be used again by this process, and calls into it may never come back: Serve then returns
-// without waiting for them, and the caller must end the process at once. The error has been sent to the pool.
+// It changes the process for good: no core files, not dumpable, and SIGTERM,
+// SIGINT and SIGHUP ignored, since the pool decides when it exits. A process can't
+// use a module again that has failed, and calls into it may never return: Serve
+// then returns without waiting for them, and the caller must exit at once. The
+// pool has been sent the error.
 func Serve(ctx context.Context, conn *os.File) error {
 	ignored := make(chan os.Signal, 1)
-	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // not Ignore: a PIN command must not inherit it
+	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // not Ignore, which a PIN command would inherit
 	defer signal.Stop(ignored)
 	if err := harden(); err != nil {
 		return err
@@ -46,8 +51,9 @@ func Serve(ctx context.Context, conn *os.File) error {
 	}
 	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
 	defer stop()
-	// Calls into the module have threads of their own. Go's part is microseconds per signature, and with one processor for it no second
-	// thread is woken to look for work at each frame, which costs a third of what SoftHSM takes for a P-256 signature.
+	// Calls into the module have threads of their own. Go's part is microseconds a
+	// signature. With one processor for it, no second thread wakes up to look for
+	// work at each frame, which would cost a third of a P-256 signature in SoftHSM.
 	runtime.GOMAXPROCS(1)
 	return s.serve(ctx)
 }
@@ -63,11 +69,11 @@ type server struct {
 	signers sync.WaitGroup
 
 	failing sync.Once
-	cause   error // why the connection was closed on this side; set before it is
+	cause   error // why this side closed the connection; set before it does
 	failed  chan struct{}
 }
 
-// job is a request and what it needs to wait without the reader's buffer.
+// job is a request that no longer needs the reader's buffer.
 type job struct {
 	id      uint32
 	kind    wire.Kind
@@ -76,26 +82,29 @@ type job struct {
 	arrived time.Time
 }
 
-// newJobs is the queue of the sessions. The pool keeps to the depth with what callers ask for, and may have its own probe on the way besides: it
-// asks a worker for that one whatever else it has in hand.
+// newJobs is the queue for the sessions. The pool keeps to the depth with callers'
+// requests, and may send its own probe on top.
 func newJobs(depth int) chan job { return make(chan job, depth+1) }
+
+const startedByDaemon = "only the daemon can start a worker"
 
 func newServer(file *os.File) (*server, error) {
 	conn, err := net.FileConn(file)
 	_ = file.Close() // conn has a descriptor of its own
 	if err != nil {
-		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket: %w; a worker is started by the daemon, never by hand", FD, err)
+		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket: %w; %s", FD, err, startedByDaemon)
 	}
 	unixConn, ok := conn.(*net.UnixConn)
 	if !ok {
 		_ = conn.Close()
-		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket; a worker is started by the daemon, never by hand", FD)
+		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket; %s", FD, startedByDaemon)
 	}
 	out, err := wire.NewWriter(unixConn)
 	if err != nil {
 		return nil, err
 	}
-	return &server{conn: unixConn, out: out, frames: wire.NewReader(unixConn, wire.MaxRequest), failed: make(chan struct{})}, nil
+	frames := wire.NewReader(unixConn, wire.MaxRequest)
+	return &server{conn: unixConn, out: out, frames: frames, failed: make(chan struct{})}, nil
 }
 
 func (s *server) serve(ctx context.Context) error {
@@ -124,10 +133,10 @@ func (s *server) serve(ctx context.Context) error {
 		s.fail(err)
 		return s.cause
 	}
-	return s.leave(&admin)
+	return s.finish(&admin)
 }
 
-// hello takes the settings, opens the token and reports what is on it.
+// hello takes the settings, opens the token and reports its keys.
 func (s *server) hello(ctx context.Context) (wire.Hello, error) {
 	f, err := s.frames.Next()
 	if err != nil {
@@ -140,7 +149,7 @@ func (s *server) hello(ctx context.Context) (wire.Hello, error) {
 	if err != nil {
 		return wire.Hello{}, err
 	}
-	err = opening(s.conn, func() error {
+	err = openUnlessAbandoned(s.conn, func() error {
 		s.host, err = openHost(ctx, h)
 		return err
 	})
@@ -155,7 +164,8 @@ func (s *server) hello(ctx context.Context) (wire.Hello, error) {
 	return h, nil
 }
 
-// read hands requests out until the pool closes the connection, which is nil, or something fails.
+// read queues requests until the pool closes the connection, which isn't an error,
+// or something fails.
 func (s *server) read(admin chan<- job) error {
 	for {
 		f, err := s.frames.Next()
@@ -195,7 +205,7 @@ func (s *server) dispatch(f wire.Frame, admin chan<- job) error {
 	case queue <- j:
 		return nil
 	default:
-		return wire.Malformed("more requests than the depth agreed on")
+		return wire.Malformed("more requests than the agreed depth")
 	}
 }
 
@@ -205,18 +215,19 @@ func (s *server) sign() {
 		began := time.Now()
 		signature, err := s.host.sign(j.request)
 		if err != nil {
-			s.refuse(j.id, err)
+			s.answerError(j.id, err)
 			continue
 		}
 		s.out.Send(wire.SignReply{Wait: began.Sub(j.arrived), Module: time.Since(began), Signature: signature}, j.id)
 	}
 }
 
-// administer does, one after the other, what must not happen side by side: key generation races with finding objects in other threads.
+// administer does one thing at a time, because key generation races with finding
+// objects in other threads.
 func (s *server) administer(ctx context.Context, jobs <-chan job) {
 	var confirm <-chan time.Time
 	if s.host.copies {
-		ticker := time.NewTicker(confirmEvery)
+		ticker := time.NewTicker(confirmInterval)
 		defer ticker.Stop()
 		confirm = ticker.C
 	}
@@ -244,14 +255,15 @@ func (s *server) administerOne(j job) {
 		payload, err = s.host.inventory()
 	}
 	if err != nil {
-		s.refuse(j.id, err)
+		s.answerError(j.id, err)
 		return
 	}
 	s.out.Send(wire.Raw{Kind: reply, Payload: payload}, j.id)
 }
 
-// refuse answers a request with an error, and ends the worker if the error says that the module can't be relied on.
-func (s *server) refuse(id uint32, err error) {
+// answerError answers a request with an error, and ends the worker if the error
+// means that the module can't be relied on.
+func (s *server) answerError(id uint32, err error) {
 	if hsm.IsFatal(err) {
 		s.fail(err)
 		return
@@ -259,13 +271,14 @@ func (s *server) refuse(id uint32, err error) {
 	s.out.Send(wire.NewErrorReply(err), id)
 }
 
-// fail says why the worker ends, as far as the pool still listens, and closes the connection, which ends read. The first error counts.
+// fail tells the pool why the worker exits, if it still listens, and closes the
+// connection, which ends read. Only the first error counts.
 func (s *server) fail(err error) {
 	s.failing.Do(func() {
 		s.cause = err
 		reply := wire.NewErrorReply(err)
 		reply.Fatal = true
-		_ = s.conn.SetWriteDeadline(time.Now().Add(lastWords))
+		_ = s.conn.SetWriteDeadline(time.Now().Add(failTimeout))
 		s.out.Send(reply, 0)
 		s.out.Flush()
 		_ = s.conn.CloseWrite()
@@ -275,9 +288,10 @@ func (s *server) fail(err error) {
 	<-s.failed
 }
 
-// leave ends a worker whose pool has closed the connection: the last signatures are made, then the token is closed so that a device that counts
-// its sessions gets them back. A module that doesn't come back is left to the end of the process.
-func (s *server) leave(admin *sync.WaitGroup) error {
+// finish ends a worker whose pool has closed the connection: it makes the last
+// signatures, then closes the token, so that a device that counts its sessions gets
+// them back. If the module hangs, only the end of the process can help.
+func (s *server) finish(admin *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

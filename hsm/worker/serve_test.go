@@ -9,10 +9,10 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// A full worker that is probed is not one that was sent too much.
+// The depth leaves room for the pool's own probe.
 func TestDepthHasRoomForTheProbe(t *testing.T) {
 	const depth = 3
-	s := &server{jobs: newJobs(depth)} // whose sessions are all busy
+	s := &server{jobs: newJobs(depth)} // all sessions are busy
 	request, err := wire.NewSignRequest(wire.KeyRef{}, make([]byte, 32), crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
