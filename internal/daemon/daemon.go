@@ -55,7 +55,7 @@ type Daemon struct {
 	ready    *readiness
 	publish  *publication
 	rotation *keyset.Rotator
-	sockets  []*peer.BoundListener
+	sockets  []*peer.Listener
 	reloaded chan struct{} // told after each reload
 	registry *prometheus.Registry
 	metrics  *metrics.Metrics

@@ -16,9 +16,9 @@ const firstActivatedFD = 3
 // Activated holds the sockets that systemd passed to the process, by path.
 type Activated map[string]*os.File
 
-// FromSystemd takes over the sockets of systemd's socket activation,
+// FromSystemd takes over the sockets that systemd passed by socket activation,
 // sd_listen_fds(3). Without activation it returns an empty set. It clears the
-// variables, so that no child takes the sockets for its own; call it once.
+// environment variables so that no child claims the sockets. Call it once.
 func FromSystemd() (Activated, error) {
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {
@@ -29,7 +29,7 @@ func FromSystemd() (Activated, error) {
 	}
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 0 || n > 1024 {
-		return nil, fmt.Errorf("socket activation: LISTEN_FDS is %q, want a number", count)
+		return nil, fmt.Errorf("socket activation: LISTEN_FDS is %q, want a number from 0 to 1024", count)
 	}
 	return activated(firstActivatedFD, n)
 }
@@ -51,8 +51,8 @@ func activated(first, n int) (Activated, error) {
 	return set, nil
 }
 
-// listeningPath returns the path of a listening Unix stream socket, and an error
-// for anything else.
+// listeningPath returns the path of a listening Unix stream socket. Anything else
+// is an error.
 func listeningPath(fd int) (string, error) {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -76,48 +76,48 @@ func listeningPath(fd int) (string, error) {
 	return local.Name, nil
 }
 
-// Listen hands out the activated socket of l's path, or makes one as [Listen]
-// does. An activated socket is systemd's: it keeps its mode and owner and is not
-// removed at close, but one that more may open than l says is refused.
-func (a Activated) Listen(l Listener) (*BoundListener, error) {
-	f := a[l.Socket]
+// Listen returns the activated socket at s.Path, or creates one like [Listen]. An
+// activated socket belongs to systemd: it keeps its mode and owner, and its file is
+// not removed on close. It is refused if more users may open it than s allows.
+func (a Activated) Listen(s Socket) (*Listener, error) {
+	f := a[s.Path]
 	if f == nil {
-		return Listen(l)
+		return Listen(s)
 	}
-	if err := checkActivated(l); err != nil {
-		return nil, fmt.Errorf("listen on %q: %w", l.Socket, err)
+	if err := checkActivated(s); err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", s.Path, err)
 	}
 	ul, err := fileListener(f)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %q: %w", l.Socket, err)
+		return nil, fmt.Errorf("listen on %q: %w", s.Path, err)
 	}
-	delete(a, l.Socket)
-	return &BoundListener{UnixListener: ul, spec: l}, f.Close()
+	delete(a, s.Path)
+	return &Listener{UnixListener: ul, spec: s}, f.Close()
 }
 
-func checkActivated(l Listener) error {
-	want, err := l.ownership()
+func checkActivated(s Socket) error {
+	want, err := s.ownership()
 	if err != nil {
 		return err
 	}
 	var st unix.Stat_t
-	if err := unix.Lstat(l.Socket, &st); err != nil {
+	if err := unix.Lstat(s.Path, &st); err != nil {
 		return os.NewSyscallError("lstat", err)
 	}
 	mode := os.FileMode(st.Mode) & os.ModePerm
 	switch {
 	case mode&^want.mode != 0:
-		return fmt.Errorf("systemd made it with mode %04o, the configuration says %04o; set SocketMode=%04o", mode, want.mode, want.mode)
+		return fmt.Errorf("systemd created it with mode %04o, but the configuration says %04o; set SocketMode=%04o", mode, want.mode, want.mode)
 	case want.uid >= 0 && int(st.Uid) != want.uid:
-		return fmt.Errorf("systemd made it for uid %d, the configuration says %s; set SocketUser=%s", st.Uid, l.Owner, l.Owner)
+		return fmt.Errorf("systemd created it for UID %d, but the configuration says %s; set SocketUser=%s", st.Uid, s.Owner, s.Owner)
 	case want.gid >= 0 && int(st.Gid) != want.gid:
-		return fmt.Errorf("systemd made it for gid %d, the configuration says %s; set SocketGroup=%s", st.Gid, l.Group, l.Group)
+		return fmt.Errorf("systemd created it for GID %d, but the configuration says %s; set SocketGroup=%s", st.Gid, s.Group, s.Group)
 	}
 	return nil
 }
 
-// Unused returns the paths that were passed and not asked for, sorted: most likely
-// a configuration and a socket unit that disagree.
+// Unused returns the sorted paths of the sockets that nobody has listened on. Most
+// likely the configuration and the socket unit disagree.
 func (a Activated) Unused() []string {
 	paths := make([]string, 0, len(a))
 	for path := range a {
@@ -127,7 +127,7 @@ func (a Activated) Unused() []string {
 	return paths
 }
 
-// Close closes the sockets that were not asked for.
+// Close closes the unused sockets.
 func (a Activated) Close() error {
 	var err error
 	for path, f := range a {

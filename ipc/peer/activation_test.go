@@ -15,7 +15,7 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// childActivated serves the sockets that were passed to it: SOCKET MODE.
+// childActivated listens on the sockets that were passed to it: SOCKET MODE.
 func childActivated(args []string) error {
 	os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())) // as systemd does between fork and exec
 	set, err := FromSystemd()
@@ -29,7 +29,7 @@ func childActivated(args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := set.Listen(Listener{Socket: args[0], Mode: os.FileMode(mode), Client: "c"})
+	b, err := set.Listen(Socket{Path: args[0], Mode: os.FileMode(mode), Client: "c"})
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func TestNoSocketActivation(t *testing.T) {
 	if err != nil || len(set) != 0 {
 		t.Fatalf("%v %v", set, err)
 	}
-	b, err := set.Listen(Listener{Socket: filepath.Join(t.TempDir(), "s")})
+	b, err := set.Listen(Socket{Path: filepath.Join(t.TempDir(), "s")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,8 +37,8 @@ func hexSum(content string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestHashCache: a settled file's hash is remembered, a young one's is not, since
-// its change time can't tell two writes in quick succession apart.
+// TestHashCache: the hash of an old file is cached. That of a new one is not, since
+// two writes in quick succession may leave the same change time.
 func TestHashCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	writeFile(t, path, "one")
@@ -53,15 +53,15 @@ func TestHashCache(t *testing.T) {
 		return got
 	}
 	if got := sum(); got != hexSum("one") || cache.recent.Len() != 0 {
-		t.Errorf("young: %s, %d remembered", got, cache.recent.Len())
+		t.Errorf("new: %s, %d cached", got, cache.recent.Len())
 	}
 	now = now.Add(time.Hour)
 	for range 2 {
 		if got := sum(); got != hexSum("one") || cache.recent.Len() != 1 {
-			t.Errorf("settled: %s, %d remembered", got, cache.recent.Len())
+			t.Errorf("old: %s, %d cached", got, cache.recent.Len())
 		}
 	}
-	// A remembered hash is taken without reading: put a mark where it lies.
+	// A cached hash is returned without reading the file: change it.
 	version, err := statVersion(openPath(t, path))
 	if err != nil {
 		t.Fatal(err)
@@ -77,14 +77,14 @@ func TestHashCache(t *testing.T) {
 	})
 }
 
-// TestRememberedHashIsNoFileSystemsWord: a mount that a user serves can show the
-// device, inode, size and change time of a program that was hashed before.
-func TestRememberedHashIsNoFileSystemsWord(t *testing.T) {
+// TestCacheDoesNotTrustFileSystems: a mount that a user serves can show the device,
+// inode, size and change time of a program that was hashed before.
+func TestCacheDoesNotTrustFileSystems(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	writeFile(t, path, "one")
 	cache := newHashCache(2, func() time.Time { return time.Now().Add(time.Hour) })
 	if sum, err := cache.sum(openPath(t, path)); err != nil || sum != hexSum("one") || cache.recent.Len() != 1 {
-		t.Fatalf("%s %v, %d remembered", sum, err, cache.recent.Len())
+		t.Fatalf("%s %v, %d cached", sum, err, cache.recent.Len())
 	}
 	cache.trust = func(int) error { return errors.New("FUSE") }
 	if sum, err := cache.sum(openPath(t, path)); err == nil || sum != "" {

@@ -15,38 +15,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var errTooLargeToHash = fmt.Errorf("the program is larger than the %d MiB that are hashed", maxHashed>>20)
+var errTooLargeToHash = fmt.Errorf("the program is larger than %d MiB, the most that is hashed", maxHashed>>20)
 
 const (
-	// maxHashed is the largest program that is hashed, in bytes: reading more
-	// would let a caller occupy the daemon.
+	// maxHashed is the size of the largest program that is hashed, in bytes. With
+	// more, a caller could keep the daemon busy.
 	maxHashed = 256 << 20
-	// hashCacheSize is how many programs' hashes are remembered.
+	// hashCacheSize is how many hashes are cached.
 	hashCacheSize = 1024
-	// settled is the age from which a file's change time tells versions apart. A
-	// clock that ticks every few milliseconds gives two writes in quick succession
-	// the same one, so the hash of a younger file is not remembered.
-	settled = 2 * time.Second
+	// minCacheAge is how old a change must be before the file's hash is cached. The
+	// clock ticks every few milliseconds, so two writes in quick succession may
+	// leave the same change time.
+	minCacheAge = 2 * time.Second
 )
 
-// fileVersion tells one content of a file from another: any write changes ctime,
-// which no process can set.
+// fileVersion identifies a file and its content. Every write changes ctime, and no
+// process can set it.
 type fileVersion struct {
 	dev, ino     uint64
 	size         int64
 	ctimeS, ctNs int64
 }
 
-// hashCache remembers the SHA-256 of programs, the least recently used going first.
+// hashCache caches the SHA-256 of programs. The least recently used one goes first.
 type hashCache struct {
 	mu     sync.Mutex
 	byFile map[fileVersion]*list.Element
-	recent *list.List // of hashEntry, the most recent first
+	recent *list.List // of hashEntry, most recent first
 	size   int
 	now    func() time.Time
-	trust  func(fd int) error // refuses a file whose stat says nothing about its content
-	// reading is held while a file is read, so that callers can't occupy more
-	// than one core with it.
+	trust  func(fd int) error // refuses a file whose stat can't be trusted
+	// reading is held while a file is read, so that callers can keep at most one
+	// core busy.
 	reading sync.Mutex
 }
 
@@ -56,14 +56,14 @@ type hashEntry struct {
 }
 
 func newHashCache(size int, now func() time.Time) *hashCache {
-	return &hashCache{byFile: make(map[fileVersion]*list.Element), recent: list.New(), size: size, now: now, trust: refuseUserFilesystem}
+	return &hashCache{byFile: make(map[fileVersion]*list.Element), recent: list.New(), size: size, now: now, trust: checkFilesystem}
 }
 
 func (v fileVersion) changed() time.Time { return time.Unix(v.ctimeS, v.ctNs) }
 
-// sum returns the hash of the file behind an O_PATH descriptor. The file system is
-// looked at before the memory: device numbers of unmounted file systems are given
-// out again, and a FUSE server could claim to be a remembered file.
+// sum returns the hash of the file behind an O_PATH descriptor. It checks the file
+// system before the cache: device numbers are reused after an unmount, so a FUSE
+// server could claim to be a cached file.
 func (c *hashCache) sum(pathFD int) (string, error) {
 	if err := c.trust(pathFD); err != nil {
 		return "", err
@@ -85,9 +85,9 @@ func (c *hashCache) sum(pathFD int) (string, error) {
 		return "", err
 	}
 	if read != version {
-		return "", errors.New("the program's file changed while it was read")
+		return "", errors.New("the program's file changed while it was being read")
 	}
-	if age := c.now().Sub(version.changed()); age > settled {
+	if age := c.now().Sub(version.changed()); age > minCacheAge {
 		c.put(version, sum)
 	}
 	return sum, nil
@@ -114,7 +114,7 @@ func (c *hashCache) put(v fileVersion, sum string) {
 	}
 }
 
-// hashFile reads the file and returns its version as it was afterwards.
+// hashFile hashes a file, and returns its version after reading.
 func hashFile(pathFD int) (string, fileVersion, error) {
 	f, err := os.Open("/proc/self/fd/" + strconv.Itoa(pathFD))
 	if err != nil {
@@ -136,16 +136,16 @@ func hashFile(pathFD int) (string, fileVersion, error) {
 	return hex.EncodeToString(h.Sum(nil)), version, err
 }
 
-// refuseUserFilesystem refuses FUSE: its server, any user's program, can answer
-// one read with a trusted program and the next with another, and choose every
-// number that stat(2) gives.
-func refuseUserFilesystem(fd int) error {
+// checkFilesystem refuses FUSE. Its server may be any user's program: it can answer
+// one read with a trusted program and the next with another one, and choose every
+// number that stat(2) returns.
+func checkFilesystem(fd int) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return os.NewSyscallError("fstatfs", err)
 	}
 	if int64(fs.Type) == unix.FUSE_SUPER_MAGIC {
-		return errors.New("the program lies on a FUSE file system, which can change it at will")
+		return errors.New("the program is on a FUSE file system, whose server can change it at any time")
 	}
 	return nil
 }
