@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -17,13 +18,13 @@ func (c *checker) clients() {
 	profiles := make(map[string]string) // of each key set, the first profile
 	made := make([]policy.Client, 0, len(c.Clients))
 	for i := range c.Clients {
-		client, path := &c.Clients[i], element("clients", i)
+		client, path := &c.Clients[i], strictyaml.Item("clients", i)
 		p := policy.Client{Name: client.Name, InFlight: client.InFlight, Match: c.match(path, client)}
 		if len(client.Grants) == 0 {
 			c.fault(path+".grants", "the client has no grants and could have nothing signed; add one, or remove the client")
 		}
 		for j := range client.Grants {
-			p.Grants = append(p.Grants, c.grant(element(path+".grants", j), &client.Grants[j], profiles))
+			p.Grants = append(p.Grants, c.grant(strictyaml.Item(path+".grants", j), &client.Grants[j], profiles))
 		}
 		made = append(made, p)
 	}
@@ -39,9 +40,9 @@ func (c *checker) invalid(err error) {
 		return
 	}
 	for _, p := range invalid.Problems {
-		path := element("clients", p.Client)
+		path := strictyaml.Item("clients", p.Client)
 		if p.Grant >= 0 {
-			path = element(path+".grants", p.Grant)
+			path = strictyaml.Item(path+".grants", p.Grant)
 		}
 		c.fault(path+"."+p.Setting, "%s", p.Message)
 	}
@@ -58,7 +59,7 @@ func (c *checker) match(path string, client *Client) policy.Match {
 	made.UID = c.either(path, "user", "uid", m.User, m.UID, c.accounts.User)
 	made.GID = c.either(path, "group", "gid", m.Group, m.GID, c.accounts.Group)
 	if m.Listener != "" && !c.sockets[m.Listener] {
-		c.fault(path+".listener", "listen has no socket %s; write one of its paths", quote(m.Listener))
+		c.fault(path+".listener", "listen has no socket %s; write one of its paths", strictyaml.Quote(m.Listener))
 	}
 	c.bind(path, client, &made)
 	return made
@@ -83,9 +84,9 @@ func (c *checker) resolve(path, what, name string, resolve func(string) (uint32,
 	n, err := resolve(name)
 	switch {
 	case errors.Is(err, ErrUnknownAccount):
-		c.fault(path, "this machine has no %s %s; create it, correct the name, or give the number", what, quote(name))
+		c.fault(path, "this machine has no %s %s; create it, correct the name, or give the number", what, strictyaml.Quote(name))
 	case err != nil:
-		c.fault(path, "the %s %s can't be looked up: %s; try again, or give the number", what, quote(name), err)
+		c.fault(path, "the %s %s can't be looked up: %s; try again, or give the number", what, strictyaml.Quote(name), err)
 	}
 	return n, err == nil
 }
@@ -98,11 +99,11 @@ func (c *checker) bind(path string, client *Client, m *policy.Match) {
 	}
 	switch len(bound) {
 	case 0:
-		c.fault(path, "client %s has no selector and would be everybody or nobody; say who it is, such as match: {user: %s}, or bind a listener to it", quote(client.Name), client.Name)
+		c.fault(path, "client %s has no selector and would be everybody or nobody; say who it is, such as match: {user: %s}, or bind a listener to it", strictyaml.Quote(client.Name), client.Name)
 	case 1:
 		m.Listener = c.Listen[bound[0]].Socket
 	default:
-		c.fault(path, "client %s has %d listeners and no selector; keep one listener, or say who the client is with match", quote(client.Name), len(bound))
+		c.fault(path, "client %s has %d listeners and no selector; keep one listener, or say who the client is with match", strictyaml.Quote(client.Name), len(bound))
 	}
 }
 
@@ -113,9 +114,9 @@ func (c *checker) grant(path string, g *Grant, profiles map[string]string) polic
 	k, ok := c.Keys[g.Key]
 	switch {
 	case !ok && g.Key != "":
-		c.fault(path+".key", "no key set is named %s; %s", quote(g.Key), didYouMean(g.Key, slices.Collect(maps.Keys(c.Keys))))
+		c.fault(path+".key", "no key set is named %s; %s", strictyaml.Quote(g.Key), strictyaml.DidYouMean(g.Key, slices.Collect(maps.Keys(c.Keys))))
 	case g.Key != "" && g.Key == c.Audit.CheckpointKey:
-		c.fault(path+".key", "the key set %s signs the checkpoints of the audit log, which its holder could forge; use another one", quote(g.Key))
+		c.fault(path+".key", "the key set %s signs the checkpoints of the audit log, which its holder could forge; use another one", strictyaml.Quote(g.Key))
 	}
 	switch k.Use {
 	case UseRaw:
@@ -140,7 +141,7 @@ func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
 		{"claims", g.Claims.Allow != nil || g.Claims.Set != nil || g.Claims.Require != nil || g.Claims.Log != nil},
 	} {
 		if setting.given {
-			c.fault(path+"."+setting.name, "%s has no effect on raw signatures, and the key set %s is use: raw; remove it, or name a key set with use: assertion", setting.name, quote(g.Key))
+			c.fault(path+"."+setting.name, "%s has no effect on raw signatures, and the key set %s is use: raw; remove it, or name a key set with use: assertion", setting.name, strictyaml.Quote(g.Key))
 		}
 	}
 	c.rawForms(path, k.Alg, g.Hashes, g.Paddings)
@@ -152,7 +153,7 @@ func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
 func (c *checker) subset(path, what, key string, given, allowed []string) {
 	for i, value := range given {
 		if !slices.Contains(allowed, value) {
-			c.fault(element(path, i), "the key set %s does not allow the %s %s; add it there, or remove it here", quote(key), what, value)
+			c.fault(strictyaml.Item(path, i), "the key set %s does not allow the %s %s; add it there, or remove it here", strictyaml.Quote(key), what, value)
 		}
 	}
 }
@@ -205,7 +206,7 @@ func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map
 	}
 	other, _ := profile.Lookup(first)
 	if first != g.Profile && (p.OwnKey || other.OwnKey) {
-		c.fault(path+".key", "the key set %s signs for the profile %s too; give %s a key set of its own, so that no receiver can take one for the other", quote(g.Key), first, g.Profile)
+		c.fault(path+".key", "the key set %s signs for the profile %s too; give %s a key set of its own, so that no receiver can take one for the other", strictyaml.Quote(g.Key), first, g.Profile)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
 var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -21,7 +23,7 @@ func (c *checker) hsm() {
 	if h.Token != nil && h.Module == "" {
 		c.fault("hsm.module", "hsm.module is missing; write the path of the HSM's PKCS#11 module")
 	}
-	switch given := c.report.root.find("hsm").get("pin") != nil; {
+	switch given := c.file.Has("hsm.pin"); {
 	case given:
 		c.pin("hsm.pin", h.PIN)
 	case h.Token != nil:
@@ -40,9 +42,9 @@ func (c *checker) selector(path, label, serial string) {
 func (c *checker) tokens() {
 	names := make(map[string]int)
 	for i, t := range c.HSM.Tokens {
-		path := element("hsm.tokens", i)
+		path := strictyaml.Item("hsm.tokens", i)
 		if first, ok := names[t.Name]; ok && t.Name != "" {
-			c.fault(path+".name", "the name %q is taken by %s; give each token its own", t.Name, element("hsm.tokens", first))
+			c.fault(path+".name", "the name %q is taken by %s; give each token its own", t.Name, strictyaml.Item("hsm.tokens", first))
 		} else {
 			names[t.Name] = i
 		}
@@ -53,7 +55,7 @@ func (c *checker) tokens() {
 		switch {
 		case t.PIN != nil:
 			c.pin(path+".pin", *t.PIN)
-		case c.report.root.find("hsm").get("pin") == nil:
+		case !c.file.Has("hsm.pin"):
 			c.fault(path+".pin", "%s has no pin and hsm.pin is not given; write pin: {file: PATH}", path)
 		}
 		c.environment(path+".environment", t.Environment)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -29,9 +30,9 @@ var thumbprint = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 func (c *checker) keys() {
 	labels, ids := make(map[string]string), make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
-		k, path := c.Keys[name], member("keys", name)
+		k, path := c.Keys[name], strictyaml.Key("keys", name)
 		if err := jwks.CheckSetName(name); err != nil {
-			c.report.add(c.report.root.find("keys").keyPlace(name), path, "%s", err)
+			c.file.FaultKey("keys", name, "%s", err)
 		}
 		c.foreign(path+".label", k.Label, name)
 		c.adopted(path+".label", "label", k.Label, name, labels)
@@ -68,7 +69,7 @@ func (c *checker) adopted(path, what, value, name string, taken map[string]strin
 func (c *checker) foreign(path, label, name string) {
 	set, _, err := keyset.ParseLabel(label)
 	if _, ok := c.Keys[set]; err == nil && ok && set != name {
-		c.fault(path, "%s is a version of the key set %q; one key pair can serve one key set alone", quote(label), set)
+		c.fault(path, "%s is a version of the key set %q; one key pair can serve one key set alone", strictyaml.Quote(label), set)
 	}
 }
 
@@ -86,12 +87,12 @@ func (c *checker) rates(path string, windows []Window) {
 	periods := make(map[Duration]int)
 	for i, w := range windows {
 		if first, ok := periods[w.Per]; ok && w.Per != 0 {
-			c.fault(element(path, i), "a second window per %s, like %s; keep the stricter one", w.Per, element(path, first))
+			c.fault(strictyaml.Item(path, i), "a second window per %s, like %s; keep the stricter one", w.Per, strictyaml.Item(path, first))
 			continue
 		}
 		periods[w.Per] = i
 		if err := policyWindow(w).Check(); err != nil {
-			c.fault(element(path, i), "this window can't be held to: %s", err)
+			c.fault(strictyaml.Item(path, i), "this window can't be held to: %s", err)
 		}
 	}
 }
@@ -121,14 +122,14 @@ func (c *checker) kids(path string, r Rotation) {
 		kids []string
 	}{{"activate", r.Activate}, {"revoke", r.Revoke}} {
 		for i, kid := range list.kids {
-			at := element(path+"."+list.name, i)
+			at := strictyaml.Item(path+"."+list.name, i)
 			switch {
 			case !thumbprint.MatchString(kid):
-				c.fault(at, "%s is not a kid; a kid is the 43 characters that assertd key list shows", quote(kid))
+				c.fault(at, "%s is not a kid; a kid is the 43 characters that assertd key list shows", strictyaml.Quote(kid))
 			case slices.Contains(list.kids[:i], kid):
-				c.fault(at, "%s is listed twice; remove one", quote(kid))
+				c.fault(at, "%s is listed twice; remove one", strictyaml.Quote(kid))
 			case list.name == "revoke" && slices.Contains(r.Activate, kid):
-				c.fault(at, "%s is under activate too; revoke is final, so remove it there", quote(kid))
+				c.fault(at, "%s is under activate too; revoke is final, so remove it there", strictyaml.Quote(kid))
 			}
 		}
 	}
@@ -152,7 +153,7 @@ func (c *checker) rawForms(path string, alg Algorithm, hashes, paddings []string
 			if message {
 				want = "none, since Ed25519 signs the message itself"
 			}
-			c.fault(element(path+".hashes", i), "a key for %s can't sign with the hash %s; write %s", alg, hash, want)
+			c.fault(strictyaml.Item(path+".hashes", i), "a key for %s can't sign with the hash %s; write %s", alg, hash, want)
 		}
 	}
 	if paddings != nil && alg.kind() != jose.RSA && alg != "" {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
 // maxSocketPath is what sockaddr_un holds besides its terminating NUL, unix(7).
@@ -20,7 +21,7 @@ func (c *checker) listeners() {
 	c.socket("operator.socket", c.Operator.Socket, taken)
 	names := c.clientNames()
 	for i, l := range c.Listen {
-		path := element("listen", i)
+		path := strictyaml.Item("listen", i)
 		c.socket(path+".socket", l.Socket, taken)
 		c.account(path+".owner", "user", l.Owner, c.accounts.User)
 		c.account(path+".group", "group", l.Group, c.accounts.Group)
@@ -28,7 +29,7 @@ func (c *checker) listeners() {
 			c.fault(path+".mode", "mode %s keeps the socket's own owner out; begin it with 06, as in \"0660\"", l.Mode)
 		}
 		if l.Client != "" && !names[l.Client] {
-			c.fault(path+".client", "no client is named %s; %s", quote(l.Client), didYouMean(l.Client, slices.Collect(maps.Keys(names))))
+			c.fault(path+".client", "no client is named %s; %s", strictyaml.Quote(l.Client), strictyaml.DidYouMean(l.Client, slices.Collect(maps.Keys(names))))
 		}
 	}
 }
@@ -92,11 +93,11 @@ func (c *checker) audit() {
 	}
 	switch k, ok := c.Keys[a.CheckpointKey]; {
 	case !ok:
-		c.fault("audit.checkpoint_key", "no key set is named %s; %s", quote(a.CheckpointKey), didYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
+		c.fault("audit.checkpoint_key", "no key set is named %s; %s", strictyaml.Quote(a.CheckpointKey), strictyaml.DidYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
 	case k.Use == UseAssertion:
-		c.fault("audit.checkpoint_key", "the key set %s signs assertions; checkpoints need a key set of their own with use: raw", quote(a.CheckpointKey))
+		c.fault("audit.checkpoint_key", "the key set %s signs assertions; checkpoints need a key set of their own with use: raw", strictyaml.Quote(a.CheckpointKey))
 	case k.Alg.kind() != jose.P256 && k.Alg.kind() != jose.Ed25519:
-		c.fault("audit.checkpoint_key", "the key set %s is for %s, which checkpoints are not signed with; give it alg: EdDSA or ES256", quote(a.CheckpointKey), k.Alg)
+		c.fault("audit.checkpoint_key", "the key set %s is for %s, which checkpoints are not signed with; give it alg: EdDSA or ES256", strictyaml.Quote(a.CheckpointKey), k.Alg)
 	}
 }
 

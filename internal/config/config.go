@@ -18,15 +18,13 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
 
 // MaxSize is the largest configuration file that is read, in bytes. It holds
 // some 10,000 clients.
 const MaxSize = 4 << 20
-
-// ErrInvalid is the kind of every error about the content of a configuration.
-var ErrInvalid = errors.New("the configuration is not valid")
 
 // Config is a whole configuration, checked and with every default filled in.
 type Config struct {
@@ -45,7 +43,7 @@ type Config struct {
 	Limits   Limits            `json:"limits,omitzero" doc:"Bounds on what callers may hold open."`
 	Sandbox  Sandbox           `json:"sandbox,omitzero" doc:"The daemon's and its workers' own sandbox (Landlock): what they can reach of the file system beside what the configuration names."`
 
-	source   *source
+	file     *strictyaml.Document
 	accounts Accounts
 	policy   []policy.Client          // made by check, which has to resolve users and groups anyway
 	lives    map[string]time.Duration // the longest assertion of each key set
@@ -60,7 +58,7 @@ func WithAccounts(a Accounts) Option { return func(c *Config) { c.accounts = a }
 
 // Load reads the configuration at path. It first refuses a file that anybody
 // but root and the daemon's user could have changed (see CheckFile). Errors
-// about the content are an *Error.
+// about the content are a *strictyaml.Error.
 func Load(path string, options ...Option) (*Config, error) {
 	data, err := readTrusted(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,22 +71,20 @@ func Load(path string, options ...Option) (*Config, error) {
 }
 
 // Parse reads a configuration from data; name stands for the file in errors.
-// Every mistake of the file is in the one *Error, in the order of the lines.
+// Every mistake of the file is in the one *strictyaml.Error, in the order of the lines.
 func Parse(name string, data []byte, options ...Option) (*Config, error) {
 	c := &Config{accounts: SystemAccounts()}
 	for _, o := range options {
 		o(c)
 	}
-	report := newReport(name, data)
-	root := readTree(data, report)
-	if root == nil {
-		return nil, report.err()
+	file, err := strictyaml.Parse(name, data, FileRules("begin with hsm: and keys:, as in examples/config/minimal.yaml"))
+	if err != nil {
+		return nil, err
 	}
-	c.source = &source{name: name, root: root}
-	report.root = root
-	decode(root, c, report)
-	check(c, report)
-	if err := report.err(); err != nil {
+	c.file = file
+	file.Decode(c)
+	check(c)
+	if err := file.Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -98,15 +94,8 @@ func Parse(name string, data []byte, options ...Option) (*Config, error) {
 // "clients[2].grants[0].key", or of the nearest setting around it that the
 // file has.
 func (c *Config) At(path string) string {
-	if c.source == nil {
+	if c.file == nil {
 		return path
 	}
-	n := c.source.root.find(path)
-	return fmt.Sprintf("%s:%d:%d", c.source.name, n.line, n.column)
-}
-
-// source is where a configuration came from, kept to point at its lines.
-type source struct {
-	name string
-	root *node
+	return c.file.At(path)
 }

@@ -11,31 +11,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/profile"
 )
-
-// format is a rule for text that one setting alone can break. Its check says
-// what is wrong and what to do, without the text itself, which may be secret.
-type format struct {
-	check   func(string) error
-	pattern string // for the schema; empty where a pattern can't say it
-}
 
 const namePattern = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 
 var nameExpression = regexp.MustCompile(namePattern)
 
-func formats() map[string]format {
-	return map[string]format{
-		"name":      {check: checkName, pattern: namePattern},
-		"path":      {check: checkPath, pattern: `^/`},
-		"hex":       {check: checkHex, pattern: `^([0-9a-fA-F]{2})+$`},
-		"sha256":    {check: checkSHA256, pattern: `^[0-9a-f]{64}$`},
-		"address":   {check: checkAddress, pattern: `:[0-9]+$`},
-		"collector": {check: checkCollector, pattern: `^https?://`},
-		"issuer":    {check: checkIssuer, pattern: `^https://`},
-		"profile":   {check: checkProfile},
-		"moment":    {check: checkMoment, pattern: momentPattern},
+func formats() map[string]strictyaml.Format {
+	return map[string]strictyaml.Format{
+		"name":      {Check: checkName, Pattern: namePattern},
+		"path":      {Check: checkPath, Pattern: `^/`},
+		"hex":       {Check: checkHex, Pattern: `^([0-9a-fA-F]{2})+$`},
+		"sha256":    {Check: checkSHA256, Pattern: `^[0-9a-f]{64}$`},
+		"address":   {Check: checkAddress, Pattern: `:[0-9]+$`},
+		"collector": {Check: checkCollector, Pattern: `^https?://`},
+		"issuer":    {Check: checkIssuer, Pattern: `^https://`},
+		"profile":   {Check: checkProfile},
+		"moment":    {Check: checkMoment, Pattern: momentPattern},
 	}
 }
 
@@ -126,7 +120,7 @@ func checkProfile(s string) error {
 	if _, ok := profile.Lookup(s); ok {
 		return nil
 	}
-	if near := nearest(s, profile.Names()); near != "" {
+	if near := strictyaml.Nearest(s, profile.Names()); near != "" {
 		return fmt.Errorf("is not a profile; did you mean %s?", near)
 	}
 	return errors.New("is not a profile; docs/profiles.md lists them")

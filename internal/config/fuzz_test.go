@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// FuzzParse: Parse never panics, says ErrInvalid or gives a configuration, and
+// FuzzParse: Parse never panics, says strictyaml.ErrInvalid or gives a configuration, and
 // what it gives marshals to a file that means the same.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"../../examples/config/*.yaml", "testdata/bad/*.yaml"} {
@@ -30,7 +32,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("fuzz.yaml", data, WithAccounts(StandIns()))
 		if err != nil {
-			if c != nil || !errors.Is(err, ErrInvalid) {
+			if c != nil || !errors.Is(err, strictyaml.ErrInvalid) {
 				t.Fatalf("configuration %v, error %v", c, err)
 			}
 			return

@@ -72,6 +72,6 @@ func (h HSM) complete(t NamedToken) NamedToken {
 	return t
 }
 
-func (PIN) howToWrite() string {
+func (PIN) HowToWrite() string {
 	return "a PIN is never written in the configuration: put it in a file that only the daemon's user may read, and write pin: {file: PATH}"
 }

@@ -12,12 +12,12 @@ const (
 	UseRaw       Use = "raw"
 )
 
-func (Use) words() []string { return []string{string(UseAssertion), string(UseRaw)} }
+func (Use) Words() []string { return []string{string(UseAssertion), string(UseRaw)} }
 
 // Algorithm is a JWS algorithm; for a raw key set it says the type of its keys.
 type Algorithm string
 
-func (Algorithm) words() []string { return jose.Names() }
+func (Algorithm) Words() []string { return jose.Names() }
 
 func (a Algorithm) kind() jose.Kind {
 	found, _ := jose.Lookup(string(a)) // an unknown one has been refused as it was read

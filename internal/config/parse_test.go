@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -45,8 +46,8 @@ func TestBad(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = Parse(filepath.Base(file), data, WithAccounts(accounts{}))
-			if !errors.Is(err, ErrInvalid) {
-				t.Fatalf("error %v, want ErrInvalid", err)
+			if !errors.Is(err, strictyaml.ErrInvalid) {
+				t.Fatalf("error %v, want strictyaml.ErrInvalid", err)
 			}
 			if strings.Contains(err.Error(), "4711") {
 				t.Error("the message shows the PIN")
@@ -60,7 +61,7 @@ func TestBad(t *testing.T) {
 // as its text, in the order of the file.
 func TestEveryProblemHasItsPlace(t *testing.T) {
 	_, err := Parse("c.yaml", []byte("hsm: {module: m}\nbogus: 1\nlog: {level: loud}\n"), WithAccounts(accounts{}))
-	var invalid *Error
+	var invalid *strictyaml.Error
 	if !errors.As(err, &invalid) {
 		t.Fatalf("%T: %v", err, err)
 	}
@@ -273,7 +274,7 @@ func TestHostileFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			_, err := Parse("hostile.yaml", []byte(text), WithAccounts(accounts{}))
-			if !errors.Is(err, ErrInvalid) {
+			if !errors.Is(err, strictyaml.ErrInvalid) {
 				t.Errorf("error %v", err)
 			}
 			if len(err.Error()) > 64<<10 {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
 const valid = "hsm: {module: /m, token: {label: t}, pin: {file: /p}}\naudit: {required: false}\n"
@@ -195,7 +197,7 @@ func TestLoadErrors(t *testing.T) {
 	if err := os.Truncate(path, MaxSize+1); err != nil {
 		t.Fatal(err)
 	}
-	var invalid *Error
+	var invalid *strictyaml.Error
 	if _, err := Load(path); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "4194304 bytes") {
 		t.Errorf("too large: %v", err)
 	}

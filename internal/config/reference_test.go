@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
 // TestReferenceIsCommitted writes docs/configuration.md from the same tags that
@@ -62,18 +64,18 @@ func section(b *bytes.Buffer, path string, typ reflect.Type) {
 		fmt.Fprintf(b, "\n### %s\n", path)
 	}
 	b.WriteString("\n| setting | value | default | what it is |\n|---|---|---|---|\n")
-	for _, f := range fieldsOf(typ) {
+	for _, f := range strictyaml.Fields(typ) {
 		initial := ""
 		switch {
-		case f.required:
+		case f.Required:
 			initial = "required"
-		case f.initial != "":
-			initial = "`" + f.initial + "`"
+		case f.Default != "":
+			initial = "`" + f.Default + "`"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.name, kindOf(typ.Field(f.index).Type, f), initial, strings.ReplaceAll(f.doc, "|", `\|`))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.Name, kindOf(typ.Field(f.Index).Type, f), initial, strings.ReplaceAll(f.Doc, "|", `\|`))
 	}
-	for _, f := range fieldsOf(typ) {
-		at, inner := inside(member(path, f.name), typ.Field(f.index).Type)
+	for _, f := range strictyaml.Fields(typ) {
+		at, inner := inside(strictyaml.Key(path, f.Name), typ.Field(f.Index).Type)
 		if inner.Kind() == reflect.Struct && inner.PkgPath() == typ.PkgPath() && inner != reflect.TypeFor[ClaimRule]() && inner != reflect.TypeFor[PublishBefore]() {
 			section(b, at, inner)
 		}
@@ -93,7 +95,7 @@ func inside(path string, typ reflect.Type) (string, reflect.Type) {
 	return path, typ
 }
 
-func kindOf(typ reflect.Type, f field) string {
+func kindOf(typ reflect.Type, f strictyaml.Field) string {
 	switch typ {
 	case reflect.TypeFor[Duration]():
 		return "duration" + limits(f)
@@ -123,11 +125,11 @@ func kindOf(typ reflect.Type, f field) string {
 		return "number" + limits(f)
 	}
 	switch {
-	case len(f.words) > 0:
-		return "`" + strings.Join(f.words, "`, `") + "`"
-	case f.format != "":
+	case len(f.Words) > 0:
+		return "`" + strings.Join(f.Words, "`, `") + "`"
+	case f.Format != "":
 		return map[string]string{"name": "name", "path": "path", "hex": "hexadecimal", "sha256": "64 hexadecimal digits",
-			"address": "`host:port`", "issuer": "URL", "profile": "[profile](profiles.md)", "moment": "RFC 3339 time"}[f.format]
+			"address": "`host:port`", "issuer": "URL", "profile": "[profile](profiles.md)", "moment": "RFC 3339 time"}[f.Format]
 	}
 	return "text"
 }
@@ -139,12 +141,12 @@ func plural(kind string) string {
 	return kind
 }
 
-func limits(f field) string {
+func limits(f strictyaml.Field) string {
 	switch {
-	case f.min != "" && f.max != "":
-		return fmt.Sprintf(", `%s` to `%s`", f.min, f.max)
-	case f.max != "":
-		return fmt.Sprintf(", at most `%s`", f.max)
+	case f.Min != "" && f.Max != "":
+		return fmt.Sprintf(", `%s` to `%s`", f.Min, f.Max)
+	case f.Max != "":
+		return fmt.Sprintf(", at most `%s`", f.Max)
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/profile"
 )
 
@@ -40,21 +41,21 @@ func Schema() []byte {
 
 type schemaWriter struct {
 	definitions object
-	formats     map[string]format
+	formats     map[string]strictyaml.Format
 }
 
 // structure is the schema of a section.
 func (s *schemaWriter) structure(t reflect.Type) object {
 	properties, required := make(object), []string{}
-	for _, f := range fieldsOf(t) {
-		property := s.value(t.Field(f.index).Type, f)
-		property["description"] = f.doc
-		if f.initial != "" {
-			property["default"] = initialValue(t.Field(f.index).Type, f.initial)
+	for _, f := range strictyaml.Fields(t) {
+		property := s.value(t.Field(f.Index).Type, f)
+		property["description"] = f.Doc
+		if f.Default != "" {
+			property["default"] = initialValue(t.Field(f.Index).Type, f.Default)
 		}
-		properties[f.name] = property
-		if f.required {
-			required = append(required, f.name)
+		properties[f.Name] = property
+		if f.Required {
+			required = append(required, f.Name)
 		}
 	}
 	schema := object{"type": "object", "properties": properties, "additionalProperties": false}
@@ -81,7 +82,7 @@ func initialValue(t reflect.Type, text string) any {
 }
 
 // value is the schema of one setting.
-func (s *schemaWriter) value(t reflect.Type, f field) object {
+func (s *schemaWriter) value(t reflect.Type, f strictyaml.Field) object {
 	switch t {
 	case reflect.TypeFor[Duration]():
 		return pattern(durationSchema)
@@ -124,12 +125,12 @@ func (s *schemaWriter) reference(t reflect.Type) object {
 	return object{"$ref": "#/$defs/" + t.Name()}
 }
 
-func number32(t reflect.Type, f field) object {
+func number32(t reflect.Type, f strictyaml.Field) object {
 	schema := object{"type": "integer"}
 	if t.Kind() == reflect.Uint32 {
 		schema["minimum"], schema["maximum"] = 0, uint32(1<<32-2)
 	}
-	for keyword, tag := range map[string]string{"minimum": f.min, "maximum": f.max} {
+	for keyword, tag := range map[string]string{"minimum": f.Min, "maximum": f.Max} {
 		if n, err := strconv.Atoi(tag); err == nil {
 			schema[keyword] = n
 		}
@@ -137,16 +138,16 @@ func number32(t reflect.Type, f field) object {
 	return schema
 }
 
-func (s *schemaWriter) text(f field) object {
+func (s *schemaWriter) text(f strictyaml.Field) object {
 	schema := object{"type": "string", "minLength": 1}
-	if n, err := strconv.Atoi(f.max); err == nil {
+	if n, err := strconv.Atoi(f.Max); err == nil {
 		schema["maxLength"] = n
 	}
-	if p := s.formats[f.format].pattern; p != "" {
+	if p := s.formats[f.Format].Pattern; p != "" {
 		schema["pattern"] = p
 	}
-	words := f.words
-	if f.format == "profile" {
+	words := f.Words
+	if f.Format == "profile" {
 		words = profile.Names()
 	}
 	if len(words) > 0 {

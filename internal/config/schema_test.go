@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files and documents anew")
@@ -55,29 +58,42 @@ func TestTags(t *testing.T) {
 			return
 		}
 		seen[typ] = true
-		for _, f := range fieldsOf(typ) {
-			if f.name == "" || f.doc == "" || !strings.HasSuffix(f.doc, ".") {
-				t.Errorf("%s: field %d: name %q, doc %q", typ, f.index, f.name, f.doc)
+		checkDefaults(t, typ)
+		for _, f := range strictyaml.Fields(typ) {
+			if f.Name == "" || f.Doc == "" || !strings.HasSuffix(f.Doc, ".") {
+				t.Errorf("%s: field %d: name %q, doc %q", typ, f.Index, f.Name, f.Doc)
 			}
-			if f.format != "" && formats()[f.format].check == nil {
-				t.Errorf("%s.%s: no format %q", typ, f.name, f.format)
+			if f.Format != "" && formats()[f.Format].Check == nil {
+				t.Errorf("%s.%s: no format %q", typ, f.Name, f.Format)
 			}
-			if f.initial != "" {
-				r := newReport("default", nil)
-				d := &decoder{report: r, fields: make(map[reflect.Type][]field), formats: formats()}
-				d.initial(reflect.New(typ).Elem().Field(f.index), f)
-				if err := r.err(); err != nil {
-					t.Errorf("%s.%s: %v", typ, f.name, err)
-				}
-			}
-			if _, text := reflect.New(typ.Field(f.index).Type).Interface().(interface{ UnmarshalText([]byte) error }); !text {
-				walk(typ.Field(f.index).Type)
+			if _, text := reflect.New(typ.Field(f.Index).Type).Interface().(interface{ UnmarshalText([]byte) error }); !text {
+				walk(typ.Field(f.Index).Type)
 			}
 		}
 	}
 	delete(seen, reflect.TypeFor[ClaimRule]())
 	seen[reflect.TypeFor[ClaimRule]()] = true // has its own forms
 	walk(reflect.TypeFor[Config]())
+}
+
+// checkDefaults decodes an empty section: nothing may be wrong with it but the
+// absence of required settings.
+func checkDefaults(t *testing.T, typ reflect.Type) {
+	t.Helper()
+	file, err := strictyaml.Parse("defaults.yaml", []byte("{}"), FileRules(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Decode(reflect.New(typ).Interface())
+	var invalid *strictyaml.Error
+	if !errors.As(file.Err(), &invalid) {
+		return
+	}
+	for _, p := range invalid.Problems {
+		if !strings.Contains(p.Message, " is missing") {
+			t.Errorf("%s: %s", typ, p.Message)
+		}
+	}
 }
 
 // TestExamples holds every shipped configuration to Parse and to the schema.

@@ -35,7 +35,7 @@ const (
 	SyncNever    Sync = "never"
 )
 
-func (Sync) words() []string {
+func (Sync) Words() []string {
 	return []string{string(SyncAlways), string(SyncInterval), string(SyncNever)}
 }
 
@@ -75,12 +75,12 @@ type Budgets struct {
 // Level is a log level.
 type Level string
 
-func (Level) words() []string { return []string{"debug", "info", "warn", "error"} }
+func (Level) Words() []string { return []string{"debug", "info", "warn", "error"} }
 
 // Format is the form of log lines.
 type Format string
 
-func (Format) words() []string { return []string{"text", "json"} }
+func (Format) Words() []string { return []string{"text", "json"} }
 
 // Log is about the daemon's own log.
 type Log struct {
@@ -97,7 +97,7 @@ const (
 	VerifySampled Verify = "sampled"
 )
 
-func (Verify) words() []string { return []string{string(VerifyAlways), string(VerifySampled)} }
+func (Verify) Words() []string { return []string{string(VerifyAlways), string(VerifySampled)} }
 
 // Limits bound what callers may hold open. The limits on a request itself are
 // part of the API and fixed.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -240,7 +240,7 @@ func TestOpen(t *testing.T) {
 	if err := os.WriteFile(path, []byte("hsm: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); !errors.Is(err, config.ErrInvalid) {
+	if _, err := Open(path); !errors.Is(err, strictyaml.ErrInvalid) {
 		t.Errorf("%v", err)
 	}
 }

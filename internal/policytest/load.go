@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -29,14 +30,18 @@ type prepared struct {
 }
 
 // Load reads a file of cases and the configuration that it names. Mistakes in
-// either are reported all at once with line and column, as a *config.Error.
+// either are reported all at once with line and column, as a *strictyaml.Error.
 func Load(path string) (*Suite, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the cases: %w", err)
 	}
 	var f file
-	source := config.ReadFile(path, data, &f, "begin with config: and cases:, as in examples/policy/cases.yaml")
+	source, err := strictyaml.Parse(path, data, config.FileRules("begin with config: and cases:, as in examples/policy/cases.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	source.Decode(&f)
 	if err := source.Err(); err != nil {
 		return nil, err
 	}
@@ -53,7 +58,7 @@ func Load(path string) (*Suite, error) {
 
 // prepare checks what the form of a case can't say and turns its caller into
 // numbers.
-func (s *Suite) prepare(f file, source *config.File) {
+func (s *Suite) prepare(f file, source *strictyaml.Document) {
 	if len(f.Cases) == 0 {
 		source.Fault("cases", "there are no cases, so nothing would be tested; write one")
 	}
@@ -75,7 +80,7 @@ func (s *Suite) prepare(f file, source *config.File) {
 }
 
 // describe brings names and numbers into one form.
-func (c caller) describe(path string, source *config.File) dryrun.Caller {
+func (c caller) describe(path string, source *strictyaml.Document) dryrun.Caller {
 	if c.User != "" && c.UID != nil {
 		source.Fault(path+".uid", "user and uid are both given; keep one")
 	}
@@ -99,7 +104,7 @@ func (c caller) describe(path string, source *config.File) dryrun.Caller {
 	return described
 }
 
-func (r request) check(path string, source *config.File) {
+func (r request) check(path string, source *strictyaml.Document) {
 	if r.Raw != nil && (r.Grant != "" || r.Audience != "" || r.Claims != nil || r.Lifetime != 0) {
 		source.Fault(path+".raw", "a raw signature has no grant, audience, claims or lifetime in its request; remove them, or remove raw")
 	}
@@ -108,7 +113,7 @@ func (r request) check(path string, source *config.File) {
 // registered are the claims that the daemon alone sets (RFC 7519 section 4.1).
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-func (e expect) check(path string, raw bool, source *config.File) {
+func (e expect) check(path string, raw bool, source *strictyaml.Document) {
 	if (e.Allow == nil) == (e.Refuse == "") {
 		source.Fault(path, "a case expects one thing: write allow: {…}, or refuse: and a code")
 		return
@@ -125,7 +130,7 @@ func (e expect) check(path string, raw bool, source *config.File) {
 }
 
 // checkKind refuses expectations that nothing of this kind could meet.
-func (a *allow) checkKind(path string, raw bool, source *config.File) {
+func (a *allow) checkKind(path string, raw bool, source *strictyaml.Document) {
 	forms := []struct {
 		name  string
 		given bool

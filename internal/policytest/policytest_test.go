@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -136,7 +136,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, c.cases)
-			var invalid *config.Error
+			var invalid *strictyaml.Error
 			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v\nwant %s", err, c.want)
 			}
@@ -156,7 +156,7 @@ func TestConfigurationIsCheckedToo(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "other.yaml"), []byte("hsm: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(cases); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "other.yaml:1:") {
+	if _, err := Load(cases); !errors.Is(err, strictyaml.ErrInvalid) || !strings.Contains(err.Error(), "other.yaml:1:") {
 		t.Errorf("%v", err)
 	}
 	if _, err := Load(filepath.Join(dir, "missing.yaml")); !errors.Is(err, os.ErrNotExist) {

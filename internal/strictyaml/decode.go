@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"encoding"
@@ -6,33 +6,27 @@ import (
 	"strings"
 )
 
-// decoder fills typed settings from nodes. It goes on after a mistake, so that
-// one run reports them all.
+// decoder fills structs from nodes. It continues after a mistake, so one run
+// reports them all.
 type decoder struct {
-	report  *report
-	fields  map[reflect.Type][]field
-	formats map[string]format
+	report *report
+	rules  Rules
+	fields map[reflect.Type][]Field
 }
 
-// nodeDecoder is a setting with more than one form.
-type nodeDecoder interface {
-	decodeNode(d *decoder, n *node, path string)
+func newDecoder(rules Rules, r *report) *decoder {
+	return &decoder{report: r, rules: rules, fields: make(map[reflect.Type][]Field)}
 }
 
-func decode(root *node, c *Config, r *report) {
-	d := &decoder{report: r, fields: make(map[reflect.Type][]field), formats: formats()}
-	d.structure(root, "", reflect.ValueOf(c).Elem())
-}
-
-func (d *decoder) fieldsOf(t reflect.Type) []field {
+func (d *decoder) fieldsOf(t reflect.Type) []Field {
 	if d.fields[t] == nil {
-		d.fields[t] = fieldsOf(t)
+		d.fields[t] = Fields(t)
 	}
 	return d.fields[t]
 }
 
-// structure fills a struct from a mapping, and its defaults where the mapping
-// is silent.
+// structure fills a struct from a mapping, and with defaults where the mapping
+// has no key.
 func (d *decoder) structure(n *node, path string, v reflect.Value) {
 	fields := d.fieldsOf(v.Type())
 	given := d.keys(n, path)
@@ -40,16 +34,16 @@ func (d *decoder) structure(n *node, path string, v reflect.Value) {
 		if i := indexOf(fields, e.key); i < 0 {
 			d.unknown(n, e, path, fields)
 		} else if given[e.key] == e.value {
-			d.value(e.value, member(path, e.key), v.Field(fields[i].index), fields[i])
+			d.value(e.value, Key(path, e.key), v.Field(fields[i].Index), fields[i])
 		}
 	}
 	for _, f := range fields {
-		switch at := member(path, f.name); {
-		case given[f.name] != nil:
-		case f.required && !d.report.within(at):
-			d.report.add(n.place, at, "%s is missing%s; add it. %s", f.name, within(path), f.doc)
+		switch at := Key(path, f.Name); {
+		case given[f.Name] != nil:
+		case f.Required && !d.report.within(at):
+			d.report.add(n.place, at, "%s is missing%s; add it. %s", f.Name, within(path), f.Doc)
 		default:
-			d.initial(v.Field(f.index), f)
+			d.initial(v.Field(f.Index), f)
 		}
 	}
 }
@@ -59,7 +53,7 @@ func (d *decoder) keys(n *node, path string) map[string]*node {
 	first := make(map[string]*node, len(n.entries))
 	for _, e := range n.entries {
 		if f := first[e.key]; f != nil {
-			d.report.add(e.place, member(path, e.key), "%s is given twice%s, first on line %d; keep one", d.name(n, e.key), within(path), f.line)
+			d.report.add(e.place, Key(path, e.key), "%s is given twice%s, first on line %d; keep one", d.name(n, e.key), within(path), f.line)
 			continue
 		}
 		first[e.key] = e.value
@@ -67,39 +61,39 @@ func (d *decoder) keys(n *node, path string) map[string]*node {
 	return first
 }
 
-func indexOf(fields []field, name string) int {
+func indexOf(fields []Field, name string) int {
 	for i := range fields {
-		if fields[i].name == name {
+		if fields[i].Name == name {
 			return i
 		}
 	}
 	return -1
 }
 
-// unknown reports a key that is no setting. What it holds may well be a
-// secret under a misspelt name and is not shown.
-func (d *decoder) unknown(n *node, e entry, path string, fields []field) {
+// unknown reports a key that isn't a setting. Its value is hidden: it could be a
+// secret under a misspelled name.
+func (d *decoder) unknown(n *node, e entry, path string, fields []Field) {
 	e.value.hide()
 	names := make([]string, len(fields))
 	for i, f := range fields {
-		names[i] = f.name
+		names[i] = f.Name
 	}
 	advice := "the keys here are " + strings.Join(names, ", ")
-	if near := nearest(e.key, names); near != "" {
+	if near := Nearest(e.key, names); near != "" {
 		advice = "did you mean " + near + "?"
-		d.report.excuse(member(path, near))
-	} else if secretKey(e.key) {
-		advice = "secrets are never written in the configuration; for the PIN see hsm.pin"
+		d.report.excuse(Key(path, near))
+	} else if namesSecret(e.key, d.rules.Secrets) {
+		advice = d.rules.SecretAdvice
 	}
-	d.report.add(e.place, member(path, e.key), "unknown key %s%s; %s", d.name(n, e.key), within(path), advice)
+	d.report.add(e.place, Key(path, e.key), "unknown key %s%s; %s", d.name(n, e.key), within(path), advice)
 }
 
-// name shows a key, unless it stands where only a secret does.
+// name quotes a key, unless it is inside a secret.
 func (d *decoder) name(n *node, key string) string {
 	if n.secret {
 		return hiddenText
 	}
-	return quote(key)
+	return Quote(key)
 }
 
 func within(path string) string {
@@ -109,24 +103,24 @@ func within(path string) string {
 	return " in " + path
 }
 
-// initial sets a setting that the file doesn't give to its default.
-func (d *decoder) initial(v reflect.Value, f field) {
-	if f.initial == "" {
+// initial sets a setting that the file doesn't have to its default.
+func (d *decoder) initial(v reflect.Value, f Field) {
+	if f.Default == "" {
 		if v.Kind() == reflect.Struct && !isText(v) {
-			d.structure(&node{kind: kindMapping}, "", v)
+			d.structure(&node{kind: Mapping}, "", v)
 		}
 		return
 	}
-	d.value(defaultNode(v, f.initial), f.name, v, f)
+	d.value(defaultNode(v, f.Default), f.Name, v, f)
 }
 
 func defaultNode(v reflect.Value, text string) *node {
-	n := &node{kind: kindString, text: text}
+	n := &node{kind: String, text: text}
 	if !isText(v) && v.Kind() == reflect.Int {
-		n.kind = kindNumber
+		n.kind = Number
 	}
 	if v.Kind() == reflect.Bool {
-		n.kind = kindBool
+		n.kind = Bool
 	}
 	return n
 }
@@ -137,14 +131,14 @@ func isText(v reflect.Value) bool {
 }
 
 // value fills one setting.
-func (d *decoder) value(n *node, path string, v reflect.Value, f field) {
-	if n.kind == kindNull {
+func (d *decoder) value(n *node, path string, v reflect.Value, f Field) {
+	if n.kind == Null {
 		d.report.add(n.place, path, "%s has no value; write one or remove the key", path)
 		return
 	}
 	switch target := v.Addr().Interface().(type) {
-	case nodeDecoder:
-		target.decodeNode(d, n, path)
+	case Decoder:
+		target.DecodeYAML(Value{decoder: d, node: n, path: path})
 		return
 	case encoding.TextUnmarshaler:
 		d.text(n, path, target, f)
@@ -155,15 +149,15 @@ func (d *decoder) value(n *node, path string, v reflect.Value, f field) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, path, v.Elem(), f)
 	case reflect.Struct:
-		if d.is(n, kindMapping, path, v) {
+		if d.is(n, Mapping, path, v) {
 			d.structure(n, path, v)
 		}
 	case reflect.Map:
-		if d.is(n, kindMapping, path, v) {
+		if d.is(n, Mapping, path, v) {
 			d.mapping(n, path, v, f)
 		}
 	case reflect.Slice:
-		if d.is(n, kindList, path, v) {
+		if d.is(n, List, path, v) {
 			d.list(n, path, v, f)
 		}
 	case reflect.Interface:
@@ -173,22 +167,22 @@ func (d *decoder) value(n *node, path string, v reflect.Value, f field) {
 	}
 }
 
-// is reports a value of the wrong kind. A scalar in the place of a section may
-// be anything and is not shown.
-func (d *decoder) is(n *node, want kind, path string, v reflect.Value) bool {
+// is reports a value of the wrong kind, and hides it: a scalar in place of a
+// section could be anything.
+func (d *decoder) is(n *node, want Kind, path string, v reflect.Value) bool {
 	if n.kind == want {
 		return true
 	}
 	n.hide()
 	advice := d.advice(v.Type())
-	if h, ok := v.Interface().(interface{ howToWrite() string }); ok {
-		advice = h.howToWrite()
+	if h, ok := v.Interface().(Advisor); ok {
+		advice = h.HowToWrite()
 	}
 	d.report.add(n.place, path, "%s is %s where %s is wanted; %s", path, n.kind, want, advice)
 	return false
 }
 
-// advice says how a section of a type is written.
+// advice says how to write a section of a type.
 func (d *decoder) advice(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Slice:
@@ -198,12 +192,12 @@ func (d *decoder) advice(t reflect.Type) string {
 	}
 	var names []string
 	for _, f := range d.fieldsOf(t) {
-		names = append(names, f.name)
+		names = append(names, f.Name)
 	}
 	return "the keys here are " + strings.Join(names, ", ")
 }
 
-func (d *decoder) mapping(n *node, path string, v reflect.Value, f field) {
+func (d *decoder) mapping(n *node, path string, v reflect.Value, f Field) {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.entries)))
 	given := d.keys(n, path)
 	for _, e := range n.entries {
@@ -211,16 +205,16 @@ func (d *decoder) mapping(n *node, path string, v reflect.Value, f field) {
 			continue
 		}
 		item := reflect.New(v.Type().Elem()).Elem()
-		d.value(e.value, member(path, e.key), item, f)
+		d.value(e.value, Key(path, e.key), item, f)
 		if item.Kind() != reflect.Interface || !item.IsNil() {
 			v.SetMapIndex(reflect.ValueOf(e.key), item)
 		}
 	}
 }
 
-func (d *decoder) list(n *node, path string, v reflect.Value, f field) {
+func (d *decoder) list(n *node, path string, v reflect.Value, f Field) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
 	for i, item := range n.items {
-		d.value(item, element(path, i), v.Index(i), f)
+		d.value(item, Item(path, i), v.Index(i), f)
 	}
 }

@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"encoding"
@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// text fills a setting that is written as text of its own form.
-func (d *decoder) text(n *node, path string, target encoding.TextUnmarshaler, f field) {
-	if n.kind != kindString && n.kind != kindNumber {
+// text fills a setting that reads its own text.
+func (d *decoder) text(n *node, path string, target encoding.TextUnmarshaler, f Field) {
+	if n.kind != String && n.kind != Number {
 		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
 		return
 	}
@@ -19,45 +19,42 @@ func (d *decoder) text(n *node, path string, target encoding.TextUnmarshaler, f 
 		d.report.add(n.place, path, "%s: %s", path, err)
 		return
 	}
-	if n.kind == kindNumber {
+	if n.kind == Number {
 		d.report.add(n.place, path, "%s is a number to YAML; write it in quotes: %q", path, n.text)
 		return
 	}
 	d.bounds(n, path, reflect.ValueOf(target).Elem(), f)
 }
 
-var (
-	integer    = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
-	jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
-)
+var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
 
 // scalar fills text, numbers and booleans.
-func (d *decoder) scalar(n *node, path string, v reflect.Value, f field) {
+func (d *decoder) scalar(n *node, path string, v reflect.Value, f Field) {
 	switch v.Kind() {
 	case reflect.String:
-		if d.isScalar(n, kindString, path) && d.checkText(n, path, f) {
+		if d.isScalar(n, String, path) && d.checkText(n, path, f) {
 			v.SetString(n.text)
 		}
 	case reflect.Bool:
-		if d.isScalar(n, kindBool, path) {
+		if d.isScalar(n, Bool, path) {
 			v.SetBool(n.text == "true")
 		}
 	case reflect.Int, reflect.Uint32:
-		if d.isScalar(n, kindNumber, path) {
+		if d.isScalar(n, Number, path) {
 			d.number(n, path, v, f)
 		}
 	default:
-		panic("config: no way to read a " + v.Type().String())
+		panic("strictyaml: no way to read a " + v.Type().String())
 	}
 }
 
-func (d *decoder) isScalar(n *node, want kind, path string) bool {
+func (d *decoder) isScalar(n *node, want Kind, path string) bool {
 	switch {
 	case n.kind == want:
 		return true
-	case want == kindString && n.kind != kindMapping && n.kind != kindList:
+	case want == String && n.kind != Mapping && n.kind != List:
 		d.report.add(n.place, path, "%s is %s to YAML; put it in quotes", path, n.kind)
-	case want == kindString:
+	case want == String:
 		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
 	default:
 		d.report.add(n.place, path, "%s is %s where %s is wanted; write that, without quotes around it", path, n.kind, want)
@@ -65,9 +62,9 @@ func (d *decoder) isScalar(n *node, want kind, path string) bool {
 	return false
 }
 
-// number reads a whole number as people write it: 010 and 0x10 mean different
-// things to different readers.
-func (d *decoder) number(n *node, path string, v reflect.Value, f field) {
+// number reads a whole number in plain digits only: 010 and 0x10 mean different
+// things to different programs. A uint32 is a user or group id.
+func (d *decoder) number(n *node, path string, v reflect.Value, f Field) {
 	i, err := strconv.ParseInt(n.text, 10, 64)
 	if err != nil || !integer.MatchString(n.text) {
 		d.report.add(n.place, path, "%s is not a whole number in plain digits; write it as 0, 7 or 1000", path)
@@ -85,20 +82,20 @@ func (d *decoder) number(n *node, path string, v reflect.Value, f field) {
 	d.bounds(n, path, v, f)
 }
 
-// bounds holds a number, duration or size to the min and max of its tags.
-func (d *decoder) bounds(n *node, path string, v reflect.Value, f field) {
+// bounds checks a number, duration or size against its min and max tags.
+func (d *decoder) bounds(n *node, path string, v reflect.Value, f Field) {
 	if v.Kind() != reflect.Int && v.Kind() != reflect.Int64 {
 		return
 	}
-	if low := bound(v, f.min); low.IsValid() && v.Int() < low.Int() {
-		d.report.add(n.place, path, "%s is %v; the least is %s", path, v.Interface(), f.min)
+	if low := bound(v, f.Min); low.IsValid() && v.Int() < low.Int() {
+		d.report.add(n.place, path, "%s is %v; the least is %s", path, v.Interface(), f.Min)
 	}
-	if high := bound(v, f.max); high.IsValid() && v.Int() > high.Int() {
-		d.report.add(n.place, path, "%s is %v; the most is %s", path, v.Interface(), f.max)
+	if high := bound(v, f.Max); high.IsValid() && v.Int() > high.Int() {
+		d.report.add(n.place, path, "%s is %v; the most is %s", path, v.Interface(), f.Max)
 	}
 }
 
-// bound reads a min or max tag in the type of v.
+// bound parses a min or max tag as the type of v.
 func bound(v reflect.Value, tag string) reflect.Value {
 	if tag == "" {
 		return reflect.Value{}
@@ -106,7 +103,7 @@ func bound(v reflect.Value, tag string) reflect.Value {
 	b := reflect.New(v.Type())
 	if t, ok := b.Interface().(encoding.TextUnmarshaler); ok {
 		if err := t.UnmarshalText([]byte(tag)); err != nil {
-			panic("config: bad tag: " + err.Error())
+			panic("strictyaml: bad tag: " + err.Error())
 		}
 	} else if i, err := strconv.ParseInt(tag, 10, 64); err == nil {
 		b.Elem().SetInt(i)
@@ -114,9 +111,9 @@ func bound(v reflect.Value, tag string) reflect.Value {
 	return b.Elem()
 }
 
-// checkText holds text to its words, its length and its format.
-func (d *decoder) checkText(n *node, path string, f field) bool {
-	shown := quote(n.text)
+// checkText checks text against its words, maximum length and format.
+func (d *decoder) checkText(n *node, path string, f Field) bool {
+	shown := Quote(n.text)
 	if n.secret {
 		shown = hiddenText
 	}
@@ -124,20 +121,20 @@ func (d *decoder) checkText(n *node, path string, f field) bool {
 		d.report.add(n.place, path, "%s is empty; write a value or remove the key", path)
 		return false
 	}
-	if len(f.words) > 0 && !slices.Contains(f.words, n.text) {
-		advice := "use one of " + strings.Join(f.words, ", ")
-		if near := nearest(n.text, f.words); near != "" && len(f.words) > 3 {
-			advice = "did you mean " + near + "? The words are " + strings.Join(f.words, ", ")
+	if len(f.Words) > 0 && !slices.Contains(f.Words, n.text) {
+		advice := "use one of " + strings.Join(f.Words, ", ")
+		if near := Nearest(n.text, f.Words); near != "" && len(f.Words) > 3 {
+			advice = "did you mean " + near + "? The words are " + strings.Join(f.Words, ", ")
 		}
 		d.report.add(n.place, path, "%s: %s is not known; %s", path, shown, advice)
 		return false
 	}
-	if most, err := strconv.Atoi(f.max); err == nil && len(n.text) > most {
+	if most, err := strconv.Atoi(f.Max); err == nil && len(n.text) > most {
 		d.report.add(n.place, path, "%s has %d bytes; the most is %d", path, len(n.text), most)
 		return false
 	}
-	if form, ok := d.formats[f.format]; ok {
-		if err := form.check(n.text); err != nil {
+	if form, ok := d.rules.Formats[f.Format]; ok {
+		if err := form.Check(n.text); err != nil {
 			d.report.add(n.place, path, "%s: %s %s", path, shown, err)
 			return false
 		}

@@ -1,19 +1,17 @@
-package config
+package strictyaml
 
-import (
-	"github.com/goccy/go-yaml/token"
-)
+import "github.com/goccy/go-yaml/token"
 
-// Bounds that hold before the parser sees the file, whose own cost grows with
-// the square of a mapping and whose stack grows with the depth.
+// Limits that apply before the parser sees the file: its running time grows with
+// the square of a mapping's size, and its stack with the depth.
 const (
 	maxDepth   = 32
 	maxEntries = 10_000
 )
 
-// unwanted are the parts of YAML that a configuration does without: each lets
-// a file mean something else than it seems to a reader.
-var unwanted = map[token.Type]string{
+// unsupported are the parts of YAML that let a file mean something other than it
+// seems to.
+var unsupported = map[token.Type]string{
 	token.AnchorType:      "anchors (&name) are not supported; write the value out where it is needed",
 	token.AliasType:       "aliases (*name) are not supported; write the value out here, or put text that begins with * in quotes",
 	token.MergeKeyType:    "merge keys (<<) are not supported; write the settings out",
@@ -25,13 +23,13 @@ var unwanted = map[token.Type]string{
 	token.NanType:         "not-a-number is not a number that a setting can have; write a number",
 }
 
-// plain reports whether the tokens use nothing but plain mappings, lists and
-// scalars, within bounds.
-func plain(tokens token.Tokens, r *report) bool {
-	var s shape
+// checkTokens reports whether the tokens are only plain mappings, lists and
+// scalars, within limits.
+func checkTokens(tokens token.Tokens, r *report) bool {
+	var s nesting
 	for i, t := range tokens {
 		at := placeOf(t)
-		if message := unwanted[t.Type]; message != "" {
+		if message := unsupported[t.Type]; message != "" {
 			r.add(at, "", "%s", message)
 			return false
 		}
@@ -72,49 +70,4 @@ func onlyComments(tokens token.Tokens) bool {
 		}
 	}
 	return true
-}
-
-// shape follows how deep the tokens nest and how many keys a mapping has. It
-// may count high (all flow mappings at one place count as one), never low.
-type shape struct {
-	levels []level
-	flow   int
-	inFlow int
-}
-
-type level struct{ column, keys int }
-
-// open enters the block at a column and leaves all that are further right.
-func (s *shape) open(column int) *level {
-	for len(s.levels) > 0 && s.levels[len(s.levels)-1].column > column {
-		s.levels = s.levels[:len(s.levels)-1]
-	}
-	if len(s.levels) == 0 || s.levels[len(s.levels)-1].column < column {
-		s.levels = append(s.levels, level{column: column})
-	}
-	return &s.levels[len(s.levels)-1]
-}
-
-// key counts the key in front of the colon at i.
-func (s *shape) key(tokens token.Tokens, i int) {
-	if s.flow > 0 {
-		s.inFlow++
-		return
-	}
-	s.inFlow = 0
-	if i > 0 {
-		s.open(placeOf(tokens[i-1]).column).keys++
-	}
-}
-
-func (s *shape) depth() int { return len(s.levels) + s.flow }
-
-func (s *shape) entries() int {
-	if s.flow > 0 {
-		return s.inFlow
-	}
-	if len(s.levels) == 0 {
-		return 0
-	}
-	return s.levels[len(s.levels)-1].keys
 }

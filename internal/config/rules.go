@@ -1,0 +1,16 @@
+package config
+
+import "github.com/assertd/assertd/internal/strictyaml"
+
+// FileRules returns the rules by which the configuration and the files beside
+// it, such as the cases of a policy test, are read. start tells the author of
+// an empty file how to start it.
+func FileRules(start string) strictyaml.Rules {
+	return strictyaml.Rules{
+		MaxSize:      MaxSize,
+		Start:        start,
+		Formats:      formats(),
+		Secrets:      []string{"environment"},
+		SecretAdvice: "secrets are never written in the configuration; for the PIN see hsm.pin",
+	}
+}
