@@ -12,14 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
-	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/internal/policytest"
 	"github.com/assertd/assertd/signer/policy"
 )
 
 // explainFlags describe a caller and what it asks for.
 type explainFlags struct {
 	config          string
-	caller          dryrun.Caller
+	caller          policytest.Caller
 	grant, audience string
 	claims          []string
 	lifetime        time.Duration
@@ -71,18 +71,18 @@ func (f *explainFlags) explain(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	desk, err := dryrun.Open(f.config)
+	simulator, err := policytest.OpenSimulator(f.config)
 	if err != nil {
 		return err
 	}
 	if f.caller.Groups == nil {
 		f.caller.Groups = groupsOf(f.caller.User)
 	}
-	caller, err := desk.Caller(f.caller)
+	caller, err := simulator.Caller(f.caller)
 	if err != nil {
 		return err
 	}
-	answer, err := desk.Ask(caller, policy.Request{Grant: f.grant, Audience: f.audience, Claims: claims, Lifetime: f.lifetime})
+	answer, err := simulator.Simulate(caller, policy.Request{Grant: f.grant, Audience: f.audience, Claims: claims, Lifetime: f.lifetime})
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (f *explainFlags) explain(out io.Writer) error {
 	return nil
 }
 
-func (f *explainFlags) print(answer dryrun.Answer, out io.Writer) error {
+func (f *explainFlags) print(answer policytest.Simulation, out io.Writer) error {
 	if f.asJSON {
 		return printJSON(out, explanationOf(answer))
 	}

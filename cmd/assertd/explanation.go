@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/internal/policytest"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -57,7 +57,7 @@ type grantCheckView struct {
 	Checks []checkView `json:"checks"`
 }
 
-func explanationOf(a dryrun.Answer) explanation {
+func explanationOf(a policytest.Simulation) explanation {
 	e := explanation{
 		Allowed: a.Refusal == nil, Header: a.Assertion.Header, Claims: a.Assertion.Claims,
 		Request: checkViews(a.Form), Clients: []clientView{},

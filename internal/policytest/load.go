@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/dryrun"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -18,8 +17,8 @@ type Suite struct {
 	Path   string // of the file of cases
 	Config string // path of the configuration
 
-	desk  *dryrun.Desk
-	cases []prepared
+	simulator *Simulator
+	cases     []prepared
 }
 
 // prepared is a case whose caller is known by numbers.
@@ -49,7 +48,7 @@ func Load(path string) (*Suite, error) {
 	if !filepath.IsAbs(f.Config) {
 		s.Config = filepath.Join(filepath.Dir(path), f.Config)
 	}
-	if s.desk, err = dryrun.Open(s.Config); err != nil {
+	if s.simulator, err = OpenSimulator(s.Config); err != nil {
 		return nil, err
 	}
 	s.prepare(f, source)
@@ -71,7 +70,7 @@ func (s *Suite) prepare(f file, source *strictyaml.Document) {
 		names[c.Name] = source.Line(path + ".name")
 		c.Request.check(path+".request", source)
 		c.Expect.check(path+".expect", c.Request.Raw != nil, source)
-		from, err := s.desk.Caller(c.Caller.describe(path+".caller", source))
+		from, err := s.simulator.Caller(c.Caller.describe(path+".caller", source))
 		if err != nil {
 			source.Fault(path+".caller", "%v", err)
 		}
@@ -80,14 +79,14 @@ func (s *Suite) prepare(f file, source *strictyaml.Document) {
 }
 
 // describe brings names and numbers into one form.
-func (c caller) describe(path string, source *strictyaml.Document) dryrun.Caller {
+func (c caller) describe(path string, source *strictyaml.Document) Caller {
 	if c.User != "" && c.UID != nil {
 		source.Fault(path+".uid", "user and uid are both given; keep one")
 	}
 	if c.Group != "" && c.GID != nil {
 		source.Fault(path+".gid", "group and gid are both given; keep one")
 	}
-	described := dryrun.Caller{
+	described := Caller{
 		User: c.User, Groups: c.Groups, Executable: c.Executable, ExecutableSHA256: c.ExecutableSHA256,
 		Unit: c.Unit, Container: c.Container, Listener: c.Listener,
 	}

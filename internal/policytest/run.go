@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/dryrun"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -53,7 +52,7 @@ type outcome struct {
 type fact struct{ name, text string }
 
 func (s *Suite) assertion(c prepared) (outcome, *policy.Explanation) {
-	answer, err := s.desk.Ask(c.from, policy.Request{
+	answer, err := s.simulator.Simulate(c.from, policy.Request{
 		Grant: c.Request.Grant, Audience: c.Request.Audience, Claims: c.Request.Claims, Lifetime: c.Request.Lifetime.Std(),
 	})
 	switch {
@@ -69,7 +68,7 @@ func refusal(r *policy.Refusal) outcome {
 	return outcome{refused: string(r.Code), detail: r.Detail}
 }
 
-func assertionFacts(answer dryrun.Answer) []fact {
+func assertionFacts(answer Simulation) []fact {
 	g, claims := answer.Grant, answer.Assertion.Claims
 	facts := []fact{
 		{"client", g.Client()}, {"grant", g.Name()}, {"key", g.Key()}, {"profile", g.Profile()},
@@ -93,7 +92,7 @@ func text(value any) string {
 
 func (s *Suite) raw(c prepared) outcome {
 	r := c.Request.Raw
-	grant, err := s.desk.AskRaw(c.from, policy.RawRequest{Key: r.Key, Hash: r.Hash, Padding: r.Padding})
+	grant, err := s.simulator.SimulateRaw(c.from, policy.RawRequest{Key: r.Key, Hash: r.Hash, Padding: r.Padding})
 	var refused *policy.Refusal
 	switch {
 	case errors.As(err, &refused):

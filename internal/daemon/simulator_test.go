@@ -7,22 +7,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/internal/policytest"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// TestDryRunIsTrue: what explain shows beforehand is what the daemon signs.
-func TestDryRunIsTrue(t *testing.T) {
+// TestSimulatorIsTrue: what explain shows beforehand is what the daemon signs.
+func TestSimulatorIsTrue(t *testing.T) {
 	r := serveDaemon(t, grantOf("one", ", lifetime: {default: 30s, max: 60s}, claims: {allow: {scope: [read]}, set: {n: 1, o: {a: [x]}}}"))
-	desk, err := dryrun.Open(r.path)
+	simulator, err := policytest.OpenSimulator(r.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	caller, err := desk.Caller(dryrun.Caller{User: strconv.Itoa(os.Getuid()), Listener: filepath.Join(r.dir, "shared.sock")})
+	caller, err := simulator.Caller(policytest.Caller{User: strconv.Itoa(os.Getuid()), Listener: filepath.Join(r.dir, "shared.sock")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := desk.Ask(caller, policy.Request{Claims: map[string]any{"scope": "read"}})
+	answer, err := simulator.Simulate(caller, policy.Request{Claims: map[string]any{"scope": "read"}})
 	if err != nil || answer.Refusal != nil {
 		t.Fatal(err, answer.Refusal)
 	}

@@ -1,4 +1,4 @@
-package dryrun
+package policytest
 
 import (
 	"bytes"
@@ -27,12 +27,12 @@ const kidPlaceholder = "<RFC 7638 thumbprint of the key that signs>"
 // assertion builds what the profile makes of a grant, twice: with different
 // keys, certificates and randomness. What differs can't be known before the
 // signature is made.
-func (d *Desk) assertion(g policy.Grant) (Assertion, error) {
+func (s *Simulator) assertion(g policy.Grant) (Assertion, error) {
 	p, ok := profile.Lookup(g.Profile())
 	if !ok {
 		return Assertion{}, fmt.Errorf("unknown profile %q", g.Profile())
 	}
-	alg := string(d.config.Keys[g.Key()].Alg)
+	alg := string(s.config.Keys[g.Key()].Alg)
 	kid := cmp.Or(g.KeyID(), kidPlaceholder)
 	one, err := build(p, g, alg, kid, 1)
 	if err != nil {

@@ -1,4 +1,4 @@
-package dryrun
+package policytest
 
 import (
 	"encoding/json"
@@ -39,18 +39,18 @@ listen:
 audit: {required: false}
 `
 
-func desk(t *testing.T) *Desk {
+func simulator(t *testing.T) *Simulator {
 	t.Helper()
-	d, err := New("assertd.yaml", []byte(settings))
+	s, err := newSimulator("assertd.yaml", []byte(settings))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return s
 }
 
-func payments(t *testing.T, d *Desk) policy.Caller {
+func paymentsCaller(t *testing.T, s *Simulator) policy.Caller {
 	t.Helper()
-	caller, err := d.Caller(Caller{User: "no-such-user-payments"})
+	caller, err := s.Caller(Caller{User: "no-such-user-payments"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func payments(t *testing.T, d *Desk) policy.Caller {
 
 // TestAssertion shows what is known beforehand and what is not.
 func TestAssertion(t *testing.T) {
-	d := desk(t)
+	s := simulator(t)
 	for _, c := range []struct {
 		req            policy.Request
 		header, claims string
@@ -80,7 +80,7 @@ func TestAssertion(t *testing.T) {
 			`{"htm":"POST","htu":"https://a.example/t","iat":"<now>","jti":"<random>"}`,
 		},
 	} {
-		answer, err := d.Ask(payments(t, d), c.req)
+		answer, err := s.Simulate(paymentsCaller(t, s), c.req)
 		if err != nil || answer.Refusal != nil {
 			t.Fatalf("%s: %v, %v", c.req.Grant, err, answer.Refusal)
 		}
@@ -105,8 +105,8 @@ func compact(t *testing.T, value any) string {
 }
 
 func TestCertificateIsOfTheKey(t *testing.T) {
-	d := desk(t)
-	answer, err := d.Ask(payments(t, d), policy.Request{Grant: "entra"})
+	s := simulator(t)
+	answer, err := s.Simulate(paymentsCaller(t, s), policy.Request{Grant: "entra"})
 	if err != nil || answer.Refusal != nil {
 		t.Fatal(err, answer.Refusal)
 	}
@@ -139,12 +139,12 @@ func TestEveryExampleIsExplained(t *testing.T) {
 		if !found || !begins || !ends {
 			t.Fatalf("%s has no example", p.Name)
 		}
-		d, err := New("assertd.yaml", []byte("hsm: {module: /m.so, token: {label: x}, pin: {file: /pin}}\nlisten: [{socket: /run/s.sock}]\naudit: {required: false}\n"+example))
+		s, err := newSimulator("assertd.yaml", []byte("hsm: {module: /m.so, token: {label: x}, pin: {file: /pin}}\nlisten: [{socket: /run/s.sock}]\naudit: {required: false}\n"+example))
 		if err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 			continue
 		}
-		caller, err := d.Caller(Caller{User: "payments"})
+		caller, err := s.Caller(Caller{User: "payments"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestEveryExampleIsExplained(t *testing.T) {
 			claims = make(map[string]any)
 		}
 		maps.Copy(claims, p.Example.Free)
-		answer, err := d.Ask(caller, policy.Request{Claims: claims})
+		answer, err := s.Simulate(caller, policy.Request{Claims: claims})
 		if err != nil || answer.Refusal != nil {
 			t.Errorf("%s: %v, %v", p.Name, err, answer.Refusal)
 		}
@@ -164,7 +164,7 @@ func TestEveryExampleIsExplained(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	d := desk(t)
+	s := simulator(t)
 	for _, c := range []struct {
 		name string
 		req  policy.Request
@@ -174,7 +174,7 @@ func TestRefusals(t *testing.T) {
 		{"profile wants a claim", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST"}}, policy.ClaimRequired},
 		{"profile wants its form", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "post it", "htu": "https://a.example"}}, policy.ClaimNotAllowed},
 	} {
-		answer, err := d.Ask(payments(t, d), c.req)
+		answer, err := s.Simulate(paymentsCaller(t, s), c.req)
 		if err != nil || answer.Refusal == nil || answer.Refusal.Code != c.want || answer.Assertion.Claims != nil {
 			t.Errorf("%s: %v, %+v, want %s", c.name, err, answer.Refusal, c.want)
 		}
@@ -182,30 +182,30 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRaw(t *testing.T) {
-	d := desk(t)
-	grant, err := d.AskRaw(payments(t, d), policy.RawRequest{Key: "raw", Hash: "SHA-384"})
+	s := simulator(t)
+	grant, err := s.SimulateRaw(paymentsCaller(t, s), policy.RawRequest{Key: "raw", Hash: "SHA-384"})
 	if err != nil || grant.Name() != "raw" {
 		t.Errorf("%v", err)
 	}
-	if _, err := d.AskRaw(payments(t, d), policy.RawRequest{Key: "ec", Hash: "SHA-256"}); !errors.Is(err, &policy.Refusal{Code: policy.KeyNotAllowed}) {
+	if _, err := s.SimulateRaw(paymentsCaller(t, s), policy.RawRequest{Key: "ec", Hash: "SHA-256"}); !errors.Is(err, &policy.Refusal{Code: policy.KeyNotAllowed}) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestCaller(t *testing.T) {
-	d := desk(t)
-	got, err := d.Caller(Caller{User: "4294967294", Groups: []string{"7", "8"}, Listener: "/run/bound.sock"})
+	s := simulator(t)
+	got, err := s.Caller(Caller{User: "4294967294", Groups: []string{"7", "8"}, Listener: "/run/bound.sock"})
 	if err != nil || got.UID != 4294967294 || got.GID != 7 || len(got.Groups) != 1 || got.Groups[0] != 8 || got.Client != "bound" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got := payments(t, d); got.GID != noID || got.Listener != "/run/shared.sock" || got.Client != "" {
+	if got := paymentsCaller(t, s); got.GID != noID || got.Listener != "/run/shared.sock" || got.Client != "" {
 		t.Errorf("%+v", got)
 	}
 	for name, c := range map[string]Caller{
 		"no user":          {},
 		"unknown listener": {User: "0", Listener: "/run/other.sock"},
 	} {
-		if _, err := d.Caller(c); !errors.Is(err, ErrCaller) {
+		if _, err := s.Caller(c); !errors.Is(err, ErrCaller) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -213,18 +213,18 @@ func TestCaller(t *testing.T) {
 
 // TestListenerMustBeSaid where the configuration leaves a choice.
 func TestListenerMustBeSaid(t *testing.T) {
-	d, err := New("assertd.yaml", []byte(strings.Replace(settings, "/run/bound.sock, client: bound}", "/run/bound.sock, client: bound}\n  - {socket: /run/second.sock}", 1)))
+	s, err := newSimulator("assertd.yaml", []byte(strings.Replace(settings, "/run/bound.sock, client: bound}", "/run/bound.sock, client: bound}\n  - {socket: /run/second.sock}", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Caller(Caller{User: "0"}); !errors.Is(err, ErrCaller) {
+	if _, err := s.Caller(Caller{User: "0"}); !errors.Is(err, ErrCaller) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestOpen(t *testing.T) {
 	path := t.TempDir() + "/assertd.yaml"
-	if _, err := Open(path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := OpenSimulator(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 	// Who may write it is not looked at.
@@ -234,13 +234,13 @@ func TestOpen(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); err != nil {
+	if _, err := OpenSimulator(path); err != nil {
 		t.Error(err)
 	}
 	if err := os.WriteFile(path, []byte("hsm: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); !errors.Is(err, strictyaml.ErrInvalid) {
+	if _, err := OpenSimulator(path); !errors.Is(err, strictyaml.ErrInvalid) {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package dryrun
+package policytest
 
 import (
 	"errors"
@@ -27,17 +27,17 @@ const noID = ^uint32(0)
 var ErrCaller = errors.New("no process is such a caller")
 
 // Caller turns a description into what the kernel would report.
-func (d *Desk) Caller(c Caller) (policy.Caller, error) {
+func (s *Simulator) Caller(c Caller) (policy.Caller, error) {
 	made := policy.Caller{
 		GID: noID, Executable: c.Executable, ExecutableSHA256: c.ExecutableSHA256,
 		Unit: c.Unit, Container: c.Container,
 	}
 	var err error
-	if made.UID, err = id("user", c.User, d.accounts.User); err != nil {
+	if made.UID, err = id("user", c.User, s.accounts.User); err != nil {
 		return policy.Caller{}, err
 	}
 	for i, group := range c.Groups {
-		gid, err := id("group", group, d.accounts.Group)
+		gid, err := id("group", group, s.accounts.Group)
 		if err != nil {
 			return policy.Caller{}, err
 		}
@@ -47,7 +47,7 @@ func (d *Desk) Caller(c Caller) (policy.Caller, error) {
 		}
 		made.Groups = append(made.Groups, gid)
 	}
-	made.Listener, made.Client, err = d.listener(c.Listener)
+	made.Listener, made.Client, err = s.listener(c.Listener)
 	return made, err
 }
 
@@ -67,9 +67,9 @@ func id(what, name string, resolve func(string) (uint32, error)) (uint32, error)
 
 // listener finds the socket of the configuration by which a caller comes, and
 // the client that it is bound to.
-func (d *Desk) listener(path string) (socket, client string, err error) {
+func (s *Simulator) listener(path string) (socket, client string, err error) {
 	var shared []string
-	for _, l := range d.config.Listen {
+	for _, l := range s.config.Listen {
 		if l.Socket == path {
 			return l.Socket, l.Client, nil
 		}
