@@ -95,7 +95,7 @@ func checkViews(checks []policy.Check) []checkView {
 	return views
 }
 
-// describeCaller says in a line which process was assumed.
+// describeCaller returns a line about the simulated process.
 func describeCaller(user string, c policy.Caller) string {
 	said := []string{fmt.Sprintf("user %s (uid %d)", user, c.UID)}
 	if c.GID != ^uint32(0) {

@@ -8,50 +8,70 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// Caller is a process as people describe it. Users and groups are names or
-// numbers. What is left out is what the daemon could not find out.
+// Caller describes a process in the words of people. Whatever is missing, the
+// daemon could not find out about the process.
 type Caller struct {
-	User             string // required: every process has one
-	Groups           []string
-	Executable       string
-	ExecutableSHA256 string
-	Unit             string
-	Container        string
-	Listener         string // empty: the only socket that is bound to no client
+	User             string   `json:"user,omitzero" doc:"Name of the user, who need not exist on this machine."`
+	UID              *uint32  `json:"uid,omitempty" doc:"Number of the user. Set user or uid."`
+	Group            string   `json:"group,omitzero" doc:"Name of the primary group."`
+	GID              *uint32  `json:"gid,omitempty" doc:"Number of the primary group."`
+	Groups           []string `json:"groups,omitzero" doc:"Names of supplementary groups, or numbers in quotes."`
+	Executable       string   `json:"executable,omitzero" format:"path" doc:"Absolute path of the executable."`
+	ExecutableSHA256 string   `json:"executable_sha256,omitzero" format:"sha256" doc:"SHA-256 of the executable."`
+	Unit             string   `json:"unit,omitzero" doc:"systemd unit."`
+	Container        string   `json:"container,omitzero" format:"sha256" doc:"Container ID."`
+	Listener         string   `json:"listener,omitzero" format:"path" doc:"Path of the socket. Default: the only socket that isn't bound to a client."`
 }
 
 // noID is the number that no user and no group has, chown(2).
 const noID = ^uint32(0)
 
-// ErrCaller marks a description of a caller that no process could have.
-var ErrCaller = errors.New("no process is such a caller")
+// ErrCaller means that no process can match a description of a caller.
+var ErrCaller = errors.New("no such process can exist")
 
-// Caller turns a description into what the kernel would report.
+// Caller resolves a description to what the kernel would report. Users and
+// groups can be names or numbers. Without a primary group the first of the
+// supplementary ones is taken for it.
 func (s *Simulator) Caller(c Caller) (policy.Caller, error) {
-	made := policy.Caller{
+	resolved := policy.Caller{
 		GID: noID, Executable: c.Executable, ExecutableSHA256: c.ExecutableSHA256,
 		Unit: c.Unit, Container: c.Container,
 	}
 	var err error
-	if made.UID, err = id("user", c.User, s.accounts.User); err != nil {
+	if resolved.UID, err = resolveID("user", nameOrNumber(c.User, c.UID), s.accounts.User); err != nil {
 		return policy.Caller{}, err
 	}
-	for i, group := range c.Groups {
-		gid, err := id("group", group, s.accounts.Group)
+	for i, group := range c.groups() {
+		gid, err := resolveID("group", group, s.accounts.Group)
 		if err != nil {
 			return policy.Caller{}, err
 		}
 		if i == 0 {
-			made.GID = gid
+			resolved.GID = gid
 			continue
 		}
-		made.Groups = append(made.Groups, gid)
+		resolved.Groups = append(resolved.Groups, gid)
 	}
-	made.Listener, made.Client, err = s.listener(c.Listener)
-	return made, err
+	resolved.Listener, resolved.Client, err = s.listener(c.Listener)
+	return resolved, err
 }
 
-func id(what, name string, resolve func(string) (uint32, error)) (uint32, error) {
+// groups returns all groups, the primary one first.
+func (c Caller) groups() []string {
+	if primary := nameOrNumber(c.Group, c.GID); primary != "" {
+		return append([]string{primary}, c.Groups...)
+	}
+	return c.Groups
+}
+
+func nameOrNumber(name string, number *uint32) string {
+	if number != nil {
+		return strconv.FormatUint(uint64(*number), 10)
+	}
+	return name
+}
+
+func resolveID(what, name string, resolve func(string) (uint32, error)) (uint32, error) {
 	if name == "" {
 		return 0, fmt.Errorf("%w: it has no %s; every process has one", ErrCaller, what)
 	}
@@ -65,8 +85,7 @@ func id(what, name string, resolve func(string) (uint32, error)) (uint32, error)
 	return n, nil
 }
 
-// listener finds the socket of the configuration by which a caller comes, and
-// the client that it is bound to.
+// listener finds the socket that a caller uses, and the client it is bound to.
 func (s *Simulator) listener(path string) (socket, client string, err error) {
 	var shared []string
 	for _, l := range s.config.Listen {
@@ -83,5 +102,5 @@ func (s *Simulator) listener(path string) (socket, client string, err error) {
 	case len(shared) == 1:
 		return shared[0], "", nil
 	}
-	return "", "", fmt.Errorf("%w: the configuration has %d listeners that are bound to no client; say by which one it comes", ErrCaller, len(shared))
+	return "", "", fmt.Errorf("%w: the configuration has %d listeners that aren't bound to a client; name the listener it uses", ErrCaller, len(shared))
 }

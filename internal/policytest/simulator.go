@@ -57,24 +57,24 @@ type Simulation struct {
 	Assertion          Assertion // empty if the request is refused
 }
 
-// Simulate answers a request for an assertion. An error means that the daemon
+// Assert answers a request for an assertion. An error means that the daemon
 // could not answer it either.
-func (s *Simulator) Simulate(caller policy.Caller, req policy.Request) (Simulation, error) {
-	a := Simulation{Explanation: s.policy.Explain(caller, req)}
-	if a.Refusal != nil {
-		return a, nil
+func (s *Simulator) Assert(caller policy.Caller, req policy.Request) (Simulation, error) {
+	result := Simulation{Explanation: s.policy.Explain(caller, req)}
+	if result.Refusal != nil {
+		return result, nil
 	}
-	assertion, err := s.assertion(a.Grant)
-	if a.Refusal = refusalOf(err); a.Refusal != nil {
-		return a, nil
+	assertion, err := s.assertion(result.Grant)
+	if result.Refusal = refusalOf(err); result.Refusal != nil {
+		return result, nil
 	}
-	a.Assertion = assertion
-	return a, err
+	result.Assertion = assertion
+	return result, err
 }
 
-// SimulateRaw answers a request for a raw signature. The error is a
+// Sign answers a request for a raw signature. The error is a
 // *policy.Refusal.
-func (s *Simulator) SimulateRaw(caller policy.Caller, req policy.RawRequest) (policy.RawGrant, error) {
+func (s *Simulator) Sign(caller policy.Caller, req policy.RawRequest) (policy.RawGrant, error) {
 	return s.policy.DecideRaw(caller, req)
 }
 

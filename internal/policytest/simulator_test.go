@@ -57,7 +57,7 @@ func paymentsCaller(t *testing.T, s *Simulator) policy.Caller {
 	return caller
 }
 
-// TestAssertion shows what is known beforehand and what is not.
+// TestAssertion shows what is known before signing and what is not.
 func TestAssertion(t *testing.T) {
 	s := simulator(t)
 	for _, c := range []struct {
@@ -71,16 +71,16 @@ func TestAssertion(t *testing.T) {
 		},
 		{
 			policy.Request{Grant: "snow"},
-			`{"alg":"RS256","kid":"<RFC 7638 thumbprint of the key that signs>","typ":"JWT"}`,
-			`{"exp":"<now + 300s>","iat":"<now>","iss":"ORG-ACCOUNT.USER.SHA256:<of the key that signs>","sub":"ORG-ACCOUNT.USER"}`,
+			`{"alg":"RS256","kid":"<RFC 7638 thumbprint of the signing key>","typ":"JWT"}`,
+			`{"exp":"<now + 300s>","iat":"<now>","iss":"ORG-ACCOUNT.USER.SHA256:<from the signing key>","sub":"ORG-ACCOUNT.USER"}`,
 		},
 		{
 			policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST", "htu": "https://a.example/t?q"}},
-			`{"alg":"EdDSA","jwk":"<of the key that signs>","kid":"<RFC 7638 thumbprint of the key that signs>","typ":"dpop+jwt"}`,
+			`{"alg":"EdDSA","jwk":"<from the signing key>","kid":"<RFC 7638 thumbprint of the signing key>","typ":"dpop+jwt"}`,
 			`{"htm":"POST","htu":"https://a.example/t","iat":"<now>","jti":"<random>"}`,
 		},
 	} {
-		answer, err := s.Simulate(paymentsCaller(t, s), c.req)
+		answer, err := s.Assert(paymentsCaller(t, s), c.req)
 		if err != nil || answer.Refusal != nil {
 			t.Fatalf("%s: %v, %v", c.req.Grant, err, answer.Refusal)
 		}
@@ -106,16 +106,16 @@ func compact(t *testing.T, value any) string {
 
 func TestCertificateIsOfTheKey(t *testing.T) {
 	s := simulator(t)
-	answer, err := s.Simulate(paymentsCaller(t, s), policy.Request{Grant: "entra"})
+	answer, err := s.Assert(paymentsCaller(t, s), policy.Request{Grant: "entra"})
 	if err != nil || answer.Refusal != nil {
 		t.Fatal(err, answer.Refusal)
 	}
-	if got := answer.Assertion.Header["x5t#S256"]; got != "<of the key that signs>" {
+	if got := answer.Assertion.Header["x5t#S256"]; got != "<from the signing key>" {
 		t.Errorf("x5t#S256 is %v", got)
 	}
 }
 
-// TestEveryProfileHasStandIns: whatever a profile needs of a key, there is.
+// TestEveryProfileHasStandIns: there is a stand-in key for every algorithm.
 func TestEveryProfileHasStandIns(t *testing.T) {
 	for _, p := range profile.All() {
 		for _, alg := range p.Algorithms {
@@ -126,7 +126,8 @@ func TestEveryProfileHasStandIns(t *testing.T) {
 	}
 }
 
-// TestEveryExampleIsExplained: what docs/profiles.md shows is a configuration that is taken, and its request is allowed.
+// TestEveryExampleIsExplained: every example in docs/profiles.md is a valid
+// configuration that allows its request.
 func TestEveryExampleIsExplained(t *testing.T) {
 	page, err := os.ReadFile("../../docs/profiles.md")
 	if err != nil {
@@ -153,7 +154,7 @@ func TestEveryExampleIsExplained(t *testing.T) {
 			claims = make(map[string]any)
 		}
 		maps.Copy(claims, p.Example.Free)
-		answer, err := s.Simulate(caller, policy.Request{Claims: claims})
+		answer, err := s.Assert(caller, policy.Request{Claims: claims})
 		if err != nil || answer.Refusal != nil {
 			t.Errorf("%s: %v, %v", p.Name, err, answer.Refusal)
 		}
@@ -171,10 +172,10 @@ func TestRefusals(t *testing.T) {
 		want policy.Reason
 	}{
 		{"policy", policy.Request{Grant: "bank", Audience: "https://other.example"}, policy.AudienceNotAllowed},
-		{"profile wants a claim", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST"}}, policy.ClaimRequired},
-		{"profile wants its form", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "post it", "htu": "https://a.example"}}, policy.ClaimNotAllowed},
+		{"profile requires a claim", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST"}}, policy.ClaimRequired},
+		{"profile requires a form", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "post it", "htu": "https://a.example"}}, policy.ClaimNotAllowed},
 	} {
-		answer, err := s.Simulate(paymentsCaller(t, s), c.req)
+		answer, err := s.Assert(paymentsCaller(t, s), c.req)
 		if err != nil || answer.Refusal == nil || answer.Refusal.Code != c.want || answer.Assertion.Claims != nil {
 			t.Errorf("%s: %v, %+v, want %s", c.name, err, answer.Refusal, c.want)
 		}
@@ -183,11 +184,11 @@ func TestRefusals(t *testing.T) {
 
 func TestRaw(t *testing.T) {
 	s := simulator(t)
-	grant, err := s.SimulateRaw(paymentsCaller(t, s), policy.RawRequest{Key: "raw", Hash: "SHA-384"})
+	grant, err := s.Sign(paymentsCaller(t, s), policy.RawRequest{Key: "raw", Hash: "SHA-384"})
 	if err != nil || grant.Name() != "raw" {
 		t.Errorf("%v", err)
 	}
-	if _, err := s.SimulateRaw(paymentsCaller(t, s), policy.RawRequest{Key: "ec", Hash: "SHA-256"}); !errors.Is(err, &policy.Refusal{Code: policy.KeyNotAllowed}) {
+	if _, err := s.Sign(paymentsCaller(t, s), policy.RawRequest{Key: "ec", Hash: "SHA-256"}); !errors.Is(err, &policy.Refusal{Code: policy.KeyNotAllowed}) {
 		t.Errorf("%v", err)
 	}
 }
@@ -211,8 +212,8 @@ func TestCaller(t *testing.T) {
 	}
 }
 
-// TestListenerMustBeSaid where the configuration leaves a choice.
-func TestListenerMustBeSaid(t *testing.T) {
+// TestListenerMustBeNamed if the configuration has several.
+func TestListenerMustBeNamed(t *testing.T) {
 	s, err := newSimulator("assertd.yaml", []byte(strings.Replace(settings, "/run/bound.sock, client: bound}", "/run/bound.sock, client: bound}\n  - {socket: /run/second.sock}", 1)))
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +228,7 @@ func TestOpen(t *testing.T) {
 	if _, err := OpenSimulator(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	// Who may write it is not looked at.
+	// It doesn't matter who can write it.
 	if err := os.WriteFile(path, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
