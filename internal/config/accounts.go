@@ -48,7 +48,7 @@ func (systemAccounts) Group(name string) (uint32, error) {
 func number(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("the account's number %q is not one: %w", s, err)
+		return 0, fmt.Errorf("account ID %q is not a number: %w", s, err)
 	}
 	return uint32(n), nil
 }

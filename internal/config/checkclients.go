@@ -21,7 +21,7 @@ func (c *checker) clients() {
 		client, path := &c.Clients[i], strictyaml.Item("clients", i)
 		p := policy.Client{Name: client.Name, InFlight: client.InFlight, Match: c.match(path, client)}
 		if len(client.Grants) == 0 {
-			c.fault(path+".grants", "the client has no grants and could have nothing signed; add one, or remove the client")
+			c.fault(path+".grants", "the client has no grants, so nothing would be signed for it; add one, or remove the client")
 		}
 		for j := range client.Grants {
 			p.Grants = append(p.Grants, c.grant(strictyaml.Item(path+".grants", j), &client.Grants[j], profiles))
@@ -59,7 +59,7 @@ func (c *checker) match(path string, client *Client) policy.Match {
 	made.UID = c.either(path, "user", "uid", m.User, m.UID, c.accounts.User)
 	made.GID = c.either(path, "group", "gid", m.Group, m.GID, c.accounts.Group)
 	if m.Listener != "" && !c.sockets[m.Listener] {
-		c.fault(path+".listener", "listen has no socket %s; write one of its paths", strictyaml.Quote(m.Listener))
+		c.fault(path+".listener", "no listener has the socket %s; use the path of one under listen", strictyaml.Quote(m.Listener))
 	}
 	c.bind(path, client, &made)
 	return made
@@ -71,7 +71,7 @@ func (c *checker) either(path, name, id, given string, n *uint32, resolve func(s
 		return n
 	}
 	if n != nil {
-		c.fault(path+"."+id, "%s and %s are both given; keep one", name, id)
+		c.fault(path+"."+id, "%s and %s are both set; keep one", name, id)
 	}
 	resolved, ok := c.resolve(path+"."+name, name, given, resolve)
 	if !ok {
@@ -84,9 +84,9 @@ func (c *checker) resolve(path, what, name string, resolve func(string) (uint32,
 	n, err := resolve(name)
 	switch {
 	case errors.Is(err, ErrUnknownAccount):
-		c.fault(path, "this machine has no %s %s; create it, correct the name, or give the number", what, strictyaml.Quote(name))
+		c.fault(path, "this machine has no %s %s; create it, correct the name, or use a numeric ID", what, strictyaml.Quote(name))
 	case err != nil:
-		c.fault(path, "the %s %s can't be looked up: %s; try again, or give the number", what, strictyaml.Quote(name), err)
+		c.fault(path, "can't look up %s %s: %s; try again, or use a numeric ID", what, strictyaml.Quote(name), err)
 	}
 	return n, err == nil
 }
@@ -99,11 +99,11 @@ func (c *checker) bind(path string, client *Client, m *policy.Match) {
 	}
 	switch len(bound) {
 	case 0:
-		c.fault(path, "client %s has no selector and would be everybody or nobody; say who it is, such as match: {user: %s}, or bind a listener to it", strictyaml.Quote(client.Name), client.Name)
+		c.fault(path, "client %s has no selector, so it would match everyone or no one; add one, such as match: {user: %s}, or bind a listener to the client", strictyaml.Quote(client.Name), client.Name)
 	case 1:
 		m.Listener = c.Listen[bound[0]].Socket
 	default:
-		c.fault(path, "client %s has %d listeners and no selector; keep one listener, or say who the client is with match", strictyaml.Quote(client.Name), len(bound))
+		c.fault(path, "client %s has %d listeners and no selector; keep one listener, or add a selector under match", strictyaml.Quote(client.Name), len(bound))
 	}
 }
 
@@ -116,7 +116,7 @@ func (c *checker) grant(path string, g *Grant, profiles map[string]string) polic
 	case !ok && g.Key != "":
 		c.fault(path+".key", "no key set is named %s; %s", strictyaml.Quote(g.Key), strictyaml.DidYouMean(g.Key, slices.Collect(maps.Keys(c.Keys))))
 	case g.Key != "" && g.Key == c.Audit.CheckpointKey:
-		c.fault(path+".key", "the key set %s signs the checkpoints of the audit log, which its holder could forge; use another one", strictyaml.Quote(g.Key))
+		c.fault(path+".key", "key set %s signs the audit log's checkpoints, which anyone with this grant could forge; use another key set", strictyaml.Quote(g.Key))
 	}
 	switch k.Use {
 	case UseRaw:
@@ -141,7 +141,7 @@ func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
 		{"claims", g.Claims.Allow != nil || g.Claims.Set != nil || g.Claims.Require != nil || g.Claims.Log != nil},
 	} {
 		if setting.given {
-			c.fault(path+"."+setting.name, "%s has no effect on raw signatures, and the key set %s is use: raw; remove it, or name a key set with use: assertion", setting.name, strictyaml.Quote(g.Key))
+			c.fault(path+"."+setting.name, "%s has no effect on raw signatures, and key set %s has use: raw; remove it, or choose a key set with use: assertion", setting.name, strictyaml.Quote(g.Key))
 		}
 	}
 	c.rawForms(path, k.Alg, g.Hashes, g.Paddings)
@@ -153,7 +153,7 @@ func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
 func (c *checker) subset(path, what, key string, given, allowed []string) {
 	for i, value := range given {
 		if !slices.Contains(allowed, value) {
-			c.fault(strictyaml.Item(path, i), "the key set %s does not allow the %s %s; add it there, or remove it here", strictyaml.Quote(key), what, value)
+			c.fault(strictyaml.Item(path, i), "key set %s does not allow the %s %s; add it there, or remove it here", strictyaml.Quote(key), what, value)
 		}
 	}
 }
@@ -165,7 +165,7 @@ func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.R
 	if !ok {
 		rule.Profile, rule.DefaultLifetime, rule.MaxLifetime = g.Profile, time.Second, time.Second
 		if g.Profile == "" {
-			c.fault(path+".profile", "the grant has no profile; write the kind of receiver, such as private_key_jwt (docs/profiles.md lists them)")
+			c.fault(path+".profile", "the grant has no profile; set the one for its receiver, such as private_key_jwt (docs/profiles.md lists them)")
 		}
 		return
 	}
@@ -173,7 +173,7 @@ func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.R
 	c.contradictions(path, p.Check(s))
 	c.ownKey(path, g, p, profiles)
 	if p.Audience.Form != profile.AudienceNone && len(s.Audiences) == 0 {
-		c.fault(path+".audiences", "the grant has no audiences and could sign for nobody; list each one in full")
+		c.fault(path+".audiences", "the grant has no audiences, so it allows no assertions; list each audience in full")
 	}
 	rule.Profile, rule.ClientID, rule.Issuer, rule.Subject, rule.KeyID = g.Profile, g.ClientID, g.Issuer, g.Subject, g.KeyID
 	rule.Audiences, rule.NoAudience = s.Audiences, p.Audience.Form == profile.AudienceNone
@@ -206,7 +206,7 @@ func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map
 	}
 	other, _ := profile.Lookup(first)
 	if first != g.Profile && (p.OwnKey || other.OwnKey) {
-		c.fault(path+".key", "the key set %s signs for the profile %s too; give %s a key set of its own, so that no receiver can take one for the other", strictyaml.Quote(g.Key), first, g.Profile)
+		c.fault(path+".key", "key set %s also signs for profile %s; give %s its own key set, so that receivers can't confuse the two", strictyaml.Quote(g.Key), first, g.Profile)
 	}
 }
 

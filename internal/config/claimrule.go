@@ -17,7 +17,7 @@ type ClaimRule struct {
 	Values []any // text, json.Number, bool, []any and map[string]any
 }
 
-const claimRuleForms = "write a list of values, {words: [read, write]} for a claim that is a list of words, or any"
+const claimRuleForms = "write a list of values, {words: [read, write]} for space-separated words, or any"
 
 // DecodeYAML reads each of the forms.
 func (r *ClaimRule) DecodeYAML(v strictyaml.Value) {
@@ -36,7 +36,7 @@ func (r *ClaimRule) DecodeYAML(v strictyaml.Value) {
 		r.Words = key == "words"
 		r.Values = only.Items()
 	default:
-		v.Fault("this does not say which values the claim may have; %s", claimRuleForms)
+		v.Fault("this doesn't define which values the claim can have; %s", claimRuleForms)
 	}
 }
 

@@ -62,7 +62,7 @@ func WithAccounts(a Accounts) Option { return func(c *Config) { c.accounts = a }
 func Load(path string, options ...Option) (*Config, error) {
 	data, err := readTrusted(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the configuration: %w; correct the path, or write one, as examples/config/minimal.yaml is", err)
+		return nil, fmt.Errorf("read the configuration: %w; correct the path, or start from examples/config/minimal.yaml", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
@@ -77,7 +77,7 @@ func Parse(name string, data []byte, options ...Option) (*Config, error) {
 	for _, o := range options {
 		o(c)
 	}
-	file, err := strictyaml.Parse(name, data, FileRules("begin with hsm: and keys:, as in examples/config/minimal.yaml"))
+	file, err := strictyaml.Parse(name, data, FileRules("start with hsm: and keys:, as in examples/config/minimal.yaml"))
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func formats() map[string]strictyaml.Format {
 
 func checkName(s string) error {
 	if !nameExpression.MatchString(s) {
-		return errors.New("is not a name; use up to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or digit")
+		return errors.New("is not a valid name; use up to 64 letters, digits, dots, hyphens and underscores, and start with a letter or digit")
 	}
 	return nil
 }
@@ -43,25 +43,25 @@ func checkName(s string) error {
 func checkPath(s string) error {
 	switch {
 	case strings.HasPrefix(s, "@"):
-		return errors.New("is an abstract socket, which any process in the network namespace may open; write an absolute path")
+		return errors.New("is an abstract socket, which any process in the network namespace can open; use an absolute path")
 	case !filepath.IsAbs(s):
-		return errors.New("is not an absolute path; begin it with /")
+		return errors.New("is not an absolute path; start it with /")
 	case filepath.Clean(s) != s:
-		return errors.New("is not in its shortest form; remove ., .., doubled and trailing slashes")
+		return errors.New("is not in its shortest form; remove ., .., double slashes and trailing slashes")
 	}
 	return nil
 }
 
 func checkHex(s string) error {
 	if len(s)%2 != 0 || strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }) {
-		return errors.New("is not hexadecimal; write two digits for each byte, without colons")
+		return errors.New("is not hexadecimal; write two digits per byte, without colons")
 	}
 	return nil
 }
 
 func checkSHA256(s string) error {
 	if len(s) != 64 || checkHex(s) != nil || strings.ToLower(s) != s {
-		return errors.New("is not 64 hexadecimal digits in lower case")
+		return errors.New("is not 64 lowercase hexadecimal digits; copy them from sha256sum")
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ var momentExpression = regexp.MustCompile(momentPattern)
 
 func checkMoment(s string) error {
 	if _, err := time.Parse(time.RFC3339, s); err != nil || !momentExpression.MatchString(s) {
-		return errors.New("is not a moment; write it in UTC to the second, as 2026-01-31T12:00:00Z")
+		return errors.New("is not a UTC time; write it to the second, as in 2026-01-31T12:00:00Z")
 	}
 	return nil
 }
@@ -93,12 +93,12 @@ func checkMoment(s string) error {
 func checkCollector(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path == "" {
-		return errors.New("is not the URL of a collector; write one such as http://127.0.0.1:4318/v1/traces")
+		return errors.New("is not the URL of a collector; use one such as http://127.0.0.1:4318/v1/traces")
 	}
 	ip := net.ParseIP(u.Hostname())
 	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
-		return errors.New("sends the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")
+		return errors.New("would send the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")
 	}
 	return nil
 }
@@ -109,9 +109,9 @@ func checkIssuer(s string) error {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return errors.New("is not a URL; write the issuer as https://id.example.com")
 	case u.Scheme != "https":
-		return errors.New("is not an https URL; receivers take an issuer over https alone (OpenID Connect Discovery 1.0, section 3)")
+		return errors.New("is not an https URL; receivers only accept an https issuer (OpenID Connect Discovery 1.0, section 3)")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") || u.User != nil:
-		return errors.New("has a query, fragment or user; an issuer has none (RFC 8414, section 2)")
+		return errors.New("has a query, fragment or user; remove it, since an issuer has none (RFC 8414, section 2)")
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func checkProfile(s string) error {
 		return nil
 	}
 	if near := strictyaml.Nearest(s, profile.Names()); near != "" {
-		return fmt.Errorf("is not a profile; did you mean %s?", near)
+		return fmt.Errorf("is not a known profile; did you mean %s?", near)
 	}
-	return errors.New("is not a profile; docs/profiles.md lists them")
+	return errors.New("is not a known profile; docs/profiles.md lists them")
 }

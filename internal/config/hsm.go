@@ -73,5 +73,5 @@ func (h HSM) complete(t NamedToken) NamedToken {
 }
 
 func (PIN) HowToWrite() string {
-	return "a PIN is never written in the configuration: put it in a file that only the daemon's user may read, and write pin: {file: PATH}"
+	return "don't write the PIN here: put it in a file that only the daemon's user can read, and set pin: {file: PATH}"
 }

@@ -104,17 +104,17 @@ func checkStep(path string, self uint32) (fs.FileInfo, error) {
 func checkOwned(path string, info fs.FileInfo, self uint32) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("%w: the owner of %s can't be found out", ErrUntrusted, path)
+		return fmt.Errorf("%w: can't determine the owner of %s", ErrUntrusted, path)
 	}
 	if stat.Uid != 0 && stat.Uid != self {
-		return fmt.Errorf("%w: %s belongs to uid %d, who could change it; run: chown root %s", ErrUntrusted, path, stat.Uid, shellQuote(path))
+		return fmt.Errorf("%w: %s belongs to uid %d, which could change it; run: chown root %s", ErrUntrusted, path, stat.Uid, shellQuote(path))
 	}
 	mode := info.Mode()
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
 	if mode&fs.ModeSymlink != 0 || sticky || mode.Perm()&0o022 == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s has mode %04o, so others than its owner may write it; run: chmod go-w %s", ErrUntrusted, path, mode.Perm(), shellQuote(path))
+	return fmt.Errorf("%w: %s has mode %04o, so users other than its owner can write it; run: chmod go-w %s", ErrUntrusted, path, mode.Perm(), shellQuote(path))
 }
 
 // shellQuote makes a path safe to copy into a shell.

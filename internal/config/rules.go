@@ -11,6 +11,6 @@ func FileRules(start string) strictyaml.Rules {
 		Start:        start,
 		Formats:      formats(),
 		Secrets:      []string{"environment"},
-		SecretAdvice: "secrets are never written in the configuration; for the PIN see hsm.pin",
+		SecretAdvice: "secrets don't belong in the configuration; for the PIN, see hsm.pin",
 	}
 }

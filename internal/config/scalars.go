@@ -51,22 +51,22 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	match := durationPattern.FindStringSubmatch(s)
 	if s == "" || match == nil {
-		return fmt.Errorf("%s is not a duration; write a number with its unit, such as 250ms, 60s, 5m, 24h or 90d", strictyaml.Quote(s))
+		return fmt.Errorf("%s is not a duration; write a number with a unit, such as 250ms, 60s, 5m, 24h or 90d", strictyaml.Quote(s))
 	}
 	days, _ := strconv.Atoi("0" + match[1])
 	var rest time.Duration
 	if match[2] != "" {
 		var err error
 		if rest, err = time.ParseDuration(match[2]); err != nil {
-			return fmt.Errorf("%s is too long; the longest duration is 100000d", strictyaml.Quote(s))
+			return fmt.Errorf("%s is too long; the maximum is 100000d", strictyaml.Quote(s))
 		}
 	}
 	if rest%time.Millisecond != 0 {
-		return fmt.Errorf("%s is finer than a millisecond, the least that settings tell apart; round it", strictyaml.Quote(s))
+		return fmt.Errorf("%s is finer than a millisecond, the smallest step; round it", strictyaml.Quote(s))
 	}
 	const most = 100_000 * 24 * time.Hour
 	if days > 100_000 || rest > most || time.Duration(days)*24*time.Hour+rest > most {
-		return fmt.Errorf("%s is too long; the longest duration is 100000d", strictyaml.Quote(s))
+		return fmt.Errorf("%s is too long; the maximum is 100000d", strictyaml.Quote(s))
 	}
 	*d = Duration(time.Duration(days)*24*time.Hour + rest)
 	return nil
@@ -97,7 +97,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 		*s = Size(n) * u.bytes
 		return nil
 	}
-	return fmt.Errorf("%s is not a size; write a whole number below 1048576 with its unit, such as 64KiB, 100MiB or 1GiB", strictyaml.Quote(string(text)))
+	return fmt.Errorf("%s is not a size; write a whole number below 1048576 with a unit, such as 64KiB, 100MiB or 1GiB", strictyaml.Quote(string(text)))
 }
 
 // String writes the size with the largest unit that divides it.

@@ -30,11 +30,11 @@ func Schema() []byte {
 	schema := s.structure(reflect.TypeFor[Config]())
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["$id"] = "https://raw.githubusercontent.com/assertd/assertd/main/docs/assertd.schema.json"
-	schema["title"] = "Configuration of assertd"
+	schema["title"] = "assertd configuration"
 	schema["$defs"] = s.definitions
 	out, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
-		panic(fmt.Sprintf("config: the schema holds something that is no JSON: %v", err)) // it is made of text, numbers and maps above
+		panic(fmt.Sprintf("config: the schema is not JSON: %v", err)) // it is made of text, numbers and maps above
 	}
 	return append(out, '\n')
 }

@@ -119,7 +119,7 @@ func TestMistakes(t *testing.T) {
 		"no cases":         {"config: assertd.yaml\ncases: []\n", "cases.yaml:2:8: there are no cases"},
 		"no config":        {"cases: []\n", "config is missing"},
 		"misspelt":         {whole(payments + "    expct: {allow: {}}\n"), `cases.yaml:5:5: unknown key "expct" in cases[0]; did you mean expect?`},
-		"twice":            {whole(payments + payments + "    expect: {allow: {}}\n"), "cases.yaml:5:5: \"caller\" is given twice"},
+		"twice":            {whole(payments + payments + "    expect: {allow: {}}\n"), "cases.yaml:5:5: \"caller\" is set twice"},
 		"nothing expected": {whole(payments + "    expect: {}\n"), "cases.yaml:5:13: a case expects exactly one thing"},
 		"two things":       {whole(payments + "    expect: {allow: {}, refuse: claim-required}\n"), "cases.yaml:5:13: a case expects exactly one thing"},
 		"no such code":     {whole(payments + "    expect: {refuse: audience-not-alowed}\n"), "did you mean audience-not-allowed"},

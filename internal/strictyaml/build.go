@@ -6,7 +6,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// builder turns the parser's tree into nodes.
+// builder converts the parser's tree to nodes.
 type builder struct{ report *report }
 
 func (b *builder) build(n ast.Node) *node {
@@ -47,7 +47,7 @@ func (b *builder) entry(m *node, n *ast.MappingValueNode) {
 	at := placeOf(n.Key.GetToken())
 	key, ok := n.Key.(*ast.StringNode)
 	if !ok {
-		b.report.add(at, "", "this key is not text; write it in quotes")
+		b.report.add(at, "", "this key is not text; put it in quotes")
 		return
 	}
 	value := b.build(n.Value)
@@ -55,7 +55,7 @@ func (b *builder) entry(m *node, n *ast.MappingValueNode) {
 		value = &node{place: at}
 	}
 	if value.kind == Null {
-		value.place = at // there is nothing to point at but the key
+		value.place = at // only the key has a place
 	}
 	m.entries = append(m.entries, entry{place: at, key: key.Value, value: value})
 }
@@ -75,7 +75,7 @@ func (b *builder) scalar(n ast.Node) *node {
 		leaf.kind, leaf.text = String, n.Value.Value
 		leaf.place = placeOf(n.Start)
 	default:
-		b.report.add(leaf.place, "", "a value of this kind has no place in a configuration; write text, a number, true, false, a list or a mapping")
+		b.report.add(leaf.place, "", "this kind of value is not supported; use text, a number, true, false, a list or a mapping")
 		return nil
 	}
 	return leaf

@@ -53,7 +53,7 @@ func (d *decoder) keys(n *node, path string) map[string]*node {
 	first := make(map[string]*node, len(n.entries))
 	for _, e := range n.entries {
 		if f := first[e.key]; f != nil {
-			d.report.add(e.place, Key(path, e.key), "%s is given twice%s, first on line %d; keep one", d.name(n, e.key), within(path), f.line)
+			d.report.add(e.place, Key(path, e.key), "%s is set twice%s, first on line %d; keep one", d.name(n, e.key), within(path), f.line)
 			continue
 		}
 		first[e.key] = e.value
@@ -78,7 +78,7 @@ func (d *decoder) unknown(n *node, e entry, path string, fields []Field) {
 	for i, f := range fields {
 		names[i] = f.Name
 	}
-	advice := "the keys here are " + strings.Join(names, ", ")
+	advice := "valid keys are " + strings.Join(names, ", ")
 	if near := Nearest(e.key, names); near != "" {
 		advice = "did you mean " + near + "?"
 		d.report.excuse(Key(path, near))
@@ -133,7 +133,7 @@ func isText(v reflect.Value) bool {
 // value fills one setting.
 func (d *decoder) value(n *node, path string, v reflect.Value, f Field) {
 	if n.kind == Null {
-		d.report.add(n.place, path, "%s has no value; write one or remove the key", path)
+		d.report.add(n.place, path, "%s has no value; set one, or remove the key", path)
 		return
 	}
 	switch target := v.Addr().Interface().(type) {
@@ -178,7 +178,7 @@ func (d *decoder) is(n *node, want Kind, path string, v reflect.Value) bool {
 	if h, ok := v.Interface().(Advisor); ok {
 		advice = h.HowToWrite()
 	}
-	d.report.add(n.place, path, "%s is %s where %s is wanted; %s", path, n.kind, want, advice)
+	d.report.add(n.place, path, "%s must be %s, not %s; %s", path, want, n.kind, advice)
 	return false
 }
 
@@ -186,15 +186,15 @@ func (d *decoder) is(n *node, want Kind, path string, v reflect.Value) bool {
 func (d *decoder) advice(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Slice:
-		return "begin each item with - or put them all in [ ]"
+		return "start each item with -, or put all items in [ ]"
 	case reflect.Map:
-		return "write a name, a colon and a value for each"
+		return "write each entry as name: value"
 	}
 	var names []string
 	for _, f := range d.fieldsOf(t) {
 		names = append(names, f.Name)
 	}
-	return "the keys here are " + strings.Join(names, ", ")
+	return "valid keys are " + strings.Join(names, ", ")
 }
 
 func (d *decoder) mapping(n *node, path string, v reflect.Value, f Field) {

@@ -74,7 +74,7 @@ func TestFaults(t *testing.T) {
 	if !errors.As(err, &invalid) || !errors.Is(err, ErrInvalid) || len(invalid.Problems) != 5 {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"menu.yaml:1:7: name has 12 bytes", ":2:16: too cheap", ":2:10: no such dish", ":2:25: dishes.stew is 0", `:3:1: unknown key "pin"`} {
+	for _, want := range []string{"menu.yaml:1:7: name is 12 bytes long", ":2:16: too cheap", ":2:10: no such dish", ":2:25: dishes.stew is 0", `:3:1: unknown key "pin"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
 		}

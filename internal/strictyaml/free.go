@@ -15,7 +15,7 @@ func (d *decoder) free(n *node, path string) any {
 		return n.text == "true"
 	case Number:
 		if !jsonNumber.MatchString(n.text) {
-			d.report.add(n.place, path, "%s is not a number as JSON has it; write it in plain digits, or in quotes if it is text", path)
+			d.report.add(n.place, path, "%s is not a valid JSON number; write it in plain digits, or in quotes if it is text", path)
 		}
 		return json.Number(n.text)
 	case List:
@@ -23,7 +23,7 @@ func (d *decoder) free(n *node, path string) any {
 	case Mapping:
 		return d.freeMapping(n, path)
 	case Null:
-		d.report.add(n.place, path, "%s has no value; write one or remove the key", path)
+		d.report.add(n.place, path, "%s has no value; set one, or remove the key", path)
 	}
 	return n.text
 }

@@ -32,7 +32,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	for i, p := range e.Problems {
 		if i == maxShown {
-			fmt.Fprintf(&b, "\n%s: and %d more; mend these first", e.File, len(e.Problems)-i)
+			fmt.Fprintf(&b, "\n%s: and %d more; fix these first", e.File, len(e.Problems)-i)
 			break
 		}
 		if i > 0 {

@@ -12,7 +12,7 @@ import (
 // text fills a setting that reads its own text.
 func (d *decoder) text(n *node, path string, target encoding.TextUnmarshaler, f Field) {
 	if n.kind != String && n.kind != Number {
-		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
+		d.report.add(n.place, path, "%s must be text, not %s; write a single value", path, n.kind)
 		return
 	}
 	if err := target.UnmarshalText([]byte(n.text)); err != nil {
@@ -20,7 +20,7 @@ func (d *decoder) text(n *node, path string, target encoding.TextUnmarshaler, f 
 		return
 	}
 	if n.kind == Number {
-		d.report.add(n.place, path, "%s is a number to YAML; write it in quotes: %q", path, n.text)
+		d.report.add(n.place, path, "YAML reads %s as a number; put it in quotes: %q", path, n.text)
 		return
 	}
 	d.bounds(n, path, reflect.ValueOf(target).Elem(), f)
@@ -53,11 +53,11 @@ func (d *decoder) isScalar(n *node, want Kind, path string) bool {
 	case n.kind == want:
 		return true
 	case want == String && n.kind != Mapping && n.kind != List:
-		d.report.add(n.place, path, "%s is %s to YAML; put it in quotes", path, n.kind)
+		d.report.add(n.place, path, "YAML reads %s as %s; put it in quotes", path, n.kind)
 	case want == String:
-		d.report.add(n.place, path, "%s is %s where text is wanted; write one value", path, n.kind)
+		d.report.add(n.place, path, "%s must be text, not %s; write a single value", path, n.kind)
 	default:
-		d.report.add(n.place, path, "%s is %s where %s is wanted; write that, without quotes around it", path, n.kind, want)
+		d.report.add(n.place, path, "%s must be %s, not %s; write it without quotes", path, want, n.kind)
 	}
 	return false
 }
@@ -67,12 +67,12 @@ func (d *decoder) isScalar(n *node, want Kind, path string) bool {
 func (d *decoder) number(n *node, path string, v reflect.Value, f Field) {
 	i, err := strconv.ParseInt(n.text, 10, 64)
 	if err != nil || !integer.MatchString(n.text) {
-		d.report.add(n.place, path, "%s is not a whole number in plain digits; write it as 0, 7 or 1000", path)
+		d.report.add(n.place, path, "%s is not a whole number; write it in plain digits, such as 0, 7 or 1000", path)
 		return
 	}
 	if v.Kind() == reflect.Uint32 {
 		if i < 0 || i >= 1<<32-1 {
-			d.report.add(n.place, path, "%s is not a user or group number; they go from 0 to 4294967294", path)
+			d.report.add(n.place, path, "%s is not a user or group ID; use 0 to 4294967294", path)
 			return
 		}
 		v.SetUint(uint64(i))
@@ -88,10 +88,10 @@ func (d *decoder) bounds(n *node, path string, v reflect.Value, f Field) {
 		return
 	}
 	if low := bound(v, f.Min); low.IsValid() && v.Int() < low.Int() {
-		d.report.add(n.place, path, "%s is %v; the least is %s", path, v.Interface(), f.Min)
+		d.report.add(n.place, path, "%s is %v; the minimum is %s", path, v.Interface(), f.Min)
 	}
 	if high := bound(v, f.Max); high.IsValid() && v.Int() > high.Int() {
-		d.report.add(n.place, path, "%s is %v; the most is %s", path, v.Interface(), f.Max)
+		d.report.add(n.place, path, "%s is %v; the maximum is %s", path, v.Interface(), f.Max)
 	}
 }
 
@@ -118,19 +118,19 @@ func (d *decoder) checkText(n *node, path string, f Field) bool {
 		shown = hiddenText
 	}
 	if n.text == "" {
-		d.report.add(n.place, path, "%s is empty; write a value or remove the key", path)
+		d.report.add(n.place, path, "%s is empty; set a value, or remove the key", path)
 		return false
 	}
 	if len(f.Words) > 0 && !slices.Contains(f.Words, n.text) {
 		advice := "use one of " + strings.Join(f.Words, ", ")
 		if near := Nearest(n.text, f.Words); near != "" && len(f.Words) > 3 {
-			advice = "did you mean " + near + "? The words are " + strings.Join(f.Words, ", ")
+			advice = "did you mean " + near + "? Valid values are " + strings.Join(f.Words, ", ")
 		}
-		d.report.add(n.place, path, "%s: %s is not known; %s", path, shown, advice)
+		d.report.add(n.place, path, "%s: unknown value %s; %s", path, shown, advice)
 		return false
 	}
 	if most, err := strconv.Atoi(f.Max); err == nil && len(n.text) > most {
-		d.report.add(n.place, path, "%s has %d bytes; the most is %d", path, len(n.text), most)
+		d.report.add(n.place, path, "%s is %d bytes long; the maximum is %d", path, len(n.text), most)
 		return false
 	}
 	if form, ok := d.rules.Formats[f.Format]; ok {

@@ -12,15 +12,15 @@ const (
 // unsupported are the parts of YAML that let a file mean something other than it
 // seems to.
 var unsupported = map[token.Type]string{
-	token.AnchorType:      "anchors (&name) are not supported; write the value out where it is needed",
-	token.AliasType:       "aliases (*name) are not supported; write the value out here, or put text that begins with * in quotes",
-	token.MergeKeyType:    "merge keys (<<) are not supported; write the settings out",
-	token.TagType:         "tags (!name) are not supported; write the plain value, or put text that begins with ! in quotes",
+	token.AnchorType:      "anchors (&name) are not supported; repeat the value where it is needed",
+	token.AliasType:       "aliases (*name) are not supported; write the value itself, or put text that starts with * in quotes",
+	token.MergeKeyType:    "merge keys (<<) are not supported; write the settings themselves",
+	token.TagType:         "tags (!name) are not supported; write the plain value, or put text that starts with ! in quotes",
 	token.DirectiveType:   "directives (%YAML, %TAG) are not supported; remove the line",
 	token.MappingKeyType:  "keys with ? are not supported; write key: value",
-	token.DocumentEndType: "the end of a document (...) is not supported; remove the line",
-	token.InfinityType:    "infinity is not a number that a setting can have; write a number",
-	token.NanType:         "not-a-number is not a number that a setting can have; write a number",
+	token.DocumentEndType: "document end markers (...) are not supported; remove the line",
+	token.InfinityType:    "infinity is not a valid value; write a number",
+	token.NanType:         "not-a-number is not a valid value; write a number",
 }
 
 // checkTokens reports whether the tokens are only plain mappings, lists and
@@ -35,11 +35,11 @@ func checkTokens(tokens token.Tokens, r *report) bool {
 		}
 		switch t.Type {
 		case token.InvalidType:
-			r.add(at, "", "this is not YAML; check indentation, brackets and quotes here and on the line before")
+			r.add(at, "", "invalid YAML; check the indentation, brackets and quotes here and on the previous line")
 			return false
 		case token.DocumentHeaderType:
 			if i > 0 && !onlyComments(tokens[:i]) {
-				r.add(at, "", "a second document (---) begins here; a configuration is one document")
+				r.add(at, "", "a second document (---) starts here; keep only one")
 				return false
 			}
 		case token.SequenceEntryType:
@@ -52,11 +52,11 @@ func checkTokens(tokens token.Tokens, r *report) bool {
 			s.key(tokens, i)
 		}
 		if s.depth() > maxDepth {
-			r.add(at, "", "settings are nested more than %d deep; no setting needs that, so look for an indentation or bracket too many", maxDepth)
+			r.add(at, "", "settings are nested more than %d levels deep, which no setting needs; look for extra indentation or brackets", maxDepth)
 			return false
 		}
 		if s.entries() > maxEntries {
-			r.add(at, "", "a mapping has more than %d keys; that is the most that is read", maxEntries)
+			r.add(at, "", "a mapping has more than %d keys, the maximum; split it up", maxEntries)
 			return false
 		}
 	}

@@ -13,14 +13,14 @@ func DidYouMean(name string, known []string) string {
 		return "did you mean " + near + "?"
 	}
 	if len(known) == 0 {
-		return "there is none yet"
+		return "none exists yet"
 	}
 	const most = 10
 	list := known
 	if len(list) > most {
 		list = append(slices.Clone(list[:most]), "…")
 	}
-	return "there are " + strings.Join(list, ", ")
+	return "existing names: " + strings.Join(list, ", ")
 }
 
 // Nearest returns the word that the author of s most likely meant, or "" if

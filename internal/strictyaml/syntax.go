@@ -45,19 +45,19 @@ func readTree(data []byte, rules Rules, r *report) *node {
 // could hide part of the file from someone who reads it on a terminal.
 func checkBytes(data []byte, maxSize int, r *report) bool {
 	if len(data) > maxSize {
-		r.add(place{1, 1}, "", "the file has more than %d bytes, the most that is read; split the clients over several daemons", maxSize)
+		r.add(place{1, 1}, "", "the file is larger than %d bytes, the maximum; split it up", maxSize)
 		return false
 	}
 	line, column := 1, 1
 	for i := 0; i < len(data); {
 		c, size := utf8.DecodeRune(data[i:])
 		if c == utf8.RuneError && size == 1 {
-			r.add(place{line, column}, "", "this byte is not UTF-8; save the file as UTF-8")
+			r.add(place{line, column}, "", "invalid UTF-8; save the file as UTF-8")
 			return false
 		}
 		crlf := c == '\r' && i+1 < len(data) && data[i+1] == '\n'
 		if (c < ' ' && c != '\n' && c != '\t' && !crlf) || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0x2028 || c == 0x2029 {
-			r.add(place{line, column}, "", "the control character %U has no place in a configuration; remove it", c)
+			r.add(place{line, column}, "", "control character %U is not allowed; remove it", c)
 			return false
 		}
 		column++
@@ -74,7 +74,7 @@ func parseYAML(tokens token.Tokens, r *report) (body ast.Node, ok bool) {
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		at, message := syntaxError(err)
-		r.add(at, "", "this is not YAML: %s; check indentation, brackets and quotes here and on the line before", message)
+		r.add(at, "", "invalid YAML: %s; check the indentation, brackets and quotes here and on the previous line", message)
 		return nil, false
 	}
 	for _, document := range file.Docs {
@@ -82,7 +82,7 @@ func parseYAML(tokens token.Tokens, r *report) (body ast.Node, ok bool) {
 			continue
 		}
 		if body != nil {
-			r.add(placeOf(document.Body.GetToken()), "", "a second document begins here; a configuration is one document")
+			r.add(placeOf(document.Body.GetToken()), "", "a second document starts here; keep only one")
 			return nil, false
 		}
 		body = document.Body
@@ -95,11 +95,11 @@ func parseYAML(tokens token.Tokens, r *report) (body ast.Node, ok bool) {
 func syntaxError(err error) (place, string) {
 	var syntax *yaml.SyntaxError
 	if !errors.As(err, &syntax) || syntax.Token == nil {
-		return place{1, 1}, "it can't be parsed"
+		return place{1, 1}, "can't be parsed"
 	}
 	message := syntax.Message
 	if strings.ContainsAny(message, "\"`\n") {
-		message = "something is out of place"
+		message = "unexpected token"
 	}
 	return placeOf(syntax.Token), message
 }
