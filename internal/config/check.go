@@ -2,13 +2,13 @@ package config
 
 import "github.com/assertd/assertd/internal/strictyaml"
 
-// checker holds settings against each other once each of them is well formed
+// checker checks the rules that span several settings, once each setting is valid
 // by itself.
 type checker struct {
 	*Config
 	file     *strictyaml.Document
 	accounts *accountCache
-	bound    map[string][]int // positions of the listeners that are bound to a client
+	bound    map[string][]int // indexes of the listeners bound to each client
 	sockets  map[string]bool  // of all listeners
 }
 
@@ -28,5 +28,5 @@ func check(config *Config) {
 	c.clients()
 }
 
-// fault reports what is wrong with a setting and what to do.
+// fault reports what is wrong with a setting, and how to fix it.
 func (c *checker) fault(path, format string, args ...any) { c.file.Fault(path, format, args...) }

@@ -11,12 +11,12 @@ import (
 	"github.com/assertd/assertd/signer/profile"
 )
 
-// clients turns the clients into policy and reports what stands in the way.
-// What policy itself refuses is reported at its line as well.
+// clients converts the clients to policy and reports what prevents that. What
+// policy itself refuses is also reported at its line.
 func (c *checker) clients() {
-	c.lives = make(map[string]time.Duration)
-	profiles := make(map[string]string) // of each key set, the first profile
-	made := make([]policy.Client, 0, len(c.Clients))
+	c.maxLifetimes = make(map[string]time.Duration)
+	profiles := make(map[string]string) // the first profile of each key set
+	converted := make([]policy.Client, 0, len(c.Clients))
 	for i := range c.Clients {
 		client, path := &c.Clients[i], strictyaml.Item("clients", i)
 		p := policy.Client{Name: client.Name, InFlight: client.InFlight, Match: c.match(path, client)}
@@ -26,10 +26,10 @@ func (c *checker) clients() {
 		for j := range client.Grants {
 			p.Grants = append(p.Grants, c.grant(strictyaml.Item(path+".grants", j), &client.Grants[j], profiles))
 		}
-		made = append(made, p)
+		converted = append(converted, p)
 	}
-	c.Config.policy = made
-	_, err := policy.New(made)
+	c.Config.policy = converted
+	_, err := policy.New(converted)
 	c.invalid(err)
 }
 
@@ -51,22 +51,22 @@ func (c *checker) invalid(err error) {
 // match resolves the names in a client's selectors.
 func (c *checker) match(path string, client *Client) policy.Match {
 	m := client.Match
-	made := policy.Match{
+	resolved := policy.Match{
 		UID: m.UID, GID: m.GID, Executable: m.Executable, ExecutableSHA256: m.ExecutableSHA256,
 		Unit: m.Unit, Container: m.Container, Listener: m.Listener,
 	}
 	path += ".match"
-	made.UID = c.either(path, "user", "uid", m.User, m.UID, c.accounts.User)
-	made.GID = c.either(path, "group", "gid", m.Group, m.GID, c.accounts.Group)
+	resolved.UID = c.account(path, "user", "uid", m.User, m.UID, c.accounts.User)
+	resolved.GID = c.account(path, "group", "gid", m.Group, m.GID, c.accounts.Group)
 	if m.Listener != "" && !c.sockets[m.Listener] {
 		c.fault(path+".listener", "no listener has the socket %s; use the path of one under listen", strictyaml.Quote(m.Listener))
 	}
-	c.bind(path, client, &made)
-	return made
+	c.bind(path, client, &resolved)
+	return resolved
 }
 
-// either takes an account by name or by number.
-func (c *checker) either(path, name, id, given string, n *uint32, resolve func(string) (uint32, error)) *uint32 {
+// either resolves an account that is given by name or by ID.
+func (c *checker) account(path, name, id, given string, n *uint32, resolve func(string) (uint32, error)) *uint32 {
 	if given == "" {
 		return n
 	}
@@ -91,7 +91,7 @@ func (c *checker) resolve(path, what, name string, resolve func(string) (uint32,
 	return n, err == nil
 }
 
-// bind gives a client without selectors those callers that use its socket.
+// bind makes the callers of a client's socket match a client without selectors.
 func (c *checker) bind(path string, client *Client, m *policy.Match) {
 	bound := c.bound[client.Name]
 	if client.Match != (Match{}) {
@@ -107,7 +107,7 @@ func (c *checker) bind(path string, client *Client, m *policy.Match) {
 	}
 }
 
-// grant turns one grant into a rule.
+// grant converts a grant to a rule.
 func (c *checker) grant(path string, g *Grant, profiles map[string]string) policy.Rule {
 	rule := policy.Rule{Name: g.Name, Key: g.Key, Rates: windows(g.Rate)}
 	c.rates(path+".rate", g.Rate)
@@ -123,14 +123,14 @@ func (c *checker) grant(path string, g *Grant, profiles map[string]string) polic
 		c.rawGrant(path, g, k, &rule)
 	case UseAssertion:
 		c.assertionGrant(path, g, k, &rule, profiles)
-	default: // the key set is wrong or missing, which was said
+	default: // the key set is wrong or missing, which has been reported
 		rule.Profile, rule.DefaultLifetime, rule.MaxLifetime = g.Profile, time.Second, time.Second
 	}
 	return rule
 }
 
-// rawGrant is for signatures over callers' digests. Nothing that belongs to an
-// assertion may be in it: somebody could believe that it restricts anything.
+// rawGrant converts a grant for signatures over callers' digests. It refuses
+// settings of assertions: someone could believe that they restrict anything.
 func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
 	for _, setting := range []struct {
 		name  string
@@ -158,7 +158,8 @@ func (c *checker) subset(path, what, key string, given, allowed []string) {
 	}
 }
 
-// assertionGrant completes a grant from its profile and holds it to it.
+// assertionGrant completes a grant from its profile and checks it against the
+// profile.
 func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.Rule, profiles map[string]string) {
 	c.noRawForms(path, g.Hashes, g.Paddings)
 	p, ok := profile.Lookup(g.Profile)
@@ -179,10 +180,10 @@ func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.R
 	rule.Audiences, rule.NoAudience = s.Audiences, p.Audience.Form == profile.AudienceNone
 	rule.DefaultLifetime, rule.MaxLifetime = s.DefaultLifetime, s.MaxLifetime
 	rule.Allow, rule.Force, rule.Require, rule.Loggable = g.Claims.rules(), g.Claims.Set, g.Claims.Require, g.Claims.Log
-	c.lives[g.Key] = max(c.lives[g.Key], s.MaxLifetime)
+	c.maxLifetimes[g.Key] = max(c.maxLifetimes[g.Key], s.MaxLifetime)
 }
 
-// contradictions reports each point in which a grant and its profile disagree.
+// contradictions reports where a grant and its profile disagree.
 func (c *checker) contradictions(path string, err error) {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -196,8 +197,8 @@ func (c *checker) contradictions(path string, err error) {
 	}
 }
 
-// ownKey keeps kinds of JWT apart whose receivers must not mistake one for the
-// other (RFC 9101 section 10.8).
+// ownKey separates kinds of JWTs that receivers must not confuse with each other
+// (RFC 9101 section 10.8).
 func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map[string]string) {
 	first, ok := profiles[g.Key]
 	if !ok {
@@ -210,13 +211,13 @@ func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map
 	}
 }
 
-// settings is what a grant says, in the profile's words.
+// settings returns a grant's settings as profiles check them.
 func (g *Grant) settings(k KeySet) profile.Settings {
 	return profile.Settings{
 		Alg: string(k.Alg), ClientID: g.ClientID, Issuer: g.Issuer, Subject: g.Subject, KeyID: g.KeyID,
 		Audiences: g.Audiences, DefaultLifetime: g.Lifetime.Default.Std(), MaxLifetime: g.Lifetime.Max.Std(),
 		AllowedClaims: slices.Sorted(maps.Keys(g.Claims.Allow)), RequiredClaims: g.Claims.Require, ForcedClaims: g.Claims.Set,
-		// The certificate may lie on the token, which is not open yet.
+		// The certificate can be on the token, which is not open yet.
 		HasCertificate: true,
 	}
 }

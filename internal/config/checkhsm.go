@@ -62,7 +62,7 @@ func (c *checker) tokens() {
 	}
 }
 
-// pin wants exactly one source. Nothing here shows a value.
+// pin checks that a PIN has exactly one source. No message contains its value.
 func (c *checker) pin(path string, p PIN) {
 	sources := 0
 	for _, given := range []bool{p.File != "", p.Credential != "", p.Command != nil, p.Prompt} {

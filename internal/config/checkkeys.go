@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// shortestCache is how long receivers keep a JWKS whatever its max-age says.
-	// npm's oidc-provider, for one, refuses an unknown kid for a minute.
+	// shortestCache is how long receivers keep a JWKS regardless of its max-age.
+	// For example, npm's oidc-provider refuses an unknown kid for a minute.
 	shortestCache = time.Minute
-	// receiverMargin is what a new version must be published for beyond that: a
-	// receiver may have fetched the JWKS the moment before, and the daemon itself
-	// sees a new key only at its next look at the token.
+	// receiverMargin is how much longer than that a new version must be published:
+	// a receiver can have fetched the JWKS just before, and the daemon itself sees
+	// a new key only when it next polls the token.
 	receiverMargin = time.Minute
 )
 
 var thumbprint = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
-// keys checks the key sets in the order of their names, so that errors are the
-// same each time.
+// keys checks the key sets in the order of their names, so errors are always the
+// same.
 func (c *checker) keys() {
 	labels, ids := make(map[string]string), make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
@@ -51,8 +51,8 @@ func (c *checker) keys() {
 	}
 }
 
-// adopted refuses one key pair in two key sets: what one of them may sign, the
-// other may not.
+// adopted refuses to have a key pair in two key sets: what one of them can sign,
+// the other must not.
 func (c *checker) adopted(path, what, value, name string, taken map[string]string) {
 	if value == "" {
 		return
@@ -64,8 +64,8 @@ func (c *checker) adopted(path, what, value, name string, taken map[string]strin
 	taken[value] = name
 }
 
-// foreign refuses to adopt a version of another key set by its label, which
-// would be one key pair in two key sets as well.
+// foreign refuses to adopt a version of another key set by its label, which would
+// also be one key pair in two key sets.
 func (c *checker) foreign(path, label, name string) {
 	set, _, err := keyset.ParseLabel(label)
 	if _, ok := c.Keys[set]; err == nil && ok && set != name {
@@ -115,7 +115,7 @@ func (c *checker) rotation(path string, k KeySet) {
 	c.kids(path, r)
 }
 
-// kids holds lists of kids to their form: a mistyped one would revoke nothing.
+// kids checks lists of kids: a mistyped kid would revoke nothing.
 func (c *checker) kids(path string, r Rotation) {
 	for _, list := range []struct {
 		name string
@@ -144,7 +144,7 @@ func (c *checker) noRawForms(path string, hashes, paddings []string) {
 	}
 }
 
-// rawForms holds hashes and paddings to what keys of the algorithm can do.
+// rawForms checks hashes and paddings against the algorithm's keys.
 func (c *checker) rawForms(path string, alg Algorithm, hashes, paddings []string) {
 	message := alg.kind() == jose.Ed25519
 	for i, hash := range hashes {

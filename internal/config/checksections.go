@@ -10,7 +10,8 @@ import (
 	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// maxSocketPath is what sockaddr_un holds besides its terminating NUL, unix(7).
+// maxSocketPath is the size of sockaddr_un's path without its terminating NUL,
+// unix(7).
 const maxSocketPath = 107
 
 func (c *checker) listeners() {
@@ -23,8 +24,8 @@ func (c *checker) listeners() {
 	for i, l := range c.Listen {
 		path := strictyaml.Item("listen", i)
 		c.socket(path+".socket", l.Socket, taken)
-		c.account(path+".owner", "user", l.Owner, c.accounts.User)
-		c.account(path+".group", "group", l.Group, c.accounts.Group)
+		c.owner(path+".owner", "user", l.Owner, c.accounts.User)
+		c.owner(path+".group", "group", l.Group, c.accounts.Group)
 		if fs.FileMode(l.Mode)&0o600 != 0o600 {
 			c.fault(path+".mode", "mode %s locks the socket's owner out; start it with 06, as in \"0660\"", l.Mode)
 		}
@@ -56,8 +57,8 @@ func (c *checker) socket(path, socket string, taken map[string]string) {
 	taken[socket] = path
 }
 
-// account resolves a user or group that is given by name or number.
-func (c *checker) account(path, what, name string, resolve func(string) (uint32, error)) {
+// owner checks a user or group that is given by name or ID.
+func (c *checker) owner(path, what, name string, resolve func(string) (uint32, error)) {
 	if name == "" {
 		return
 	}
@@ -101,7 +102,7 @@ func (c *checker) audit() {
 	}
 }
 
-// unrecorded refuses to go without a log unless that was said in so many words.
+// unrecorded refuses to run without a log unless that is explicit.
 func (c *checker) unrecorded() {
 	if c.Audit.Required {
 		c.fault("audit.file", "audit.file is missing, and every signature must be recorded; add audit: {file: /var/log/assertd/audit.jsonl}, or audit: {required: false} to run without a log")

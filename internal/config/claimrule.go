@@ -7,10 +7,9 @@ import (
 	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// ClaimRule says which values a claim may have. It is written as a list of
-// values, as {values: […]}, as {words: […]} for a claim that is a list of
-// words, such as scope, or as any. A plain list under the name scope means
-// words (RFC 6749 section 3.3).
+// ClaimRule says which values a claim can have. The file has a list of values,
+// {values: […]}, {words: […]} for a claim of space-separated words, such as scope,
+// or any. A plain list under the name scope means words (RFC 6749 section 3.3).
 type ClaimRule struct {
 	Any    bool
 	Words  bool
@@ -19,7 +18,7 @@ type ClaimRule struct {
 
 const claimRuleForms = "write a list of values, {words: [read, write]} for space-separated words, or any"
 
-// DecodeYAML reads each of the forms.
+// DecodeYAML reads any of the forms.
 func (r *ClaimRule) DecodeYAML(v strictyaml.Value) {
 	key, only, single := v.Only()
 	switch {
@@ -40,7 +39,7 @@ func (r *ClaimRule) DecodeYAML(v strictyaml.Value) {
 	}
 }
 
-// MarshalJSON writes the form that says most.
+// MarshalJSON writes the most explicit form.
 func (r ClaimRule) MarshalJSON() ([]byte, error) {
 	switch {
 	case r.Any:

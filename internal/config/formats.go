@@ -29,7 +29,7 @@ func formats() map[string]strictyaml.Format {
 		"collector": {Check: checkCollector, Pattern: `^https?://`},
 		"issuer":    {Check: checkIssuer, Pattern: `^https://`},
 		"profile":   {Check: checkProfile},
-		"moment":    {Check: checkMoment, Pattern: momentPattern},
+		"time":      {Check: checkTime, Pattern: timePattern},
 	}
 }
 
@@ -77,15 +77,15 @@ func checkAddress(s string) error {
 	return nil
 }
 
-// momentPattern is RFC 3339 to the second, as labels have it, in UTC or with an
+// timePattern is RFC 3339 to the second, as labels have it, in UTC or with an
 // offset.
-const momentPattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`
+const timePattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`
 
-var momentExpression = regexp.MustCompile(momentPattern)
+var timeExpression = regexp.MustCompile(timePattern)
 
-func checkMoment(s string) error {
-	if _, err := time.Parse(time.RFC3339, s); err != nil || !momentExpression.MatchString(s) {
-		return errors.New("is not a UTC time; write it to the second, as in 2026-01-31T12:00:00Z")
+func checkTime(s string) error {
+	if _, err := time.Parse(time.RFC3339, s); err != nil || !timeExpression.MatchString(s) {
+		return errors.New("is not a time; write it to the second, such as 2026-01-31T12:00:00Z")
 	}
 	return nil
 }

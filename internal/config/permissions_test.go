@@ -162,8 +162,8 @@ func loadWithin(t *testing.T, path string) (*Config, error) {
 	}
 }
 
-// TestForeignOwner needs a second user for the files; where the test may not
-// give files away it plays that user itself.
+// TestForeignOwner needs files of another user. If the test can't change their
+// owner, it plays the other user itself.
 func TestForeignOwner(t *testing.T) {
 	_, path := writeConfig(t)
 	self := uint32(os.Geteuid())

@@ -11,15 +11,14 @@ import (
 	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// Duration is a time.Duration that is written with its unit: 90d, 24h, 1h30m,
-// 60s, 250ms. A day is 24 hours. It is never negative and in whole
-// milliseconds.
+// Duration is a time.Duration that the file has with a unit: 90d, 24h, 1h30m,
+// 60s, 250ms. A day is 24 hours. It is never negative, and in whole milliseconds.
 type Duration time.Duration
 
 // Std returns d as the standard library's type.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// String writes whole days with d and anything else as the standard library.
+// String writes whole days with d, and anything else like the standard library.
 func (d Duration) String() string {
 	const day = 24 * time.Hour
 	switch std := d.Std(); {
@@ -75,7 +74,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText writes what UnmarshalText reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// Size is a number of bytes, written with KiB, MiB, GiB or TiB.
+// Size is a number of bytes, with the unit B, KiB, MiB, GiB or TiB.
 type Size int64
 
 var sizeUnits = []struct {
@@ -113,7 +112,7 @@ func (s Size) String() string {
 // MarshalText writes what UnmarshalText reads.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Mode is the permission bits of a socket.
+// Mode is a socket's permission bits.
 type Mode fs.FileMode
 
 var modePattern = regexp.MustCompile(`^0?[0-7]{3}$`)

@@ -19,7 +19,7 @@ import (
 	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-var update = flag.Bool("update", false, "write the golden files and documents anew")
+var update = flag.Bool("update", false, "rewrite the golden files and documents")
 
 // same compares a generated file with the committed one, or writes it.
 func same(t *testing.T, path string, want []byte) {
@@ -35,7 +35,7 @@ func same(t *testing.T, path string, want []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the code says; run go test ./internal/config -update\n--- committed\n%s\n--- from the code\n%s", path, clip(got), clip(want))
+		t.Errorf("%s is out of date; run go test ./internal/config -update\n--- committed\n%s\n--- from the code\n%s", path, clip(got), clip(want))
 	}
 }
 
@@ -45,8 +45,8 @@ func TestSchemaIsCommitted(t *testing.T) {
 	same(t, "../../docs/assertd.schema.json", Schema())
 }
 
-// TestTags fails for a setting without a description and for a default that
-// its own rules refuse.
+// TestTags fails for settings without a description, and for defaults that break
+// their own rules.
 func TestTags(t *testing.T) {
 	seen := make(map[reflect.Type]bool)
 	var walk func(reflect.Type)
@@ -76,8 +76,8 @@ func TestTags(t *testing.T) {
 	walk(reflect.TypeFor[Config]())
 }
 
-// checkDefaults decodes an empty section: nothing may be wrong with it but the
-// absence of required settings.
+// checkDefaults decodes an empty section. Its only mistakes must be missing
+// required settings.
 func checkDefaults(t *testing.T, typ reflect.Type) {
 	t.Helper()
 	file, err := strictyaml.Parse("defaults.yaml", []byte("{}"), FileRules(""))
@@ -96,7 +96,7 @@ func checkDefaults(t *testing.T, typ reflect.Type) {
 	}
 }
 
-// TestExamples holds every shipped configuration to Parse and to the schema.
+// TestExamples checks every example against Parse and the schema.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/config/*.yaml")
 	if err != nil || len(files) < 3 {
@@ -118,8 +118,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestSchemaRefuses holds the schema against the bad configurations that it
-// can know to be bad, so that a schema that takes anything doesn't pass.
+// TestSchemaRefuses checks that the schema refuses the mistakes that it can
+// express.
 func TestSchemaRefuses(t *testing.T) {
 	good := "hsm: {module: /m, token: {label: t}, pin: {file: /p}}\n"
 	for _, bad := range []string{
@@ -138,7 +138,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"hsm: {module: m, token: {label: t}, pin: {file: /p}}\n",
 	} {
 		if problems := schemaProblems(t, []byte(bad)); len(problems) == 0 {
-			t.Errorf("the schema takes\n%s", bad)
+			t.Errorf("the schema accepts\n%s", bad)
 		}
 	}
 	if problems := schemaProblems(t, []byte(good)); len(problems) > 0 {
@@ -164,8 +164,8 @@ func schemaProblems(t *testing.T, data []byte) []string {
 	return v.check("$", value, schema)
 }
 
-// validator knows the keywords of JSON Schema that the generator writes, and
-// fails on any other.
+// validator knows the JSON Schema keywords that the generator writes, and fails
+// on any other.
 type validator struct{ definitions map[string]any }
 
 func (v validator) check(path string, value any, schema map[string]any) (problems []string) {
@@ -183,11 +183,11 @@ func (v validator) check(path string, value any, schema map[string]any) (problem
 			problems = append(problems, v.check(path, value, v.definitions[strings.TrimPrefix(arg.(string), "#/$defs/")].(map[string]any))...)
 		case "type":
 			if !typed(value, arg.(string)) {
-				bad("is no %s", arg)
+				bad("is not of type %s", arg)
 			}
 		case "enum":
 			if !slices.Contains(arg.([]any), value) {
-				bad("%v is not among %v", value, arg)
+				bad("%v is not one of %v", value, arg)
 			}
 		case "const":
 			if value != arg && (isText || isNumber || value == nil) || object != nil || list != nil {
@@ -235,7 +235,7 @@ func (v validator) check(path string, value any, schema map[string]any) (problem
 			}
 		case "not":
 			if len(v.check(path, value, arg.(map[string]any))) == 0 {
-				bad("is what it must not be")
+				bad("matches the schema under not")
 			}
 		case "oneOf", "anyOf", "allOf":
 			fit := 0
@@ -245,7 +245,7 @@ func (v validator) check(path string, value any, schema map[string]any) (problem
 				}
 			}
 			if fit == 0 || keyword == "oneOf" && fit != 1 || keyword == "allOf" && fit != len(arg.([]any)) {
-				bad("fits %d branches of %s", fit, keyword)
+				bad("matches %d branches of %s", fit, keyword)
 			}
 		default:
 			bad("the schema has the keyword %s, which this test does not know", keyword)
