@@ -55,6 +55,11 @@ $(NODE_MODULES): test/interop/node/package-lock.json
 	cd test/interop/node && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+.PHONY: fresh-test
+fresh-test: ## make demo and make test in a minimal Debian, as root and as a user with sudo (needs root)
+	@test/install.sh debootstrap
+	@test/fresh/test.sh
+
 .PHONY: bench
 bench: ## measure against raw PKCS#11 in the same run
 	@test/install.sh $(DEMO_PACKAGES)

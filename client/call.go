@@ -16,43 +16,43 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// maxAnswer bounds what is read of one answer, in bytes: a batch of long
+// maxResponse limits the body of a response, in bytes. The largest batch of
 // assertions fits several times over.
-const maxAnswer = 4 << 20
+const maxResponse = 4 << 20
 
-// restart is how long a daemon that is away is given before the second attempt.
-const restart = 200 * time.Millisecond
+// restartDelay gives a daemon that is restarting time to come back.
+const restartDelay = 200 * time.Millisecond
 
-// call makes a request and, after a 503 or a daemon that went away in between,
-// one more. A request that was refused is never sent twice.
+// call makes a request and retries it once after a 503 or a lost connection. It
+// never repeats a request that was refused.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
-	answer, err := once[T](ctx, c, method, path, body)
-	if wait, again := c.again(err); again && pause(ctx, wait) {
-		answer, err = once[T](ctx, c, method, path, body)
+	answer, err := attempt[T](ctx, c, method, path, body)
+	if delay, ok := c.retryDelay(err); ok && pause(ctx, delay) {
+		answer, err = attempt[T](ctx, c, method, path, body)
 	}
 	if errors.Is(err, ipc.CodeNotFound) {
-		err = c.olderDaemon(ctx, err, method+" "+path)
+		err = c.unsupported(ctx, err, method+" "+path)
 	}
 	return answer, err
 }
 
-// again says whether a second attempt is worth it, and when. What the daemon
-// asks to wait is waited whole or not at all.
-func (c *Client) again(err error) (time.Duration, bool) {
+// retryDelay returns how long to wait before a retry, and whether to retry at
+// all. A delay that the daemon asks for is waited out in full or not at all.
+func (c *Client) retryDelay(err error) (time.Duration, bool) {
 	var problem *ipc.Problem
 	switch {
 	case errors.As(err, &problem):
-		wait := cmp.Or(problem.RetryAfter(), restart)
-		return wait, problem.Status == http.StatusServiceUnavailable && wait <= c.retry
+		delay := cmp.Or(problem.RetryAfter(), restartDelay)
+		return delay, problem.Status == http.StatusServiceUnavailable && delay <= c.maxRetryDelay
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, fs.ErrNotExist):
-		return restart, true
+		return restartDelay, true
 	}
 	return 0, false
 }
 
-// pause waits, with up to a quarter more so that many callers do not come back
-// at once. It says false where ctx would end before the wait does.
+// pause waits, plus up to 25% of jitter so that callers don't all retry at
+// once. It returns false if ctx ends, or would end, before the wait is over.
 func pause(ctx context.Context, wait time.Duration) bool {
 	wait += rand.N(wait/4 + 1)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
@@ -68,7 +68,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-func once[T any](ctx context.Context, c *Client, method, path string, body any) (answer T, err error) {
+func attempt[T any](ctx context.Context, c *Client, method, path string, body any) (answer T, err error) {
 	request, err := newRequest(ctx, method, path, body)
 	if err != nil {
 		return answer, err
@@ -78,17 +78,17 @@ func once[T any](ctx context.Context, c *Client, method, path string, body any) 
 		return answer, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return answer, c.problemOf(response, text)
+		return answer, c.parseProblem(response, text)
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return answer, c.foreign(response)
+		return answer, c.notAssertd(response)
 	}
 	return answer, nil
 }
 
-// exchange sends a request and reads the answer, whatever its status.
+// exchange sends a request and reads the response, whatever its status.
 func (c *Client) exchange(request *http.Request) (*http.Response, []byte, error) {
-	response, text, err := c.socket.exchange(request)
+	response, text, err := c.pool.exchange(request)
 	if err != nil {
 		return nil, nil, c.unavailable(err)
 	}

@@ -15,15 +15,15 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-func TestNewRefusesWhatIsNoPath(t *testing.T) {
+func TestNewRejectsBadPaths(t *testing.T) {
 	for _, socket := range []string{"", "@abstract"} {
 		if _, err := New(socket); err == nil || !strings.Contains(err.Error(), DefaultSocket) {
-			t.Errorf("New(%q) = %v, want advice", socket, err)
+			t.Errorf("New(%q) = %v, want an example path", socket, err)
 		}
 	}
 }
 
-func TestEveryCodeIsMatchedByErrorsIs(t *testing.T) {
+func TestErrorsIsMatchesEveryCode(t *testing.T) {
 	for _, code := range ipc.Codes() {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, ipc.NewProblem(code, "why")) })
 		_, err := s.dial(t).Assert(t.Context(), ipc.AssertionRequest{})
@@ -33,7 +33,7 @@ func TestEveryCodeIsMatchedByErrorsIs(t *testing.T) {
 	}
 }
 
-func TestTriesOnceMoreAfter503Alone(t *testing.T) {
+func TestRetriesOnceAndOnlyAfter503(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		problem *ipc.Problem
@@ -57,7 +57,7 @@ func TestTriesOnceMoreAfter503Alone(t *testing.T) {
 	}
 }
 
-func TestWaitsNotPastTheDeadline(t *testing.T) {
+func TestDoesNotWaitPastTheDeadline(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, ipc.NewProblem(ipc.CodeOverloaded, "").WithRetryAfter(1500*time.Millisecond))
 	})
@@ -65,14 +65,14 @@ func TestWaitsNotPastTheDeadline(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	if _, err := s.dial(t).Assert(ctx, ipc.AssertionRequest{}); !errors.Is(err, ipc.CodeOverloaded) {
-		t.Errorf("got %v, want the daemon's own word", err)
+		t.Errorf("got %v, want the daemon's error", err)
 	}
 	if waited := time.Since(start); waited > 900*time.Millisecond {
-		t.Errorf("waited %v for a second attempt that could not be", waited)
+		t.Errorf("waited %v for a retry past the deadline", waited)
 	}
 }
 
-func TestSurvivesARestartedDaemon(t *testing.T) {
+func TestSurvivesDaemonRestart(t *testing.T) {
 	s := &stub{socket: filepath.Join(t.TempDir(), "s")}
 	good := func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }
 	first := s.listen(t, good)
@@ -84,7 +84,7 @@ func TestSurvivesARestartedDaemon(t *testing.T) {
 	restarted := make(chan struct{})
 	go func() {
 		defer close(restarted)
-		time.Sleep(50 * time.Millisecond) // while the client waits for its second attempt
+		time.Sleep(50 * time.Millisecond) // while the client waits to retry
 		s.listen(t, good)
 	}()
 	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); err != nil {
@@ -93,7 +93,7 @@ func TestSurvivesARestartedDaemon(t *testing.T) {
 	<-restarted
 }
 
-func TestEndsWithItsContext(t *testing.T) {
+func TestCallEndsWithItsContext(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -124,7 +124,7 @@ func TestReusesConnections(t *testing.T) {
 	all.Wait()
 }
 
-func TestSaysWhatToDo(t *testing.T) {
+func TestErrorsSayWhatToDo(t *testing.T) {
 	noSocket := filepath.Join(t.TempDir(), "none")
 	plainFile := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(plainFile, nil, 0o600); err != nil {
@@ -140,7 +140,7 @@ func TestSaysWhatToDo(t *testing.T) {
 			answer(w, ipc.HealthResponse{Status: "ok", Version: "v0.1.0"})
 			return
 		}
-		refuse(w, ipc.NewProblem(ipc.CodeNotFound, "no such path"))
+		refuse(w, ipc.NewProblem(ipc.CodeNotFound, "No such path."))
 	})
 	for _, row := range []struct {
 		name, socket string
@@ -148,7 +148,7 @@ func TestSaysWhatToDo(t *testing.T) {
 		says         string
 	}{
 		{"no daemon", noSocket, ErrUnavailable, "is the daemon running"},
-		{"nobody listens", plainFile, ErrUnavailable, "start the daemon"},
+		{"nothing listening", plainFile, ErrUnavailable, "start the daemon"},
 		{"a web page", page.socket, ErrNotAssertd, "text/html"},
 		{"another JSON service", empty.socket, ErrNotAssertd, "no assertion"},
 		{"an older daemon", old.socket, ErrVersion, "v0.1.0"},
@@ -168,19 +168,19 @@ func TestSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// TestSaysWhoMayConnect is apart since the super-user may connect to everything.
-func TestSaysWhoMayConnect(t *testing.T) {
+// A real socket would not do: root may connect to any of them.
+func TestPermissionErrorSaysWhatToDo(t *testing.T) {
 	c, err := New("/run/assertd/assertd.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = c.unavailable(&net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", os.ErrPermission)})
-	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "ask for the group") {
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "ask to join the group") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestBatchOfAnotherLengthIsRefused(t *testing.T) {
+func TestRejectsBatchResponseOfWrongLength(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		one := assertion(ipc.SendClientAssertion)
 		answer(w, ipc.BatchResponse{Results: []ipc.BatchResult{{Assertion: &one}}})

@@ -10,51 +10,53 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// DefaultSocket is where the daemon's packages put its socket.
+// DefaultSocket is the socket path in assertd's Debian package and images.
 const DefaultSocket = "/run/assertd/assertd.sock"
 
 // Client is a connection pool to one daemon. It is safe for concurrent use;
 // make one and keep it.
 type Client struct {
-	socket *socket
-	retry  time.Duration // the longest wait before the one second attempt
-	now    func() time.Time
+	pool          *pool
+	maxRetryDelay time.Duration // if the daemon asks for more, the error is returned
+	now           func() time.Time
 }
 
-// New makes a client of the daemon at a socket. It does not connect yet.
+// New returns a client for the daemon at socketPath. It does not connect yet.
 func New(socketPath string) (*Client, error) {
 	if socketPath == "" || socketPath[0] == '@' {
-		return nil, fmt.Errorf("socket %q: want the path of assertd's socket, such as %s", socketPath, DefaultSocket)
+		return nil, fmt.Errorf("socket %q: want a path such as %s", socketPath, DefaultSocket)
 	}
-	return &Client{socket: &socket{path: socketPath}, retry: 2 * time.Second, now: time.Now}, nil
+	return &Client{pool: &pool{path: socketPath}, maxRetryDelay: 2 * time.Second, now: time.Now}, nil
 }
 
 // Close closes idle connections.
-func (c *Client) Close() { c.socket.closeIdle() }
+func (c *Client) Close() { c.pool.closeIdle() }
 
-// Assert asks for one signed assertion. It works until it expires for whoever
-// holds it: send it to its receiver, once, and neither keep nor log it.
+// Assert asks for one signed assertion. Until it expires, anyone who holds it
+// can use it: send it to its receiver, once, and never store or log it.
 func (c *Client) Assert(ctx context.Context, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 	answer, err := call[ipc.AssertionResponse](ctx, c, http.MethodPost, "/v1/assertions", req)
 	if err == nil && answer.Assertion == "" {
-		return answer, fmt.Errorf("%w: its answer holds no assertion", ErrNotAssertd)
+		return answer, fmt.Errorf("%w: no assertion in the response", ErrNotAssertd)
 	}
 	return answer, err
 }
 
-// AssertBatch asks for up to ipc.MaxBatch assertions at once. Each has a result
-// of its own, in the order of the requests; refused ones are not asked for again.
+// AssertBatch asks for up to [ipc.MaxBatch] assertions in one call. Each
+// request has its own result, in the same order. Refused requests are not
+// retried.
 func (c *Client) AssertBatch(ctx context.Context, reqs []ipc.AssertionRequest) ([]ipc.BatchResult, error) {
-	answer, err := call[ipc.BatchResponse](ctx, c, http.MethodPost, "/v1/assertions/batch", ipc.BatchRequest{Requests: reqs})
+	batch := ipc.BatchRequest{Requests: reqs}
+	answer, err := call[ipc.BatchResponse](ctx, c, http.MethodPost, "/v1/assertions/batch", batch)
 	if err == nil && len(answer.Results) != len(reqs) {
-		return nil, fmt.Errorf("%w: %d results for %d requests", ErrNotAssertd, len(answer.Results), len(reqs))
+		return nil, fmt.Errorf("%w: got %d results for %d requests", ErrNotAssertd, len(answer.Results), len(reqs))
 	}
 	return answer.Results, err
 }
 
-// AssertFunc returns a function that gives a fresh assertion each time: the
-// callback that other libraries take, such as azidentity's
-// NewClientAssertionCredential.
+// AssertFunc returns a function that returns a fresh assertion on each call:
+// the callback that libraries such as azidentity (NewClientAssertionCredential)
+// take.
 func (c *Client) AssertFunc(req ipc.AssertionRequest) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		answer, err := c.Assert(ctx, req)
@@ -62,13 +64,13 @@ func (c *Client) AssertFunc(req ipc.AssertionRequest) func(context.Context) (str
 	}
 }
 
-// Sign asks for a raw signature with a key set whose use is raw. [Client.Signer]
-// does it by the conventions of crypto.Signer.
+// Sign asks for a raw signature with a key set whose use is raw.
+// [Client.Signer] wraps it in a crypto.Signer.
 func (c *Client) Sign(ctx context.Context, req ipc.SignRequest) (ipc.SignResponse, error) {
 	return call[ipc.SignResponse](ctx, c, http.MethodPost, "/v1/sign", req)
 }
 
-// Grants lists what this process may have signed, and what is left of each budget.
+// Grants lists this process's grants and what remains of each rate budget.
 func (c *Client) Grants(ctx context.Context) (ipc.GrantsResponse, error) {
 	return call[ipc.GrantsResponse](ctx, c, http.MethodGet, "/v1/grants", nil)
 }
@@ -83,13 +85,14 @@ func (c *Client) JWKS(ctx context.Context) (json.RawMessage, error) {
 	return call[json.RawMessage](ctx, c, http.MethodGet, "/v1/jwks", nil)
 }
 
-// Health returns the daemon's version if it is alive; it may not be able to sign.
+// Health returns the daemon's version if it is running, whether or not it can
+// sign.
 func (c *Client) Health(ctx context.Context) (ipc.HealthResponse, error) {
 	return call[ipc.HealthResponse](ctx, c, http.MethodGet, "/v1/health", nil)
 }
 
-// Ready says whether the daemon could sign now, and where it could not, why. It
-// is an error only if there is no answer.
+// Ready reports whether the daemon can sign now and, if it can't, why. A daemon
+// that is not ready is not an error.
 func (c *Client) Ready(ctx context.Context) (ipc.ReadyResponse, error) {
 	request, err := newRequest(ctx, http.MethodGet, "/v1/ready", nil)
 	if err != nil {
@@ -101,10 +104,10 @@ func (c *Client) Ready(ctx context.Context) (ipc.ReadyResponse, error) {
 	}
 	var ready ipc.ReadyResponse
 	if err := json.Unmarshal(text, &ready); err != nil {
-		return ready, c.foreign(response)
+		return ready, c.notAssertd(response)
 	}
 	if !ready.Ready && ready.Reason == "" {
-		return ready, c.problemOf(response, text)
+		return ready, c.parseProblem(response, text)
 	}
 	return ready, nil
 }

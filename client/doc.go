@@ -1,33 +1,41 @@
 // Package client talks to assertd over its Unix socket.
 //
-// It links neither cgo nor PKCS#11: the key stays in the HSM, behind the daemon,
-// and a program that uses this package never sees it.
+// The key stays in the HSM, behind the daemon; a program that uses this package
+// never sees it, and links neither cgo nor PKCS#11.
 //
 //	c, err := client.New(client.DefaultSocket)
 //	…
 //	assertion, err := c.Assert(ctx, ipc.AssertionRequest{Audience: "https://as.example"})
 //
-// What it offers, from the plain to the ready-made:
+// From low level to high level:
 //
-//   - [Client.Assert] gives a signed assertion; an assertion is used once, so ask
-//     for one when it is needed and keep none.
+//   - [Client.Assert] returns a signed assertion. Ask for one when you need it,
+//     use it once, and do not cache it.
 //   - [Client.Token] makes a token request with a fresh assertion, in the form
-//     that the grant's profile wants; [TokenSource] keeps the access token until
-//     near its end. Package oauth2source makes it a golang.org/x/oauth2 source.
-//   - [Client.Signer] is a [crypto.Signer] whose key is in the HSM, for TLS client
-//     certificates, certificate requests, SSH and JOSE libraries.
-//   - [Keeper] keeps a fresh assertion in a file for programs that read one.
+//     that the grant's profile calls for. [TokenSource] caches the access token
+//     until shortly before it expires. Package oauth2source adapts it to
+//     golang.org/x/oauth2.
+//   - [Client.Signer] returns a [crypto.Signer] whose key is in the HSM, for TLS
+//     client certificates, certificate requests, SSH and JOSE libraries.
+//   - [Keeper] keeps a fresh assertion in a file, for programs that read one.
 //
 // # Errors
 //
-// What the daemon refuses is an [*ipc.Problem]: errors.Is(err, ipc.CodeRateLimited)
-// asks for its code, and its Detail says what to do. Apart from these there are
-// [ErrUnavailable], [ErrNotAssertd], [ErrVersion], [ErrTokenEndpoint] and
-// [ErrSignOptions], [ErrKeyChanged] of a signer.
+// A refusal by the daemon is an [*ipc.Problem]. Test for its code with
+// errors.Is(err, ipc.CodeRateLimited); its Detail says what to do. The other
+// kinds are [ErrUnavailable], [ErrNotAssertd], [ErrVersion], [ErrTokenEndpoint]
+// and [ErrRegistration], and from a signer [ErrSignOptions] and
+// [ErrKeyChanged].
 //
-// # Waiting and trying again
+// # Contexts and retries
 //
-// Every call ends with its context. A 503, a daemon that restarts and a broken
-// connection are met with one more attempt after a short wait; a refusal and a
-// rate limit never are.
+// Every call ends with its context. After a 503, a daemon restart or a broken
+// connection, the client retries once, after a short delay. It never retries a
+// refusal or a rate limit.
+//
+// # Compatibility
+//
+// This package and package ipc follow semantic versioning: within a major
+// version, nothing exported is removed or changes its meaning. Struct fields,
+// constants and error codes may be added, so use keyed struct literals.
 package client

@@ -13,51 +13,52 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// ErrUnavailable means that no daemon answered on the socket.
-var ErrUnavailable = errors.New("assertd can't be reached")
+// ErrUnavailable means that no daemon answers on the socket.
+var ErrUnavailable = errors.New("cannot reach assertd")
 
-// ErrNotAssertd means that what answered on the socket does not speak this API.
-var ErrNotAssertd = errors.New("the answer is not assertd's")
+// ErrNotAssertd means that whatever answers on the socket does not speak this
+// API.
+var ErrNotAssertd = errors.New("not an assertd response")
 
-// ErrVersion means that the daemon does not know a call of this package. The
-// problem [ipc.CodeNotFound] is in its chain.
-var ErrVersion = errors.New("assertd is of another version")
+// ErrVersion means that the daemon is too old, or too new, for a call of this
+// package. The error also matches [ipc.CodeNotFound].
+var ErrVersion = errors.New("assertd does not support this request")
 
-// unavailable says why nobody answered and what to do about it.
+// unavailable adds the remedy to a connection error.
 func (c *Client) unavailable(err error) error {
-	advice := ""
+	remedy := ""
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		advice = "; there is no such socket: is the daemon running, and is this its path?"
+		remedy = "; is the daemon running, and is this its socket?"
 	case errors.Is(err, fs.ErrPermission):
-		advice = "; this user may not connect: ask for the group that owns the socket"
+		remedy = "; ask to join the group that owns the socket"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		advice = "; nobody listens there: start the daemon, and check that this is its socket"
+		remedy = "; start the daemon, and check that this is its socket"
 	}
-	return fmt.Errorf("%w at %s: %w%s", ErrUnavailable, c.socket.path, err, advice)
+	return fmt.Errorf("%w at %s: %w%s", ErrUnavailable, c.pool.path, err, remedy)
 }
 
-// problemOf reads a problem document (RFC 9457).
-func (c *Client) problemOf(response *http.Response, text []byte) error {
+// parseProblem reads a problem document (RFC 9457).
+func (c *Client) parseProblem(response *http.Response, text []byte) error {
 	var problem ipc.Problem
 	if err := json.Unmarshal(text, &problem); err != nil || problem.Code == "" {
-		return c.foreign(response)
+		return c.notAssertd(response)
 	}
-	// Everything here goes by the status; what the line says is what was sent.
+	// The status line is authoritative; the member is only a copy of it.
 	problem.Status = response.StatusCode
 	return &problem
 }
 
-// foreign describes an answer of something that is not assertd.
-func (c *Client) foreign(response *http.Response) error {
-	return fmt.Errorf("%w: %s answered HTTP %s with %s; is this another program's socket?",
-		ErrNotAssertd, c.socket.path, response.Status, contentKind(response))
+// notAssertd describes a response from something that is not assertd.
+func (c *Client) notAssertd(response *http.Response) error {
+	return fmt.Errorf("%w: %s returned HTTP %s with %s; is another program listening there?",
+		ErrNotAssertd, c.pool.path, response.Status, mediaType(response))
 }
 
-// contentKind is the media type of an answer, for people.
-func contentKind(response *http.Response) string {
+// mediaType is the media type of a response, for error messages.
+func mediaType(response *http.Response) string {
 	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if err != nil || kind == "" {
 		return "no content type"
@@ -65,11 +66,12 @@ func contentKind(response *http.Response) string {
 	return kind
 }
 
-// olderDaemon explains a call that the daemon does not know by its version.
-func (c *Client) olderDaemon(ctx context.Context, unknown error, what string) error {
-	version := "which it does not tell"
-	if health, err := once[ipc.HealthResponse](ctx, c, http.MethodGet, "/v1/health", nil); err == nil {
+// unsupported explains a 404 by the daemon's version.
+func (c *Client) unsupported(ctx context.Context, notFound error, route string) error {
+	version := "(unknown)"
+	if health, err := attempt[ipc.HealthResponse](ctx, c, http.MethodGet, "/v1/health", nil); err == nil {
 		version = health.Version
 	}
-	return fmt.Errorf("%w (%s) and does not know %s: update the daemon, or use the client of its version: %w", ErrVersion, version, what, unknown)
+	return fmt.Errorf("%w: version %s has no %s; upgrade the daemon, or use the client of its version: %w",
+		ErrVersion, version, route, notFound)
 }

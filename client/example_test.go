@@ -23,7 +23,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// The examples talk to a stand-in for the daemon, so that they run anywhere.
+// standIn starts a stand-in for the daemon, so that the examples run anywhere.
 func standIn() (socket string, stop func()) {
 	dir, err := os.MkdirTemp("", "assertd-example-")
 	if err != nil {
@@ -84,7 +84,7 @@ func standInFor(key *ecdsa.PrivateKey) http.Handler {
 }
 
 func ExampleClient_Assert() {
-	socket, stop := standIn() // yours is client.DefaultSocket
+	socket, stop := standIn() // use client.DefaultSocket
 	defer stop()
 	c, err := client.New(socket)
 	if err != nil {
@@ -117,21 +117,21 @@ func ExampleClient_Assert_refused() {
 	_, err = c.Assert(context.Background(), ipc.AssertionRequest{Audience: "https://evil.example"})
 	switch {
 	case errors.Is(err, ipc.CodeAudienceNotAllowed):
-		fmt.Println("policy says no:", err)
+		fmt.Println("denied by policy:", err)
 	case errors.Is(err, ipc.CodeRateLimited):
-		fmt.Println("later")
+		fmt.Println("retry later")
 	case errors.Is(err, client.ErrUnavailable):
 		fmt.Println("no daemon")
 	}
 	// Output:
-	// policy says no: The audience is not allowed: grant "example" does not allow audience "https://evil.example"
+	// denied by policy: The audience is not allowed: grant "example" does not allow audience "https://evil.example"
 }
 
 func ExampleClient_TokenSource() {
 	socket, stop := standIn()
 	defer stop()
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Println("the authorization server gets", r.FormValue("grant_type"), "with a", r.FormValue("client_assertion_type"))
+		fmt.Println("token request:", r.FormValue("grant_type"), "with", r.FormValue("client_assertion_type"))
 		fmt.Fprint(w, `{"access_token":"secret","token_type":"Bearer","expires_in":3600}`)
 	}))
 	defer tokens.Close()
@@ -145,7 +145,7 @@ func ExampleClient_TokenSource() {
 	if err != nil {
 		panic(err)
 	}
-	for range 2 { // the second time it is the same token
+	for range 2 { // the second token comes from the cache
 		token, err := source.Token(context.Background())
 		if err != nil {
 			panic(err)
@@ -153,7 +153,7 @@ func ExampleClient_TokenSource() {
 		fmt.Println("got a", token.TokenType, "token")
 	}
 	// Output:
-	// the authorization server gets client_credentials with a urn:ietf:params:oauth:client-assertion-type:jwt-bearer
+	// token request: client_credentials with urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 	// got a Bearer token
 	// got a Bearer token
 }

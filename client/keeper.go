@@ -13,34 +13,36 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// Waits between attempts of a Keeper that has nothing fresh to write.
+// Backoff between failed attempts of a Keeper.
 const (
-	firstWait = time.Second
-	lastWait  = 30 * time.Second
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
 )
 
-// KeeperOptions say what is kept where.
+// KeeperOptions configure a [Keeper].
 type KeeperOptions struct {
 	Request ipc.AssertionRequest
-	File    string // its directory must exist; the file is replaced as a whole, mode 0600
-	// Renewed is called after each write, nil for not at all. Its error is reported
-	// as that of a failed attempt is, and the assertion stays.
+	File    string // in an existing directory; replaced atomically, mode 0600
+	// Renewed, if not nil, is called after each write. Its error is passed to
+	// Failed; the assertion stays in the file.
 	Renewed func(ctx context.Context, expires time.Time) error
-	// Failed is told of an attempt that failed and of when the next one is made.
+	// Failed, if not nil, is called after each failed attempt, with the time
+	// until the next one.
 	Failed func(err error, next time.Duration)
 }
 
-// Keeper keeps a fresh assertion in a file, for programs that read one from
-// there: AWS web identity, Entra's federated token file, Vault's JWT login. Whoever
-// can read the file can use it, so it belongs into a directory of its reader's.
+// Keeper keeps a fresh assertion in a file, for programs that read one: AWS web
+// identity, Entra's federated token file, Vault's JWT login. Anyone who can
+// read the file can use the assertion, so put it in a directory that only its
+// reader can enter.
 type Keeper struct {
 	client *Client
 	opts   KeeperOptions
 }
 
-// Keeper makes a keeper; nothing is written before Once or Run.
+// Keeper returns a keeper. It writes nothing until Once or Run.
 func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
-	if err := checkPlace(opts.File); err != nil {
+	if err := checkPath(opts.File); err != nil {
 		return nil, fmt.Errorf("keep: %w", err)
 	}
 	if opts.Failed == nil {
@@ -49,30 +51,32 @@ func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
 	return &Keeper{client: c, opts: opts}, nil
 }
 
-// checkPlace refuses a directory in which others could replace the file, and to
-// put a file in the place of what is none: of a device, of a link that leads to where it was meant.
-func checkPlace(path string) error {
+// checkPath rejects a directory where other users could replace the file, and a
+// path that is not a regular file: renaming over a device or a link would
+// replace the device or the link itself.
+func checkPath(path string) error {
 	if path == "" {
-		return errors.New("name the file to keep the assertion in")
+		return errors.New("no file given; name the file to keep the assertion in")
 	}
 	directory, err := os.Stat(filepath.Dir(path))
 	switch {
 	case err != nil:
-		return fmt.Errorf("make the file's directory first: %w", err)
+		return fmt.Errorf("%w; create the directory first", err)
 	case directory.Mode().Perm()&0o022 != 0 && directory.Mode()&os.ModeSticky == 0:
-		return fmt.Errorf("others may write to %s and could replace the file: chmod go-w, or choose another directory", filepath.Dir(path))
+		return fmt.Errorf("other users can write to %s and replace the file; chmod go-w it, or choose another directory",
+			filepath.Dir(path))
 	}
-	switch there, err := os.Lstat(path); {
+	switch existing, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
-	case !there.Mode().IsRegular():
-		return fmt.Errorf("%s is there and is no regular file, and would be replaced: choose another name", path)
+	case !existing.Mode().IsRegular():
+		return fmt.Errorf("%s exists and is not a regular file; choose another name", path)
 	}
 	return nil
 }
 
-// Once writes one fresh assertion and returns when it was made and ends.
+// Once writes one fresh assertion and returns its iat and exp.
 func (k *Keeper) Once(ctx context.Context) (issued, expires time.Time, err error) {
 	answer, err := k.client.Assert(ctx, k.opts.Request)
 	if err != nil {
@@ -88,25 +92,25 @@ func (k *Keeper) Once(ctx context.Context) (issued, expires time.Time, err error
 	return issued, expires, err
 }
 
-// Run keeps the file fresh until ctx ends, which is no error: who reads the file
-// finds an assertion with at least half of its life left. A daemon that is away is
-// waited for; what policy refuses is returned, since asking again is of no use.
+// Run keeps the file fresh until ctx ends, and then returns nil. It renews the
+// assertion at half its lifetime. It waits for a daemon that is down, and
+// returns a refusal, since asking again would not help.
 func (k *Keeper) Run(ctx context.Context) error {
-	backoff := firstWait
+	backoff := minBackoff
 	for {
 		issued, expires, err := k.Once(ctx)
 		var wait time.Duration
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case refused(err):
+		case permanent(err):
 			return err
 		case err != nil && expires.IsZero():
-			wait, backoff = backoff, min(2*backoff, lastWait)
+			wait, backoff = backoff, min(2*backoff, maxBackoff)
 		default:
-			// From when it was made: Renewed may have taken its time.
+			// Counted from iat: Renewed may have taken a while.
 			renewal := issued.Add(expires.Sub(issued) / 2)
-			wait, backoff = max(renewal.Sub(k.client.now()), firstWait), firstWait
+			wait, backoff = max(renewal.Sub(k.client.now()), minBackoff), minBackoff
 		}
 		if err != nil {
 			k.opts.Failed(err, wait)
@@ -117,8 +121,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// refused says whether policy or the request is at fault, which time won't heal.
-func refused(err error) bool {
+// permanent reports whether the request or policy is at fault, so that a retry
+// would fail too.
+func permanent(err error) bool {
 	var problem *ipc.Problem
 	return errors.As(err, &problem) && problem.Status < 500 && problem.Status != http.StatusTooManyRequests
 }
@@ -134,9 +139,9 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// replaceFile lets readers see the old content or the new, never a part, and lets
-// nobody else read either. It is not flushed to the disk: after a crash of the
-// machine the content has expired.
+// replaceFile lets readers see the old content or the new, never a part, and
+// lets nobody else read either. It is not flushed to the disk: after a crash of
+// the machine the content has expired.
 func replaceFile(path string, content []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

@@ -19,7 +19,7 @@ func TestKeeperReplacesTheFile(t *testing.T) {
 	var n atomic.Int64
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1) == 2 {
-			refuse(w, ipc.NewProblem(ipc.CodeRateLimited, "")) // which passes
+			refuse(w, ipc.NewProblem(ipc.CodeRateLimited, "")) // a temporary refusal
 			return
 		}
 		one := assertion(ipc.SendClientAssertion)
@@ -60,8 +60,8 @@ func TestKeeperReplacesTheFile(t *testing.T) {
 	}
 }
 
-// What follows a renewal and takes long does not put off the next one.
-func TestKeeperCountsFromWhenTheAssertionWasMade(t *testing.T) {
+// A slow Renewed callback does not postpone the next renewal.
+func TestKeeperCountsFromIssuance(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }).dial(t)
 	var late atomic.Int64
 	c.now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
@@ -95,7 +95,7 @@ func TestKeeperGivesItsOwnerTheFileWhateverTheUmask(t *testing.T) {
 	}
 }
 
-func TestKeeperEndsWhereItIsRefused(t *testing.T) {
+func TestKeeperStopsWhenRefused(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, ipc.NewProblem(ipc.CodeUnknownCaller, "")) }).dial(t)
 	file := filepath.Join(t.TempDir(), "token")
 	keeper, err := c.Keeper(KeeperOptions{File: file})
@@ -106,11 +106,11 @@ func TestKeeperEndsWhereItIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
-		t.Errorf("a file though nothing was signed: %v", err)
+		t.Errorf("wrote a file although nothing was signed: %v", err)
 	}
 }
 
-func TestKeeperWaitsForADaemon(t *testing.T) {
+func TestKeeperWaitsForDaemon(t *testing.T) {
 	s := &stub{socket: filepath.Join(t.TempDir(), "s")}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -118,7 +118,7 @@ func TestKeeperWaitsForADaemon(t *testing.T) {
 		File: filepath.Join(t.TempDir(), "token"),
 		Failed: func(err error, _ time.Duration) {
 			if !errors.Is(err, ErrUnavailable) {
-				t.Errorf("failed by %v", err)
+				t.Errorf("failed with %v", err)
 			}
 			s.listen(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) })
 		},
@@ -132,7 +132,7 @@ func TestKeeperWaitsForADaemon(t *testing.T) {
 	}
 }
 
-func TestKeeperRefusesPlacesThatAreNotSafe(t *testing.T) {
+func TestKeeperRejectsUnsafePaths(t *testing.T) {
 	c, err := New("/nowhere")
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestKeeperRefusesPlacesThatAreNotSafe(t *testing.T) {
 	}
 	for _, file := range []string{"", "/does/not/exist/token", filepath.Join(open, "token"), directory, pipe, link} {
 		if _, err := c.Keeper(KeeperOptions{File: file}); err == nil {
-			t.Errorf("%q is taken", file)
+			t.Errorf("%q was accepted", file)
 		}
 	}
 }

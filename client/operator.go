@@ -11,14 +11,15 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// DefaultOperatorSocket is where the daemon's packages put the operator's socket.
+// DefaultOperatorSocket is the operator socket path in assertd's Debian package
+// and images.
 const DefaultOperatorSocket = "/run/assertd/operator.sock"
 
-// Operator is a client of the operator's socket, on which only root and the
-// daemon's user are let in. It is safe for concurrent use.
+// Operator is a client for the operator socket, which admits only root and the
+// daemon's user. It is safe for concurrent use.
 type Operator struct{ client *Client }
 
-// NewOperator makes a client of an operator's socket. It does not connect yet.
+// NewOperator returns a client for an operator socket. It does not connect yet.
 func NewOperator(socket string) (*Operator, error) {
 	c, err := New(socket)
 	if err != nil {
@@ -30,10 +31,10 @@ func NewOperator(socket string) (*Operator, error) {
 // Close closes idle connections.
 func (o *Operator) Close() { o.client.Close() }
 
-// Status says how everything does.
+// Status returns the status of the daemon: workers, keys, audit log, clients.
 func (o *Operator) Status(ctx context.Context) (ipc.StatusResponse, error) {
 	var status ipc.StatusResponse
-	text, err := o.ask(ctx, http.MethodGet, "/v1/status")
+	text, err := o.do(ctx, http.MethodGet, "/v1/status")
 	if err != nil {
 		return status, err
 	}
@@ -43,26 +44,27 @@ func (o *Operator) Status(ctx context.Context) (ipc.StatusResponse, error) {
 	return status, nil
 }
 
-// Metrics returns the metrics in Prometheus' text format.
+// Metrics returns the metrics in the Prometheus text format.
 func (o *Operator) Metrics(ctx context.Context) ([]byte, error) {
-	return o.ask(ctx, http.MethodGet, "/v1/metrics")
+	return o.do(ctx, http.MethodGet, "/v1/metrics")
 }
 
-// Reload has the daemon read its configuration again. Where it refuses, the error
-// matches [ipc.CodeReloadRefused] and says why.
+// Reload makes the daemon reload its configuration. If the daemon rejects it,
+// the error matches [ipc.CodeReloadRefused] and says why.
 func (o *Operator) Reload(ctx context.Context) error {
-	_, err := o.ask(ctx, http.MethodPost, "/v1/reload")
+	_, err := o.do(ctx, http.MethodPost, "/v1/reload")
 	return err
 }
 
-// Drain has the daemon answer what is in flight and end. It returns before that.
+// Drain makes the daemon finish in-flight requests, then stop. Drain does not
+// wait for that.
 func (o *Operator) Drain(ctx context.Context) error {
-	_, err := o.ask(ctx, http.MethodPost, "/v1/drain")
+	_, err := o.do(ctx, http.MethodPost, "/v1/drain")
 	return err
 }
 
-// ask makes one request, once: what an operator asks for is not repeated.
-func (o *Operator) ask(ctx context.Context, method, path string) ([]byte, error) {
+// do makes one request. It does not retry: a reload or drain may have happened.
+func (o *Operator) do(ctx context.Context, method, path string) ([]byte, error) {
 	request, err := newRequest(ctx, method, path, nil)
 	if err != nil {
 		return nil, err
@@ -70,11 +72,11 @@ func (o *Operator) ask(ctx context.Context, method, path string) ([]byte, error)
 	response, text, err := o.client.exchange(request)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w (on the operator's socket: root or the daemon's user)", err)
+		return nil, fmt.Errorf("%w (the operator socket admits only root and the daemon's user)", err)
 	case err != nil:
 		return nil, err
 	case response.StatusCode != http.StatusOK && response.StatusCode != http.StatusAccepted:
-		return nil, o.client.problemOf(response, text)
+		return nil, o.client.parseProblem(response, text)
 	}
 	return text, nil
 }

@@ -10,28 +10,30 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/peer"
+	"github.com/assertd/assertd/ipc/server"
 )
 
-// operated is an operator's side that refuses reloads.
-type operated struct{ drained chan struct{} }
+// operatorStub is a daemon's operator side that rejects reloads.
+type operatorStub struct{ drained chan struct{} }
 
-func (o operated) Status(context.Context) (ipc.StatusResponse, error) {
+func (o operatorStub) Status(context.Context) (ipc.StatusResponse, error) {
 	return ipc.StatusResponse{Version: "v1", Ready: ipc.ReadyResponse{Ready: true}}, nil
 }
-func (o operated) Reload(context.Context) error { return errors.New("assertd.yaml:3:1: no") }
-func (o operated) Drain(context.Context)        { close(o.drained) }
+func (o operatorStub) Reload(context.Context) error { return errors.New("assertd.yaml:3:1: no") }
+func (o operatorStub) Drain(context.Context)        { close(o.drained) }
 
 func TestOperator(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "operator.sock")
-	listener, err := ipc.Listen(ipc.Listener{Socket: socket, Mode: ipc.OperatorMode})
+	listener, err := peer.Listen(peer.Listener{Socket: socket, Mode: server.OperatorMode})
 	if err != nil {
 		t.Fatal(err)
 	}
-	side := operated{make(chan struct{})}
-	server := ipc.NewOperatorServer(side, ipc.OperatorOptions{Monitor: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") })})
+	side := operatorStub{make(chan struct{})}
+	operators := server.NewOperatorServer(side, server.OperatorOptions{Monitor: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") })})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, listener) }()
+	go func() { ended <- operators.Serve(ctx, listener) }()
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -59,12 +61,12 @@ func TestOperator(t *testing.T) {
 	<-side.drained
 }
 
-func TestOperatorAway(t *testing.T) {
+func TestOperatorWithoutDaemon(t *testing.T) {
 	o, err := client.NewOperator(filepath.Join(t.TempDir(), "none.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := o.Status(t.Context()); !errors.Is(err, client.ErrUnavailable) {
-		t.Errorf("status of nobody: %v", err)
+		t.Errorf("got %v", err)
 	}
 }

@@ -11,15 +11,16 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// Proof is what a DPoP proof (RFC 9449 section 4.2) speaks of.
+// Proof describes a DPoP proof (RFC 9449 section 4.2).
 type Proof struct {
-	Grant       string // the grant of profile dpop
-	Method, URL string // of the request; query and fragment are left out of the proof
-	Nonce       string // the server's last DPoP-Nonce, empty where it gave none
-	AccessToken string // the token that goes with the request; empty at the token endpoint
+	Grant       string // a grant whose profile is dpop
+	Method, URL string // of the request; the proof omits query and fragment
+	Nonce       string // the server's last DPoP-Nonce, if any
+	AccessToken string // the token sent with the request; empty at the token endpoint
 }
 
-// Proof returns a fresh DPoP proof for one request: the value of its DPoP header.
+// Proof returns a fresh DPoP proof for one request: the value of its DPoP
+// header.
 func (c *Client) Proof(ctx context.Context, p Proof) (string, error) {
 	target, err := url.Parse(p.URL)
 	if err != nil {
@@ -39,7 +40,7 @@ func (c *Client) Proof(ctx context.Context, p Proof) (string, error) {
 		return "", fmt.Errorf("DPoP: %w", err)
 	}
 	if answer.Send != ipc.SendDPoP {
-		return "", fmt.Errorf("DPoP: grant %q makes no DPoP proofs; name one whose profile is dpop", p.Grant)
+		return "", fmt.Errorf("DPoP: grant %q does not make DPoP proofs; name a grant whose profile is dpop", p.Grant)
 	}
 	return answer.Assertion, nil
 }

@@ -11,28 +11,30 @@ import (
 	"strings"
 )
 
-// ErrRegistration is the kind of everything that goes wrong when a client is
-// registered.
-var ErrRegistration = errors.New("the client was not registered")
+// ErrRegistration matches every error of [Register].
+var ErrRegistration = errors.New("client registration failed")
 
-// Registration is a dynamic client registration (RFC 7591) of a client that
-// authenticates by assertions.
+// Registration is a dynamic client registration (RFC 7591) for a client that
+// authenticates with assertions.
 type Registration struct {
 	URL string // the registration endpoint; https, or http on loopback
-	// Metadata are the client's metadata (RFC 7591 section 2), such as client_name,
-	// redirect_uris, scope. What follows below is added to them.
+	// Metadata is the client metadata (RFC 7591 section 2), such as
+	// client_name, redirect_uris and scope. The fields below are added to it.
 	Metadata map[string]any
-	JWKSURI  string          // where the public keys are published: the way to go, since it follows rotations
-	JWKS     json.RawMessage // or the keys themselves; exactly one of the two
-	Alg      string          // token_endpoint_auth_signing_alg
-	// InitialToken is the initial access token (RFC 7591 section 1.2), empty where
-	// the server takes registrations from anybody.
+	// JWKSURI is where the public keys are published. Set either JWKSURI or
+	// JWKS. Prefer JWKSURI: the server then sees key rotations.
+	JWKSURI string
+	JWKS    json.RawMessage
+	Alg     string // token_endpoint_auth_signing_alg
+	// InitialToken is the initial access token (RFC 7591 section 1.2). Leave it
+	// empty if registration is open.
 	InitialToken string
 	HTTP         *http.Client // as in TokenRequest
 }
 
-// Register registers a client and returns the server's answer (RFC 7591 section
-// 3.2.1), which may hold a registration_access_token: keep it as a secret.
+// Register registers a client and returns the server's response (RFC 7591
+// section 3.2.1). It may contain a registration_access_token, so treat it as a
+// secret.
 func Register(ctx context.Context, r Registration) (json.RawMessage, error) {
 	body, err := r.body()
 	if err != nil {
@@ -42,7 +44,7 @@ func Register(ctx context.Context, r Registration) (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRegistration, err)
 	}
-	request.GetBody = nil // an access token goes to the named URL and nowhere else
+	request.GetBody = nil // so that net/http can't send the access token to a redirect
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	if r.InitialToken != "" {
@@ -53,16 +55,16 @@ func Register(ctx context.Context, r Registration) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%w: %w", ErrRegistration, err)
 	}
 	defer response.Body.Close()
-	return registered(response)
+	return parseRegistration(response)
 }
 
-// body are the metadata with what assertions need.
+// body is the metadata, with what the server needs to verify assertions.
 func (r Registration) body() ([]byte, error) {
 	if err := checkEndpoint(r.URL); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRegistration, err)
 	}
 	if (r.JWKSURI == "") == (r.JWKS == nil) {
-		return nil, fmt.Errorf("%w: give the keys either by jwks_uri or as jwks, not both (RFC 7591 section 2)", ErrRegistration)
+		return nil, fmt.Errorf("%w: set either JWKSURI or JWKS, not both (RFC 7591 section 2)", ErrRegistration)
 	}
 	metadata := map[string]any{"grant_types": []string{"client_credentials"}}
 	for name, value := range r.Metadata {
@@ -82,15 +84,16 @@ func (r Registration) body() ([]byte, error) {
 	return json.Marshal(metadata)
 }
 
-func registered(response *http.Response) (json.RawMessage, error) {
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxTokenAnswer))
+func parseRegistration(response *http.Response) (json.RawMessage, error) {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxTokenResponse))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrRegistration, err)
 	case !json.Valid(text):
-		return nil, fmt.Errorf("%w: HTTP %s with %s instead of JSON; is this the registration endpoint's URL?", ErrRegistration, response.Status, contentKind(response))
+		return nil, fmt.Errorf("%w: HTTP %s: got %s instead of JSON; is this the registration endpoint's URL?",
+			ErrRegistration, response.Status, mediaType(response))
 	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
-		return nil, fmt.Errorf("%w: HTTP %s: the server wants an initial access token, or another one", ErrRegistration, response.Status)
+		return nil, fmt.Errorf("%w: HTTP %s; give a valid initial access token", ErrRegistration, response.Status)
 	case response.StatusCode != http.StatusCreated && response.StatusCode != http.StatusOK:
 		code, description := oauthError(text)
 		return nil, fmt.Errorf("%w: HTTP %s: %s", ErrRegistration, response.Status, strings.Trim(code+": "+description, ": "))

@@ -55,7 +55,7 @@ func TestRegisterRefusals(t *testing.T) {
 		{"plain http", "http://as.example/r", "https://k.example", 0, "", "plain http"},
 		{"no keys", s.URL, "", 0, "", "either"},
 		{"a page", s.URL, "https://k.example", 200, "<html>", "is this the registration endpoint"},
-		{"no leave", s.URL, "https://k.example", 401, "{}", "initial access token"},
+		{"unauthorized", s.URL, "https://k.example", 401, "{}", "initial access token"},
 		{"bad metadata", s.URL, "https://k.example", 400, `{"error":"invalid_client_metadata","error_description":"no name"}`, "invalid_client_metadata: no name"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -9,22 +9,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/assertd/assertd/ipc"
 )
 
-// signTimeout bounds one signature of a Signer, whose interface has no context.
+// signTimeout limits one signature: crypto.Signer has no context.
 const signTimeout = 10 * time.Second
 
-// ErrKeyChanged means that the key set signs with another version than the one
-// whose public key the Signer shows. Make a new Signer, and have what was bound
-// to the old key, such as a certificate, made anew.
-var ErrKeyChanged = errors.New("the key set has changed its key")
+// ErrKeyChanged means that the key set has rotated and no longer signs with the
+// key that the Signer was made for. Make a new Signer, and reissue whatever is
+// bound to the old key, such as a certificate.
+var ErrKeyChanged = errors.New("the key has been rotated")
 
-// Signer is a key in the HSM behind the daemon, as a [crypto.Signer]. It stands
-// for one version of a raw key set: what Public returns never changes. It is
-// safe for concurrent use.
+// Signer is a [crypto.Signer] whose key is in the HSM, behind the daemon. It is
+// bound to one version of a raw key set: Public always returns the same key. It
+// is safe for concurrent use.
 type Signer struct {
 	client  *Client
 	ctx     context.Context
@@ -36,10 +38,10 @@ type Signer struct {
 
 var _ crypto.Signer = (*Signer)(nil)
 
-// Signer returns the signer of a raw key set that this process may use. ctx
-// bounds the look-up alone; each signature has ten seconds, or what
-// [Signer.WithContext] says. The error is [ipc.CodeKeyNotAllowed] where there is
-// no such key set for this process.
+// Signer returns a signer for a raw key set that this process may use. ctx
+// applies only to this lookup. Each signature has a timeout of 10 seconds; see
+// also [Signer.WithContext]. If this process may not use the key set, the error
+// matches [ipc.CodeKeyNotAllowed].
 func (c *Client) Signer(ctx context.Context, key string) (*Signer, error) {
 	keys, err := c.Keys(ctx)
 	if err != nil {
@@ -50,19 +52,19 @@ func (c *Client) Signer(ctx context.Context, key string) (*Signer, error) {
 			return c.newSigner(info)
 		}
 	}
-	return nil, ipc.Problemf(ipc.CodeKeyNotAllowed, "this process may use no raw key set %q; %s", key, usable(keys.Keys))
+	return nil, ipc.Problemf(ipc.CodeKeyNotAllowed, "This process has no raw key set %q; %s.", key, usable(keys.Keys))
 }
 
-// usable lists what could have been asked for instead.
+// usable lists the key sets to ask for instead.
 func usable(keys []ipc.KeyInfo) string {
 	if len(keys) == 0 {
-		return "it may use none: a grant for a key set with use: raw is needed"
+		return "it needs a grant for a key set with use: raw"
 	}
-	list := "it may use"
+	var names []string
 	for _, info := range keys {
-		list += fmt.Sprintf(" %q", info.Key)
+		names = append(names, strconv.Quote(info.Key))
 	}
-	return list
+	return "it may use " + strings.Join(names, ", ")
 }
 
 func (c *Client) newSigner(info ipc.KeyInfo) (*Signer, error) {
@@ -85,37 +87,41 @@ func (c *Client) newSigner(info ipc.KeyInfo) (*Signer, error) {
 	return s, nil
 }
 
-// WithContext returns a copy whose signatures end with ctx, for callers such as a
-// TLS handshake with a deadline.
+// WithContext returns a copy whose signatures end with ctx, such as the context
+// of a TLS handshake.
 func (s *Signer) WithContext(ctx context.Context) *Signer {
 	with := *s
 	with.ctx = ctx
 	return &with
 }
 
-// Public returns the public key: *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
+// Public returns the public key: an *rsa.PublicKey, *ecdsa.PublicKey or
+// ed25519.PublicKey.
 func (s *Signer) Public() crypto.PublicKey { return s.public }
 
 // KeyID returns the key's RFC 7638 thumbprint.
 func (s *Signer) KeyID() string { return s.info.Kid }
 
-// Info returns what the daemon says about the key, such as the hashes that it
-// signs; the public key and certificates in it are PEM.
+// Info returns the daemon's description of the key, such as the allowed hashes.
+// Its public key and certificates are PEM.
 func (s *Signer) Info() ipc.KeyInfo { return s.info }
 
-// Sign signs a digest, as crypto.Signer says; the reader is not used, since the HSM
-// has its own. An ECDSA signature is ASN.1 DER. RSA signs with PKCS #1 v1.5, or
-// with PSS where opts is *rsa.PSSOptions: the salt is then as long as the hash,
-// which is also what rsa.PSSSaltLengthAuto gets, and any other length is refused.
-// An Ed25519 key takes the message itself (of at most ipc.MaxMessageBytes) with
-// opts.HashFunc() zero. The error is [ErrSignOptions] for what can't be signed.
+// Sign implements crypto.Signer. It ignores the reader: the HSM has its own
+// source of randomness.
+//
+// An ECDSA signature is ASN.1 DER. RSA signs with PKCS #1 v1.5, or with PSS if
+// opts is *rsa.PSSOptions. The PSS salt is as long as the hash, also for
+// rsa.PSSSaltLengthAuto; Sign rejects any other length. An Ed25519 key signs
+// the message itself, of at most [ipc.MaxMessageBytes], and opts.HashFunc()
+// must be zero. Errors in digest or opts match [ErrSignOptions].
 func (s *Signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
 	defer cancel()
 	return s.SignContext(ctx, digest, opts)
 }
 
-// SignContext is Sign within a context of its own.
+// SignContext is Sign with a context, in place of the Signer's own context and
+// timeout.
 func (s *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	req, err := signRequest(s.public, digest, opts)
 	if err != nil {
@@ -127,23 +133,26 @@ func (s *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.Sig
 		return nil, err
 	}
 	if answer.Kid != s.info.Kid {
-		return nil, fmt.Errorf("%w: %q signs with %s now, this signer stands for %s", ErrKeyChanged, s.info.Key, answer.Kid, s.info.Kid)
+		return nil, fmt.Errorf("%w: key set %q now signs with %s, not with %s; make a new Signer",
+			ErrKeyChanged, s.info.Key, answer.Kid, s.info.Kid)
 	}
 	return answer.Signature, nil
 }
 
-// Certificate returns the chain that the HSM holds beside the key, for
-// tls.Config. It is an error if there is none: set the chain that your authority
-// gave you in tls.Certificate, with this signer as its PrivateKey.
+// Certificate returns the certificate chain that is stored in the HSM next to
+// the key, for tls.Config. It is an error if there is none: use
+// [Signer.CertificateWith] with the chain from your CA.
 func (s *Signer) Certificate() (tls.Certificate, error) {
 	if len(s.chain) == 0 {
-		return tls.Certificate{}, fmt.Errorf("key set %q has no certificate on the HSM: store it beside the key, or fill in tls.Certificate yourself", s.info.Key)
+		return tls.Certificate{}, fmt.Errorf("key set %q has no certificate in the HSM; store one next to the key, or use CertificateWith",
+			s.info.Key)
 	}
 	return s.CertificateWith(s.chain...), nil
 }
 
-// CertificateWith makes a certificate of a chain in DER, leaf first, and this key.
-// It offers TLS only the signature schemes that the daemon would sign.
+// CertificateWith returns a tls.Certificate with this key and the given chain,
+// in DER, leaf first. It offers only the signature schemes that the daemon
+// allows.
 func (s *Signer) CertificateWith(chain ...[]byte) tls.Certificate {
 	return tls.Certificate{Certificate: chain, PrivateKey: s, SupportedSignatureAlgorithms: schemes(s.info, s.public)}
 }

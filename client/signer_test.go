@@ -102,7 +102,7 @@ func signerOf(t *testing.T, c *Client, key string) *Signer {
 	return signer
 }
 
-func TestSignerSignsWhatCryptoSignerSays(t *testing.T) {
+func TestSignerImplementsCryptoSigner(t *testing.T) {
 	stub, c := newKeyStub(t)
 	message := []byte("message")
 	digest256, digest384 := sha256.Sum256(message), sha512.Sum384(message)
@@ -146,7 +146,7 @@ func verify(t *testing.T, public crypto.PublicKey, input []byte, opts crypto.Sig
 		good = ed25519.Verify(key, input, signature)
 	case *rsa.PublicKey:
 		if pss, ok := opts.(*rsa.PSSOptions); ok {
-			// JOSE and TLS take this salt length alone.
+			// JOSE and TLS accept only this salt length.
 			good = rsa.VerifyPSS(key, pss.Hash, input, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 		} else {
 			good = rsa.VerifyPKCS1v15(key, opts.HashFunc(), input, signature) == nil
@@ -157,7 +157,7 @@ func verify(t *testing.T, public crypto.PublicKey, input []byte, opts crypto.Sig
 	}
 }
 
-func TestSignerRefusesWhatCannotBeSigned(t *testing.T) {
+func TestSignerRejectsBadOptions(t *testing.T) {
 	_, c := newKeyStub(t)
 	digest := sha256.Sum256(nil)
 	for _, row := range []struct {
@@ -187,7 +187,7 @@ func TestSignerRefusesWhatCannotBeSigned(t *testing.T) {
 	}
 }
 
-func TestSignerStandsForOneKey(t *testing.T) {
+func TestSignerIsBoundToOneKey(t *testing.T) {
 	stub, c := newKeyStub(t)
 	signer := signerOf(t, c, "ec")
 	stub.kid.Store("second")
@@ -197,7 +197,7 @@ func TestSignerStandsForOneKey(t *testing.T) {
 	}
 }
 
-func TestSignerOfNoKey(t *testing.T) {
+func TestSignerForUnknownKey(t *testing.T) {
 	_, c := newKeyStub(t)
 	if _, err := c.Signer(t.Context(), "other"); !errors.Is(err, ipc.CodeKeyNotAllowed) {
 		t.Errorf("got %v", err)
@@ -228,14 +228,14 @@ func TestSignerIsSafeForConcurrentUse(t *testing.T) {
 		all.Go(func() {
 			signature, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 			if err != nil || !ecdsa.VerifyASN1(signer.Public().(*ecdsa.PublicKey), digest[:], signature) {
-				t.Errorf("signature of no use: %v", err)
+				t.Errorf("invalid signature: %v", err)
 			}
 		})
 	}
 	all.Wait()
 }
 
-func TestCertificateOffersTLSWhatTheDaemonSigns(t *testing.T) {
+func TestCertificateOffersOnlyAllowedSchemes(t *testing.T) {
 	_, c := newKeyStub(t)
 	for key, want := range map[string][]tls.SignatureScheme{
 		"ec": {tls.ECDSAWithP256AndSHA256}, "rsa": {tls.PSSWithSHA256}, "ed": nil,
@@ -245,7 +245,7 @@ func TestCertificateOffersTLSWhatTheDaemonSigns(t *testing.T) {
 		}
 	}
 	if _, err := signerOf(t, c, "ec").Certificate(); err == nil {
-		t.Error("a certificate out of nothing")
+		t.Error("got a certificate although none is stored")
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// stub is what answers on a socket in the place of a daemon.
+// stub stands in for the daemon on a socket.
 type stub struct {
 	socket   string
 	calls    atomic.Int64
 	accepted atomic.Int64
 }
 
-// serve answers on a socket of its own until the test ends.
+// serve starts a stub, which runs until the test ends.
 func serve(t *testing.T, handler http.HandlerFunc) *stub {
 	t.Helper()
 	s := &stub{socket: filepath.Join(t.TempDir(), "s")}
@@ -47,7 +47,7 @@ func (s *stub) listen(t *testing.T, handler http.HandlerFunc) *http.Server {
 	return server
 }
 
-// dial makes a client of the stub.
+// dial returns a client for the stub.
 func (s *stub) dial(t *testing.T) *Client {
 	t.Helper()
 	c, err := New(s.socket)
@@ -69,7 +69,7 @@ func refuse(w http.ResponseWriter, p *ipc.Problem) {
 	json.NewEncoder(w).Encode(p)
 }
 
-// assertion is an answer as the daemon would give it.
+// assertion is a response like the daemon's.
 func assertion(send string) ipc.AssertionResponse {
 	now := time.Now().Unix()
 	a := ipc.AssertionResponse{Assertion: "e30.e30.c2ln", Send: send, Kid: "k", Alg: "ES256", IssuedAt: now, ExpiresAt: now + 60, Grant: "g"}

@@ -13,91 +13,95 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// TokenRequest is an OAuth token request that a fresh assertion authenticates.
+// TokenRequest is an OAuth token request, authenticated with a fresh assertion.
 type TokenRequest struct {
-	// URL is the token endpoint: https, or http on loopback. It stays empty for a
-	// profile whose assertion is the access token itself.
+	// URL is the token endpoint: https, or http on loopback. Leave it empty for
+	// a profile whose assertion is itself the access token.
 	URL       string
 	Assertion ipc.AssertionRequest // what to ask the daemon for
-	Scope     string               // scopes separated by spaces; empty for the server's default
-	Resource  []string             // RFC 8707: the URIs of the services that the token is for
-	ClientID  string               // sent where not empty: most servers find it in the assertion
-	// Parameters are sent along: grant_type for another grant than client
-	// credentials, audience of a token exchange, RoleArn of AWS STS.
+	Scope     string               // space-separated; empty for the server's default
+	Resource  []string             // URIs of the services that the token is for (RFC 8707)
+	ClientID  string               // sent if not empty; most servers take it from the assertion
+	// Parameters are additional form parameters, such as grant_type for a grant
+	// other than client credentials, audience for a token exchange, or RoleArn
+	// for AWS STS.
 	Parameters url.Values
-	// DPoP names the grant of profile dpop whose key the token shall be bound to
-	// (RFC 9449 section 5). Empty for a bearer token.
+	// DPoP names a grant with profile dpop. The token is bound to its key (RFC
+	// 9449 section 5). Leave it empty for a bearer token.
 	DPoP string
-	HTTP *http.Client // nil for one with a timeout of 30 s that follows no redirect
+	HTTP *http.Client // default: a 30-second timeout, no redirects
 }
 
-// Token is what a token endpoint gave (RFC 6749 section 5.1). It prints redacted.
+// Token is a response of a token endpoint (RFC 6749 section 5.1). It prints
+// redacted.
 type Token struct {
 	AccessToken string
-	TokenType   string    // as the server has it: Bearer, DPoP; any mixture of upper and lower case
-	Scope       string    // empty where it is what was asked for
-	Expiry      time.Time // zero where the server does not say
-	// Raw is the whole answer, for members that are not here. AWS STS answers
-	// without an access token, so that there is nothing but Raw.
+	TokenType   string    // as the server spells it: Bearer, bearer, DPoP
+	Scope       string    // empty if it is the requested scope
+	Expiry      time.Time // zero if the server does not say
+	// Raw is the whole response, for other members. AWS STS returns no access
+	// token, so Raw is then the only field that is set.
 	Raw json.RawMessage
 
-	once bool // an assertion of the daemon's, not for the cache
+	uncacheable bool // the token is an assertion
 }
 
-// String says when the token ends and nothing that would let anybody use it.
-func (t Token) String() string { return fmt.Sprintf("token [redacted], expiry %v", t.Expiry) }
+// String returns the expiry, and nothing that would let a reader use the token.
+func (t Token) String() string { return fmt.Sprintf("token [redacted], expires %v", t.Expiry) }
 
 // GoString is String, so that %#v is redacted too.
 func (t Token) GoString() string { return t.String() }
 
-// Token asks the daemon for an assertion and the authorization server for a
-// token, in the form that the grant's profile wants: a client assertion (RFC 7523
-// section 2.2), an authorization grant (section 2.1), a token exchange (RFC 8693),
-// AWS web identity; where the assertion is itself the access token, nobody else is
-// asked. After a broken connection, a status 502 to 504 or a demanded DPoP nonce it
-// tries once more, with another assertion: none is ever sent twice. With a code, a
-// refresh token or another grant_type of the caller's it does so only where the
-// server can't have seen the first attempt.
+// Token asks the daemon for an assertion and trades it for a token at the
+// authorization server, in the form that the grant's profile calls for: a
+// client assertion (RFC 7523 section 2.2), an authorization grant (section
+// 2.1), a token exchange (RFC 8693), or AWS web identity. If the assertion is
+// itself the access token, Token returns it and makes no token request.
 //
-// The error of the authorization server is a [*TokenError], that of the daemon is
-// as [Client.Assert] has it.
+// After a broken connection, a status from 502 to 504, or a demand for a DPoP
+// nonce, Token retries once. The retry uses a new assertion; none is ever sent
+// twice. If the caller sets grant_type, to redeem a code or a refresh token for
+// example, Token retries only if the server can't have seen the first request.
+//
+// Errors from the authorization server are [*TokenError]; those from the daemon
+// are the errors of [Client.Assert].
 func (c *Client) Token(ctx context.Context, req TokenRequest) (Token, error) {
 	if err := req.check(); err != nil {
 		return Token{}, err
 	}
-	failures, nonce := 0, ""
+	retried, nonce := false, ""
 	for {
-		token, err := c.askToken(ctx, req, nonce)
+		token, err := c.tokenAttempt(ctx, req, nonce)
 		var failed *TokenError
 		if !errors.As(err, &failed) {
 			return token, err
 		}
-		wait := time.Duration(0)
+		delay := time.Duration(0)
 		switch {
-		case failed.nonceDemanded() && nonce == "":
+		case failed.needsNonce() && nonce == "":
 			nonce = failed.nonce
-		case failed.passing() && failures == 0 && (req.repeatable() || failed.unsent()):
-			failures, wait = 1, failed.wait
+		case failed.temporary() && !retried && (req.repeatable() || failed.unsent()):
+			retried, delay = true, failed.delay
 		default:
 			return token, err
 		}
-		if !pause(ctx, wait) {
+		if !pause(ctx, delay) {
 			return token, err
 		}
 	}
 }
 
-// repeatable says whether a request of which nobody knows what became may be made
-// again. A code works once, a refresh token often too, and a second use can have
-// everything revoked that the first one gave (RFC 6749 section 4.1.2, RFC 9700
-// section 4.14.2).
+// repeatable reports whether it is safe to repeat a request whose outcome is
+// unknown. Codes are single-use, and often refresh tokens too. On a second use
+// the server may revoke every token that the first one yielded (RFC 6749
+// section 4.1.2, RFC 9700 section 4.14.2).
 func (req TokenRequest) repeatable() bool {
 	grant := req.Parameters.Get("grant_type")
 	return grant == "" || grant == "client_credentials"
 }
 
-// askToken makes one attempt with one assertion.
-func (c *Client) askToken(ctx context.Context, req TokenRequest, nonce string) (Token, error) {
+// tokenAttempt makes one token request with one assertion.
+func (c *Client) tokenAttempt(ctx context.Context, req TokenRequest, nonce string) (Token, error) {
 	assertion, err := c.Assert(ctx, req.Assertion)
 	if err != nil {
 		return Token{}, err
@@ -120,52 +124,45 @@ func (c *Client) askToken(ctx context.Context, req TokenRequest, nonce string) (
 		}
 		request.Header.Set("DPoP", proof)
 	}
-	return c.sendToken(req, request, sendOf(assertion))
+	return c.exchangeToken(req, request, sendOf(assertion))
 }
 
-// sendToken sends the request and reads the answer.
-func (c *Client) sendToken(req TokenRequest, request *http.Request, send string) (Token, error) {
+// exchangeToken sends the request and reads the response.
+func (c *Client) exchangeToken(req TokenRequest, request *http.Request, send string) (Token, error) {
 	response, err := httpClient(req.HTTP).Do(request)
 	if err != nil {
 		return Token{}, unreachable(err)
 	}
 	defer response.Body.Close()
-	token, err := tokenAnswer(response, c.now())
+	token, err := readToken(response, c.now())
 	switch {
 	case err != nil:
 		return Token{}, err
 	case token.AccessToken == "" && send != ipc.SendWebIdentity:
-		return Token{}, fmt.Errorf("%w: its answer holds no access_token", ErrTokenEndpoint)
+		return Token{}, fmt.Errorf("%w: no access_token in the response", ErrTokenEndpoint)
 	case req.DPoP != "" && !strings.EqualFold(token.TokenType, "DPoP"):
-		return Token{}, fmt.Errorf("%w: it bound the token to no key (token_type %q), though a DPoP proof was sent; leave DPoP out if a bearer token will do", ErrTokenEndpoint, token.TokenType)
+		return Token{}, fmt.Errorf("%w: the token is not bound to a key (token_type %q) despite the DPoP proof; leave DPoP out if a bearer token will do",
+			ErrTokenEndpoint, token.TokenType)
 	}
 	return token, nil
 }
 
-// bearer takes an assertion that is an access token itself.
+// bearer returns an assertion that is itself the access token.
 func (req TokenRequest) bearer(assertion ipc.AssertionResponse) (Token, error) {
 	switch {
 	case req.URL != "":
-		return Token{}, fmt.Errorf("the assertion of grant %q is the access token itself, and no token endpoint takes it: leave the URL out", assertion.Grant)
+		return Token{}, fmt.Errorf("the assertion of grant %q is itself the access token; leave the URL out", assertion.Grant)
 	case req.DPoP != "":
-		return Token{}, fmt.Errorf("the assertion of grant %q is a bearer token, which nothing binds to a key: leave DPoP out", assertion.Grant)
+		return Token{}, fmt.Errorf("the assertion of grant %q is a bearer token and cannot be bound to a key; leave DPoP out",
+			assertion.Grant)
 	}
-	token := Token{AccessToken: assertion.Assertion, TokenType: "Bearer", Expiry: time.Unix(assertion.ExpiresAt, 0), once: true}
+	token := Token{
+		AccessToken: assertion.Assertion, TokenType: "Bearer", Expiry: time.Unix(assertion.ExpiresAt, 0), uncacheable: true,
+	}
 	raw, err := json.Marshal(map[string]any{
-		"access_token": token.AccessToken, "token_type": token.TokenType, "expires_in": assertion.ExpiresAt - assertion.IssuedAt,
+		"access_token": token.AccessToken, "token_type": token.TokenType,
+		"expires_in": assertion.ExpiresAt - assertion.IssuedAt,
 	})
 	token.Raw = raw
 	return token, err
-}
-
-// httpClient follows no redirect: an assertion goes to the URL that was named
-// and nowhere else.
-func httpClient(given *http.Client) *http.Client {
-	if given != nil {
-		return given
-	}
-	return &http.Client{
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }

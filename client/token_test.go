@@ -16,7 +16,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// server is a token endpoint that remembers what it was sent.
+// server is a token endpoint that records what it was sent.
 type server struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -39,12 +39,12 @@ func tokenServer(t *testing.T, handler func(n int, w http.ResponseWriter, r *htt
 	return s
 }
 
-// granting gives a bearer token for an hour.
+// granting returns a bearer token that lasts an hour.
 func granting(_ int, w http.ResponseWriter, _ *http.Request) {
 	answer(w, map[string]any{"access_token": "secret", "token_type": "Bearer", "expires_in": 3600, "scope": "read"})
 }
 
-// numbered gives assertions that differ, each sent the same way.
+// numbered returns a client whose assertions are all different.
 func numbered(t *testing.T, send string) (*Client, *stub) {
 	var n atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func numbered(t *testing.T, send string) (*Client, *stub) {
 	return s.dial(t), s
 }
 
-func TestTokenTakesTheFormOfTheProfile(t *testing.T) {
+func TestTokenRequestMatchesProfile(t *testing.T) {
 	for _, row := range []struct {
 		send string
 		want url.Values
@@ -113,7 +113,7 @@ func TestTokenParameters(t *testing.T) {
 		}
 	}
 	if daemon.calls.Load() != asked {
-		t.Error("assertions were made for endpoints that can't be")
+		t.Error("assertions were made for invalid endpoints")
 	}
 }
 
@@ -140,15 +140,15 @@ func TestBearerAssertionIsTheToken(t *testing.T) {
 	}
 }
 
-func TestWhatGoesIntoNoTokenRequest(t *testing.T) {
+func TestTokenRejectsOtherAssertions(t *testing.T) {
 	for _, send := range []string{ipc.SendDPoP, ipc.SendRequestParameter, ipc.SendCustom, "from-the-future"} {
 		c, _ := numbered(t, send)
-		if _, err := c.Token(t.Context(), TokenRequest{URL: "https://as.example"}); err == nil || !strings.Contains(err.Error(), "no token request") {
+		if _, err := c.Token(t.Context(), TokenRequest{URL: "https://as.example"}); err == nil || !strings.Contains(err.Error(), "does not make assertions for token requests") {
 			t.Errorf("%s: %v", send, err)
 		}
 	}
 	c, _ := numbered(t, ipc.SendClientAssertion)
-	if _, err := c.Token(t.Context(), TokenRequest{}); err == nil || !strings.Contains(err.Error(), "name its URL") {
+	if _, err := c.Token(t.Context(), TokenRequest{}); err == nil || !strings.Contains(err.Error(), "give its URL") {
 		t.Errorf("without a URL: %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestNoAssertionIsSentTwice(t *testing.T) {
 			}
 			granting(n, w, r)
 		}, 2, true},
-		{"a server that stays away", func(_ int, w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) }, 2, false},
+		{"a server that stays down", func(_ int, w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) }, 2, false},
 		{"a refusal", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusUnauthorized)
 			answer(w, map[string]string{"error": "invalid_client", "error_description": "no such client"})
@@ -185,7 +185,8 @@ func TestNoAssertionIsSentTwice(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := tokenServer(t, row.handler)
 			c, _ := numbered(t, ipc.SendClientAssertion)
-			// A client that follows redirects must not repeat the assertion either.
+			// A client that follows redirects must not repeat the assertion
+			// either.
 			_, err := c.Token(t.Context(), TokenRequest{URL: s.URL, HTTP: &http.Client{}})
 			if (err == nil) != row.works || err != nil && !errors.Is(err, ErrTokenEndpoint) {
 				t.Errorf("got %v", err)
@@ -205,8 +206,9 @@ func TestNoAssertionIsSentTwice(t *testing.T) {
 	}
 }
 
-// A server that got a code and broke off has used it up, and takes a second use for theft.
-func TestWhatWorksOnceIsNotTriedTwice(t *testing.T) {
+// A server that breaks the connection after reading a code has consumed it, and
+// treats a second use as theft.
+func TestSingleUseGrantsAreNotRetried(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		handler func(n int, w http.ResponseWriter, r *http.Request)
@@ -219,7 +221,7 @@ func TestWhatWorksOnceIsNotTriedTwice(t *testing.T) {
 			c, daemon := numbered(t, ipc.SendClientAssertion)
 			req := TokenRequest{URL: s.URL, Parameters: url.Values{"grant_type": {"authorization_code"}, "code": {"c"}}}
 			_, err := c.Token(t.Context(), req)
-			s.Close() // nobody can have seen what follows
+			s.Close() // so that nothing can have seen the next request
 			s.mu.Lock()
 			if !errors.Is(err, ErrTokenEndpoint) || len(s.forms) != 1 {
 				t.Errorf("%d requests: %v", len(s.forms), err)
@@ -227,7 +229,7 @@ func TestWhatWorksOnceIsNotTriedTwice(t *testing.T) {
 			s.mu.Unlock()
 			asked := daemon.calls.Load()
 			if _, err := c.Token(t.Context(), req); !errors.Is(err, ErrTokenEndpoint) || daemon.calls.Load()-asked != 2 {
-				t.Errorf("%d attempts where nobody listens: %v", daemon.calls.Load()-asked, err)
+				t.Errorf("%d attempts with nothing listening: %v", daemon.calls.Load()-asked, err)
 			}
 		})
 	}
@@ -252,7 +254,7 @@ func TestDPoP(t *testing.T) {
 		t.Errorf("proofs %q, want %q at last", s.proofs, want)
 	}
 	if s.forms[0].Get("client_assertion") == s.forms[1].Get("client_assertion") {
-		t.Error("the second attempt had the first one's assertion")
+		t.Error("the retry reused the assertion")
 	}
 	proof, err := c.Proof(t.Context(), Proof{Grant: "dpop", Method: "GET", URL: "https://api.example/a?b=c", AccessToken: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"})
 	if err != nil || proof != `proof."GET""https://api.example/a""fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"` { // RFC 9449 section 7.1
@@ -263,10 +265,10 @@ func TestDPoP(t *testing.T) {
 	}
 }
 
-func TestTokenThatIsNotBoundIsRefused(t *testing.T) {
+func TestUnboundTokenIsRejected(t *testing.T) {
 	s := tokenServer(t, granting)
 	c, _ := numbered(t, ipc.SendClientAssertion)
-	if _, err := c.Token(t.Context(), TokenRequest{URL: s.URL, DPoP: "dpop"}); !errors.Is(err, ErrTokenEndpoint) || !strings.Contains(err.Error(), "no key") {
+	if _, err := c.Token(t.Context(), TokenRequest{URL: s.URL, DPoP: "dpop"}); !errors.Is(err, ErrTokenEndpoint) || !strings.Contains(err.Error(), "not bound to a key") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -289,18 +291,18 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			answer(w, map[string]string{"error": "x\x1b[2J", "error_description": strings.Repeat("a", 10_000)})
 		}, "x?[2J: " + strings.Repeat("a", 500)},
-		{"another JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "RFC 6749"},
+		{"other JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "RFC 6749"},
 		{"no token", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, map[string]int{"expires_in": 1}) }, "no access_token"},
 		{"a clock ahead", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusUnauthorized)
 			answer(w, map[string]string{"error": "invalid_client"})
-		}, "clock is 5m0s ahead of the server's, which makes assertions look not yet valid"},
+		}, "clock is 5m0s ahead of the server's, so assertions look not yet valid"},
 		{"a clock behind", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Date", time.Now().Add(5*time.Minute).UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusUnauthorized)
 			answer(w, map[string]string{"error": "invalid_client"})
-		}, "behind the server's, which makes assertions look expired"},
+		}, "behind the server's, so assertions look expired"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := tokenServer(t, row.handler)
@@ -310,7 +312,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 				t.Errorf("got %v\nwant %q in it", err, row.says)
 			}
 			if err != nil && strings.Contains(err.Error(), "assertion-1") {
-				t.Error("the error holds the assertion")
+				t.Error("the error contains the assertion")
 			}
 		})
 	}
@@ -327,7 +329,7 @@ func TestTokenPrintsRedacted(t *testing.T) {
 	}
 }
 
-func TestTokenSourceKeepsATokenUntilNearItsEnd(t *testing.T) {
+func TestTokenSourceCachesUntilNearExpiry(t *testing.T) {
 	s := tokenServer(t, granting)
 	c, _ := numbered(t, ipc.SendClientAssertion)
 	now := time.Now()
@@ -358,7 +360,7 @@ func TestTokenSourceKeepsATokenUntilNearItsEnd(t *testing.T) {
 	}
 }
 
-func TestTokenSourceAsksOnceForMany(t *testing.T) {
+func TestTokenSourceSharesOneRequest(t *testing.T) {
 	s := tokenServer(t, granting)
 	c, _ := numbered(t, ipc.SendClientAssertion)
 	source, err := c.TokenSource(TokenRequest{URL: s.URL})
@@ -379,7 +381,7 @@ func TestTokenSourceAsksOnceForMany(t *testing.T) {
 	}
 }
 
-func TestTokenWithoutEndIsNotKept(t *testing.T) {
+func TestTokenWithoutExpiryIsNotCached(t *testing.T) {
 	s := tokenServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		answer(w, map[string]any{"access_token": "a", "token_type": "Bearer"})
 	})

@@ -14,33 +14,33 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// tokenForm is how a kind of assertion travels in a token request.
+// tokenForm describes the token request for one way to send an assertion.
 type tokenForm struct {
-	// assertion names the parameter of the assertion, kind that of its type.
-	assertion, kind string
-	fixed, initial  map[string]string // initial may be set otherwise by the caller
+	assertion       string            // name of the parameter with the assertion
+	assertionType   string            // name of the parameter with its type, if any
+	fixed, defaults map[string]string // the caller may override the defaults
 }
 
 var tokenForms = map[string]tokenForm{
-	ipc.SendClientAssertion: {assertion: "client_assertion", kind: "client_assertion_type",
-		initial: map[string]string{"grant_type": "client_credentials"}},
-	ipc.SendGrant: {assertion: "assertion", kind: "grant_type"},
-	ipc.SendTokenExchange: {assertion: "subject_token", kind: "subject_token_type",
-		fixed:   map[string]string{"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"},
-		initial: map[string]string{"requested_token_type": "urn:ietf:params:oauth:token-type:access_token"}},
+	ipc.SendClientAssertion: {assertion: "client_assertion", assertionType: "client_assertion_type",
+		defaults: map[string]string{"grant_type": "client_credentials"}},
+	ipc.SendGrant: {assertion: "assertion", assertionType: "grant_type"},
+	ipc.SendTokenExchange: {assertion: "subject_token", assertionType: "subject_token_type",
+		fixed:    map[string]string{"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"},
+		defaults: map[string]string{"requested_token_type": "urn:ietf:params:oauth:token-type:access_token"}},
 	ipc.SendClientSecret: {assertion: "client_secret",
-		initial: map[string]string{"grant_type": "client_credentials"}},
+		defaults: map[string]string{"grant_type": "client_credentials"}},
 	ipc.SendWebIdentity: {assertion: "WebIdentityToken",
 		fixed: map[string]string{"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15"}},
 }
 
-// unsendable says what to do with assertions that no token request takes.
-var unsendable = map[string]string{
-	ipc.SendDPoP:             "it is a DPoP proof, which goes along with an assertion: name this grant as the one for DPoP, and another one for the assertion",
-	ipc.SendRequestParameter: "it is a request object, for the authorization endpoint or for pushed authorization requests",
+// otherUses says what to do with assertions that do not go into token requests.
+var otherUses = map[string]string{
+	ipc.SendDPoP:             "it makes DPoP proofs: name it as the DPoP grant, and another grant for the assertion",
+	ipc.SendRequestParameter: "it makes request objects, for authorization requests",
 }
 
-// sendOf is the answer's Send, or what a daemon that does not tell it means.
+// sendOf is the assertion's Send, which older daemons leave out.
 func sendOf(assertion ipc.AssertionResponse) string {
 	if assertion.Send == "" && assertion.AssertionType == ipc.AssertionType {
 		return ipc.SendClientAssertion
@@ -52,32 +52,33 @@ func sendOf(assertion ipc.AssertionResponse) string {
 func (req TokenRequest) form(assertion ipc.AssertionResponse) (url.Values, error) {
 	form, ok := tokenForms[sendOf(assertion)]
 	if !ok {
-		return nil, fmt.Errorf("the assertion of grant %q goes into no token request: %s", assertion.Grant, cmp.Or(unsendable[assertion.Send], "ask for it alone and send it as its receiver says"))
+		return nil, fmt.Errorf("grant %q does not make assertions for token requests; %s",
+			assertion.Grant, cmp.Or(otherUses[assertion.Send], "get the assertion by itself and send it as its receiver requires"))
 	}
 	if req.URL == "" {
-		return nil, fmt.Errorf("the assertion of grant %q goes to a token endpoint: name its URL", assertion.Grant)
+		return nil, fmt.Errorf("grant %q makes assertions for a token endpoint; give its URL", assertion.Grant)
 	}
 	fixed := maps.Clone(form.fixed)
 	if fixed == nil {
 		fixed = make(map[string]string)
 	}
 	fixed[form.assertion] = assertion.Assertion
-	if form.kind != "" {
-		fixed[form.kind] = assertion.AssertionType
+	if form.assertionType != "" {
+		fixed[form.assertionType] = assertion.AssertionType
 	}
-	return req.merge(fixed, form.initial)
+	return req.merge(fixed, form.defaults)
 }
 
-// merge puts the parameters of the form over those of the caller, who may
-// replace none but the initial ones.
-func (req TokenRequest) merge(fixed, initial map[string]string) (url.Values, error) {
+// merge adds the caller's parameters to those of the form. The caller may
+// override only the defaults.
+func (req TokenRequest) merge(fixed, defaults map[string]string) (url.Values, error) {
 	values := url.Values{}
-	for name, value := range initial {
+	for name, value := range defaults {
 		values.Set(name, value)
 	}
 	for name, given := range req.Parameters {
 		if _, taken := fixed[name]; taken || slices.Contains(ownParameters, name) {
-			return nil, fmt.Errorf("the parameter %q can't be set by hand: it follows from the request", name)
+			return nil, fmt.Errorf("parameter %q cannot be set by hand; the request sets it", name)
 		}
 		values[name] = slices.Clone(given)
 	}
@@ -96,10 +97,10 @@ func (req TokenRequest) merge(fixed, initial map[string]string) (url.Values, err
 	return values, nil
 }
 
-// ownParameters have a field of TokenRequest.
+// ownParameters have their own fields in TokenRequest.
 var ownParameters = []string{"scope", "client_id", "resource"}
 
-// check finds what no assertion is needed to know.
+// check finds errors that don't take an assertion to find.
 func (req TokenRequest) check() error {
 	if req.URL == "" {
 		return nil
@@ -110,21 +111,8 @@ func (req TokenRequest) check() error {
 	return nil
 }
 
-// checkEndpoint refuses to send a credential in the clear over a network.
-func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return err
-	}
-	loopback := u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1"
-	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
-		return fmt.Errorf("%q is not an https URL; plain http is for loopback alone", endpoint)
-	}
-	return nil
-}
-
-// newFormRequest makes a request whose body net/http can't read again: neither
-// a redirect nor a repeated attempt of its own then sends an assertion twice.
+// newFormRequest returns a request whose body net/http can't read again, so
+// that neither a redirect nor its own retry sends an assertion twice.
 func newFormRequest(ctx context.Context, endpoint string, values url.Values) (*http.Request, error) {
 	body := values.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, io.NopCloser(strings.NewReader(body)))

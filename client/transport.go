@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// Transport puts an access token into each request to an API: as a bearer token
-// (RFC 6750), or with a DPoP proof where the token is bound to a key (RFC 9449
-// section 7), whose nonces it follows. It is safe for concurrent use.
+// Transport adds an access token to each request to an API: a bearer token (RFC
+// 6750), or a DPoP-bound token with its proof (RFC 9449 section 7). It handles
+// the API's DPoP nonces. It is safe for concurrent use.
 type Transport struct {
 	tokens *TokenSource
 	origin *url.URL
@@ -21,10 +21,10 @@ type Transport struct {
 	nonce string // the API's last DPoP-Nonce
 }
 
-// Transport makes a transport for the API at an origin, such as
-// https://api.example. A request to any other origin, where a redirect may have
-// led, is refused: the token is not for it. base does the work,
-// http.DefaultTransport if it is nil.
+// Transport returns a transport for the API at an origin, such as
+// https://api.example. It refuses requests to any other origin, which a
+// redirect may lead to: the token is not for them. base sends the requests; nil
+// means http.DefaultTransport.
 func (s *TokenSource) Transport(origin string, base http.RoundTripper) (*Transport, error) {
 	if err := checkEndpoint(origin); err != nil {
 		return nil, err
@@ -39,13 +39,14 @@ func (s *TokenSource) Transport(origin string, base http.RoundTripper) (*Transpo
 	return &Transport{tokens: s, origin: parsed, base: base}, nil
 }
 
-// RoundTrip implements http.RoundTripper. A request whose DPoP proof lacked the
-// API's nonce is sent once more, if its body can be. A token that the API calls
-// invalid is forgotten, so that the next request has another one.
+// RoundTrip implements http.RoundTripper. If the API asks for a DPoP nonce,
+// RoundTrip repeats the request once, provided that its body can be read again.
+// If the API rejects the token as invalid, the next request gets a new one.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.URL.Scheme != t.origin.Scheme || request.URL.Host != t.origin.Host {
 		closeBody(request)
-		return nil, fmt.Errorf("the token is for %s://%s alone, not for %s://%s", t.origin.Scheme, t.origin.Host, request.URL.Scheme, request.URL.Host)
+		return nil, fmt.Errorf("the token is only for %s://%s, not for %s://%s",
+			t.origin.Scheme, t.origin.Host, request.URL.Scheme, request.URL.Host)
 	}
 	token, err := t.tokens.Token(request.Context())
 	if err != nil {
@@ -60,15 +61,15 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if strings.Contains(challenge, "invalid_token") {
 		t.tokens.Forget(token)
 	}
-	again, ok := replay(request)
+	repeat, ok := rewind(request)
 	if !strings.Contains(challenge, "use_dpop_nonce") || response.Header.Get("DPoP-Nonce") == "" || !ok {
 		return response, nil
 	}
 	response.Body.Close()
-	return t.send(again, token)
+	return t.send(repeat, token)
 }
 
-// send makes one attempt with a proof of its own.
+// send makes one attempt, with its own proof.
 func (t *Transport) send(request *http.Request, token Token) (*http.Response, error) {
 	authorized := request.Clone(request.Context())
 	if err := t.authorize(request.Context(), authorized, token); err != nil {
@@ -77,7 +78,7 @@ func (t *Transport) send(request *http.Request, token Token) (*http.Response, er
 	}
 	response, err := t.base.RoundTrip(authorized)
 	if err == nil {
-		t.remember(response.Header.Get("DPoP-Nonce"))
+		t.keepNonce(response.Header.Get("DPoP-Nonce"))
 	}
 	return response, err
 }
@@ -91,7 +92,8 @@ func (t *Transport) authorize(ctx context.Context, request *http.Request, token 
 	nonce := t.nonce
 	t.mu.Unlock()
 	proof, err := t.tokens.client.Proof(ctx, Proof{
-		Grant: t.tokens.req.DPoP, Method: request.Method, URL: request.URL.String(), Nonce: nonce, AccessToken: token.AccessToken,
+		Grant: t.tokens.req.DPoP, Method: request.Method, URL: request.URL.String(),
+		Nonce: nonce, AccessToken: token.AccessToken,
 	})
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func (t *Transport) authorize(ctx context.Context, request *http.Request, token 
 	return nil
 }
 
-func (t *Transport) remember(nonce string) {
+func (t *Transport) keepNonce(nonce string) {
 	if nonce == "" {
 		return
 	}
@@ -110,8 +112,8 @@ func (t *Transport) remember(nonce string) {
 	t.mu.Unlock()
 }
 
-// replay is the request with its body from the start, if that can be had.
-func replay(request *http.Request) (*http.Request, bool) {
+// rewind returns the request with its body at the start, if that is possible.
+func rewind(request *http.Request) (*http.Request, bool) {
 	if request.Body == nil || request.Body == http.NoBody {
 		return request, true
 	}
@@ -122,12 +124,13 @@ func replay(request *http.Request) (*http.Request, bool) {
 	if err != nil {
 		return nil, false
 	}
-	again := request.Clone(request.Context())
-	again.Body = body
-	return again, true
+	repeat := request.Clone(request.Context())
+	repeat.Body = body
+	return repeat, true
 }
 
-// closeBody does what http.RoundTripper asks for even where nothing is sent.
+// closeBody closes the body of a request that is not sent, as http.RoundTripper
+// requires.
 func closeBody(request *http.Request) {
 	if request.Body != nil {
 		request.Body.Close()

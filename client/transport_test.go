@@ -13,8 +13,8 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// sourceOf is a source of tokens of one type, for a daemon and a token server of
-// its own.
+// sourceOf returns a source of tokens of one type, with its own daemon and
+// token server.
 func sourceOf(t *testing.T, kind string) (*TokenSource, *server) {
 	t.Helper()
 	as := tokenServer(t, func(n int, w http.ResponseWriter, r *http.Request) {
@@ -32,7 +32,7 @@ func sourceOf(t *testing.T, kind string) (*TokenSource, *server) {
 	return source, as
 }
 
-func TestTransportFollowsDPoPNonces(t *testing.T) {
+func TestTransportHandlesDPoPNonces(t *testing.T) {
 	var seen []string
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -93,7 +93,7 @@ func TestTransportForgetsAnInvalidToken(t *testing.T) {
 	}
 }
 
-func TestTransportKeepsTheTokenFromOtherOrigins(t *testing.T) {
+func TestTransportRefusesOtherOrigins(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Errorf("the other origin was asked, with %s", r.Header.Get("Authorization"))
 	}))
@@ -105,10 +105,10 @@ func TestTransportKeepsTheTokenFromOtherOrigins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&http.Client{Transport: transport}).Get(api.URL); err == nil || !strings.Contains(err.Error(), "alone") {
+	if _, err := (&http.Client{Transport: transport}).Get(api.URL); err == nil || !strings.Contains(err.Error(), "only for") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := source.Transport("http://api.example", nil); err == nil {
-		t.Error("a token would go over a network in the clear")
+		t.Error("plain http was accepted")
 	}
 }

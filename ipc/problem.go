@@ -43,6 +43,10 @@ const (
 	CodeInternal             Code = "internal"
 )
 
+// CodeReloadRefused is the code of a refused reload. It is not in the list of the
+// callers' API, which never has it.
+const CodeReloadRefused Code = "reload-refused"
+
 // ProblemTypePrefix and a Code make the type member of a problem document.
 const ProblemTypePrefix = "urn:assertd:error:"
 

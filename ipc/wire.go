@@ -3,6 +3,8 @@ package ipc
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // Limits of the API that callers can rely on; past each the answer is a problem.
@@ -133,15 +135,7 @@ type GrantsResponse struct {
 // CallerInfo tells the caller who the daemon takes it for. Attributes that no
 // client of the configuration asks for are not looked up, and left out.
 type CallerInfo struct {
-	UID              uint32   `json:"uid"`
-	GID              uint32   `json:"gid"`
-	PID              int32    `json:"pid"`
-	Groups           []uint32 `json:"groups,omitempty"`
-	Executable       string   `json:"executable,omitempty"`
-	ExecutableSHA256 string   `json:"executable_sha256,omitempty"`
-	Unit             string   `json:"unit,omitempty"`
-	Container        string   `json:"container,omitempty"`
-	Listener         string   `json:"listener,omitempty"`
+	caller.Caller
 	// Clients are the names that the policy gives to this caller.
 	Clients []string `json:"clients,omitempty"`
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/assertd/assertd/internal/connlimit"
 )
 
 // DefaultMaxConnections is how many connections Serve keeps open at once.
@@ -32,7 +34,7 @@ const (
 // behind a proxy.
 func (p *Publisher) Serve(ctx context.Context, listener net.Listener, certificate *Certificate) error {
 	server := p.server(certificate)
-	limited := newLimitListener(listener, p.config.MaxConnections)
+	limited := connlimit.NewListener(listener, p.config.MaxConnections, connlimit.Queue)
 	served := make(chan error, 1)
 	go func() {
 		if certificate != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -26,7 +27,7 @@ type Assertion struct {
 
 // Assert answers one request for an assertion. A refusal by policy is a
 // *policy.Refusal; the other errors wrap one of the package's sentinels.
-func (s *Signer) Assert(ctx context.Context, caller policy.Caller, req policy.Request) (Assertion, error) {
+func (s *Signer) Assert(ctx context.Context, caller caller.Caller, req policy.Request) (Assertion, error) {
 	rec := &Record{Time: s.now(), Kind: KindAssertion, Caller: caller, Audience: req.Audience, Grant: req.Grant}
 	assertion, err := s.assert(ctx, caller, req, rec)
 	if err := s.release(ctx, rec, err); err != nil {
@@ -36,7 +37,7 @@ func (s *Signer) Assert(ctx context.Context, caller policy.Caller, req policy.Re
 }
 
 // assert does all but the record, and notes in rec what is known so far.
-func (s *Signer) assert(ctx context.Context, caller policy.Caller, req policy.Request, rec *Record) (Assertion, error) {
+func (s *Signer) assert(ctx context.Context, caller caller.Caller, req policy.Request, rec *Record) (Assertion, error) {
 	t, err := s.admit(caller, req, rec)
 	rec.Decided = s.now()
 	if err != nil {
@@ -57,7 +58,7 @@ type ticket struct {
 
 // admit makes the ticket of a request by one policy and the keys and budgets
 // that belong to it.
-func (s *Signer) admit(caller policy.Caller, req policy.Request, rec *Record) (ticket, error) {
+func (s *Signer) admit(caller caller.Caller, req policy.Request, rec *Record) (ticket, error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	grant, err := s.policy.Load().Decide(caller, req)

@@ -15,6 +15,7 @@ import (
 
 	josealg "github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -117,7 +118,7 @@ func TestEveryRequestGetsAFreshAssertion(t *testing.T) {
 func TestRefusalsAndFailures(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		caller policy.Caller
+		caller caller.Caller
 		req    policy.Request
 		fault  func(*parts)
 		want   error
@@ -229,7 +230,7 @@ func TestRefusalsAreRecordedWithTheirClient(t *testing.T) {
 	onSocket.Client = "payments-api"
 	for _, c := range []struct {
 		name          string
-		caller        policy.Caller
+		caller        caller.Caller
 		req           policy.Request
 		client, grant string
 	}{

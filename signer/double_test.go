@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -184,8 +185,8 @@ func policyOn(t testing.TB, set string) *policy.Policy {
 }
 
 var (
-	known   = policy.Caller{UID: 1000, GID: 1000, PID: 42}
-	unknown = policy.Caller{UID: 1001, GID: 1001, PID: 43}
+	known   = caller.Caller{UID: 1000, GID: 1000, PID: 42}
+	unknown = caller.Caller{UID: 1001, GID: 1001, PID: 43}
 
 	errInjected = errors.New("injected")
 )

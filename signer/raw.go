@@ -7,6 +7,7 @@ import (
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -30,7 +31,7 @@ type RawSignature struct {
 const maxRawMessage = 32 << 10
 
 // Sign answers one request for a raw signature.
-func (s *Signer) Sign(ctx context.Context, caller policy.Caller, req RawRequest) (RawSignature, error) {
+func (s *Signer) Sign(ctx context.Context, caller caller.Caller, req RawRequest) (RawSignature, error) {
 	rec := &Record{Time: s.now(), Kind: KindRaw, Caller: caller, Key: req.Key, Hash: req.Hash, Padding: req.Padding, Digest: req.Digest}
 	signature, err := s.signRaw(ctx, caller, req, rec)
 	if err := s.release(ctx, rec, err); err != nil {
@@ -39,7 +40,7 @@ func (s *Signer) Sign(ctx context.Context, caller policy.Caller, req RawRequest)
 	return signature, nil
 }
 
-func (s *Signer) signRaw(ctx context.Context, caller policy.Caller, req RawRequest, rec *Record) (RawSignature, error) {
+func (s *Signer) signRaw(ctx context.Context, caller caller.Caller, req RawRequest, rec *Record) (RawSignature, error) {
 	t, err := s.admitRaw(caller, req, rec)
 	rec.Decided = s.now()
 	if err != nil {
@@ -58,7 +59,7 @@ type rawTicket struct {
 }
 
 // admitRaw makes the ticket of a request, as admit does.
-func (s *Signer) admitRaw(caller policy.Caller, req RawRequest, rec *Record) (rawTicket, error) {
+func (s *Signer) admitRaw(caller caller.Caller, req RawRequest, rec *Record) (rawTicket, error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	grant, err := s.policy.Load().DecideRaw(caller, policy.RawRequest{Key: req.Key, Hash: req.Hash, Padding: req.Padding})

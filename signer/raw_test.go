@@ -9,6 +9,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -43,7 +44,7 @@ func TestRawRefusals(t *testing.T) {
 	digest := make([]byte, 32)
 	for _, test := range []struct {
 		name, alg string
-		caller    policy.Caller
+		caller    caller.Caller
 		req       signer.RawRequest
 		want      error
 	}{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -24,7 +25,7 @@ type Record struct {
 	Time     time.Time
 	Decided  time.Time // when policy and limits had decided; what is left is to sign
 	Kind     string
-	Caller   policy.Caller
+	Caller   caller.Caller
 	Client   string
 	Grant    string
 	Key      string

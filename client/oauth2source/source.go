@@ -1,6 +1,6 @@
-// Package oauth2source gives golang.org/x/oauth2 tokens that an assertion of
-// assertd was traded for. It is apart from package client so that programs
-// without x/oauth2 do not link it.
+// Package oauth2source adapts client.TokenSource to golang.org/x/oauth2. It is
+// separate from package client so that programs without x/oauth2 do not link
+// it.
 package oauth2source
 
 import (
@@ -12,24 +12,23 @@ import (
 	"github.com/assertd/assertd/client"
 )
 
-// source is a client.TokenSource with the method that x/oauth2 wants.
+// source implements oauth2.TokenSource.
 type source struct {
-	ctx  context.Context
-	from *client.TokenSource
+	ctx    context.Context
+	tokens *client.TokenSource
 }
 
-// New returns a source for oauth2.NewClient and whatever else takes one. The
-// interface has no context, so that requests for tokens end with ctx, which lasts
-// as long as the source is used. Tokens are kept by from: oauth2.ReuseTokenSource
-// is not needed.
-func New(ctx context.Context, from *client.TokenSource) oauth2.TokenSource {
-	return &source{ctx: ctx, from: from}
+// New returns a source for oauth2.NewClient and the like. oauth2.TokenSource
+// has no context, so every token request uses ctx, which must last as long as
+// the source. tokens does the caching; oauth2.ReuseTokenSource is not needed.
+func New(ctx context.Context, tokens *client.TokenSource) oauth2.TokenSource {
+	return &source{ctx: ctx, tokens: tokens}
 }
 
-// Token implements oauth2.TokenSource. The server's whole answer is there by
-// oauth2.Token.Extra.
+// Token implements oauth2.TokenSource. oauth2.Token.Extra gives access to every
+// member of the server's response.
 func (s *source) Token() (*oauth2.Token, error) {
-	token, err := s.from.Token(s.ctx)
+	token, err := s.tokens.Token(s.ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// daemon answers every request with an assertion, and counts.
+// daemon returns an assertion for every request, and counts them.
 func daemon(t *testing.T, asked *atomic.Int64) *client.Client {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
@@ -39,7 +39,7 @@ func daemon(t *testing.T, asked *atomic.Int64) *client.Client {
 	return c
 }
 
-func TestSourceFeedsAnHTTPClient(t *testing.T) {
+func TestSourceWorksWithHTTPClient(t *testing.T) {
 	as := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"access_token":"secret","token_type":"Bearer","expires_in":3600,"tenant":"t"}`)
 	}))
@@ -69,7 +69,7 @@ func TestSourceFeedsAnHTTPClient(t *testing.T) {
 	}
 }
 
-func TestSourceKeepsErrors(t *testing.T) {
+func TestSourcePreservesErrors(t *testing.T) {
 	as := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprint(w, `{"error":"invalid_client"}`)

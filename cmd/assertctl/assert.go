@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -16,8 +15,8 @@ func (a *app) assertCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "assert",
 		Short: "print a signed assertion",
-		Long: "Prints a signed assertion: a credential that works until it expires, so mind where it goes.\n" +
-			"With --decode, prints its header and claims instead, which are no secret.",
+		Long: "Prints a signed assertion: a credential that anyone can use until it expires.\n" +
+			"With --decode, prints its header and claims instead, which are not secret.",
 		Example: "  assertctl assert --audience https://as.example\n  assertctl assert --decode --claim scope=read",
 		Args:    cli.Args(cobra.NoArgs),
 	}
@@ -43,10 +42,8 @@ func (a *app) assertCommand() *cobra.Command {
 			return err
 		})
 	}
-	cmd.Flags().BoolVar(&decode, "decode", false, "print header and claims instead of the assertion")
+	cmd.Flags().BoolVar(&decode, "decode", false, "print the header and claims instead of the assertion")
 	output.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("decode", "output")
 	return cmd
 }
-
-var errNotJWT = errors.New("this is no JWT in compact form")

@@ -16,7 +16,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// benchResult is what a benchmark found. Latencies are in microseconds.
+// benchResult is the result of a benchmark. Latencies are in microseconds.
 type benchResult struct {
 	Seconds       float64            `json:"seconds"`
 	Workers       int                `json:"workers"`
@@ -31,16 +31,17 @@ func (a *app) benchCommand() *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "measure how fast assertions come",
-		Long: "Asks for assertions as fast as they come, throws them away, and prints throughput and latency. Each counts\n" +
-			"against the grant's rates, is slowed down by them, and goes into the audit log, so choose a grant that is made for it.",
+		Short: "measure signing throughput and latency",
+		Long: "Requests assertions as fast as the daemon returns them, discards them, and\n" +
+			"prints throughput and latency. Every request counts against the grant's rate\n" +
+			"limits and goes into the audit log, so use a grant made for benchmarks.",
 		Example: "  assertctl bench --workers 16 --duration 10s",
 		Args:    cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if l.workers < 1 || l.workers > 1024 || l.duration <= 0 || l.count < 0 {
-			return cli.UsageError(cmd, errors.New("want --workers from 1 to 1024, --duration above 0 and --count of at least 0"))
+			return cli.UsageError(cmd, errors.New("want 1 to 1024 --workers, a positive --duration and no negative --count"))
 		}
 		var err error
 		if l.req, err = request.request(cmd); err != nil {
@@ -54,14 +55,15 @@ func (a *app) benchCommand() *cobra.Command {
 		}
 		return output.print(cmd.OutOrStdout(), l.result(), l.print)
 	}
-	cmd.Flags().IntVarP(&l.workers, "workers", "w", 8, "how many ask at a time")
-	cmd.Flags().DurationVarP(&l.duration, "duration", "d", 5*time.Second, "how long")
-	cmd.Flags().Int64VarP(&l.count, "count", "n", 0, "end after so many requests (default: after the duration)")
+	cmd.Flags().IntVarP(&l.workers, "workers", "w", 8, "`number` of requests in flight")
+	cmd.Flags().DurationVarP(&l.duration, "duration", "d", 5*time.Second, "how long to run")
+	cmd.Flags().Int64VarP(&l.count, "count", "n", 0, "stop after `N` requests (default: no limit)")
 	output.register(cmd)
 	return cmd
 }
 
-// progressTo is where progress is shown: nowhere unless a person looks on.
+// progressTo returns out if it is a terminal, and otherwise a writer that
+// discards progress.
 func progressTo(out io.Writer) io.Writer {
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return out
@@ -69,7 +71,7 @@ func progressTo(out io.Writer) io.Writer {
 	return io.Discard
 }
 
-// quantiles are those that are printed, by name.
+// quantiles are the ones to print.
 var quantiles = []struct {
 	name  string
 	share float64
@@ -89,7 +91,8 @@ func (l *load) result() benchResult {
 
 func (l *load) print(out io.Writer) error {
 	r := l.result()
-	fmt.Fprintf(out, "%d signed in %.1fs by %d workers: %.0f/s\n\nlatency\n  mean %v", r.Signed, r.Seconds, r.Workers, r.PerSecond, l.latency.mean())
+	fmt.Fprintf(out, "%d signed in %.1fs by %d workers: %.0f/s\n\nlatency\n  mean %v",
+		r.Signed, r.Seconds, r.Workers, r.PerSecond, l.latency.mean())
 	for _, q := range quantiles {
 		fmt.Fprintf(out, "  %s %v", q.name, l.latency.quantile(q.share))
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 )
 
-// callFlags describe one request to an API.
+// callFlags describe the request to an API.
 type callFlags struct {
 	method, body, contentType string
 }
@@ -22,11 +22,13 @@ func (a *app) callCommand() *cobra.Command {
 	var call callFlags
 	cmd := &cobra.Command{
 		Use:   "call URL",
-		Short: "call an API with a token that is got by an assertion",
-		Long: "Gets an access token as the command token does, sends one request to an API with it, and prints the answer.\n" +
-			"With --dpop the token is bound to a key and the request carries a proof. Redirects are not followed.",
+		Short: "call an API with an access token obtained with an assertion",
+		Long: "Gets an access token like assertctl token, sends one request to an API with it,\n" +
+			"and prints the response. With --dpop the token is bound to a key and the request\n" +
+			"has a DPoP proof. Does not follow redirects.",
 		Example: "  assertctl call --grant github https://api.github.com/app\n" +
-			"  assertctl call --url https://as.example/token --dpop my-dpop-grant https://api.example/accounts",
+			"  assertctl call --url https://as.example/token --dpop my-dpop-grant \\\n" +
+			"    https://api.example/accounts",
 		Args: cli.Args(cobra.ExactArgs(1)),
 	}
 	request := a.requestFlags(cmd)
@@ -53,9 +55,9 @@ func (a *app) callCommand() *cobra.Command {
 		return call.send(cmd, transport, target.String())
 	}
 	flags.register(a, cmd)
-	cmd.Flags().StringVarP(&call.method, "method", "X", http.MethodGet, "the `method`")
-	cmd.Flags().StringVar(&call.body, "body", "", "send this `file`")
-	cmd.Flags().StringVar(&call.contentType, "content-type", "application/json", "the `type` of --body")
+	cmd.Flags().StringVarP(&call.method, "method", "X", http.MethodGet, "HTTP `method`")
+	cmd.Flags().StringVar(&call.body, "body", "", "`file` to send as the body")
+	cmd.Flags().StringVar(&call.contentType, "content-type", "application/json", "media `type` of the body")
 	return cmd
 }
 
@@ -74,7 +76,7 @@ func (f callFlags) send(cmd *cobra.Command, transport http.RoundTripper, target 
 		return err
 	}
 	if response.StatusCode >= 300 {
-		return fmt.Errorf("the API answered HTTP %s", response.Status)
+		return fmt.Errorf("the API returned HTTP %s", response.Status)
 	}
 	return nil
 }
@@ -97,7 +99,7 @@ func (f callFlags) request(cmd *cobra.Command, target string) (*http.Request, fu
 		request.ContentLength = info.Size()
 	}
 	request.Header.Set("Content-Type", f.contentType)
-	// Read again from the file where a nonce asks for a second attempt.
+	// Lets the transport repeat the request with a DPoP nonce.
 	request.GetBody = func() (io.ReadCloser, error) { return os.Open(f.body) }
 	return request, closing, nil
 }

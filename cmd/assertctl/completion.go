@@ -10,21 +10,21 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// completionTime is how long a shell waits for the daemon at most.
-const completionTime = time.Second
+// completionTimeout limits how long completion in a shell waits for the daemon.
+const completionTimeout = time.Second
 
-// complete registers what a flag's value may be. The flag is defined by the caller.
+// complete registers the completion of a flag's value. The flag must exist.
 func complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, values); err != nil {
 		panic(err)
 	}
 }
 
-// completion asks the daemon what this user may have signed. A daemon that is away
-// completes nothing, and says nothing into the middle of a command line.
+// completion completes from this user's grants. If the daemon is down it
+// completes nothing: an error message would garble the command line.
 func (a *app) completion(values func([]ipc.GrantInfo) []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
 		var matching []cobra.Completion
 		for _, value := range values(a.grants(ctx)) {

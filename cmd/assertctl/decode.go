@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 )
 
-// printDecoded prints header and claims of a JWT, without its signature: what
-// is printed can't be used as a credential.
+var errNotJWT = errors.New("not a compact JWT")
+
+// printDecoded prints the header and claims of a JWT. Without the signature
+// they are not a credential.
 func printDecoded(out io.Writer, compact string) error {
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {

@@ -16,7 +16,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// googleToken is what Google's libraries read of an executable (AIP-4117).
+// googleToken is the output that Google's libraries expect (AIP-4117).
 type googleToken struct {
 	Version        int    `json:"version"`
 	Success        bool   `json:"success"`
@@ -27,7 +27,8 @@ type googleToken struct {
 	Message        string `json:"message,omitempty"`
 }
 
-// kubernetesCredential is what kubectl reads of a credential plugin.
+// kubernetesCredential is the output that kubectl expects of a credential
+// plugin.
 type kubernetesCredential struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -37,21 +38,23 @@ type kubernetesCredential struct {
 	} `json:"status"`
 }
 
-// credentialForms are how the tools that run this command want its answer.
-var credentialForms = map[string]func(ipc.AssertionResponse) any{
+// credentialFormats are the output formats, by the tool that runs this command.
+var credentialFormats = map[string]func(ipc.AssertionResponse) any{
 	"google":     googleCredential,
 	"kubernetes": kubernetesCredentialOf,
 }
 
 func (a *app) execCredentialCommand() *cobra.Command {
-	form := "google"
+	format := "google"
 	cmd := &cobra.Command{
 		Use:   "exec-credential",
-		Short: "be the credential executable of Google's libraries, or of kubectl",
-		Long: "Prints a fresh assertion as Google's libraries read it of an executable-sourced credential (set\n" +
-			"GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 for them), or with --format kubernetes as kubectl reads it of a plugin.",
-		Example: `  "credential_source": {"executable": {"command": "/usr/bin/assertctl exec-credential --grant google"}}`,
-		Args:    cli.Args(cobra.NoArgs),
+		Short: "act as a credential plugin for Google's libraries or kubectl",
+		Long: "Prints a fresh assertion in the format of an executable-sourced credential for\n" +
+			"Google's libraries, which also need GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1,\n" +
+			"or of an exec credential plugin for kubectl (--format kubernetes).",
+		Example: "  \"credential_source\": {\"executable\": {\n" +
+			"    \"command\": \"/usr/bin/assertctl exec-credential --grant google\"}}",
+		Args: cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -59,29 +62,29 @@ func (a *app) execCredentialCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if credentialForms[form] == nil {
-			return cli.UsageError(cmd, fmt.Errorf("--format %s: want google or kubernetes", form))
+		if credentialFormats[format] == nil {
+			return cli.UsageError(cmd, fmt.Errorf("--format %s: want google or kubernetes", format))
 		}
 		c, err := a.client()
 		if err != nil {
 			return err
 		}
-		return execCredential(cmd.Context(), cmd.OutOrStdout(), c, req, form)
+		return execCredential(cmd.Context(), cmd.OutOrStdout(), c, req, format)
 	}
-	cmd.Flags().StringVar(&form, "format", form, "the `tool` that asks: google or kubernetes")
+	cmd.Flags().StringVar(&format, "format", format, "output for this `tool`: google or kubernetes")
 	complete(cmd, "format", cobra.FixedCompletions([]string{"google", "kubernetes"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// execCredential prints the credential. A failure is printed for Google's
-// libraries, too, which show its message; the exit code says it to everyone.
-func execCredential(ctx context.Context, out io.Writer, c *client.Client, req ipc.AssertionRequest, form string) error {
+// execCredential prints the credential. For Google's libraries it prints a
+// failure as well, since they show its message.
+func execCredential(ctx context.Context, out io.Writer, c *client.Client, req ipc.AssertionRequest, format string) error {
 	answer, err := c.Assert(ctx, req)
 	var printed any
 	switch {
 	case err == nil:
-		printed = credentialForms[form](answer)
-	case form == "google":
+		printed = credentialFormats[format](answer)
+	case format == "google":
 		printed = googleToken{Version: 1, Code: strconv.Itoa(exitCode(err)), Message: err.Error()}
 	default:
 		return err
@@ -96,9 +99,9 @@ func execCredential(ctx context.Context, out io.Writer, c *client.Client, req ip
 	return err
 }
 
-// googleCredential has the type that the libraries announce, or that of a JWT.
-// The file in GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE is a cache of theirs, which is
-// left alone: each exchange gets an assertion of its own.
+// googleCredential has the token type that the libraries ask for, by default a
+// JWT. It leaves their cache in GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE empty: each
+// exchange needs a fresh assertion.
 func googleCredential(answer ipc.AssertionResponse) any {
 	kind := os.Getenv("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE")
 	if kind == "" {

@@ -9,13 +9,13 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// Exit codes, so that a script can tell what to do next.
+// Exit codes tell a script what to do next.
 const (
 	exitFailure     = 1
 	exitUsage       = 2
-	exitDenied      = 3 // policy says no: asking again is of no use
-	exitRateLimited = 4 // ask again later
-	exitUnavailable = 5 // no daemon, or no HSM behind it
+	exitDenied      = 3 // policy refuses: a retry will not help
+	exitRateLimited = 4 // retry later
+	exitUnavailable = 5 // no daemon, or its HSM is down
 )
 
 func exitCode(err error) int {

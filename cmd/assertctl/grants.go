@@ -19,7 +19,7 @@ func (a *app) grantsCommand() *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
 		Use:   "grants",
-		Short: "show what this user may have signed, and what is left of each budget",
+		Short: "show your grants and what is left of each rate budget",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
@@ -39,7 +39,7 @@ func (a *app) grantsCommand() *cobra.Command {
 
 func printGrants(out io.Writer, g ipc.GrantsResponse) error {
 	if len(g.Grants) == 0 {
-		_, err := fmt.Fprintf(out, "The daemon takes this process for uid %d, gid %d; no client of its policy matches, so nothing is granted.\n",
+		_, err := fmt.Fprintf(out, "The daemon sees this process as uid %d, gid %d. No client in its policy matches,\nso it has no grants.\n",
 			g.Caller.UID, g.Caller.GID)
 		return err
 	}
@@ -63,7 +63,7 @@ func lifetimes(l *ipc.Lifetime) string {
 	if l == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%ds, at most %ds", l.DefaultSeconds, l.MaxSeconds)
+	return fmt.Sprintf("%ds, max %ds", l.DefaultSeconds, l.MaxSeconds)
 }
 
 func claimNames(c *ipc.ClaimsInfo) string {
@@ -73,24 +73,24 @@ func claimNames(c *ipc.ClaimsInfo) string {
 	return dash(strings.Join(slices.Sorted(maps.Keys(c.Allow)), " "))
 }
 
-// budgets shows each window as what is left of what, such as "96/100 per 1s".
+// budgets shows what is left of each window, such as "96/100 per 1s".
 func budgets(windows []ipc.BudgetInfo) string {
 	var shown []string
 	for _, w := range windows {
 		size := w.Limit
 		if w.Burst > 0 {
-			size = w.Burst // of which there is never more left, be the limit higher
+			size = w.Burst // the budget never holds more, even if the limit is higher
 		}
 		shown = append(shown, fmt.Sprintf("%d/%d per %s", w.Remaining, size, period(time.Duration(w.PerSeconds*float64(time.Second)))))
 	}
 	return dash(strings.Join(shown, ", "))
 }
 
-// period is such as 24h, as the configuration has it, and not 24h0m0s.
+// period writes a duration as the configuration does: 24h, not 24h0m0s.
 func period(d time.Duration) string {
 	text := d.String()
-	for _, nought := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, nought) {
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
 			text = text[:len(text)-len("0s")]
 		}
 	}

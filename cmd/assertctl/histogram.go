@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Every power of two of microseconds is cut into steps, so that a bucket is off
-// by one part in sixteen at most; the last bucket takes what is longer than an hour.
+// Each power of two of microseconds is divided into 16 steps, so the error of a
+// bucket is at most 1/16. The last bucket holds everything longer than an hour.
 const (
 	stepBits = 4
 	steps    = 1 << stepBits
@@ -44,7 +44,7 @@ func bucketOf(us int64) int {
 	return min(buckets-1, steps*shift+int(us>>shift))
 }
 
-// upperBound is the longest latency, in microseconds, that a bucket takes.
+// upperBound is the longest latency in a bucket, in microseconds.
 func upperBound(bucket int) int64 {
 	if bucket < 2*steps {
 		return int64(bucket)
@@ -53,7 +53,7 @@ func upperBound(bucket int) int64 {
 	return int64(bucket-steps*shift+1)<<shift - 1
 }
 
-// quantile is the latency that a share of all requests did not exceed.
+// quantile is the latency that a share of all requests does not exceed.
 func (h *histogram) quantile(share float64) time.Duration {
 	rank, seen := int64(math.Ceil(share*float64(h.total.Load()))), int64(0)
 	for i := range h.counts {
@@ -72,10 +72,11 @@ func (h *histogram) mean() time.Duration {
 	return time.Duration(h.sum.Load()/total) * time.Microsecond
 }
 
-// draw prints a bar for each power of two that has requests, or lies between such.
+// draw prints a bar for each power of two from the first to the last with
+// requests.
 func (h *histogram) draw(out io.Writer) error {
 	rows := h.powers()
-	first, last, most := -1, -1, int64(0)
+	first, last, highest := -1, -1, int64(0)
 	for i, count := range rows {
 		if count == 0 {
 			continue
@@ -83,10 +84,10 @@ func (h *histogram) draw(out io.Writer) error {
 		if first < 0 {
 			first = i
 		}
-		last, most = i, max(most, count)
+		last, highest = i, max(highest, count)
 	}
 	for i := first; i >= 0 && i <= last; i++ {
-		bar := strings.Repeat("#", int(math.Ceil(40*float64(rows[i])/float64(most))))
+		bar := strings.Repeat("#", int(math.Ceil(40*float64(rows[i])/float64(highest))))
 		label := "< " + (time.Duration(int64(1)<<i) * time.Microsecond).String()
 		if _, err := fmt.Fprintf(out, "  %14s %9d %s\n", label, rows[i], bar); err != nil {
 			return err
@@ -95,7 +96,7 @@ func (h *histogram) draw(out io.Writer) error {
 	return nil
 }
 
-// powers sums the buckets up by powers of two.
+// powers sums up the buckets by powers of two.
 func (h *histogram) powers() (rows [40]int64) {
 	for i := range h.counts {
 		rows[bits.Len64(uint64(upperBound(i)))] += h.counts[i].Load()

@@ -31,7 +31,7 @@ func TestBucketsCoverEveryLatencyOnce(t *testing.T) {
 	}
 }
 
-func TestQuantilesAreOffByASixteenthAtMost(t *testing.T) {
+func TestQuantilesAreWithinOneSixteenth(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	h := &histogram{}
 	var all []time.Duration

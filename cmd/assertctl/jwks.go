@@ -12,7 +12,7 @@ import (
 func (a *app) jwksCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "jwks",
-		Short: "print the daemon's public JWKS",
+		Short: "print the daemon's public keys as a JWKS",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()

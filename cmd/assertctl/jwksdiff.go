@@ -19,14 +19,13 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// fetchTimeout is how long a published JWKS may take: twice what the most
-// patient of the common verifiers waits.
+// fetchTimeout is twice the timeout of the most patient common verifier.
 const fetchTimeout = 10 * time.Second
 
-// errIncomplete ends a comparison that found what a receiver lacks.
-var errIncomplete = errors.New("that copy can't verify everything that the daemon signs, or will sign next")
+// errIncomplete means that a key is missing from the copy or differs.
+var errIncomplete = errors.New("this copy cannot verify everything that the daemon signs now or will sign next")
 
-// diffFlags say what is compared.
+// diffFlags say what to compare with.
 type diffFlags struct {
 	against, ca string
 	output      outputFlag
@@ -36,25 +35,27 @@ func (a *app) jwksDiffCommand() *cobra.Command {
 	var flags diffFlags
 	cmd := &cobra.Command{
 		Use:   "diff URL|FILE",
-		Short: "compare a receiver's copy, or what is published, with the daemon's JWKS",
-		Long: "Compares the JWKS at a URL, or in a file, with the daemon's. Exits with 0 if every key of the\n" +
-			"daemon's is there as it should be; keys beyond those are shown and do no harm.\n" +
-			"A URL is read as verifiers read it: no redirect, status 200, at most 1 MiB, within 10 s.",
+		Short: "compare a published or stored JWKS with the daemon's",
+		Long: "Compares the JWKS at a URL or in a file with the daemon's. Exits with 0 if it\n" +
+			"has every key of the daemon, unchanged. Extra keys are listed, but are not an\n" +
+			"error.\n\n" +
+			"Fetches a URL as verifiers do: no redirects, status 200, at most 1 MiB, within\n" +
+			"10 seconds.",
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			want, err := a.keySet(cmd.Context(), flags.against)
 			if err != nil {
 				return err
 			}
-			have, err := copyAt(cmd.Context(), args[0], flags.ca)
+			have, err := readSet(cmd.Context(), args[0], flags.ca)
 			if err != nil {
 				return err
 			}
 			return flags.report(cmd.OutOrStdout(), jwks.Diff(have, want))
 		},
 	}
-	cmd.Flags().StringVar(&flags.against, "jwks", "", "compare with the JWKS in this `file` (default: ask the daemon)")
-	cmd.Flags().StringVar(&flags.ca, "ca", "", "trust the certificates in this PEM `file`, not the system's")
+	cmd.Flags().StringVar(&flags.against, "jwks", "", "compare with the JWKS in this `file` (default: the daemon's)")
+	cmd.Flags().StringVar(&flags.ca, "ca", "", "trust only the CA certificates in this PEM `file`")
 	flags.output.register(cmd)
 	return cmd
 }
@@ -70,10 +71,10 @@ func (f diffFlags) report(out io.Writer, d jwks.Difference) error {
 	return err
 }
 
-// copyAt reads the set at a URL or in a file.
-func copyAt(ctx context.Context, place, ca string) (jwks.Set, error) {
-	if !strings.HasPrefix(place, "https://") && !strings.HasPrefix(place, "http://") {
-		text, err := os.ReadFile(place)
+// readSet reads the set at a URL or in a file.
+func readSet(ctx context.Context, location, ca string) (jwks.Set, error) {
+	if !strings.HasPrefix(location, "https://") && !strings.HasPrefix(location, "http://") {
+		text, err := os.ReadFile(location)
 		if err != nil {
 			return jwks.Set{}, err
 		}
@@ -84,13 +85,13 @@ func copyAt(ctx context.Context, place, ca string) (jwks.Set, error) {
 		return jwks.Set{}, err
 	}
 	defer transport.CloseIdleConnections()
-	text, err := fetch(ctx, transport, place)
+	text, err := fetch(ctx, transport, location)
 	if err != nil {
-		return jwks.Set{}, fmt.Errorf("%s: %w", place, err)
+		return jwks.Set{}, fmt.Errorf("%s: %w", location, err)
 	}
 	set, err := jwks.ParseSet(text)
 	if err != nil {
-		return jwks.Set{}, fmt.Errorf("%s: %w", place, err)
+		return jwks.Set{}, fmt.Errorf("%s: %w", location, err)
 	}
 	return set, nil
 }
@@ -106,13 +107,13 @@ func transportWith(ca string) (*http.Transport, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", ca)
+		return nil, fmt.Errorf("%s contains no PEM certificate", ca)
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return transport, nil
 }
 
-// fetch reads a URL as verifiers do, of which many follow no redirect.
+// fetch reads a URL like a verifier. Many verifiers do not follow redirects.
 func fetch(ctx context.Context, transport http.RoundTripper, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -129,18 +130,18 @@ func fetch(ctx context.Context, transport http.RoundTripper, url string) ([]byte
 	if err := checkResponse(response); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(response.Body, jwks.MaxDocument+1)) // ParseSet refuses one that is longer
+	return io.ReadAll(io.LimitReader(response.Body, jwks.MaxDocument+1)) // ParseSet rejects a longer one
 }
 
 func checkResponse(response *http.Response) error {
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	switch {
 	case response.StatusCode >= 300 && response.StatusCode < 400:
-		return fmt.Errorf("it redirects to %s, which many verifiers do not follow: have receivers use that URL", response.Header.Get("Location"))
+		return fmt.Errorf("it redirects to %s, which many verifiers do not follow; give receivers that URL", response.Header.Get("Location"))
 	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("it answers %s", response.Status)
+		return fmt.Errorf("it returns HTTP %s", response.Status)
 	case kind != "application/jwk-set+json" && kind != "application/json":
-		return fmt.Errorf("its Content-Type is %q: serve it as application/jwk-set+json", kind)
+		return fmt.Errorf("its Content-Type is %q; serve it as application/jwk-set+json", kind)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func TestJWKSDiffFile(t *testing.T) {
 	old, now, next := newJWK(t), newJWK(t), newJWK(t)
 	ours := setFile(t, now, next)
 	code, stdout, stderr := tool(t, "jwks", "diff", "--jwks", ours, setFile(t, old, now))
-	if code != exitFailure || !strings.Contains(stdout, "missing  "+next.Kid) || !strings.Contains(stdout, "extra    "+old.Kid) || !strings.Contains(stderr, "can't verify") {
+	if code != exitFailure || !strings.Contains(stdout, "missing  "+next.Kid) || !strings.Contains(stdout, "extra    "+old.Kid) || !strings.Contains(stderr, "cannot verify") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	code, stdout, _ = tool(t, "jwks", "diff", "--jwks", ours, setFile(t, old, now, next), "--output", "json")

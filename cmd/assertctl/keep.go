@@ -25,9 +25,11 @@ func (a *app) keepCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keep --file FILE",
 		Short: "keep a fresh assertion in a file",
-		Long: "Writes an assertion to a file and replaces it at half its life, for programs that read one from a file:\n" +
-			"AWS_WEB_IDENTITY_TOKEN_FILE, AZURE_FEDERATED_TOKEN_FILE, Vault's JWT login. The file is replaced as a whole\n" +
-			"and has mode 0600: run this as the user who reads it. Under systemd, Type=notify waits for the first assertion.",
+		Long: "Writes an assertion to a file and renews it at half its lifetime, for programs\n" +
+			"that read one from a file: AWS_WEB_IDENTITY_TOKEN_FILE,\n" +
+			"AZURE_FEDERATED_TOKEN_FILE, Vault's JWT login. Replaces the file atomically,\n" +
+			"with mode 0600; run assertctl as the user that reads it. Under systemd, a unit\n" +
+			"with Type=notify is ready once the first assertion is in the file.",
 		Example: "  assertctl keep --grant aws --file /run/app/token\n" +
 			"  assertctl keep --file token --exec 'systemctl reload app'",
 		Args: cli.Args(cobra.NoArgs),
@@ -44,9 +46,9 @@ func (a *app) keepCommand() *cobra.Command {
 		}
 		return keeper.Run(cmd.Context())
 	}
-	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "`path` of the file to keep it in")
-	cmd.Flags().BoolVar(&flags.once, "once", false, "write one and end")
-	cmd.Flags().StringVar(&flags.exec, "exec", "", "run this `command` by the shell after each renewal")
+	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "`path` of the file")
+	cmd.Flags().BoolVar(&flags.once, "once", false, "write one assertion and exit")
+	cmd.Flags().StringVar(&flags.exec, "exec", "", "shell `command` to run after each renewal")
 	if err := cmd.MarkFlagRequired("file"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -66,7 +68,7 @@ func (a *app) keeper(cmd *cobra.Command, request *requestFlags, flags keepFlags)
 		Request: req, File: flags.file,
 		Renewed: flags.renewed(cmd.ErrOrStderr(), notifier(os.Getenv("NOTIFY_SOCKET"))),
 		Failed: func(err error, next time.Duration) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "assertctl: %v; trying again in %s\n", err, next)
+			fmt.Fprintf(cmd.ErrOrStderr(), "assertctl: %v; retrying in %s\n", err, next)
 		},
 	})
 	if err != nil {
@@ -75,17 +77,18 @@ func (a *app) keeper(cmd *cobra.Command, request *requestFlags, flags keepFlags)
 	return keeper, nil
 }
 
-// renewed runs the user's command after a renewal, and tells systemd.
+// renewed returns the function to call after each renewal: it notifies systemd
+// and runs the user's command.
 func (f keepFlags) renewed(stderr io.Writer, notify func(string) error) func(context.Context, time.Time) error {
 	return func(ctx context.Context, expires time.Time) error {
-		fmt.Fprintf(stderr, "assertctl: %s is good until %s\n", f.file, expires.UTC().Format(time.RFC3339))
-		if err := notify("READY=1\nSTATUS=assertion good until " + expires.UTC().Format(time.RFC3339)); err != nil {
-			return fmt.Errorf("tell systemd: %w", err)
+		fmt.Fprintf(stderr, "assertctl: %s is valid until %s\n", f.file, expires.UTC().Format(time.RFC3339))
+		if err := notify("READY=1\nSTATUS=assertion valid until " + expires.UTC().Format(time.RFC3339)); err != nil {
+			return fmt.Errorf("notify systemd: %w", err)
 		}
 		if f.exec == "" {
 			return nil
 		}
-		// A command that hangs must not put off the next renewal.
+		// A command that hangs must not delay the next renewal.
 		limit := time.Until(expires)
 		if !f.once {
 			limit /= 2
@@ -99,8 +102,9 @@ func (f keepFlags) renewed(stderr io.Writer, notify func(string) error) func(con
 	}
 }
 
-// shell runs a command, which ends with ctx together with all that it started:
-// a shell that is killed alone leaves them behind, one more after each renewal.
+// shell returns a shell command that is killed with all its children when ctx
+// ends. If only the shell were killed, every renewal could leave a process
+// behind.
 func shell(ctx context.Context, text string, output io.Writer) *exec.Cmd {
 	command := exec.CommandContext(ctx, "/bin/sh", "-c", text)
 	command.Stdout, command.Stderr = output, output

@@ -13,26 +13,26 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// progressEvery is how often a person sees how far a benchmark is.
-const progressEvery = 200 * time.Millisecond
+// progressInterval is the time between progress updates on the terminal.
+const progressInterval = 200 * time.Millisecond
 
-// load is a benchmark: workers that ask for one assertion after another.
+// load is a benchmark: workers that request one assertion after another.
 type load struct {
 	client   *client.Client
 	req      ipc.AssertionRequest
 	workers  int
 	duration time.Duration
-	count    int64 // 0 for as many as fit into the duration
+	count    int64 // 0 for no limit
 
 	started time.Time
-	asked   atomic.Int64
-	latency histogram // of what succeeded
+	sent    atomic.Int64
+	latency histogram // of successful requests
 
 	mu     sync.Mutex
 	failed map[ipc.Code]int64
 }
 
-// run asks once for a start, so that what can't work ends here and at once.
+// run makes one request first, to fail early if none can succeed.
 func (l *load) run(ctx context.Context, progress io.Writer) error {
 	if _, err := l.client.Assert(ctx, l.req); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (l *load) run(ctx context.Context, progress io.Writer) error {
 		workers.Go(func() { l.work(ctx, end) })
 	}
 	go func() { workers.Wait(); close(done) }()
-	ticker := time.NewTicker(progressEvery)
+	ticker := time.NewTicker(progressInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -61,7 +61,7 @@ func (l *load) run(ctx context.Context, progress io.Writer) error {
 
 func (l *load) work(ctx context.Context, end time.Time) {
 	for ctx.Err() == nil && time.Now().Before(end) {
-		if n := l.asked.Add(1); l.count > 0 && n > l.count {
+		if n := l.sent.Add(1); l.count > 0 && n > l.count {
 			return
 		}
 		start := time.Now()
@@ -73,8 +73,8 @@ func (l *load) work(ctx context.Context, end time.Time) {
 	}
 }
 
-// fail counts a failure by its code, one without being the socket's, and waits
-// as long as the daemon asks for: refusals are no load worth measuring.
+// fail counts a failure by its code, or as no-answer, and waits as long as the
+// daemon asks: how fast it refuses is not what a benchmark measures.
 func (l *load) fail(ctx context.Context, err error) {
 	code, wait := ipc.Code("no-answer"), 100*time.Millisecond
 	var problem *ipc.Problem
@@ -103,7 +103,7 @@ func (l *load) failures() int64 {
 func (l *load) showProgress(out io.Writer) {
 	elapsed := time.Since(l.started)
 	signed := l.latency.total.Load()
-	// What can't be shown now is shown at the next tick.
+	// A failed write does not matter: the next tick shows the same.
 	_, _ = fmt.Fprintf(out, "\r\x1b[K%5.1fs  %d signed  %.0f/s  p50 %v  p99 %v  %d failed", elapsed.Seconds(), signed,
 		float64(signed)/elapsed.Seconds(), l.latency.quantile(0.5), l.latency.quantile(0.99), l.failures())
 }

@@ -1,4 +1,4 @@
-// Command assertctl is the caller's tool: it asks assertd for assertions and
+// Command assertctl is the caller's tool: it gets assertions from assertd and
 // uses them. It links neither cgo nor PKCS#11.
 package main
 
@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitCode(err)
 }
 
-// app is what every command shares.
+// app is what the commands of callers share.
 type app struct{ socket string }
 
 func (a *app) client() (*client.Client, error) { return client.New(a.socket) }
@@ -36,14 +36,16 @@ func rootCommand() *cobra.Command {
 	a := &app{}
 	root := &cobra.Command{
 		Use:   "assertctl",
-		Short: "ask assertd for assertions, and use them",
-		Long: "Asks assertd for signed assertions and uses them.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 wrong command line, 3 denied, 4 rate limited, 5 not available.",
+		Short: "get assertions from assertd and use them",
+		Long: "Gets signed assertions from assertd and uses them.\n\n" +
+			"Exit codes: 0 success, 1 failure, 2 usage error, 3 denied, 4 rate limited,\n" +
+			"5 unavailable.",
 		Version: version,
 	}
-	root.PersistentFlags().StringVarP(&a.socket, "socket", "s", defaultSocket(), "`path` of the daemon's socket, or set ASSERTD_SOCKET")
+	root.PersistentFlags().StringVarP(&a.socket, "socket", "s", defaultSocket(), "`path` of the daemon's socket; overrides ASSERTD_SOCKET")
 	return cli.Root(root,
-		a.assertCommand(), a.tokenCommand(), a.callCommand(), a.keepCommand(), a.execCredentialCommand(), a.signCommand(), a.registerCommand(),
+		a.assertCommand(), a.tokenCommand(), a.callCommand(), a.keepCommand(), a.execCredentialCommand(),
+		a.signCommand(), a.registerCommand(),
 		a.grantsCommand(), a.jwksCommand(), a.verifyCommand(), a.benchCommand(),
 		statusCommand(), topCommand(), reloadCommand(), drainCommand())
 }

@@ -19,13 +19,16 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
 
-// tool runs assertctl in this process.
+// tool runs assertctl in the test's process.
 func tool(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, complaint bytes.Buffer
@@ -72,12 +75,25 @@ func TestCommandLineErrors(t *testing.T) {
 	}
 }
 
-func TestEveryCommandExplainsItself(t *testing.T) {
-	for _, cmd := range rootCommand().Commands() {
-		code, stdout, stderr := tool(t, cmd.Name(), "--help")
-		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
-			t.Errorf("%s --help: %d, %s", cmd.Name(), code, stderr)
+func TestHelpFitsATerminal(t *testing.T) { checkHelp(t, rootCommand()) }
+
+func checkHelp(t *testing.T, cmd *cobra.Command) {
+	t.Helper()
+	args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
+	code, stdout, stderr := tool(t, args...)
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
+		t.Errorf("%q: exit code %d, %s", args, code, stderr)
+	}
+	for line := range strings.Lines(stdout) {
+		if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 80 {
+			t.Errorf("%q: more than 80 columns: %s", args, line)
 		}
+	}
+	if cmd.Name() == "completion" {
+		return // below it are cobra's own texts
+	}
+	for _, child := range cmd.Commands() {
+		checkHelp(t, child)
 	}
 }
 
@@ -105,7 +121,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestSecretsComeFromFiles(t *testing.T) {
+func TestParametersFromFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte("s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -116,7 +132,7 @@ func TestSecretsComeFromFiles(t *testing.T) {
 	}
 }
 
-func TestRegistrationNeedsOneKey(t *testing.T) {
+func TestSigningKeyMustBeUnique(t *testing.T) {
 	grants := []ipc.GrantInfo{
 		{Name: "a", Use: ipc.UseAssertion, Kid: "1"}, {Name: "b", Use: ipc.UseAssertion, Kid: "2"},
 		{Name: "c", Use: ipc.UseAssertion, Kid: "2"}, {Name: "raw", Use: ipc.UseRaw, Kid: "3"},
@@ -132,13 +148,13 @@ func TestRegistrationNeedsOneKey(t *testing.T) {
 	}
 }
 
-func TestStoredAnswersReplaceNothing(t *testing.T) {
+func TestStoredResponseReplacesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "client.json")
 	file, err := createNew(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := file.keep([]byte("{}")); err != nil {
+	if err := file.save([]byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
@@ -146,11 +162,11 @@ func TestStoredAnswersReplaceNothing(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	if _, err := createNew(path); err == nil {
-		t.Error("a second time")
+		t.Error("replaced an existing file")
 	}
 }
 
-func TestSignHeedsEveryFlagOrRefuses(t *testing.T) {
+func TestSignRejectsFlagsThatDoNotApply(t *testing.T) {
 	for _, row := range []struct {
 		flags  signFlags
 		public crypto.PublicKey
@@ -163,14 +179,15 @@ func TestSignHeedsEveryFlagOrRefuses(t *testing.T) {
 		{signFlags{hash: ipc.HashSHA512}, ed25519.PublicKey{}, false},
 		{signFlags{padding: ipc.PaddingPKCS1v15}, ed25519.PublicKey{}, false},
 	} {
-		if err := row.flags.fits(row.public); (err == nil) != row.fits {
+		if err := row.flags.checkKey(row.public); (err == nil) != row.fits {
 			t.Errorf("%+v for a %T: %v", row.flags, row.public, err)
 		}
 	}
 }
 
-// What can't be stored must not be asked for, and what was not given leaves nothing.
-func TestARegistrationFindsItsFileFirst(t *testing.T) {
+// A response that can't be stored must not be requested, and a refusal leaves
+// no file behind.
+func TestRegisterCreatesItsFileFirst(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
@@ -184,21 +201,21 @@ func TestARegistrationFindsItsFileFirst(t *testing.T) {
 		return code
 	}
 	if code := register(filepath.Join(dir, "none", "client.json")); code != exitUsage || asked.Load() != 0 {
-		t.Errorf("no such directory: %d, and asked %d times", code, asked.Load())
+		t.Errorf("no such directory: exit code %d, %d requests", code, asked.Load())
 	}
 	if code := register(filepath.Join(dir, "client.json")); code != exitFailure || asked.Load() != 1 {
-		t.Errorf("refused: %d, and asked %d times", code, asked.Load())
+		t.Errorf("refused: exit code %d, %d requests", code, asked.Load())
 	}
 	if code, _, stderr := tool(t, "register", "--url", server.URL, "--jwks-uri", "https://k.example", "--initial-token-file", os.DevNull); code != exitFailure || asked.Load() != 1 {
-		t.Errorf("an empty token: %d, %s, and asked %d times", code, stderr, asked.Load())
+		t.Errorf("an empty token: exit code %d, %s, %d requests", code, stderr, asked.Load())
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
 }
 
-// The output is a pipe here, which stays open for as long as anything holds it.
-func TestKeepEndsWhatItsCommandStarted(t *testing.T) {
+// Run returns only once no process holds the output, which is a pipe here.
+func TestKeepKillsChildrenOfItsCommand(t *testing.T) {
 	var out bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

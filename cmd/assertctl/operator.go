@@ -13,7 +13,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// operatorFlag names the operator's socket.
+// operatorFlag is the path of the operator socket.
 type operatorFlag string
 
 func (f *operatorFlag) register(cmd *cobra.Command) {
@@ -21,10 +21,10 @@ func (f *operatorFlag) register(cmd *cobra.Command) {
 	if set := os.Getenv("ASSERTD_OPERATOR_SOCKET"); set != "" {
 		socket = set
 	}
-	cmd.Flags().StringVar((*string)(f), "operator", socket, "`path` of the operator's socket, or set ASSERTD_OPERATOR_SOCKET")
+	cmd.Flags().StringVar((*string)(f), "operator", socket, "`path` of the operator socket; overrides ASSERTD_OPERATOR_SOCKET")
 }
 
-// run lets an operator's client do one thing.
+// run runs do with a client for the operator socket.
 func (f operatorFlag) run(do func(*client.Operator) error) error {
 	o, err := client.NewOperator(string(f))
 	if err != nil {
@@ -39,8 +39,10 @@ func statusCommand() *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "show how the daemon does: workers, keys, audit log, clients (operators)",
-		Args:  cli.Args(cobra.NoArgs),
+		Short: "show daemon status (operators)",
+		Long: "Shows the daemon's workers, keys, audit log and clients, with signing rates\n" +
+			"since it started.",
+		Args: cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return socket.run(func(o *client.Operator) error {
@@ -57,14 +59,16 @@ func statusCommand() *cobra.Command {
 }
 
 func reloadCommand() *cobra.Command {
-	return operatorCommand("reload", "have the daemon read its configuration again (operators)",
-		"Reads the configuration again, as SIGHUP does, and says why where it is refused: all of it takes effect or none.",
+	return operatorCommand("reload", "reload the configuration (operators)",
+		"Reloads the configuration, as SIGHUP does. If anything in it is wrong, the\n"+
+			"daemon keeps the old one, and the command prints what is wrong.",
 		"reloaded", (*client.Operator).Reload)
 }
 
 func drainCommand() *cobra.Command {
-	return operatorCommand("drain", "have the daemon answer what is in flight and end (operators)",
-		"Stops the daemon in good order, as SIGTERM does: new requests are refused, those in flight are answered.",
+	return operatorCommand("drain", "finish in-flight requests, then stop (operators)",
+		"Stops the daemon cleanly, as SIGTERM does: it refuses new requests, finishes\n"+
+			"those in flight, and exits.",
 		"draining", (*client.Operator).Drain)
 }
 

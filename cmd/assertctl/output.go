@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// outputFlag is the form in which a command prints its result. JSON and YAML have
-// the members of the daemon's API, for programs; text is for people and may change.
+// outputFlag is the output format of a command. JSON and YAML follow the
+// daemon's API and are for programs; text is for people and may change.
 type outputFlag string
 
 const (
@@ -36,11 +36,11 @@ func (f *outputFlag) Set(text string) error {
 
 func (f *outputFlag) register(cmd *cobra.Command) {
 	*f = outputText
-	cmd.Flags().VarP(f, "output", "o", "text, json or yaml")
+	cmd.Flags().VarP(f, "output", "o", "output `format`: text, json or yaml")
 	complete(cmd, "output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// print prints v, or for people what text prints.
+// print prints v as JSON or YAML, or calls text.
 func (f outputFlag) print(out io.Writer, v any, text func(io.Writer) error) error {
 	if f == outputText {
 		return text(out)

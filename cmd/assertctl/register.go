@@ -15,32 +15,36 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// registerFlags say what is registered where, and by whose leave.
+// registerFlags describe the client and the server to register it with.
 type registerFlags struct {
 	client.Registration
 	name, scope, metadata, kid, tokenFile, out string
 	redirects                                  []string
-	initial                                    tokenFlags // how to get the initial access token
+	initial                                    tokenFlags // how to obtain the initial access token
 }
 
 func (a *app) registerCommand() *cobra.Command {
 	var flags registerFlags
 	cmd := &cobra.Command{
 		Use:   "register --url REGISTRATION_ENDPOINT",
-		Short: "register a client that authenticates by assertions",
-		Long: "Registers a client at an authorization server (RFC 7591) with the daemon's public keys, by --jwks-uri or in the\n" +
-			"request itself. Prints the server's answer and with --out stores it, mode 0600: it may hold a registration access\n" +
-			"token. Put the client_id that it gives into the grant.\n\n" +
-			"A server that wants an initial access token gets the one of --initial-token-file, or one that is asked for at\n" +
-			"--token-url by an assertion (of --grant, with --token-scope).",
-		Example: "  assertctl register --url https://as.example/register --name payments --jwks-uri https://keys.example/jwks.json --alg ES256 --out client.json\n" +
-			"  assertctl register --url https://as.example/register --token-url https://as.example/token --token-scope dcr --kid KID",
+		Short: "register an OAuth client (RFC 7591)",
+		Long: "Registers a client that authenticates with assertions (RFC 7591). The server\n" +
+			"gets the daemon's public keys by reference (--jwks-uri) or in the request.\n" +
+			"Prints the server's response; --out also stores it in a file with mode 0600,\n" +
+			"since it may contain a registration access token. Put its client_id into the\n" +
+			"grant.\n\n" +
+			"If the server requires an initial access token, pass it with\n" +
+			"--initial-token-file, or get one from --token-url with an assertion.",
+		Example: "  assertctl register --url https://as.example/register --name payments \\\n" +
+			"    --jwks-uri https://keys.example/jwks.json --alg ES256 --out client.json\n" +
+			"  assertctl register --url https://as.example/register --kid KID \\\n" +
+			"    --token-url https://as.example/token --token-scope dcr",
 		Args: cli.Args(cobra.NoArgs),
 	}
 	request := a.requestFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		// The answer can't be had again: its file is there before it is asked for,
-		// and it is printed even where it can't be stored.
+		// The server sends its response only once: create the file first, and
+		// print the response even if it can't be stored.
 		store, err := createNew(flags.out)
 		if err != nil {
 			return cli.UsageError(cmd, err)
@@ -50,8 +54,8 @@ func (a *app) registerCommand() *cobra.Command {
 			return errors.Join(err, store.discard())
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", answer)
-		if stored := store.keep(answer); stored != nil {
-			return fmt.Errorf("the client is registered, but its answer was not stored: %w", stored)
+		if stored := store.save(answer); stored != nil {
+			return fmt.Errorf("the client is registered, but the response was not stored: %w; keep the printed copy", stored)
 		}
 		return err
 	}
@@ -62,17 +66,17 @@ func (a *app) registerCommand() *cobra.Command {
 func (f *registerFlags) register(cmd *cobra.Command) {
 	text := cmd.Flags().StringVar
 	text(&f.URL, "url", "", "`url` of the registration endpoint")
-	text(&f.JWKSURI, "jwks-uri", "", "where the daemon publishes its keys: `url` (default: the keys go into the request, and stay after a rotation)")
-	text(&f.kid, "kid", "", "send the key with this `kid` (default: the one that the grant signs with now)")
-	text(&f.Alg, "alg", "", "send this `alg` as token_endpoint_auth_signing_alg, such as ES256")
-	text(&f.name, "name", "", "send this `name` as client_name")
-	text(&f.scope, "scope", "", "the `scopes` that the client may ask for")
-	cmd.Flags().StringArrayVar(&f.redirects, "redirect-uri", nil, "a redirect `uri`, may be repeated")
-	text(&f.metadata, "metadata", "", "a JSON `file` of further client metadata")
-	text(&f.tokenFile, "initial-token-file", "", "the `file` of an initial access token")
-	text(&f.initial.URL, "token-url", "", "`url` of the token endpoint that gives the initial access token")
-	text(&f.initial.Scope, "token-scope", "", "the `scopes` of the initial access token")
-	text(&f.out, "out", "", "store the answer in this new `file`")
+	text(&f.JWKSURI, "jwks-uri", "", "`url` where the daemon's keys are published (default: send the key itself, which does not follow rotations)")
+	text(&f.kid, "kid", "", "send the key with this `kid` (default: the grant's signing key)")
+	text(&f.Alg, "alg", "", "`alg` to send as token_endpoint_auth_signing_alg, such as ES256")
+	text(&f.name, "name", "", "`name` to send as client_name")
+	text(&f.scope, "scope", "", "`scopes` that the client may request")
+	cmd.Flags().StringArrayVar(&f.redirects, "redirect-uri", nil, "redirect `uri`; may be repeated")
+	text(&f.metadata, "metadata", "", "JSON `file` with additional client metadata")
+	text(&f.tokenFile, "initial-token-file", "", "`file` with the initial access token")
+	text(&f.initial.URL, "token-url", "", "`url` of the token endpoint for the initial access token")
+	text(&f.initial.Scope, "token-scope", "", "`scopes` of the initial access token")
+	text(&f.out, "out", "", "store the response in this new `file`")
 	cmd.MarkFlagsMutuallyExclusive("jwks-uri", "kid")
 	cmd.MarkFlagsMutuallyExclusive("initial-token-file", "token-url")
 	if err := cmd.MarkFlagRequired("url"); err != nil {
@@ -119,7 +123,8 @@ func (f *registerFlags) clientMetadata() (map[string]any, error) {
 	return metadata, nil
 }
 
-// initialToken reads the initial access token or gets one, if either is asked for.
+// initialToken reads or obtains the initial access token, if the flags ask for
+// one.
 func (a *app) initialToken(cmd *cobra.Command, request *requestFlags, flags *registerFlags) (string, error) {
 	if flags.tokenFile != "" {
 		token, err := readSecret(flags.tokenFile)
@@ -135,8 +140,8 @@ func (a *app) initialToken(cmd *cobra.Command, request *requestFlags, flags *reg
 	return token.AccessToken, err
 }
 
-// inlineKeys is a JWKS of the one key that the client will sign with. The keys
-// of the daemon's other key sets are none of this server's business.
+// inlineKeys is a JWKS with only the key that the client signs with. The server
+// has no need to know the daemon's other keys.
 func (a *app) inlineKeys(ctx context.Context, grant, kid string) (json.RawMessage, error) {
 	c, err := a.client()
 	if err != nil {
@@ -161,7 +166,7 @@ func (a *app) inlineKeys(ctx context.Context, grant, kid string) (json.RawMessag
 	}
 	key, found := all.Lookup(kid)
 	if !found {
-		return nil, fmt.Errorf("the daemon publishes no key %q", kid)
+		return nil, fmt.Errorf("the daemon does not publish key %q", kid)
 	}
 	one, err := jwks.NewSet([]jwks.Key{key})
 	if err != nil {
@@ -170,7 +175,8 @@ func (a *app) inlineKeys(ctx context.Context, grant, kid string) (json.RawMessag
 	return one.JSON(), nil
 }
 
-// signingKey finds the one key that a grant, or every grant, signs with.
+// signingKey returns the kid of the one key that a grant, or every grant, signs
+// with.
 func signingKey(grants []ipc.GrantInfo, name string) (string, error) {
 	kids := make(map[string]bool)
 	kid := ""
@@ -181,15 +187,14 @@ func signingKey(grants []ipc.GrantInfo, name string) (string, error) {
 	}
 	switch len(kids) {
 	case 0:
-		return "", errors.New("no grant of this user has a key for assertions: name one by --kid")
+		return "", errors.New("none of your grants has a signing key; name one with --kid")
 	case 1:
 		return kid, nil
 	}
-	return "", errors.New("the grants of this user have several keys: name one by --grant or --kid")
+	return "", errors.New("your grants use several keys; choose one with --grant or --kid")
 }
 
-// newFile is a file that was not there before, for its owner alone. Without a file
-// it keeps nothing.
+// newFile is a new file with mode 0600, or no file.
 type newFile struct{ file *os.File }
 
 func createNew(path string) (newFile, error) {
@@ -199,14 +204,14 @@ func createNew(path string) (newFile, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, os.ErrExist):
-		return newFile{}, fmt.Errorf("--out %s is there already: it may hold another registration's secrets", path)
+		return newFile{}, fmt.Errorf("--out %s already exists, perhaps with the secrets of another client; choose a new file", path)
 	case err != nil:
 		return newFile{}, fmt.Errorf("--out: %w", err)
 	}
 	return newFile{file}, nil
 }
 
-func (f newFile) keep(content []byte) error {
+func (f newFile) save(content []byte) error {
 	if f.file == nil {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// requestFlags are the flags that describe an assertion.
+// requestFlags describe an assertion.
 type requestFlags struct {
 	grant, audience string
 	claims          []string
@@ -19,16 +19,16 @@ type requestFlags struct {
 
 func (a *app) requestFlags(cmd *cobra.Command) *requestFlags {
 	f := &requestFlags{}
-	cmd.Flags().StringVarP(&f.grant, "grant", "g", "", "`name` of the grant, where more than one fits")
-	cmd.Flags().StringVarP(&f.audience, "audience", "a", "", "`uri` of the audience, where the grant has more than one")
-	cmd.Flags().StringArrayVar(&f.claims, "claim", nil, "a claim to add, as `name=value`; the value may be JSON; may be repeated")
-	cmd.Flags().DurationVar(&f.lifetime, "lifetime", 0, "the lifetime in whole seconds, such as 60s (default: the grant's)")
+	cmd.Flags().StringVarP(&f.grant, "grant", "g", "", "`name` of the grant, if several match")
+	cmd.Flags().StringVarP(&f.audience, "audience", "a", "", "`uri` of the audience, if the grant has several")
+	cmd.Flags().StringArrayVar(&f.claims, "claim", nil, "claim to add, as `name=value`; the value may be JSON; may be repeated")
+	cmd.Flags().DurationVar(&f.lifetime, "lifetime", 0, "lifetime in whole seconds, such as 60s (default: the grant's)")
 	complete(cmd, "grant", a.completion(grantNames(ipc.UseAssertion)))
 	complete(cmd, "audience", a.completion(audiences))
 	return f
 }
 
-// request is what the flags ask for; errors are those of the command line.
+// request returns the request for the flags. Its errors are usage errors.
 func (f *requestFlags) request(cmd *cobra.Command) (ipc.AssertionRequest, error) {
 	req := ipc.AssertionRequest{Grant: f.grant, Audience: f.audience, LifetimeSeconds: int64(f.lifetime / time.Second)}
 	if f.lifetime%time.Second != 0 || f.lifetime < 0 {

@@ -12,26 +12,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 )
 
-// signFlags say what is signed how.
+// signFlags say what to sign, and how.
 type signFlags struct {
-	key, hash, digest, padding, form string
+	key, hash, digest, padding, format string
 }
 
-var hashes = map[string]crypto.Hash{
-	ipc.HashSHA256: crypto.SHA256, ipc.HashSHA384: crypto.SHA384, ipc.HashSHA512: crypto.SHA512,
-}
+// hashes are the names of the hashes that a key may sign.
+var hashes = []string{ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512}
 
-// signatureForms write a signature out.
-var signatureForms = map[string]func(out io.Writer, signature []byte) error{
+// signatureFormats write a signature.
+var signatureFormats = map[string]func(out io.Writer, signature []byte) error{
 	"base64": func(out io.Writer, signature []byte) error {
 		_, err := fmt.Fprintln(out, base64.StdEncoding.EncodeToString(signature))
 		return err
@@ -49,12 +50,14 @@ var signatureForms = map[string]func(out io.Writer, signature []byte) error{
 func (a *app) signCommand() *cobra.Command {
 	var flags signFlags
 	cmd := &cobra.Command{
-		Use:   "sign --key KEY_SET [file]",
-		Short: "sign a file or a digest with a raw key set",
-		Long: "Signs a file, standard input, or with --digest a digest that was made elsewhere, with a key set whose use is raw.\n" +
-			"The signature is ASN.1 DER for ECDSA, and the plain octets for RSA and Ed25519.",
-		Example: "  assertctl sign --key release build.tar.gz >build.tar.gz.sig\n" +
-			"  assertctl sign --key release --format raw build.tar.gz >sig && openssl dgst -sha256 -verify public.pem -signature sig build.tar.gz",
+		Use:   "sign --key KEY_SET [FILE]",
+		Short: "sign a file or digest with a raw key set",
+		Long: "Signs a file, standard input, or an existing digest (--digest) with a key set\n" +
+			"whose use is raw. ECDSA signatures are ASN.1 DER; RSA and Ed25519 signatures are\n" +
+			"plain bytes.",
+		Example: "  assertctl sign --key release build.tar.gz > build.tar.gz.sig\n" +
+			"  assertctl sign --key release --format raw build.tar.gz > sig\n" +
+			"  openssl dgst -sha256 -verify public.pem -signature sig build.tar.gz",
 		Args: cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(args); err != nil {
@@ -72,7 +75,7 @@ func (a *app) signCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return signatureForms[flags.form](cmd.OutOrStdout(), signature)
+			return signatureFormats[flags.format](cmd.OutOrStdout(), signature)
 		},
 	}
 	flags.register(a, cmd)
@@ -81,16 +84,16 @@ func (a *app) signCommand() *cobra.Command {
 
 func (f *signFlags) register(a *app, cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.key, "key", "k", "", "`name` of the raw key set")
-	cmd.Flags().StringVar(&f.hash, "hash", "", "`hash` of the file: SHA-256, SHA-384 or SHA-512 (default: the key's first; Ed25519 has none)")
-	cmd.Flags().StringVar(&f.digest, "digest", "", "sign this digest, in `hex`, instead of a file")
-	cmd.Flags().StringVar(&f.padding, "padding", "", "`padding` of an RSA key: pkcs1v15 or pss (default: the key's first)")
-	cmd.Flags().StringVar(&f.form, "format", "base64", "`format` of the signature: base64, hex or raw")
+	cmd.Flags().StringVar(&f.hash, "hash", "", "`hash` of the file: SHA-256, SHA-384 or SHA-512 (default: the first that the key allows; not for Ed25519)")
+	cmd.Flags().StringVar(&f.digest, "digest", "", "digest to sign instead of a file, in `hex`")
+	cmd.Flags().StringVar(&f.padding, "padding", "", "RSA `padding`: pkcs1v15 or pss (default: the first that the key allows)")
+	cmd.Flags().StringVar(&f.format, "format", "base64", "signature `format`: base64, hex or raw")
 	if err := cmd.MarkFlagRequired("key"); err != nil {
 		panic(err) // the flag is defined above
 	}
 	complete(cmd, "key", a.completion(rawKeys))
 	for flag, values := range map[string][]string{
-		"hash": {ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512}, "padding": {ipc.PaddingPKCS1v15, ipc.PaddingPSS}, "format": {"base64", "hex", "raw"},
+		"hash": hashes, "padding": {ipc.PaddingPKCS1v15, ipc.PaddingPSS}, "format": {"base64", "hex", "raw"},
 	} {
 		complete(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -99,45 +102,49 @@ func (f *signFlags) register(a *app, cmd *cobra.Command) {
 func (f *signFlags) check(args []string) error {
 	switch {
 	case f.digest != "" && len(args) > 0:
-		return errors.New("give a file or --digest, not both")
-	case f.hash != "" && hashes[f.hash] == 0:
+		return errors.New("want a file or --digest, not both")
+	case f.hash != "" && !slices.Contains(hashes, f.hash):
 		return fmt.Errorf("--hash %s: want SHA-256, SHA-384 or SHA-512", f.hash)
 	case f.padding != "" && f.padding != ipc.PaddingPKCS1v15 && f.padding != ipc.PaddingPSS:
 		return fmt.Errorf("--padding %s: want pkcs1v15 or pss", f.padding)
-	case signatureForms[f.form] == nil:
-		return fmt.Errorf("--format %s: want base64, hex or raw", f.form)
+	case signatureFormats[f.format] == nil:
+		return fmt.Errorf("--format %s: want base64, hex or raw", f.format)
 	}
 	return nil
 }
 
 func (f *signFlags) sign(cmd *cobra.Command, signer *client.Signer, args []string) ([]byte, error) {
-	if err := f.fits(signer.Public()); err != nil {
+	if err := f.checkKey(signer.Public()); err != nil {
 		return nil, cli.UsageError(cmd, err)
 	}
-	f.complete(signer.Info())
-	input, opts, err := f.input(cmd.InOrStdin(), signer.Public(), args)
+	f.setDefaults(signer.Info())
+	opts, err := f.options(signer.Public())
+	if err != nil {
+		return nil, err
+	}
+	input, err := f.input(cmd.InOrStdin(), opts.HashFunc(), args)
 	if err != nil {
 		return nil, err
 	}
 	return signer.SignContext(cmd.Context(), input, opts)
 }
 
-// fits refuses what the key would leave unheeded: the signature would be another
-// than the one that was asked for.
-func (f *signFlags) fits(public crypto.PublicKey) error {
+// checkKey rejects flags that do not apply to the key. To ignore them would
+// make a different signature from the one that the user asked for.
+func (f *signFlags) checkKey(public crypto.PublicKey) error {
 	_, isRSA := public.(*rsa.PublicKey)
-	_, whole := public.(ed25519.PublicKey)
+	_, isEd25519 := public.(ed25519.PublicKey)
 	switch {
 	case f.padding != "" && !isRSA:
-		return fmt.Errorf("--padding: %q has no RSA key", f.key)
-	case f.hash != "" && whole:
-		return fmt.Errorf("--hash: the Ed25519 key of %q signs the message itself", f.key)
+		return fmt.Errorf("--padding applies only to RSA keys, and key set %q has none; leave it out", f.key)
+	case f.hash != "" && isEd25519:
+		return fmt.Errorf("--hash does not apply to the Ed25519 key of key set %q; leave it out", f.key)
 	}
 	return nil
 }
 
-// complete takes what was left open from what the key may sign.
-func (f *signFlags) complete(key ipc.KeyInfo) {
+// setDefaults fills in the hash and padding from what the key allows.
+func (f *signFlags) setDefaults(key ipc.KeyInfo) {
 	if f.hash == "" && len(key.Hashes) > 0 {
 		f.hash = key.Hashes[0]
 	}
@@ -146,43 +153,53 @@ func (f *signFlags) complete(key ipc.KeyInfo) {
 	}
 }
 
-// input is what the key signs: the digest of a file, or for Ed25519 the file.
-func (f *signFlags) input(stdin io.Reader, public crypto.PublicKey, args []string) ([]byte, crypto.SignerOpts, error) {
-	_, whole := public.(ed25519.PublicKey)
+// options are the arguments for crypto.Signer. An Ed25519 key has no hash.
+func (f *signFlags) options(public crypto.PublicKey) (crypto.SignerOpts, error) {
+	if _, ok := public.(ed25519.PublicKey); ok {
+		return crypto.Hash(0), nil
+	}
+	hash, known := jose.HashByName(f.hash)
+	if !known || hash == 0 {
+		return nil, fmt.Errorf("unknown hash %q for key set %q; upgrade assertctl", f.hash, f.key)
+	}
+	if _, ok := public.(*rsa.PublicKey); ok && f.padding == ipc.PaddingPSS {
+		return jose.PSS(hash), nil
+	}
+	return hash, nil
+}
+
+// input is what the key signs: a digest, or the message itself without a hash.
+func (f *signFlags) input(stdin io.Reader, hash crypto.Hash, args []string) ([]byte, error) {
 	if f.digest != "" {
-		if whole {
-			return nil, nil, errors.New("an Ed25519 key signs the message itself: give the file, not its digest")
-		}
-		digest, err := hex.DecodeString(strings.TrimSpace(f.digest))
-		if err != nil {
-			return nil, nil, fmt.Errorf("--digest: %w", err)
-		}
-		return digest, f.options(public), nil
+		return f.givenDigest(hash)
 	}
 	in, closing, err := open(stdin, args)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer closing()
-	if whole {
-		// One byte more than may be signed, so that the signer can say so.
-		message, err := io.ReadAll(io.LimitReader(in, ipc.MaxMessageBytes+1))
-		return message, crypto.Hash(0), err
+	if hash == 0 {
+		// One byte more than the maximum, so that the signer rejects a longer
+		// file.
+		return io.ReadAll(io.LimitReader(in, ipc.MaxMessageBytes+1))
 	}
-	hash := hashes[f.hash].New()
-	_, err = io.Copy(hash, in)
-	return hash.Sum(nil), f.options(public), err
+	digest := hash.New()
+	_, err = io.Copy(digest, in)
+	return digest.Sum(nil), err
 }
 
-func (f *signFlags) options(public crypto.PublicKey) crypto.SignerOpts {
-	hash := hashes[f.hash]
-	if _, ok := public.(*rsa.PublicKey); ok && f.padding == ipc.PaddingPSS {
-		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
+func (f *signFlags) givenDigest(hash crypto.Hash) ([]byte, error) {
+	if hash == 0 {
+		return nil, errors.New("an Ed25519 key signs the message itself; give the file, not its digest")
 	}
-	return hash
+	digest, err := hex.DecodeString(strings.TrimSpace(f.digest))
+	if err != nil {
+		return nil, fmt.Errorf("--digest: %w", err)
+	}
+	return digest, nil
 }
 
-// open is the file of the command line, or standard input.
+// open opens the file on the command line, or standard input.
 func open(stdin io.Reader, args []string) (io.Reader, func(), error) {
 	if len(args) == 0 || args[0] == "-" {
 		return stdin, func() {}, nil

@@ -13,8 +13,8 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// printStatus prints a status for people. Rates are those since before, or, where
-// that is of no daemon or another one, since the daemon started.
+// printStatus prints a status for people. Rates are since before, or since the
+// daemon started if before is empty or from an earlier run of the daemon.
 func printStatus(out io.Writer, before, now ipc.StatusResponse) error {
 	if !before.Started.Equal(now.Started) {
 		before = ipc.StatusResponse{Now: now.Started}
@@ -37,24 +37,24 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 	}
 	fmt.Fprintf(out, "assertd %s  pid %d  up %s  %s\n", s.Version, s.PID, span(s.Now.Sub(s.Started)), state)
 	fmt.Fprintf(out, "connections %d/%d  jwks %d keys, published %s\n", s.Connections, s.ConnectionLimit, s.JWKS.Keys, ago(s.Now, s.JWKS.Published))
-	trouble(out, "jwks not published", s.JWKS.Error)
+	printError(out, "PUBLISHING FAILED", s.JWKS.Error)
 	if a := s.Audit; a != nil {
-		fmt.Fprintf(out, "audit %d records, %d waiting, %d lines, proven up to %d\n", a.Records, a.Pending, a.Lines, a.CheckpointLines)
-		trouble(out, "AUDIT NOT WRITTEN", a.Error)
-		trouble(out, "no checkpoint signed", a.CheckpointError)
+		fmt.Fprintf(out, "audit log %d records, %d pending, %d lines, checkpoint at line %d\n", a.Records, a.Pending, a.Lines, a.CheckpointLines)
+		printError(out, "WRITE FAILED", a.Error)
+		printError(out, "CHECKPOINT FAILED", a.CheckpointError)
 	}
-	fmt.Fprintf(out, "configuration of %s\n", ago(s.Now, s.Reload.Success))
-	trouble(out, "RELOAD REFUSED", s.Reload.Error)
+	fmt.Fprintf(out, "configuration loaded %s\n", ago(s.Now, s.Reload.Success))
+	printError(out, "RELOAD REJECTED", s.Reload.Error)
 }
 
-func trouble(out io.Writer, what, why string) {
-	if why != "" {
-		fmt.Fprintf(out, "  %s: %s\n", what, plain(why))
+func printError(out io.Writer, title, text string) {
+	if text != "" {
+		fmt.Fprintf(out, "  %s: %s\n", title, sanitize(text))
 	}
 }
 
-// plain keeps what a terminal would act on out of a text of many origins.
-func plain(text string) string {
+// sanitize replaces what a terminal would interpret.
+func sanitize(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' {
 			return unicode.ReplacementChar
@@ -67,8 +67,8 @@ func printWorkers(out io.Writer, s ipc.StatusResponse) {
 	fmt.Fprintln(out, "\nTOKEN\tWORKER\tSTATE\tPID\tSINCE\tIN FLIGHT\tRESTARTS\tLAST ERROR")
 	for _, t := range s.Tokens {
 		for _, w := range t.Workers {
-			why := strings.ReplaceAll(plain(w.Error), "\n", " ")
-			fmt.Fprintf(out, "%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", t.Name, w.Worker, w.State, w.PID, ago(s.Now, w.Since), w.InFlight, w.Restarts, dash(why))
+			lastError := strings.ReplaceAll(sanitize(w.Error), "\n", " ")
+			fmt.Fprintf(out, "%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", t.Name, w.Worker, w.State, w.PID, ago(s.Now, w.Since), w.InFlight, w.Restarts, dash(lastError))
 		}
 	}
 }
@@ -102,16 +102,16 @@ func versions(k ipc.KeySetStatus) string {
 
 func due(now time.Time, k ipc.KeySetStatus) string {
 	if k.Late {
-		return "LATE since " + span(now.Sub(k.DueAt))
+		return "OVERDUE by " + span(now.Sub(k.DueAt))
 	}
 	return in(now, k.DueAt)
 }
 
 func printClients(out io.Writer, before, now ipc.StatusResponse) {
-	was := make(map[[2]string]uint64)
+	released := make(map[[2]string]uint64)
 	for _, c := range before.Clients {
 		for _, g := range c.Grants {
-			was[[2]string{c.Name, g.Name}] = g.Released
+			released[[2]string{c.Name, g.Name}] = g.Released
 		}
 	}
 	seconds := max(now.Now.Sub(before.Now).Seconds(), 0.001)
@@ -119,9 +119,9 @@ func printClients(out io.Writer, before, now ipc.StatusResponse) {
 	for _, c := range now.Clients {
 		refused, failed := fmt.Sprint(sum(c.Refusals)), fmt.Sprint(sum(c.Failures))
 		for _, g := range c.Grants {
-			rate := float64(g.Released-min(was[[2]string{c.Name, g.Name}], g.Released)) / seconds
+			rate := float64(g.Released-min(released[[2]string{c.Name, g.Name}], g.Released)) / seconds
 			fmt.Fprintf(out, "%s\t%s\t%s\t%d\t%.1f\t%s\t%s\t%s\n", c.Name, g.Name, g.Key, g.Released, rate, refused, failed, budgets(g.Budgets))
-			refused, failed = "", "" // they are the client's
+			refused, failed = "", "" // per client, so printed once
 		}
 	}
 }
@@ -133,7 +133,7 @@ func sum(counts []ipc.CodeCount) (n uint64) {
 	return n
 }
 
-// printRefusals prints what was refused or failed, the most frequent first.
+// printRefusals prints refusals and failures by code, most frequent first.
 func printRefusals(out io.Writer, s ipc.StatusResponse) error {
 	type row struct {
 		client string
@@ -155,7 +155,7 @@ func printRefusals(out io.Writer, s ipc.StatusResponse) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nREFUSED OR FAILED\tCODE\tTIMES")
+	fmt.Fprintln(table, "\nCLIENT\tREFUSED OR FAILED\tCOUNT")
 	for _, r := range rows {
 		fmt.Fprintf(table, "%s\t%s\t%d\n", r.client, string(r.Code), r.Count)
 	}
@@ -176,7 +176,7 @@ func in(now, then time.Time) string {
 	return "in " + span(then.Sub(now))
 }
 
-// span is a duration in its one or two largest units: 45s, 12m, 3h20m, 89d.
+// span is a rounded-down duration: 45s, 12m, 3h20m, 89d.
 func span(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Minute:

@@ -13,7 +13,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// tokenFlags are the flags of a token request besides the assertion's.
+// tokenFlags describe a token request, without its assertion.
 type tokenFlags struct {
 	client.TokenRequest
 	parameters []string
@@ -25,10 +25,12 @@ func (a *app) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token [--url TOKEN_ENDPOINT]",
 		Short: "get an access token with a fresh assertion",
-		Long: "Asks the daemon for an assertion and the authorization server for an access token, in the form that\n" +
-			"the grant's profile wants: a client assertion, an authorization grant, a token exchange, AWS web identity.\n" +
-			"Where the assertion is itself the access token (GitHub App, Google self-signed, Snowflake …) it is printed\n" +
-			"as the bearer token, without --url. Prints the server's answer as it came.",
+		Long: "Gets an assertion from the daemon and trades it for an access token at the\n" +
+			"authorization server, in the form that the grant's profile calls for: client\n" +
+			"assertion, authorization grant, token exchange or AWS web identity. Prints the\n" +
+			"server's response unchanged.\n\n" +
+			"If the assertion is itself the access token (GitHub App, Google self-signed,\n" +
+			"Snowflake), prints it as a bearer token. Leave out --url in that case.",
 		Example: "  assertctl token --url https://as.example/token --scope \"read write\"\n" +
 			"  assertctl token --url https://as.example/token --dpop my-dpop-grant\n" +
 			"  assertctl token --grant github --access-token",
@@ -48,21 +50,21 @@ func (a *app) tokenCommand() *cobra.Command {
 		return err
 	}
 	flags.register(a, cmd)
-	cmd.Flags().BoolVar(&field, "access-token", false, "print the access token alone")
+	cmd.Flags().BoolVar(&field, "access-token", false, "print only the access token")
 	return cmd
 }
 
 func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.URL, "url", "u", "", "`url` of the authorization server's token endpoint")
-	cmd.Flags().StringVar(&f.Scope, "scope", "", "the `scopes` to ask for, separated by spaces")
-	cmd.Flags().StringArrayVar(&f.Resource, "resource", nil, "`uri` of a service that the token is for (RFC 8707), may be repeated")
-	cmd.Flags().StringVar(&f.ClientID, "client-id", "", "send this `id` as client_id too, where the server wants it")
-	cmd.Flags().StringVar(&f.DPoP, "dpop", "", "bind the token to the key of this `grant` of profile dpop")
-	cmd.Flags().StringArrayVar(&f.parameters, "param", nil, "another parameter, as `name=value`, or name=@file to keep a secret out of the command line; may be repeated")
+	cmd.Flags().StringVarP(&f.URL, "url", "u", "", "`url` of the token endpoint")
+	cmd.Flags().StringVar(&f.Scope, "scope", "", "space-separated `scopes` to request")
+	cmd.Flags().StringArrayVar(&f.Resource, "resource", nil, "`uri` of a service that the token is for (RFC 8707); may be repeated")
+	cmd.Flags().StringVar(&f.ClientID, "client-id", "", "`id` to send as client_id, if the server requires it")
+	cmd.Flags().StringVar(&f.DPoP, "dpop", "", "bind the token to the key of this `grant`, whose profile is dpop")
+	cmd.Flags().StringArrayVar(&f.parameters, "param", nil, "additional parameter, as `name=value`, or name=@file to keep a secret off the command line; may be repeated")
 	complete(cmd, "dpop", a.completion(grantNames(ipc.UseAssertion)))
 }
 
-// read completes the request from the command line.
+// read fills in the request from the command line.
 func (f *tokenFlags) read(cmd *cobra.Command, request *requestFlags) (err error) {
 	if f.Assertion, err = request.request(cmd); err != nil {
 		return err
@@ -84,10 +86,10 @@ func (a *app) token(cmd *cobra.Command, request *requestFlags, flags *tokenFlags
 	return c.Token(cmd.Context(), flags.TokenRequest)
 }
 
-func parameters(given []string) (url.Values, error) {
+func parameters(flags []string) (url.Values, error) {
 	values := url.Values{}
-	for _, one := range given {
-		name, value, found := strings.Cut(one, "=")
+	for _, flag := range flags {
+		name, value, found := strings.Cut(flag, "=")
 		if !found || name == "" {
 			return nil, fmt.Errorf("--param %s: want name=value or name=@file", name)
 		}
@@ -103,7 +105,7 @@ func parameters(given []string) (url.Values, error) {
 	return values, nil
 }
 
-// readSecret reads a file that holds one value, with or without a line end.
+// readSecret reads a file that contains one value, with or without a newline.
 func readSecret(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	return strings.TrimSpace(string(text)), err

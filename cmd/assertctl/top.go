@@ -18,13 +18,13 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// top shows the daemon's status again and again.
+// top shows the daemon's status and refreshes it.
 type top struct {
 	operator *client.Operator
 	interval time.Duration
-	count    int // views to show; 0 for no end
+	count    int // refreshes to show; 0 for no limit
 	clear    bool
-	size     func() (width, height int) // of the terminal; zero where it is not known
+	size     func() (width, height int) // of the terminal; zero if unknown
 }
 
 func topCommand() *cobra.Command {
@@ -32,13 +32,14 @@ func topCommand() *cobra.Command {
 	var t top
 	cmd := &cobra.Command{
 		Use:   "top",
-		Short: "watch clients, rates, refusals, workers and keys (operators)",
-		Long:  "Shows the daemon's status again and again, with what each client had signed per second since the view before.",
-		Args:  cli.Args(cobra.NoArgs),
+		Short: "watch daemon status (operators)",
+		Long: "Shows the daemon's status and refreshes it, with each client's signing rate\n" +
+			"since the previous refresh.",
+		Args: cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if t.interval < 100*time.Millisecond || t.count < 0 {
-			return cli.UsageError(cmd, errors.New("want --interval of at least 100ms and --count of at least 0"))
+			return cli.UsageError(cmd, errors.New("want an --interval of at least 100ms and no negative --count"))
 		}
 		t.clear = progressTo(cmd.OutOrStdout()) != io.Discard
 		t.size = sizeOf(cmd.OutOrStdout())
@@ -48,8 +49,8 @@ func topCommand() *cobra.Command {
 		})
 	}
 	socket.register(cmd)
-	cmd.Flags().DurationVarP(&t.interval, "interval", "i", time.Second, "time between views")
-	cmd.Flags().IntVarP(&t.count, "count", "n", 0, "end after so many views (default: at Ctrl-C)")
+	cmd.Flags().DurationVarP(&t.interval, "interval", "i", time.Second, "time between refreshes")
+	cmd.Flags().IntVarP(&t.count, "count", "n", 0, "exit after `N` refreshes (default: run until Ctrl-C)")
 	return cmd
 }
 
@@ -77,7 +78,8 @@ func (t *top) run(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// show writes a view at once, so that a terminal does not flicker.
+// show writes one refresh in a single write, so that the terminal does not
+// flicker.
 func (t *top) show(out io.Writer, before, now ipc.StatusResponse) error {
 	var status bytes.Buffer
 	if err := printStatus(&status, before, now); err != nil {
@@ -106,12 +108,12 @@ func sizeOf(out io.Writer) func() (width, height int) {
 	}
 }
 
-// fit keeps a view within the terminal: its first line says whether the daemon can
+// fit cuts a view to the terminal. Its first line says whether the daemon can
 // sign, and must not scroll away.
 func fit(view string, width, height int) string {
 	lines := strings.Split(strings.TrimSuffix(view, "\n"), "\n")
 	if more := len(lines) - height + 1; height > 1 && more > 1 {
-		lines = append(lines[:height-1], fmt.Sprintf("… %d more lines, which assertctl status has", more))
+		lines = append(lines[:height-1], fmt.Sprintf("… %d more lines; assertctl status shows them all", more))
 	}
 	for i, line := range lines {
 		if runes := []rune(line); width > 0 && len(runes) > width {

@@ -6,7 +6,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-func TestTopKeepsItsFirstLineOnTheScreen(t *testing.T) {
+func TestTopKeepsFirstLineOnScreen(t *testing.T) {
 	const view = "NOT READY\nclients\nkeys\n"
 	for _, c := range []struct {
 		width, height int
@@ -14,7 +14,7 @@ func TestTopKeepsItsFirstLineOnTheScreen(t *testing.T) {
 	}{
 		{80, 24, "NOT READY\nclients\nkeys"},
 		{80, 3, "NOT READY\nclients\nkeys"},
-		{80, 2, "NOT READY\n… 2 more lines, which assertctl status has"},
+		{80, 2, "NOT READY\n… 2 more lines; assertctl status shows them all"},
 		{8, 3, "NOT REA…\nclients\nkeys"},
 		{0, 0, "NOT READY\nclients\nkeys"},
 	} {
@@ -24,7 +24,7 @@ func TestTopKeepsItsFirstLineOnTheScreen(t *testing.T) {
 	}
 }
 
-func TestBudgetsReadAsTheConfigurationHasThem(t *testing.T) {
+func TestBudgetsReadLikeTheConfiguration(t *testing.T) {
 	for want, w := range map[string]ipc.BudgetInfo{
 		"3/5 per 24h":         {Limit: 5, PerSeconds: 86400, Remaining: 3},
 		"9/10 per 1s":         {Limit: 50, PerSeconds: 1, Burst: 10, Remaining: 9},

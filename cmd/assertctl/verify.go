@@ -17,7 +17,7 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// maxInput bounds what is read as an assertion or a JWKS, in bytes.
+// maxInput limits an assertion on standard input, in bytes.
 const maxInput = 1 << 20
 
 var errNotVerified = errors.New("not verified")
@@ -25,10 +25,11 @@ var errNotVerified = errors.New("not verified")
 func (a *app) verifyCommand() *cobra.Command {
 	var file, audience string
 	cmd := &cobra.Command{
-		Use:   "verify [assertion]",
-		Short: "verify an assertion against a JWKS, as an authorization server would",
-		Long: "Verifies an assertion, given as argument or better on standard input, against the JWKS of a\n" +
-			"file or, without --jwks, of the daemon. Prints which key signed it and until when it is valid.",
+		Use:   "verify [ASSERTION]",
+		Short: "verify an assertion as an authorization server would",
+		Long: "Verifies an assertion with the daemon's JWKS, or one from a file, and prints\n" +
+			"which key signed it and how long it remains valid. Pass the assertion on\n" +
+			"standard input: other users can see command-line arguments.",
 		Args: cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			compact, err := assertionFrom(cmd.InOrStdin(), args)
@@ -42,8 +43,8 @@ func (a *app) verifyCommand() *cobra.Command {
 			return verify(cmd.OutOrStdout(), compact, set, audience, time.Now())
 		},
 	}
-	cmd.Flags().StringVar(&file, "jwks", "", "a JWKS `file` (default: ask the daemon)")
-	cmd.Flags().StringVarP(&audience, "audience", "a", "", "require the audience `uri`")
+	cmd.Flags().StringVar(&file, "jwks", "", "JWKS `file` (default: the daemon's)")
+	cmd.Flags().StringVarP(&audience, "audience", "a", "", "require this audience `uri`")
 	return cmd
 }
 
@@ -55,7 +56,7 @@ func assertionFrom(stdin io.Reader, args []string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// keySet reads the JWKS of a file, or asks the daemon for its own.
+// keySet reads the JWKS from a file, or gets the daemon's.
 func (a *app) keySet(ctx context.Context, file string) (jwks.Set, error) {
 	if file != "" {
 		text, err := os.ReadFile(file)
@@ -76,13 +77,13 @@ func (a *app) keySet(ctx context.Context, file string) (jwks.Set, error) {
 }
 
 func verify(out io.Writer, compact string, set jwks.Set, audience string, now time.Time) error {
-	token, key, err := find(compact, set)
+	token, key, err := parseSigned(compact, set)
 	if err != nil {
 		return err
 	}
 	var claims jwt.Claims
 	if err := token.Claims(key.Public, &claims); err != nil {
-		return fmt.Errorf("%w: the signature is not one of key %s", errNotVerified, key.Kid)
+		return fmt.Errorf("%w: the signature does not match key %s", errNotVerified, key.Kid)
 	}
 	expected := jwt.Expected{Time: now}
 	if audience != "" {
@@ -92,15 +93,15 @@ func verify(out io.Writer, compact string, set jwks.Set, audience string, now ti
 		return fmt.Errorf("%w: %w", errNotVerified, err)
 	}
 	if claims.Expiry == nil {
-		return fmt.Errorf("%w: it never expires", errNotVerified)
+		return fmt.Errorf("%w: it has no exp claim", errNotVerified)
 	}
 	left := claims.Expiry.Time().Sub(now).Round(time.Second)
-	_, err = fmt.Fprintf(out, "verified: %s signature of key %s, valid for another %s\n", key.Alg, key.Kid, left)
+	_, err = fmt.Fprintf(out, "verified: %s signature by key %s, valid for another %s\n", key.Alg, key.Kid, left)
 	return err
 }
 
-// find reads a JWT and the key of the set that its header names.
-func find(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, error) {
+// parseSigned parses a JWT and finds the key that its header names.
+func parseSigned(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, error) {
 	var algorithms []jose.SignatureAlgorithm
 	for _, key := range set.Keys() {
 		algorithms = append(algorithms, jose.SignatureAlgorithm(key.Alg))
@@ -115,7 +116,7 @@ func find(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, error) {
 		return nil, jwks.Key{}, fmt.Errorf("%w: the JWKS has no key %q", errNotVerified, kid)
 	}
 	if token.Headers[0].Algorithm != key.Alg {
-		return nil, jwks.Key{}, fmt.Errorf("%w: key %s signs %s, the header says %s", errNotVerified, kid, key.Alg, token.Headers[0].Algorithm)
+		return nil, jwks.Key{}, fmt.Errorf("%w: key %s is for %s, but the header says %s", errNotVerified, kid, key.Alg, token.Headers[0].Algorithm)
 	}
 	return token, key, nil
 }

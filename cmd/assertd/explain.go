@@ -19,7 +19,7 @@ import (
 // explainFlags describe a caller and its request.
 type explainFlags struct {
 	config          string
-	caller          policytest.Caller
+	caller          policytest.Process
 	grant, audience string
 	claims          []string
 	lifetime        time.Duration

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/policytest"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -60,7 +61,7 @@ type grantCheckView struct {
 func explanationOf(a policytest.Simulation) explanation {
 	e := explanation{
 		Allowed: a.Refusal == nil, Header: a.Assertion.Header, Claims: a.Assertion.Claims,
-		Request: checkViews(a.Form), Clients: []clientView{},
+		Request: checkViews(a.Syntax), Clients: []clientView{},
 	}
 	for _, c := range a.Clients {
 		e.Clients = append(e.Clients, viewOfClient(c))
@@ -96,7 +97,7 @@ func checkViews(checks []policy.Check) []checkView {
 }
 
 // describeCaller returns a line about the simulated process.
-func describeCaller(user string, c policy.Caller) string {
+func describeCaller(user string, c caller.Caller) string {
 	said := []string{fmt.Sprintf("user %s (uid %d)", user, c.UID)}
 	if c.GID != ^uint32(0) {
 		said = append(said, fmt.Sprintf("groups %s", strings.Trim(fmt.Sprint(append([]uint32{c.GID}, c.Groups...)), "[]")))

@@ -17,7 +17,7 @@ func TestUnknownCommandsAreRefused(t *testing.T) {
 	}
 	for _, args := range [][]string{nil, {"key"}, {"help"}} {
 		var shown strings.Builder
-		if code := run(t.Context(), args, strings.NewReader(""), &shown, io.Discard); code != 0 || !strings.Contains(shown.String(), "Available Commands") {
+		if code := run(t.Context(), args, strings.NewReader(""), &shown, io.Discard); code != 0 || !strings.Contains(shown.String(), "Commands:") {
 			t.Errorf("assertd %q: exit code %d, %s", args, code, &shown)
 		}
 	}

@@ -198,6 +198,74 @@ func TestTornHeader(t *testing.T) {
 	}
 }
 
+// A process may end at any point between finding a torn line and writing the recovery
+// line about it. The next one must neither lose the torn line nor report it twice.
+func TestTornLineOfAProcessThatEndedEarly(t *testing.T) {
+	const torn = `{"seq":3,"prev":"abc`
+	for name, end := range map[string]func(t *testing.T, file string){
+		"before the copy was complete": func(t *testing.T, file string) {
+			check(t, os.WriteFile(tornPrefix(file, 3)+"20261121T010203.000000Z", []byte(torn[:5]), 0o600))
+		},
+		"before the line was cut off": func(t *testing.T, file string) {
+			check(t, os.WriteFile(tornPrefix(file, 3)+"20261121T010203.000000Z", []byte(torn), 0o600))
+		},
+		"before the recovery line": func(t *testing.T, file string) {
+			l, err := Open(Options{File: file})
+			check(t, err)
+			check(t, l.Close())
+		},
+		"after the recovery line": func(t *testing.T, file string) { start(t, Options{File: file}).stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "audit.jsonl")
+			key := ed25519Key(t)
+			l := start(t, key.options(file))
+			l.add("a")
+			l.stop()
+			writeLines(t, file, append(readLines(t, file), []byte(torn)))
+			end(t, file)
+			for range 2 {
+				start(t, key.options(file)).stop()
+			}
+			kept, _ := filepath.Glob(file + ".torn-*")
+			if len(kept) != 1 {
+				t.Fatalf("kept %v", kept)
+			}
+			if b, _ := os.ReadFile(kept[0]); string(b) != torn {
+				t.Errorf("kept %q", b)
+			}
+			found := recoveriesIn(t, []string{file})
+			if len(found) != 1 || !bytes.Contains(found[0], []byte(filepath.Base(kept[0]))) {
+				t.Errorf("recoveries: %s", found)
+			}
+			mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+		})
+	}
+}
+
+// The same, where the file with the torn line was moved away before the next one began.
+func TestTornLineOfAFileThatWasMovedAway(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := ed25519Key(t)
+	l := start(t, key.options(file))
+	l.add("a")
+	l.stop()
+	writeLines(t, file+".1", append(readLines(t, file), []byte(`{"seq":3,"prev":"abc`)))
+	check(t, os.Remove(file))
+	early, err := Open(key.options(file))
+	check(t, err)
+	check(t, early.Close())
+	l = start(t, key.options(file))
+	l.add("b")
+	l.stop()
+	if r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier}); r.Files != 2 || r.Recoveries != 1 || r.Unproven != 0 {
+		t.Errorf("%+v", r)
+	}
+	if kept, _ := filepath.Glob(file + ".1.torn-3-*"); len(kept) != 1 {
+		t.Errorf("kept %v", kept)
+	}
+}
+
 // Errors that leave the lock released would be found here: each Open after the first one must get it again.
 func TestChildrenReleaseTheLock(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")

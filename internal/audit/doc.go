@@ -31,7 +31,7 @@
 //
 // There is no state besides the lines: no stored hashes, no side file of checkpoints that could be out of step after kill
 // -9. Open reads the current file once (some 400,000 lines a second and core) and so also checks it. What it finds behind the last whole
-// line is moved to <file>.torn-<time> and recorded. If the current file is missing or empty, because the process ended in the
+// line is moved to <file>.torn-<seq>-<time> and recorded. If the current file is missing or empty, because the process ended in the
 // middle of a rotation, Open goes on from the newest file beside it that was moved away.
 //
 // # Rotation

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 const testOrigin = "audit.example/assertd"
@@ -67,7 +69,7 @@ func (r *runningLog) add(jtis ...string) {
 func sample(jti string) Record {
 	return Record{
 		Time: time.Date(2026, 11, 21, 1, 2, 3, 4000, time.UTC), Kind: KindAssertion, RequestID: "r-" + jti,
-		Caller: Caller{UID: 1000, GID: 1000, PID: 4242, Executable: "/usr/bin/payments-api", Unit: "payments.service"},
+		Caller: caller.Caller{UID: 1000, GID: 1000, PID: 4242, Executable: "/usr/bin/payments-api", Unit: "payments.service"},
 		Client: "payments-api", Grant: "bank-a", Key: "payments", Kid: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
 		Profile: "private_key_jwt", Audience: "https://as.bank-a.example", JTI: jti, LifetimeSeconds: 60,
 		ClaimNames: []string{"scope"}, Outcome: OutcomeAllowed, LatencyMicros: 850,

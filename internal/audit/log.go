@@ -19,6 +19,8 @@ type Log struct {
 	reopens chan chan error // requests of Reopen
 	stopped chan struct{}   // Run has ended
 
+	entries sync.Pool // of entries for newEntry; one per log, so that tests can put a log in a synctest bubble
+
 	mu      sync.Mutex
 	pending []*entry
 	state   state
@@ -67,13 +69,20 @@ type entry struct {
 	done chan error
 }
 
-var entries = sync.Pool{New: func() any { return &entry{done: make(chan error, 1)} }}
+// newEntry returns an entry to encode a record in, a used one if there is one.
+func (l *Log) newEntry() *entry {
+	if e, ok := l.entries.Get().(*entry); ok {
+		return e
+	}
+	return &entry{done: make(chan error, 1)}
+}
 
-// release gives the entry back, unless its record was so long that keeping the buffer would waste memory.
-func (e *entry) release() {
+// release keeps the entry for another record, unless its own was so long that
+// keeping the buffer would waste memory.
+func (l *Log) release(e *entry) {
 	const usual = 16 << 10
 	if cap(e.body) <= usual {
-		entries.Put(e)
+		l.entries.Put(e)
 	}
 }
 
@@ -111,7 +120,7 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	if r.Time.IsZero() {
 		r.Time = l.opts.Clock()
 	}
-	e, err := encodeEntry(&r)
+	e, err := l.encodeEntry(&r)
 	if err != nil {
 		return err
 	}
@@ -121,18 +130,18 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	l.writeNow()
 	select {
 	case err := <-e.done:
-		e.release()
+		l.release(e)
 		return err
 	case <-ctx.Done():
 		return &UnavailableError{Op: "wait", Cause: ctx.Err()}
 	}
 }
 
-func encodeEntry(r *Record) (*entry, error) {
+func (l *Log) encodeEntry(r *Record) (*entry, error) {
 	if !validKind(r.Kind) || reserved(r.Kind) {
 		return nil, fmt.Errorf("%w: kind %q", ErrRecord, r.Kind)
 	}
-	e := entries.Get().(*entry)
+	e := l.newEntry()
 	var err error
 	if e.body, err = r.encode(e.body[:0]); err != nil {
 		return nil, fmt.Errorf("%w: claims: %v", ErrRecord, err)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // The kinds of decision that assertd records. A caller of Append may use others, but none of the reserved ones below.
@@ -26,23 +28,13 @@ const (
 	OutcomeFailed  = "failed"
 )
 
-// Caller is the process that asked, as the kernel described it.
-type Caller struct {
-	UID, GID   uint32
-	PID        int32
-	Executable string
-	Unit       string
-	Container  string
-	Listener   string
-}
-
 // Record is one decision. It never holds an assertion, a signature or a claim value that the policy does not mark as
 // loggable: the one who fills it in keeps to that. Empty members are left out of the line, except for those of the caller.
 type Record struct {
 	Time      time.Time // that of Append if zero
 	Kind      string
 	RequestID string
-	Caller    Caller
+	Caller    caller.Caller
 
 	Client, Grant, Key, Kid, Profile string
 
@@ -72,7 +64,7 @@ func (r *Record) encode(b []byte) ([]byte, error) {
 	b = appendString(b, r.Kind)
 	b = appendTime(b, r.Time)
 	b = appendMember(b, "request_id", r.RequestID)
-	b = r.Caller.encode(b)
+	b = encodeCaller(b, &r.Caller)
 	for _, m := range [...]struct{ name, value string }{
 		{"client", r.Client}, {"grant", r.Grant}, {"key", r.Key}, {"kid", r.Kid}, {"profile", r.Profile},
 		{"audience", r.Audience}, {"jti", r.JTI},
@@ -94,7 +86,9 @@ func (r *Record) encode(b []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-func (c *Caller) encode(b []byte) []byte {
+// encodeCaller appends a caller as the log's format has it: without the groups and
+// the executable's hash.
+func encodeCaller(b []byte, c *caller.Caller) []byte {
 	b = append(b, `,"caller":{"uid":`...)
 	b = appendUint(b, uint64(c.UID))
 	b = appendIntMember(b, "gid", int64(c.GID))

@@ -55,19 +55,17 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 		return nil, err
 	}
 	w := newWriter(o, f, t.head)
+	if t.good > 0 {
+		w.born, w.fresh, w.covered, w.ended = t.born, t.fresh, t.covered, t.ended
+	} else if err := errors.Join(w.succeed(), syncDir(o.File)); err != nil {
+		return nil, err
+	}
 	if torn {
 		if err := w.moveTorn(f, t.good); err != nil {
 			return nil, err
 		}
 	}
-	if f.end == 0 {
-		if err := w.succeed(); err != nil {
-			return nil, err
-		}
-		return w, syncDir(o.File)
-	}
-	w.born, w.fresh, w.covered, w.ended = t.born, t.fresh, t.covered, t.ended
-	return w, nil
+	return w, w.noteTorn(f.path)
 }
 
 // readTail follows the lines of a file to its end. torn reports that what comes after the last good line is what the sudden
@@ -122,30 +120,6 @@ func (w *walker) end() head {
 	return head{tree: t, prev: w.leaf}
 }
 
-// moveTorn keeps what stands behind the last good line in a file of its own and cuts it off.
-func (w *writer) moveTorn(f *file, good int64) error {
-	path := f.path + ".torn-" + w.opts.Clock().UTC().Format(stamp)
-	if err := copyTorn(f, good, path, w.opts.Mode); err != nil {
-		return fmt.Errorf("audit: can't keep the torn last line apart (is there room?): %w", err)
-	}
-	size := f.end - good
-	if err := f.f.Truncate(good); err != nil {
-		return fmt.Errorf("audit: cut off the torn last line: %w", err)
-	}
-	f.end = good
-	w.note("torn last line", fmt.Sprintf("%d bytes of %s moved to %s", size, filepath.Base(f.path), filepath.Base(path)))
-	return nil
-}
-
-func copyTorn(f *file, good int64, path string, mode fs.FileMode) error {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, io.NewSectionReader(f.f, good, f.end-good))
-	return errors.Join(err, out.Sync(), out.Close(), syncDir(path))
-}
-
 // succeed takes the end of the log over from the file before, which was moved away, by rotation or by logrotate, when the
 // process ended before the next file had its header. Without any, a new log begins.
 func (w *writer) succeed() error {
@@ -167,9 +141,11 @@ func (w *writer) succeed() error {
 	}
 	w.head = t.head
 	if torn {
-		return w.moveTorn(f, t.good)
+		if err := w.moveTorn(f, t.good); err != nil {
+			return err
+		}
 	}
-	return nil
+	return w.noteTorn(path)
 }
 
 // succeedPacked goes on from a file that logrotate compressed while no daemon ran. To go on from an older one, or to begin

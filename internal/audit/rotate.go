@@ -91,7 +91,7 @@ func (w *writer) change(rename bool, infix string) error {
 		}
 		return err
 	}
-	if w.opts.Sync != SyncNever {
+	if w.opts.Sync != SyncNever || w.opts.Key != nil { // a later checkpoint syncs only the new file, but covers the old one too
 		err = errors.Join(old.sync(), syncDir(old.path))
 	}
 	err = errors.Join(err, old.f.Close())

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -184,25 +185,23 @@ func TestReopenRefusesAnotherFile(t *testing.T) {
 }
 
 func TestRotationByAge(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	var now atomic.Int64
-	o := Options{
-		File: file, MaxAge: time.Hour, Interval: time.Millisecond,
-		Clock: func() time.Time { return time.Unix(1e9+now.Load(), 0) },
-	}
-	l := start(t, o)
-	eventually(t, "header", func() bool { return l.Status().Lines == 1 })
-	now.Store(7200) // an old file without records is not worth a rotation
-	time.Sleep(20 * time.Millisecond)
-	if n := len(all(t, file)); n != 1 {
-		t.Errorf("%d files", n)
-	}
-	l.add("a")
-	eventually(t, "rotation", func() bool { return len(all(t, file)) == 2 })
-	now.Store(9000)
-	l.add("b")
-	l.stop()
-	mustVerify(t, all(t, file), VerifyOptions{})
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		l := start(t, Options{File: file, MaxAge: time.Hour, Interval: time.Minute})
+		time.Sleep(2*time.Hour + 30*time.Second) // an old file without records is not worth a rotation
+		if n := len(all(t, file)); n != 1 {
+			t.Errorf("%d files", n)
+		}
+		l.add("a")
+		time.Sleep(time.Minute)
+		if n := len(all(t, file)); n != 2 {
+			t.Errorf("%d files", n)
+		}
+		time.Sleep(30 * time.Minute)
+		l.add("b")
+		l.stop()
+		mustVerify(t, all(t, file), VerifyOptions{})
+	})
 }
 
 // Whatever moved the file away, if the daemon ends before the next file has a header the log goes on from the moved one.
@@ -276,54 +275,93 @@ func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
 }
 
 func TestCheckpointsComeByTheClock(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	key := ed25519Key(t)
-	o := key.options(file)
-	o.CheckpointInterval = time.Millisecond
-	l := start(t, o)
-	l.add("a")
-	eventually(t, "checkpoint over the record", func() bool { return l.Status().CheckpointSize >= 2 })
-	before := len(readLines(t, file))
-	time.Sleep(20 * time.Millisecond)
-	if after := len(readLines(t, file)); after != before {
-		t.Errorf("an idle log grew from %d to %d lines", before, after)
-	}
-	l.stop()
-	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		key := ed25519Key(t)
+		o := key.options(file)
+		o.CheckpointInterval = time.Minute
+		l := start(t, o)
+		l.add("a")
+		time.Sleep(90 * time.Second)
+		if s := l.Status(); s.CheckpointSize != 2 {
+			t.Errorf("status %+v", s)
+		}
+		before := len(readLines(t, file))
+		time.Sleep(time.Hour)
+		if after := len(readLines(t, file)); after != before {
+			t.Errorf("an idle log grew from %d to %d lines", before, after)
+		}
+		l.stop()
+		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	})
 }
 
 // The HSM may be away or hang: records go on, the failure shows, and checkpoints come back by themselves.
 func TestCheckpointFailuresDoNotStopRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		key := ed25519Key(t)
+		away := errors.New("token is away")
+		var hang, fail atomic.Bool
+		o := key.options(file)
+		o.CheckpointInterval = time.Minute
+		o.Key = func(ctx context.Context) (Key, error) {
+			if fail.Load() {
+				return Key{}, away
+			}
+			if hang.Load() {
+				<-ctx.Done()
+				return Key{}, ctx.Err()
+			}
+			return key.key, nil
+		}
+		fail.Store(true)
+		l := start(t, o)
+		l.add("a")
+		time.Sleep(90 * time.Second)
+		if s := l.Status(); !errors.Is(s.CheckpointErr, away) {
+			t.Errorf("status %+v", s)
+		}
+		hang.Store(true)
+		fail.Store(false)
+		l.add(jtis(0, 20)...)
+		time.Sleep(time.Minute)
+		if s := l.Status(); !errors.Is(s.CheckpointErr, context.DeadlineExceeded) || s.Err != nil {
+			t.Errorf("status %+v", s)
+		}
+		hang.Store(false)
+		time.Sleep(time.Minute)
+		if s := l.Status(); s.CheckpointErr != nil || s.CheckpointSize != 22 {
+			t.Errorf("status %+v", s)
+		}
+		l.stop()
+		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	})
+}
+
+// A signature that is in progress when Run ends lacks the newest records, and a
+// rotation that waits for it begins a new file.
+func TestTheLastCheckpointCoversEverything(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ed25519Key(t)
-	var hang, away atomic.Bool
 	o := key.options(file)
-	o.CheckpointInterval, o.CheckpointTimeout = time.Millisecond, 30*time.Millisecond
-	o.Key = func(ctx context.Context) (Key, error) {
-		if away.Load() {
-			return Key{}, errors.New("token is away")
-		}
-		if hang.Load() {
-			<-ctx.Done()
-			return Key{}, ctx.Err()
-		}
+	o.MaxSize, o.Interval = 1, time.Millisecond
+	started, proceed := make(chan struct{}, 10), make(chan struct{})
+	o.Key = func(context.Context) (Key, error) {
+		started <- struct{}{}
+		<-proceed
 		return key.key, nil
 	}
-	away.Store(true)
 	l := start(t, o)
-	l.add("a")
-	eventually(t, "failure", func() bool { return l.Status().CheckpointErr != nil })
-	hang.Store(true)
-	away.Store(false)
-	l.add(jtis(0, 20)...)
-	eventually(t, "timeout", func() bool { return errors.Is(l.Status().CheckpointErr, context.DeadlineExceeded) })
-	if s := l.Status(); s.Err != nil {
-		t.Errorf("records stopped: %v", s.Err)
-	}
-	hang.Store(false)
-	eventually(t, "recovery", func() bool { s := l.Status(); return s.CheckpointErr == nil && s.CheckpointSize > 20 })
+	l.add("before")
+	<-started
+	l.add("meanwhile")
+	l.end()
+	close(proceed)
 	l.stop()
-	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	if r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier}); r.Files != 2 || r.Unproven != 0 {
+		t.Errorf("%+v", r)
+	}
 }
 
 // A token that answers with nonsense must not spoil the log with a checkpoint that never verifies.

@@ -190,7 +190,7 @@ func isArchive(base, name string) bool {
 // isApart reports whether a name is that of the lock or of a torn line. Neither is part of the log, but "audit.jsonl*"
 // matches them.
 func isApart(name string) bool {
-	return strings.HasSuffix(name, ".lock") || strings.Contains(filepath.Base(name), ".torn-")
+	return strings.HasSuffix(name, ".lock") || strings.Contains(filepath.Base(name), tornInfix)
 }
 
 func isPacked(name string) bool { return strings.HasSuffix(name, ".gz") }

@@ -77,3 +77,21 @@ func (w *writer) writeCheckpoint(s signature) error {
 	w.covered, w.ended, w.coverage = s.checkpoint.Size, s.checkpoint.Size+1, now
 	return nil
 }
+
+// lastCheckpoint signs everything that was written. A signature already in progress
+// may lack the newest records; if it fails there is no second attempt, because
+// shutdown should wait only once for a key that is away.
+func (w *writer) lastCheckpoint() {
+	if w.signing && w.awaitCheckpoint() != nil {
+		return
+	}
+	w.startCheckpoint()
+	if w.signing {
+		_ = w.awaitCheckpoint() // endCheckpoint logged it
+	}
+}
+
+func (w *writer) awaitCheckpoint() error {
+	w.endCheckpoint(<-w.signed)
+	return w.signErr
+}

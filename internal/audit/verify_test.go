@@ -26,7 +26,7 @@ func chained(t testing.TB, dir string, key signing) (file string, lines [][]byte
 		t.Fatal(err)
 	}
 	for _, jti := range jtis(0, 20) {
-		e, err := encodeEntry(ptr(sample(jti)))
+		e, err := l.encodeEntry(ptr(sample(jti)))
 		if err != nil {
 			t.Fatal(err)
 		}

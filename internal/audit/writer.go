@@ -163,13 +163,14 @@ func (w *writer) endSync(err error) {
 	}
 }
 
-// finish ends the log's work: last checkpoint, a rotation that waits for it, sync.
+// finish writes the last checkpoint, completes a rotation that waits for one, and
+// syncs.
 func (w *writer) finish() {
-	w.startCheckpoint()
-	if w.signing {
-		w.endCheckpoint(<-w.signed)
-	}
+	w.lastCheckpoint()
 	w.jobs.Wait()
+	if w.syncing {
+		w.endSync(<-w.synced)
+	}
 	if w.opts.Sync != SyncNever {
 		if err := w.file.sync(); err != nil {
 			w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)

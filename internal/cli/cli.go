@@ -1,6 +1,6 @@
 // Package cli is the frame around our command-line programs: signals, the root
-// command, usage errors, and the flags that the programs share. It links nothing
-// of the daemon, so that assertctl stays small.
+// command, usage errors, and the flags that the programs share. It links
+// nothing of the daemon, so that assertctl stays small.
 package cli
 
 import (
@@ -32,18 +32,21 @@ func Execute(ctx context.Context, root *cobra.Command, args []string, stdin io.R
 	return root.ExecuteContext(ctx)
 }
 
-// Root completes a root command: errors go to the caller of Execute, and those
-// of the command line match [ErrUsage].
+// Root completes a root command: errors go to the caller of Execute, those of
+// the command line match [ErrUsage], and help fits a terminal of 80 columns.
 func Root(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	Group(root)
 	root.SetFlagErrorFunc(UsageError)
+	root.SetUsageFunc(printUsage)
 	root.AddCommand(commands...)
+	describeBuiltins(root)
 	return root
 }
 
 // Group makes a command with subcommands show its help and reject any argument.
-// Left alone, cobra shows the help for a mistyped subcommand too, and exits with 0.
+// Left alone, cobra shows the help for a mistyped subcommand too, and exits
+// with 0.
 func Group(cmd *cobra.Command) {
 	cmd.Args = Args(cobra.NoArgs)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }

@@ -206,7 +206,7 @@ func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map
 		return
 	}
 	other, _ := profile.Lookup(first)
-	if first != g.Profile && (p.OwnKey || other.OwnKey) {
+	if first != g.Profile && (p.DedicatedKey || other.DedicatedKey) {
 		c.fault(path+".key", "key set %s also signs for profile %s; give %s its own key set, so that receivers can't confuse the two", strictyaml.Quote(g.Key), first, g.Profile)
 	}
 }

@@ -16,10 +16,10 @@ import (
 // its own.
 const childRole = "ASSERTD_TEST_CALLER"
 
-// caller is what the test binary does as a caller: SOCKET REQUEST... With "-" as
+// askAsCaller is what the test binary does as a caller: SOCKET REQUEST... With "-" as
 // the socket, descriptor 3 is a connection that somebody else made. A request is
 // the body of one for an assertion, or empty for the caller's grants.
-func caller(args []string) error {
+func askAsCaller(args []string) error {
 	dial := dialer(args[0])
 	if args[0] == "-" {
 		dial = func() (net.Conn, error) { return net.FileConn(os.NewFile(3, "connection")) }

@@ -22,7 +22,8 @@ import (
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/tracing"
-	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/peer"
+	"github.com/assertd/assertd/ipc/server"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -53,12 +54,12 @@ type Daemon struct {
 	ready    *readiness
 	publish  *publication
 	rotation *keyset.Rotator
-	sockets  []*ipc.BoundListener
+	sockets  []*peer.BoundListener
 	reloaded chan struct{} // told after each reload
 	registry *prometheus.Registry
 	metrics  *metrics.Metrics
-	tracer   *tracing.Tracer            // nil where nothing is traced
-	server   atomic.Pointer[ipc.Server] // nil before callers are served
+	tracer   *tracing.Tracer               // nil where nothing is traced
+	server   atomic.Pointer[server.Server] // nil before callers are served
 	started  time.Time
 	stop     context.CancelFunc // ends Run in good order
 
@@ -336,7 +337,7 @@ func (d *Daemon) tellReady() func(error) {
 // serve answers callers until ctx ends, which is also when a part fails.
 func (d *Daemon) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { d.ready.draining.Store(true) })()
-	server := ipc.NewServer(&service{signer: d.signer, views: d.views, ready: d.ready.withWorkers, batch: batchWidth(d.Config)}, d.serverOptions())
+	server := server.New(&service{signer: d.signer, views: d.views, ready: d.ready.withWorkers, batch: batchWidth(d.Config)}, d.serverOptions())
 	d.server.Store(server)
 	d.announce()
 	if err := server.Serve(ctx, d.sockets...); err != nil {

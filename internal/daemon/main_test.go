@@ -13,7 +13,7 @@ import (
 // are real processes.
 func TestMain(m *testing.M) {
 	if os.Getenv(childRole) != "" {
-		if err := caller(os.Args[1:]); err != nil {
+		if err := askAsCaller(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

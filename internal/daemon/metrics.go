@@ -13,6 +13,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/server"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -21,7 +22,7 @@ func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
 		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.state,
-		Routes: ipc.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents, WorkerStates: workerStates,
+		Routes: server.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents, WorkerStates: workerStates,
 	})
 	if err == nil {
 		d.metrics.Configure(d.decisions.names)
@@ -73,7 +74,7 @@ func (d *Daemon) names() metrics.Names {
 	return d.decisions.names
 }
 
-func (d *Daemon) observeRequest(o ipc.Observation) {
+func (d *Daemon) observeRequest(o server.Observation) {
 	d.metrics.Request(o.Route, o.Status, string(o.Code), o.Duration)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/assertd/assertd/internal/connlimit"
 	"github.com/assertd/assertd/internal/logging"
 )
 
@@ -70,7 +71,7 @@ func serveMonitor(ctx context.Context, listener net.Listener, handler http.Handl
 	// that doesn't read must not hold the daemon up.
 	stop := context.AfterFunc(ctx, func() { web.Close() })
 	defer stop()
-	err := web.Serve(&fewConnections{Listener: listener, open: make(chan struct{}, monitorConnections)})
+	err := web.Serve(connlimit.NewListener(listener, monitorConnections, connlimit.Refuse))
 	if ctx.Err() != nil {
 		return nil
 	}

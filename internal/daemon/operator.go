@@ -8,13 +8,15 @@ import (
 	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/peer"
+	"github.com/assertd/assertd/ipc/server"
 	"github.com/assertd/assertd/signer"
 )
 
 // operator is what the operator's socket serves.
 type operator struct{ daemon *Daemon }
 
-var _ ipc.Operator = operator{}
+var _ server.Operator = operator{}
 
 // operate serves the operator's socket while the group runs, if the configuration
 // has one. It is there before the workers are, and until the last of the drain.
@@ -23,22 +25,22 @@ func (d *Daemon) operate(g *group) error {
 	if socket == "" {
 		return nil
 	}
-	listener, err := ipc.Listen(ipc.Listener{Socket: socket, Mode: ipc.OperatorMode})
+	listener, err := peer.Listen(peer.Listener{Socket: socket, Mode: server.OperatorMode})
 	if err != nil {
 		return fmt.Errorf("operator.socket: %w", err)
 	}
-	server := ipc.NewOperatorServer(operator{d}, ipc.OperatorOptions{Logger: d.Logger, Monitor: d.monitor()})
+	server := server.NewOperatorServer(operator{d}, server.OperatorOptions{Logger: d.Logger, Monitor: d.monitor()})
 	g.run(func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	return nil
 }
 
-// Reload implements ipc.Operator.
+// Reload implements server.Operator.
 func (o operator) Reload(context.Context) error { return o.daemon.Reload() }
 
-// Drain implements ipc.Operator: it is SIGTERM by other means.
+// Drain implements server.Operator: it is SIGTERM by other means.
 func (o operator) Drain(context.Context) { o.daemon.stop() }
 
-// Status implements ipc.Operator.
+// Status implements server.Operator.
 func (o operator) Status(context.Context) (ipc.StatusResponse, error) {
 	d := o.daemon
 	reload, published := d.LastReload(), d.publish.last()

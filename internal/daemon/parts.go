@@ -12,7 +12,8 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
-	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -43,11 +44,11 @@ func newDecisions(c *config.Config) (decisions, error) {
 }
 
 // supported refuses selectors that this kernel gives no safe answer to.
-func supported(wants policy.Attributes) error {
-	if wants == (policy.Attributes{}) {
+func supported(wants caller.Attributes) error {
+	if wants == (caller.Attributes{}) {
 		return nil
 	}
-	if err := ipc.PidfdSupported(); err != nil {
+	if err := peer.PidfdSupported(); err != nil {
 		return fmt.Errorf("a client is matched by executable, unit or container, which can't be established safely here: %w; match by user, group or listener instead", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,21 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		}
 		if strings.Contains(problem.Error(), "CKR") || strings.Contains(problem.Error(), "/run") {
 			t.Errorf("%s tells the caller %q", code, problem.Error())
+		}
+	}
+}
+
+// A reason without a code of its own would reach the caller as internal, without
+// its detail.
+func TestEveryReasonHasItsCode(t *testing.T) {
+	for _, reason := range policy.Reasons() {
+		problem, known := problemOf(&policy.Refusal{Code: reason, Detail: "No."})
+		if !known || string(problem.Code) != string(reason) || !slices.Contains(ipc.Codes(), problem.Code) {
+			t.Errorf("%s: the API answers %+v", reason, problem)
+			continue
+		}
+		if problem.Status < 400 || problem.Status > 499 || problem.Detail != "No." {
+			t.Errorf("%s: status %d, detail %q", reason, problem.Status, problem.Detail)
 		}
 	}
 }

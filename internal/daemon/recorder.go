@@ -6,7 +6,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/logging"
-	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/server"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -68,12 +68,7 @@ func (r *recorder) tell(record audit.Record, err error) {
 func auditRecord(ctx context.Context, rec signer.Record) audit.Record {
 	outcome, code := outcomeOf(rec.Err)
 	return audit.Record{
-		Time: rec.Time, Kind: rec.Kind, RequestID: ipc.RequestID(ctx),
-		Caller: audit.Caller{
-			UID: rec.Caller.UID, GID: rec.Caller.GID, PID: rec.Caller.PID,
-			Executable: rec.Caller.Executable, Unit: rec.Caller.Unit,
-			Container: rec.Caller.Container, Listener: rec.Caller.Listener,
-		},
+		Time: rec.Time, Kind: rec.Kind, RequestID: server.RequestID(ctx), Caller: rec.Caller,
 		Client: rec.Client, Grant: rec.Grant, Key: rec.Key, Kid: rec.Kid, Profile: rec.Profile,
 		Audience: rec.Audience, JTI: rec.JTI, LifetimeSeconds: int64(rec.Lifetime / time.Second),
 		ClaimNames: rec.Claims, Claims: rec.Loggable,

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/ipc/server"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
@@ -24,31 +26,31 @@ type service struct {
 	batch int
 }
 
-var _ ipc.Service = (*service)(nil)
+var _ server.Service = (*service)(nil)
 
-// Assert implements ipc.Service.
-func (s *service) Assert(ctx context.Context, peer ipc.Peer, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
+// Assert implements server.Service.
+func (s *service) Assert(ctx context.Context, who caller.Caller, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 	request, err := requestOf(req)
 	if err != nil {
 		return ipc.AssertionResponse{}, err
 	}
-	assertion, err := s.signer.Assert(ctx, callerOf(peer), request)
+	assertion, err := s.signer.Assert(ctx, who, request)
 	if err != nil {
 		return ipc.AssertionResponse{}, wire(err)
 	}
 	return responseOf(assertion), nil
 }
 
-// AssertBatch implements ipc.Service. The requests of a batch are independent:
+// AssertBatch implements server.Service. The requests of a batch are independent:
 // each is decided, limited and recorded as if it had come alone.
-func (s *service) AssertBatch(ctx context.Context, peer ipc.Peer, reqs []ipc.AssertionRequest) []ipc.BatchResult {
+func (s *service) AssertBatch(ctx context.Context, who caller.Caller, reqs []ipc.AssertionRequest) []ipc.BatchResult {
 	results := make([]ipc.BatchResult, len(reqs))
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for range min(s.batch, len(reqs)) {
 		wait.Go(func() { // for many requests, since the stack that the first made to grow serves the rest
 			for i := next.Add(1) - 1; i < int64(len(reqs)); i = next.Add(1) - 1 {
-				results[i] = s.batchResult(ctx, peer, reqs[i])
+				results[i] = s.batchResult(ctx, who, reqs[i])
 			}
 		})
 	}
@@ -56,8 +58,8 @@ func (s *service) AssertBatch(ctx context.Context, peer ipc.Peer, reqs []ipc.Ass
 	return results
 }
 
-func (s *service) batchResult(ctx context.Context, peer ipc.Peer, req ipc.AssertionRequest) ipc.BatchResult {
-	response, err := s.Assert(ctx, peer, req)
+func (s *service) batchResult(ctx context.Context, who caller.Caller, req ipc.AssertionRequest) ipc.BatchResult {
+	response, err := s.Assert(ctx, who, req)
 	if err == nil {
 		return ipc.BatchResult{Assertion: &response}
 	}
@@ -68,27 +70,27 @@ func (s *service) batchResult(ctx context.Context, peer ipc.Peer, req ipc.Assert
 	return ipc.BatchResult{Problem: p}
 }
 
-// Sign implements ipc.Service.
-func (s *service) Sign(ctx context.Context, peer ipc.Peer, req ipc.SignRequest) (ipc.SignResponse, error) {
-	signature, err := s.signer.Sign(ctx, callerOf(peer), signer.RawRequest(req))
+// Sign implements server.Service.
+func (s *service) Sign(ctx context.Context, who caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
+	signature, err := s.signer.Sign(ctx, who, signer.RawRequest(req))
 	if err != nil {
 		return ipc.SignResponse{}, wire(err)
 	}
 	return ipc.SignResponse(signature), nil
 }
 
-// Grants implements ipc.Service.
-func (s *service) Grants(_ context.Context, peer ipc.Peer) (ipc.GrantsResponse, error) {
-	return s.views.grants(s.signer.CurrentPolicy(), peer), nil
+// Grants implements server.Service.
+func (s *service) Grants(_ context.Context, who caller.Caller) (ipc.GrantsResponse, error) {
+	return s.views.grants(s.signer.CurrentPolicy(), who), nil
 }
 
-// Keys implements ipc.Service.
-func (s *service) Keys(_ context.Context, peer ipc.Peer) (ipc.KeysResponse, error) {
-	keys, err := s.views.keys(s.signer.CurrentPolicy(), callerOf(peer))
+// Keys implements server.Service.
+func (s *service) Keys(_ context.Context, who caller.Caller) (ipc.KeysResponse, error) {
+	keys, err := s.views.keys(s.signer.CurrentPolicy(), who)
 	return keys, wire(err)
 }
 
-// JWKS implements ipc.Service.
+// JWKS implements server.Service.
 func (s *service) JWKS(context.Context) ([]byte, error) {
 	content, err := s.views.published()
 	if err != nil {
@@ -97,19 +99,8 @@ func (s *service) JWKS(context.Context) ([]byte, error) {
 	return content.Set.JSON(), nil
 }
 
-// Ready implements ipc.Service.
+// Ready implements server.Service.
 func (s *service) Ready(context.Context) (ipc.ReadyResponse, error) { return s.ready(), nil }
-
-// callerOf carries the kernel's word about the peer over to policy, member by
-// member and never as text.
-func callerOf(p ipc.Peer) policy.Caller {
-	return policy.Caller{
-		UID: p.UID, GID: p.GID, PID: p.PID, Groups: p.Groups,
-		Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,
-		Unit: p.Unit, Container: p.Container,
-		Listener: p.Listener, Client: p.Client,
-	}
-}
 
 func requestOf(req ipc.AssertionRequest) (policy.Request, error) {
 	claims, err := claimsOf(req.Claims)

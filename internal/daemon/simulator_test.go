@@ -18,7 +18,7 @@ func TestSimulatorIsTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	caller, err := simulator.Caller(policytest.Caller{User: strconv.Itoa(os.Getuid()), Listener: filepath.Join(r.dir, "shared.sock")})
+	caller, err := simulator.Caller(policytest.Process{User: strconv.Itoa(os.Getuid()), Listener: filepath.Join(r.dir, "shared.sock")})
 	if err != nil {
 		t.Fatal(err)
 	}

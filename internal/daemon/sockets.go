@@ -6,7 +6,9 @@ import (
 	"io/fs"
 
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/ipc/peer"
+	"github.com/assertd/assertd/ipc/server"
 )
 
 // bind opens the callers' sockets: those that systemd hands over, and the rest
@@ -15,7 +17,7 @@ func (d *Daemon) bind() error {
 	if len(d.Config.Listen) == 0 {
 		return errors.New("the configuration has no socket to listen on; add one under listen")
 	}
-	activated, err := ipc.FromSystemd()
+	activated, err := peer.FromSystemd()
 	if err != nil {
 		return err
 	}
@@ -31,12 +33,12 @@ func (d *Daemon) bind() error {
 	return nil
 }
 
-func openSocket(activated ipc.Activated, l config.Listener) (*ipc.BoundListener, error) {
-	spec := ipc.Listener{Socket: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client}
+func openSocket(activated peer.Activated, l config.Listener) (*peer.BoundListener, error) {
+	spec := peer.Listener{Socket: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client}
 	if activated[l.Socket] != nil {
 		return activated.Listen(spec)
 	}
-	return ipc.Listen(spec)
+	return peer.Listen(spec)
 }
 
 func (d *Daemon) unbind() {
@@ -48,11 +50,11 @@ func (d *Daemon) unbind() {
 	d.sockets = nil
 }
 
-func (d *Daemon) serverOptions() ipc.Options {
+func (d *Daemon) serverOptions() server.Options {
 	limits := d.Config.Limits
-	return ipc.Options{
+	return server.Options{
 		Logger: d.Logger, Version: d.Version,
-		Wants: func() ipc.Attributes { return ipc.Attributes(d.signer.CurrentPolicy().Wants()) },
+		Wants: func() caller.Attributes { return d.signer.CurrentPolicy().Wants() },
 		Notes: d.recorded(),
 
 		MaxConnections: limits.Connections,
@@ -68,8 +70,8 @@ func (d *Daemon) serverOptions() ipc.Options {
 // looks at. The executable is not among them: to see other users' programs the
 // daemon would have to go unconfined and with a capability, which is for policy
 // to ask.
-func (d *Daemon) recorded() ipc.Attributes {
-	return ipc.Attributes{Cgroup: d.audit != nil && ipc.PidfdSupported() == nil}
+func (d *Daemon) recorded() caller.Attributes {
+	return caller.Attributes{Cgroup: d.audit != nil && peer.PidfdSupported() == nil}
 }
 
 var errRestart = errors.New("takes effect at a restart alone")

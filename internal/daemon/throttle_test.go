@@ -43,7 +43,7 @@ func TestRequestsDoNotFillTheLog(t *testing.T) {
 	}
 	second()
 	lines := log.take()
-	if text := strings.Join(lines, "\n"); len(lines) != 5 || strings.Count(text, "ERROR request failed") != 2 || strings.Contains(text, "left_out") {
+	if text := strings.Join(lines, "\n"); len(lines) != 5 || strings.Count(text, "ERROR request failed") != 2 || strings.Contains(text, "suppressed") {
 		t.Errorf("in the first second\n%s", text)
 	}
 	for range 9 {
@@ -54,8 +54,8 @@ func TestRequestsDoNotFillTheLog(t *testing.T) {
 	}
 	second()
 	lines = log.take()
-	for code, want := range map[string]string{string(ipc.CodeHSMUnavailable): "left_out 9999", string(ipc.CodeKeyNotAvailable): "left_out 4999"} {
-		if text := strings.ReplaceAll(strings.Join(lines, "\n"), "left_out", "left_out "); len(lines) != 5 || !strings.Contains(text, code) || !strings.Contains(text, want) {
+	for code, want := range map[string]string{string(ipc.CodeHSMUnavailable): "suppressed 9999", string(ipc.CodeKeyNotAvailable): "suppressed 4999"} {
+		if text := strings.ReplaceAll(strings.Join(lines, "\n"), "suppressed", "suppressed "); len(lines) != 5 || !strings.Contains(text, code) || !strings.Contains(text, want) {
 			t.Errorf("then\n%s", text)
 		}
 	}

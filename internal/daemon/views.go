@@ -10,6 +10,7 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -44,10 +45,10 @@ func (v *views) published() (jwks.Content, error) {
 }
 
 // grants describes everything that the peer may have signed.
-func (v *views) grants(p *policy.Policy, peer ipc.Peer) ipc.GrantsResponse {
-	response := ipc.GrantsResponse{Caller: callerInfo(peer), Grants: []ipc.GrantInfo{}}
+func (v *views) grants(p *policy.Policy, who caller.Caller) ipc.GrantsResponse {
+	response := ipc.GrantsResponse{Caller: ipc.CallerInfo{Caller: who}, Grants: []ipc.GrantInfo{}}
 	named := make(map[string]bool)
-	for _, visible := range p.Visible(callerOf(peer)) {
+	for _, visible := range p.Visible(who) {
 		if !named[visible.Client] {
 			named[visible.Client] = true
 			response.Caller.Clients = append(response.Caller.Clients, visible.Client)
@@ -55,14 +56,6 @@ func (v *views) grants(p *policy.Policy, peer ipc.Peer) ipc.GrantsResponse {
 		response.Grants = append(response.Grants, v.grant(visible))
 	}
 	return response
-}
-
-func callerInfo(p ipc.Peer) ipc.CallerInfo {
-	return ipc.CallerInfo{
-		UID: p.UID, GID: p.GID, PID: p.PID, Groups: p.Groups,
-		Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,
-		Unit: p.Unit, Container: p.Container, Listener: p.Listener,
-	}
 }
 
 func (v *views) grant(visible policy.VisibleGrant) ipc.GrantInfo {
@@ -151,10 +144,10 @@ func (v *views) budgets(names ...string) []ipc.BudgetInfo {
 
 // keys lists the raw key sets that the caller may use and that can sign now. One
 // that can't doesn't keep the others from it; only where none can, it says why.
-func (v *views) keys(p *policy.Policy, caller policy.Caller) (ipc.KeysResponse, error) {
+func (v *views) keys(p *policy.Policy, who caller.Caller) (ipc.KeysResponse, error) {
 	response := ipc.KeysResponse{Keys: []ipc.KeyInfo{}}
 	var unusable error
-	for _, visible := range p.Visible(caller) {
+	for _, visible := range p.Visible(who) {
 		if visible.Rule.Raw == nil {
 			continue
 		}

@@ -39,7 +39,7 @@ func (t *Throttle) Log(write func(msg string, args ...any), kind, msg string, fi
 		return
 	}
 	if left > 0 {
-		fields = append(fields, "left_out", left)
+		fields = append(fields, "suppressed", left)
 	}
 	write(msg, fields...)
 }

@@ -28,7 +28,7 @@ type file struct {
 // testCase is one case as the file has it.
 type testCase struct {
 	Name    string      `json:"name" required:"true" max:"200" doc:"What the case shows, in words."`
-	Caller  Caller      `json:"caller" required:"true" doc:"The process that asks, as the kernel would describe it."`
+	Caller  Process     `json:"caller" required:"true" doc:"The process that asks, as the kernel would describe it."`
 	Request request     `json:"request,omitzero" doc:"What it asks for."`
 	Expect  expectation `json:"expect" required:"true" doc:"What must happen."`
 }

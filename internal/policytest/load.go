@@ -8,7 +8,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/strictyaml"
-	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // Suite is a file of test cases and the configuration that they test.
@@ -24,7 +24,7 @@ type Suite struct {
 type loadedCase struct {
 	testCase
 	line   int
-	caller policy.Caller
+	caller caller.Caller
 }
 
 // Load reads a file of test cases and the configuration that it names. The
@@ -77,11 +77,11 @@ func (s *Suite) add(cases []testCase, source *strictyaml.Document) {
 	}
 }
 
-func (c Caller) check(path string, source *strictyaml.Document) {
-	if c.User != "" && c.UID != nil {
+func (p Process) check(path string, source *strictyaml.Document) {
+	if p.User != "" && p.UID != nil {
 		source.Fault(path+".uid", "user and uid are both set; keep one")
 	}
-	if c.Group != "" && c.GID != nil {
+	if p.Group != "" && p.GID != nil {
 		source.Fault(path+".gid", "group and gid are both set; keep one")
 	}
 }

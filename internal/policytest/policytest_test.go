@@ -87,8 +87,8 @@ func TestDiff(t *testing.T) {
 // TestDiffOfRefusals: the diff shows the actual refusal with its reason.
 func TestDiffOfRefusals(t *testing.T) {
 	for _, c := range []struct{ request, expect, first, second string }{
-		{"    request: {grant: none}\n", "{allow: {}}", "- allow", "+ refuse: grant-not-found (you have no grant"},
-		{"    request: {grant: none}\n", "{refuse: claim-required}", "- refuse: claim-required", "+ refuse: grant-not-found (you have no grant"},
+		{"    request: {grant: none}\n", "{allow: {}}", "- allow", "+ refuse: grant-not-found (You have no grant"},
+		{"    request: {grant: none}\n", "{refuse: claim-required}", "- refuse: claim-required", "+ refuse: grant-not-found (You have no grant"},
 		{"    request: {raw: {key: mtls, hash: none}}\n", "{allow: {}}", "- allow", "+ refuse: hash-not-allowed ("},
 	} {
 		got := diffOf(t, c.request, c.expect)
@@ -165,11 +165,7 @@ func TestConfigurationIsCheckedToo(t *testing.T) {
 
 // TestEveryReasonCanBeExpected checks the list of codes in the struct tag.
 func TestEveryReasonCanBeExpected(t *testing.T) {
-	for _, reason := range []policy.Reason{
-		policy.UnknownCaller, policy.GrantNotFound, policy.GrantAmbiguous, policy.AudienceRequired,
-		policy.AudienceNotAllowed, policy.ClaimNotAllowed, policy.ClaimReserved, policy.ClaimRequired,
-		policy.LifetimeNotAllowed, policy.KeyNotAllowed, policy.HashNotAllowed, policy.PaddingNotAllowed,
-	} {
+	for _, reason := range policy.Reasons() {
 		if _, err := load(t, "config: assertd.yaml\ncases:\n  - name: it\n"+payments+"    expect: {refuse: "+string(reason)+"}\n"); err != nil {
 			t.Errorf("%s: %v", reason, err)
 		}
@@ -184,7 +180,7 @@ func TestGuideNamesEveryMember(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(guide), "| member |")
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[Caller](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expectation](), reflect.TypeFor[allowed](),
+		reflect.TypeFor[Process](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expectation](), reflect.TypeFor[allowed](),
 	} {
 		for i := range typ.NumField() {
 			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -59,7 +60,7 @@ type Simulation struct {
 
 // Assert answers a request for an assertion. An error means that the daemon
 // could not answer it either.
-func (s *Simulator) Assert(caller policy.Caller, req policy.Request) (Simulation, error) {
+func (s *Simulator) Assert(caller caller.Caller, req policy.Request) (Simulation, error) {
 	result := Simulation{Explanation: s.policy.Explain(caller, req)}
 	if result.Refusal != nil {
 		return result, nil
@@ -74,7 +75,7 @@ func (s *Simulator) Assert(caller policy.Caller, req policy.Request) (Simulation
 
 // Sign answers a request for a raw signature. The error is a
 // *policy.Refusal.
-func (s *Simulator) Sign(caller policy.Caller, req policy.RawRequest) (policy.RawGrant, error) {
+func (s *Simulator) Sign(caller caller.Caller, req policy.RawRequest) (policy.RawGrant, error) {
 	return s.policy.DecideRaw(caller, req)
 }
 

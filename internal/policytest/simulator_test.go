@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -48,9 +49,9 @@ func simulator(t *testing.T) *Simulator {
 	return s
 }
 
-func paymentsCaller(t *testing.T, s *Simulator) policy.Caller {
+func paymentsCaller(t *testing.T, s *Simulator) caller.Caller {
 	t.Helper()
-	caller, err := s.Caller(Caller{User: "no-such-user-payments"})
+	caller, err := s.Caller(Process{User: "no-such-user-payments"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func TestEveryExampleIsExplained(t *testing.T) {
 			t.Errorf("%s: %v", p.Name, err)
 			continue
 		}
-		caller, err := s.Caller(Caller{User: "payments"})
+		caller, err := s.Caller(Process{User: "payments"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,18 +196,18 @@ func TestRaw(t *testing.T) {
 
 func TestCaller(t *testing.T) {
 	s := simulator(t)
-	got, err := s.Caller(Caller{User: "4294967294", Groups: []string{"7", "8"}, Listener: "/run/bound.sock"})
+	got, err := s.Caller(Process{User: "4294967294", Groups: []string{"7", "8"}, Listener: "/run/bound.sock"})
 	if err != nil || got.UID != 4294967294 || got.GID != 7 || len(got.Groups) != 1 || got.Groups[0] != 8 || got.Client != "bound" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got := paymentsCaller(t, s); got.GID != noID || got.Listener != "/run/shared.sock" || got.Client != "" {
 		t.Errorf("%+v", got)
 	}
-	for name, c := range map[string]Caller{
+	for name, c := range map[string]Process{
 		"no user":          {},
 		"unknown listener": {User: "0", Listener: "/run/other.sock"},
 	} {
-		if _, err := s.Caller(c); !errors.Is(err, ErrCaller) {
+		if _, err := s.Caller(c); !errors.Is(err, ErrProcess) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -218,7 +219,7 @@ func TestListenerMustBeNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Caller(Caller{User: "0"}); !errors.Is(err, ErrCaller) {
+	if _, err := s.Caller(Process{User: "0"}); !errors.Is(err, ErrProcess) {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,16 +1,18 @@
 package policy
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// registered are the claims that the daemon alone sets (RFC 7519 section 4.1).
+// registered lists the claims that only the daemon sets (RFC 7519 section 4.1).
+// signer/profile checks against a list of its own, on purpose: one wrong list
+// must not be enough to let a caller set a registered claim.
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// isRegistered ignores case, because receivers that use Go's encoding/json do: they would read "ISS" or "iſs" as iss.
+// isRegistered ignores case because receivers that use Go's encoding/json do:
+// they would read "ISS" or "iſs" as iss.
 func isRegistered(name string) bool {
 	return slices.ContainsFunc(registered, func(r string) bool { return strings.EqualFold(r, name) })
 }
@@ -26,9 +28,9 @@ func (a *allowedValues) allows(value any) bool {
 	if a.allowsScalar(value) || slices.ContainsFunc(a.nested, func(v any) bool { return equal(v, value) }) {
 		return true
 	}
-	// An empty array is allowed only where it is listed: it would otherwise pass every list.
+	// Otherwise an empty array would pass every list.
 	array, ok := value.([]any)
-	return ok && len(array) > 0 && allOf(array, a.allowsScalar)
+	return ok && len(array) > 0 && a.allowsAll(array)
 }
 
 func (a *allowedValues) allowsScalar(value any) bool {
@@ -36,7 +38,12 @@ func (a *allowedValues) allowsScalar(value any) bool {
 	return ok && a.scalars[key]
 }
 
-// allowsWords takes "read write" or ["read","write"]. Empty words, as between two spaces, are in no list.
+func (a *allowedValues) allowsAll(values []any) bool {
+	return !slices.ContainsFunc(values, func(v any) bool { return !a.allowsScalar(v) })
+}
+
+// allowsWords accepts "read write" or ["read","write"]. No list contains the
+// empty word, such as the one between two spaces.
 func (a *allowedValues) allowsWords(value any) bool {
 	switch value := value.(type) {
 	case string:
@@ -47,45 +54,43 @@ func (a *allowedValues) allowsWords(value any) bool {
 		}
 		return true
 	case []any:
-		return len(value) > 0 && allOf(value, a.allowsScalar)
+		return len(value) > 0 && a.allowsAll(value)
 	}
 	return false
 }
 
-func allOf(values []any, allowed func(any) bool) bool {
-	return !slices.ContainsFunc(values, func(v any) bool { return !allowed(v) })
-}
-
-// checkClaim decides about one claim that the caller sent.
+// checkClaim checks one claim that the caller sent.
 func (r *rule) checkClaim(name string, value any) *Refusal {
 	if forced, ok := r.Force[name]; ok {
 		if equal(forced, value) {
 			return nil
 		}
-		return refuse(ClaimNotAllowed, "claim %s is set by grant %q itself, to another value; leave it out", clip(name), r.Name)
+		return refuse(ClaimNotAllowed, "Grant %q sets claim %s itself, to a different value. Leave the claim out.",
+			r.Name, quoteShort(name))
 	}
 	allowed, ok := r.allow[name]
 	if !ok {
-		return refuse(ClaimNotAllowed, "claim %s is not allowed by grant %q, %s", clip(name), r.Name, r.sendable())
+		return refuse(ClaimNotAllowed, "Grant %q does not allow claim %s. It allows %s. Leave the claim out.",
+			r.Name, quoteShort(name), r.allowedClaims())
 	}
 	if allowed.allows(value) {
 		return nil
 	}
-	return refuse(ClaimNotAllowed, "grant %q does not allow this value of claim %q; %s", r.Name, name, allowed.describe())
+	return refuse(ClaimNotAllowed, "Grant %q does not allow this value of claim %q. It allows %s.", r.Name, name, allowed.describe())
 }
 
-// checkRequired wants a value other than null.
+// checkRequired refuses a claim that is missing or null.
 func (r *rule) checkRequired(name string, claims map[string]any) *Refusal {
 	if claims[name] != nil || r.Force[name] != nil {
 		return nil
 	}
 	allowed := r.allow[name]
-	return refuse(ClaimRequired, "grant %q requires claim %q; send it: %s", r.Name, name, allowed.describe())
+	return refuse(ClaimRequired, "Grant %q requires claim %q. Add it to the request. The grant allows %s.", r.Name, name, allowed.describe())
 }
 
-func (r *rule) checkClaims(ask *asked) *Refusal {
-	for _, name := range ask.names {
-		if refusal := r.checkClaim(name, ask.claims[name]); refusal != nil {
+func (r *rule) checkClaims(req *normalizedRequest) *Refusal {
+	for _, name := range req.names {
+		if refusal := r.checkClaim(name, req.claims[name]); refusal != nil {
 			return refusal
 		}
 	}
@@ -101,7 +106,7 @@ func (r *rule) checkRequirements(claims map[string]any) *Refusal {
 	return nil
 }
 
-// merge adds the forced claims to those of the caller, all of which were checked.
+// merge adds the forced claims to the caller's, all of which have been checked.
 func (r *rule) merge(claims map[string]any) map[string]any {
 	merged := make(map[string]any, len(claims)+len(r.Force))
 	maps.Copy(merged, claims)
@@ -109,35 +114,27 @@ func (r *rule) merge(claims map[string]any) map[string]any {
 	return merged
 }
 
-func (r *rule) sendable() string {
-	names := sortedNames(r.Allow)
-	if len(names) == 0 {
-		return "which allows none; leave it out"
+func (r *rule) allowedClaims() string {
+	if len(r.Allow) == 0 {
+		return "no claims"
 	}
-	return fmt.Sprintf("which allows %s; leave it out", enumerate(names))
+	return enumerate(sortedNames(r.Allow))
 }
 
+// describe follows "allows" or "want" in messages.
 func (a *allowedValues) describe() string {
+	values := enumerate(formatValues(a.list))
 	switch {
 	case a.any:
-		return "any value is allowed"
+		return "any value"
 	case len(a.list) == 0:
-		return "no value is allowed"
+		return "no value"
 	case a.words:
-		return "allowed words, separated by single spaces, are " + enumerate(formatValues(a.list))
+		return "the words " + values + ", separated by single spaces"
 	}
-	return "allowed values are " + enumerate(formatValues(a.list))
+	return values
 }
 
-// sortedNames gives an order, so that of several refusals it is always the same one that is reported.
-func sortedNames[V any](m map[string]V) []string {
-	if len(m) == 0 {
-		return nil
-	}
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// sortedNames fixes the order of checks, so that of several refusals the same
+// one is always reported.
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

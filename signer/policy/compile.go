@@ -9,71 +9,65 @@ import (
 	"unicode/utf8"
 )
 
-// rule is a Rule that New has checked and copied, with what its claims are looked up in.
+// rule is a Rule that New has checked and copied, with lookup tables for its
+// claims.
 type rule struct {
 	Rule
 	allow map[string]allowedValues
 }
 
-const maxName = 128 // bytes in a client's or a grant's name
+const maxName = 128 // bytes in the name of a client or a grant
 
-func compile(given Client, place int, report reporter) *client {
-	c := &client{Name: given.Name, Match: given.Match.clone(), InFlight: given.InFlight, place: place}
-	checkName(c.Name, report)
-	checkMatch(&c.Match, report)
-	if c.InFlight == 0 {
-		c.InFlight = DefaultInFlight
+func compile(given *Client, position int, report reporter) *client {
+	c := &client{name: given.Name, keys: given.Match.keys(), inFlight: given.InFlight, position: position}
+	checkName(c.name, report)
+	checkMatch(&given.Match, report)
+	if c.inFlight == 0 {
+		c.inFlight = DefaultInFlight
 	}
-	if c.InFlight < 0 {
-		report.problem("in_flight", "%d is not a number of requests; give at least 1, or leave it out for %d", c.InFlight, DefaultInFlight)
+	if c.inFlight < 0 {
+		report.problem("in_flight", "%d is not a valid cap; use at least 1, or leave it out for the default of %d",
+			c.inFlight, DefaultInFlight)
 	}
-	names := make(map[string]bool, len(given.Grants))
-	for i := range given.Grants {
-		report := report.forGrant(i, given.Grants[i].Name)
-		r := compileRule(given.Grants[i], report)
+	c.compileRules(given.Grants, report)
+	return c
+}
+
+func (c *client) compileRules(grants []Rule, report reporter) {
+	names := make(map[string]bool, len(grants))
+	for i := range grants {
+		report := report.forGrant(i, grants[i].Name)
+		r := compileRule(grants[i], report)
 		if names[r.Name] {
-			report.problem("name", "another grant of this client has this name; rename one of them")
+			report.problem("name", "another grant of this client has the same name; rename one of them")
 		}
 		names[r.Name] = true
 		c.rules = append(c.rules, r)
 	}
-	return c
 }
 
-// checkName keeps names fit for logs, and free of the slash that joins a client's and a grant's.
+// checkName keeps names fit for logs, and free of the slash that separates the
+// client from the grant in a qualified name.
 func checkName(name string, report reporter) {
 	unfit := func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unfit) {
-		report.problem("name", "give it a name of 1 to %d bytes without spaces, slashes or control characters", maxName)
+		report.problem("name", "invalid name; use 1 to %d bytes without spaces, slashes or control characters", maxName)
 	}
-}
-
-func (m Match) clone() Match {
-	if m.UID != nil {
-		uid := *m.UID
-		m.UID = &uid
-	}
-	if m.GID != nil {
-		gid := *m.GID
-		m.GID = &gid
-	}
-	m.ExecutableSHA256 = strings.ToLower(m.ExecutableSHA256)
-	return m
 }
 
 func checkMatch(m *Match, report reporter) {
 	if len(m.keys()) == 0 {
-		report.problem("match", "it has no selector and would match nobody; "+
-			"give at least one, such as uid or unit, or bind a listener to the client")
+		report.problem("match", "no selectors, so no caller would match; "+
+			"add at least one, such as uid or unit, or bind a listener to the client")
 	}
 	if m.Executable != "" && (!path.IsAbs(m.Executable) || path.Clean(m.Executable) != m.Executable) {
-		report.problem("match.executable", "%q is not an absolute, clean path, and the kernel reports no other", m.Executable)
+		report.problem("match.executable", "%q is not an absolute, clean path; write the path as the kernel reports it", m.Executable)
 	}
 	if sum, err := hex.DecodeString(m.ExecutableSHA256); err != nil || len(sum) != 0 && len(sum) != 32 {
-		report.problem("match.executable_sha256", "%q is not a SHA-256 in 64 hex digits", m.ExecutableSHA256)
+		report.problem("match.executable_sha256", "%q is not a SHA-256 hash; write 64 hex digits", m.ExecutableSHA256)
 	}
 	if m.Unit != "" && (!strings.Contains(m.Unit, ".") || strings.Contains(m.Unit, "/")) {
-		report.problem("match.unit", "%q is not a unit's whole name; write for example %q", m.Unit, "payments.service")
+		report.problem("match.unit", "%q is not a full unit name; include the suffix, as in %q", m.Unit, "payments.service")
 	}
 }
 
@@ -81,7 +75,7 @@ func compileRule(given Rule, report reporter) *rule {
 	r := &rule{Rule: given.clone()}
 	checkName(r.Name, report)
 	if r.Key == "" {
-		report.problem("key", "name the key set to sign with")
+		report.problem("key", "no key set; name the one to sign with")
 	}
 	checkRates(r.Rates, report)
 	if r.Raw != nil {
@@ -89,7 +83,7 @@ func compileRule(given Rule, report reporter) *rule {
 		return r
 	}
 	if r.Profile == "" {
-		report.problem("profile", "name the profile of the assertion")
+		report.problem("profile", "no profile; name the receiver's profile")
 	}
 	checkAudiences(&r.Rule, report)
 	checkLifetimes(&r.Rule, report)
@@ -100,8 +94,8 @@ func compileRule(given Rule, report reporter) *rule {
 func checkRaw(r *Rule, report reporter) {
 	if len(r.Audiences) > 0 || r.NoAudience || r.DefaultLifetime != 0 || r.MaxLifetime != 0 ||
 		len(r.Allow) > 0 || len(r.Force) > 0 || len(r.Require) > 0 || len(r.Loggable) > 0 || r.Profile != "" {
-		report.problem("raw", "a grant for raw signatures has no profile, audiences, lifetime or claims; "+
-			"remove them, or give assertions a key set and a grant of their own")
+		report.problem("raw", "a grant for raw signatures takes no profile, audiences, lifetime or claims; "+
+			"remove them, or add a separate grant for assertions with its own key set")
 	}
 	checkList("hashes", r.Raw.Hashes, report)
 	checkList("paddings", r.Raw.Paddings, report)
@@ -119,28 +113,31 @@ func checkList(setting string, values []string, report reporter) {
 
 func checkAudiences(r *Rule, report reporter) {
 	if r.NoAudience && len(r.Audiences) > 0 {
-		report.problem("audiences", "profile %q has no audience; remove them", r.Profile)
+		report.problem("audiences", "profile %q has no audience; remove audiences", r.Profile)
 	}
 	checkList("audiences", r.Audiences, report)
 	for _, audience := range r.Audiences {
-		if len(audience) > MaxAudience {
-			report.problem("audiences", "%.64q… has %d bytes; at most %d are allowed", audience, len(audience), MaxAudience)
+		if len(audience) > maxAudience {
+			report.problem("audiences", "%.64q… has %d bytes; the maximum is %d", audience, len(audience), maxAudience)
 		}
 		if !utf8.ValidString(audience) || strings.ContainsFunc(audience, unicode.IsControl) {
-			report.problem("audiences", "%q holds control characters or is not UTF-8; write it as the receiver has it", audience)
+			report.problem("audiences", "%q contains control characters or invalid UTF-8; "+
+				"write it exactly as the receiver does", audience)
 		}
 	}
 }
 
 func checkLifetimes(r *Rule, report reporter) {
-	if !isLifetime(r.DefaultLifetime) || !isLifetime(r.MaxLifetime) {
-		report.problem("lifetime", "default %v and max %v must be whole seconds, at least 1s", r.DefaultLifetime, r.MaxLifetime)
+	if !wholeSeconds(r.DefaultLifetime) || !wholeSeconds(r.MaxLifetime) {
+		report.problem("lifetime", "default %v and max %v must be whole seconds; use at least 1s", r.DefaultLifetime, r.MaxLifetime)
 	} else if r.DefaultLifetime > r.MaxLifetime {
-		report.problem("lifetime", "the default of %v is over the max of %v; lower the one or raise the other", r.DefaultLifetime, r.MaxLifetime)
+		report.problem("lifetime", "the default of %v is above the max of %v; lower the default or raise the max",
+			r.DefaultLifetime, r.MaxLifetime)
 	}
 }
 
-func isLifetime(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
+// wholeSeconds reports whether d is at least a second, without a fraction.
+func wholeSeconds(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
 
 func checkRates(rates []Window, report reporter) {
 	periods := make(map[time.Duration]bool, len(rates))
@@ -149,7 +146,7 @@ func checkRates(rates []Window, report reporter) {
 			report.problem("rate", "limit %d per %v, burst %d: %v", w.Limit, w.Per, w.Burst, err)
 		}
 		if periods[w.Per] {
-			report.problem("rate", "two windows are per %v; keep the stricter one", w.Per)
+			report.problem("rate", "two windows have the period %v; keep the stricter one", w.Per)
 		}
 		periods[w.Per] = true
 	}

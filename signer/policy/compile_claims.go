@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// allowedValues is a ClaimRule with its values in a form to look up.
+// allowedValues is a ClaimRule with its values indexed for lookup.
 type allowedValues struct {
 	any, words bool
 	scalars    map[any]bool
 	nested     []any // arrays and objects
-	list       []any // as configured, for people
+	list       []any // as configured, for messages
 }
 
 // compileClaims normalizes the values of the rule and builds its lookup tables.
@@ -21,7 +21,7 @@ func (r *rule) compileClaims(report reporter) {
 		r.allow[name] = newAllowedValues(r.Allow[name])
 	}
 	for _, name := range sortedNames(r.Force) {
-		value, err := normalize(r.Force[name], MaxDepth)
+		value, err := normalize(r.Force[name], maxDepth)
 		if err != nil {
 			report.problem("claims.set", "the value of claim %q %v", name, err)
 		}
@@ -35,14 +35,15 @@ func (r *rule) checkClaimNames(report reporter) {
 	all := slices.Concat(sortedNames(r.Allow), sortedNames(r.Force))
 	for i, name := range all {
 		switch {
-		case name == "" || checkText(name) != nil:
-			report.problem("claims", "%q is not a claim's name", name)
+		case name == "" || checkUTF8(name) != nil:
+			report.problem("claims", "%q is not a valid claim name; use UTF-8 text that is not empty", name)
 		case isRegistered(name):
-			report.problem("claims", "claim %q is the daemon's own; remove it", name)
+			report.problem("claims", "claim %q is reserved for assertd; remove it", name)
 		}
 		same := func(other string) bool { return strings.EqualFold(name, other) }
 		if slices.ContainsFunc(all[:i], same) {
-			report.problem("claims", "claim %q is given twice, or differs from another by case alone, which some receivers ignore; keep one", name)
+			report.problem("claims", "claim %q is listed twice, or differs from another one only in case, "+
+				"which some receivers ignore; keep one", name)
 		}
 	}
 }
@@ -52,7 +53,7 @@ func (r *rule) checkClaimLists(report reporter) {
 		for _, name := range names {
 			_, allowed := r.Allow[name]
 			if _, forced := r.Force[name]; !allowed && !forced {
-				report.problem(setting, "claim %q is neither allowed nor set by this grant; allow it or remove it here", name)
+				report.problem(setting, "the grant neither allows nor sets claim %q; allow it or remove it here", name)
 			}
 		}
 	}
@@ -62,16 +63,16 @@ func (r *rule) checkClaimLists(report reporter) {
 
 func normalizeRule(name string, rule ClaimRule, report reporter) ClaimRule {
 	if rule.Any && (rule.Words || len(rule.Values) > 0) {
-		report.problem("claims.allow", "claim %q allows any value and lists some too; keep one of the two", name)
+		report.problem("claims.allow", "claim %q allows any value but also lists some; keep one or the other", name)
 	}
 	for i, value := range rule.Values {
-		normal, err := normalize(value, MaxDepth)
+		normal, err := normalize(value, maxDepth)
 		if err != nil {
 			report.problem("claims.allow", "a value of claim %q %v", name, err)
 		}
 		rule.Values[i] = normal
 		if word, isText := normal.(string); rule.Words && (!isText || !isWord(word)) {
-			report.problem("claims.allow", "claim %q is a list of words, and value %d of it is not a word without spaces", name, i+1)
+			report.problem("claims.allow", "value %d of claim %q is not a word; use text without spaces", i+1, name)
 		}
 	}
 	return rule

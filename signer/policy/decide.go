@@ -3,22 +3,26 @@ package policy
 import (
 	"cmp"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
-// asked is a request with its claims normalized.
-type asked struct {
+// normalizedRequest is a Request with its claims normalized.
+type normalizedRequest struct {
 	grant    string
 	audience string
 	names    []string       // of the claims, in the order in which they are checked
-	claims   map[string]any // copied from the caller's
+	claims   map[string]any // a copy of the caller's
 	lifetime time.Duration
 }
 
-// Decide finds the one grant that lets this caller have what it asks for. The error is a [*Refusal].
+// Decide finds the one grant that allows this caller's request. The error is a
+// [*Refusal].
 //
-// The grants of all clients that the caller matches are candidates, or those that the request names. Exactly one of them must
+// The candidates are the grants of all clients that the caller matches or, if
+// the request names a grant, those with that name. Exactly one of them must
 // allow the whole request.
-func (p *Policy) Decide(caller Caller, req Request) (Grant, error) {
+func (p *Policy) Decide(caller caller.Caller, req Request) (Grant, error) {
 	grant, refusal := decide(p.matching(&caller), &caller, &req)
 	if refusal != nil {
 		return Grant{}, refusal
@@ -26,72 +30,63 @@ func (p *Policy) Decide(caller Caller, req Request) (Grant, error) {
 	return grant, nil
 }
 
-func decide(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
+func decide(clients []*client, caller *caller.Caller, req *Request) (Grant, *Refusal) {
 	grant, refusal := decideAmong(clients, caller, req)
 	return grant, refusal.attribute(clients, caller)
 }
 
-func decideAmong(clients []*client, caller *Caller, req *Request) (Grant, *Refusal) {
+func decideAmong(clients []*client, caller *caller.Caller, req *Request) (Grant, *Refusal) {
 	if len(clients) == 0 {
 		return Grant{}, unknownCaller(caller)
 	}
-	ask, refusal := readRequest(req)
+	normal, refusal := normalizeRequest(req)
 	if refusal != nil {
 		return Grant{}, refusal
 	}
-	candidates, refusal := nominate(clients, ask.grant)
+	candidates, refusal := candidatesFor(clients, normal.grant)
 	if refusal != nil {
 		return Grant{}, refusal
 	}
-	var fitting []Grant
-	var misses []miss
+	var grants []Grant
+	var rejections []rejection
 	for _, c := range candidates {
-		if grant, miss := c.consider(&ask); miss.refusal != nil {
-			misses = append(misses, miss)
+		if grant, rejected := c.evaluate(&normal); rejected.refusal != nil {
+			rejections = append(rejections, rejected)
 		} else {
-			fitting = append(fitting, grant)
+			grants = append(grants, grant)
 		}
 	}
-	switch len(fitting) {
+	switch len(grants) {
 	case 0:
-		return Grant{}, combine(misses)
+		return Grant{}, combine(rejections)
 	case 1:
-		return fitting[0], nil
+		return grants[0], nil
 	}
-	return Grant{}, ambiguous(fitting)
+	return Grant{}, ambiguous(grants)
 }
 
-// readRequest refuses what no grant could allow. What it returns is as much of the request as can be looked at even then.
-func readRequest(req *Request) (asked, *Refusal) {
+// normalizeRequest refuses what no grant could allow. Even then it returns as
+// much of the request as can be normalized, for Explain.
+func normalizeRequest(req *Request) (normalizedRequest, *Refusal) {
 	names := sortedNames(req.Claims)
 	claims, malformed := normalizeClaims(names, req.Claims)
-	ask := asked{grant: req.Grant, audience: req.Audience, names: names, claims: claims, lifetime: req.Lifetime}
-	return ask, cmp.Or(checkReserved(names), malformed, checkAudienceForm(req), checkLifetimeForm(req))
+	normal := normalizedRequest{grant: req.Grant, audience: req.Audience, names: names, claims: claims, lifetime: req.Lifetime}
+	return normal, cmp.Or(checkReserved(names), malformed, checkAudienceSyntax(req), checkLifetimeSyntax(req))
 }
 
-// candidate is a rule that may answer a request.
-type candidate struct {
-	client *client
-	rule   *rule
-}
-
-func (c candidate) qualified() string { return c.client.Name + "/" + c.rule.Name }
-
-// named reports whether a request that says name means this rule. Names hold no slash, so the two forms can't collide.
-func (c candidate) named(name string) bool { return c.rule.Name == name || c.qualified() == name }
-
-// nominate lists the rules for assertions that a request may mean: all of the caller's, or those of the name it gives.
-func nominate(clients []*client, name string) ([]candidate, *Refusal) {
+// candidatesFor lists the rules for assertions that a request may use: all of
+// the caller's, or those with the name that the request gives.
+func candidatesFor(clients []*client, name string) ([]clientRule, *Refusal) {
 	all := assertionRules(clients)
 	if name == "" {
 		if len(all) == 0 {
-			return nil, refuse(GrantNotFound, "you have no grant for assertions; ask the administrator of assertd for one")
+			return nil, noGrants()
 		}
 		return all, nil
 	}
-	var named []candidate
+	var named []clientRule
 	for _, c := range all {
-		if c.named(name) {
+		if c.hasName(name) {
 			named = append(named, c)
 		}
 	}
@@ -101,20 +96,21 @@ func nominate(clients []*client, name string) ([]candidate, *Refusal) {
 	return named, nil
 }
 
-func assertionRules(clients []*client) []candidate {
-	var all []candidate
+func assertionRules(clients []*client) []clientRule {
+	var all []clientRule
 	for _, client := range clients {
 		for _, r := range client.rules {
 			if r.Raw == nil {
-				all = append(all, candidate{client, r})
+				all = append(all, clientRule{client, r})
 			}
 		}
 	}
 	return all
 }
 
-// step is how far a request came with a rule. Of several rules that refuse, the one with which it came furthest is the one that
-// the caller most likely meant.
+// step is how far a rule's checks got before one failed. Of several rules that
+// reject a request, the one that got furthest is most likely the one that the
+// caller meant.
 type step int
 
 const (
@@ -124,28 +120,28 @@ const (
 	stepLifetime
 )
 
-// miss is why a candidate refused.
-type miss struct {
-	candidate candidate
-	step      step
-	refusal   *Refusal
+// rejection is why a rule does not allow a request.
+type rejection struct {
+	clientRule
+	step    step
+	refusal *Refusal
 }
 
-// consider checks a request against one rule.
-func (c candidate) consider(ask *asked) (Grant, miss) {
-	audience, refusal := c.rule.checkAudience(ask.audience)
+// evaluate checks a request against one rule.
+func (c clientRule) evaluate(req *normalizedRequest) (Grant, rejection) {
+	audience, refusal := c.rule.checkAudience(req.audience)
 	if refusal != nil {
-		return Grant{}, miss{c, stepAudience, refusal}
+		return Grant{}, rejection{c, stepAudience, refusal}
 	}
-	if refusal := c.rule.checkClaims(ask); refusal != nil {
-		return Grant{}, miss{c, stepClaims, refusal}
+	if refusal := c.rule.checkClaims(req); refusal != nil {
+		return Grant{}, rejection{c, stepClaims, refusal}
 	}
-	if refusal := c.rule.checkRequirements(ask.claims); refusal != nil {
-		return Grant{}, miss{c, stepRequired, refusal}
+	if refusal := c.rule.checkRequirements(req.claims); refusal != nil {
+		return Grant{}, rejection{c, stepRequired, refusal}
 	}
-	lifetime, refusal := c.rule.checkLifetime(ask.lifetime)
+	lifetime, refusal := c.rule.checkLifetime(req.lifetime)
 	if refusal != nil {
-		return Grant{}, miss{c, stepLifetime, refusal}
+		return Grant{}, rejection{c, stepLifetime, refusal}
 	}
-	return Grant{c.client, c.rule, audience, c.rule.merge(ask.claims), lifetime}, miss{}
+	return Grant{c, audience, c.rule.merge(req.claims), lifetime}, rejection{}
 }

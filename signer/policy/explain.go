@@ -3,53 +3,57 @@ package policy
 import (
 	"fmt"
 	"slices"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
-// Explanation is what every rule made of a request. It shows all clients and is meant for those who may read the configuration,
-// never for a caller.
+// Explanation shows how every rule evaluated a request. It shows all clients,
+// so it is for people who may read the configuration, never for a caller.
 type Explanation struct {
-	Caller  Caller
+	Caller  caller.Caller
 	Request Request
-	Form    []Check       // of the request by itself
-	Clients []ClientTrace // all of them, in the order of the configuration
+	Syntax  []Check       // of the request by itself
+	Clients []ClientTrace // all of them, in configuration order
 
 	Grant   Grant    // valid if the request is allowed
 	Refusal *Refusal // nil if the request is allowed
 }
 
-// ClientTrace is what one client made of the caller and its request.
+// ClientTrace shows how one client's selectors and grants evaluated a request.
 type ClientTrace struct {
 	Name      string
-	Matched   bool    // the caller is this client
-	Selectors []Check // all of them held if Matched
+	Matched   bool    // the caller matches this client
+	Selectors []Check // all held if Matched
 	Grants    []GrantTrace
 }
 
-// GrantTrace is what one grant made of the request.
+// GrantTrace shows how one grant evaluated a request.
 type GrantTrace struct {
 	Name   string
-	Raw    bool    // it is for raw signatures, so never a candidate
-	Named  bool    // the request means this grant or names none
-	Fits   bool    // every check held, whoever the caller is
-	Checks []Check // none where Raw
+	Raw    bool    // for raw signatures, so never a candidate
+	Named  bool    // the request names this grant, or none
+	Fits   bool    // every check held, regardless of the caller
+	Checks []Check // empty if Raw
 }
 
-// Check is one thing looked at. Want is what the configuration says, Have what the caller or its request has.
+// Check is one comparison. Want is what the configuration requires, Have what
+// the caller or its request has.
 type Check struct {
 	Name       string
 	Held       bool
 	Want, Have string
-	Why        string // the refusal's detail if it did not hold
+	Why        string // the refusal's detail if the check did not hold
 }
 
-// Explain decides as [Policy.Decide] does, and keeps account of every client, selector, grant and check on the way. It looks at all
-// of them one by one, without the index, so its outcome is a second opinion on Decide's.
-func (p *Policy) Explain(caller Caller, req Request) Explanation {
-	e := Explanation{Caller: caller, Request: req, Form: explainForm(&req)}
-	ask, _ := readRequest(&req)
+// Explain decides as [Policy.Decide] does, and records every client, selector,
+// grant and check along the way. It goes through all of them without the index,
+// so its outcome is a second opinion on Decide's.
+func (p *Policy) Explain(caller caller.Caller, req Request) Explanation {
+	e := Explanation{Caller: caller, Request: req, Syntax: explainSyntax(&req)}
+	normal, _ := normalizeRequest(&req)
 	var matched []*client
 	for _, c := range p.clients {
-		trace := c.explain(&caller, &ask)
+		trace := c.explain(&caller, &normal)
 		if trace.Matched {
 			matched = append(matched, c)
 		}
@@ -59,10 +63,10 @@ func (p *Policy) Explain(caller Caller, req Request) Explanation {
 	return e
 }
 
-func explainForm(req *Request) []Check {
-	checks := make([]Check, 0, len(formChecks))
-	for _, form := range formChecks {
-		checks = append(checks, newCheck(form.name, form.want, form.have(req), form.check(req)))
+func explainSyntax(req *Request) []Check {
+	checks := make([]Check, 0, len(syntaxChecks))
+	for _, c := range syntaxChecks {
+		checks = append(checks, newCheck(c.name, c.want, c.have(req), c.check(req)))
 	}
 	return checks
 }
@@ -75,53 +79,53 @@ func newCheck(name, want, have string, refusal *Refusal) Check {
 	return check
 }
 
-func (c *client) explain(caller *Caller, ask *asked) ClientTrace {
-	trace := ClientTrace{Name: c.Name, Selectors: c.explainSelectors(caller)}
+func (c *client) explain(caller *caller.Caller, req *normalizedRequest) ClientTrace {
+	trace := ClientTrace{Name: c.name, Selectors: c.explainSelectors(caller)}
 	trace.Matched = !slices.ContainsFunc(trace.Selectors, func(s Check) bool { return !s.Held })
 	for _, r := range c.rules {
-		trace.Grants = append(trace.Grants, candidate{c, r}.explain(ask))
+		trace.Grants = append(trace.Grants, clientRule{c, r}.explain(req))
 	}
 	return trace
 }
 
-// explainSelectors adds to the selectors of the client the one that its caller's listener is.
-func (c *client) explainSelectors(caller *Caller) []Check {
+// explainSelectors treats a listener that is bound to a client as one more
+// selector.
+func (c *client) explainSelectors(caller *caller.Caller) []Check {
 	var checks []Check
 	if caller.Client != "" {
-		checks = append(checks, Check{Name: "bound listener", Held: caller.Client == c.Name, Want: c.Name, Have: caller.Client})
+		checks = append(checks, Check{Name: "bound listener", Held: caller.Client == c.name, Want: c.name, Have: caller.Client})
 	}
-	for i := range selectors {
-		if s := &selectors[i]; s.given(&c.Match) {
-			checks = append(checks, Check{Name: s.name, Held: s.holds(&c.Match, caller), Want: s.want(&c.Match), Have: s.have(&c.Match, caller)})
-		}
+	for _, k := range c.keys {
+		checks = append(checks, Check{Name: selectorNames[k.selector], Held: k.matches(caller), Want: k.want(), Have: k.have(caller)})
 	}
 	return checks
 }
 
-func (c candidate) explain(ask *asked) GrantTrace {
-	trace := GrantTrace{Name: c.rule.Name, Raw: c.rule.Raw != nil, Named: ask.grant == "" || c.named(ask.grant)}
+func (c clientRule) explain(req *normalizedRequest) GrantTrace {
+	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Named: req.grant == "" || c.hasName(req.grant)}
 	if trace.Raw {
 		return trace
 	}
-	trace.Checks = c.rule.explain(ask)
+	trace.Checks = c.rule.explain(req)
 	trace.Fits = !slices.ContainsFunc(trace.Checks, func(check Check) bool { return !check.Held })
 	return trace
 }
 
-// explain makes every check, also those after one that did not hold.
-func (r *rule) explain(ask *asked) []Check {
-	_, refusal := r.checkAudience(ask.audience)
-	checks := []Check{newCheck("audience", r.audienceWanted(), formatAudience(ask.audience), refusal)}
-	for _, name := range sortedNames(ask.claims) {
-		value := ask.claims[name]
-		checks = append(checks, newCheck("claim "+clip(name), r.claimWanted(name), formatValue(value), r.checkClaim(name, value)))
+// explain runs every check, even after one that did not hold.
+func (r *rule) explain(req *normalizedRequest) []Check {
+	_, refusal := r.checkAudience(req.audience)
+	checks := []Check{newCheck("audience", r.audienceWanted(), formatAudience(req.audience), refusal)}
+	for _, name := range sortedNames(req.claims) {
+		value := req.claims[name]
+		checks = append(checks, newCheck("claim "+quoteShort(name), r.claimWanted(name), formatValue(value), r.checkClaim(name, value)))
 	}
 	for _, name := range r.Require {
-		checks = append(checks, newCheck("required claim "+clip(name), "present", r.presence(name, ask), r.checkRequired(name, ask.claims)))
+		refusal := r.checkRequired(name, req.claims)
+		checks = append(checks, newCheck("required claim "+quoteShort(name), "present", r.presence(name, req), refusal))
 	}
-	_, refusal = r.checkLifetime(ask.lifetime)
-	lifetime := fmt.Sprintf("up to %ds, %ds if not given", seconds(r.MaxLifetime), seconds(r.DefaultLifetime))
-	return append(checks, newCheck("lifetime", lifetime, formatLifetime(ask.lifetime), refusal))
+	_, refusal = r.checkLifetime(req.lifetime)
+	lifetime := fmt.Sprintf("up to %ds, default %ds", seconds(r.MaxLifetime), seconds(r.DefaultLifetime))
+	return append(checks, newCheck("lifetime", lifetime, formatLifetime(req.lifetime), refusal))
 }
 
 func (r *rule) audienceWanted() string {
@@ -142,11 +146,11 @@ func (r *rule) claimWanted(name string) string {
 	return allowed.describe()
 }
 
-func (r *rule) presence(name string, ask *asked) string {
+func (r *rule) presence(name string, req *normalizedRequest) string {
 	switch {
 	case r.Force[name] != nil:
 		return "set by the grant"
-	case ask.claims[name] != nil:
+	case req.claims[name] != nil:
 		return "sent"
 	}
 	return "missing"

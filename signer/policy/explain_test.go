@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
-func TestExplainShowsAllThatWasLookedAt(t *testing.T) {
+func TestExplainShowsEveryCheck(t *testing.T) {
 	p := mustNew(t,
 		Client{Name: "theirs", Match: Match{UID: id(7), Unit: "their.service"}, Grants: []Rule{bank()}},
 		Client{Name: "mine", Match: Match{UID: id(1000), GID: id(50)}, Grants: []Rule{
@@ -17,32 +19,32 @@ func TestExplainShowsAllThatWasLookedAt(t *testing.T) {
 			with(bank(), func(r *Rule) { r.Name, r.NoAudience, r.Audiences = "app", true, nil }),
 			raw("tls", "mtls", []string{"SHA-256"}, nil),
 		}})
-	caller := Caller{UID: 1000, GID: 1000, Groups: []uint32{4, 50}, Unit: "my.service"}
+	caller := caller.Caller{UID: 1000, GID: 1000, Groups: []uint32{4, 50}, Unit: "my.service"}
 	e := p.Explain(caller, Request{Audience: "https://as.bank.example", Claims: map[string]any{"scope": "read"}})
 	want := `request
   yes  claim names   want none of iss, sub, aud, exp, nbf, iat, jti  have scope
-  yes  claim values  want each JSON of at most 8 levels              have 1
+  yes  claim values  want JSON, at most 8 levels deep                have 1 claim
   yes  audience      want at most 512 bytes                          have 23 bytes
   yes  lifetime      want whole seconds, at least 1, or none         have none
-client theirs: the caller is not this client
+client theirs: does not match the caller
   NO  unit  want their.service  have my.service
   NO  uid   want 7              have 1000
-  grant bank: not this caller's
-    yes  audience       want "https://as.bank.example"     have "https://as.bank.example"
-    NO   claim "scope"  want not allowed                   have "read"
-    yes  lifetime       want up to 120s, 60s if not given  have none
-client mine: the caller is this client
+  grant bank: not available to the caller
+    yes  audience       want "https://as.bank.example"  have "https://as.bank.example"
+    NO   claim "scope"  want not allowed                have "read"
+    yes  lifetime       want up to 120s, default 60s    have none
+client mine: matches the caller
   yes  uid  want 1000  have 1000
   yes  gid  want 50    have 1000, and 50 supplementary
   grant bank: allows the request
-    yes  audience                want "https://as.bank.example"                                       have "https://as.bank.example"
-    yes  claim "scope"           want allowed words, separated by single spaces, are "read", "write"  have "read"
-    yes  required claim "scope"  want present                                                         have sent
-    yes  lifetime                want up to 120s, 60s if not given                                    have none
+    yes  audience                want "https://as.bank.example"                              have "https://as.bank.example"
+    yes  claim "scope"           want the words "read", "write", separated by single spaces  have "read"
+    yes  required claim "scope"  want present                                                have sent
+    yes  lifetime                want up to 120s, default 60s                                have none
   grant app: refuses the request
-    NO   audience       want no audience                   have "https://as.bank.example"
-    NO   claim "scope"  want not allowed                   have "read"
-    yes  lifetime       want up to 120s, 60s if not given  have none
+    NO   audience       want no audience              have "https://as.bank.example"
+    NO   claim "scope"  want not allowed              have "read"
+    yes  lifetime       want up to 120s, default 60s  have none
   grant tls: for raw signatures only
 allowed: grant bank of client mine
   key set payments, profile private_key_jwt, audience "https://as.bank.example", lifetime 1m0s, claims {"scope":"read","tier":1}
@@ -52,31 +54,31 @@ allowed: grant bank of client mine
 	}
 }
 
-func TestExplainARefusal(t *testing.T) {
+func TestExplainRefusal(t *testing.T) {
 	p := mine(t, bank())
 	for _, test := range []struct {
 		name   string
-		caller Caller
+		caller caller.Caller
 		req    Request
 		says   []string
 	}{
-		{"a stranger still sees every client", Caller{UID: 9}, Request{}, []string{"client theirs", "client mine", "NO  uid", "refused: unknown-caller"}},
-		{"a bound listener", Caller{UID: 1000, Client: "theirs"}, Request{}, []string{
+		{"an unknown caller gets a trace of every client", caller.Caller{UID: 9}, Request{}, []string{"client theirs", "client mine", "NO  uid", "refused: unknown-caller"}},
+		{"a bound listener", caller.Caller{UID: 1000, Client: "theirs"}, Request{}, []string{
 			"NO   bound listener  want mine  have theirs", "NO   uid             want 7", "refused: unknown-caller"}},
-		{"a grant that is not named", me, Request{Grant: "x"}, []string{"grant bank: not the grant that the request names", "refused: grant-not-found"}},
+		{"a grant that the request does not name", me, Request{Grant: "x"}, []string{"grant bank: not the grant named in the request", "refused: grant-not-found"}},
 		{"a registered claim", me, Request{Claims: map[string]any{"iss": "x"}}, []string{"NO   claim names", "refused: claim-reserved"}},
-		{"a value that is no JSON", me, Request{Claims: map[string]any{"x": struct{}{}}}, []string{"NO   claim values", "refused: claim-not-allowed"}},
+		{"a value that is not JSON", me, Request{Claims: map[string]any{"x": struct{}{}}}, []string{"NO   claim values", "refused: claim-not-allowed"}},
 		{"control characters", me, Request{Audience: "a\n\x1b[31mb"}, []string{`"a\n\x1b[31mb"`, "refused: audience-not-allowed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text := p.Explain(test.caller, test.req).Text()
 			for _, words := range test.says {
 				if !strings.Contains(text, words) {
-					t.Errorf("it does not say %q:\n%s", words, text)
+					t.Errorf("text does not contain %q:\n%s", words, text)
 				}
 			}
 			if strings.Contains(text, "\x1b") {
-				t.Errorf("it holds an escape: %q", text)
+				t.Errorf("text contains an escape: %q", text)
 			}
 		})
 	}
@@ -88,15 +90,15 @@ func TestManyGroupsStayReadable(t *testing.T) {
 	for i := range groups {
 		groups[i] = uint32(i + 10)
 	}
-	text := p.Explain(Caller{GID: 5, Groups: groups}, Request{}).Text()
+	text := p.Explain(caller.Caller{GID: 5, Groups: groups}, Request{}).Text()
 	if !strings.Contains(text, "have 5, 10, 11, 12, 13, 14, 15, 16, 17, and 65528 more") {
 		t.Error(text)
 	}
 }
 
-// agree fails unless Decide, which goes by the index, and Explain, which looks at everything, come to the same, and the trace
-// gives the reason.
-func agree(t *testing.T, p *Policy, caller Caller, req Request) {
+// checkAgreement fails unless Decide, which uses the index, and Explain, which
+// scans everything, reach the same decision, and the trace shows why.
+func checkAgreement(t *testing.T, p *Policy, caller caller.Caller, req Request) {
 	t.Helper()
 	g, err := p.Decide(caller, req)
 	e := p.Explain(caller, req)
@@ -109,10 +111,10 @@ func agree(t *testing.T, p *Policy, caller Caller, req Request) {
 			t.Fatalf("Decide: %v, Explain: %v", err, e.Refusal)
 		}
 		if len(fitting) == 1 {
-			t.Fatalf("refused with %v, though the trace says that %s fits:\n%s", err, fitting[0], e.Text())
+			t.Fatalf("refused with %v, but the trace says that %s fits:\n%s", err, fitting[0], e.Text())
 		}
 		if ambiguous := e.Refusal.Code == GrantAmbiguous; ambiguous != (len(fitting) > 1) {
-			t.Fatalf("refused with %v, though the trace says that %v fit", err, fitting)
+			t.Fatalf("refused with %v, but the trace says that %v fit", err, fitting)
 		}
 		return
 	}
@@ -121,13 +123,13 @@ func agree(t *testing.T, p *Policy, caller Caller, req Request) {
 		t.Fatalf("Decide: %s, Explain: %s", g.Name(), e.Grant.Name())
 	}
 	if len(fitting) != 1 || fitting[0] != g.Client()+"/"+g.Name() {
-		t.Fatalf("granted %s, though the trace says that %v fit", g.Name(), fitting)
+		t.Fatalf("granted %s, but the trace says that %v fit", g.Name(), fitting)
 	}
 }
 
-// fitting reads from the trace which grants allow the request.
+// fitting lists the grants that allow the request according to the trace.
 func fitting(e *Explanation) []string {
-	for _, check := range e.Form {
+	for _, check := range e.Syntax {
 		if !check.Held {
 			return nil
 		}

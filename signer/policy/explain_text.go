@@ -10,25 +10,26 @@ import (
 	"unicode"
 )
 
-// Text renders the explanation for a terminal: for each client its selectors and grants, for each grant its checks, in aligned
-// columns, and the outcome at the end.
+// Text formats the explanation for a terminal, in aligned columns: each
+// client's selectors and grants, each grant's checks, and the outcome at the
+// end.
 func (e Explanation) Text() string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "request")
-	writeChecks(w, "  ", e.Form)
+	writeChecks(w, "  ", e.Syntax)
 	for _, c := range e.Clients {
 		c.write(w)
 	}
-	w.Flush() // a strings.Builder takes everything
+	w.Flush() // writes to a strings.Builder never fail
 	text.WriteString(e.outcome())
 	return text.String()
 }
 
 func (c *ClientTrace) write(w io.Writer) {
-	verdict := "the caller is this client"
+	verdict := "matches the caller"
 	if !c.Matched {
-		verdict = "the caller is not this client"
+		verdict = "does not match the caller"
 	}
 	fmt.Fprintf(w, "client %s: %s\n", c.Name, verdict)
 	writeChecks(w, "  ", c.Selectors)
@@ -44,9 +45,9 @@ func (g *GrantTrace) verdict(matched bool) string {
 	case g.Raw:
 		return "for raw signatures only"
 	case !matched:
-		return "not this caller's"
+		return "not available to the caller"
 	case !g.Named:
-		return "not the grant that the request names"
+		return "not the grant named in the request"
 	case g.Fits:
 		return "allows the request"
 	}
@@ -72,7 +73,7 @@ func (e *Explanation) outcome() string {
 		g.Name(), g.Client(), g.Key(), g.Profile(), formatAudience(g.Audience()), g.Lifetime(), formatValue(g.Claims()))
 }
 
-// oneLine keeps the columns readable whatever the texts hold.
+// oneLine keeps the columns readable, whatever the text contains.
 func oneLine(text string) string {
 	const widest = 160
 	switch {

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
-// fuzzed has a grant of every kind, and clients that overlap.
+// fuzzed makes a policy with a grant of every kind and clients that overlap.
 func fuzzed(t testing.TB) *Policy {
 	claims := with(bank(), func(r *Rule) {
 		r.Name = "claims"
@@ -33,7 +35,7 @@ func fuzzed(t testing.TB) *Policy {
 	)
 }
 
-// FuzzDecide holds every decision to what the rule says, whatever the caller sends.
+// FuzzDecide checks every decision against the rule, whatever the caller sends.
 func FuzzDecide(f *testing.F) {
 	f.Add(uint32(1000), uint32(1), "", "", "", "", `{}`, int64(0))
 	f.Add(uint32(1000), uint32(1), "", "", "bank", "https://as.bank.example", ``, int64(60_000_000_000))
@@ -44,20 +46,20 @@ func FuzzDecide(f *testing.F) {
 	f.Add(uint32(1000), uint32(1), "", "group", "tls", "", `{"Aud":null,"scope":"read  write"}`, int64(0))
 	p := fuzzed(f)
 	f.Fuzz(func(t *testing.T, uid, gid uint32, unit, bound, grant, audience, claims string, lifetime int64) {
-		caller := Caller{UID: uid, GID: gid, Unit: unit, Client: bound}
+		caller := caller.Caller{UID: uid, GID: gid, Unit: unit, Client: bound}
 		req := Request{Grant: grant, Audience: audience, Claims: decodeClaims(claims), Lifetime: time.Duration(lifetime)}
 		g, err := p.Decide(caller, req)
-		agree(t, p, caller, req)
+		checkAgreement(t, p, caller, req)
 		if err != nil {
-			hides(t, err, grant+audience+claims)
+			checkLeaksNothing(t, err, grant+audience+claims)
 			return
 		}
 		v, ok := visible(p, caller, g)
 		if !ok {
-			t.Fatalf("granted %s/%s, which the caller can't see", g.Client(), g.Name())
+			t.Fatalf("granted %s/%s, which is not visible to the caller", g.Client(), g.Name())
 		}
-		holdToRule(t, g, v.Rule, req)
-		holdScope(t, g.Claims()["scope"])
+		checkAgainstRule(t, g, v.Rule, req)
+		checkScope(t, g.Claims()["scope"])
 	})
 }
 
@@ -71,7 +73,7 @@ func decodeClaims(text string) map[string]any {
 	return claims
 }
 
-func visible(p *Policy, caller Caller, g Grant) (VisibleGrant, bool) {
+func visible(p *Policy, caller caller.Caller, g Grant) (VisibleGrant, bool) {
 	all := p.Visible(caller)
 	i := slices.IndexFunc(all, func(v VisibleGrant) bool { return v.Client == g.Client() && v.Rule.Name == g.Name() })
 	if i < 0 {
@@ -80,15 +82,16 @@ func visible(p *Policy, caller Caller, g Grant) (VisibleGrant, bool) {
 	return all[i], true
 }
 
-// holdToRule checks a grant against the rule as it was configured, without any of the code that made it.
-func holdToRule(t *testing.T, g Grant, r Rule, req Request) {
+// checkAgainstRule checks a grant against the rule as configured, without using
+// any of the code that made the grant.
+func checkAgainstRule(t *testing.T, g Grant, r Rule, req Request) {
 	t.Helper()
 	if r.Raw != nil {
-		t.Fatal("an assertion by a grant for raw signatures")
+		t.Fatal("a grant for raw signatures allowed an assertion")
 	}
 	if g.Key() != r.Key || g.Profile() != r.Profile || g.ClientID() != r.ClientID ||
 		g.Issuer() != r.Issuer || g.Subject() != r.Subject || g.KeyID() != r.KeyID {
-		t.Fatal("the caller has changed what the rule says")
+		t.Fatal("the caller changed what the rule says")
 	}
 	if inList := slices.Contains(r.Audiences, g.Audience()); inList == r.NoAudience || r.NoAudience && g.Audience() != "" {
 		t.Fatalf("audience %q of %q", g.Audience(), r.Audiences)
@@ -99,10 +102,10 @@ func holdToRule(t *testing.T, g Grant, r Rule, req Request) {
 	if g.Lifetime() < time.Second || g.Lifetime() > r.MaxLifetime || g.Lifetime()%time.Second != 0 || req.Lifetime != 0 && g.Lifetime() != req.Lifetime {
 		t.Fatalf("lifetime %v of at most %v, asked for %v", g.Lifetime(), r.MaxLifetime, req.Lifetime)
 	}
-	holdClaims(t, g.Claims(), r, req)
+	checkClaimsAgainstRule(t, g.Claims(), r, req)
 }
 
-func holdClaims(t *testing.T, claims map[string]any, r Rule, req Request) {
+func checkClaimsAgainstRule(t *testing.T, claims map[string]any, r Rule, req Request) {
 	t.Helper()
 	for name, value := range claims {
 		for _, reserved := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"} {
@@ -125,12 +128,12 @@ func holdClaims(t *testing.T, claims map[string]any, r Rule, req Request) {
 	}
 	for name := range r.Force {
 		if _, ok := claims[name]; !ok {
-			t.Fatalf("claim %q was to be forced", name)
+			t.Fatalf("forced claim %q is missing", name)
 		}
 	}
 	for name := range req.Claims {
 		if _, ok := claims[name]; !ok {
-			t.Fatalf("claim %q was dropped in silence", name)
+			t.Fatalf("claim %q was dropped silently", name)
 		}
 	}
 	for _, name := range r.Require {
@@ -140,7 +143,7 @@ func holdClaims(t *testing.T, claims map[string]any, r Rule, req Request) {
 	}
 }
 
-func holdScope(t *testing.T, scope any) {
+func checkScope(t *testing.T, scope any) {
 	t.Helper()
 	var words []any
 	switch scope := scope.(type) {
@@ -159,11 +162,12 @@ func holdScope(t *testing.T, scope any) {
 		}
 	}
 	if len(words) == 0 {
-		t.Fatalf("scope %v without words", scope)
+		t.Fatalf("scope %v has no words", scope)
 	}
 }
 
-// FuzzNumber holds the comparison of numbers to big.Rat's, and their syntax to encoding/json's.
+// FuzzNumber checks the comparison of numbers against big.Rat, and their syntax
+// against encoding/json.
 func FuzzNumber(f *testing.F) {
 	for _, pair := range [][2]string{
 		{"1", "1.0"}, {"-0", "0"}, {"1e2", "100"}, {"10e-1", "1"}, {"0.10", "1e-1"}, {"01", "1"}, {"1.", ".1"}, {"1e", "+1"}, {"--1", "1e+-1"}, {"1e999999999999", "0e1"},
@@ -198,13 +202,14 @@ func isJSONNumber(s string) bool {
 	return json.Unmarshal([]byte(s), &n) == nil && string(n) == s && s != ""
 }
 
-// small is whether a big.Rat can hold it in little memory.
+// small reports whether a big.Rat can represent s in little memory.
 func small(s string) bool {
 	_, power, ok := cutExponent(s)
 	return !ok || len(power) < 4
 }
 
-// FuzzNew makes policies of what a configuration may hold; whatever New takes can be decided with.
+// FuzzNew makes policies out of whatever a configuration may contain. A policy
+// that New accepts must be able to decide.
 func FuzzNew(f *testing.F) {
 	f.Add("c", "g", "https://a.example", "scope", `["read"]`, "/usr/bin/x", int64(60), int64(120), true)
 	f.Add("", "a/b", "", "iss", `[[],{}]`, "x", int64(0), int64(-1), false)
@@ -229,12 +234,13 @@ func FuzzNew(f *testing.F) {
 			return
 		}
 		for _, value := range list {
-			// What is listed is allowed, and a grant that New takes always gives something.
-			g, err := p.Decide(Caller{Executable: executable}, Request{Grant: grant, Audience: audience, Claims: map[string]any{claim: value}})
+			// Every listed value is allowed, so no grant that New accepts is
+			// useless.
+			g, err := p.Decide(caller.Caller{Executable: executable}, Request{Grant: grant, Audience: audience, Claims: map[string]any{claim: value}})
 			if err != nil {
 				t.Fatalf("the listed value %v is refused: %v", value, err)
 			}
-			holdToRule(t, g, p.Visible(Caller{Executable: executable})[0].Rule, Request{Claims: map[string]any{claim: value}})
+			checkAgainstRule(t, g, p.Visible(caller.Caller{Executable: executable})[0].Rule, Request{Claims: map[string]any{claim: value}})
 		}
 	})
 }

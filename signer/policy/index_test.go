@@ -5,10 +5,13 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
-// Random policies of few values, so that callers match now and then: by the index and one by one the same clients are found.
-func TestTheIndexFindsWhatLookingAtAllFinds(t *testing.T) {
+// The policies are random but draw on few values, so that callers match now and
+// then. The index and a full scan must find the same clients.
+func TestIndexFindsWhatAFullScanFinds(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	text := func(prefix string) string {
 		return []string{"", prefix + "1", prefix + "2", prefix + "3"}[random.IntN(4)]
@@ -33,30 +36,31 @@ func TestTheIndexFindsWhatLookingAtAllFinds(t *testing.T) {
 		}
 		p := mustNew(t, clients...)
 		for range 30 {
-			caller := Caller{
+			caller := caller.Caller{
 				UID: random.Uint32N(4), GID: random.Uint32N(4), Groups: []uint32{random.Uint32N(4), random.Uint32N(4)},
 				Executable: text("/x"), Container: text("c"), Listener: text("/l"), Unit: text("u."),
 			}
 			if random.IntN(4) == 0 {
 				caller.Client = fmt.Sprint("c", random.IntN(30))
 			}
-			agree(t, p, caller, Request{Audience: text("a"), Lifetime: time.Duration(random.IntN(3)) * time.Minute})
+			checkAgreement(t, p, caller, Request{Audience: text("a"), Lifetime: time.Duration(random.IntN(3)) * time.Minute})
 		}
 	}
 }
 
-// However many clients there are, a caller is compared with a few. Each population shares one selector, as the services of one
-// user or the users of one executable do, and differs in another.
-func TestTheIndexComparesFewClients(t *testing.T) {
+// The index checks few clients however many there are. The clients of each
+// population share one selector, like the services of one user or the users of
+// one executable, and differ in another.
+func TestIndexChecksFewClients(t *testing.T) {
 	for _, kind := range populations[:3] {
 		for _, n := range []int{10, 10_000} {
 			p := mustNew(t, population(n, kind.match)...)
 			for _, i := range []int{1, n / 2, n - 1} {
 				caller := kind.caller(i)
 				compared := 0
-				for s := range selectors {
+				for s := range selectorCount {
 					for nth := 0; p.index.used[s]; nth++ {
-						k, ok := selectors[s].look(&caller, nth)
+						k, ok := s.callerKey(&caller, nth)
 						if !ok {
 							break
 						}
@@ -64,7 +68,7 @@ func TestTheIndexComparesFewClients(t *testing.T) {
 					}
 				}
 				if compared != 1 {
-					t.Errorf("by %s, of %d clients %d were compared", kind.name, n, compared)
+					t.Errorf("by %s: checked %[3]d of %[2]d clients, want 1", kind.name, n, compared)
 				}
 			}
 		}

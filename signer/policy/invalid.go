@@ -9,18 +9,19 @@ import (
 // ErrInvalid is what [*InvalidError] unwraps to.
 var ErrInvalid = errors.New("invalid policy")
 
-// InvalidError lists all that [New] found wrong.
+// InvalidError lists everything that [New] found wrong.
 type InvalidError struct{ Problems []Problem }
 
-// Problem is one thing wrong, with its place among the arguments of [New] so that a configuration can name a line.
+// Problem is one mistake, with its position in the arguments of [New] so that a
+// configuration can report the line.
 type Problem struct {
-	Client  int    // position of the client
-	Grant   int    // position of the grant within the client; -1 where it is the client's
-	Setting string // what is wrong: "name", "match", "audiences" …
-	Message string // a sentence that names client, grant and setting, and says what to do
+	Client  int    // index of the client
+	Grant   int    // index of the grant within the client; -1 if the client itself is wrong
+	Setting string // the setting that is wrong: "name", "match", "audiences" …
+	Message string // names the client, grant and setting, and says what to do
 }
 
-// Error lists the problems, one a line.
+// Error lists the problems, one per line.
 func (e *InvalidError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, problem := range e.Problems {
@@ -32,15 +33,15 @@ func (e *InvalidError) Error() string {
 // Unwrap returns [ErrInvalid].
 func (e *InvalidError) Unwrap() error { return ErrInvalid }
 
-// reporter adds problems of one client or of one of its grants.
+// reporter collects the problems of one client or one of its grants.
 type reporter struct {
 	invalid               *InvalidError
 	client, grant         int
 	clientName, grantName string
 }
 
-func (r reporter) forGrant(place int, name string) reporter {
-	r.grant, r.grantName = place, name
+func (r reporter) forGrant(index int, name string) reporter {
+	r.grant, r.grantName = index, name
 	return r
 }
 

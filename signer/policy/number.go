@@ -5,19 +5,21 @@ import (
 	"strings"
 )
 
-// maxExponent bounds a number's exponent. It is far outside of what any receiver can read, and keeps sums of exponents from
-// overflowing.
+// maxExponent bounds a number's exponent. It is far beyond what any receiver
+// can read, and keeps sums of exponents from overflowing.
 const maxExponent = 1_000_000_000
 
-// number is a JSON number (RFC 8259 section 6) in a form in which equal numbers are equal: digits × 10^exponent, where digits
-// neither begin nor end with a zero. Unlike a float it loses no digit, and unlike a big.Rat it needs no memory for 1e999999999.
+// number is a JSON number (RFC 8259 section 6) in canonical form, so that equal
+// numbers compare equal: digits × 10^exponent, where digits neither start nor
+// end with a zero. Unlike a float it loses no digits, and unlike a big.Rat it
+// takes no memory for 1e999999999.
 type number struct {
 	negative bool
 	digits   string
 	exponent int
 }
 
-// parseNumber reads s, which must be a JSON number and nothing else.
+// parseNumber parses s, which must be a JSON number and nothing else.
 func parseNumber(s string) (number, bool) {
 	s, negative := strings.CutPrefix(s, "-")
 	mantissa, power, scientific := cutExponent(s)
@@ -59,7 +61,7 @@ func parseExponent(s string) (int, bool) {
 	return exponent, err == nil && -maxExponent <= exponent && exponent <= maxExponent
 }
 
-// isInteger holds for digits without a superfluous leading zero.
+// isInteger reports whether s is digits without a superfluous leading zero.
 func isInteger(s string) bool {
 	return isDigits(s) && (len(s) == 1 || s[0] != '0')
 }

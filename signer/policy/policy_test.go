@@ -10,11 +10,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 func id(n uint32) *uint32 { return &n }
 
-// bank is a grant as a team would write it.
+// bank is a typical grant.
 func bank() Rule {
 	return Rule{
 		Name: "bank", Key: "payments", Profile: "private_key_jwt", ClientID: "9f3c0c", Issuer: "i", Subject: "s", KeyID: "k",
@@ -23,7 +25,7 @@ func bank() Rule {
 	}
 }
 
-// with changes a copy of a rule.
+// with returns a modified copy of a rule.
 func with(r Rule, change func(*Rule)) Rule {
 	change(&r)
 	return r
@@ -53,15 +55,15 @@ func code(t testing.TB, err error) Reason {
 		t.Fatalf("%T is not a refusal: %v", err, err)
 	}
 	if refusal.Detail == "" {
-		t.Errorf("refusal %s says nothing", refusal.Code)
+		t.Errorf("refusal %s has no detail", refusal.Code)
 	}
 	return refusal.Code
 }
 
 const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-func TestEverySelectorThatIsGivenMustHold(t *testing.T) {
-	service := Caller{
+func TestEverySelectorMustMatch(t *testing.T) {
+	service := caller.Caller{
 		UID: 1000, GID: 100, PID: 7, Groups: []uint32{27, 44}, Executable: "/usr/bin/api", ExecutableSHA256: sum,
 		Unit: "api.service", Container: "c0ffee", Listener: "/run/a.sock",
 	}
@@ -76,17 +78,17 @@ func TestEverySelectorThatIsGivenMustHold(t *testing.T) {
 		holds bool
 	}{
 		{"all of them", all, true},
-		{"uid alone", Match{UID: id(1000)}, true},
-		{"uid 0 is a uid like any other", Match{UID: id(0)}, false},
+		{"only uid", Match{UID: id(1000)}, true},
+		{"uid 0 is not a wildcard", Match{UID: id(0)}, false},
 		{"primary group", Match{GID: id(100)}, true},
 		{"supplementary group", Match{GID: id(44)}, true},
-		{"a group that it isn't in", Match{GID: id(1000)}, false},
-		{"executable alone", Match{Executable: "/usr/bin/api"}, true},
-		{"hash alone", Match{ExecutableSHA256: sum}, true},
+		{"a group that it is not in", Match{GID: id(1000)}, false},
+		{"only executable", Match{Executable: "/usr/bin/api"}, true},
+		{"only hash", Match{ExecutableSHA256: sum}, true},
 		{"hash in upper case", Match{ExecutableSHA256: strings.ToUpper(sum)}, true},
-		{"unit alone", Match{Unit: "api.service"}, true},
-		{"container alone", Match{Container: "c0ffee"}, true},
-		{"listener alone", Match{Listener: "/run/a.sock"}, true},
+		{"only unit", Match{Unit: "api.service"}, true},
+		{"only container", Match{Container: "c0ffee"}, true},
+		{"only listener", Match{Listener: "/run/a.sock"}, true},
 		{"all but the uid", but(func(m *Match) { m.UID = id(1001) }), false},
 		{"all but the group", but(func(m *Match) { m.GID = id(101) }), false},
 		{"all but the executable", but(func(m *Match) { m.Executable = "/usr/bin/ap" }), false},
@@ -111,19 +113,19 @@ func TestEverySelectorThatIsGivenMustHold(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKnownOfACallerHoldsForNothing(t *testing.T) {
+func TestUnknownAttributesMatchNothing(t *testing.T) {
 	for _, m := range []Match{{Executable: "/x"}, {ExecutableSHA256: sum}, {Unit: "x.service"}, {Container: "x"}, {Listener: "/x"}} {
 		p := mustNew(t, Client{Name: "c", Match: m, Grants: []Rule{bank()}})
-		if _, err := p.Decide(Caller{}, Request{}); code(t, err) != UnknownCaller {
-			t.Errorf("%+v holds for a caller of whom nothing is known", m)
+		if _, err := p.Decide(caller.Caller{}, Request{}); code(t, err) != UnknownCaller {
+			t.Errorf("%+v matches a caller without attributes", m)
 		}
 	}
-	if (&Match{}).holds(&Caller{}) {
-		t.Error("a match without selectors holds")
+	if (&client{}).matches(&caller.Caller{}) {
+		t.Error("a client without selectors matches")
 	}
 }
 
-func TestAListenerBoundToAClient(t *testing.T) {
+func TestListenerBoundToClient(t *testing.T) {
 	p := mustNew(t,
 		Client{Name: "shared", Match: Match{UID: id(1000)}, Grants: []Rule{with(bank(), func(r *Rule) { r.Name = "shared-bank" })}},
 		Client{Name: "boxed", Match: Match{Listener: "/run/boxed.sock"}, Grants: []Rule{bank()}},
@@ -131,16 +133,16 @@ func TestAListenerBoundToAClient(t *testing.T) {
 	)
 	for _, test := range []struct {
 		name   string
-		caller Caller
+		caller caller.Caller
 		client string
 		code   Reason
 	}{
-		{"gives that client's grants alone", Caller{UID: 1000, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
-		{"to whoever can reach it, where it is the only selector", Caller{UID: 7, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
-		{"not through another socket", Caller{UID: 7, Listener: "/run/other.sock"}, "", UnknownCaller},
-		{"the client's other selectors must hold too", Caller{UID: 1000, Listener: "/run/s.sock", Client: "strict"}, "", UnknownCaller},
-		{"and do", Caller{UID: 1000, Unit: "s.service", Listener: "/run/s.sock", Client: "strict"}, "strict", "allowed"},
-		{"a client that isn't there", Caller{UID: 1000, Listener: "/run/x.sock", Client: "gone"}, "", UnknownCaller},
+		{"gives only that client's grants", caller.Caller{UID: 1000, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
+		{"matches anyone who can reach it, if it is the only selector", caller.Caller{UID: 7, Listener: "/run/boxed.sock", Client: "boxed"}, "boxed", "allowed"},
+		{"does not match on another socket", caller.Caller{UID: 7, Listener: "/run/other.sock"}, "", UnknownCaller},
+		{"the client's other selectors do not match", caller.Caller{UID: 1000, Listener: "/run/s.sock", Client: "strict"}, "", UnknownCaller},
+		{"the client's other selectors match", caller.Caller{UID: 1000, Unit: "s.service", Listener: "/run/s.sock", Client: "strict"}, "strict", "allowed"},
+		{"a client that does not exist", caller.Caller{UID: 1000, Listener: "/run/x.sock", Client: "gone"}, "", UnknownCaller},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g, err := p.Decide(test.caller, Request{})
@@ -154,14 +156,14 @@ func TestAListenerBoundToAClient(t *testing.T) {
 	}
 }
 
-func TestVisibleListsTheCallersOwnGrantsInOrder(t *testing.T) {
+func TestVisibleListsOwnGrantsInOrder(t *testing.T) {
 	p := mustNew(t,
 		Client{Name: "by-group", Match: Match{GID: id(5)}, InFlight: 3, Grants: []Rule{raw("tls", "mtls", []string{"SHA-256"}, nil), bank()}},
 		Client{Name: "other", Match: Match{UID: id(2)}, Grants: []Rule{bank()}},
 		Client{Name: "by-user", Match: Match{UID: id(1)}, Grants: []Rule{bank()}},
 	)
 	var got []string
-	for _, v := range p.Visible(Caller{UID: 1, GID: 5, Groups: []uint32{5, 5}}) {
+	for _, v := range p.Visible(caller.Caller{UID: 1, GID: 5, Groups: []uint32{5, 5}}) {
 		got = append(got, v.Client+"/"+v.Rule.Name)
 		if want := map[string]int{"by-group": 3, "by-user": DefaultInFlight}[v.Client]; v.InFlight != want {
 			t.Errorf("in flight of %s: %d", v.Client, v.InFlight)
@@ -170,12 +172,12 @@ func TestVisibleListsTheCallersOwnGrantsInOrder(t *testing.T) {
 	if want := []string{"by-group/tls", "by-group/bank", "by-user/bank"}; !slices.Equal(got, want) {
 		t.Errorf("visible: %v, want %v", got, want)
 	}
-	if len(p.Visible(Caller{UID: 3})) != 0 {
-		t.Error("a stranger sees something")
+	if len(p.Visible(caller.Caller{UID: 3})) != 0 {
+		t.Error("an unknown caller sees grants")
 	}
 }
 
-func TestNothingHandedOutOrInCanChangeThePolicy(t *testing.T) {
+func TestPolicyIsImmutable(t *testing.T) {
 	given := []Client{{Name: "c", Match: Match{UID: id(1)}, Grants: []Rule{with(bank(), func(r *Rule) {
 		r.Allow = map[string]ClaimRule{"scope": {Values: []any{"read"}}}
 		r.Force = map[string]any{"nested": map[string]any{"list": []any{"a"}}}
@@ -187,18 +189,18 @@ func TestNothingHandedOutOrInCanChangeThePolicy(t *testing.T) {
 	given[0].Grants[0].Audiences[0] = "https://evil.example"
 	given[0].Grants[0].Allow["scope"].Values[0] = "evil"
 	given[0].Grants[0].Force["nested"].(map[string]any)["list"].([]any)[0] = "evil"
-	visible := p.Visible(Caller{UID: 1})
+	visible := p.Visible(caller.Caller{UID: 1})
 	visible[0].Rule.Audiences[0] = "https://evil.example"
 	visible[0].Rule.Force["nested"] = "evil"
 	visible[0].Rule.Allow["scope"] = ClaimRule{Any: true}
 	for range 2 {
-		g, err := p.Decide(Caller{UID: 1}, Request{Claims: map[string]any{"scope": "read"}})
+		g, err := p.Decide(caller.Caller{UID: 1}, Request{Claims: map[string]any{"scope": "read"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		claims := g.Claims()
 		if g.Audience() != "https://as.bank.example" || formatValue(claims) != `{"nested":{"list":["a"]},"scope":"read"}` {
-			t.Fatalf("the policy has changed: %s, %s", g.Audience(), formatValue(claims))
+			t.Fatalf("the policy changed: %s, %s", g.Audience(), formatValue(claims))
 		}
 		claims["nested"].(map[string]any)["list"].([]any)[0] = "evil"
 		g.Rates()[0].Limit, g.Loggable()[0] = 99, "evil"
@@ -208,13 +210,13 @@ func TestNothingHandedOutOrInCanChangeThePolicy(t *testing.T) {
 func TestWants(t *testing.T) {
 	for _, test := range []struct {
 		match Match
-		want  Attributes
+		want  caller.Attributes
 	}{
-		{Match{UID: id(1)}, Attributes{}},
-		{Match{Executable: "/x"}, Attributes{Executable: true}},
-		{Match{ExecutableSHA256: sum}, Attributes{Hash: true}},
-		{Match{Unit: "x.service"}, Attributes{Cgroup: true}},
-		{Match{Container: "x"}, Attributes{Cgroup: true}},
+		{Match{UID: id(1)}, caller.Attributes{}},
+		{Match{Executable: "/x"}, caller.Attributes{Executable: true}},
+		{Match{ExecutableSHA256: sum}, caller.Attributes{Hash: true}},
+		{Match{Unit: "x.service"}, caller.Attributes{Cgroup: true}},
+		{Match{Container: "x"}, caller.Attributes{Cgroup: true}},
 	} {
 		p := mustNew(t, Client{Name: "a", Match: Match{GID: id(1)}}, Client{Name: "b", Match: test.match})
 		if p.Wants() != test.want {
@@ -225,18 +227,18 @@ func TestWants(t *testing.T) {
 
 func TestZeroGrantsAreNotValid(t *testing.T) {
 	if (Grant{}).Valid() || (RawGrant{}).Valid() {
-		t.Error("a grant that nobody decided is valid")
+		t.Error("the zero grant is valid")
 	}
 }
 
-// The package decides; it can't look anything up, not even the time.
-func TestThePackageIsPure(t *testing.T) {
+// The package only decides. It must not look anything up, not even the time.
+func TestPackageIsPure(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	pure := []string{"cmp", "encoding/hex", "encoding/json", "errors", "fmt", "io", "maps", "math", "path", "slices", "strconv", "strings",
-		"text/tabwriter", "time", "unicode", "unicode/utf8"}
+		"text/tabwriter", "time", "unicode", "unicode/utf8", "github.com/assertd/assertd/ipc/caller"}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue

@@ -1,9 +1,12 @@
 package policy
 
+import "github.com/assertd/assertd/ipc/caller"
+
 // Reason is the stable code of a refusal.
 type Reason string
 
-// The reasons for which a request is refused.
+// The reasons for which a request is refused. [Reasons] lists them all, and the
+// API has an error code for each.
 const (
 	UnknownCaller      Reason = "unknown-caller"
 	GrantNotFound      Reason = "grant-not-found"
@@ -19,33 +22,44 @@ const (
 	PaddingNotAllowed  Reason = "padding-not-allowed"
 )
 
-// Refusal is the error of [Policy.Decide] and [Policy.DecideRaw]. Detail is for the caller: it says what is wrong and what to do,
-// names nothing but the caller's own grants, and repeats no claim's value.
+// Reasons returns every reason.
+func Reasons() []Reason {
+	return []Reason{
+		UnknownCaller, GrantNotFound, GrantAmbiguous, AudienceRequired, AudienceNotAllowed, ClaimNotAllowed,
+		ClaimReserved, ClaimRequired, LifetimeNotAllowed, KeyNotAllowed, HashNotAllowed, PaddingNotAllowed,
+	}
+}
+
+// Refusal is the error of [Policy.Decide] and [Policy.DecideRaw]. Detail is for
+// the caller, in full sentences: it says what is wrong and what to do. It names
+// only the caller's own grants, and repeats no claim value.
 type Refusal struct {
 	Code   Reason
 	Detail string
 
-	// Client and Grant are for the record and for nobody else: the client that the caller is, or whose socket it came by, and the
-	// grant that refused. They are empty where there is none, or more than one.
+	// Client and Grant are for the audit record only: the client that the
+	// caller matched, or whose socket it used, and the grant that refused. They
+	// are empty if there is none, or more than one.
 	Client, Grant string
 }
 
-// attribute notes whom the refusal is about, unless that is known more exactly already. It takes nil for no refusal.
-func (r *Refusal) attribute(clients []*client, caller *Caller) *Refusal {
+// attribute records which client the refusal is about, unless that is already
+// known. It does nothing on a nil Refusal.
+func (r *Refusal) attribute(clients []*client, caller *caller.Caller) *Refusal {
 	switch {
 	case r == nil || r.Client != "":
 	case len(clients) == 0:
 		r.Client = caller.Client
 	case len(clients) == 1:
-		r.Client = clients[0].Name
+		r.Client = clients[0].name
 	}
 	return r
 }
 
-// Error returns the detail, a sentence for the caller.
+// Error returns the detail.
 func (r *Refusal) Error() string { return r.Detail }
 
-// Is reports two refusals to be of one kind when their codes are equal, so that errors.Is(err, &Refusal{Code: c}) asks for a code.
+// Is makes errors.Is(err, &Refusal{Code: c}) match every refusal with code c.
 func (r *Refusal) Is(target error) bool {
 	other, ok := target.(*Refusal)
 	return ok && other.Code == r.Code && other.Detail == ""

@@ -4,9 +4,9 @@ import "time"
 
 // Request asks for an assertion.
 type Request struct {
-	Grant    string         // a grant's name or "client/grant"; empty: the one that fits
-	Audience string         // empty: the grant's only one
-	Claims   map[string]any // JSON values, numbers as json.Number
+	Grant    string         // "grant" or "client/grant"; empty: the only grant that allows the request
+	Audience string         // empty: the grant's only audience
+	Claims   map[string]any // JSON values, with numbers as json.Number
 	Lifetime time.Duration  // whole seconds; 0: the grant's default
 }
 
@@ -14,5 +14,5 @@ type Request struct {
 type RawRequest struct {
 	Key     string
 	Hash    string
-	Padding string // empty: the grant's only one, or none
+	Padding string // empty: the grant's only padding, or none
 }

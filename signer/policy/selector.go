@@ -5,31 +5,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
-// selector is one way to recognise a caller. Decide and Explain read the same table of them.
-type selector struct {
-	name  string
-	given func(*Match) bool
-	holds func(*Match, *Caller) bool
+// selector is one way to recognize a caller.
+type selector int
 
-	key  func(*Match) key               // under which a client is found
-	look func(*Caller, int) (key, bool) // the nth key under which the caller looks, until there is none
-	want func(*Match) string            // for people
-	have func(*Match, *Caller) string   // for people
-}
-
-// key is one value of one selector.
-type key struct {
-	selector int
-	id       uint32
-	text     string
-}
-
-// The places of the selectors in the table: the order in which an index prefers them where several are equally selective, and in
-// which people read them.
+// The selectors, in the order in which the index prefers them if several are
+// equally selective, and in which Explain lists them.
 const (
-	byListener = iota
+	byListener selector = iota
 	byUnit
 	byContainer
 	byHash
@@ -39,63 +25,117 @@ const (
 	selectorCount
 )
 
-var selectors = [selectorCount]selector{
-	byListener: textSelector(byListener, "listener",
-		func(m *Match) string { return m.Listener }, func(c *Caller) string { return c.Listener }),
-	byUnit: textSelector(byUnit, "unit",
-		func(m *Match) string { return m.Unit }, func(c *Caller) string { return c.Unit }),
-	byContainer: textSelector(byContainer, "container",
-		func(m *Match) string { return m.Container }, func(c *Caller) string { return c.Container }),
-	byHash: textSelector(byHash, "executable_sha256",
-		func(m *Match) string { return m.ExecutableSHA256 }, func(c *Caller) string { return c.ExecutableSHA256 }),
-	byExecutable: textSelector(byExecutable, "executable",
-		func(m *Match) string { return m.Executable }, func(c *Caller) string { return c.Executable }),
-	byUID: {
-		name:  "uid",
-		given: func(m *Match) bool { return m.UID != nil },
-		holds: func(m *Match, c *Caller) bool { return *m.UID == c.UID },
-		key:   func(m *Match) key { return key{selector: byUID, id: *m.UID} },
-		look:  func(c *Caller, n int) (key, bool) { return key{selector: byUID, id: c.UID}, n == 0 },
-		want:  func(m *Match) string { return formatID(*m.UID) },
-		have:  func(_ *Match, c *Caller) string { return formatID(c.UID) },
-	},
-	byGID: {
-		name:  "gid",
-		given: func(m *Match) bool { return m.GID != nil },
-		holds: func(m *Match, c *Caller) bool { return *m.GID == c.GID || slices.Contains(c.Groups, *m.GID) },
-		key:   func(m *Match) key { return key{selector: byGID, id: *m.GID} },
-		look:  lookByGroup,
-		want:  func(m *Match) string { return formatID(*m.GID) },
-		have:  formatGroups,
-	},
+// selectorNames are the selectors' names in the configuration.
+var selectorNames = [selectorCount]string{
+	byListener:   "listener",
+	byUnit:       "unit",
+	byContainer:  "container",
+	byHash:       "executable_sha256",
+	byExecutable: "executable",
+	byUID:        "uid",
+	byGID:        "gid",
 }
 
-// textSelector compares byte by byte. What could not be read of a caller is empty, and a selector that is given never is.
-func textSelector(place int, name string, want func(*Match) string, have func(*Caller) string) selector {
-	return selector{
-		name:  name,
-		given: func(m *Match) bool { return want(m) != "" },
-		holds: func(m *Match, c *Caller) bool { return want(m) == have(c) },
-		key:   func(m *Match) key { return key{selector: place, text: want(m)} },
-		look: func(c *Caller, n int) (key, bool) {
-			return key{selector: place, text: have(c)}, n == 0 && have(c) != ""
-		},
-		want: want,
-		have: func(_ *Match, c *Caller) string { return have(c) },
+// key is one value of one selector. A client has the keys that a caller must
+// match; a caller has those under which the index looks for its clients.
+type key struct {
+	selector selector
+	id       uint32 // of byUID and byGID
+	text     string // of all others
+}
+
+// keys lists the values of the selectors that are set.
+func (m *Match) keys() []key {
+	texts := [...]key{
+		{selector: byListener, text: m.Listener},
+		{selector: byUnit, text: m.Unit},
+		{selector: byContainer, text: m.Container},
+		{selector: byHash, text: strings.ToLower(m.ExecutableSHA256)},
+		{selector: byExecutable, text: m.Executable},
 	}
+	keys := slices.DeleteFunc(texts[:], func(k key) bool { return k.text == "" })
+	if m.UID != nil {
+		keys = append(keys, key{selector: byUID, id: *m.UID})
+	}
+	if m.GID != nil {
+		keys = append(keys, key{selector: byGID, id: *m.GID})
+	}
+	return keys
 }
 
-func lookByGroup(c *Caller, n int) (key, bool) {
+// matches reports whether the caller matches all of the client's keys. Nobody
+// matches a client without any, although New lets no such client pass.
+func (c *client) matches(caller *caller.Caller) bool {
+	return len(c.keys) > 0 && !slices.ContainsFunc(c.keys, func(k key) bool { return !k.matches(caller) })
+}
+
+// matches compares texts byte by byte. An attribute of the caller that could
+// not be read is empty, which no key is.
+func (k key) matches(c *caller.Caller) bool {
+	switch k.selector {
+	case byUID:
+		return k.id == c.UID
+	case byGID:
+		return k.id == c.GID || slices.Contains(c.Groups, k.id)
+	}
+	return k.text == k.selector.callerText(c)
+}
+
+// callerText returns what a caller has for a selector that compares text.
+func (s selector) callerText(c *caller.Caller) string {
+	switch s {
+	case byListener:
+		return c.Listener
+	case byUnit:
+		return c.Unit
+	case byContainer:
+		return c.Container
+	case byHash:
+		return c.ExecutableSHA256
+	case byExecutable:
+		return c.Executable
+	}
+	return ""
+}
+
+// callerKey returns a caller's nth key for a selector, and false if it has no
+// more. Only groups give more than one.
+func (s selector) callerKey(c *caller.Caller, n int) (key, bool) {
 	switch {
-	case n == 0:
-		return key{selector: byGID, id: c.GID}, true
-	case n <= len(c.Groups):
-		return key{selector: byGID, id: c.Groups[n-1]}, true
+	case s == byGID && 0 < n && n <= len(c.Groups):
+		return key{selector: s, id: c.Groups[n-1]}, true
+	case n > 0:
+		return key{}, false
+	case s == byUID:
+		return key{selector: s, id: c.UID}, true
+	case s == byGID:
+		return key{selector: s, id: c.GID}, true
 	}
-	return key{}, false
+	text := s.callerText(c)
+	return key{selector: s, text: text}, text != ""
 }
 
-// formatID writes a number; (uid_t)-1 is nobody's, chown(2), and stands for one that is not known.
+// want is the value that the key requires, for Explain.
+func (k key) want() string {
+	if k.selector == byUID || k.selector == byGID {
+		return formatID(k.id)
+	}
+	return k.text
+}
+
+// have is what the caller has in place of the key, for Explain.
+func (k key) have(c *caller.Caller) string {
+	switch k.selector {
+	case byUID:
+		return formatID(c.UID)
+	case byGID:
+		return formatGroups(c, k.id)
+	}
+	return k.selector.callerText(c)
+}
+
+// formatID returns "" for (uid_t)-1, which chown(2) reserves: it stands for an
+// ID that is not known.
 func formatID(id uint32) string {
 	if id == ^uint32(0) {
 		return ""
@@ -103,11 +143,12 @@ func formatID(id uint32) string {
 	return strconv.FormatUint(uint64(id), 10)
 }
 
-// formatGroups shows enough groups to recognise the caller by, not the 65,536 that it may have.
-func formatGroups(m *Match, c *Caller) string {
+// formatGroups shows enough groups to recognize the caller by, not all of the
+// 65,536 that it may have.
+func formatGroups(c *caller.Caller, wanted uint32) string {
 	const shown = 8
-	if slices.Contains(c.Groups, *m.GID) && c.GID != *m.GID {
-		return fmt.Sprintf("%d, and %d supplementary", c.GID, *m.GID)
+	if slices.Contains(c.Groups, wanted) && c.GID != wanted {
+		return fmt.Sprintf("%d, and %d supplementary", c.GID, wanted)
 	}
 	all := []string{formatID(c.GID)}
 	for _, group := range c.Groups[:min(shown, len(c.Groups))] {
@@ -117,18 +158,4 @@ func formatGroups(m *Match, c *Caller) string {
 		all = append(all, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(all, ", ")
-}
-
-// holds reports whether every selector that is given holds. Without any it reports false, though New lets no such Match pass.
-func (m *Match) holds(c *Caller) bool {
-	held := false
-	for i := range selectors {
-		if s := &selectors[i]; s.given(m) {
-			if !s.holds(m, c) {
-				return false
-			}
-			held = true
-		}
-	}
-	return held
 }

@@ -11,17 +11,19 @@ import (
 	"unicode/utf8"
 )
 
-// normalize copies a JSON value into the one form that this package compares and hands out: nil, bool, string, json.Number, []any
-// and map[string]any. It refuses what would not leave as it came in: other types, text that isn't UTF-8, what isn't a JSON number.
+// normalize copies a JSON value into the only form that this package compares
+// and returns: nil, bool, string, json.Number, []any and map[string]any. It
+// refuses what JSON would not carry unchanged: other types, text that is not
+// UTF-8, and malformed numbers.
 func normalize(v any, levels int) (any, error) {
 	switch v := v.(type) {
 	case nil, bool:
 		return v, nil
 	case string:
-		return v, checkText(v)
+		return v, checkUTF8(v)
 	case []any, []string, map[string]any:
 		if levels == 0 {
-			return nil, fmt.Errorf("is nested more than %d levels deep", MaxDepth)
+			return nil, fmt.Errorf("is nested more than %d levels deep", maxDepth)
 		}
 		return normalizeNested(v, levels-1)
 	default:
@@ -54,7 +56,7 @@ func normalizeArray[E any](array []E, levels int) ([]any, error) {
 func normalizeObject(object map[string]any, levels int) (map[string]any, error) {
 	copied := make(map[string]any, len(object))
 	for name, member := range object {
-		if err := checkText(name); err != nil {
+		if err := checkUTF8(name); err != nil {
 			return nil, err
 		}
 		var err error
@@ -65,9 +67,9 @@ func normalizeObject(object map[string]any, levels int) (map[string]any, error) 
 	return copied, nil
 }
 
-func checkText(s string) error {
+func checkUTF8(s string) error {
 	if !utf8.ValidString(s) {
-		return errors.New("holds text that is not UTF-8")
+		return errors.New("contains text that is not valid UTF-8")
 	}
 	return nil
 }
@@ -85,19 +87,20 @@ func normalizeNumber(v any) (any, error) {
 		n = json.Number(strconv.FormatUint(v, 10))
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, errors.New("holds a number that JSON doesn't have")
+			return nil, errors.New("contains a number that JSON cannot represent")
 		}
 		n = json.Number(strconv.FormatFloat(v, 'g', -1, 64))
 	default:
-		return nil, fmt.Errorf("holds a %T, which is not a JSON value", v)
+		return nil, fmt.Errorf("contains a %T, which is not a JSON type", v)
 	}
 	if _, ok := parseNumber(string(n)); !ok {
-		return nil, errors.New("holds a number that is malformed or out of range")
+		return nil, errors.New("contains a number that is malformed or out of range")
 	}
 	return n, nil
 }
 
-// equal compares two normalized values as JSON values: numbers by value, objects whatever the order of their members.
+// equal compares two normalized values as JSON values: numbers by value, and
+// objects regardless of the order of their members.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case []any:
@@ -115,7 +118,8 @@ func equal(a, b any) bool {
 	return want == key
 }
 
-// scalar returns a comparable value that equals another's exactly if the two normalized scalars are the same JSON value. Arrays and
+// scalar returns a comparable stand-in for a normalized scalar. Two stand-ins
+// are equal if and only if the scalars are the same JSON value. Arrays and
 // objects have none.
 func scalar(v any) (any, bool) {
 	switch v := v.(type) {

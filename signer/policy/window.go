@@ -6,22 +6,24 @@ import (
 	"time"
 )
 
-// Bounds of a rate window, inside of which no sum of times and counts can overflow where the rates are held.
+// Bounds of a rate window. Within them, no sum of times and counts overflows in
+// the code that enforces the rates.
 const (
 	maxCount  = 1_000_000_000
 	minPer    = time.Millisecond
 	maxPer    = 366 * 24 * time.Hour
-	maxRefill = 25 * maxPer // for an empty bucket to fill
+	maxRefill = 25 * maxPer // the time in which an empty bucket must fill
 )
 
-// Window is a rate: at most Limit in any period of Per or, with Burst, a bucket of Burst that is refilled at Limit per Per.
+// Window is a rate: at most Limit in any period of Per or, with Burst, a bucket
+// of Burst tokens that refills at Limit per Per.
 type Window struct {
 	Limit int           // 1 to 1e9
 	Per   time.Duration // 1 ms to 366 days
-	Burst int           // 0: none set; up to 1e9, and refilled within 25 years
+	Burst int           // 0: no bucket; up to 1e9, and must refill within 25 years
 }
 
-// Check refuses a window that can't be held to.
+// Check refuses a window that can't be enforced.
 func (w Window) Check() error {
 	switch {
 	case w.Limit < 1 || w.Limit > maxCount:

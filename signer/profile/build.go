@@ -1,56 +1,58 @@
 package profile
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"sort"
 	"time"
 )
 
-// ErrInput marks a Build input that the daemon, not its caller, got wrong.
+// ErrInput means that the daemon, not its caller, gave Build a wrong Input.
 var ErrInput = errors.New("assertion cannot be built")
 
-// Input is all that Build makes an assertion of. Everything but Claims comes
-// from the grant, the key version and the daemon itself.
+// Input is everything that goes into an assertion. All of it except Claims
+// comes from the grant, the key version and the daemon.
 type Input struct {
-	// Alg and Kid are those of the pinned key version.
+	// Alg and Kid are those of the key version that will sign.
 	Alg, Kid string
 	// ClientID, Issuer, Subject and Audience are the grant's.
 	ClientID, Issuer, Subject, Audience string
-	// Claims are the caller's, merged with the grant's forced ones.
+	// Claims are the caller's, merged with those that the grant sets.
 	Claims map[string]any
-	// Now is the daemon's time; iat is its whole second.
+	// Now is the daemon's time, which iat truncates to the second.
 	Now time.Time
-	// Lifetime is cut to whole seconds; zero takes the profile's default.
+	// Lifetime is truncated to whole seconds; zero means the profile's default.
 	Lifetime time.Duration
-	// Random gives the jti; crypto/rand.Reader outside tests.
+	// Random is the source of the jti; crypto/rand.Reader outside tests.
 	Random io.Reader
 	// Public is the key version's public key.
 	Public crypto.PublicKey
-	// Certificates is the key's chain, leaf first; only profiles whose header
-	// speaks of a certificate look at it.
+	// Certificates is the key's chain, leaf first. Only profiles whose header
+	// refers to a certificate use it.
 	Certificates []*x509.Certificate
 }
 
-// Token is an assertion before its signature.
+// Token is an assertion without its signature.
 type Token struct {
-	// Header holds every member but alg and kid, which the signer sets from
+	// Header has every parameter but alg and kid. The signer sets those from
 	// the key version that it signs with.
 	Header map[string]any
 	Claims map[string]any
-	// JTI is empty where the receiver knows no jti.
+	// JTI is empty if the profile has no jti.
 	JTI string
-	// IssuedAt is the present second; iat is earlier where the profile dates back.
+	// IssuedAt is the current second; iat is earlier if the profile backdates
+	// it.
 	IssuedAt, ExpiresAt time.Time
 }
 
-// Build makes the header and the claims. A [*ClaimError] is the caller's to
-// mend; any other error unwraps to [ErrInput] or comes from in.Random, and is
-// the daemon's.
+// Build makes the header and the claims. The caller can fix a [*ClaimError].
+// Any other error is the daemon's fault: it unwraps to [ErrInput] or comes from
+// in.Random.
 func (p *Profile) Build(in Input) (Token, error) {
 	lifetime, err := p.checkInput(in)
 	if err != nil {
@@ -60,7 +62,7 @@ func (p *Profile) Build(in Input) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	if err := p.setParties(claims, in); err != nil {
+	if err := p.setSubjects(claims, in); err != nil {
 		return Token{}, err
 	}
 	token := Token{Claims: claims, IssuedAt: in.Now.Truncate(time.Second)}
@@ -99,15 +101,15 @@ func (p *Profile) checkInput(in Input) (time.Duration, error) {
 	return lifetime, nil
 }
 
-// callerClaims copies the claims after checking every name again: the policy
-// has done so before, but a signature must not hang on one check alone.
+// callerClaims copies the claims and checks every name again. The policy has
+// done so before, but a signature must not depend on a single check.
 func (p *Profile) callerClaims(given map[string]any) (map[string]any, error) {
 	claims := make(map[string]any, len(given)+8)
-	for _, name := range sortedNames(given) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if refused := p.nameProblem(name); refused != nil {
 			return nil, refused
 		}
-		value, err := p.shape(name, given[name])
+		value, err := p.normalizeClaim(name, given[name])
 		if err != nil {
 			return nil, err
 		}
@@ -115,14 +117,14 @@ func (p *Profile) callerClaims(given map[string]any) (map[string]any, error) {
 	}
 	for _, rule := range p.Claims {
 		if _, there := claims[rule.Name]; rule.Required && !there {
-			return nil, &ClaimError{Profile: p.Name, Claim: rule.Name, Kind: ErrClaimRequired, Detail: "requires it: " + or(rule.Form, "any value")}
+			return nil, &ClaimError{Profile: p.Name, Claim: rule.Name, Kind: ErrClaimRequired, Detail: "requires it: " + cmp.Or(rule.Format, "any value")}
 		}
 	}
 	return claims, nil
 }
 
-// setParties sets iss, sub, aud and client_id.
-func (p *Profile) setParties(claims map[string]any, in Input) error {
+// setSubjects sets iss, sub, aud and client_id.
+func (p *Profile) setSubjects(claims map[string]any, in Input) error {
 	iss, err := p.Issuer.claim(p.Name, "iss", in)
 	if err != nil {
 		return err
@@ -160,13 +162,4 @@ func (p *Profile) setTimes(claims map[string]any, token Token) {
 	if !p.NoExpiry {
 		claims["exp"] = token.ExpiresAt.Unix()
 	}
-}
-
-func sortedNames(claims map[string]any) []string {
-	names := make([]string, 0, len(claims))
-	for name := range claims {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
 }

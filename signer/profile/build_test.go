@@ -17,8 +17,8 @@ import (
 // probes are claim names that no caller may ever set, and near misses that
 // some decoder would read as one of them.
 func probes() []string {
-	names := slices.Concat(registered, headerNames)
-	for _, name := range slices.Concat(registered, headerNames) {
+	names := slices.Concat(registered, headerParams)
+	for _, name := range slices.Concat(registered, headerParams) {
 		names = append(names, strings.ToUpper(name), strings.ToUpper(name[:1])+name[1:])
 	}
 	return append(names, "i\u017fs", "\u017fub", "\u212aid")
@@ -88,7 +88,7 @@ func checkAudience(t *testing.T, p *Profile, in Input, token Token) {
 	t.Helper()
 	want := in.Audience
 	if want == "" {
-		want = p.Audience.fixed()
+		want = p.Audience.defaultValue()
 	}
 	switch aud := token.Claims["aud"].(type) {
 	case nil:
@@ -257,9 +257,10 @@ func TestSnowflakeWritesUpperCase(t *testing.T) {
 	}
 }
 
-// TestChain: x5c is standard base64 with padding, unlike everything else in a header.
+// TestChain: x5c is standard base64 with padding, unlike everything else in a
+// header.
 func TestChain(t *testing.T) {
-	p := Profile{Name: "test", Header: []Member{MemberX5C, MemberX5T, MemberX5TS256}}
+	p := Profile{Name: "test", Header: []HeaderParam{ParamX5C, ParamX5T, ParamX5TS256}}
 	c := certificate(t)
 	header, err := p.header(Input{Now: moment, Public: c.PublicKey, Certificates: []*x509.Certificate{c}})
 	if err != nil {

@@ -103,8 +103,8 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := mustLookup(t, test.profile)
-			s := p.Example.settings(p)
-			s.ForcedClaims = p.Example.Set
+			s := p.Example.complete(p)
+			s.ForcedClaims = p.Example.ForcedClaims
 			test.change(&s)
 			if got := contradictionsOf(t, p.Check(s)); !slices.Equal(got, test.want) {
 				t.Errorf("contradictions in %q, want %q: %v", got, test.want, p.Check(s))
@@ -173,7 +173,7 @@ func TestRowsAreWhole(t *testing.T) {
 			t.Errorf("%s: algorithms %v, lifetimes %v and %v", p.Name, p.Algorithms, p.DefaultLifetime, p.MaxLifetime)
 		}
 		for _, rule := range p.Claims {
-			if Reserved(rule.Name) || rule.Form == "" {
+			if isReserved(rule.Name) || rule.Format == "" {
 				t.Errorf("%s: claim %q is reserved or has no form", p.Name, rule.Name)
 			}
 		}

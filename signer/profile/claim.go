@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// The kinds of a [ClaimError]; each is the caller's to mend.
+// The kinds of [ClaimError]. The caller can fix each of them.
 var (
-	// ErrClaimReserved: the name is the daemon's to set.
+	// ErrClaimReserved: only the daemon sets this claim.
 	ErrClaimReserved = errors.New("claim is reserved")
-	// ErrClaimNotAllowed: the profile has no such claim, or not this value.
+	// ErrClaimNotAllowed: the profile does not allow the claim, or this value.
 	ErrClaimNotAllowed = errors.New("claim is not allowed")
-	// ErrClaimRequired: the receiver insists on a claim that is missing.
+	// ErrClaimRequired: a claim that the receiver requires is missing.
 	ErrClaimRequired = errors.New("claim is required")
 )
 
-// ClaimError says which claim a profile refuses and why. It unwraps to one of
-// ErrClaimReserved, ErrClaimNotAllowed and ErrClaimRequired. Its text may go
-// to the caller: it holds no value.
+// ClaimError says which claim a profile refuses and why. It unwraps to
+// ErrClaimReserved, ErrClaimNotAllowed or ErrClaimRequired. Its text contains
+// no claim value, so it may go to the caller.
 type ClaimError struct {
 	Profile string
 	Claim   string
@@ -33,36 +33,38 @@ func (e *ClaimError) Error() string {
 
 func (e *ClaimError) Unwrap() error { return e.Kind }
 
-// ClaimRule describes a claim that the receiver knows besides the registered ones.
+// ClaimRule describes a claim that the receiver knows, other than a registered
+// one.
 type ClaimRule struct {
 	Name     string
 	Required bool
-	// Form says in words what the value must be.
-	Form string
-	// Shape checks a value and returns it as it goes into the assertion; nil
-	// takes any value.
-	Shape func(value any) (any, error)
+	// Format says what the value must look like.
+	Format string
+	// Normalize checks a value and returns it as it goes into the assertion;
+	// nil accepts any value.
+	Normalize func(value any) (any, error)
 }
 
-// registered are the claims of RFC 7519 section 4.1; always the daemon's.
+// registered lists the claims that only the daemon sets (RFC 7519 section 4.1).
+// signer/policy checks against a list of its own, on purpose: one wrong list
+// must not be enough to let a caller set a registered claim.
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// headerNames are JOSE header members (RFC 7515 section 4.1, RFC 7516, RFC
-// 7797). As claims they are refused too: some verifiers look for kid, typ or
-// jwk in either part.
-var headerNames = []string{
+// headerParams lists JOSE header parameters (RFC 7515 section 4.1, RFC 7516,
+// RFC 7797). They are refused as claims too, because some verifiers look for
+// kid, typ or jwk in either part.
+var headerParams = []string{
 	"alg", "kid", "typ", "cty", "crit", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "enc", "zip", "b64",
 }
 
-// Reserved reports whether a claim name is the daemon's to set in every
-// profile. Names that differ only in case count as the same, as they do for
-// receivers that decode JSON without regard to case.
-func Reserved(name string) bool {
+// isReserved reports whether no profile lets a caller or a grant use a claim.
+// It ignores case because some receivers do when they decode JSON.
+func isReserved(name string) bool {
 	same := func(reserved string) bool { return strings.EqualFold(reserved, name) }
-	return slices.ContainsFunc(registered, same) || slices.ContainsFunc(headerNames, same)
+	return slices.ContainsFunc(registered, same) || slices.ContainsFunc(headerParams, same)
 }
 
-// claimRule returns the row's rule for a claim name.
+// claimRule returns the profile's rule for a claim.
 func (p *Profile) claimRule(name string) (ClaimRule, bool) {
 	i := slices.IndexFunc(p.Claims, func(r ClaimRule) bool { return r.Name == name })
 	if i < 0 {
@@ -71,12 +73,12 @@ func (p *Profile) claimRule(name string) (ClaimRule, bool) {
 	return p.Claims[i], true
 }
 
-// nameProblem refuses a claim name that no caller and no grant may use here.
+// nameProblem refuses a claim name that neither callers nor grants may use.
 func (p *Profile) nameProblem(name string) *ClaimError {
 	refuse := func(kind error, detail string) *ClaimError {
 		return &ClaimError{Profile: p.Name, Claim: name, Kind: kind, Detail: detail}
 	}
-	if Reserved(name) || p.owns(name) {
+	if isReserved(name) || p.owns(name) {
 		return refuse(ErrClaimReserved, "sets this itself; leave it out")
 	}
 	if _, known := p.claimRule(name); known {
@@ -93,7 +95,8 @@ func (p *Profile) nameProblem(name string) *ClaimError {
 	return nil
 }
 
-// owns reports whether the profile sets the claim itself, beyond the registered ones.
+// owns reports whether the profile itself sets or forbids a claim that is not a
+// registered one.
 func (p *Profile) owns(name string) bool {
 	return p.ClientIDClaim && strings.EqualFold("client_id", name) ||
 		slices.ContainsFunc(p.Forbidden, func(f string) bool { return strings.EqualFold(f, name) })
@@ -107,20 +110,20 @@ func (p *Profile) claimNames() []string {
 	return names
 }
 
-// shape runs a claim's own rule over its value.
-func (p *Profile) shape(name string, value any) (any, error) {
+// normalizeClaim applies the claim's rule to its value.
+func (p *Profile) normalizeClaim(name string, value any) (any, error) {
 	rule, known := p.claimRule(name)
-	if !known || rule.Shape == nil {
+	if !known || rule.Normalize == nil {
 		return value, nil
 	}
-	shaped, err := rule.Shape(value)
+	normalized, err := rule.Normalize(value)
 	if err != nil {
-		return nil, &ClaimError{Profile: p.Name, Claim: name, Kind: ErrClaimNotAllowed, Detail: "wants " + rule.Form + ": " + err.Error()}
+		return nil, &ClaimError{Profile: p.Name, Claim: name, Kind: ErrClaimNotAllowed, Detail: "wants " + rule.Format + ": " + err.Error()}
 	}
-	return shaped, nil
+	return normalized, nil
 }
 
-// list joins names for a sentence.
+// list joins names for a message.
 func list(names []string, none string) string {
 	if len(names) == 0 {
 		return none

@@ -53,20 +53,20 @@ func writeOverview(page *bytes.Buffer) {
 			members = append(members, string(m))
 		}
 		writeRow(page, "["+p.Name+"](#"+p.Name+")", p.Title, p.algorithmSummary(), strings.Join(members, ", "),
-			p.Issuer.origin(), p.Subject.origin(), p.audienceSummary(), p.lifeSummary(), string(p.JTI), string(p.Send))
+			p.Issuer.origin(), p.Subject.origin(), p.audienceSummary(), p.lifetimeSummary(), string(p.JTI), string(p.Send))
 	}
 	page.WriteString("\nAlgorithms: all stands for ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the name of RFC 9864 for EdDSA with an Ed25519 key).\n\n")
 }
 
-// origin is a party in a word or two.
-func (p Party) origin() string {
-	if p.From == FromLiteral {
-		return p.Literal
+// origin summarizes a rule in a word or two.
+func (r SubjectRule) origin() string {
+	if r.From == FromLiteral {
+		return r.Literal
 	}
-	if p.From == FromNothing {
+	if r.From == FromNothing {
 		return "-"
 	}
-	return string(p.From)
+	return string(r.From)
 }
 
 func writeRegistration(page *bytes.Buffer) {
@@ -148,7 +148,8 @@ func (p *Profile) sendExample() string {
 	return "whatever the receiver says, with ASSERTION in it"
 }
 
-// TestDocsCoverEveryFamily: a family that no list names would vanish from the page.
+// TestDocsCoverEveryFamily: a family that no list names would vanish from the
+// page.
 func TestDocsCoverEveryFamily(t *testing.T) {
 	for _, p := range All() {
 		if !slices.Contains(families(), p.Family) {

@@ -4,33 +4,33 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
-// Example is a grant of the documentation, and its key set's algorithm.
+// Example is a grant in the documentation, and what its caller sends.
 type Example struct {
-	Alg                              string
-	ClientID, Issuer, Subject, KeyID string
-	Audiences                        []string
-	// Set are claims that the grant sets. Listed and Free are claims that the
-	// caller sends, with what it sends in the example: Listed has its values in
-	// the grant, Free may have any.
-	Set, Listed, Free map[string]any
+	// Settings are what the grant says, without the claims that it allows.
+	Settings
+	// Listed and Free are the claims that the caller sends, with their values.
+	// The grant lists the values of Listed, and allows any value for Free.
+	Listed, Free map[string]any
 }
 
-// settings are the example as the configuration would hand it to Check.
-func (e Example) settings(p *Profile) Settings {
-	return p.Complete(Settings{
-		Alg: e.Alg, ClientID: e.ClientID, Issuer: e.Issuer, Subject: e.Subject, KeyID: e.KeyID, Audiences: e.Audiences,
-		AllowedClaims: append(sortedNames(e.Listed), sortedNames(e.Free)...), ForcedClaims: e.Set,
-		HasCertificate: p.needsCertificate(),
-	})
+// complete returns the settings that Check gets for the example.
+func (e Example) complete(p *Profile) Settings {
+	s := e.Settings
+	s.AllowedClaims = slices.Concat(sortedKeys(e.Listed), sortedKeys(e.Free))
+	s.HasCertificate = p.needsCertificate()
+	return p.Complete(s)
 }
 
-// input is what a request for the example hands to Build, without the clock,
-// the randomness and the key.
+func sortedKeys(claims map[string]any) []string { return slices.Sorted(maps.Keys(claims)) }
+
+// input is what Build gets for the example, without the clock, the randomness
+// and the key.
 func (e Example) input(p *Profile) Input {
-	settings := e.settings(p)
+	settings := e.complete(p)
 	in := Input{
 		Alg: e.Alg, Kid: e.KeyID, ClientID: e.ClientID, Issuer: e.Issuer, Subject: e.Subject,
 		Lifetime: settings.DefaultLifetime, Claims: map[string]any{},
@@ -38,13 +38,13 @@ func (e Example) input(p *Profile) Input {
 	if len(settings.Audiences) > 0 {
 		in.Audience = settings.Audiences[0]
 	}
-	for _, claims := range []map[string]any{e.Set, e.Listed, e.Free} {
+	for _, claims := range []map[string]any{e.ForcedClaims, e.Listed, e.Free} {
 		maps.Copy(in.Claims, claims)
 	}
 	return in
 }
 
-// exampleYAML is the example as a part of the configuration file.
+// exampleYAML is the example as part of a configuration file.
 func (p *Profile) exampleYAML() string {
 	var b strings.Builder
 	e := p.Example
@@ -67,15 +67,17 @@ func (p *Profile) exampleYAML() string {
 
 func (p *Profile) exampleName() string { return strings.ReplaceAll(p.Name, "_", "-") }
 
-// exampleKey names the key set, with a name of its own where it may not be shared.
+// exampleKey is the name of the key set, different from all others if the
+// profile can't share it.
 func (p *Profile) exampleKey() string {
-	if p.OwnKey || p.Delivery == DeliverImport {
+	if p.DedicatedKey || p.Delivery == DeliverImport {
 		return p.exampleName()
 	}
 	return "payments"
 }
 
-// exampleKeySettings fits the key set to the way the receiver gets its key.
+// exampleKeySettings suits the key set to the way in which the receiver gets
+// the key.
 func (p *Profile) exampleKeySettings() []string {
 	settings := []string{"alg: " + p.Example.Alg, "use: assertion"}
 	switch p.Delivery {
@@ -92,29 +94,29 @@ func (p *Profile) exampleKeySettings() []string {
 
 func (e Example) claimsYAML() string {
 	var b strings.Builder
-	if len(e.Listed)+len(e.Free)+len(e.Set) == 0 {
+	if len(e.Listed)+len(e.Free)+len(e.ForcedClaims) == 0 {
 		return ""
 	}
 	b.WriteString("        claims:\n")
 	if len(e.Listed)+len(e.Free) > 0 {
 		b.WriteString("          allow:\n")
 	}
-	for _, name := range sortedNames(e.Listed) {
+	for _, name := range sortedKeys(e.Listed) {
 		fmt.Fprintf(&b, "            %s: %s\n", name, quote([]any{e.Listed[name]}))
 	}
-	for _, name := range sortedNames(e.Free) {
+	for _, name := range sortedKeys(e.Free) {
 		fmt.Fprintf(&b, "            %s: any\n", name)
 	}
-	if len(e.Set) > 0 {
+	if len(e.ForcedClaims) > 0 {
 		b.WriteString("          set:\n")
 	}
-	for _, name := range sortedNames(e.Set) {
-		fmt.Fprintf(&b, "            %s: %s\n", name, quote(e.Set[name]))
+	for _, name := range sortedKeys(e.ForcedClaims) {
+		fmt.Fprintf(&b, "            %s: %s\n", name, quote(e.ForcedClaims[name]))
 	}
 	return b.String()
 }
 
-// quote writes a value as JSON, which YAML reads as it stands.
+// quote formats a value as JSON, which is also YAML.
 func quote(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -99,7 +99,8 @@ func exampleInput(t testing.TB, p *Profile) Input {
 	return in
 }
 
-// result is header and claims as they are signed, with the signer's alg and kid.
+// result is header and claims as they are signed, with the signer's alg and
+// kid.
 type result struct {
 	Header map[string]any `json:"header"`
 	Claims map[string]any `json:"claims"`

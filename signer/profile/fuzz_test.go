@@ -41,13 +41,13 @@ func FuzzBuild(f *testing.F) {
 			return
 		}
 		checkToken(t, p, in, token)
-		checkParties(t, p, in, token)
+		checkSubjects(t, p, in, token)
 		checkNoTwin(t, token)
 	})
 }
 
-// checkParties compares iss and sub with those of a token without the claim.
-func checkParties(t *testing.T, p *Profile, in Input, token Token) {
+// checkSubjects compares iss and sub with those of a token without the claim.
+func checkSubjects(t *testing.T, p *Profile, in Input, token Token) {
 	t.Helper()
 	plain := exampleResult(t, p)
 	for _, name := range []string{"iss", "sub"} {
@@ -57,11 +57,12 @@ func checkParties(t *testing.T, p *Profile, in Input, token Token) {
 	}
 }
 
-// checkNoTwin: no name reads like a registered one to a decoder that ignores case.
+// checkNoTwin: no name reads like a registered one to a decoder that ignores
+// case.
 func checkNoTwin(t *testing.T, token Token) {
 	t.Helper()
 	for name := range token.Claims {
-		if Reserved(name) && !slices.Contains(registered, name) {
+		if isReserved(name) && !slices.Contains(registered, name) {
 			t.Errorf("claim %q beside %v", name, registered)
 		}
 		var into struct{ Iss, Sub, Aud, Exp, Nbf, Iat, Jti any }

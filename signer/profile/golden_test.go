@@ -77,7 +77,7 @@ func TestTable(t *testing.T) {
 // TestExamplesPassCheck: what the documentation shows is a legal grant.
 func TestExamplesPassCheck(t *testing.T) {
 	for _, p := range All() {
-		if err := p.Check(p.Example.settings(p)); err != nil {
+		if err := p.Check(p.Example.complete(p)); err != nil {
 			t.Errorf("%v", err)
 		}
 	}

@@ -11,39 +11,40 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"math/big"
 )
 
-// Member is a header member that a profile adds besides alg, kid and typ.
-type Member string
+// HeaderParam is a JOSE header parameter that a profile adds to alg, kid and
+// typ.
+type HeaderParam string
 
-// The header members that rows use. There is no jku and no x5u: a verifier
-// that follows a URL from the assertion itself trusts whoever wrote it.
+// The header parameters that rows use. There is no jku and no x5u: a verifier
+// that follows a URL in the assertion trusts whoever wrote the assertion.
 const (
-	// MemberX5TS256 is the certificate's SHA-256 thumbprint (RFC 7515 section 4.1.8).
-	MemberX5TS256 Member = "x5t#S256"
-	// MemberX5T is the certificate's SHA-1 thumbprint (RFC 7515 section 4.1.7).
-	MemberX5T Member = "x5t"
-	// MemberX5C is the certificate chain, leaf first (RFC 7515 section 4.1.6).
-	MemberX5C Member = "x5c"
-	// MemberJWK is the public key itself (RFC 7515 section 4.1.3).
-	MemberJWK Member = "jwk"
-	// MemberNonce is 128 random bits in hexadecimal.
-	MemberNonce Member = "nonce"
+	// ParamX5TS256 is the certificate's SHA-256 thumbprint (RFC 7515 section
+	// 4.1.8).
+	ParamX5TS256 HeaderParam = "x5t#S256"
+	// ParamX5T is the certificate's SHA-1 thumbprint (RFC 7515 section 4.1.7).
+	ParamX5T HeaderParam = "x5t"
+	// ParamX5C is the certificate chain, leaf first (RFC 7515 section 4.1.6).
+	ParamX5C HeaderParam = "x5c"
+	// ParamJWK is the public key itself (RFC 7515 section 4.1.3).
+	ParamJWK HeaderParam = "jwk"
+	// ParamNonce is 128 random bits in hexadecimal.
+	ParamNonce HeaderParam = "nonce"
 )
 
-// needsCertificate reports whether the row's header speaks of a certificate.
+// needsCertificate reports whether the header refers to a certificate.
 func (p *Profile) needsCertificate() bool {
 	for _, m := range p.Header {
-		if m == MemberX5TS256 || m == MemberX5T || m == MemberX5C {
+		if m == ParamX5TS256 || m == ParamX5T || m == ParamX5C {
 			return true
 		}
 	}
 	return false
 }
 
-// header builds the members besides alg and kid.
+// header builds all parameters but alg and kid.
 func (p *Profile) header(in Input) (map[string]any, error) {
 	if err := p.checkCertificate(in); err != nil {
 		return nil, err
@@ -81,21 +82,21 @@ func (p *Profile) checkCertificate(in Input) error {
 	return nil
 }
 
-func (m Member) value(in Input) (any, error) {
+func (m HeaderParam) value(in Input) (any, error) {
 	switch m {
-	case MemberX5TS256:
+	case ParamX5TS256:
 		sum := sha256.Sum256(in.Certificates[0].Raw)
 		return base64.RawURLEncoding.EncodeToString(sum[:]), nil
-	case MemberX5T:
+	case ParamX5T:
 		sum := sha1.Sum(in.Certificates[0].Raw)
 		return base64.RawURLEncoding.EncodeToString(sum[:]), nil
-	case MemberX5C:
+	case ParamX5C:
 		return chain(in.Certificates), nil
-	case MemberJWK:
+	case ParamJWK:
 		return publicJWK(in.Public)
-	case MemberNonce:
-		var nonce [16]byte
-		if _, err := io.ReadFull(in.Random, nonce[:]); err != nil {
+	case ParamNonce:
+		nonce, err := randomID(in.Random)
+		if err != nil {
 			return nil, fmt.Errorf("read random bytes for the header's nonce: %w", err)
 		}
 		return hex.EncodeToString(nonce[:]), nil
@@ -103,7 +104,7 @@ func (m Member) value(in Input) (any, error) {
 	return nil, fmt.Errorf("header member %q is not known", m)
 }
 
-// chain is the standard, not the URL, base64 of each certificate.
+// chain encodes each certificate in standard base64, not base64url.
 func chain(certificates []*x509.Certificate) []string {
 	encoded := make([]string, 0, len(certificates))
 	for _, c := range certificates {
@@ -112,8 +113,8 @@ func chain(certificates []*x509.Certificate) []string {
 	return encoded
 }
 
-// publicJWK is the RFC 7517 form of a public key: the members that RFC 7638
-// lists for it and nothing else.
+// publicJWK returns a public key as a JWK (RFC 7517) with only the members that
+// its RFC 7638 thumbprint covers.
 func publicJWK(key crypto.PublicKey) (map[string]any, error) {
 	b64 := base64.RawURLEncoding.EncodeToString
 	switch key := key.(type) {
@@ -123,7 +124,7 @@ func publicJWK(key crypto.PublicKey) (map[string]any, error) {
 			return nil, fmt.Errorf("encode the public key: %w", err)
 		}
 		// 0x04, then both coordinates at full width: RFC 7518 section 6.2.1.2
-		// wants the leading zeros that big.Int would drop.
+		// requires the leading zeros that big.Int would drop.
 		half := (len(point) - 1) / 2
 		return map[string]any{
 			"kty": "EC", "crv": key.Curve.Params().Name,

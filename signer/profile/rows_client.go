@@ -9,7 +9,7 @@ func clientRows() []*Profile {
 	for _, p := range rows {
 		p.Family = ClientAuthentication
 		p.Send = SendClientAssertion
-		p.Issuer, p.Subject = Party{From: FromClientID}, Party{From: FromClientID}
+		p.Issuer, p.Subject = SubjectRule{From: FromClientID}, SubjectRule{From: FromClientID}
 	}
 	return rows
 }
@@ -31,7 +31,10 @@ func standardClientRows() []*Profile {
 			NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
 			Notes:    "The classic form. Which audience a server wants differs, so ask it; one that follows RFC 10070 wants that profile.",
-			Example:  Example{Alg: "ES256", ClientID: "9f3c0c", Audiences: []string{"https://as.example.com/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "ES256", ClientID: "9f3c0c",
+					Audiences: []string{"https://as.example.com/token"}},
+			},
 		},
 		{
 			Name:       "rfc10070",
@@ -44,7 +47,10 @@ func standardClientRows() []*Profile {
 			NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
 			Notes:    "The issuer is the sole audience: a token endpoint as audience let a hostile server collect assertions for another one (CVE-2025-27370, CVE-2025-27371).",
-			Example:  Example{Alg: "ES256", ClientID: "9f3c0c", Audiences: []string{"https://as.example.com"}},
+			Example: Example{
+				Settings: Settings{Alg: "ES256", ClientID: "9f3c0c",
+					Audiences: []string{"https://as.example.com"}},
+			},
 		},
 		{
 			Name:       "fapi2",
@@ -57,7 +63,10 @@ func standardClientRows() []*Profile {
 			NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
 			Notes:    "The server takes iat and nbf up to 10 s ahead of its own clock and refuses them from 60 s on. RSA keys have 2048 bits or more.",
-			Example:  Example{Alg: "PS256", ClientID: "s6BhdRkqt3", Audiences: []string{"https://as.bank.example"}},
+			Example: Example{
+				Settings: Settings{Alg: "PS256", ClientID: "s6BhdRkqt3",
+					Audiences: []string{"https://as.bank.example"}},
+			},
 		},
 		{
 			Name:       "fapi1",
@@ -70,7 +79,10 @@ func standardClientRows() []*Profile {
 			NotBefore: true, JTI: JTIRandom,
 			Register: "The bank's or the directory's registration: the key as a JWKS, often inside a signed software statement.",
 			Notes:    "Banks differ in the audience, in UK open banking above all: one grant for each bank.",
-			Example:  Example{Alg: "PS256", ClientID: "tpp-7781", Audiences: []string{"https://as.bank.example/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "PS256", ClientID: "tpp-7781",
+					Audiences: []string{"https://as.bank.example/token"}},
+			},
 		},
 		{
 			Name:       "smart-backend",
@@ -82,8 +94,10 @@ func standardClientRows() []*Profile {
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, JTI: JTIRandom,
 			Register: "The FHIR server's client registration: the JWKS URL (preferred) or the JWKS itself.",
 			Notes:    "The optional jku header member is never sent.",
-			Example: Example{Alg: "ES384", ClientID: "https://clinic.example.org/backend",
-				Audiences: []string{"https://fhir.example.org/oauth2/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "ES384", ClientID: "https://clinic.example.org/backend",
+					Audiences: []string{"https://fhir.example.org/oauth2/token"}},
+			},
 		},
 	}
 }
@@ -95,62 +109,75 @@ func vendorClientRows() []*Profile {
 			Name:       "entra-certificate",
 			Title:      "Microsoft Entra ID, certificate credential",
 			Source:     "Microsoft identity platform: application authentication certificate credentials",
-			Algorithms: []string{"PS256"}, Typ: "JWT", Header: []Member{MemberX5TS256}, KeyID: KeyIDAny, Delivery: DeliverUpload,
-			Audience:        AudienceRule{Form: AudienceString, Short: "tenant's token URL", Is: isEntra, Check: entraTokenURL},
+			Algorithms: []string{"PS256"}, Typ: "JWT", Header: []HeaderParam{ParamX5TS256}, KeyID: KeyIDAny, Delivery: DeliverUpload,
+			Audience:        AudienceRule{Form: AudienceString, Summary: "tenant's token URL", Description: entraTokenURLFormat, Check: entraTokenURL},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 10 * time.Minute,
 			NotBefore: true, JTI: JTIUUID,
 			Register: "Entra admin centre, app registration, Certificates & secrets: upload the certificate of the key. There is no JWKS.",
 			Notes:    "Store the certificate on the token under the key's CKA_ID. A tenant that answers AADSTS700027 to x5t#S256 wants entra-certificate-sha1.",
-			Example: Example{Alg: "PS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e",
-				Audiences: []string{"https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "PS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e",
+					Audiences: []string{"https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token"}},
+			},
 		},
 		{
 			Name:       "entra-certificate-sha1",
 			Title:      "Microsoft Entra ID by SHA-1 thumbprint, AD FS",
 			Source:     "Microsoft identity platform: application authentication certificate credentials, before its change to x5t#S256; MicrosoftDocs/entra-docs pull request 1301; MSAL.NET issue 1708",
-			Algorithms: []string{"RS256"}, Typ: "JWT", Header: []Member{MemberX5T}, KeyID: KeyIDAny, Delivery: DeliverUpload,
+			Algorithms: []string{"RS256"}, Typ: "JWT", Header: []HeaderParam{ParamX5T}, KeyID: KeyIDAny, Delivery: DeliverUpload,
 			Audience:        tokenAudience(),
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 10 * time.Minute,
 			NotBefore: true, JTI: JTIUUID,
 			Register: "As entra-certificate; for AD FS, the application group's client with the certificate.",
 			Notes:    "SHA-1 only finds the certificate here; the signature does not rest on it.",
-			Example:  Example{Alg: "RS256", ClientID: "payments", Audiences: []string{"https://adfs.example.com/adfs/oauth2/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "RS256", ClientID: "payments",
+					Audiences: []string{"https://adfs.example.com/adfs/oauth2/token"}},
+			},
 		},
 		{
 			Name:       "okta",
 			Title:      "Okta",
 			Source:     "Okta Developer: Client authentication methods, private_key_jwt",
 			Algorithms: ecdsaOrPKCS1(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
-			Audience:        AudienceRule{Form: AudienceString, Short: "called URL", Is: "the full URL of the endpoint that is called", Check: plainURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "called URL", Description: "the full URL of the endpoint that is called", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, JTI: JTIRandom,
 			Register: "Admin console, the app's General tab, Public key / Private key: add the public JWK, or the JWKS URL.",
-			Example:  Example{Alg: "ES256", ClientID: "0oa1b2c3d4", Audiences: []string{"https://example.okta.com/oauth2/v1/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "ES256", ClientID: "0oa1b2c3d4",
+					Audiences: []string{"https://example.okta.com/oauth2/v1/token"}},
+			},
 		},
 		{
 			Name:       "auth0",
 			Title:      "Auth0",
 			Source:     "Auth0 Docs: Authenticate with Private Key JWT; Configure Private Key JWT",
 			Algorithms: []string{"PS256", "RS256", "RS384"}, KeyID: KeyIDFromReceiver, Delivery: DeliverUpload,
-			Audience:        AudienceRule{Form: AudienceString, Short: "tenant URL/", Is: "the tenant's URL with its trailing slash", Check: hostURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "tenant URL/", Description: "the tenant's URL with its trailing slash", Check: hostURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, JTI: JTIUUID,
 			Register: "Dashboard, the application's Credentials tab, Private Key JWT: upload the public key as PEM (two at most) and note the kid that Auth0 makes.",
 			Notes:    "iss, sub and jti have 64 characters at most.",
-			Example: Example{Alg: "PS256", ClientID: "dZ3RtVqvI0Qx", KeyID: "my-auth0-kid",
-				Audiences: []string{"https://example.eu.auth0.com/"}},
+			Example: Example{
+				Settings: Settings{Alg: "PS256", ClientID: "dZ3RtVqvI0Qx", KeyID: "my-auth0-kid",
+					Audiences: []string{"https://example.eu.auth0.com/"}},
+			},
 		},
 		{
 			Name:       "keycloak",
 			Title:      "Keycloak 26",
 			Source:     "keycloak/keycloak: JWTClientValidator; issue 38576",
 			Algorithms: []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA", "RS256", "RS384", "RS512"}, KeyID: KeyIDAny, Delivery: DeliverJWKS,
-			Audience:        AudienceRule{Form: AudienceString, Short: "realm issuer or endpoint", Is: "the realm's issuer, or its token, introspection, PAR or CIBA URL", Check: plainURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "realm issuer or endpoint", Description: "the realm's issuer, or its token, introspection, PAR or CIBA URL", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Minute, JTI: JTIRandom,
 			Register: "The client's Credentials tab: Signed JWT, with the algorithm; its Keys tab: Use JWKS URL.",
 			Notes:    "60 s is Keycloak's own default limit, counted from iat. A clock more than 15 s ahead is refused.",
-			Example:  Example{Alg: "ES256", ClientID: "payments", Audiences: []string{"https://sso.example.com/realms/main"}},
+			Example: Example{
+				Settings: Settings{Alg: "ES256", ClientID: "payments",
+					Audiences: []string{"https://sso.example.com/realms/main"}},
+			},
 		},
 		{
 			Name:       "login-gov",
@@ -161,21 +188,25 @@ func vendorClientRows() []*Profile {
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, BackDate: 5 * time.Second, JTI: JTIRandom,
 			Notes:    "An iat even a second ahead of Login.gov's clock was refused, so it lies 5 s back.",
 			Register: "Login.gov portal, the application's public certificates: a PEM certificate of the key, RSA of 2048 bits or more.",
-			Example: Example{Alg: "RS256", ClientID: "urn:gov:gsa:openidconnect.profiles:sp:sso:agency:app",
-				Audiences: []string{"https://secure.login.gov/api/openid_connect/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "RS256", ClientID: "urn:gov:gsa:openidconnect.profiles:sp:sso:agency:app",
+					Audiences: []string{"https://secure.login.gov/api/openid_connect/token"}},
+			},
 		},
 		{
 			Name:       "pingone",
 			Title:      "PingOne",
 			Source:     "PingOne Platform APIs: Create a private key JWT; PRIVATE_KEY_JWT Setup",
 			Algorithms: ecdsaOrPKCS1(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
-			Audience:        AudienceRule{Form: AudienceString, Short: "issuer or called URL", Is: "the token endpoint, the issuer, or the URL of the endpoint that is called", Check: plainURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "issuer or called URL", Description: "the token endpoint, the issuer, or the URL of the endpoint that is called", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, JTI: JTIRandom,
 			Register: "The application's token authentication method PRIVATE_KEY_JWT with the JWKS URL or the JWKS.",
 			Notes:    "An nbf in the future is refused, so none is sent. iat and jti are not looked at.",
-			Example: Example{Alg: "ES256", ClientID: "3f3a1c5e-6d2c-4b1e-9a57-0f0c1f7f2a10",
-				Audiences: []string{"https://auth.pingone.eu/5caa81af/as/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "ES256", ClientID: "3f3a1c5e-6d2c-4b1e-9a57-0f0c1f7f2a10",
+					Audiences: []string{"https://auth.pingone.eu/5caa81af/as/token"}},
+			},
 		},
 		{
 			Name:       "nhs-england",
@@ -186,7 +217,10 @@ func vendorClientRows() []*Profile {
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, JTI: JTIUUID,
 			Register: "Developer account, the application's public key URL: the JWKS. client_id is the application's API key.",
 			Notes:    "The audience is the exact token URL of the environment.",
-			Example:  Example{Alg: "RS512", ClientID: "api-key-of-the-app", Audiences: []string{"https://api.service.nhs.uk/oauth2/token"}},
+			Example: Example{
+				Settings: Settings{Alg: "RS512", ClientID: "api-key-of-the-app",
+					Audiences: []string{"https://api.service.nhs.uk/oauth2/token"}},
+			},
 		},
 		{
 			Name:       "singpass",
@@ -194,11 +228,14 @@ func vendorClientRows() []*Profile {
 			Source:     "Singpass Developer Docs: Authorization Code Grant, Client Assertion JWT; Generation of Client Assertion",
 			Algorithms: []string{"ES256", "ES384", "ES512"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Audience:        issuerAudience(),
-			Claims:          []ClaimRule{{Name: "code", Form: "the authorization code as a string", Shape: text}},
+			Claims:          []ClaimRule{{Name: "code", Format: "the authorization code as a string", Normalize: nonEmptyString}},
 			DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute, JTI: JTIRandom,
 			Register: "Singpass Developer Portal, the app's configuration: the JWKS URL.",
 			Notes:    "An exp more than 2 minutes after iat is refused.",
-			Example:  Example{Alg: "ES256", ClientID: "T5sM5a53Yaw3URyDEv2y9129CbElCN2F", Audiences: []string{"https://id.singpass.gov.sg"}},
+			Example: Example{
+				Settings: Settings{Alg: "ES256", ClientID: "T5sM5a53Yaw3URyDEv2y9129CbElCN2F",
+					Audiences: []string{"https://id.singpass.gov.sg"}},
+			},
 		},
 	}
 }

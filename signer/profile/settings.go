@@ -1,23 +1,25 @@
 package profile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
 
-// ErrContradiction is what every [Contradiction] unwraps to.
+// ErrContradiction is what every [*Contradiction] unwraps to.
 var ErrContradiction = errors.New("grant contradicts its profile")
 
-// Contradiction is one point in which a grant and its profile disagree.
+// Contradiction is one setting of a grant that its profile does not allow.
 type Contradiction struct {
 	Profile string
-	// Setting is the grant's setting, as its path in the configuration below
+	// Setting is the path of the grant's setting in the configuration, below
 	// the grant: "client_id", "audiences[0]", "lifetime.max",
-	// "claims.allow.scope", or "key" for what the key set has to be.
+	// "claims.allow.scope", or "key" if it is the key set that is wrong.
 	Setting string
-	// Rule is what the profile says, Given what the grant says, Fix what to write.
+	// Rule is what the profile says, Given what the grant says, Fix what to do.
 	Rule, Given, Fix string
 }
 
@@ -27,27 +29,28 @@ func (c *Contradiction) Error() string {
 
 func (c *Contradiction) Unwrap() error { return ErrContradiction }
 
-// Settings are what a grant says about its assertions, and what its key set is.
+// Settings are a grant's settings for its assertions, and those of its key set.
 type Settings struct {
 	// Alg is the key set's algorithm.
 	Alg string
-	// ClientID, Issuer, Subject and KeyID are the grant's; empty if not given.
+	// ClientID, Issuer, Subject and KeyID are the grant's; empty if not set.
 	ClientID, Issuer, Subject, KeyID string
 	Audiences                        []string
-	// DefaultLifetime and MaxLifetime are zero if not given.
+	// DefaultLifetime and MaxLifetime are zero if not set.
 	DefaultLifetime, MaxLifetime time.Duration
-	// AllowedClaims and RequiredClaims are names, ForcedClaims names and values.
+	// AllowedClaims and RequiredClaims are names, ForcedClaims names and
+	// values.
 	AllowedClaims, RequiredClaims []string
 	ForcedClaims                  map[string]any
-	// HasCertificate says that the key's certificate is at hand.
+	// HasCertificate reports whether the key has a certificate.
 	HasCertificate bool
 }
 
-// Complete returns the settings with what the grant leaves open filled in from
-// the row: the one audience of a profile that has just one, and the lifetimes.
-// A grant that sets no maximum lets its callers ask for no more than the default.
+// Complete fills in the profile's defaults for what the grant does not set: the
+// lifetimes, and the audience if the profile allows only one. A grant without a
+// maximum lets callers ask for its default at most.
 func (p *Profile) Complete(s Settings) Settings {
-	if fixed := p.Audience.fixed(); len(s.Audiences) == 0 && fixed != "" {
+	if fixed := p.Audience.defaultValue(); len(s.Audiences) == 0 && fixed != "" {
 		s.Audiences = []string{fixed}
 	}
 	if s.DefaultLifetime == 0 {
@@ -62,13 +65,13 @@ func (p *Profile) Complete(s Settings) Settings {
 	return s
 }
 
-// Check reports every contradiction between a grant and its profile, joined;
-// each is a [*Contradiction]. It is for settings after Complete.
+// Check reports every contradiction between a grant and its profile, as joined
+// [*Contradiction] errors. The settings must come from Complete.
 func (p *Profile) Check(s Settings) error {
 	var found contradictions
 	found.profile = p.Name
 	p.checkKey(s, &found)
-	p.checkParties(s, &found)
+	p.checkSubjects(s, &found)
 	p.checkAudiences(s, &found)
 	p.checkLifetimes(s, &found)
 	p.checkClaims(s, &found)
@@ -87,7 +90,7 @@ func (c *contradictions) add(setting, rule, given, fix string) {
 func (p *Profile) checkKey(s Settings, found *contradictions) {
 	if !slices.Contains(p.Algorithms, s.Alg) {
 		algs := list(p.Algorithms, "nothing")
-		found.add("key", "takes "+algs, "names a key set with alg "+or(s.Alg, "unset"),
+		found.add("key", "takes "+algs, "names a key set with alg "+cmp.Or(s.Alg, "unset"),
 			"use a key set with alg: "+p.Algorithms[0])
 	}
 	if p.KeyID == KeyIDFromReceiver && s.KeyID == "" {
@@ -100,59 +103,59 @@ func (p *Profile) checkKey(s Settings, found *contradictions) {
 	}
 }
 
-// checkParties looks at client_id, issuer and subject: one that the profile
-// needs must be there, one that it does not use must not claim otherwise.
-func (p *Profile) checkParties(s Settings, found *contradictions) {
+// checkSubjects checks client_id, issuer and subject: those that the profile
+// needs must be set, and those that it does not use must not be.
+func (p *Profile) checkSubjects(s Settings, found *contradictions) {
 	given := map[string]string{"client_id": s.ClientID, "issuer": s.Issuer, "subject": s.Subject}
-	checkParty("iss", p.Issuer, given, found)
+	checkSubject("iss", p.Issuer, given, found)
 	if p.Subject.setting() != p.Issuer.setting() {
-		checkParty("sub", p.Subject, given, found)
+		checkSubject("sub", p.Subject, given, found)
 	}
-	// A client_id may always be given: the token request needs it too. An
-	// issuer or a subject would silently not appear.
+	// A client_id may always be set, because the token request needs it too. An
+	// unused issuer or subject would be dropped silently.
 	p.checkUnused("issuer", "iss", p.Issuer, given, found)
 	p.checkUnused("subject", "sub", p.Subject, given, found)
 }
 
-func checkParty(claim string, party Party, given map[string]string, found *contradictions) {
-	setting := party.setting()
+func checkSubject(claim string, rule SubjectRule, given map[string]string, found *contradictions) {
+	setting := rule.setting()
 	value, known := given[setting]
 	switch {
 	case !known:
-	case value == "" && !party.Optional:
+	case value == "" && !rule.Optional:
 		found.add(setting, fmt.Sprintf("takes %s from %s", claim, setting), "does not set it",
-			fmt.Sprintf("write %s: with %s", setting, or(party.Form, "the value that the receiver knows you by")))
-	case value != "" && party.Check != nil && !party.Check(value):
-		found.add(setting, fmt.Sprintf("wants %s to be %s", setting, party.Form), fmt.Sprintf("sets %q", value), "write it in that form")
+			fmt.Sprintf("write %s: with %s", setting, cmp.Or(rule.Format, "the value that the receiver knows you by")))
+	case value != "" && rule.Check != nil && !rule.Check(value):
+		found.add(setting, fmt.Sprintf("wants %s to be %s", setting, rule.Format), fmt.Sprintf("sets %q", value), "write it in that form")
 	}
 }
 
-func (p *Profile) checkUnused(setting, claim string, party Party, given map[string]string, found *contradictions) {
+func (p *Profile) checkUnused(setting, claim string, used SubjectRule, given map[string]string, found *contradictions) {
 	value := given[setting]
-	if value == "" || p.Issuer.setting() == setting || p.Subject.setting() == setting || value == given[party.setting()] {
+	if value == "" || p.Issuer.setting() == setting || p.Subject.setting() == setting || value == given[used.setting()] {
 		return
 	}
 	rule := "writes no " + claim
-	if party.From != FromNothing {
-		rule = "takes " + claim + " from " + string(party.From)
+	if used.From != FromNothing {
+		rule = "takes " + claim + " from " + string(used.From)
 	}
 	found.add(setting, rule, fmt.Sprintf("sets %q", value), "remove "+setting)
 }
 
 func (p *Profile) checkAudiences(s Settings, found *contradictions) {
 	if len(s.Audiences) == 0 && p.Audience.Form != AudienceNone {
-		found.add("audiences", "wants "+p.Audience.Is+" as aud", "lists none", "write audiences: with each value it may sign for")
+		found.add("audiences", "wants "+p.Audience.Description+" as aud", "lists none", "write audiences: with each value it may sign for")
 	}
 	for i, audience := range s.Audiences {
 		err := p.Audience.check(audience)
 		if err == nil {
 			continue
 		}
-		fix := "write " + p.Audience.Is
+		fix := "write " + p.Audience.Description
 		if p.Audience.Form == AudienceNone {
 			fix = "remove audiences"
 		}
-		found.add(fmt.Sprintf("audiences[%d]", i), "wants "+or(p.Audience.Is, "no aud"), fmt.Sprintf("lists %q (%v)", audience, err), fix)
+		found.add(fmt.Sprintf("audiences[%d]", i), "wants "+cmp.Or(p.Audience.Description, "no aud"), fmt.Sprintf("lists %q (%v)", audience, err), fix)
 	}
 }
 
@@ -184,12 +187,12 @@ func (p *Profile) checkClaims(s Settings, found *contradictions) {
 	for _, name := range s.RequiredClaims {
 		p.checkClaimName("claims.require.", name, found)
 	}
-	for _, name := range sortedNames(s.ForcedClaims) {
+	for _, name := range slices.Sorted(maps.Keys(s.ForcedClaims)) {
 		if !p.checkClaimName("claims.set.", name, found) {
 			continue
 		}
 		var refused *ClaimError
-		if _, err := p.shape(name, s.ForcedClaims[name]); errors.As(err, &refused) {
+		if _, err := p.normalizeClaim(name, s.ForcedClaims[name]); errors.As(err, &refused) {
 			found.add("claims.set."+name, refused.Detail, "sets another value", "write it in that form")
 		}
 	}
@@ -197,7 +200,7 @@ func (p *Profile) checkClaims(s Settings, found *contradictions) {
 		_, forced := s.ForcedClaims[rule.Name]
 		if rule.Required && !forced && !slices.Contains(s.AllowedClaims, rule.Name) {
 			found.add("claims", "requires the claim "+rule.Name, "neither allows nor sets it",
-				fmt.Sprintf("write %s under claims.allow, or under claims.set with %s", rule.Name, or(rule.Form, "its value")))
+				fmt.Sprintf("write %s under claims.allow, or under claims.set with %s", rule.Name, cmp.Or(rule.Format, "its value")))
 		}
 	}
 }
@@ -209,13 +212,6 @@ func (p *Profile) checkClaimName(path, name string, found *contradictions) bool 
 	}
 	found.add(path+name, refused.Detail, "names it", "remove it")
 	return false
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
 
 func seconds(d time.Duration) string {

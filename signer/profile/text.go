@@ -14,7 +14,7 @@ func WriteTable(w io.Writer) error {
 	fmt.Fprintln(columns, "PROFILE\tFAMILY\tALGORITHMS\tAUDIENCE\tLIFE\tSENT AS\tKEY")
 	for _, p := range table() {
 		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			p.Name, p.Family, p.algorithmSummary(), p.audienceSummary(), p.lifeSummary(), p.Send, p.Delivery)
+			p.Name, p.Family, p.algorithmSummary(), p.audienceSummary(), p.lifetimeSummary(), p.Send, p.Delivery)
 	}
 	return columns.Flush()
 }
@@ -47,7 +47,7 @@ func (p *Profile) facts() []fact {
 		{"sub", p.Subject.summary()},
 		{"aud", p.audienceDetail()},
 		{"claims", p.claimSummary()},
-		{"life", p.lifeDetail()},
+		{"life", p.lifetimeDetail()},
 		{"time", p.timeSummary()},
 		{"jti", p.JTI.summary()},
 		{"sent as", p.sendDetail()},
@@ -87,9 +87,9 @@ func (p *Profile) audienceSummary() string {
 	case a.Form == AudienceNone:
 		return "none"
 	case a.Form == AudienceArray:
-		return "[" + a.fixed() + "]"
+		return "[" + a.defaultValue() + "]"
 	}
-	return a.Short
+	return a.Summary
 }
 
 func (p *Profile) audienceDetail() string {
@@ -97,30 +97,30 @@ func (p *Profile) audienceDetail() string {
 	case AudienceNone:
 		return "none"
 	case AudienceArray:
-		return p.Audience.Is + ", as an array with this one member"
+		return p.Audience.Description + ", as an array with this one member"
 	}
-	return p.Audience.Is + ", as one string"
+	return p.Audience.Description + ", as one string"
 }
 
-func (p *Profile) lifeSummary() string {
+func (p *Profile) lifetimeSummary() string {
 	if p.ExactLifetime {
-		return "exactly " + span(p.MaxLifetime)
+		return "exactly " + humanDuration(p.MaxLifetime)
 	}
-	return span(p.DefaultLifetime) + ", max " + span(p.MaxLifetime)
+	return humanDuration(p.DefaultLifetime) + ", max " + humanDuration(p.MaxLifetime)
 }
 
-func (p *Profile) lifeDetail() string {
+func (p *Profile) lifetimeDetail() string {
 	switch {
 	case p.ExactLifetime:
-		return "exactly " + span(p.MaxLifetime)
+		return "exactly " + humanDuration(p.MaxLifetime)
 	case p.NoExpiry:
-		return "no exp; use it within " + span(p.MaxLifetime)
+		return "no exp; use it within " + humanDuration(p.MaxLifetime)
 	}
-	return span(p.DefaultLifetime) + " by default, " + span(p.MaxLifetime) + " at most"
+	return humanDuration(p.DefaultLifetime) + " by default, " + humanDuration(p.MaxLifetime) + " at most"
 }
 
 // span writes a duration in the largest unit that says it exactly and briefly.
-func span(d time.Duration) string {
+func humanDuration(d time.Duration) string {
 	for _, unit := range []struct {
 		length time.Duration
 		name   string
@@ -135,7 +135,7 @@ func span(d time.Duration) string {
 func (p *Profile) timeSummary() string {
 	text := "iat"
 	if p.BackDate > 0 {
-		text += ", " + span(p.BackDate) + " before now"
+		text += ", " + humanDuration(p.BackDate) + " before now"
 	}
 	if p.NotBefore {
 		text += "; nbf, equal to iat"
@@ -167,7 +167,7 @@ func (p *Profile) claimSummary() string {
 		if rule.Required {
 			part += " (required)"
 		}
-		parts = append(parts, part+": "+rule.Form)
+		parts = append(parts, part+": "+rule.Format)
 	}
 	if p.OtherClaims {
 		parts = append(parts, "any other that the grant allows")
@@ -175,19 +175,19 @@ func (p *Profile) claimSummary() string {
 	return strings.Join(parts, "; ")
 }
 
-func (p Party) summary() string {
-	text := string(p.From)
-	switch p.From {
+func (r SubjectRule) summary() string {
+	text := string(r.From)
+	switch r.From {
 	case FromNothing:
 		return "none"
 	case FromLiteral:
-		return p.Literal
+		return r.Literal
 	}
-	if p.Optional {
+	if r.Optional {
 		text += ", if set"
 	}
-	if p.Form != "" {
-		text += ": " + p.Form
+	if r.Format != "" {
+		text += ": " + r.Format
 	}
 	return text
 }
@@ -211,7 +211,7 @@ func (p *Profile) sendDetail() string {
 
 func (p *Profile) keySummary() string {
 	text := string(p.Delivery)
-	if p.OwnKey {
+	if p.DedicatedKey {
 		text += "; a key set that no other profile uses"
 	}
 	return text

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -19,7 +20,7 @@ func decisions(b bed) (prepare, error) {
 		if err != nil {
 			return nil, err
 		}
-		caller := policy.Caller{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), PID: int32(os.Getpid())}
+		caller := caller.Caller{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), PID: int32(os.Getpid())}
 		request := policy.Request{Grant: setOf(algorithms[0].alg)}
 		const many = 64 // so that the clock isn't what is measured
 		return func() (int, error) {

@@ -105,9 +105,9 @@ func TestRegister(t *testing.T) {
 		t.Errorf("registered %v", registered)
 	}
 	if _, stderr, err := d.run(t, "assertctl", "register", "--url", as.URL+"/register", "--jwks-uri", "https://keys.example/jwks.json"); err == nil || !strings.Contains(stderr, "initial access token") {
-		t.Errorf("without leave: %v, %s", err, stderr)
+		t.Errorf("without a token: %v, %s", err, stderr)
 	}
-	if _, stderr, err := d.run(t, "assertctl", "register", "--url", as.URL+"/register", "--out", out); err == nil || !strings.Contains(stderr, "there already") {
+	if _, stderr, err := d.run(t, "assertctl", "register", "--url", as.URL+"/register", "--out", out); err == nil || !strings.Contains(stderr, "already exists") {
 		t.Errorf("over another registration: %v, %s", err, stderr)
 	}
 }

@@ -1,15 +1,19 @@
 package interop
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -133,19 +137,49 @@ func (c *contract) documentedMethod(e exchange) string {
 	return e.method
 }
 
-// roundTrip makes a request as it is, and reads the answer whole.
+// roundTrip sends a request as it is and reads the whole response. It reads while
+// it writes: the daemon may refuse a request before it has read all of it, and then
+// closes the connection. net/http's client reports either the response or the
+// failed write, whichever comes first.
 func (d *daemon) roundTrip(t *testing.T, request *http.Request) (*http.Response, []byte) {
 	t.Helper()
-	response, err := d.http().Do(request)
+	connection, err := net.Dial("unix", d.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer connection.Close()
+	if err := connection.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	var wire bytes.Buffer
+	request.Close = true
+	if err := request.Write(&wire); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := connection.Write(wire.Bytes())
+		written <- err
+	}()
+	response, err := http.ReadResponse(bufio.NewReader(connection), request)
+	if err != nil {
+		t.Fatal(err)
+	}
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := <-written; err != nil && !cutOff(response, err) {
+		t.Fatalf("write: %v; the response: %s: %s", err, response.Status, body)
+	}
 	return response, body
+}
+
+// cutOff reports whether a write failed because the daemon had refused the request
+// as too large and closed the connection.
+func cutOff(response *http.Response, err error) bool {
+	return response.StatusCode == http.StatusRequestEntityTooLarge && response.Close &&
+		(errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET))
 }
 
 const digest = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" // SHA-256 of nothing

@@ -68,9 +68,9 @@ func exampleGrant(p *profile.Profile) grant {
 	g := grant{
 		Name: p.Name, Key: e.Alg, Profile: p.Name, ClientID: e.ClientID, Issuer: e.Issuer, Subject: e.Subject,
 		KeyID: e.KeyID, Audiences: e.Audiences,
-		Claims: map[string]any{"allow": allow, "set": orEmpty(e.Set)},
+		Claims: map[string]any{"allow": allow, "set": orEmpty(e.ForcedClaims)},
 	}
-	if p.OwnKey {
+	if p.DedicatedKey {
 		g.Key = p.Name
 	}
 	return g

@@ -1,0 +1,194 @@
+package peer
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/ipc/peer/peertest"
+)
+
+// TestMain lets the test binary play the other process.
+func TestMain(m *testing.M) {
+	peertest.Main(m, map[string]peertest.Role{
+		"connect":   childConnect,   // SOCKET: connect, say so, wait for input
+		"pid-reuse": childPidReuse,  // see pidreuse_test.go
+		"activated": childActivated, // see systemd_test.go
+	})
+}
+
+func childConnect(args []string) error {
+	if _, err := net.Dial("unix", args[0]); err != nil {
+		return err
+	}
+	fmt.Println("connected")
+	_, err := os.Stdin.Read(make([]byte, 1))
+	return err
+}
+
+func everything() caller.Attributes {
+	return caller.Attributes{Executable: true, Hash: true, Cgroup: true}
+}
+
+func fileHash(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// TestReplacedProgram: a program whose file was deleted or replaced after it
+// started is not the program that has the name now; its bytes are what they are.
+func TestReplacedProgram(t *testing.T) {
+	for name, replace := range map[string]func(prog, other string) error{
+		"deleted":  func(prog, _ string) error { return os.Remove(prog) },
+		"replaced": func(prog, other string) error { return os.Rename(other, prog) },
+		"posing": func(prog, other string) error {
+			return errors.Join(os.Remove(prog), os.Rename(other, prog+" (deleted)"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := mustListen(t, Listener{Socket: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
+			prog := peertest.Program(t, "updated")
+			hash := fileHash(t, prog)
+			connected(t, prog, l.Path())
+			c := accepted(t, l)
+			if who, err := identifyNow(t, c); err != nil || who.Executable != prog || who.ExecutableSHA256 != hash {
+				t.Fatalf("before: %v %+v", err, who)
+			}
+			if err := replace(prog, peertest.Program(t, "other")); err != nil {
+				t.Fatal(err)
+			}
+			who, err := identifyNow(t, c)
+			if !errors.Is(err, ErrUnidentified) || !strings.Contains(err.Error(), "deleted or replaced") || who.Executable != "" {
+				t.Errorf("after: %v %q", err, who.Executable)
+			}
+			if who.ExecutableSHA256 != hash {
+				t.Errorf("hash %q", who.ExecutableSHA256)
+			}
+		})
+	}
+}
+
+// TestMissingNotesAreNoError: nobody is warned of attributes that are only noted.
+func TestMissingNotesAreNoError(t *testing.T) {
+	about := func(attribute string) error { return &UnidentifiedError{Attribute: attribute, Err: errPeerGone} }
+	both := errors.Join(about(attrExecutable), about(attrCgroup))
+	for _, c := range []struct {
+		err  error
+		of   caller.Attributes
+		want bool
+	}{
+		{nil, everything(), false},
+		{about(attrProcess), caller.Attributes{}, false},
+		{about(attrProcess), caller.Attributes{Hash: true}, true},
+		{about(attrCgroup), caller.Attributes{Executable: true, Hash: true}, false},
+		{about(attrCgroup), caller.Attributes{Cgroup: true}, true},
+		{both, caller.Attributes{Hash: true}, true},
+		{both, caller.Attributes{}, false},
+	} {
+		if concerns(c.err, c.of) != c.want {
+			t.Errorf("%v, %+v: want %v", c.err, c.of, c.want)
+		}
+	}
+}
+
+// TestCgroupIsReal compares with the test's own cgroup.
+func TestCgroupIsReal(t *testing.T) {
+	l := mustListen(t, Listener{Socket: filepath.Join(t.TempDir(), "s")})
+	c, err := net.Dial("unix", l.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	unit, container, err := readCgroup("/proc/self/cgroup")
+	if err != nil {
+		unit, container = "", ""
+	}
+	if got, _ := identifyNow(t, accepted(t, l)); got.Unit != unit || got.Container != container {
+		t.Errorf("%q %q, want %q %q", got.Unit, got.Container, unit, container)
+	}
+}
+
+// connected starts a child that has connected, and lives until the test ends.
+func connected(t *testing.T, prog, socket string) *exec.Cmd {
+	t.Helper()
+	cmd := peertest.Command(t, prog, "connect", socket)
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "connected\n" {
+		t.Fatalf("%v %q", err, line)
+	}
+	return cmd
+}
+
+// accepted returns the server's end of the next connection, without a server.
+func accepted(t *testing.T, l *BoundListener) *net.UnixConn {
+	t.Helper()
+	c, err := l.AcceptUnix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func identifyNow(t *testing.T, c *net.UnixConn) (caller.Caller, error) {
+	t.Helper()
+	who, err := look(c)
+	if err != nil && !errors.Is(err, ErrUnidentified) {
+		t.Fatal(err)
+	}
+	return who, err
+}
+
+// TestDeadProcessIsUnidentified: who died before it was looked at has its ids,
+// which the socket holds, and nothing else.
+func TestDeadProcessIsUnidentified(t *testing.T) {
+	for name, reap := range map[string]bool{"zombie": false, "reaped": true} {
+		t.Run(name, func(t *testing.T) {
+			l := mustListen(t, Listener{Socket: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
+			cmd := connected(t, peertest.Program(t, "mortal"), l.Path())
+			c := accepted(t, l)
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if reap {
+				cmd.Wait()
+			} else if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+				t.Fatal(err)
+			}
+			who, err := identifyNow(t, c)
+			var detail *UnidentifiedError
+			if !errors.Is(err, ErrUnidentified) || !errors.As(err, &detail) || !errors.Is(err, errPeerGone) {
+				t.Errorf("got %v", err)
+			}
+			if who.Executable+who.ExecutableSHA256+who.Unit+who.Container != "" || int(who.UID) != os.Getuid() || int(who.PID) != cmd.Process.Pid {
+				t.Errorf("%+v", who)
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+// Package peertest lets tests start other processes that call a socket: the test
+// binary itself, as another user or under another name.
+package peertest
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// roleVariable is the variable of the environment that makes a test binary a child.
+const roleVariable = "IPC_TEST_CHILD"
+
+// Role is what a test binary does as another process. It prints its result; an
+// error is printed too, and makes the process fail.
+type Role func(args []string) error
+
+// Main is a TestMain that runs the tests, or a role where the process is a child.
+func Main(m *testing.M, roles map[string]Role) {
+	name := os.Getenv(roleVariable)
+	if name == "" {
+		os.Exit(m.Run())
+	}
+	run := roles[name]
+	if run == nil {
+		fmt.Println("no such role:", name)
+		os.Exit(2)
+	}
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// Command makes a child that runs a role. It is killed when the test ends.
+func Command(t testing.TB, program, role string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = append(Environment(role), "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+// Environment is this process's, with the role of a child.
+func Environment(role string) []string {
+	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, roleVariable+"=") })
+	return append(inherited, roleVariable+"="+role)
+}
+
+// As is the user, the group and the supplementary groups of a child.
+func As(uid, gid uint32, groups ...uint32) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid, Groups: groups}}
+}
+
+// Program copies the test binary to where every user may run it.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close()
+	path := filepath.Join(Dir(t), name)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(f, self); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Dir is a directory that processes of every user may enter.
+func Dir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Eventually polls until done reports true.
+func Eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/ipc/peer"
+)
+
+// OperatorMode is the mode of the operator's socket: nobody but the daemon's user,
+// and root, may connect.
+const OperatorMode = 0o600
+
+// Operator is what the operator's socket serves. It must be safe for concurrent use.
+type Operator interface {
+	// Status says how everything does, with the inside's own words.
+	Status(ctx context.Context) (ipc.StatusResponse, error)
+	// Reload reads the configuration again. The error says why it was refused, and
+	// goes to the operator in full.
+	Reload(ctx context.Context) error
+	// Drain has the daemon stop: it refuses new requests, answers those in flight,
+	// and ends. It returns at once.
+	Drain(ctx context.Context)
+}
+
+// OperatorOptions of an [OperatorServer].
+type OperatorOptions struct {
+	Logger logging.Logger // default: says nothing
+	// Monitor serves GET /metrics, /healthz and /readyz, as it does for Prometheus
+	// and load balancers elsewhere.
+	Monitor http.Handler
+}
+
+// OperatorServer serves the operator's API (operator.yaml) on a socket of its own.
+// Make it with [NewOperatorServer].
+type OperatorServer struct {
+	operator Operator
+	opts     OperatorOptions
+	log      throttledLog
+}
+
+// NewOperatorServer makes a server; it starts nothing.
+func NewOperatorServer(operator Operator, opts OperatorOptions) *OperatorServer {
+	if opts.Logger == nil {
+		opts.Logger = logging.Discard
+	}
+	if opts.Monitor == nil {
+		opts.Monitor = http.NotFoundHandler()
+	}
+	return &OperatorServer{operator: operator, opts: opts, log: throttledLog{opts.Logger, logging.NewThrottle(time.Now)}}
+}
+
+// operatorRoutes is the whole operator's API.
+var operatorRoutes = []struct {
+	method, path string
+	handle       func(*OperatorServer, http.ResponseWriter, *http.Request) error
+}{
+	{http.MethodGet, "/v1/status", (*OperatorServer).status},
+	{http.MethodGet, "/v1/metrics", (*OperatorServer).metrics},
+	{http.MethodPost, "/v1/reload", (*OperatorServer).reload},
+	{http.MethodPost, "/v1/drain", (*OperatorServer).drain},
+	{http.MethodGet, "/metrics", (*OperatorServer).monitor},
+	{http.MethodGet, "/healthz", (*OperatorServer).monitor},
+	{http.MethodGet, "/readyz", (*OperatorServer).monitor},
+}
+
+// Serve serves the listener until ctx ends, and lets answers in flight finish. It
+// closes the listener in any case. Call it once.
+func (s *OperatorServer) Serve(ctx context.Context, l *peer.BoundListener) error {
+	web := &http.Server{
+		Handler: s, ConnContext: connContext, ErrorLog: log.New(webLog{s.opts.Logger}, "", 0),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(operatorListener{l, s}) }()
+	select {
+	case err := <-failed:
+		return errors.Join(fmt.Errorf("serve %s: %w", l.Path(), err), l.Close())
+	case <-ctx.Done():
+	}
+	err := l.Close()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if web.Shutdown(ending) != nil {
+		err = errors.Join(err, web.Close())
+	}
+	<-failed
+	return err
+}
+
+// ServeHTTP answers one request of an operator.
+func (s *OperatorServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	err := s.route(w, r)
+	if err == nil {
+		return
+	}
+	var problem *ipc.Problem
+	if !errors.As(err, &problem) {
+		s.opts.Logger.Error("operator's request failed", "path", r.URL.Path, "error", err)
+		problem = ipc.NewProblem(ipc.CodeInternal, "")
+	}
+	writeJSON(w, problem.Status, problemType, problem)
+}
+
+func (s *OperatorServer) route(w http.ResponseWriter, r *http.Request) error {
+	for _, one := range operatorRoutes {
+		if one.path != r.URL.Path {
+			continue
+		}
+		if one.method != r.Method {
+			w.Header().Set("Allow", one.method)
+			return ipc.Problemf(ipc.CodeMethodNotAllowed, "use %s here", one.method)
+		}
+		return one.handle(s, w, r)
+	}
+	return ipc.NewProblem(ipc.CodeNotFound, "the operator's API has /v1/status, /v1/metrics, /v1/reload and /v1/drain; callers have a socket of their own")
+}
+
+func (s *OperatorServer) status(w http.ResponseWriter, r *http.Request) error {
+	status, err := s.operator.Status(r.Context())
+	if err == nil {
+		writeJSON(w, http.StatusOK, jsonType, status)
+	}
+	return err
+}
+
+func (s *OperatorServer) metrics(w http.ResponseWriter, r *http.Request) error {
+	http.StripPrefix("/v1", s.opts.Monitor).ServeHTTP(w, r)
+	return nil
+}
+
+func (s *OperatorServer) monitor(w http.ResponseWriter, r *http.Request) error {
+	s.opts.Monitor.ServeHTTP(w, r)
+	return nil
+}
+
+func (s *OperatorServer) reload(w http.ResponseWriter, r *http.Request) error {
+	s.opts.Logger.Info("reload asked for on the operator's socket", operatorFields(r)...)
+	if err := s.operator.Reload(r.Context()); err != nil {
+		return ipc.NewProblem(ipc.CodeReloadRefused, err.Error())
+	}
+	writeJSON(w, http.StatusOK, jsonType, ipc.ReloadResponse{Reloaded: true})
+	return nil
+}
+
+func (s *OperatorServer) drain(w http.ResponseWriter, r *http.Request) error {
+	s.opts.Logger.Info("drain asked for on the operator's socket", operatorFields(r)...)
+	s.operator.Drain(r.Context())
+	writeJSON(w, http.StatusAccepted, jsonType, ipc.DrainResponse{Draining: true})
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, mediaType []string, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "the answer can't be encoded", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h["Content-Type"], h["Cache-Control"] = mediaType, noStore
+	w.WriteHeader(status)
+	w.Write(append(body, '\n')) // an operator who is gone needs no answer
+}
+
+// operatorConn is a connection of somebody who may operate the daemon.
+type operatorConn struct {
+	*net.UnixConn
+	who caller.Caller
+}
+
+func operatorFields(r *http.Request) []any {
+	c, ok := r.Context().Value(connKey{}).(*operatorConn)
+	if !ok {
+		return nil
+	}
+	return []any{"uid", c.who.UID, "pid", c.who.PID}
+}
+
+// operatorListener lets in the daemon's own user and root. The socket's mode says
+// the same; this holds even if somebody changed it.
+type operatorListener struct {
+	*peer.BoundListener
+	server *OperatorServer
+}
+
+// Accept returns the next connection of an operator.
+func (l operatorListener) Accept() (net.Conn, error) {
+	for {
+		raw, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		c := &operatorConn{UnixConn: raw}
+		c.who, err = peer.Credentials(raw)
+		if err == nil && (c.who.UID == 0 || c.who.UID == uint32(os.Geteuid())) {
+			return c, nil
+		}
+		l.server.log.warn("a connection to the operator's socket was refused", "uid", c.who.UID, "pid", c.who.PID, "error", err)
+		raw.Close()
+	}
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"time"
+
+	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
+)
+
+// Options of a [Server]. A zero value means the default.
+type Options struct {
+	Logger  logging.Logger // default: says nothing
+	Version string         // of the daemon, for GET /v1/health
+
+	// Wants says which attributes of peers the policy looks at; it is asked for
+	// each request, so that a reload takes effect on connections that are open.
+	Wants func() caller.Attributes
+	// Notes are looked up besides, for the record alone: nobody is warned where
+	// they can't be found.
+	Notes caller.Attributes
+	// Observe, if set, is told about each request once its answer is written.
+	Observe func(Observation)
+	// Trace, if set, begins the trace of a request, under the traceparent header
+	// that the caller sent, and returns what ends it. The service gets the context.
+	Trace func(ctx context.Context, route, requestID, traceparent string) (context.Context, func(status int, code ipc.Code))
+
+	MaxConnections int           // open at once, over all listeners; default 1,024
+	MaxHeaderBytes int           // default 8 KiB; net/http allows 4 KiB on top
+	HeaderTimeout  time.Duration // for a request's header, and to send the first; default 5 s
+	BodyTimeout    time.Duration // for the whole request, header and body; default 10 s
+	RequestTimeout time.Duration // for the service's answer; default 15 s
+	WriteTimeout   time.Duration // from the header to the last byte of the answer; default 30 s
+	IdleTimeout    time.Duration // between requests; default 2 min
+	DrainTimeout   time.Duration // for the answers in flight when Serve's context ends; default 20 s
+
+	Now    func() time.Time // default time.Now
+	Random io.Reader        // for request ids; default crypto/rand.Reader
+}
+
+// Observation is what metrics need to know about an answered request.
+type Observation struct {
+	Route    string   // a path of the API, or "" where none was matched
+	Listener string   // path of the socket
+	Status   int      // 499 where the caller went away before its answer was there
+	Code     ipc.Code // "" if the request succeeded
+	Duration time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = logging.Discard
+	}
+	if o.Wants == nil {
+		o.Wants = func() caller.Attributes { return caller.Attributes{} }
+	}
+	if o.Observe == nil {
+		o.Observe = func(Observation) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	o.MaxConnections = orDefault(o.MaxConnections, 1024)
+	o.MaxHeaderBytes = orDefault(o.MaxHeaderBytes, 8<<10)
+	o.HeaderTimeout = orDefault(o.HeaderTimeout, 5*time.Second)
+	o.BodyTimeout = orDefault(o.BodyTimeout, 10*time.Second)
+	o.RequestTimeout = orDefault(o.RequestTimeout, 15*time.Second)
+	o.WriteTimeout = orDefault(o.WriteTimeout, 30*time.Second)
+	o.IdleTimeout = orDefault(o.IdleTimeout, 2*time.Minute)
+	o.DrainTimeout = orDefault(o.DrainTimeout, 20*time.Second)
+	return o
+}
+
+func orDefault[T int | time.Duration](v, otherwise T) T {
+	if v <= 0 {
+		return otherwise
+	}
+	return v
+}

@@ -1,0 +1,36 @@
+package profile
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// The functions in this file check the iss and sub of particular receivers.
+
+const snowflakeUserFormat = "ACCOUNT.USER, an account locator without its region"
+
+// snowflakeUser accepts ACCOUNT.USER. Only the user may contain more dots.
+func snowflakeUser(value string) bool {
+	account, user, found := strings.Cut(value, ".")
+	return found && account != "" && user != ""
+}
+
+func emailAddress(value string) bool {
+	name, domain, found := strings.Cut(value, "@")
+	return found && name != "" && strings.Contains(domain, ".")
+}
+
+func tenCharacters(value string) bool { return len(value) == 10 }
+func atMost600(value string) bool     { return len(value) <= 600 }
+func isPlainURL(value string) bool    { return plainURL(value) == nil }
+func shortIssuer(value string) bool   { return isPlainURL(value) && atMost600(value) }
+
+// spiffeIDPattern requires a path (SPIFFE ID specification section 2.2), which
+// every workload's ID has.
+var spiffeIDPattern = regexp.MustCompile(`^spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+$`)
+
+func spiffeID(value string) bool {
+	return len(value) <= 2048 && spiffeIDPattern.MatchString(value) &&
+		!slices.ContainsFunc(strings.Split(value, "/"), func(s string) bool { return s == "." || s == ".." })
+}
