@@ -21,17 +21,17 @@ const prepareName = "dev-prepare"
 type devFlags struct{ dir, module string }
 
 func (f *devFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.dir, "dir", ".assertd", "the `directory` for token, PIN, configuration and socket")
-	cmd.Flags().StringVar(&f.module, "module", "", "the SoftHSM `module` (default: where distributions put it)")
+	cmd.Flags().StringVar(&f.dir, "dir", ".assertd", "`directory` for the token, PIN, configuration and socket")
+	cmd.Flags().StringVar(&f.module, "module", "", "`path` of the SoftHSM module (default: where distributions install it)")
 }
 
 func devCommand() *cobra.Command {
 	var flags devFlags
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "run a daemon for development, from nothing",
-		Long: "Makes a SoftHSM token with a random PIN, a key and a configuration in a directory of\n" +
-			"their own, and runs the daemon on them. A second run uses what the first one made.",
+		Short: "run a development daemon, with no setup",
+		Long: "Creates a directory with a SoftHSM token, a random PIN, keys and a configuration, and runs\n" +
+			"the daemon with them. Later runs use what the first one created.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDev(cmd.Context(), flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -57,16 +57,16 @@ func runDev(ctx context.Context, flags devFlags, stdout, stderr io.Writer) error
 	return serve(ctx, layout.Config, func() { greet(stdout, flags.dir) })
 }
 
-// prepareInChild makes the token in a process of its own, so that the daemon's
-// never has a PKCS#11 module loaded.
+// prepareInChild creates the token in a child process, so that the daemon's own
+// process never loads a PKCS#11 module.
 func prepareInChild(ctx context.Context, flags devFlags, stderr io.Writer) error {
 	child := exec.CommandContext(ctx, "/proc/self/exe", prepareName, "--dir", flags.dir, "--module", flags.module)
 	child.Stderr = stderr
-	child.Cancel = func() error { return nil } // SoftHSM loses a token whose writer is killed; it is done in a moment
+	child.Cancel = func() error { return nil } // a kill could destroy the token, and this takes only a moment
 	if err := child.Run(); err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) && exit.Exited() {
-			return errSilent // the child said why
+			return errSilent // the child has printed why
 		}
 		return fmt.Errorf("prepare %s: %w", flags.dir, err)
 	}
@@ -77,7 +77,7 @@ func prepareCommand() *cobra.Command {
 	var flags devFlags
 	cmd := &cobra.Command{
 		Use:    prepareName,
-		Short:  "make what assertd dev needs",
+		Short:  "set up the directory for assertd dev",
 		Hidden: true,
 		Args:   cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -92,27 +92,27 @@ func prepareCommand() *cobra.Command {
 	return cmd
 }
 
-// greet says what to try, by the names under which the programs were found.
+// greet prints commands to try, with the names by which the programs were found.
 func greet(out io.Writer, dir string) {
 	socket := filepath.Join(dir, "assertd.sock")
 	fmt.Fprintf(out, `
-assertd is ready. Everything lies in %s: a SoftHSM token, its PIN, keys, the configuration.
-Try, in another terminal:
+assertd is ready. Everything is in %s: a SoftHSM token, its PIN, keys and the configuration.
+In another terminal, try:
 
   %s --socket %s assert --decode
   curl --unix-socket %s -H 'Content-Type: application/json' -d '{}' http://assertd/v1/assertions
   %s jwks --config %s
 
-Ctrl-C stops it. The next run finds its keys again.
+Press Ctrl-C to stop. The next run uses the same keys.
 
 `, dir, sibling(os.Args[0], "assertctl"), socket, socket, os.Args[0], filepath.Join(dir, "assertd.yaml"))
 }
 
-// sibling is how to start the program beside one that was started as self.
+// sibling returns how to start a program that is next to the one started as self.
 func sibling(self, name string) string {
-	beside := self[:strings.LastIndex(self, "/")+1] + name
-	if _, err := os.Stat(beside); err != nil {
+	path := self[:strings.LastIndex(self, "/")+1] + name
+	if _, err := os.Stat(path); err != nil {
 		return name
 	}
-	return beside
+	return path
 }

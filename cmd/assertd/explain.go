@@ -12,14 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
-	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/internal/policytest"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// explainFlags describe a caller and what it asks for.
+// explainFlags describe a caller and its request.
 type explainFlags struct {
 	config          string
-	caller          dryrun.Caller
+	caller          policytest.Process
 	grant, audience string
 	claims          []string
 	lifetime        time.Duration
@@ -30,10 +30,10 @@ func explainCommand() *cobra.Command {
 	var f explainFlags
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "show why a request would be allowed or refused",
-		Long: "Decides about a request as the daemon would, without an HSM, and prints every rule that was\n" +
-			"looked at, why it held or not, and what the assertion would contain. What only the moment of\n" +
-			"signing gives stands in angle brackets. Exits with 0 if the request is allowed, 3 if it is refused.",
+		Short: "explain why a request would be allowed or refused",
+		Long: "Evaluates a request as the daemon would, without an HSM. Prints every rule, whether it passed and\n" +
+			"why, and what the assertion would contain; values that are only known at signing time are in\n" +
+			"angle brackets. Exits with status 0 if the request is allowed, or 3 if it is refused.",
 		Example: "  assertd explain --user payments --unit payments.service \\\n" +
 			"    --audience https://as.bank-a.example --claim 'scope=read write'",
 		Args: cli.Args(cobra.NoArgs),
@@ -46,43 +46,43 @@ func explainCommand() *cobra.Command {
 
 func (f *explainFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&f.caller.User, "user", "u", "", "`user` of the process, name or number (required)")
-	flags.StringArrayVar(&f.caller.Groups, "group", nil, "a `group` of the process, name or number; may be repeated (default: those of the user on this machine)")
-	flags.StringVar(&f.caller.Executable, "executable", "", "`path` of its executable")
-	flags.StringVar(&f.caller.ExecutableSHA256, "sha256", "", "SHA-256 `digest` of its executable, in hexadecimal")
-	flags.StringVar(&f.caller.Unit, "unit", "", "its systemd `unit`")
-	flags.StringVar(&f.caller.Container, "container", "", "its container `id`")
-	flags.StringVar(&f.caller.Listener, "listener", "", "`path` of the socket that it uses (default: the only one that is bound to no client)")
-	flags.StringVar(&f.grant, "grant", "", "`name` of the grant it asks for")
-	flags.StringVarP(&f.audience, "audience", "a", "", "`uri` of the audience it asks for")
-	flags.StringArrayVar(&f.claims, "claim", nil, "a claim it adds, as `name=value`; the value may be JSON; may be repeated")
-	flags.DurationVar(&f.lifetime, "lifetime", 0, "the lifetime it asks for, such as 60s")
+	flags.StringVarP(&f.caller.User, "user", "u", "", "`user` that the process runs as, name or number (required)")
+	flags.StringArrayVar(&f.caller.Groups, "group", nil, "`group` of the process, name or number, the primary first; repeatable (default: the user's groups on this machine)")
+	flags.StringVar(&f.caller.Executable, "executable", "", "`path` of the executable")
+	flags.StringVar(&f.caller.ExecutableSHA256, "sha256", "", "SHA-256 `digest` of the executable, in hex")
+	flags.StringVar(&f.caller.Unit, "unit", "", "systemd `unit` of the process")
+	flags.StringVar(&f.caller.Container, "container", "", "container `id` of the process")
+	flags.StringVar(&f.caller.Listener, "listener", "", "`path` of the socket that it uses (default: the only one that isn't bound to a client)")
+	flags.StringVar(&f.grant, "grant", "", "`name` of the requested grant")
+	flags.StringVarP(&f.audience, "audience", "a", "", "requested audience, as a `uri`")
+	flags.StringArrayVar(&f.claims, "claim", nil, "requested claim, as `name=value`; the value can be JSON; repeatable")
+	flags.DurationVar(&f.lifetime, "lifetime", 0, "requested lifetime, such as 60s")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 }
 
-// errRefused is the answer no, which was printed.
+// errRefused exits with status 3. The refusal has been printed.
 var errRefused = errors.New("refused")
 
 func (f *explainFlags) explain(out io.Writer) error {
 	if f.caller.User == "" {
-		return fmt.Errorf("%w: --user is missing; name the user that the process runs as", cli.ErrUsage)
+		return fmt.Errorf("%w: --user is missing; set it to the user that the process runs as", cli.ErrUsage)
 	}
 	claims, err := parseClaims(f.claims)
 	if err != nil {
 		return err
 	}
-	desk, err := dryrun.Open(f.config)
+	simulator, err := policytest.OpenSimulator(f.config)
 	if err != nil {
 		return err
 	}
 	if f.caller.Groups == nil {
 		f.caller.Groups = groupsOf(f.caller.User)
 	}
-	caller, err := desk.Caller(f.caller)
+	caller, err := simulator.Caller(f.caller)
 	if err != nil {
 		return err
 	}
-	answer, err := desk.Ask(caller, policy.Request{Grant: f.grant, Audience: f.audience, Claims: claims, Lifetime: f.lifetime})
+	answer, err := simulator.Assert(caller, policy.Request{Grant: f.grant, Audience: f.audience, Claims: claims, Lifetime: f.lifetime})
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (f *explainFlags) explain(out io.Writer) error {
 	return nil
 }
 
-func (f *explainFlags) print(answer dryrun.Answer, out io.Writer) error {
+func (f *explainFlags) print(answer policytest.Simulation, out io.Writer) error {
 	if f.asJSON {
 		return printJSON(out, explanationOf(answer))
 	}
@@ -111,8 +111,8 @@ func (f *explainFlags) print(answer dryrun.Answer, out io.Writer) error {
 	return printJSON(out, answer.Assertion.Claims)
 }
 
-// groupsOf are the groups that this machine gives a user, the primary one
-// first; none where it has no such user.
+// groupsOf returns a user's groups on this machine, the primary one first. It
+// returns none if there is no such user.
 func groupsOf(name string) []string {
 	u, err := user.Lookup(name)
 	if err != nil {

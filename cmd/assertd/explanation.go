@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/internal/policytest"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -58,7 +58,7 @@ type grantCheckView struct {
 	Checks []checkView `json:"checks"`
 }
 
-func explanationOf(a dryrun.Answer) explanation {
+func explanationOf(a policytest.Simulation) explanation {
 	e := explanation{
 		Allowed: a.Refusal == nil, Header: a.Assertion.Header, Claims: a.Assertion.Claims,
 		Request: checkViews(a.Syntax), Clients: []clientView{},
@@ -96,7 +96,7 @@ func checkViews(checks []policy.Check) []checkView {
 	return views
 }
 
-// describeCaller says in a line which process was assumed.
+// describeCaller returns a line about the simulated process.
 func describeCaller(user string, c caller.Caller) string {
 	said := []string{fmt.Sprintf("user %s (uid %d)", user, c.UID)}
 	if c.GID != ^uint32(0) {

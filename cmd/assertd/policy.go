@@ -13,7 +13,7 @@ import (
 func policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "work on the policy of a configuration",
+		Short: "test a configuration's policy",
 	}
 	cli.Group(cmd)
 	cmd.AddCommand(policyTestCommand())
@@ -24,10 +24,10 @@ func policyTestCommand() *cobra.Command {
 	var explain bool
 	cmd := &cobra.Command{
 		Use:   "test FILE",
-		Short: "hold a configuration to a file of cases",
-		Long: "Runs the cases of FILE against the configuration that it names, without an HSM. Each says who\n" +
-			"asks, for what, and what must come of it; docs/policy.md describes the file. Where a case does\n" +
-			"not hold, prints what was expected (-) and what is (+), and exits with 1.",
+		Short: "run test cases against a configuration",
+		Long: "Runs the test cases in FILE against the configuration that FILE names, without an HSM. Each case\n" +
+			"says who asks, for what, and what must happen; see docs/policy.md for the format. If a case\n" +
+			"fails, prints what was expected (-) and what happened (+), and exits with status 1.",
 		Example: "  assertd policy test examples/policy/cases.yaml",
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,11 +38,11 @@ func policyTestCommand() *cobra.Command {
 			return policyTest(suite, explain, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().BoolVar(&explain, "explain", false, "show every rule that was looked at in a case that does not hold")
+	cmd.Flags().BoolVar(&explain, "explain", false, "for each failed case, show every rule that was checked")
 	return cmd
 }
 
-// policyTest runs the cases and prints those that do not hold, and how many do.
+// policyTest runs the cases, and prints those that failed and a summary.
 func policyTest(suite *policytest.Suite, explain bool, out io.Writer) error {
 	results := suite.Run()
 	failed := 0
@@ -60,9 +60,9 @@ func policyTest(suite *policytest.Suite, explain bool, out io.Writer) error {
 		}
 	}
 	if failed > 0 {
-		fmt.Fprintf(out, "%d of %d cases do not hold for %s\n", failed, len(results), suite.Config)
+		fmt.Fprintf(out, "%d of %d cases failed for %s\n", failed, len(results), suite.Config)
 		return errSilent
 	}
-	fmt.Fprintf(out, "ok: %d cases hold for %s\n", len(results), suite.Config)
+	fmt.Fprintf(out, "ok: %d cases passed for %s\n", len(results), suite.Config)
 	return nil
 }

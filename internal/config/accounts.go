@@ -7,18 +7,18 @@ import (
 	"strconv"
 )
 
-// ErrUnknownAccount means that there is no user or group of a name.
+// ErrUnknownAccount means that no user or group has a name.
 var ErrUnknownAccount = errors.New("no such account")
 
-// Accounts gives the numbers of user and group names.
+// Accounts looks up the IDs of users and groups.
 type Accounts interface {
-	// User returns the uid of a user name; ErrUnknownAccount if there is none.
+	// User returns the uid of a user, or ErrUnknownAccount.
 	User(name string) (uint32, error)
-	// Group returns the gid of a group name; ErrUnknownAccount if there is none.
+	// Group returns the gid of a group, or ErrUnknownAccount.
 	Group(name string) (uint32, error)
 }
 
-// SystemAccounts are the users and groups of this machine.
+// SystemAccounts looks up the users and groups of this machine.
 func SystemAccounts() Accounts { return systemAccounts{} }
 
 type systemAccounts struct{}
@@ -31,7 +31,7 @@ func (systemAccounts) User(name string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return number(u.Uid)
+	return parseID(u.Uid)
 }
 
 func (systemAccounts) Group(name string) (uint32, error) {
@@ -42,21 +42,21 @@ func (systemAccounts) Group(name string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return number(g.Gid)
+	return parseID(g.Gid)
 }
 
-func number(s string) (uint32, error) {
+func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("the account's number %q is not one: %w", s, err)
+		return 0, fmt.Errorf("account ID %q is not a number: %w", s, err)
 	}
 	return uint32(n), nil
 }
 
-// StandIns are the users and groups of this machine, and for every other name
-// a number that no account has: the same for the same name. With them a policy
-// can be tried on a machine that lacks its users. They are not safe for
-// concurrent use.
+// StandIns looks up the users and groups of this machine, and gives every other
+// name an ID that no account has, always the same one. It lets people test a
+// policy on a machine that doesn't have its users. It is not safe for concurrent
+// use.
 func StandIns() Accounts {
 	return &standIns{known: systemAccounts{}, users: make(map[string]uint32), groups: make(map[string]uint32)}
 }
@@ -66,24 +66,24 @@ type standIns struct {
 	users, groups map[string]uint32
 }
 
-// firstStandIn lies above the ranges that systems and containers give out.
+// firstStandIn is above the ranges that systems and containers assign.
 const firstStandIn = 4_100_000_000
 
-func (s *standIns) User(name string) (uint32, error)  { return s.number(name, s.known.User, s.users) }
-func (s *standIns) Group(name string) (uint32, error) { return s.number(name, s.known.Group, s.groups) }
+func (s *standIns) User(name string) (uint32, error)  { return s.lookup(name, s.known.User, s.users) }
+func (s *standIns) Group(name string) (uint32, error) { return s.lookup(name, s.known.Group, s.groups) }
 
-func (s *standIns) number(name string, known func(string) (uint32, error), made map[string]uint32) (uint32, error) {
+func (s *standIns) lookup(name string, known func(string) (uint32, error), assigned map[string]uint32) (uint32, error) {
 	n, err := known(name)
 	if !errors.Is(err, ErrUnknownAccount) {
 		return n, err
 	}
-	if _, ok := made[name]; !ok {
-		made[name] = firstStandIn + uint32(len(made))
+	if _, ok := assigned[name]; !ok {
+		assigned[name] = firstStandIn + uint32(len(assigned))
 	}
-	return made[name], nil
+	return assigned[name], nil
 }
 
-// accountCache asks for each name once: a directory service may be behind it.
+// accountCache looks up each name once, since a directory service may answer.
 type accountCache struct {
 	accounts      Accounts
 	users, groups map[string]lookedUp
@@ -106,11 +106,11 @@ func (c *accountCache) Group(name string) (uint32, error) {
 	return cached(c.groups, name, c.accounts.Group)
 }
 
-func cached(known map[string]lookedUp, name string, look func(string) (uint32, error)) (uint32, error) {
-	found, ok := known[name]
+func cached(results map[string]lookedUp, name string, lookup func(string) (uint32, error)) (uint32, error) {
+	found, ok := results[name]
 	if !ok {
-		found.number, found.err = look(name)
-		known[name] = found
+		found.number, found.err = lookup(name)
+		results[name] = found
 	}
 	return found.number, found.err
 }

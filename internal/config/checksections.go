@@ -7,28 +7,30 @@ import (
 	"strconv"
 
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// maxSocketPath is what sockaddr_un holds besides its terminating NUL, unix(7).
+// maxSocketPath is the size of sockaddr_un's path without its terminating NUL,
+// unix(7).
 const maxSocketPath = 107
 
 func (c *checker) listeners() {
 	if len(c.Listen) == 0 && len(c.Clients) > 0 {
-		c.fault("listen", "there is no socket that the clients could use; write listen: with a socket, such as {socket: /run/assertd/assertd.sock, group: assertd}")
+		c.fault("listen", "the clients have no socket to connect to; add one under listen, such as {socket: /run/assertd/assertd.sock, group: assertd}")
 	}
 	taken := make(map[string]string)
 	c.socket("operator.socket", c.Operator.Socket, taken)
 	names := c.clientNames()
 	for i, l := range c.Listen {
-		path := element("listen", i)
+		path := strictyaml.Item("listen", i)
 		c.socket(path+".socket", l.Socket, taken)
-		c.account(path+".owner", "user", l.Owner, c.accounts.User)
-		c.account(path+".group", "group", l.Group, c.accounts.Group)
+		c.owner(path+".owner", "user", l.Owner, c.accounts.User)
+		c.owner(path+".group", "group", l.Group, c.accounts.Group)
 		if fs.FileMode(l.Mode)&0o600 != 0o600 {
-			c.fault(path+".mode", "mode %s keeps the socket's own owner out; begin it with 06, as in \"0660\"", l.Mode)
+			c.fault(path+".mode", "mode %s locks the socket's owner out; start it with 06, as in \"0660\"", l.Mode)
 		}
 		if l.Client != "" && !names[l.Client] {
-			c.fault(path+".client", "no client is named %s; %s", quote(l.Client), didYouMean(l.Client, slices.Collect(maps.Keys(names))))
+			c.fault(path+".client", "no client is named %s; %s", strictyaml.Quote(l.Client), strictyaml.DidYouMean(l.Client, slices.Collect(maps.Keys(names))))
 		}
 	}
 }
@@ -46,17 +48,17 @@ func (c *checker) socket(path, socket string, taken map[string]string) {
 		return
 	}
 	if len(socket) > maxSocketPath {
-		c.fault(path, "the path has %d bytes; a socket's has at most %d, so choose a shorter directory", len(socket), maxSocketPath)
+		c.fault(path, "the path is %d bytes long; the maximum for a socket is %d, so use a shorter directory", len(socket), maxSocketPath)
 	}
 	if other, ok := taken[socket]; ok {
-		c.fault(path, "%s uses this path too; give each socket its own", other)
+		c.fault(path, "%s has the same path; give each socket its own", other)
 		return
 	}
 	taken[socket] = path
 }
 
-// account resolves a user or group that is given by name or number.
-func (c *checker) account(path, what, name string, resolve func(string) (uint32, error)) {
+// owner checks a user or group that is given by name or ID.
+func (c *checker) owner(path, what, name string, resolve func(string) (uint32, error)) {
 	if name == "" {
 		return
 	}
@@ -76,7 +78,7 @@ func (c *checker) jwks() {
 		given bool
 	}{{"tls", j.TLS != nil}, {"issuer", j.Issuer != ""}, {"per_key_set", j.PerKeySet}} {
 		if setting.given {
-			c.fault("jwks."+setting.name, "jwks.%s is about what jwks.listen serves, which is not given; add listen: \":8443\" or remove %s", setting.name, setting.name)
+			c.fault("jwks."+setting.name, "jwks.%s requires jwks.listen, which is not set; add listen: \":8443\", or remove %s", setting.name, setting.name)
 		}
 	}
 }
@@ -92,20 +94,20 @@ func (c *checker) audit() {
 	}
 	switch k, ok := c.Keys[a.CheckpointKey]; {
 	case !ok:
-		c.fault("audit.checkpoint_key", "no key set is named %s; %s", quote(a.CheckpointKey), didYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
+		c.fault("audit.checkpoint_key", "no key set is named %s; %s", strictyaml.Quote(a.CheckpointKey), strictyaml.DidYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
 	case k.Use == UseAssertion:
-		c.fault("audit.checkpoint_key", "the key set %s signs assertions; checkpoints need a key set of their own with use: raw", quote(a.CheckpointKey))
+		c.fault("audit.checkpoint_key", "key set %s signs assertions; give checkpoints their own key set with use: raw", strictyaml.Quote(a.CheckpointKey))
 	case k.Alg.kind() != jose.P256 && k.Alg.kind() != jose.Ed25519:
-		c.fault("audit.checkpoint_key", "the key set %s is for %s, which checkpoints are not signed with; give it alg: EdDSA or ES256", quote(a.CheckpointKey), k.Alg)
+		c.fault("audit.checkpoint_key", "key set %s has alg: %s, which can't sign checkpoints; use EdDSA or ES256", strictyaml.Quote(a.CheckpointKey), k.Alg)
 	}
 }
 
-// unrecorded refuses to go without a log unless that was said in so many words.
+// unrecorded refuses to run without a log unless that is explicit.
 func (c *checker) unrecorded() {
 	if c.Audit.Required {
-		c.fault("audit.file", "audit.file is missing: no signature leaves without a record of it; write audit: {file: /var/log/assertd/audit.jsonl}, or audit: {required: false} to go without")
+		c.fault("audit.file", "audit.file is missing, and every signature must be recorded; add audit: {file: /var/log/assertd/audit.jsonl}, or audit: {required: false} to run without a log")
 	}
 	if c.Audit.CheckpointKey != "" {
-		c.fault("audit.checkpoint_key", "there is no audit.file whose checkpoints could be signed; add file or remove checkpoint_key")
+		c.fault("audit.checkpoint_key", "checkpoint_key requires audit.file, which is not set; add file, or remove checkpoint_key")
 	}
 }

@@ -3,41 +3,43 @@ package config
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// ClaimRule says which values a claim may have. It is written as a list of
-// values, as {values: […]}, as {words: […]} for a claim that is a list of
-// words, such as scope, or as any. A plain list under the name scope means
-// words (RFC 6749 section 3.3).
+// ClaimRule says which values a claim can have. The file has a list of values,
+// {values: […]}, {words: […]} for a claim of space-separated words, such as scope,
+// or any. A plain list under the name scope means words (RFC 6749 section 3.3).
 type ClaimRule struct {
 	Any    bool
 	Words  bool
 	Values []any // text, json.Number, bool, []any and map[string]any
 }
 
-const claimRuleForms = "write a list of values, {words: [read, write]} for a claim that is a list of words, or any"
+const claimRuleForms = "write a list of values, {words: [read, write]} for space-separated words, or any"
 
-func (r *ClaimRule) decodeNode(d *decoder, n *node, path string) {
+// DecodeYAML reads any of the forms.
+func (r *ClaimRule) DecodeYAML(v strictyaml.Value) {
+	key, only, single := v.Only()
 	switch {
-	case n.kind == kindString && n.text == "any":
+	case v.Kind() == strictyaml.String && v.Text() == "any":
 		r.Any = true
-	case n.kind == kindList:
-		r.Words = strings.HasSuffix(path, ".scope")
-		r.Values = d.values(n, path)
-	case n.kind == kindMapping && len(n.entries) == 1 && n.entries[0].value.kind == kindList:
-		e := n.entries[0]
-		if e.key != "words" && e.key != "values" {
-			d.report.add(e.place, path, "unknown key %s; %s", d.name(n, e.key), claimRuleForms)
+	case v.Kind() == strictyaml.List:
+		r.Words = strings.HasSuffix(v.Path(), ".scope")
+		r.Values = v.Items()
+	case single && only.Kind() == strictyaml.List:
+		if key != "words" && key != "values" {
+			v.UnknownKey(key, claimRuleForms)
 			return
 		}
-		r.Words = e.key == "words"
-		r.Values = d.values(e.value, member(path, e.key))
+		r.Words = key == "words"
+		r.Values = only.Items()
 	default:
-		d.report.add(n.place, path, "this does not say which values the claim may have; %s", claimRuleForms)
+		v.Fault("this doesn't define which values the claim can have; %s", claimRuleForms)
 	}
 }
 
-// MarshalJSON writes the form that says most.
+// MarshalJSON writes the most explicit form.
 func (r ClaimRule) MarshalJSON() ([]byte, error) {
 	switch {
 	case r.Any:

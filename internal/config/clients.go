@@ -1,54 +1,54 @@
 package config
 
-// Client is a name for callers that match, with what they may have signed.
+// Client names a group of callers and says what they can have signed.
 type Client struct {
 	Name     string  `json:"name" required:"true" format:"name" doc:"Name of the client in logs, metrics and the audit log."`
-	Match    Match   `json:"match,omitzero" doc:"Which callers are this client, as the kernel describes them. All that are given must hold. May be left out only where a listener is bound to the client."`
-	InFlight int     `json:"in_flight" default:"64" min:"1" max:"65536" doc:"Requests of this client that may be under way at once."`
-	Grants   []Grant `json:"grants" required:"true" doc:"What the client may have signed."`
+	Match    Match   `json:"match,omitzero" doc:"Which callers are this client, as the kernel describes them. Every selector must match. Optional only if a listener is bound to the client."`
+	InFlight int     `json:"in_flight" default:"64" min:"1" max:"65536" doc:"Maximum number of this client's requests in flight."`
+	Grants   []Grant `json:"grants" required:"true" doc:"What the client can have signed."`
 }
 
-// Match selects callers by what the kernel says about them.
+// Match selects callers by what the kernel reports about them.
 type Match struct {
-	User             string  `json:"user,omitzero" doc:"Name of the effective user. Give user or uid."`
-	UID              *uint32 `json:"uid,omitempty" doc:"Number of the effective user."`
-	Group            string  `json:"group,omitzero" doc:"Name of a group, primary or supplementary. Give group or gid."`
-	GID              *uint32 `json:"gid,omitempty" doc:"Number of a group, primary or supplementary."`
-	Executable       string  `json:"executable,omitzero" format:"path" doc:"Absolute path of the executable, symbolic links resolved."`
-	ExecutableSHA256 string  `json:"executable_sha256,omitzero" format:"sha256" doc:"SHA-256 of the executable, 64 hexadecimal digits in lower case."`
+	User             string  `json:"user,omitzero" doc:"Name of the effective user. Set user or uid."`
+	UID              *uint32 `json:"uid,omitempty" doc:"ID of the effective user."`
+	Group            string  `json:"group,omitzero" doc:"Name of a primary or supplementary group. Set group or gid."`
+	GID              *uint32 `json:"gid,omitempty" doc:"ID of a primary or supplementary group."`
+	Executable       string  `json:"executable,omitzero" format:"path" doc:"Absolute path of the executable, with symbolic links resolved."`
+	ExecutableSHA256 string  `json:"executable_sha256,omitzero" format:"sha256" doc:"SHA-256 of the executable, 64 lowercase hexadecimal digits."`
 	Unit             string  `json:"unit,omitzero" doc:"systemd unit, such as payments.service."`
-	Container        string  `json:"container,omitzero" format:"sha256" doc:"Container id, 64 hexadecimal digits in lower case."`
-	Listener         string  `json:"listener,omitzero" format:"path" doc:"Path of the socket that the caller uses; one that listen has."`
+	Container        string  `json:"container,omitzero" format:"sha256" doc:"Container ID, 64 lowercase hexadecimal digits."`
+	Listener         string  `json:"listener,omitzero" format:"path" doc:"Path of the socket that the caller uses; it must be one under listen."`
 }
 
-// Grant is one thing that a client may have signed. A grant on a raw key set
-// has name, key, hashes, paddings and rate alone.
+// Grant is one thing that a client can have signed. A grant on a raw key set has
+// only name, key, hashes, paddings and rate.
 type Grant struct {
-	Name      string   `json:"name" required:"true" format:"name" doc:"Name of the grant; callers may ask for it."`
+	Name      string   `json:"name" required:"true" format:"name" doc:"Name of the grant. Callers can request it by this name."`
 	Key       string   `json:"key" required:"true" doc:"The key set that signs."`
-	Profile   string   `json:"profile,omitzero" format:"profile" doc:"The kind of receiver, which decides the form of the assertion."`
-	ClientID  string   `json:"client_id,omitzero" max:"512" doc:"The client identifier that the receiver gave out."`
+	Profile   string   `json:"profile,omitzero" format:"profile" doc:"The kind of receiver, which determines the form of the assertion."`
+	ClientID  string   `json:"client_id,omitzero" max:"512" doc:"The client identifier that the receiver issued."`
 	Issuer    string   `json:"issuer,omitzero" max:"512" doc:"The iss claim, for profiles where it is not the client identifier."`
 	Subject   string   `json:"subject,omitzero" max:"512" doc:"The sub claim, for profiles where it is not the client identifier."`
-	KeyID     string   `json:"key_id,omitzero" max:"512" doc:"A fixed kid, for receivers that give one out. Without it the RFC 7638 thumbprint."`
-	Audiences []string `json:"audiences,omitzero" doc:"The audiences, compared byte by byte: no prefixes, no patterns. An empty list allows none."`
+	KeyID     string   `json:"key_id,omitzero" max:"512" doc:"A fixed kid, for receivers that assign one. Default: the RFC 7638 thumbprint."`
+	Audiences []string `json:"audiences,omitzero" doc:"The allowed audiences. They are compared byte by byte, with no prefixes or patterns. An empty list allows none."`
 	Lifetime  Lifetime `json:"lifetime,omitzero" doc:"How long an assertion is valid."`
-	Claims    Claims   `json:"claims,omitzero" doc:"Claims besides the registered ones, which are the daemon's alone."`
-	Hashes    []string `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For a raw key set: hashes that this client may have signed. Without it those of the key set."`
-	Paddings  []string `json:"paddings,omitzero" enum:"pkcs1v15,pss" doc:"For a raw key set with RSA: paddings that this client may ask for. Without it those of the key set."`
-	Rate      []Window `json:"rate,omitzero" doc:"Rate windows; every one of them must have room."`
+	Claims    Claims   `json:"claims,omitzero" doc:"Claims other than the registered ones, which only the daemon sets."`
+	Hashes    []string `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For a raw key set: the hashes that this client can use. Default: those of the key set."`
+	Paddings  []string `json:"paddings,omitzero" enum:"pkcs1v15,pss" doc:"For a raw RSA key set: the paddings that this client can use. Default: those of the key set."`
+	Rate      []Window `json:"rate,omitzero" doc:"Rate windows. A request must fit in all of them."`
 }
 
-// Lifetime bounds how long an assertion is valid.
+// Lifetime limits how long an assertion is valid.
 type Lifetime struct {
-	Default Duration `json:"default,omitzero" min:"1s" max:"366d" doc:"What a request gets that asks for none. Without it what the profile says, or max where that is shorter."`
-	Max     Duration `json:"max,omitzero" min:"1s" max:"366d" doc:"The most that a request may ask for. Without it the same as default."`
+	Default Duration `json:"default,omitzero" min:"1s" max:"366d" doc:"Lifetime if the request doesn't set one. Default: the profile's, or max if that is shorter."`
+	Max     Duration `json:"max,omitzero" min:"1s" max:"366d" doc:"Maximum lifetime that a request can set. Default: the same as default."`
 }
 
-// Claims says which further claims an assertion has.
+// Claims says which additional claims an assertion has.
 type Claims struct {
-	Allow   map[string]ClaimRule `json:"allow,omitzero" doc:"Claims that the caller may send, each with its allowed values. An empty list allows none."`
-	Set     map[string]any       `json:"set,omitzero" doc:"Claims that every assertion has, with these values."`
-	Require []string             `json:"require,omitzero" doc:"Allowed claims without which a request is refused."`
-	Log     []string             `json:"log,omitzero" doc:"Claims whose values the audit log may hold. Of all others it has the names."`
+	Allow   map[string]ClaimRule `json:"allow,omitzero" doc:"Claims that the caller can set, each with its allowed values. An empty list allows none."`
+	Set     map[string]any       `json:"set,omitzero" doc:"Claims that every assertion has, with their values."`
+	Require []string             `json:"require,omitzero" doc:"Allowed claims that a request must set."`
+	Log     []string             `json:"log,omitzero" doc:"Claims whose values go into the audit log. For all others, it records only the names."`
 }

@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-// TestCollector: names leave the machine encrypted or not at all.
+// TestCollector: names never leave the machine unencrypted.
 func TestCollector(t *testing.T) {
 	for address, want := range map[string]bool{
 		"http://127.0.0.1:4318/v1/traces":              true,

@@ -9,15 +9,15 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// clockSkew is how far the clocks of this machine and of receivers may differ.
+// clockSkew is how much the clocks of this machine and of receivers can differ.
 const clockSkew = time.Minute
 
-// PolicyClients returns the clients as policy takes them: names resolved to
-// numbers, listeners bound, and lifetimes and audiences completed from the
-// profiles. policy.New accepts them. The caller must not change them.
+// PolicyClients returns the clients for policy.New, which accepts them: names are
+// resolved to IDs, listeners bound, and lifetimes and audiences completed from the
+// profiles. Callers must not change them.
 func (c *Config) PolicyClients() []policy.Client { return c.policy }
 
-// KeyRates returns the windows that all grants on a key set share.
+// KeyRates returns the rate windows that all grants on a key set share.
 func (c *Config) KeyRates(set string) []policy.Window { return windows(c.Keys[set].Rate) }
 
 // Rotation returns the rotation of a key set. Its AssertionLife is the longest
@@ -30,7 +30,7 @@ func (c *Config) Rotation(set string) keyset.Rotation {
 		PublishBefore: r.PublishBefore.Duration.Std(),
 		Manual:        r.PublishBefore.Manual,
 		KeepAfter:     r.KeepAfter.Std(),
-		AssertionLife: c.lives[set] + clockSkew,
+		AssertionLife: c.maxLifetimes[set] + clockSkew,
 		Activate:      slices.Clone(r.Activate),
 		Revoke:        slices.Clone(r.Revoke),
 	}
@@ -69,7 +69,7 @@ func (c *Claims) rules() map[string]policy.ClaimRule {
 	return rules
 }
 
-// hashes are those that a raw key set allows.
+// hashes returns the hashes that a raw key set allows.
 func (k KeySet) hashes() []string {
 	if k.Hashes != nil {
 		return k.Hashes
@@ -81,7 +81,8 @@ func (k KeySet) hashes() []string {
 	return []string{alg.HashName()}
 }
 
-// paddings are those that a raw key set allows; none where keys have none.
+// paddings returns the paddings that a raw key set allows. Keys that aren't RSA
+// have none.
 func (k KeySet) paddings() []string {
 	alg, err := jose.Lookup(string(k.Alg))
 	switch {

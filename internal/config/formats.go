@@ -11,37 +11,31 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/profile"
 )
-
-// format is a rule for text that one setting alone can break. Its check says
-// what is wrong and what to do, without the text itself, which may be secret.
-type format struct {
-	check   func(string) error
-	pattern string // for the schema; empty where a pattern can't say it
-}
 
 const namePattern = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 
 var nameExpression = regexp.MustCompile(namePattern)
 
-func formats() map[string]format {
-	return map[string]format{
-		"name":      {check: checkName, pattern: namePattern},
-		"path":      {check: checkPath, pattern: `^/`},
-		"hex":       {check: checkHex, pattern: `^([0-9a-fA-F]{2})+$`},
-		"sha256":    {check: checkSHA256, pattern: `^[0-9a-f]{64}$`},
-		"address":   {check: checkAddress, pattern: `:[0-9]+$`},
-		"collector": {check: checkCollector, pattern: `^https?://`},
-		"issuer":    {check: checkIssuer, pattern: `^https://`},
-		"profile":   {check: checkProfile},
-		"moment":    {check: checkMoment, pattern: momentPattern},
+func formats() map[string]strictyaml.Format {
+	return map[string]strictyaml.Format{
+		"name":      {Check: checkName, Pattern: namePattern},
+		"path":      {Check: checkPath, Pattern: `^/`},
+		"hex":       {Check: checkHex, Pattern: `^([0-9a-fA-F]{2})+$`},
+		"sha256":    {Check: checkSHA256, Pattern: `^[0-9a-f]{64}$`},
+		"address":   {Check: checkAddress, Pattern: `:[0-9]+$`},
+		"collector": {Check: checkCollector, Pattern: `^https?://`},
+		"issuer":    {Check: checkIssuer, Pattern: `^https://`},
+		"profile":   {Check: checkProfile},
+		"time":      {Check: checkTime, Pattern: timePattern},
 	}
 }
 
 func checkName(s string) error {
 	if !nameExpression.MatchString(s) {
-		return errors.New("is not a name; use up to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or digit")
+		return errors.New("is not a valid name; use up to 64 letters, digits, dots, hyphens and underscores, and start with a letter or digit")
 	}
 	return nil
 }
@@ -49,25 +43,25 @@ func checkName(s string) error {
 func checkPath(s string) error {
 	switch {
 	case strings.HasPrefix(s, "@"):
-		return errors.New("is an abstract socket, which any process in the network namespace may open; write an absolute path")
+		return errors.New("is an abstract socket, which any process in the network namespace can open; use an absolute path")
 	case !filepath.IsAbs(s):
-		return errors.New("is not an absolute path; begin it with /")
+		return errors.New("is not an absolute path; start it with /")
 	case filepath.Clean(s) != s:
-		return errors.New("is not in its shortest form; remove ., .., doubled and trailing slashes")
+		return errors.New("is not in its shortest form; remove ., .., double slashes and trailing slashes")
 	}
 	return nil
 }
 
 func checkHex(s string) error {
 	if len(s)%2 != 0 || strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }) {
-		return errors.New("is not hexadecimal; write two digits for each byte, without colons")
+		return errors.New("is not hexadecimal; write two digits per byte, without colons")
 	}
 	return nil
 }
 
 func checkSHA256(s string) error {
 	if len(s) != 64 || checkHex(s) != nil || strings.ToLower(s) != s {
-		return errors.New("is not 64 hexadecimal digits in lower case")
+		return errors.New("is not 64 lowercase hexadecimal digits; copy them from sha256sum")
 	}
 	return nil
 }
@@ -83,15 +77,15 @@ func checkAddress(s string) error {
 	return nil
 }
 
-// momentPattern is RFC 3339 to the second, as labels have it, in UTC or with an
+// timePattern is RFC 3339 to the second, as labels have it, in UTC or with an
 // offset.
-const momentPattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`
+const timePattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$`
 
-var momentExpression = regexp.MustCompile(momentPattern)
+var timeExpression = regexp.MustCompile(timePattern)
 
-func checkMoment(s string) error {
-	if _, err := time.Parse(time.RFC3339, s); err != nil || !momentExpression.MatchString(s) {
-		return errors.New("is not a moment; write it in UTC to the second, as 2026-01-31T12:00:00Z")
+func checkTime(s string) error {
+	if _, err := time.Parse(time.RFC3339, s); err != nil || !timeExpression.MatchString(s) {
+		return errors.New("is not a time; write it to the second, such as 2026-01-31T12:00:00Z")
 	}
 	return nil
 }
@@ -99,12 +93,12 @@ func checkMoment(s string) error {
 func checkCollector(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path == "" {
-		return errors.New("is not the URL of a collector; write one such as http://127.0.0.1:4318/v1/traces")
+		return errors.New("is not the URL of a collector; use one such as http://127.0.0.1:4318/v1/traces")
 	}
 	ip := net.ParseIP(u.Hostname())
 	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
-		return errors.New("sends the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")
+		return errors.New("would send the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")
 	}
 	return nil
 }
@@ -115,9 +109,9 @@ func checkIssuer(s string) error {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return errors.New("is not a URL; write the issuer as https://id.example.com")
 	case u.Scheme != "https":
-		return errors.New("is not an https URL; receivers take an issuer over https alone (OpenID Connect Discovery 1.0, section 3)")
+		return errors.New("is not an https URL; receivers only accept an https issuer (OpenID Connect Discovery 1.0, section 3)")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") || u.User != nil:
-		return errors.New("has a query, fragment or user; an issuer has none (RFC 8414, section 2)")
+		return errors.New("has a query, fragment or user; remove it, since an issuer has none (RFC 8414, section 2)")
 	}
 	return nil
 }
@@ -126,8 +120,8 @@ func checkProfile(s string) error {
 	if _, ok := profile.Lookup(s); ok {
 		return nil
 	}
-	if near := nearest(s, profile.Names()); near != "" {
-		return fmt.Errorf("is not a profile; did you mean %s?", near)
+	if near := strictyaml.Nearest(s, profile.Names()); near != "" {
+		return fmt.Errorf("is not a known profile; did you mean %s?", near)
 	}
-	return errors.New("is not a profile; docs/profiles.md lists them")
+	return errors.New("is not a known profile; docs/profiles.md lists them")
 }

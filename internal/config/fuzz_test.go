@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// FuzzParse: Parse never panics, says ErrInvalid or gives a configuration, and
-// what it gives marshals to a file that means the same.
+// FuzzParse: Parse never panics, and returns either strictyaml.ErrInvalid or a
+// configuration that marshals to an equivalent file.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"../../examples/config/*.yaml", "testdata/bad/*.yaml"} {
 		files, err := filepath.Glob(pattern)
@@ -30,7 +32,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("fuzz.yaml", data, WithAccounts(StandIns()))
 		if err != nil {
-			if c != nil || !errors.Is(err, ErrInvalid) {
+			if c != nil || !errors.Is(err, strictyaml.ErrInvalid) {
 				t.Fatalf("configuration %v, error %v", c, err)
 			}
 			return
@@ -53,8 +55,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzNoPINInErrors: whatever stands around it and however it is written, a
-// PIN in the file is in no error about the file.
+// FuzzNoPINInErrors: no error about a file contains a PIN that is in it, whatever
+// form the PIN has and whatever is around it.
 func FuzzNoPINInErrors(f *testing.F) {
 	const secret = "4711zq"
 	forms := []string{

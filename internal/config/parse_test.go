@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -31,8 +32,8 @@ func account(name string) (uint32, error) {
 	return 0, ErrUnknownAccount
 }
 
-// TestBad holds what is said about each file in testdata/bad to the text beside
-// it, which people should read: go test ./internal/config -update writes it.
+// TestBad compares the errors about each file in testdata/bad with the text next
+// to it. go test ./internal/config -update writes the texts; read them.
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) < 15 {
@@ -45,8 +46,8 @@ func TestBad(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = Parse(filepath.Base(file), data, WithAccounts(accounts{}))
-			if !errors.Is(err, ErrInvalid) {
-				t.Fatalf("error %v, want ErrInvalid", err)
+			if !errors.Is(err, strictyaml.ErrInvalid) {
+				t.Fatalf("error %v, want strictyaml.ErrInvalid", err)
 			}
 			if strings.Contains(err.Error(), "4711") {
 				t.Error("the message shows the PIN")
@@ -56,11 +57,11 @@ func TestBad(t *testing.T) {
 	}
 }
 
-// TestEveryProblemHasItsPlace checks that the fields of an Error say the same
-// as its text, in the order of the file.
+// TestEveryProblemHasItsPlace checks that an Error's fields match its text, in
+// file order.
 func TestEveryProblemHasItsPlace(t *testing.T) {
 	_, err := Parse("c.yaml", []byte("hsm: {module: m}\nbogus: 1\nlog: {level: loud}\n"), WithAccounts(accounts{}))
-	var invalid *Error
+	var invalid *strictyaml.Error
 	if !errors.As(err, &invalid) {
 		t.Fatalf("%T: %v", err, err)
 	}
@@ -216,7 +217,7 @@ func TestAt(t *testing.T) {
 		"keys.payments.alg":                  "test.yaml:4:10",
 		"clients[0].grants[0].audiences[0]":  "test.yaml:18:21",
 		"clients[0].grants[0].rate[1].limit": "test.yaml:25:58",
-		"clients[0].grants[9]":               "test.yaml:14:7", // the nearest around it
+		"clients[0].grants[9]":               "test.yaml:14:7", // the nearest one around it
 		"verify":                             "test.yaml:1:1",
 	} {
 		if got := c.At(path); got != want {
@@ -225,7 +226,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// TestManyClients parses a file near the size limit in reasonable time.
+// TestManyClients: a file near the size limit parses in reasonable time.
 func TestManyClients(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("hsm: {module: /m, token: {label: t}, pin: {file: /p}}\nkeys: {k: {alg: ES256, use: assertion}}\nlisten: [{socket: /s}]\naudit: {required: false}\nclients:\n")
@@ -249,8 +250,8 @@ func TestManyClients(t *testing.T) {
 	t.Logf("%d bytes in %v", b.Len(), time.Since(start))
 }
 
-// TestHostileFiles holds the bounds that keep a file from costing more than
-// its size: depth, keys of one mapping, bytes.
+// TestHostileFiles checks the limits that keep a file from costing more than its
+// size: depth, keys in one mapping, bytes.
 func TestHostileFiles(t *testing.T) {
 	many := func(n int, line func(i int) string) string {
 		var b strings.Builder
@@ -273,7 +274,7 @@ func TestHostileFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			_, err := Parse("hostile.yaml", []byte(text), WithAccounts(accounts{}))
-			if !errors.Is(err, ErrInvalid) {
+			if !errors.Is(err, strictyaml.ErrInvalid) {
 				t.Errorf("error %v", err)
 			}
 			if len(err.Error()) > 64<<10 {

@@ -11,17 +11,17 @@ import (
 	"syscall"
 )
 
-// ErrUntrusted means that somebody besides root and the daemon's user could
+// ErrUntrusted means that someone other than root and the daemon's user could
 // have written the configuration.
 var ErrUntrusted = errors.New("the configuration can't be trusted")
 
-// maxLinks is how many symbolic links a path may lead through, as in Linux.
+// maxLinks is the maximum number of symbolic links in a path, as in Linux.
 const maxLinks = 40
 
-// readTrusted reads a file that only root and the present user can have
-// changed: it and every directory on the way to it, through every symbolic
-// link, belongs to one of the two and is writable by no other. Directories with
-// the sticky bit, such as /tmp, may be writable by others.
+// readTrusted reads a file that only root and the current user can have changed:
+// the file and every directory on the way to it, through every symbolic link,
+// must belong to one of the two and be writable by no one else. Directories with
+// the sticky bit, such as /tmp, can be writable by others.
 func readTrusted(path string) ([]byte, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -31,7 +31,7 @@ func readTrusted(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// O_NONBLOCK: a FIFO must not hold the start up before it is refused.
+	// O_NONBLOCK: opening a FIFO must not block before it can be refused.
 	f, err := os.OpenFile(resolved, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func readTrusted(path string) ([]byte, error) {
 	if err := checkOpen(f, resolved); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(f, MaxSize+1)) // Parse refuses the one byte too many
+	return io.ReadAll(io.LimitReader(f, MaxSize+1)) // Parse refuses the extra byte
 }
 
 func checkOpen(f *os.File, path string) error {
@@ -54,7 +54,7 @@ func checkOpen(f *os.File, path string) error {
 	return checkOwned(path, info, uint32(os.Geteuid()))
 }
 
-// walkTrusted resolves an absolute path step by step and checks each of them.
+// walkTrusted resolves an absolute path and checks every step of it.
 func walkTrusted(path string, self uint32) (resolved string, err error) {
 	resolved, rest, links := "/", strings.Split(path, "/"), 0
 	for len(rest) > 0 {
@@ -99,25 +99,25 @@ func checkStep(path string, self uint32) (fs.FileInfo, error) {
 	return info, checkOwned(path, info, self)
 }
 
-// checkOwned refuses what others own or may write, with the command that
-// mends it.
+// checkOwned refuses a file that others own or can write, with the command that
+// fixes it.
 func checkOwned(path string, info fs.FileInfo, self uint32) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("%w: the owner of %s can't be found out", ErrUntrusted, path)
+		return fmt.Errorf("%w: can't determine the owner of %s", ErrUntrusted, path)
 	}
 	if stat.Uid != 0 && stat.Uid != self {
-		return fmt.Errorf("%w: %s belongs to uid %d, who could change it; run: chown root %s", ErrUntrusted, path, stat.Uid, shellQuote(path))
+		return fmt.Errorf("%w: %s belongs to uid %d, which could change it; run: chown root %s", ErrUntrusted, path, stat.Uid, shellQuote(path))
 	}
 	mode := info.Mode()
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
 	if mode&fs.ModeSymlink != 0 || sticky || mode.Perm()&0o022 == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s has mode %04o, so others than its owner may write it; run: chmod go-w %s", ErrUntrusted, path, mode.Perm(), shellQuote(path))
+	return fmt.Errorf("%w: %s has mode %04o, so users other than its owner can write it; run: chmod go-w %s", ErrUntrusted, path, mode.Perm(), shellQuote(path))
 }
 
-// shellQuote makes a path safe to copy into a shell.
+// shellQuote makes a path safe to paste into a shell.
 func shellQuote(path string) string {
 	safe := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@", r)

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
 const valid = "hsm: {module: /m, token: {label: t}, pin: {file: /p}}\naudit: {required: false}\n"
@@ -160,8 +162,8 @@ func loadWithin(t *testing.T, path string) (*Config, error) {
 	}
 }
 
-// TestForeignOwner needs a second user for the files; where the test may not
-// give files away it plays that user itself.
+// TestForeignOwner needs files of another user. If the test can't change their
+// owner, it plays the other user itself.
 func TestForeignOwner(t *testing.T) {
 	_, path := writeConfig(t)
 	self := uint32(os.Geteuid())
@@ -195,7 +197,7 @@ func TestLoadErrors(t *testing.T) {
 	if err := os.Truncate(path, MaxSize+1); err != nil {
 		t.Fatal(err)
 	}
-	var invalid *Error
+	var invalid *strictyaml.Error
 	if _, err := Load(path); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "4194304 bytes") {
 		t.Errorf("too large: %v", err)
 	}

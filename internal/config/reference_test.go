@@ -7,40 +7,42 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// TestReferenceIsCommitted writes docs/configuration.md from the same tags that
-// the decoder obeys.
+// TestReferenceIsCommitted generates docs/configuration.md from the tags that the
+// decoder uses.
 func TestReferenceIsCommitted(t *testing.T) {
 	same(t, "../../docs/configuration.md", reference(t))
 }
 
 const referenceHead = `# Configuration
 
-<!-- Written from the code: go test ./internal/config -update -->
+<!-- Generated from the code: go test ./internal/config -update -->
 
-One YAML file, read when the daemon starts and again at SIGHUP. ` + "`assertd check`" + ` tries it out.
+The configuration is one YAML file. The daemon reads it at startup and on SIGHUP. Test it with ` + "`assertd check`" + `.
 
-The file is read strictly. A key that is unknown, given twice or empty is a mistake, and so are anchors, aliases, merge keys, tags and
-a second document, which let a file mean something else than it seems to. All mistakes are reported at once, each with file, line and
-column. An empty list never means "everything". A bad file at a reload changes nothing.
+The file is read strictly. Unknown, duplicate and empty keys are errors. So are anchors, aliases, merge keys, tags and second documents,
+because they let a file mean something other than it seems to. All errors are reported at once, each with file, line and column. An empty
+list never means "everything". If the file is invalid on reload, nothing changes.
 
-- The file and every directory on the way to it must belong to root or the daemon's user, and nobody else may write them.
-- **Duration**: a number with its unit, such as ` + "`250ms`, `60s`, `5m`, `24h`, `90d`, `1d12h`" + `. A day is 24 hours.
+- The file and every directory on the way to it must belong to root or the daemon's user, and no one else can have write access.
+- **Duration**: a number with a unit, such as ` + "`250ms`, `60s`, `5m`, `24h`, `90d`, `1d12h`" + `. A day is 24 hours.
 - **Size**: a whole number with ` + "`B`, `KiB`, `MiB`, `GiB` or `TiB`" + `.
 - **Mode**: permission bits in octal and in quotes, such as ` + "`\"0660\"`" + `.
 - **Path**: absolute and in its shortest form.
 - Text that looks like a number needs quotes: ` + "`serial: \"0123\"`" + `.
-- At most 4 MiB, 32 levels and 10,000 keys in one mapping; lists (clients, grants) have no other bound.
+- The maximum is 4 MiB, 32 levels, and 10,000 keys per mapping. Lists (clients, grants) have no other limit.
 
-Editors check the file as you type with the JSON Schema in [assertd.schema.json](assertd.schema.json):
+Editors can check the file as you type with the JSON Schema in [assertd.schema.json](assertd.schema.json):
 
 ` + "```yaml\n# yaml-language-server: $schema=https://raw.githubusercontent.com/assertd/assertd/main/docs/assertd.schema.json\n```" + `
 
-Whole files to begin with: [minimal](../examples/config/minimal.yaml), [production](../examples/config/production.yaml) and
-[containers](../examples/config/containers.yaml), with a socket for each client.
+Complete examples to start from: [minimal](../examples/config/minimal.yaml), [production](../examples/config/production.yaml) and
+[containers](../examples/config/containers.yaml), which has one socket per client.
 
-## The smallest configuration
+## Minimal configuration
 
 `
 
@@ -56,31 +58,31 @@ func reference(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// section writes the table of one mapping, and then those of the mappings in it.
+// section writes the table of a mapping, followed by those of the mappings in it.
 func section(b *bytes.Buffer, path string, typ reflect.Type) {
 	if path != "" {
 		fmt.Fprintf(b, "\n### %s\n", path)
 	}
-	b.WriteString("\n| setting | value | default | what it is |\n|---|---|---|---|\n")
-	for _, f := range fieldsOf(typ) {
+	b.WriteString("\n| setting | value | default | description |\n|---|---|---|---|\n")
+	for _, f := range strictyaml.Fields(typ) {
 		initial := ""
 		switch {
-		case f.required:
+		case f.Required:
 			initial = "required"
-		case f.initial != "":
-			initial = "`" + f.initial + "`"
+		case f.Default != "":
+			initial = "`" + f.Default + "`"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.name, kindOf(typ.Field(f.index).Type, f), initial, strings.ReplaceAll(f.doc, "|", `\|`))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.Name, kindOf(typ.Field(f.Index).Type, f), initial, strings.ReplaceAll(f.Doc, "|", `\|`))
 	}
-	for _, f := range fieldsOf(typ) {
-		at, inner := inside(member(path, f.name), typ.Field(f.index).Type)
+	for _, f := range strictyaml.Fields(typ) {
+		at, inner := inside(strictyaml.Key(path, f.Name), typ.Field(f.Index).Type)
 		if inner.Kind() == reflect.Struct && inner.PkgPath() == typ.PkgPath() && inner != reflect.TypeFor[ClaimRule]() && inner != reflect.TypeFor[PublishBefore]() {
 			section(b, at, inner)
 		}
 	}
 }
 
-// inside steps through lists and maps to what they hold.
+// inside steps through lists and maps to their elements.
 func inside(path string, typ reflect.Type) (string, reflect.Type) {
 	switch typ.Kind() {
 	case reflect.Pointer:
@@ -93,7 +95,7 @@ func inside(path string, typ reflect.Type) (string, reflect.Type) {
 	return path, typ
 }
 
-func kindOf(typ reflect.Type, f field) string {
+func kindOf(typ reflect.Type, f strictyaml.Field) string {
 	switch typ {
 	case reflect.TypeFor[Duration]():
 		return "duration" + limits(f)
@@ -123,11 +125,11 @@ func kindOf(typ reflect.Type, f field) string {
 		return "number" + limits(f)
 	}
 	switch {
-	case len(f.words) > 0:
-		return "`" + strings.Join(f.words, "`, `") + "`"
-	case f.format != "":
+	case len(f.Words) > 0:
+		return "`" + strings.Join(f.Words, "`, `") + "`"
+	case f.Format != "":
 		return map[string]string{"name": "name", "path": "path", "hex": "hexadecimal", "sha256": "64 hexadecimal digits",
-			"address": "`host:port`", "issuer": "URL", "profile": "[profile](profiles.md)", "moment": "RFC 3339 time"}[f.format]
+			"address": "`host:port`", "issuer": "URL", "profile": "[profile](profiles.md)", "time": "RFC 3339 time"}[f.Format]
 	}
 	return "text"
 }
@@ -139,12 +141,12 @@ func plural(kind string) string {
 	return kind
 }
 
-func limits(f field) string {
+func limits(f strictyaml.Field) string {
 	switch {
-	case f.min != "" && f.max != "":
-		return fmt.Sprintf(", `%s` to `%s`", f.min, f.max)
-	case f.max != "":
-		return fmt.Sprintf(", at most `%s`", f.max)
+	case f.Min != "" && f.Max != "":
+		return fmt.Sprintf(", `%s` to `%s`", f.Min, f.Max)
+	case f.Max != "":
+		return fmt.Sprintf(", at most `%s`", f.Max)
 	}
 	return ""
 }

@@ -91,28 +91,3 @@ func TestMode(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	words := []string{"alg", "audiences", "in_flight", "max_age", "pin", "profile", "use"}
-	for given, want := range map[string]string{
-		"audience": "audiences", "inflight": "in_flight", "MaxAge": "max_age", "pni": "pin", "algorithm": "alg",
-		"profil": "profile", "wholly-other": "", "x": "", "us": "",
-	} {
-		if got := nearest(given, words); got != want {
-			t.Errorf("%s: %q, want %q", given, got, want)
-		}
-	}
-}
-
-func TestPaths(t *testing.T) {
-	for path, parent := range map[string]string{
-		"a": "", "a.b": "a", "a[3]": "a", "a[3].b": "a[3]", `a["x.y"]`: "a", `a["x]"].b`: `a["x]"]`, "": "", `["q"].z`: `["q"]`,
-	} {
-		if got := parentPath(path); got != parent {
-			t.Errorf("parentPath(%q) = %q, want %q", path, got, parent)
-		}
-	}
-	if got := member(member("a", "x.y"), "b"); got != `a["x.y"].b` {
-		t.Error(got)
-	}
-}

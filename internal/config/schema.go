@@ -6,10 +6,11 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/profile"
 )
 
-// Patterns of settings that are text with a form of their own.
+// Patterns of settings that parse their own text.
 const (
 	durationSchema = `^([0-9]+d)?([0-9]+(\.[0-9]+)?(h|ms|m|s))*$`
 	sizeSchema     = `^[0-9]+(B|KiB|MiB|GiB|TiB)$`
@@ -19,55 +20,56 @@ const (
 // object is a JSON object.
 type object = map[string]any
 
-// amender is a type whose schema says more than its fields do.
-type amender interface{ amendSchema(schema object) }
+// schemaAmender is a type whose schema has more rules than its fields.
+type schemaAmender interface{ amendSchema(schema object) }
 
-// Schema returns the JSON Schema (draft 2020-12) of the configuration, for
-// editors and CI. What spans several settings is beyond it: Parse knows more.
+// Schema returns the JSON Schema (draft 2020-12) of the configuration, for editors
+// and CI. It can't express the rules that span several settings, which Parse
+// checks.
 func Schema() []byte {
 	s := &schemaWriter{definitions: make(object), formats: formats()}
 	schema := s.structure(reflect.TypeFor[Config]())
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["$id"] = "https://raw.githubusercontent.com/assertd/assertd/main/docs/assertd.schema.json"
-	schema["title"] = "Configuration of assertd"
+	schema["title"] = "assertd configuration"
 	schema["$defs"] = s.definitions
 	out, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
-		panic(fmt.Sprintf("config: the schema holds something that is no JSON: %v", err)) // it is made of text, numbers and maps above
+		panic(fmt.Sprintf("config: the schema is not JSON: %v", err)) // can't happen: it only has text, numbers and maps
 	}
 	return append(out, '\n')
 }
 
 type schemaWriter struct {
 	definitions object
-	formats     map[string]format
+	formats     map[string]strictyaml.Format
 }
 
-// structure is the schema of a section.
+// structure returns the schema of a section.
 func (s *schemaWriter) structure(t reflect.Type) object {
 	properties, required := make(object), []string{}
-	for _, f := range fieldsOf(t) {
-		property := s.value(t.Field(f.index).Type, f)
-		property["description"] = f.doc
-		if f.initial != "" {
-			property["default"] = initialValue(t.Field(f.index).Type, f.initial)
+	for _, f := range strictyaml.Fields(t) {
+		property := s.value(t.Field(f.Index).Type, f)
+		property["description"] = f.Doc
+		if f.Default != "" {
+			property["default"] = defaultValue(t.Field(f.Index).Type, f.Default)
 		}
-		properties[f.name] = property
-		if f.required {
-			required = append(required, f.name)
+		properties[f.Name] = property
+		if f.Required {
+			required = append(required, f.Name)
 		}
 	}
 	schema := object{"type": "object", "properties": properties, "additionalProperties": false}
 	if len(required) > 0 {
 		schema["required"] = required
 	}
-	if a, ok := reflect.Zero(t).Interface().(amender); ok {
+	if a, ok := reflect.Zero(t).Interface().(schemaAmender); ok {
 		a.amendSchema(schema)
 	}
 	return schema
 }
 
-func initialValue(t reflect.Type, text string) any {
+func defaultValue(t reflect.Type, text string) any {
 	switch t.Kind() {
 	case reflect.Bool:
 		return text == "true"
@@ -80,8 +82,8 @@ func initialValue(t reflect.Type, text string) any {
 	return text
 }
 
-// value is the schema of one setting.
-func (s *schemaWriter) value(t reflect.Type, f field) object {
+// value returns the schema of one setting.
+func (s *schemaWriter) value(t reflect.Type, f strictyaml.Field) object {
 	switch t {
 	case reflect.TypeFor[Duration]():
 		return pattern(durationSchema)
@@ -108,28 +110,28 @@ func (s *schemaWriter) value(t reflect.Type, f field) object {
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.Int, reflect.Uint32:
-		return number32(t, f)
+		return integer(t, f)
 	}
 	return s.text(f)
 }
 
 func pattern(p string) object { return object{"type": "string", "minLength": 1, "pattern": p} }
 
-// reference puts the schema of a section under $defs once.
+// reference adds the schema of a section to $defs, once.
 func (s *schemaWriter) reference(t reflect.Type) object {
 	if _, ok := s.definitions[t.Name()]; !ok {
-		s.definitions[t.Name()] = nil // no type of the configuration holds itself
+		s.definitions[t.Name()] = nil // no type contains itself
 		s.definitions[t.Name()] = s.structure(t)
 	}
 	return object{"$ref": "#/$defs/" + t.Name()}
 }
 
-func number32(t reflect.Type, f field) object {
+func integer(t reflect.Type, f strictyaml.Field) object {
 	schema := object{"type": "integer"}
 	if t.Kind() == reflect.Uint32 {
 		schema["minimum"], schema["maximum"] = 0, uint32(1<<32-2)
 	}
-	for keyword, tag := range map[string]string{"minimum": f.min, "maximum": f.max} {
+	for keyword, tag := range map[string]string{"minimum": f.Min, "maximum": f.Max} {
 		if n, err := strconv.Atoi(tag); err == nil {
 			schema[keyword] = n
 		}
@@ -137,16 +139,16 @@ func number32(t reflect.Type, f field) object {
 	return schema
 }
 
-func (s *schemaWriter) text(f field) object {
+func (s *schemaWriter) text(f strictyaml.Field) object {
 	schema := object{"type": "string", "minLength": 1}
-	if n, err := strconv.Atoi(f.max); err == nil {
+	if n, err := strconv.Atoi(f.Max); err == nil {
 		schema["maxLength"] = n
 	}
-	if p := s.formats[f.format].pattern; p != "" {
+	if p := s.formats[f.Format].Pattern; p != "" {
 		schema["pattern"] = p
 	}
-	words := f.words
-	if f.format == "profile" {
+	words := f.Words
+	if f.Format == "profile" {
 		words = profile.Names()
 	}
 	if len(words) > 0 {

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -14,9 +15,11 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-var update = flag.Bool("update", false, "write the golden files and documents anew")
+var update = flag.Bool("update", false, "rewrite the golden files and documents")
 
 // same compares a generated file with the committed one, or writes it.
 func same(t *testing.T, path string, want []byte) {
@@ -32,7 +35,7 @@ func same(t *testing.T, path string, want []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the code says; run go test ./internal/config -update\n--- committed\n%s\n--- from the code\n%s", path, clip(got), clip(want))
+		t.Errorf("%s is out of date; run go test ./internal/config -update\n--- committed\n%s\n--- from the code\n%s", path, clip(got), clip(want))
 	}
 }
 
@@ -42,8 +45,8 @@ func TestSchemaIsCommitted(t *testing.T) {
 	same(t, "../../docs/assertd.schema.json", Schema())
 }
 
-// TestTags fails for a setting without a description and for a default that
-// its own rules refuse.
+// TestTags fails for settings without a description, and for defaults that break
+// their own rules.
 func TestTags(t *testing.T) {
 	seen := make(map[reflect.Type]bool)
 	var walk func(reflect.Type)
@@ -55,23 +58,16 @@ func TestTags(t *testing.T) {
 			return
 		}
 		seen[typ] = true
-		for _, f := range fieldsOf(typ) {
-			if f.name == "" || f.doc == "" || !strings.HasSuffix(f.doc, ".") {
-				t.Errorf("%s: field %d: name %q, doc %q", typ, f.index, f.name, f.doc)
+		checkDefaults(t, typ)
+		for _, f := range strictyaml.Fields(typ) {
+			if f.Name == "" || f.Doc == "" || !strings.HasSuffix(f.Doc, ".") {
+				t.Errorf("%s: field %d: name %q, doc %q", typ, f.Index, f.Name, f.Doc)
 			}
-			if f.format != "" && formats()[f.format].check == nil {
-				t.Errorf("%s.%s: no format %q", typ, f.name, f.format)
+			if f.Format != "" && formats()[f.Format].Check == nil {
+				t.Errorf("%s.%s: no format %q", typ, f.Name, f.Format)
 			}
-			if f.initial != "" {
-				r := newReport("default", nil)
-				d := &decoder{report: r, fields: make(map[reflect.Type][]field), formats: formats()}
-				d.initial(reflect.New(typ).Elem().Field(f.index), f)
-				if err := r.err(); err != nil {
-					t.Errorf("%s.%s: %v", typ, f.name, err)
-				}
-			}
-			if _, text := reflect.New(typ.Field(f.index).Type).Interface().(interface{ UnmarshalText([]byte) error }); !text {
-				walk(typ.Field(f.index).Type)
+			if _, text := reflect.New(typ.Field(f.Index).Type).Interface().(interface{ UnmarshalText([]byte) error }); !text {
+				walk(typ.Field(f.Index).Type)
 			}
 		}
 	}
@@ -80,7 +76,27 @@ func TestTags(t *testing.T) {
 	walk(reflect.TypeFor[Config]())
 }
 
-// TestExamples holds every shipped configuration to Parse and to the schema.
+// checkDefaults decodes an empty section. Its only mistakes must be missing
+// required settings.
+func checkDefaults(t *testing.T, typ reflect.Type) {
+	t.Helper()
+	file, err := strictyaml.Parse("defaults.yaml", []byte("{}"), FileRules(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Decode(reflect.New(typ).Interface())
+	var invalid *strictyaml.Error
+	if !errors.As(file.Err(), &invalid) {
+		return
+	}
+	for _, p := range invalid.Problems {
+		if !strings.Contains(p.Message, " is missing") {
+			t.Errorf("%s: %s", typ, p.Message)
+		}
+	}
+}
+
+// TestExamples checks every example against Parse and the schema.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/config/*.yaml")
 	if err != nil || len(files) < 3 {
@@ -102,8 +118,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestSchemaRefuses holds the schema against the bad configurations that it
-// can know to be bad, so that a schema that takes anything doesn't pass.
+// TestSchemaRefuses checks that the schema refuses the mistakes that it can
+// express.
 func TestSchemaRefuses(t *testing.T) {
 	good := "hsm: {module: /m, token: {label: t}, pin: {file: /p}}\n"
 	for _, bad := range []string{
@@ -122,7 +138,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"hsm: {module: m, token: {label: t}, pin: {file: /p}}\n",
 	} {
 		if problems := schemaProblems(t, []byte(bad)); len(problems) == 0 {
-			t.Errorf("the schema takes\n%s", bad)
+			t.Errorf("the schema accepts\n%s", bad)
 		}
 	}
 	if problems := schemaProblems(t, []byte(good)); len(problems) > 0 {
@@ -148,8 +164,8 @@ func schemaProblems(t *testing.T, data []byte) []string {
 	return v.check("$", value, schema)
 }
 
-// validator knows the keywords of JSON Schema that the generator writes, and
-// fails on any other.
+// validator knows the JSON Schema keywords that the generator writes, and fails
+// on any other.
 type validator struct{ definitions map[string]any }
 
 func (v validator) check(path string, value any, schema map[string]any) (problems []string) {
@@ -167,11 +183,11 @@ func (v validator) check(path string, value any, schema map[string]any) (problem
 			problems = append(problems, v.check(path, value, v.definitions[strings.TrimPrefix(arg.(string), "#/$defs/")].(map[string]any))...)
 		case "type":
 			if !typed(value, arg.(string)) {
-				bad("is no %s", arg)
+				bad("is not of type %s", arg)
 			}
 		case "enum":
 			if !slices.Contains(arg.([]any), value) {
-				bad("%v is not among %v", value, arg)
+				bad("%v is not one of %v", value, arg)
 			}
 		case "const":
 			if value != arg && (isText || isNumber || value == nil) || object != nil || list != nil {
@@ -219,7 +235,7 @@ func (v validator) check(path string, value any, schema map[string]any) (problem
 			}
 		case "not":
 			if len(v.check(path, value, arg.(map[string]any))) == 0 {
-				bad("is what it must not be")
+				bad("matches the schema under not")
 			}
 		case "oneOf", "anyOf", "allOf":
 			fit := 0
@@ -229,7 +245,7 @@ func (v validator) check(path string, value any, schema map[string]any) (problem
 				}
 			}
 			if fit == 0 || keyword == "oneOf" && fit != 1 || keyword == "allOf" && fit != len(arg.([]any)) {
-				bad("fits %d branches of %s", fit, keyword)
+				bad("matches %d branches of %s", fit, keyword)
 			}
 		default:
 			bad("the schema has the keyword %s, which this test does not know", keyword)

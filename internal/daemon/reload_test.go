@@ -14,6 +14,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -114,8 +115,8 @@ func TestRefusedReload(t *testing.T) {
 		rest string
 		want error
 	}{
-		"syntax":      {"clients: [", config.ErrInvalid},
-		"meaning":     {grantOf("three", ""), config.ErrInvalid},
+		"syntax":      {"clients: [", strictyaml.ErrInvalid},
+		"meaning":     {grantOf("three", ""), strictyaml.ErrInvalid},
 		"restart":     {grantOf("one", "") + "log: {level: debug}\n", errRestart},
 		"other token": {strings.Replace(grantOf("one", ""), "0600", "0660", 1), errRestart},
 	} {

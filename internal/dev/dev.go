@@ -1,6 +1,6 @@
-// Package dev makes, from nothing, a directory in which assertd runs for a
-// developer: a SoftHSM token with a random PIN, a key, and a configuration that
-// lets the present user sign for an example audience.
+// Package dev sets up a directory in which a developer can run assertd: a SoftHSM
+// token with a random PIN, keys, and a configuration that lets the current user
+// sign for an example audience.
 package dev
 
 import (
@@ -19,22 +19,23 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// The names that a development directory uses.
+// The names in a development directory.
 const (
 	TokenLabel = "assertd-dev"
 	KeySet     = "dev"
 	RawKeySet  = "dev-raw"     // ECDSA on P-256
-	RSAKeySet  = "dev-rsa"     // raw, RSA of 2048 bits
+	RSAKeySet  = "dev-rsa"     // raw, 2048-bit RSA
 	EdKeySet   = "dev-ed25519" // raw
 	Audience   = "https://as.example"
 )
 
-// Layout is where everything of a development directory lies, by absolute path.
+// Layout is the absolute paths of the files in a development directory.
 type Layout struct {
 	Dir, Config, Socket, Operator, Audit, PIN, SoftHSMConf, Tokens string
 }
 
-// LayoutOf names the files of a development directory. None need exist.
+// LayoutOf returns the paths of a development directory's files, which need not
+// exist.
 func LayoutOf(dir string) (Layout, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -47,7 +48,7 @@ func LayoutOf(dir string) (Layout, error) {
 	}, nil
 }
 
-// modules are the places where distributions put SoftHSM.
+// modules are the paths where distributions install SoftHSM.
 var modules = []string{
 	"/usr/lib/softhsm/libsofthsm2.so",
 	"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
@@ -57,19 +58,19 @@ var modules = []string{
 	"/usr/local/lib/softhsm/libsofthsm2.so",
 }
 
-// FindModule returns the path of the SoftHSM module of this machine.
+// FindModule returns the path of this machine's SoftHSM module.
 func FindModule() (string, error) {
 	for _, path := range modules {
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}
 	}
-	return "", errors.New("SoftHSM is not installed: apt-get install softhsm2, or name its module with --module")
+	return "", errors.New("SoftHSM is not installed; run apt-get install softhsm2, or set --module to the path of its module")
 }
 
-// Prepare makes whatever of the directory is missing and leaves the rest as it
-// is, so that a second run finds its token, keys and configuration again. It
-// loads the module into this process: run it in one of its own.
+// Prepare creates whatever is missing in the directory and leaves the rest alone, so
+// that another run finds its token, keys and configuration again. It loads the
+// module into this process, so run it in a process of its own.
 func Prepare(_ context.Context, l Layout, module string, now time.Time) error {
 	for _, step := range []func() error{
 		func() error { return makeDirectories(l) },
@@ -92,7 +93,7 @@ func makeDirectories(l Layout) error {
 	return os.MkdirAll(l.Tokens, 0o700)
 }
 
-// writeOnce writes a file that is not there yet, whole or not at all.
+// writeOnce atomically writes a file that doesn't exist yet.
 func writeOnce(path string, mode fs.FileMode, content []byte) error {
 	if _, err := os.Lstat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -100,8 +101,8 @@ func writeOnce(path string, mode fs.FileMode, content []byte) error {
 	return atomicfile.Replace(path, content, mode)
 }
 
-// prepareToken initialises the token unless it is there, and gives each key set
-// its first version unless it has one.
+// prepareToken initializes the token unless it exists, and generates the first
+// version of each key set that has none.
 func prepareToken(l Layout, module string, now time.Time) error {
 	if err := os.Setenv("SOFTHSM2_CONF", l.SoftHSMConf); err != nil {
 		return err
@@ -114,7 +115,7 @@ func prepareToken(l Layout, module string, now time.Time) error {
 	settings := hsm.Config{Module: module, Label: TokenLabel}
 	token, err := hsm.Open(settings, pin)
 	if errors.Is(err, hsm.ErrTokenNotFound) {
-		// The security officer's PIN is thrown away: nobody needs it here.
+		// The security officer's PIN is thrown away: it is never needed here.
 		if _, err := hsm.InitToken(module, TokenLabel, hsm.NewPIN([]byte(rand.Text())), pin); err != nil {
 			return err
 		}
@@ -126,8 +127,8 @@ func prepareToken(l Layout, module string, now time.Time) error {
 	return errors.Join(prepareKeys(token, now), token.Close())
 }
 
-// keySets are the key sets of a development directory: one for assertions, and
-// a raw one of each kind that TLS and SSH know.
+// keySets are the key sets of a development directory: one for assertions, and a raw
+// one for each key type that TLS and SSH use.
 var keySets = []struct {
 	name string
 	kind hsm.KeyType

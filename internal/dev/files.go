@@ -6,11 +6,11 @@ func softhsmConf(l Layout) []byte {
 	return fmt.Appendf(nil, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n", l.Tokens)
 }
 
-// configuration is what a developer begins with. Paths are quoted, since the
-// directory's name is the developer's.
+// configuration returns a developer's initial configuration. It quotes paths, since
+// the developer chooses the name of the directory.
 func configuration(l Layout, module string, uid int) []byte {
-	return fmt.Appendf(nil, `# Made by "assertd dev". It is yours to change: a later run keeps it.
-# Every setting is explained in docs/configuration.md.
+	return fmt.Appendf(nil, `# Created by "assertd dev". Edit it as you like: later runs keep it.
+# docs/configuration.md describes every setting.
 hsm:
   module: %q
   token: {label: %s}

@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// cache keeps counters that were looked up once, since Prometheus hashes the
-// labels at each look. A read takes no lock; the map is replaced when a key is new,
-// which a bounded set of keys makes rare.
+// cache stores counters by key, because Prometheus hashes the labels on every lookup.
+// Reads take no lock. The map is replaced when there is a new key, which is rare
+// since the set of keys is bounded.
 type cache[K comparable] struct {
 	resolve func(K) prometheus.Counter
 	mu      sync.Mutex

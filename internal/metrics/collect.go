@@ -9,14 +9,14 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// stateCollector turns the daemon's state into metrics when somebody scrapes.
+// stateCollector converts the daemon's state to metrics on each scrape.
 type stateCollector struct {
 	state        func() State
 	descriptions map[string]*prometheus.Desc
 }
 
-// states are the metrics that it makes.
-var states = []Metric{
+// stateMetrics are the metrics that it collects.
+var stateMetrics = []Metric{
 	ready, connections, connectionLimit, budgetRemaining, budgetLimit,
 	workers, workerInFlight, workerRestarts,
 	keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
@@ -27,7 +27,7 @@ var states = []Metric{
 
 func newStateCollector(state func() State) *stateCollector {
 	c := &stateCollector{state: state, descriptions: make(map[string]*prometheus.Desc)}
-	for _, m := range states {
+	for _, m := range stateMetrics {
 		c.descriptions[m.Name] = m.describe()
 	}
 	return c
@@ -55,18 +55,18 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	for _, key := range s.Keys {
 		e.key(key)
 	}
-	e.moment(jwksPublished, s.JWKS.Published)
+	e.timestamp(jwksPublished, s.JWKS.Published)
 	e.count(jwksKeys, s.JWKS.Keys)
 	e.flag(jwksFailing, s.JWKS.Failing)
 	if s.Audit != nil {
 		e.audit(*s.Audit)
 	}
-	e.moment(reloadSuccess, s.Reload.Success)
-	e.moment(reloadFailure, s.Reload.Failure)
+	e.timestamp(reloadSuccess, s.Reload.Success)
+	e.timestamp(reloadFailure, s.Reload.Failure)
 	e.flag(reloadFailed, s.Reload.Failed)
 }
 
-// period is such as 1s, 30m or 24h, which the configuration has too.
+// period returns text such as 1s, 30m or 24h, as in the configuration.
 func period(d time.Duration) string {
 	for _, unit := range []struct {
 		length time.Duration
@@ -79,7 +79,7 @@ func period(d time.Duration) string {
 	return d.String()
 }
 
-// emitter writes metrics of the table.
+// emitter emits metrics of the table.
 type emitter struct {
 	descriptions map[string]*prometheus.Desc
 	out          chan<- prometheus.Metric
@@ -103,21 +103,21 @@ func (e emitter) flag(m Metric, on bool, labels ...string) {
 	e.value(m, value, labels...)
 }
 
-// moment leaves out a time that is not known.
-func (e emitter) moment(m Metric, t time.Time, labels ...string) {
+// timestamp omits an unknown time.
+func (e emitter) timestamp(m Metric, t time.Time, labels ...string) {
 	if !t.IsZero() {
 		e.value(m, float64(t.UnixMilli())/1000, labels...)
 	}
 }
 
 func (e emitter) workers(all []ipc.WorkerStatus) {
-	type place struct{ token, state string }
-	states, inFlight, restarts := make(map[place]int), make(map[string]int), make(map[string]int)
+	type key struct{ token, state string }
+	states, inFlight, restarts := make(map[key]int), make(map[string]int), make(map[string]int)
 	for _, w := range all {
 		for _, state := range ipc.WorkerStates() {
-			states[place{w.Token, state}] += 0 // so that none ready is 0 and not nothing
+			states[key{w.Token, state}] += 0 // report 0 instead of omitting a state
 		}
-		states[place{w.Token, w.State}]++
+		states[key{w.Token, w.State}]++
 		inFlight[w.Token] += w.InFlight
 		restarts[w.Token] += w.Restarts
 	}
@@ -134,12 +134,12 @@ func (e emitter) key(key ipc.KeySetStatus) {
 	e.flag(keySigning, key.Signing != "", key.Name)
 	e.flag(keyLate, key.Late, key.Name)
 	e.count(keyLost, len(key.Lost), key.Name)
-	e.moment(keyNextChange, key.NextChange, key.Name)
-	e.moment(keyDue, key.DueAt, key.Name)
+	e.timestamp(keyNextChange, key.NextChange, key.Name)
+	e.timestamp(keyDue, key.DueAt, key.Name)
 	states := make(map[ipc.KeyState]int)
 	for _, v := range key.Versions {
 		states[v.State]++
-		e.moment(keyCreated, v.Created, key.Name, v.Kid, string(v.State))
+		e.timestamp(keyCreated, v.Created, key.Name, v.Kid, string(v.State))
 	}
 	for state, n := range states {
 		e.count(keyVersions, n, key.Name, string(state))
@@ -155,7 +155,7 @@ func (e emitter) audit(a Audit) {
 	e.value(auditUnsynced, a.Unsynced.Seconds())
 	if a.Checkpoints {
 		e.value(auditUncovered, float64(a.Lines-a.Covered))
-		e.moment(auditCovered, a.CoveredAt)
+		e.timestamp(auditCovered, a.CoveredAt)
 		e.flag(auditSignFails, a.CheckpointFail)
 	}
 }

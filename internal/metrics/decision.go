@@ -1,12 +1,12 @@
 package metrics
 
-// Decision is one decision of the signer. Client and Key are as policy named them;
-// Grant is the caller's word until policy has found a client.
+// Decision is one decision of the signer. Client and Key come from policy. Grant is
+// the caller's text until policy has found a client.
 type Decision struct {
 	Client, Grant, Key string
 	Raw                bool
-	Code               string // of the refusal or failure; empty where it was released
-	Failed             bool   // the daemon could not, rather than would not
+	Code               string // of the refusal or failure; empty if it was released
+	Failed             bool   // the daemon could not sign, as opposed to refused to
 }
 
 // Decision counts a decision.

@@ -51,7 +51,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// expressions are those of the dashboard, panel by panel.
+// expressions returns the dashboard's expressions, panel by panel.
 func expressions(t *testing.T) (all []string) {
 	t.Helper()
 	var dashboard struct {
@@ -76,8 +76,8 @@ var (
 	selector = regexp.MustCompile(`([a-z_]+) *(?:=~|!~|!=|=)`)
 )
 
-// checkExpression holds an expression's metrics and the labels of its selectors to
-// the table.
+// checkExpression checks an expression's metrics and label selectors against the
+// table.
 func checkExpression(t *testing.T, expression string, seen map[string]bool) {
 	t.Helper()
 	rows := make(map[string]metrics.Metric)
@@ -91,7 +91,7 @@ func checkExpression(t *testing.T, expression string, seen map[string]bool) {
 		}
 		row, known := rows[name]
 		if !known {
-			t.Errorf("%s is no metric, in %s", name, expression)
+			t.Errorf("%s is not a metric, in %s", name, expression)
 			continue
 		}
 		seen[name] = true
@@ -103,7 +103,7 @@ func checkExpression(t *testing.T, expression string, seen map[string]bool) {
 	}
 }
 
-// TestDashboard holds the dashboard to the table, and shows all of it there.
+// TestDashboard checks the dashboard against the table: it shows every metric.
 func TestDashboard(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, expression := range expressions(t) {
@@ -116,7 +116,7 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestAlerts holds the alerts to the table, and each to its section of the runbook.
+// TestAlerts checks the alerts against the table, and each has a runbook section.
 func TestAlerts(t *testing.T) {
 	sections := make(map[string]bool)
 	for _, heading := range regexp.MustCompile(`(?m)^## (Assertd\w+)$`).FindAllStringSubmatch(read(t, runbook), -1) {
@@ -144,7 +144,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestRunbookLinks shows that links within the runbook lead somewhere.
+// TestRunbookLinks: links within the runbook have a target.
 func TestRunbookLinks(t *testing.T) {
 	text := read(t, runbook)
 	anchors := make(map[string]bool)
@@ -158,15 +158,15 @@ func TestRunbookLinks(t *testing.T) {
 	}
 }
 
-// TestPromtool has Prometheus' own tool check the rules and run their tests. make
-// test, and so CI, names the tool in PROMTOOL; elsewhere it is used if it is there.
+// TestPromtool checks the rules and runs their tests with promtool. make test, and so
+// CI, sets PROMTOOL to its path; otherwise promtool is used if it is installed.
 func TestPromtool(t *testing.T) {
 	promtool := os.Getenv("PROMTOOL")
 	if promtool == "" {
 		found, err := exec.LookPath("promtool")
 		if err != nil {
 			if os.Getenv("CI") != "" {
-				t.Fatal("no promtool: CI runs make test, which brings one")
+				t.Fatal("promtool is missing; CI runs make test, which provides it")
 			}
 			t.Skip("no promtool here: make test brings one, or see test/promtool.sh")
 		}

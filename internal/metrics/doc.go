@@ -1,12 +1,12 @@
-// Package metrics counts and measures what the daemon does, for Prometheus.
+// Package metrics exports the daemon's metrics for Prometheus.
 //
-// Every metric is one row of the table that [All] returns; docs/metrics.md is
-// written from it, and the registry holds nothing else but what the Go runtime
-// and the process report. Values of labels come from the configuration, from the
-// versions on the tokens and from closed lists of the program. Nothing that a
-// caller sends ever becomes one: a caller could make series without bound.
+// Every metric is a row of the table that [All] returns. docs/metrics.md is generated
+// from it, and the registry has nothing else except the Go runtime's and the
+// process's metrics. Label values come from the configuration, the versions on the
+// tokens, and closed lists in the program. Nothing that a caller sends becomes a
+// label value: it could create an unlimited number of series.
 //
-// What happens is counted as it happens ([Metrics.Request], [Metrics.Decision]
-// and so on; each takes a lookup and an addition). What is, such as the state of
-// a worker or what is left of a budget, is asked for when somebody scrapes.
+// Events are counted as they happen ([Metrics.Request], [Metrics.Decision] and so
+// on; each costs a lookup and an addition). State, such as that of workers and
+// budgets, is read on each scrape.
 package metrics

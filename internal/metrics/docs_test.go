@@ -16,16 +16,17 @@ const page = "../../docs/metrics.md"
 
 const pageHead = `# Metrics
 
-Written from the table in internal/metrics; change it there and run ` + "`go test ./internal/metrics -update`" + `.
+Generated from the table in internal/metrics: change it there, then run ` + "`go test ./internal/metrics -update`" + `.
 
-They are served at ` + "`/metrics`" + ` of the address in ` + "`metrics.listen`" + ` and of the operator's socket. The same two have ` + "`/healthz`" + ` (200 while the
-daemon's front process lives) and ` + "`/readyz`" + ` (200 while it can sign and record, else 503), for load balancers; neither says why.
-[operations.md](operations.md) says what to do when one of them tells of trouble, and deploy/grafana has a dashboard and the alert rules.
+Metrics are served at ` + "`/metrics`" + ` on the address in ` + "`metrics.listen`" + ` and on the operator socket. Both also have two endpoints for load
+balancers, which don't give reasons: ` + "`/healthz`" + ` returns 200 while the daemon's front process is alive, and ` + "`/readyz`" + ` returns 200 while it can
+sign and record, otherwise 503. See [operations.md](operations.md) for what to do about problems, and deploy/grafana for a dashboard and
+alert rules.
 
-Values of labels are names of the configuration (client, grant, key, token), kids of versions on the tokens, and closed lists of the
-program (route, status, code, state, stage, event). Nothing that a caller sends becomes a label.
+Label values are names from the configuration (client, grant, key, token), kids of versions on the tokens, and closed lists in the program
+(route, status, code, state, stage, event). Nothing that a caller sends becomes a label value.
 
-| metric | type | labels | meaning |
+| metric | type | labels | description |
 |---|---|---|---|
 `
 
@@ -35,7 +36,7 @@ func document() string {
 	for _, m := range metrics.All() {
 		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", m.Name, m.Type, strings.Join(m.Labels, ", "), m.Help)
 	}
-	text.WriteString("\nBesides there are `go_*` and `process_*`, which Prometheus' Go library has about every program.\n")
+	text.WriteString("\nThe `go_*` and `process_*` metrics come from the Prometheus client library for Go.\n")
 	return text.String()
 }
 
@@ -50,6 +51,6 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != document() {
-		t.Errorf("%s is not what the table says; run go test ./internal/metrics -update", page)
+		t.Errorf("%s is out of date; run go test ./internal/metrics -update", page)
 	}
 }

@@ -12,32 +12,32 @@ import (
 	"github.com/assertd/assertd/hsm/pool"
 )
 
-// Options are what Metrics are made of.
+// Options configure Metrics.
 type Options struct {
 	Registry           *prometheus.Registry
 	Version, GoVersion string
-	// The closed lists that labels are taken from. What is in none of them is not
-	// counted, or under an empty label.
+	// The closed lists of label values. Anything else is not counted, or is counted
+	// under an empty label.
 	Routes, Codes, Tokens []string
-	// State is asked at each scrape, by any goroutine.
+	// State is called on each scrape, from any goroutine.
 	State func() State
 }
 
 var _ pool.Observer = (*Metrics)(nil)
 
-// Metrics counts. It is safe for concurrent use.
+// Metrics records metrics. It is safe for concurrent use.
 type Metrics struct {
 	requests     *cache[requestKey]
 	durations    map[string]prometheus.Observer // by route
 	problems     map[string]prometheus.Counter  // by code
 	workerEvents map[eventKey]prometheus.Counter
 	appends      prometheus.Observer
-	lost         prometheus.Counter
+	unrecorded   prometheus.Counter
 	vectors      vectors
 	names        atomic.Pointer[resolved]
 }
 
-// noRoute labels requests whose path is none of the API's.
+// noRoute labels requests whose path is not part of the API.
 const noRoute = "none"
 
 type requestKey struct {
@@ -50,16 +50,16 @@ type eventKey struct {
 	kind  pool.EventKind
 }
 
-// New registers all metrics; it fails where the registry has one of the same name
-// already. Nothing is signed for anybody before the first Configure.
+// New registers all metrics. It fails if the registry already has one with the same
+// name. Call Configure before anything is signed.
 func New(o Options) (*Metrics, error) {
 	requests, durations := requestsTotal.counters(), requestDuration.histograms()
 	problems, events := requestProblems.counters(), workerEvents.counters()
-	appends, lost := auditDuration.histograms(), auditRefused.counters()
+	appends, unrecorded := auditDuration.histograms(), auditRefused.counters()
 	m := &Metrics{
 		durations: make(map[string]prometheus.Observer), problems: make(map[string]prometheus.Counter),
 		workerEvents: make(map[eventKey]prometheus.Counter),
-		appends:      appends.WithLabelValues(), lost: lost.WithLabelValues(), vectors: newVectors(),
+		appends:      appends.WithLabelValues(), unrecorded: unrecorded.WithLabelValues(), vectors: newVectors(),
 	}
 	m.requests = newCache(func(k requestKey) prometheus.Counter {
 		return requests.WithLabelValues(k.route, strconv.Itoa(k.status))
@@ -76,7 +76,7 @@ func New(o Options) (*Metrics, error) {
 		}
 	}
 	m.Configure(Names{})
-	own := []prometheus.Collector{requests, durations, problems, events, appends, lost, build(o), newStateCollector(o.State)}
+	own := []prometheus.Collector{requests, durations, problems, events, appends, unrecorded, build(o), newStateCollector(o.State)}
 	return m, register(o.Registry, append(own, m.vectors.all()...))
 }
 
@@ -96,7 +96,7 @@ func register(registry *prometheus.Registry, own []prometheus.Collector) error {
 	return nil
 }
 
-// Request counts an answered request. Code is empty where it succeeded.
+// Request counts a request and its response. The code is empty if it succeeded.
 func (m *Metrics) Request(route string, status int, code string, took time.Duration) {
 	duration, known := m.durations[route]
 	if !known {
@@ -109,18 +109,18 @@ func (m *Metrics) Request(route string, status int, code string, took time.Durat
 	}
 }
 
-// WorkerEvent counts what happened to a worker of a token.
+// WorkerEvent counts an event of one of a token's workers.
 func (m *Metrics) WorkerEvent(e pool.Event) {
 	if counter := m.workerEvents[eventKey{e.Token, e.Kind}]; counter != nil {
 		counter.Inc()
 	}
 }
 
-// Recorded counts a decision that was put on record, or could not be, and how long
-// it waited for that.
+// Recorded counts a decision that was, or could not be, recorded in the audit log,
+// and how long it waited for that.
 func (m *Metrics) Recorded(took time.Duration, err error) {
 	m.appends.Observe(took.Seconds())
 	if err != nil {
-		m.lost.Inc()
+		m.unrecorded.Inc()
 	}
 }

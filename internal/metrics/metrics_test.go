@@ -17,7 +17,7 @@ import (
 
 var exampleGrant = metrics.Grant{Client: "payments-api", Name: "bank-a", Key: "payments"}
 
-// full is a state in which no metric is left out.
+// full returns a state in which no metric is absent.
 func full() metrics.State {
 	now := time.Unix(1_800_000_000, 0)
 	return metrics.State{
@@ -61,7 +61,7 @@ func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 	return m, registry
 }
 
-// exercise touches every metric that counts.
+// exercise increments every counter.
 func exercise(m *metrics.Metrics) {
 	m.Request("/v1/assertions", 200, "", time.Millisecond)
 	m.Request("/v1/assertions", 429, "rate-limited", time.Millisecond)
@@ -73,8 +73,8 @@ func exercise(m *metrics.Metrics) {
 	m.Recorded(time.Millisecond, nil)
 }
 
-// TestTable holds the registry to the table: every row is there with its type and
-// labels, and nothing else but what the runtime reports.
+// TestTable checks the registry against the table: it has every row with its type and
+// labels, and nothing else except the runtime's metrics.
 func TestTable(t *testing.T) {
 	m, registry := newMetrics(t)
 	exercise(m)
@@ -107,11 +107,11 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for name := range rows {
-		t.Errorf("%s is in the table alone", name)
+		t.Errorf("%s is only in the table", name)
 	}
 }
 
-// TestLint holds names and help to the conventions of Prometheus.
+// TestLint checks names and help against Prometheus's conventions.
 func TestLint(t *testing.T) {
 	m, registry := newMetrics(t)
 	exercise(m)
@@ -124,7 +124,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestUnknownNames shows that nothing but what is configured becomes a label.
+// TestUnknownNames: only configured names become label values.
 func TestUnknownNames(t *testing.T) {
 	m, registry := newMetrics(t)
 	const evil = "made-up-by-a-caller"
@@ -151,15 +151,15 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
-// TestState shows how labels and values of the state come out.
+// TestState checks the labels and values of the state's metrics.
 func TestState(t *testing.T) {
 	_, registry := newMetrics(t)
 	want := `
-# HELP assertd_rate_budget_limit Signatures that the same window can have left at most: its burst, or its limit where it has none.
+# HELP assertd_rate_budget_limit Maximum number of signatures left in the same window: its burst, or its limit if it has no burst.
 # TYPE assertd_rate_budget_limit gauge
 assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="24h"} 100000
 assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="10s"} 50
-# HELP assertd_workers Worker processes by state: starting, ready, waiting, refused (the token refused the PIN), stopped.
+# HELP assertd_workers Worker processes, by state: starting, ready, waiting, refused (the token refused the PIN) or stopped.
 # TYPE assertd_workers gauge
 assertd_workers{state="ready",token="prod"} 1
 assertd_workers{state="refused",token="prod"} 0
@@ -172,8 +172,8 @@ assertd_workers{state="waiting",token="prod"} 1
 	}
 }
 
-// TestConfigure shows that a reload keeps the counts of what stays and ends the
-// series of what goes.
+// TestConfigure: a reload keeps the counts of names that stay, and ends the series of
+// names that go.
 func TestConfigure(t *testing.T) {
 	m, registry := newMetrics(t)
 	exercise(m)
@@ -217,7 +217,7 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// BenchmarkAssertion is everything that one assertion costs in metrics.
+// BenchmarkAssertion measures the total cost of metrics per assertion.
 func BenchmarkAssertion(b *testing.B) {
 	m, _ := newMetrics(b)
 	b.ReportAllocs()

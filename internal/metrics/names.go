@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Names are what a configuration bounds labels by.
+// Names are the label values that a configuration allows.
 type Names struct {
 	Grants []Grant
 	Keys   []string // key sets
@@ -14,7 +14,7 @@ type Grant struct {
 	Raw               bool
 }
 
-// vectors are the metrics whose labels a reload changes.
+// vectors are the metrics whose labels a reload can change.
 type vectors struct {
 	assertions, signatures *prometheus.CounterVec
 	refusals, failures     *prometheus.CounterVec
@@ -34,7 +34,7 @@ func (v vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{v.assertions, v.signatures, v.refusals, v.failures, v.signDuration, v.signErrors}
 }
 
-// released is the counter of a grant.
+// released returns a grant's counter.
 func (v vectors) released(g Grant) prometheus.Counter {
 	if g.Raw {
 		return v.signatures.WithLabelValues(g.Client, g.Name, g.Key)
@@ -42,7 +42,7 @@ func (v vectors) released(g Grant) prometheus.Counter {
 	return v.assertions.WithLabelValues(g.Client, g.Name, g.Key)
 }
 
-// resolved are the counters of one configuration.
+// resolved are the counters for one configuration.
 type resolved struct {
 	clients            map[string]bool
 	grants             map[Grant]prometheus.Counter
@@ -52,8 +52,8 @@ type resolved struct {
 
 type decisionKey struct{ client, code string }
 
-// Configure bounds the labels by a configuration from now on. What was counted
-// under names that stay is kept; series of names that are gone end.
+// Configure limits labels to those of a configuration. Names that stay keep their
+// counts; series of names that are gone end.
 func (m *Metrics) Configure(n Names) {
 	v := m.vectors
 	next := &resolved{
@@ -73,7 +73,7 @@ func (m *Metrics) Configure(n Names) {
 	}
 }
 
-// forget ends the series of names that the next configuration does not have.
+// forget ends the series of names that the next configuration doesn't have.
 func (v vectors) forget(old, next *resolved) {
 	for g := range old.grants {
 		if next.grants[g] == nil && g.Raw {

@@ -17,7 +17,7 @@ func (v vectors) stages(key string) *stages {
 	return &stages{of("queue"), of("worker"), of("session"), of("module"), v.signErrors.WithLabelValues(key)}
 }
 
-// Signed measures a signature of a key set, or counts that there is none.
+// Signed records the timing of a key set's signature, or counts its failure.
 func (m *Metrics) Signed(key string, t pool.Timing, err error) {
 	s := m.names.Load().keys[key]
 	switch {

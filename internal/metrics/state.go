@@ -6,7 +6,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// State is what the daemon is at one moment, as a scrape finds it.
+// State is the daemon's state at one time, for a scrape.
 type State struct {
 	Ready                        bool
 	Connections, ConnectionLimit int
@@ -14,38 +14,38 @@ type State struct {
 	Workers                      []ipc.WorkerStatus
 	Keys                         []ipc.KeySetStatus
 	JWKS                         JWKS
-	Audit                        *Audit // nil where nothing is recorded
+	Audit                        *Audit // nil if nothing is recorded
 	Reload                       Reload
 }
 
-// Budget is one rate window of a grant or of a key set.
+// Budget is one rate window of a grant or a key set.
 type Budget struct {
 	Client, Grant, Key string
 	Window             time.Duration
 	Remaining, Limit   int
 }
 
-// JWKS is how publishing does.
+// JWKS is the state of publishing.
 type JWKS struct {
-	Published time.Time // zero before the first time
+	Published time.Time // zero until then
 	Keys      int
 	Failing   bool // the last attempt failed
 }
 
-// Audit is how the audit log does.
+// Audit is the state of the audit log.
 type Audit struct {
 	Up             bool
 	Records, Lines int64
 	Bytes          int64
 	Pending        int
 	Unsynced       time.Duration
-	Checkpoints    bool // are to be signed
+	Checkpoints    bool // whether they are signed
 	Covered        int64
 	CoveredAt      time.Time
 	CheckpointFail bool
 }
 
-// Reload is when the configuration last changed, or was refused.
+// Reload says when the configuration last changed or was refused.
 type Reload struct {
 	Success, Failure time.Time
 	Failed           bool // the last one was refused

@@ -5,14 +5,14 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Totals are the decisions since the daemon started, for people who look at a
-// daemon without Prometheus.
+// Totals are the decisions since the daemon started, for operators without
+// Prometheus.
 type Totals struct {
 	Released           map[Grant]uint64
 	Refusals, Failures []Tally
 }
 
-// Tally is how often a client's decisions had a code.
+// Tally is the number of a client's decisions with a code.
 type Tally struct {
 	Client, Code string
 	Count        uint64
@@ -40,14 +40,14 @@ func tallies(vec *prometheus.CounterVec) (all []Tally) {
 	return all
 }
 
-// each shows every series of a vector and its value.
+// each calls show for every series of a vector.
 func each(vec *prometheus.CounterVec, show func(labels map[string]string, n uint64)) {
 	series := make(chan prometheus.Metric)
 	go func() { vec.Collect(series); close(series) }()
 	for metric := range series {
 		var out dto.Metric
 		if metric.Write(&out) != nil {
-			continue // a counter always can
+			continue // can't happen with a counter
 		}
 		labels := make(map[string]string, len(out.GetLabel()))
 		for _, pair := range out.GetLabel() {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// claimPrefix begins the names of facts about claims.
+// claimPrefix starts the names of facts about claims.
 const claimPrefix = "claims."
 
-// diff holds an outcome against what was expected of it.
-func (e expect) diff(got outcome) []string {
+// diff compares an outcome with the expectation.
+func (e expectation) diff(got outcome) []string {
 	switch {
 	case e.Refuse != "" && got.refused == e.Refuse:
 		return nil
@@ -23,7 +23,7 @@ func (e expect) diff(got outcome) []string {
 	return e.Allow.diff(got.facts)
 }
 
-// describe shows by what a request was allowed that should not have been.
+// describe shows what allowed a request that should have been refused.
 func describe(facts []fact) []string {
 	var lines []string
 	for _, f := range facts {
@@ -34,33 +34,33 @@ func describe(facts []fact) []string {
 	return lines
 }
 
-// diff compares what is expected with what is, fact by fact.
-func (a *allow) diff(got []fact) []string {
+// diff compares the expected facts with the real ones.
+func (a *allowed) diff(got []fact) []string {
 	var lines []string
 	expected := a.facts()
 	for _, want := range expected {
-		is, found := find(got, want.name)
-		if found && is == want.text {
+		have, found := find(got, want.name)
+		if found && have == want.text {
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("- %s: %s", want.name, want.text))
 		if found {
-			lines = append(lines, fmt.Sprintf("+ %s: %s", want.name, is))
+			lines = append(lines, fmt.Sprintf("+ %s: %s", want.name, have))
 		}
 	}
 	if a.Claims == nil {
 		return lines
 	}
-	for _, is := range got {
-		if _, found := find(expected, is.name); !found && strings.HasPrefix(is.name, claimPrefix) {
-			lines = append(lines, fmt.Sprintf("+ %s: %s", is.name, is.text))
+	for _, f := range got {
+		if _, found := find(expected, f.name); !found && strings.HasPrefix(f.name, claimPrefix) {
+			lines = append(lines, fmt.Sprintf("+ %s: %s", f.name, f.text))
 		}
 	}
 	return lines
 }
 
-// facts are what is expected; what is left out is not.
-func (a *allow) facts() []fact {
+// facts returns everything that the case expects.
+func (a *allowed) facts() []fact {
 	all := []fact{
 		{"client", a.Client}, {"grant", a.Grant}, {"key", a.Key}, {"profile", a.Profile},
 		{"issuer", a.Issuer}, {"subject", a.Subject}, {"audience", a.Audience},
@@ -90,13 +90,13 @@ func sorted(facts []fact) []fact {
 	return facts
 }
 
-// claimFact writes a claim's value as JSON, with the members of objects in
-// order and numbers as they were written.
+// claimFact writes a claim's value as JSON, with the members of objects sorted
+// and numbers as written.
 func claimFact(name string, value any) fact {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil { // values out of YAML are plain JSON
+	if err := encoder.Encode(value); err != nil { // can't happen: values from YAML are plain JSON
 		return fact{claimPrefix + name, fmt.Sprint(value)}
 	}
 	return fact{claimPrefix + name, strings.TrimSpace(text.String())}

@@ -4,39 +4,42 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/dryrun"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// Suite is a file of cases and the configuration that they are about.
+// Suite is a file of test cases and the configuration that they test.
 type Suite struct {
 	Path   string // of the file of cases
 	Config string // path of the configuration
 
-	desk  *dryrun.Desk
-	cases []prepared
+	simulator *Simulator
+	cases     []loadedCase
 }
 
-// prepared is a case whose caller is known by numbers.
-type prepared struct {
-	kase
-	line int
-	from caller.Caller
+// loadedCase is a case whose caller has been resolved to numbers.
+type loadedCase struct {
+	testCase
+	line   int
+	caller caller.Caller
 }
 
-// Load reads a file of cases and the configuration that it names. Mistakes in
-// either are reported all at once with line and column, as a *config.Error.
+// Load reads a file of test cases and the configuration that it names. The
+// mistakes in either are one *strictyaml.Error.
 func Load(path string) (*Suite, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the cases: %w", err)
+		return nil, fmt.Errorf("read the test cases: %w", err)
+	}
+	source, err := strictyaml.Parse(path, data, config.FileRules("start with config: and cases:, as in examples/policy/cases.yaml"))
+	if err != nil {
+		return nil, err
 	}
 	var f file
-	source := config.ReadFile(path, data, &f, "begin with config: and cases:, as in examples/policy/cases.yaml")
+	source.Decode(&f)
 	if err := source.Err(); err != nil {
 		return nil, err
 	}
@@ -44,73 +47,57 @@ func Load(path string) (*Suite, error) {
 	if !filepath.IsAbs(f.Config) {
 		s.Config = filepath.Join(filepath.Dir(path), f.Config)
 	}
-	if s.desk, err = dryrun.Open(s.Config); err != nil {
+	if s.simulator, err = OpenSimulator(s.Config); err != nil {
 		return nil, err
 	}
-	s.prepare(f, source)
+	s.add(f.Cases, source)
 	return s, source.Err()
 }
 
-// prepare checks what the form of a case can't say and turns its caller into
-// numbers.
-func (s *Suite) prepare(f file, source *config.File) {
-	if len(f.Cases) == 0 {
-		source.Fault("cases", "there are no cases, so nothing would be tested; write one")
+// add checks what a case's form can't express, and resolves its caller.
+func (s *Suite) add(cases []testCase, source *strictyaml.Document) {
+	if len(cases) == 0 {
+		source.Fault("cases", "there are no cases, so nothing would be tested; add one")
 	}
-	names := make(map[string]int)
-	for i, c := range f.Cases {
-		path := fmt.Sprintf("cases[%d]", i)
-		if first, taken := names[c.Name]; taken {
-			source.Fault(path+".name", "the case on line %d has this name too; give each its own", first)
+	lines := make(map[string]int)
+	for i, c := range cases {
+		path := strictyaml.Item("cases", i)
+		if first, taken := lines[c.Name]; taken {
+			source.Fault(path+".name", "the case on line %d has the same name; give each case its own", first)
 		}
-		names[c.Name] = source.Line(path + ".name")
+		lines[c.Name] = source.Line(path + ".name")
+		c.Caller.check(path+".caller", source)
 		c.Request.check(path+".request", source)
 		c.Expect.check(path+".expect", c.Request.Raw != nil, source)
-		from, err := s.desk.Caller(c.Caller.describe(path+".caller", source))
+		caller, err := s.simulator.Caller(c.Caller)
 		if err != nil {
 			source.Fault(path+".caller", "%v", err)
 		}
-		s.cases = append(s.cases, prepared{kase: c, line: names[c.Name], from: from})
+		s.cases = append(s.cases, loadedCase{testCase: c, line: lines[c.Name], caller: caller})
 	}
 }
 
-// describe brings names and numbers into one form.
-func (c process) describe(path string, source *config.File) dryrun.Caller {
-	if c.User != "" && c.UID != nil {
-		source.Fault(path+".uid", "user and uid are both given; keep one")
+func (p Process) check(path string, source *strictyaml.Document) {
+	if p.User != "" && p.UID != nil {
+		source.Fault(path+".uid", "user and uid are both set; keep one")
 	}
-	if c.Group != "" && c.GID != nil {
-		source.Fault(path+".gid", "group and gid are both given; keep one")
+	if p.Group != "" && p.GID != nil {
+		source.Fault(path+".gid", "group and gid are both set; keep one")
 	}
-	described := dryrun.Caller{
-		User: c.User, Groups: c.Groups, Executable: c.Executable, ExecutableSHA256: c.ExecutableSHA256,
-		Unit: c.Unit, Container: c.Container, Listener: c.Listener,
-	}
-	if c.UID != nil {
-		described.User = strconv.FormatUint(uint64(*c.UID), 10)
-	}
-	primary := c.Group
-	if c.GID != nil {
-		primary = strconv.FormatUint(uint64(*c.GID), 10)
-	}
-	if primary != "" {
-		described.Groups = append([]string{primary}, c.Groups...)
-	}
-	return described
 }
 
-func (r request) check(path string, source *config.File) {
+func (r request) check(path string, source *strictyaml.Document) {
 	if r.Raw != nil && (r.Grant != "" || r.Audience != "" || r.Claims != nil || r.Lifetime != 0) {
-		source.Fault(path+".raw", "a raw signature has no grant, audience, claims or lifetime in its request; remove them, or remove raw")
+		source.Fault(path+".raw", "a request for a raw signature has no grant, audience, claims or lifetime; remove them, or remove raw")
 	}
 }
 
-// registered are the claims that the daemon alone sets (RFC 7519 section 4.1).
+// registered are the claims that only the daemon sets (RFC 7519 section 4.1).
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-func (e expect) check(path string, raw bool, source *config.File) {
+func (e expectation) check(path string, raw bool, source *strictyaml.Document) {
 	if (e.Allow == nil) == (e.Refuse == "") {
-		source.Fault(path, "a case expects one thing: write allow: {…}, or refuse: and a code")
+		source.Fault(path, "a case expects exactly one thing; write allow: {…}, or refuse: and a code")
 		return
 	}
 	if e.Allow == nil {
@@ -118,15 +105,15 @@ func (e expect) check(path string, raw bool, source *config.File) {
 	}
 	for _, name := range registered {
 		if _, given := e.Allow.Claims[name]; given {
-			source.Fault(path+".allow.claims."+name, "%s is not listed among the claims; write issuer, subject, audience or lifetime beside claims", name)
+			source.Fault(path+".allow.claims."+name, "%s can't be listed under claims; set issuer, subject, audience or lifetime next to claims instead", name)
 		}
 	}
 	e.Allow.checkKind(path+".allow", raw, source)
 }
 
-// checkKind refuses expectations that nothing of this kind could meet.
-func (a *allow) checkKind(path string, raw bool, source *config.File) {
-	forms := []struct {
+// checkKind refuses expectations that this kind of result can never meet.
+func (a *allowed) checkKind(path string, raw bool, source *strictyaml.Document) {
+	members := []struct {
 		name  string
 		given bool
 		raw   bool
@@ -136,9 +123,9 @@ func (a *allow) checkKind(path string, raw bool, source *config.File) {
 		{"hash", a.Hash != "", true}, {"padding", a.Padding != "", true},
 	}
 	var wrong []string
-	for _, form := range forms {
-		if form.given && form.raw != raw {
-			wrong = append(wrong, form.name)
+	for _, m := range members {
+		if m.given && m.raw != raw {
+			wrong = append(wrong, m.name)
 		}
 	}
 	kind := "an assertion"

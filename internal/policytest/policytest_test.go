@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -31,7 +31,7 @@ func TestExampleHolds(t *testing.T) {
 	}
 }
 
-// load writes cases beside the example's configuration and loads them.
+// load writes cases next to the example's configuration and loads them.
 func load(t *testing.T, cases string) (*Suite, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -52,7 +52,7 @@ const (
 	bankA    = "    request: {grant: bank-a, claims: {scope: accounts}}\n"
 )
 
-// TestDiff: every expectation that can be written is held to.
+// TestDiff: a case checks everything that it can expect.
 func TestDiff(t *testing.T) {
 	for _, c := range []struct {
 		name, request, expect string
@@ -84,7 +84,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestDiffOfRefusals: the refusal that came is shown with its reason.
+// TestDiffOfRefusals: the diff shows the actual refusal with its reason.
 func TestDiffOfRefusals(t *testing.T) {
 	for _, c := range []struct{ request, expect, first, second string }{
 		{"    request: {grant: none}\n", "{allow: {}}", "- allow", "+ refuse: grant-not-found (You have no grant"},
@@ -111,32 +111,31 @@ func diffOf(t *testing.T, request, expect string) []string {
 	return result.Diff
 }
 
-// TestMistakes: what could be meant otherwise than it is read is refused at its
-// place.
+// TestMistakes: ambiguous cases are refused, at their place.
 func TestMistakes(t *testing.T) {
 	whole := func(rest string) string { return "config: assertd.yaml\ncases:\n  - name: it\n" + rest }
 	for name, c := range map[string]struct{ cases, want string }{
-		"empty":            {"", "cases.yaml:1:1: the file has no settings; begin with config: and cases:"},
+		"empty":            {"", "cases.yaml:1:1: the file has no settings; start with config: and cases:"},
 		"no cases":         {"config: assertd.yaml\ncases: []\n", "cases.yaml:2:8: there are no cases"},
 		"no config":        {"cases: []\n", "config is missing"},
 		"misspelt":         {whole(payments + "    expct: {allow: {}}\n"), `cases.yaml:5:5: unknown key "expct" in cases[0]; did you mean expect?`},
-		"twice":            {whole(payments + payments + "    expect: {allow: {}}\n"), "cases.yaml:5:5: \"caller\" is given twice"},
-		"nothing expected": {whole(payments + "    expect: {}\n"), "cases.yaml:5:13: a case expects one thing"},
-		"two things":       {whole(payments + "    expect: {allow: {}, refuse: claim-required}\n"), "cases.yaml:5:13: a case expects one thing"},
+		"twice":            {whole(payments + payments + "    expect: {allow: {}}\n"), "cases.yaml:5:5: \"caller\" is set twice"},
+		"nothing expected": {whole(payments + "    expect: {}\n"), "cases.yaml:5:13: a case expects exactly one thing"},
+		"two things":       {whole(payments + "    expect: {allow: {}, refuse: claim-required}\n"), "cases.yaml:5:13: a case expects exactly one thing"},
 		"no such code":     {whole(payments + "    expect: {refuse: audience-not-alowed}\n"), "did you mean audience-not-allowed"},
-		"no user":          {whole("    caller: {group: staff}\n    expect: {allow: {}}\n"), "cases.yaml:4:13: no process is such a caller: it has no user"},
-		"user twice":       {whole("    caller: {user: root, uid: 0}\n    expect: {allow: {}}\n"), "user and uid are both given"},
-		"group twice":      {whole("    caller: {uid: 0, group: root, gid: 0}\n    expect: {allow: {}}\n"), "group and gid are both given"},
+		"no user":          {whole("    caller: {group: staff}\n    expect: {allow: {}}\n"), "cases.yaml:4:13: no such process can exist: it has no user"},
+		"user twice":       {whole("    caller: {user: root, uid: 0}\n    expect: {allow: {}}\n"), "user and uid are both set"},
+		"group twice":      {whole("    caller: {uid: 0, group: root, gid: 0}\n    expect: {allow: {}}\n"), "group and gid are both set"},
 		"no such listener": {whole("    caller: {uid: 0, listener: /x}\n    expect: {allow: {}}\n"), "no listener /x"},
-		"registered claim": {whole(payments + "    expect: {allow: {claims: {aud: x}}}\n"), "cases.yaml:5:36: aud is not listed among the claims"},
-		"raw and more":     {whole(payments + "    request: {grant: g, raw: {key: k, hash: none}}\n    expect: {allow: {}}\n"), "a raw signature has no grant"},
+		"registered claim": {whole(payments + "    expect: {allow: {claims: {aud: x}}}\n"), "cases.yaml:5:36: aud can't be listed under claims"},
+		"raw and more":     {whole(payments + "    request: {grant: g, raw: {key: k, hash: none}}\n    expect: {allow: {}}\n"), "a request for a raw signature has no grant"},
 		"raw with life":    {whole(payments + "    request: {raw: {key: k, hash: none}}\n    expect: {allow: {lifetime: 60s}}\n"), "a raw signature has no lifetime"},
 		"hash of a JWT":    {whole(payments + "    expect: {allow: {hash: SHA-256}}\n"), "an assertion has no hash"},
-		"same name":        {whole(payments + "    expect: {allow: {}}\n  - name: it\n" + payments + "    expect: {allow: {}}\n"), "the case on line 3 has this name too"},
+		"same name":        {whole(payments + "    expect: {allow: {}}\n  - name: it\n" + payments + "    expect: {allow: {}}\n"), "the case on line 3 has the same name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, c.cases)
-			var invalid *config.Error
+			var invalid *strictyaml.Error
 			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v\nwant %s", err, c.want)
 			}
@@ -156,7 +155,7 @@ func TestConfigurationIsCheckedToo(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "other.yaml"), []byte("hsm: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(cases); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "other.yaml:1:") {
+	if _, err := Load(cases); !errors.Is(err, strictyaml.ErrInvalid) || !strings.Contains(err.Error(), "other.yaml:1:") {
 		t.Errorf("%v", err)
 	}
 	if _, err := Load(filepath.Join(dir, "missing.yaml")); !errors.Is(err, os.ErrNotExist) {
@@ -164,7 +163,7 @@ func TestConfigurationIsCheckedToo(t *testing.T) {
 	}
 }
 
-// TestEveryReasonCanBeExpected keeps the list of codes of the struct tag true.
+// TestEveryReasonCanBeExpected checks the list of codes in the struct tag.
 func TestEveryReasonCanBeExpected(t *testing.T) {
 	for _, reason := range policy.Reasons() {
 		if _, err := load(t, "config: assertd.yaml\ncases:\n  - name: it\n"+payments+"    expect: {refuse: "+string(reason)+"}\n"); err != nil {
@@ -181,7 +180,7 @@ func TestGuideNamesEveryMember(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(guide), "| member |")
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[process](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expect](), reflect.TypeFor[allow](),
+		reflect.TypeFor[Process](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expectation](), reflect.TypeFor[allowed](),
 	} {
 		for i := range typ.NumField() {
 			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")

@@ -6,22 +6,21 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/dryrun"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// Result is what came of one case.
+// Result is the result of one case.
 type Result struct {
 	Name string
 	Line int // of the case in its file
-	// Diff is empty where the case holds; else lines that begin with - for
-	// what was expected and with + for what is.
+	// Diff is empty if the case passed. Otherwise its lines start with - for
+	// what was expected and with + for what happened.
 	Diff []string
-	// Explanation is every rule that was looked at; nil for raw signatures.
+	// Explanation is every rule that was checked; nil for raw signatures.
 	Explanation *policy.Explanation
 }
 
-// Run runs the cases in their order.
+// Run runs the cases in order.
 func (s *Suite) Run() []Result {
 	results := make([]Result, len(s.cases))
 	for i, c := range s.cases {
@@ -30,47 +29,47 @@ func (s *Suite) Run() []Result {
 	return results
 }
 
-func (s *Suite) run(c prepared) Result {
+func (s *Suite) run(c loadedCase) Result {
 	result := Result{Name: c.Name, Line: c.line}
 	var got outcome
 	if c.Request.Raw != nil {
-		got = s.raw(c)
+		got = s.sign(c)
 	} else {
-		got, result.Explanation = s.assertion(c)
+		got, result.Explanation = s.assert(c)
 	}
 	result.Diff = c.Expect.diff(got)
 	return result
 }
 
-// outcome is what came of a request: facts where it is allowed, else a code.
+// outcome is what happened to a request: facts if it was allowed, or a code.
 type outcome struct {
 	refused string // a code, or "failed"
 	detail  string
 	facts   []fact
 }
 
-// fact is one thing that can be expected, as text.
+// fact is one thing that a case can expect, as text.
 type fact struct{ name, text string }
 
-func (s *Suite) assertion(c prepared) (outcome, *policy.Explanation) {
-	answer, err := s.desk.Ask(c.from, policy.Request{
+func (s *Suite) assert(c loadedCase) (outcome, *policy.Explanation) {
+	got, err := s.simulator.Assert(c.caller, policy.Request{
 		Grant: c.Request.Grant, Audience: c.Request.Audience, Claims: c.Request.Claims, Lifetime: c.Request.Lifetime.Std(),
 	})
 	switch {
 	case err != nil:
-		return outcome{refused: "failed", detail: err.Error()}, &answer.Explanation
-	case answer.Refusal != nil:
-		return refusal(answer.Refusal), &answer.Explanation
+		return outcome{refused: "failed", detail: err.Error()}, &got.Explanation
+	case got.Refusal != nil:
+		return refusal(got.Refusal), &got.Explanation
 	}
-	return outcome{facts: assertionFacts(answer)}, &answer.Explanation
+	return outcome{facts: assertionFacts(got)}, &got.Explanation
 }
 
 func refusal(r *policy.Refusal) outcome {
 	return outcome{refused: string(r.Code), detail: r.Detail}
 }
 
-func assertionFacts(answer dryrun.Answer) []fact {
-	g, claims := answer.Grant, answer.Assertion.Claims
+func assertionFacts(got Simulation) []fact {
+	g, claims := got.Grant, got.Assertion.Claims
 	facts := []fact{
 		{"client", g.Client()}, {"grant", g.Name()}, {"key", g.Key()}, {"profile", g.Profile()},
 		{"issuer", text(claims["iss"])}, {"subject", text(claims["sub"])}, {"audience", g.Audience()},
@@ -85,15 +84,15 @@ func assertionFacts(answer dryrun.Answer) []fact {
 	return append(facts, sorted(free)...)
 }
 
-// text is a claim that is text, or nothing.
+// text returns a claim that is text, or "".
 func text(value any) string {
 	s, _ := value.(string)
 	return s
 }
 
-func (s *Suite) raw(c prepared) outcome {
+func (s *Suite) sign(c loadedCase) outcome {
 	r := c.Request.Raw
-	grant, err := s.desk.AskRaw(c.from, policy.RawRequest{Key: r.Key, Hash: r.Hash, Padding: r.Padding})
+	grant, err := s.simulator.Sign(c.caller, policy.RawRequest{Key: r.Key, Hash: r.Hash, Padding: r.Padding})
 	var refused *policy.Refusal
 	switch {
 	case errors.As(err, &refused):
@@ -106,7 +105,7 @@ func (s *Suite) raw(c prepared) outcome {
 	}}
 }
 
-// String is the outcome in the words of the file of cases.
+// String returns the outcome as the file of cases would have it.
 func (o outcome) String() string {
 	switch o.refused {
 	case "":

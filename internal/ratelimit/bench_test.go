@@ -17,7 +17,7 @@ func manyBudgets(n int) []Budget {
 	return budgets
 }
 
-// A take from two budgets with four windows, as an assertion needs it.
+// A take from two budgets with four windows, as for an assertion.
 func BenchmarkTake(b *testing.B) {
 	for _, n := range []int{10, 10_000} {
 		b.Run(fmt.Sprintf("budgets=%d", n), func(b *testing.B) {

@@ -2,17 +2,18 @@ package ratelimit
 
 import "time"
 
-// bucket is a token bucket in the form of the generic cell rate algorithm (ITU-T I.371): instead of a level that has to be
-// refilled it keeps the moment at which it will be full.
+// bucket is a token bucket in the form of the generic cell rate algorithm
+// (ITU-T I.371): instead of a level that must be refilled, it keeps the time at
+// which it will be full.
 type bucket struct {
-	interval time.Duration // in which one token is gained
+	interval time.Duration // to gain one token
 	size     int
 	full     time.Duration
 }
 
 func (b *bucket) depth() time.Duration { return time.Duration(b.size) * b.interval }
 
-// debt is how long the bucket still has to fill.
+// debt returns how long until the bucket is full.
 func (b *bucket) debt(now time.Duration) time.Duration { return max(b.full-now, 0) }
 
 func (b *bucket) wait(now time.Duration, n int) time.Duration {
@@ -28,7 +29,7 @@ func (b *bucket) left(now time.Duration) (int, time.Duration) {
 	return int(max(b.depth()-debt, 0) / b.interval), debt
 }
 
-// spent rounds a token that is not yet back in full up to a whole one.
+// spent counts a partly refilled token as spent.
 func (b *bucket) spent(now time.Duration) []run {
 	missing := int((b.debt(now) + b.interval - 1) / b.interval)
 	if missing == 0 {
@@ -37,7 +38,8 @@ func (b *bucket) spent(now time.Duration) []run {
 	return []run{{first: now, last: now, count: missing}}
 }
 
-// replay leaves the bucket empty at worst: a smaller one has no memory of a larger one's debt.
+// replay leaves the bucket empty at worst: a smaller bucket doesn't inherit a
+// larger one's debt.
 func (b *bucket) replay(runs []run) {
 	for _, r := range runs {
 		b.take(r.last, min(r.count, b.size))

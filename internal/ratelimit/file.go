@@ -10,11 +10,12 @@ import (
 	"github.com/assertd/assertd/internal/atomicfile"
 )
 
-// maxFile bounds what Load reads: some 10,000 budgets with several full windows each.
+// maxFile limits what Load reads: about 10,000 budgets with several full windows
+// each.
 const maxFile = 256 << 20
 
-// Save writes a [Limiter.Snapshot] to a file that only its owner may read or write (mode 0600), and replaces an older one in one
-// step: after a crash there is the old file or the new one, whole.
+// Save writes a [Limiter.Snapshot] to a file that only its owner can read and write
+// (mode 0600). It replaces an older file atomically.
 func (l *Limiter) Save(now time.Time, path string) error {
 	data, err := l.Snapshot(now)
 	if err == nil {
@@ -26,8 +27,9 @@ func (l *Limiter) Save(now time.Time, path string) error {
 	return nil
 }
 
-// Load restores what [Limiter.Save] wrote; see [Limiter.Restore]. A file that isn't there gives an error that is fs.ErrNotExist.
-// One that group or others may write is refused, since they could refill budgets.
+// Load restores what [Limiter.Save] wrote; see [Limiter.Restore]. The error for a
+// missing file is fs.ErrNotExist. A file that group or others can write is refused,
+// since they could refill budgets.
 func (l *Limiter) Load(now time.Time, path string) error {
 	data, err := read(path)
 	if err == nil {
@@ -53,7 +55,7 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("%s may be written by others (mode %v): chmod 600 it", path, info.Mode().Perm())
+		return nil, fmt.Errorf("%s is writable by others (mode %v); run chmod 600 on it", path, info.Mode().Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err == nil && len(data) > maxFile {

@@ -1,8 +1,10 @@
-// Package ratelimit holds budgets: how often something may happen, in several windows at once.
+// Package ratelimit enforces budgets: how often something can happen, in several
+// windows at once.
 //
-// A [Limiter] takes from all windows of all budgets that a request needs, or from none. Time is a parameter and never runs
-// backwards here: a clock that was set back refills nothing. What was spent of windows of a minute or more can be carried over a
-// restart with [Limiter.Save] and [Limiter.Load].
+// A [Limiter] takes from all windows of all budgets that a request needs, or from
+// none. Time is a parameter, and never runs backward: a clock that is set back
+// refills nothing. The usage of windows of a minute or longer survives a restart
+// with [Limiter.Save] and [Limiter.Load].
 package ratelimit
 
 import (
@@ -16,15 +18,16 @@ import (
 // The kinds of errors, for errors.Is.
 var (
 	ErrExceeded   = errors.New("rate limit exceeded")
-	ErrImpossible = errors.New("more at once than the limit ever allows")
+	ErrImpossible = errors.New("more than the limit ever allows at once")
 	ErrUnknown    = errors.New("no such budget")
 	ErrInvalid    = errors.New("invalid budget")
 	ErrInFlight   = errors.New("too many requests in flight")
 	ErrCorrupt    = errors.New("corrupt budgets snapshot")
 )
 
-// Limiter holds budgets. It may be used by any number of goroutines: one short lock guards it all, since a request needs several
-// budgets at one moment and holding one lock is faster than holding several.
+// Limiter enforces budgets. It is safe for concurrent use. A single lock guards
+// it, held only briefly: a request needs several budgets at once, and taking one
+// lock is faster than taking several.
 type Limiter struct {
 	mu      sync.Mutex
 	budgets map[string]*budget
@@ -33,14 +36,15 @@ type Limiter struct {
 	inFlight inFlight
 }
 
-// budget is a Budget with a meter for each window, in the same order.
+// budget is a Budget with one meter per window, in the same order.
 type budget struct {
 	Budget
 	meters  []meter
 	retired bool // no longer configured
 }
 
-// New makes a limiter whose budgets are unspent. The error wraps [ErrInvalid] and names every budget that is wrong.
+// New returns a limiter whose budgets are unspent. The error wraps [ErrInvalid] and
+// names every invalid budget.
 func New(budgets []Budget) (*Limiter, error) {
 	l := &Limiter{}
 	if err := l.Configure(budgets); err != nil {
@@ -49,11 +53,13 @@ func New(budgets []Budget) (*Limiter, error) {
 	return l, nil
 }
 
-// Configure replaces the budgets. What was spent stays spent in every window that stays, which is one of the same budget name and
-// the same Per: a reload is no way to a fresh budget. On an error, which is as that of [New], nothing changes.
+// Configure replaces the budgets. A window that stays, that is, one with the same
+// budget name and Per, keeps its usage: a reload doesn't reset budgets. On an
+// error, which is the same as that of [New], nothing changes.
 //
-// A budget that is no longer configured can be taken from until the next Configure, since requests that were decided before may
-// still need it, and is remembered for as long as anything of it is spent, in case it comes back.
+// Requests can take from a removed budget until the next Configure, since some may
+// already have been decided. A removed budget is remembered while any of it is
+// spent, in case it comes back.
 func (l *Limiter) Configure(budgets []Budget) error {
 	if err := check(budgets); err != nil {
 		return err
@@ -78,7 +84,8 @@ func (b *budget) isSpent(at time.Duration) bool {
 	return slices.ContainsFunc(b.meters, func(m meter) bool { return len(m.spent(at)) > 0 })
 }
 
-// carry makes the meters of a budget, with what its predecessor of the same name has spent.
+// carry creates the meters of a budget, with the usage of the previous budget of
+// the same name.
 func (l *Limiter) carry(given Budget) *budget {
 	b := &budget{Budget: Budget{given.Name, slices.Clone(given.Windows)}, meters: make([]meter, len(given.Windows))}
 	old := l.budgets[given.Name]
@@ -95,7 +102,7 @@ func (l *Limiter) carry(given Budget) *budget {
 	return b
 }
 
-// find returns the place of the window of a period, or -1.
+// find returns the index of the window with a period, or -1.
 func (b *budget) find(per time.Duration) int {
 	if b == nil {
 		return -1
@@ -103,11 +110,13 @@ func (b *budget) find(per time.Duration) int {
 	return slices.IndexFunc(b.Windows, func(w Window) bool { return w.Per == per })
 }
 
-// Take spends n in every window of every named budget, or nothing at all. A name given twice counts once.
+// Take spends n in every window of every named budget, or nothing at all. A
+// repeated name counts once.
 //
-// The error is an [*Exceeded] if waiting helps, with the longest of the waits that the windows ask for: after it the same Take
-// succeeds unless others took in between. It is an [*Impossible] if n is over a limit, and wraps [ErrUnknown] for a name without a
-// budget. An n under 1 is refused with [ErrImpossible] too.
+// The error is an [*Exceeded] if waiting helps. It has the longest wait of all
+// windows: after that the same Take succeeds, unless others took in between. The
+// error is an [*Impossible] if n exceeds a limit, and wraps [ErrUnknown] if a name
+// has no budget. An n below 1 is also [ErrImpossible].
 func (l *Limiter) Take(now time.Time, n int, names ...string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,7 +145,7 @@ func (l *Limiter) Take(now time.Time, n int, names ...string) error {
 	return nil
 }
 
-// lookUp finds a budget that can ever give n.
+// lookUp finds a budget that can allow n at some time.
 func (l *Limiter) lookUp(name string, n int) (*budget, error) {
 	b := l.budgets[name]
 	if b == nil {
@@ -159,16 +168,17 @@ func (b *budget) take(at time.Duration, n int) {
 	}
 }
 
-// Left is what is left of one window.
+// Left is the remainder of one window.
 type Left struct {
 	Limit     int
 	Per       time.Duration
 	Burst     int
-	Remaining int           // what a Take could have now
-	ResetIn   time.Duration // until all of it is there again, if nothing is taken; 0 if it is
+	Remaining int           // what can be taken now
+	ResetIn   time.Duration // until the window is full again if nothing is taken; 0 if it is full
 }
 
-// Left reports on every window of a budget, in the order given; nothing for a name without one.
+// Left returns the remainder of every window of a budget, in the configured order,
+// or nil for an unknown budget.
 func (l *Limiter) Left(now time.Time, name string) []Left {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,11 +198,12 @@ func (l *Limiter) Left(now time.Time, name string) []Left {
 	return left
 }
 
-// Exceeded says which window is spent, and how long to wait. It unwraps to [ErrExceeded].
+// Exceeded says which window is spent and how long to wait. It unwraps to
+// [ErrExceeded].
 type Exceeded struct {
 	Budget     string
 	Window     Window
-	RetryAfter time.Duration // greater than 0
+	RetryAfter time.Duration // always positive
 }
 
 func (e *Exceeded) Error() string {
@@ -200,14 +211,15 @@ func (e *Exceeded) Error() string {
 	if e.RetryAfter > 10*time.Second {
 		unit = time.Second
 	}
-	wait := (e.RetryAfter + unit - 1).Truncate(unit) // never too early
-	return fmt.Sprintf("budget %q of %v is spent; try again in %s", e.Budget, e.Window, span(wait))
+	wait := (e.RetryAfter + unit - 1).Truncate(unit) // round up: never too early
+	return fmt.Sprintf("budget %q of %v is spent; try again in %s", e.Budget, e.Window, formatDuration(wait))
 }
 
 // Unwrap returns [ErrExceeded].
 func (e *Exceeded) Unwrap() error { return ErrExceeded }
 
-// Impossible says that a take is larger than a window will ever allow. It unwraps to [ErrImpossible].
+// Impossible says that a window never allows that many at once. It unwraps to
+// [ErrImpossible].
 type Impossible struct {
 	Budget string
 	Window Window
@@ -215,7 +227,7 @@ type Impossible struct {
 }
 
 func (e *Impossible) Error() string {
-	return fmt.Sprintf("budget %q of %v never allows %d at once; ask for at most %d", e.Budget, e.Window, e.N, e.Window.most())
+	return fmt.Sprintf("budget %q of %v never allows %d at once; request at most %d", e.Budget, e.Window, e.N, e.Window.most())
 }
 
 // Unwrap returns [ErrImpossible].

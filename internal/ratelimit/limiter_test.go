@@ -55,7 +55,7 @@ func TestStrictWindow(t *testing.T) {
 	mustTake(t, l, epoch.Add(time.Second), 3, "b")
 }
 
-func TestBurstIsApartFromRate(t *testing.T) {
+func TestBurstIsSeparateFromRate(t *testing.T) {
 	l := mustNew(t, Budget{"b", []Window{{Limit: 10, Per: time.Second, Burst: 30}}})
 	mustTake(t, l, epoch, 30, "b")
 	if e := mustExceed(t, l, epoch, 1, "b"); e.RetryAfter != 100*time.Millisecond {
@@ -86,7 +86,7 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
-func TestNameGivenTwiceCountsOnce(t *testing.T) {
+func TestRepeatedNameCountsOnce(t *testing.T) {
 	l := mustNew(t, Budget{"b", []Window{{Limit: 1, Per: time.Second}}})
 	mustTake(t, l, epoch, 1, "b", "b")
 	if left := l.Left(epoch, "b"); left[0].Remaining != 0 {
@@ -94,7 +94,7 @@ func TestNameGivenTwiceCountsOnce(t *testing.T) {
 	}
 }
 
-func TestWhatCanNeverBe(t *testing.T) {
+func TestImpossible(t *testing.T) {
 	l := mustNew(t, Budget{"b", []Window{{Limit: 5, Per: time.Second}, {Limit: 100, Per: time.Minute, Burst: 3}}})
 	for n, kind := range map[int]error{6: ErrImpossible, 4: ErrImpossible, 0: ErrImpossible, -1: ErrImpossible} {
 		if err := l.Take(epoch, n, "b"); !errors.Is(err, kind) {
@@ -139,7 +139,7 @@ func TestLeft(t *testing.T) {
 		t.Errorf("spent: %v, want %v", got, want)
 	}
 	if l.Left(epoch, "nobody") != nil {
-		t.Error("a budget that isn't there has something left")
+		t.Error("an unknown budget has something left")
 	}
 }
 
@@ -161,7 +161,7 @@ func TestInvalidBudgets(t *testing.T) {
 	}
 }
 
-func TestConfigureKeepsWhatWasSpent(t *testing.T) {
+func TestConfigureKeepsUsage(t *testing.T) {
 	minute := func(limit, burst int) Budget {
 		return Budget{"b", []Window{{Limit: limit, Per: time.Minute, Burst: burst}}}
 	}
@@ -198,12 +198,12 @@ func TestConfigureChangesNothingOnError(t *testing.T) {
 	l := mustNew(t, Budget{"b", []Window{{Limit: 1, Per: time.Minute}}})
 	mustTake(t, l, epoch, 1, "b")
 	if err := l.Configure([]Budget{{"b", []Window{{}}}}); err == nil {
-		t.Fatal("a bad configuration was taken")
+		t.Fatal("an invalid configuration was accepted")
 	}
 	mustExceed(t, l, epoch, 1, "b")
 }
 
-func TestARemovedBudget(t *testing.T) {
+func TestRemovedBudget(t *testing.T) {
 	b := Budget{"b", []Window{{Limit: 2, Per: time.Minute}}}
 	configure := func(l *Limiter, budgets ...Budget) {
 		t.Helper()
@@ -223,7 +223,7 @@ func TestARemovedBudget(t *testing.T) {
 	l.Left(epoch.Add(time.Minute), "b")
 	configure(l)
 	if err := l.Take(epoch, 1, "b"); !errors.Is(err, ErrUnknown) {
-		t.Errorf("with nothing spent it is kept for ever: %v", err)
+		t.Errorf("it is kept although nothing is spent: %v", err)
 	}
 }
 
@@ -294,7 +294,7 @@ type taken struct {
 	n  int
 }
 
-// within sums the takes of the period that ends with the last of them.
+// within sums the takes in the period that ends with the last one.
 func within(takes []taken, per time.Duration) int {
 	sum, end := 0, takes[len(takes)-1].at
 	for i := len(takes) - 1; i >= 0 && end.Sub(takes[i].at) < per; i-- {
@@ -303,26 +303,26 @@ func within(takes []taken, per time.Duration) int {
 	return sum
 }
 
-// step advances by nothing, a little, or much of a period.
+// step returns nothing, a small part, or a large part of a period.
 func step(random *rand.Rand, per time.Duration) time.Duration {
 	return []time.Duration{0, 1, per / 1000, per / 64, per / 7, per}[random.IntN(6)] * time.Duration(random.IntN(3)) / 2
 }
 
-// A strict window never lets more through than its limit in any period, wherever it begins, whatever reloads and restarts happen
-// in between and however the clock jumps back.
+// A strict window never allows more than its limit in any period, whenever the
+// period starts, across reloads, restarts and clocks that are set back.
 func TestNeverMoreThanTheLimitInAnyPeriod(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := Window{Limit: 1 + random.IntN(40), Per: time.Minute * time.Duration(1+random.IntN(3))}
 		l := mustNew(t, Budget{"b", []Window{w}})
-		now, seen, takes := epoch, epoch, []taken(nil) // seen: the latest time that the limiter was told
+		now, seen, takes := epoch, epoch, []taken(nil) // seen: the latest time passed to the limiter
 		l.Left(epoch, "b")
 		for range 400 {
 			now = now.Add(step(random, w.Per))
 			switch random.IntN(40) {
 			case 0:
 				l, seen = restart(t, l, now, Budget{"b", []Window{w}}), now
-			case 1: // a detour over a bucket, which must not lose what was spent
+			case 1: // switch to a bucket and back, which must not lose usage
 				if l.Configure([]Budget{{"b", []Window{{Limit: w.Limit, Per: w.Per, Burst: w.Limit}}}}) != nil ||
 					l.Configure([]Budget{{"b", []Window{w}}}) != nil {
 					t.Fatal("configure")
@@ -360,7 +360,7 @@ func restart(t testing.TB, l *Limiter, now time.Time, budgets ...Budget) *Limite
 	return fresh
 }
 
-// A bucket never lets through more than its burst and what was refilled meanwhile.
+// A bucket never allows more than its burst plus what was refilled since.
 func TestBucketNeverGivesMoreThanBurstAndRefill(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -389,7 +389,8 @@ func TestBucketNeverGivesMoreThanBurstAndRefill(t *testing.T) {
 	}
 }
 
-// Whoever waits as long as it was told, alone, succeeds; and is never told to wait longer than the clock's lag and two periods.
+// A lone caller that waits for RetryAfter succeeds, and RetryAfter never exceeds the
+// clock's lag plus two periods.
 func TestRetryAfterIsHonest(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 3))
@@ -421,7 +422,7 @@ func TestRetryAfterIsHonest(t *testing.T) {
 	}
 }
 
-// Being strict costs a steady caller less than one part in grains of its limit.
+// Strictness costs a steady caller less than 1/grains of its limit.
 func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
 	w := Window{Limit: 1000, Per: time.Second}
 	l := mustNew(t, Budget{"b", []Window{w}})
@@ -440,7 +441,7 @@ func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
 	}
 }
 
-func TestExceededSaysWhenInPlainWords(t *testing.T) {
+func TestExceededSaysWhen(t *testing.T) {
 	minute := Window{Limit: 3, Per: time.Minute}
 	day := Window{Limit: 9, Per: 24 * time.Hour, Burst: 12}
 	for want, e := range map[string]*Exceeded{

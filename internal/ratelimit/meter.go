@@ -2,27 +2,30 @@ package ratelimit
 
 import "time"
 
-// meter keeps the account of one window. Times are those of the limiter's clock and never decrease from call to call.
+// meter tracks the usage of one window. Times are those of the limiter's clock, and
+// never decrease from call to call.
 type meter interface {
-	// wait returns how long until n can be taken, 0 if they can be now. The window allows n at once.
+	// wait returns how long until n can be taken, or 0 if they can be taken now.
+	// The window allows n at once.
 	wait(now time.Duration, n int) time.Duration
-	// take spends n, which wait found to be possible.
+	// take spends n, after wait has returned 0 for it.
 	take(now time.Duration, n int)
-	// left returns what can be taken now, and how long until all can be.
+	// left returns how many can be taken now, and how long until the window is full.
 	left(now time.Duration) (remaining int, reset time.Duration)
-	// spent returns what a meter of another kind or limit has to replay to be as spent as this one, oldest first.
+	// spent returns the usage, oldest first, for another kind of meter to replay.
 	spent(now time.Duration) []run
-	// replay spends runs whether there is room or not.
+	// replay spends runs even if there is no room.
 	replay([]run)
 }
 
-// run is a number of takes that lie close together: the first and the last of them, and how many.
+// run is a number of takes that are close together: the times of the first and the
+// last one, and how many.
 type run struct {
 	first, last time.Duration
 	count       int
 }
 
-// longAgo is before any time that is replayed.
+// longAgo is before any replayed time.
 const longAgo = -10 * maxPer
 
 func newMeter(w Window) meter {

@@ -2,19 +2,23 @@ package ratelimit
 
 import "time"
 
-// grains is into how many parts a sliding window is divided: it remembers at most grains + 2 runs.
+// grains is how many parts a sliding window has: it remembers at most grains + 2
+// runs.
 const grains = 64
 
-// sliding allows at most limit takes in any period of per, wherever the period begins.
+// sliding allows at most limit takes in any period of per, whenever the period
+// starts.
 //
-// A log of every take would do that exactly, and could grow to limit entries. This one joins takes into one run for as long as
-// the run has begun less than a grain ago, and counts all of a run until its last take has left the window. So it never forgets
-// too early, and remembers a take for at most a grain too long, which under constant load costs less than 1 part in grains of
-// the limit. Takes that lie a grain or more apart are remembered exactly.
+// A log of every take would do that exactly, but could grow to limit entries. This
+// one adds takes to the same run if the run started less than a grain ago, and
+// counts the whole run until its last take has left the window. So it never forgets
+// a take too early, and remembers it for at most a grain too long. Under constant
+// load, that costs less than 1/grains of the limit. Takes that are at least a grain
+// apart are remembered exactly.
 type sliding struct {
 	per, grain time.Duration
 	limit      int
-	runs       []run // oldest first, none that is over
+	runs       []run // oldest first, without those that have left the window
 	total      int   // of their counts
 }
 
@@ -48,8 +52,8 @@ func (s *sliding) take(now time.Duration, n int) {
 	s.add(run{first: now, last: now, count: n})
 }
 
-// add joins a run to the newest one if both fit in a grain. One that is replayed from elsewhere may be older than the newest; it
-// is then taken to be as new.
+// add merges a run with the newest one if both fit in a grain. A replayed run can
+// be older than the newest one; it then counts as equally new.
 func (s *sliding) add(r run) {
 	s.total += r.count
 	end := len(s.runs) - 1

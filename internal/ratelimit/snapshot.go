@@ -13,11 +13,11 @@ import (
 
 const (
 	snapshotVersion = 1
-	shortest        = time.Minute // windows shorter than this are refilled by the time a restart takes
+	shortest        = time.Minute // a restart takes about as long as shorter windows need to refill
 )
 
-// snapshot is the JSON of [Limiter.Snapshot]. Times are ages in nanoseconds at the time of writing, so that the clock may be set
-// anew in between.
+// snapshot is the JSON of [Limiter.Snapshot]. Times are ages in nanoseconds when it
+// was written, so the clock can be changed in between.
 type snapshot struct {
 	Version int           `json:"version"`
 	Written time.Time     `json:"written"`
@@ -36,7 +36,8 @@ type savedRun struct {
 	Count int           `json:"count"`
 }
 
-// Snapshot writes down what is spent of every window of a minute or more, as JSON. A bucket's spent tokens are rounded up.
+// Snapshot returns the usage of every window of a minute or longer, as JSON. A
+// bucket's spent tokens are rounded up.
 func (l *Limiter) Snapshot(now time.Time) ([]byte, error) {
 	l.mu.Lock()
 	s := snapshot{Version: snapshotVersion, Written: now.UTC().Round(0), Windows: []savedWindow{}}
@@ -63,11 +64,12 @@ func age(runs []run, at time.Duration) []savedRun {
 	return saved
 }
 
-// Restore spends what a snapshot says was spent, on top of what already is. The time since it was written counts as passed; if the
-// clock is now before that, none has. Windows that no longer exist are left out.
+// Restore adds the usage in a snapshot to the current usage. The time since the
+// snapshot was written counts as elapsed; if the clock is now before that, none
+// has. Windows that no longer exist are ignored.
 //
-// Data that isn't a whole and sensible snapshot gives an error that wraps [ErrCorrupt], and changes nothing: to start with fresh
-// budgets all the same is a decision for a person.
+// If data is not a complete, plausible snapshot, the error wraps [ErrCorrupt] and
+// nothing changes: a person must decide whether to start with fresh budgets.
 func (l *Limiter) Restore(now time.Time, data []byte) error {
 	s, err := parseSnapshot(data)
 	if err != nil {
@@ -88,7 +90,7 @@ func (l *Limiter) Restore(now time.Time, data []byte) error {
 	return nil
 }
 
-// at turns ages back into times.
+// at converts ages back to times.
 func (w *savedWindow) at(written time.Duration) []run {
 	runs := make([]run, len(w.Runs))
 	for i, r := range w.Runs {
@@ -105,17 +107,17 @@ func parseSnapshot(data []byte) (*snapshot, error) {
 		return nil, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("data follows the snapshot")
+		return nil, errors.New("extra data after the snapshot")
 	}
 	return &s, s.check()
 }
 
 func (s *snapshot) check() error {
 	if s.Version != snapshotVersion {
-		return fmt.Errorf("version %d is not %d, the one that this program reads", s.Version, snapshotVersion)
+		return fmt.Errorf("unsupported version %d; this program reads version %d", s.Version, snapshotVersion)
 	}
 	if s.Written.IsZero() || s.Windows == nil {
-		return errors.New("it does not say when it was written, or what")
+		return errors.New("written or windows is missing")
 	}
 	type id struct {
 		budget string
@@ -124,25 +126,26 @@ func (s *snapshot) check() error {
 	seen := make(map[id]bool, len(s.Windows))
 	for _, w := range s.Windows {
 		if seen[id{w.Budget, w.Per}] {
-			return fmt.Errorf("the window per %v of budget %q is there twice", w.Per, w.Budget)
+			return fmt.Errorf("duplicate window per %v of budget %q", w.Per, w.Budget)
 		}
 		seen[id{w.Budget, w.Per}] = true
 		if err := w.check(); err != nil {
-			return fmt.Errorf("the window per %v of budget %q: %w", w.Per, w.Budget, err)
+			return fmt.Errorf("window per %v of budget %q: %w", w.Per, w.Budget, err)
 		}
 	}
 	return nil
 }
 
-// check wants runs as a meter keeps them: oldest first, none impossibly old, and few enough that their sum can't overflow.
+// check requires runs that a meter can have: oldest first, none impossibly old, and
+// few enough that their sum can't overflow.
 func (w *savedWindow) check() error {
 	if w.Per < shortest || w.Per > maxPer || len(w.Runs) == 0 || len(w.Runs) > grains+2 {
-		return errors.New("no such window is ever written")
+		return errors.New("impossible window")
 	}
 	before := 2 * w.Per
 	for _, r := range w.Runs {
 		if r.Count < 1 || int64(r.Count) > 1000*maxCount || r.First < r.Last || r.Last < 0 || r.First > before {
-			return errors.New("what it says was spent is not possible")
+			return errors.New("impossible usage")
 		}
 		before = r.Last
 	}

@@ -44,7 +44,7 @@ func TestRestartKeepsLongWindows(t *testing.T) {
 	}
 }
 
-func TestRestoreAddsToWhatIsSpent(t *testing.T) {
+func TestRestoreAddsToUsage(t *testing.T) {
 	l := mustNew(t, daily)
 	mustTake(t, l, epoch, 10, "b")
 	data, err := l.Snapshot(epoch)
@@ -61,7 +61,7 @@ func TestRestoreAddsToWhatIsSpent(t *testing.T) {
 	}
 }
 
-func TestRestoreLeavesOutWhatIsGone(t *testing.T) {
+func TestRestoreIgnoresRemovedWindows(t *testing.T) {
 	l := mustNew(t, daily, Budget{"gone", daily.Windows})
 	mustTake(t, l, epoch, 10, "b", "gone")
 	restart(t, l, epoch, Budget{"b", []Window{{Limit: 5, Per: time.Hour}}})
@@ -134,7 +134,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesAFileThatOthersMayWrite(t *testing.T) {
+func TestLoadRefusesFilesWritableByOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "budgets.json")
 	l := mustNew(t, daily)
 	if err := l.Save(epoch, path); err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/assertd/assertd/internal/config"
 )
 
-// system is what programs, libraries and the name service read on any Linux.
+// system returns the paths that programs, libraries and name services read on any
+// Linux system.
 func system() []string {
 	return []string{
 		"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc", "/sys",
@@ -15,38 +16,38 @@ func system() []string {
 	}
 }
 
-// Front is what the daemon's own process may reach, and through it its workers:
-// the system's files, what c names, and what the module needs. path is the
-// configuration file.
+// Front returns the rules for the daemon's own process, which also apply to its
+// workers: system files, the files that c names, and what the module needs. path is
+// the configuration file.
 func Front(path string, c *config.Config) Rules {
 	r := Worker(c)
 	if absolute, err := filepath.Abs(path); err == nil {
-		r.Read = named(r.Read, absolute)
+		r.Read = addDirectories(r.Read, absolute)
 	}
 	if tls := c.JWKS.TLS; tls != nil {
-		r.Read = named(r.Read, tls.Cert, tls.Key)
+		r.Read = addDirectories(r.Read, tls.Cert, tls.Key)
 	}
 	for _, key := range c.Keys {
-		r.Read = named(r.Read, key.Certificate)
+		r.Read = addDirectories(r.Read, key.Certificate)
 	}
-	r.Write = named(r.Write, c.Audit.File, c.JWKS.File, c.Budgets.File, c.Operator.Socket)
+	r.Write = addDirectories(r.Write, c.Audit.File, c.JWKS.File, c.Budgets.File, c.Operator.Socket)
 	for _, listener := range c.Listen {
-		r.Write = named(r.Write, listener.Socket)
+		r.Write = addDirectories(r.Write, listener.Socket)
 	}
 	return r.tidy()
 }
 
-// Worker is what a worker may reach: the system's files, the module, the PIN, and
-// the module's own state.
+// Worker returns the rules for a worker: system files, the module, the PIN, and the
+// module's state.
 func Worker(c *config.Config) Rules {
 	r := Rules{Read: append(system(), c.Sandbox.Read...), Write: append(moduleState(), c.Sandbox.Write...)}
 	if program, err := os.Executable(); err == nil {
 		r.Read = append(r.Read, program)
 	}
 	for _, token := range c.HSM.All() {
-		r.Read = named(r.Read, token.Module, token.PIN.File)
+		r.Read = addDirectories(r.Read, token.Module, token.PIN.File)
 		if len(token.PIN.Command) > 0 {
-			r.Read = named(r.Read, token.PIN.Command[0])
+			r.Read = addDirectories(r.Read, token.PIN.Command[0])
 		}
 		for name, value := range token.Environment {
 			r = r.environment(name, value)
@@ -58,9 +59,9 @@ func Worker(c *config.Config) Rules {
 	return r.tidy()
 }
 
-// WantsPrograms says whether c matches callers by the program they run, which a
-// confined process can't find out.
-func WantsPrograms(c *config.Config) bool {
+// MatchesExecutables reports whether c matches callers by executable, which a
+// confined process can't see.
+func MatchesExecutables(c *config.Config) bool {
 	for _, client := range c.Clients {
 		if client.Match.Executable != "" || client.Match.ExecutableSHA256 != "" {
 			return true

@@ -7,7 +7,7 @@ import (
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
 
-// Supported returns the version of Landlock that this kernel enforces, 0 for none.
+// Supported returns the kernel's Landlock version, or 0 if it has none.
 func Supported() int {
 	version, err := ll.LandlockGetABIVersion()
 	if err != nil {
@@ -16,12 +16,12 @@ func Supported() int {
 	return version
 }
 
-// Enforce confines this process, all its threads and all that it will ever start
-// to the rules, as far as the kernel can: where [Supported] is 0 nothing changes.
-// Descriptors that are open stay open.
+// Enforce confines this process, all its threads and every process that it starts
+// to the rules, as far as the kernel supports it: if [Supported] is 0, it does
+// nothing. Open descriptors stay open.
 //
-// Version 8 and not a later one: from 9 on connecting to sockets is confined too,
-// and name services and modules connect to daemons that nobody here knows.
+// It uses version 8 because version 9 and later also restrict connecting to sockets,
+// and name services and modules connect to daemons that we don't know.
 func (r Rules) Enforce() error {
 	readDirs, readFiles := split(r.Read)
 	writeDirs, writeFiles := split(r.Write)

@@ -21,8 +21,8 @@ func replace(text []byte, from, to string) []byte {
 	return bytes.ReplaceAll(text, []byte(from), []byte(to))
 }
 
-// inChild names a function of this process that another process is to run: a
-// sandbox can't be taken off again.
+// inChild names a function that a child process runs: a sandbox can't be removed
+// again.
 const inChild = "ASSERTD_SANDBOX_TEST"
 
 func TestMain(m *testing.M) {
@@ -65,7 +65,7 @@ func TestEnforce(t *testing.T) {
 	runChild(t, "confined", dir)
 }
 
-// confined runs in a process of its own, and looks from many threads.
+// confined runs in a child process, and opens files from many threads.
 func confined(dir string) error {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	rules := Rules{Read: []string{in("read"), in("missing")}, Write: []string{in("write"), "/dev"}}
@@ -74,7 +74,7 @@ func confined(dir string) error {
 	}
 	refused := fs.ErrPermission
 	if Supported() == 0 {
-		refused = nil // this kernel confines nobody, and Enforce says so in advance
+		refused = nil // this kernel has no Landlock
 	}
 	var threads sync.WaitGroup
 	problems := make([]error, 8)
@@ -120,7 +120,7 @@ func concealed(string) error {
 }
 
 // TestDropCapabilities starts its child as a user with an ambient capability, as
-// systemd does with AmbientCapabilities=, where this process may do that.
+// systemd does with AmbientCapabilities=, if this process can do that.
 func TestDropCapabilities(t *testing.T) {
 	if os.Geteuid() != 0 {
 		runChild(t, "dropped", "")
@@ -130,7 +130,7 @@ func TestDropCapabilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public := filepath.Join(t.TempDir(), "test") // go's own directory is root's alone
+	public := filepath.Join(t.TempDir(), "test") // only root can access go's own directory
 	content, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
@@ -162,16 +162,16 @@ func dropped(expected string) error {
 	return nil
 }
 
-// capabilities reads a set of every thread and returns the fullest.
-func capabilities(set string) (fullest string) {
+// capabilities reads a capability set of every thread and returns the largest.
+func capabilities(set string) (largest string) {
 	threads, _ := filepath.Glob("/proc/self/task/*/status")
 	for _, path := range threads {
 		status, _ := os.ReadFile(path)
 		for line := range strings.Lines(string(status)) {
 			if value, ok := strings.CutPrefix(line, set); ok {
-				fullest = max(fullest, strings.TrimSpace(value))
+				largest = max(largest, strings.TrimSpace(value))
 			}
 		}
 	}
-	return fullest
+	return largest
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// moduleState is where modules keep their state unless told otherwise, and the
-// devices that they talk to.
+// moduleState returns the default paths of modules' state, and the devices that
+// modules use.
 func moduleState() []string {
 	return []string{
 		"/dev",
@@ -16,9 +16,8 @@ func moduleState() []string {
 	}
 }
 
-// environment adds what a variable of the module's environment leads to: the
-// directory of a file that it names, and where the module is known to write what
-// it writes.
+// environment adds the paths that a variable in the module's environment implies:
+// the directory of a file that it names, and where a known module writes.
 func (r Rules) environment(name, value string) Rules {
 	if !filepath.IsAbs(value) {
 		return r
@@ -33,15 +32,15 @@ func (r Rules) environment(name, value string) Rules {
 		r.Read = append(r.Read, value)
 		return r
 	}
-	r.Read = named(r.Read, value)
+	r.Read = addDirectories(r.Read, value)
 	return r
 }
 
-// softhsmTokens reads where SoftHSM keeps its tokens, softhsm2.conf(5).
+// softhsmTokens reads the path of SoftHSM's tokens, softhsm2.conf(5).
 func softhsmTokens(conf string) []string {
 	file, err := os.Open(conf)
 	if err != nil {
-		return nil // the module will say so too
+		return nil // the module will report it
 	}
 	defer file.Close()
 	var tokens []string

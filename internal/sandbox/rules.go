@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// ErrOutside means that a path is not within the rules.
+// ErrOutside means that the rules don't allow a path.
 var ErrOutside = errors.New("outside the sandbox")
 
-// Rules say what a process may reach: absolute paths, each with all that lies
-// beneath it. Paths that don't exist when the rules are enforced stay out of reach.
+// Rules say what a process can access: absolute paths, each with everything below
+// it. Paths that don't exist when the rules are enforced stay inaccessible.
 type Rules struct {
-	Read  []string // and execute
-	Write []string // and read
+	Read  []string // also execute
+	Write []string // also read
 }
 
-// named adds files that the configuration names, by their directories: files are
-// replaced by renaming others over them, and a rule on a file ends with the file.
-// Where a path is a symbolic link, what it leads to is added too.
-func named(paths []string, files ...string) []string {
+// addDirectories adds the directories of files that the configuration names: files
+// are replaced by renaming others over them, and a rule for a file ends with the
+// file. It also adds the targets of symbolic links.
+func addDirectories(paths []string, files ...string) []string {
 	for _, file := range files {
 		if file == "" {
 			continue
@@ -35,8 +35,8 @@ func named(paths []string, files ...string) []string {
 	return paths
 }
 
-// directoryOf gives the file itself where its directory is the root: that would be
-// everything.
+// directoryOf returns the file's directory, or the file itself if that would be the
+// root directory, and so everything.
 func directoryOf(file string) string {
 	if dir := filepath.Dir(file); dir != "/" {
 		return dir
@@ -44,8 +44,7 @@ func directoryOf(file string) string {
 	return file
 }
 
-// Covers returns an error of the kind ErrOutside for the first path that other
-// would reach and r does not.
+// Covers returns an ErrOutside for the first path that other allows and r doesn't.
 func (r Rules) Covers(other Rules) error {
 	for _, path := range other.Write {
 		if !within(path, r.Write) {
@@ -69,7 +68,7 @@ func within(path string, allowed []string) bool {
 	return false
 }
 
-// tidy sorts, and drops what is there twice or beneath another path.
+// tidy sorts the paths, and drops duplicates and paths below others.
 func (r Rules) tidy() Rules {
 	r.Write = outermost(r.Write)
 	r.Read = outermost(r.Read)
@@ -88,12 +87,12 @@ func outermost(paths []string) []string {
 	return kept
 }
 
-// split tells directories from files, which Landlock wants rules of their own for.
+// split separates directories from files, which need separate Landlock rules.
 func split(paths []string) (directories, files []string) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		switch {
-		case err != nil: // nothing to give access to
+		case err != nil: // nothing to allow
 		case info.IsDir():
 			directories = append(directories, path)
 		default:

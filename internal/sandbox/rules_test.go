@@ -45,7 +45,7 @@ func parse(t *testing.T, match string) (c *config.Config, dir string) {
 	return c, dir
 }
 
-func TestFrontReachesWhatTheConfigurationNames(t *testing.T) {
+func TestFrontAccess(t *testing.T) {
 	c, dir := parse(t, "uid: 1000")
 	front := Front("/srv/assertd/assertd.yaml", c)
 	for _, path := range []string{
@@ -64,12 +64,12 @@ func TestFrontReachesWhatTheConfigurationNames(t *testing.T) {
 	}
 	for _, path := range []string{"/", "/srv", "/root", "/home", "/var/lib", "/tmp"} {
 		if within(path, front.Read) || within(path, front.Write) {
-			t.Errorf("%s is within reach", path)
+			t.Errorf("%s is accessible", path)
 		}
 	}
 }
 
-func TestWorkerCantReachWhatTheFrontWrites(t *testing.T) {
+func TestWorkerCantWriteTheFrontsFiles(t *testing.T) {
 	c, _ := parse(t, "uid: 1000")
 	worker := Worker(c)
 	for _, path := range []string{"/run/assertd", "/srv/jwks", "/var/log/assertd", "/srv/secrets"} {
@@ -78,17 +78,17 @@ func TestWorkerCantReachWhatTheFrontWrites(t *testing.T) {
 		}
 	}
 	if front := Front("/etc/assertd.yaml", c); front.Covers(worker) != nil {
-		t.Errorf("a worker needs what the front can't pass on: %v", front.Covers(worker))
+		t.Errorf("a worker needs access that the front doesn't have: %v", front.Covers(worker))
 	}
 }
 
-func TestWantsPrograms(t *testing.T) {
+func TestMatchesExecutables(t *testing.T) {
 	for match, want := range map[string]bool{
 		"uid: 1000": false, "unit: a.service": false, "executable: /usr/bin/a": true,
 		`executable_sha256: "` + zeros + `"`: true,
 	} {
-		if c, _ := parse(t, match); WantsPrograms(c) != want {
-			t.Errorf("match {%s}: wants programs = %v, want %v", match, !want, want)
+		if c, _ := parse(t, match); MatchesExecutables(c) != want {
+			t.Errorf("match {%s}: matches executables = %v, want %v", match, !want, want)
 		}
 	}
 }
@@ -112,14 +112,14 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-func TestTidyDropsWhatIsBeneathAnother(t *testing.T) {
+func TestTidyDropsNestedPaths(t *testing.T) {
 	got := Rules{Read: []string{"/b/c", "/a", "/b", "/a", "", "/bc"}}.tidy().Read
 	if want := []string{"/a", "/b", "/bc"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-func TestLinksLeadToTheirTargets(t *testing.T) {
+func TestSymlinkTargetsAreAdded(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "archive", "cert.pem")
 	link := filepath.Join(dir, "live", "cert.pem")
@@ -132,7 +132,7 @@ func TestLinksLeadToTheirTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{filepath.Dir(link), filepath.Dir(target)}
-	if got := named(nil, link); !slices.Equal(got, want) {
+	if got := addDirectories(nil, link); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	batchLimit   = 512         // spans of one message
+	batchLimit   = 512         // spans per message
 	batchWait    = time.Second // for more spans
 	sendTimeout  = 5 * time.Second
 	drainTimeout = 2 * time.Second
 	warnEvery    = time.Minute
 )
 
-// Run sends spans until ctx ends, and then what is left, for two seconds at most. A
-// collector that is away costs spans and nothing else.
+// Run sends spans until ctx ends, and then the remaining ones for up to two seconds.
+// If the collector is down, only spans are lost.
 func (t *Tracer) Run(ctx context.Context) error {
 	var warned time.Time
 	for ctx.Err() == nil {
@@ -28,7 +28,7 @@ func (t *Tracer) Run(ctx context.Context) error {
 			t.dropped.Add(uint64(len(batch)))
 			if now := t.opts.Now(); now.Sub(warned) > warnEvery {
 				warned = now
-				t.opts.Logger.Warn("traces not sent", "error", err, "dropped", t.Dropped())
+				t.opts.Logger.Warn("spans not sent", "error", err, "dropped", t.Dropped())
 			}
 		}
 	}
@@ -40,7 +40,7 @@ func (t *Tracer) Run(ctx context.Context) error {
 	return nil
 }
 
-// gather waits for a span and then, for a moment, for more.
+// gather waits for a span, and then up to batchWait for more.
 func (t *Tracer) gather(ctx context.Context) []*Span {
 	var batch []*Span
 	select {
@@ -64,7 +64,7 @@ func (t *Tracer) gather(ctx context.Context) []*Span {
 	return batch
 }
 
-// take adds what waits already.
+// take adds the spans that are already queued.
 func (t *Tracer) take(batch []*Span) []*Span {
 	for len(batch) < batchLimit {
 		select {
@@ -99,7 +99,7 @@ func (t *Tracer) post(ctx context.Context, batch []*Span) error {
 		return err
 	}
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("the collector answers %s; is the path /v1/traces, and its receiver OTLP over HTTP?", response.Status)
+		return fmt.Errorf("the collector returned %s; check that the URL ends in /v1/traces and that it accepts OTLP over HTTP", response.Status)
 	}
 	return nil
 }

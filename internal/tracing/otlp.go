@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// The types below are ExportTraceServiceRequest of the OpenTelemetry protocol in
-// JSON: ids in hexadecimal, 64-bit numbers as text.
+// The types below are the OpenTelemetry protocol's ExportTraceServiceRequest in
+// JSON, which has IDs in hexadecimal and 64-bit numbers as strings.
 
 type exportRequest struct {
 	ResourceSpans []resourceSpans `json:"resourceSpans"`
@@ -63,10 +63,10 @@ func message(version string, batch []*Span) exportRequest {
 	for _, s := range batch {
 		scope.Spans = append(scope.Spans, s.message())
 	}
-	about := resource{Attributes: []keyValue{
+	process := resource{Attributes: []keyValue{
 		{"service.name", anyValue{Text: "assertd"}}, {"service.version", anyValue{Text: version}},
 	}}
-	return exportRequest{[]resourceSpans{{about, []scopeSpans{scope}}}}
+	return exportRequest{[]resourceSpans{{process, []scopeSpans{scope}}}}
 }
 
 func (s *Span) message() spanMessage {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The kinds of span of the protocol.
+// The protocol's kinds of spans.
 const (
 	kindInternal = 1
 	kindServer   = 2
@@ -13,8 +13,8 @@ const (
 
 type spanKey struct{}
 
-// Span is a piece of work with a beginning and an end. It belongs to one goroutine
-// until End, which is its last call. A nil one does nothing.
+// Span is a timed operation. Only one goroutine can use it, and End must be the last
+// call. The methods of a nil Span do nothing.
 type Span struct {
 	tracer     *Tracer
 	name       string
@@ -29,19 +29,19 @@ type Span struct {
 type attribute struct {
 	key  string
 	text string
-	n    int64 // where text is empty
+	n    int64 // if text is empty
 }
 
-// Start begins a span within that of the request in ctx; nil where there is none.
+// Start starts a span within the span in ctx. It returns nil if there is none.
 func Start(ctx context.Context, name string) *Span {
-	within, _ := ctx.Value(spanKey{}).(*Span)
-	if within == nil {
+	parent, _ := ctx.Value(spanKey{}).(*Span)
+	if parent == nil {
 		return nil
 	}
-	return within.tracer.begin(name, within.trace, within.id, kindInternal)
+	return parent.tracer.start(name, parent.trace, parent.id, kindInternal)
 }
 
-// At moves the span to a time that has passed.
+// At moves the start of the span to a time in the past.
 func (s *Span) At(start time.Time) *Span {
 	if s != nil {
 		s.start = start
@@ -49,7 +49,7 @@ func (s *Span) At(start time.Time) *Span {
 	return s
 }
 
-// Text adds an attribute, unless it is empty.
+// Text adds an attribute, unless the value is empty.
 func (s *Span) Text(key, value string) *Span {
 	if s != nil && value != "" {
 		s.attributes = append(s.attributes, attribute{key: key, text: value})
@@ -65,10 +65,10 @@ func (s *Span) Number(key string, value int64) *Span {
 	return s
 }
 
-// Fail marks the span as failed, with a word of a closed list that says how.
-func (s *Span) Fail(how string) *Span {
+// Fail marks the span as failed, with a code from a closed list.
+func (s *Span) Fail(code string) *Span {
 	if s != nil {
-		s.failure = how
+		s.failure = code
 	}
 	return s
 }
@@ -80,7 +80,7 @@ func (s *Span) End() {
 	}
 }
 
-// EndAt ends the span at a time that has passed.
+// EndAt ends the span at a time in the past.
 func (s *Span) EndAt(end time.Time) {
 	if s != nil {
 		s.end = end

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// parent is what a traceparent header says (W3C Trace Context, section 3.2). The
-// caller's word is taken for an id to join and for whether to record, never for more;
-// tracestate and baggage are not looked at.
+// parent is a traceparent header (W3C Trace Context, section 3.2). The caller only
+// determines the trace to join and whether to record it; tracestate and baggage are
+// ignored.
 type parent struct {
 	trace   [16]byte
 	span    [8]byte
 	sampled bool
 }
 
-// parseParent reads a traceparent header of version 00, and of later ones what 00
-// has. False for one that is not valid, which is as if there were none.
+// parseParent reads a traceparent header of version 00, or the version 00 part of a
+// later version. An invalid header counts as missing.
 func parseParent(header string) (p parent, ok bool) {
 	const size = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
 	if len(header) < size || header[2] != '-' || header[35] != '-' || header[52] != '-' || strings.ToLower(header) != header {

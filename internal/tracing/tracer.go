@@ -13,23 +13,23 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 )
 
-// queueLimit is how many spans may wait to be sent; more are dropped.
+// queueLimit is the maximum number of queued spans; the rest are dropped.
 const queueLimit = 4096
 
-// Options are what a Tracer is made of. All are required.
+// Options configure a Tracer. All are required.
 type Options struct {
-	// Endpoint is the URL of a collector's OTLP/HTTP traces, such as
+	// Endpoint is the URL of a collector's OTLP/HTTP receiver, such as
 	// http://127.0.0.1:4318/v1/traces.
 	Endpoint string
 	Version  string // of the daemon
-	// SampleEvery traces one of so many requests that come without a traceparent.
+	// SampleEvery traces one in this many requests without a traceparent.
 	SampleEvery int
 	Now         func() time.Time
-	Random      io.Reader // for ids
+	Random      io.Reader // for IDs
 	Logger      logging.Logger
 }
 
-// Tracer makes spans of requests and sends them. A nil one makes none.
+// Tracer traces requests and sends their spans. A nil Tracer traces nothing.
 type Tracer struct {
 	opts    Options
 	client  *http.Client
@@ -38,11 +38,11 @@ type Tracer struct {
 	dropped atomic.Uint64
 }
 
-// New makes a tracer; Run sends.
+// New returns a tracer. Run sends its spans.
 func New(o Options) (*Tracer, error) {
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("tracing: endpoint %q is no http or https URL", o.Endpoint)
+		return nil, fmt.Errorf("tracing: endpoint %q is not an http or https URL", o.Endpoint)
 	}
 	if o.SampleEvery < 1 || o.Now == nil || o.Random == nil || o.Logger == nil {
 		return nil, errors.New("tracing: an option is missing")
@@ -51,14 +51,14 @@ func New(o Options) (*Tracer, error) {
 		opts: o, queue: make(chan *Span, queueLimit),
 		client: &http.Client{
 			Timeout:       sendTimeout,
-			Transport:     &http.Transport{MaxIdleConns: 1, IdleConnTimeout: time.Minute}, // no proxy of the environment
+			Transport:     &http.Transport{MaxIdleConns: 1, IdleConnTimeout: time.Minute}, // ignores proxies from the environment
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
 }
 
-// Request begins the span of a request, under the caller's traceparent if that is
-// valid. The span is nil where this request is not traced.
+// Request starts the span of a request, as a child of the caller's traceparent if
+// that is valid. The span is nil if this request is not traced.
 func (t *Tracer) Request(ctx context.Context, name, traceparent string) (context.Context, *Span) {
 	if t == nil {
 		return ctx, nil
@@ -72,14 +72,14 @@ func (t *Tracer) Request(ctx context.Context, name, traceparent string) (context
 			return ctx, nil
 		}
 	}
-	s := t.begin(name, p.trace, p.span, kindServer)
+	s := t.start(name, p.trace, p.span, kindServer)
 	if s == nil {
 		return ctx, nil
 	}
 	return context.WithValue(ctx, spanKey{}, s), s
 }
 
-func (t *Tracer) begin(name string, trace [16]byte, parent [8]byte, kind int) *Span {
+func (t *Tracer) start(name string, trace [16]byte, parent [8]byte, kind int) *Span {
 	s := &Span{tracer: t, name: name, trace: trace, parent: parent, kind: kind, start: t.opts.Now()}
 	if _, err := io.ReadFull(t.opts.Random, s.id[:]); err != nil {
 		return nil
@@ -96,5 +96,5 @@ func (t *Tracer) send(s *Span) {
 	}
 }
 
-// Dropped is how many spans could not be sent.
+// Dropped returns the number of spans that could not be sent.
 func (t *Tracer) Dropped() uint64 { return t.dropped.Load() }

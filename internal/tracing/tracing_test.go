@@ -30,7 +30,7 @@ type span struct {
 	}
 }
 
-// collector keeps the spans that it is sent.
+// collector stores the spans that it receives.
 type collector struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -64,7 +64,7 @@ func newTracer(t *testing.T, endpoint string, every int) *tracing.Tracer {
 	return tracer
 }
 
-// flush runs the tracer until it has sent all.
+// flush runs the tracer until it has sent everything.
 func flush(t *testing.T, tracer *tracing.Tracer) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -101,7 +101,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestSampling shows who is traced: whom the caller's header says, else one of so many.
+// TestSampling: the caller's header decides what is traced, or else one in four is.
 func TestSampling(t *testing.T) {
 	tracer := newTracer(t, "http://127.0.0.1:1", 4)
 	traced := func(header string) (n int) {
@@ -130,7 +130,7 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestOff shows that nothing is made where nothing is traced.
+// TestOff: without a tracer there are no spans.
 func TestOff(t *testing.T) {
 	var tracer *tracing.Tracer
 	ctx, request := tracer.Request(t.Context(), "r", caller)
@@ -140,7 +140,7 @@ func TestOff(t *testing.T) {
 	request.Text("a", "b").Number("c", 1).Fail("d").At(time.Time{}).End()
 }
 
-// TestCollectorAway shows that spans are dropped and counted, and nobody waits.
+// TestCollectorAway: spans are dropped and counted, and no one waits.
 func TestCollectorAway(t *testing.T) {
 	tracer := newTracer(t, "http://127.0.0.1:1", 1)
 	for range 10_000 {
@@ -148,7 +148,7 @@ func TestCollectorAway(t *testing.T) {
 		s.End()
 	}
 	if tracer.Dropped() == 0 {
-		t.Error("the queue has no end")
+		t.Error("the queue is unlimited")
 	}
 	flush(t, tracer)
 }
@@ -156,12 +156,12 @@ func TestCollectorAway(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	for _, endpoint := range []string{"", "127.0.0.1:4318", "ftp://x/", "http://"} {
 		if _, err := tracing.New(tracing.Options{Endpoint: endpoint, SampleEvery: 1, Now: time.Now, Random: rand.Reader, Logger: logging.Discard}); err == nil {
-			t.Errorf("%q was taken", endpoint)
+			t.Errorf("%q was accepted", endpoint)
 		}
 	}
 }
 
-// FuzzParent: whatever a caller sends, a request is traced or not, and no more.
+// FuzzParent: a caller's header never makes anything fail.
 func FuzzParent(f *testing.F) {
 	f.Add(caller)
 	f.Add("00--------------------------------------------------01")

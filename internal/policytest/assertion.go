@@ -1,4 +1,4 @@
-package dryrun
+package policytest
 
 import (
 	"bytes"
@@ -13,26 +13,26 @@ import (
 	"github.com/assertd/assertd/signer/profile"
 )
 
-// Assertion is what would be signed. Values that only the moment of signing
-// gives (the time, jti, whatever follows from the key) are placeholders: text
-// in angle brackets.
+// Assertion is what would be signed. Values that are only known at signing time
+// (the time, jti, anything derived from the key) are placeholders in angle
+// brackets.
 type Assertion struct {
-	Header map[string]any // alg and kid, too
+	Header map[string]any // with alg and kid
 	Claims map[string]any
 }
 
-// kidPlaceholder stands for the kid where the grant has none of its own.
-const kidPlaceholder = "<RFC 7638 thumbprint of the key that signs>"
+// kidPlaceholder is the kid of grants that have none of their own.
+const kidPlaceholder = "<RFC 7638 thumbprint of the signing key>"
 
-// assertion builds what the profile makes of a grant, twice: with different
-// keys, certificates and randomness. What differs can't be known before the
-// signature is made.
-func (d *Desk) assertion(g policy.Grant) (Assertion, error) {
+// assertion builds the grant's assertion twice, with different keys,
+// certificates and randomness. Values that differ are only known at signing
+// time.
+func (s *Simulator) assertion(g policy.Grant) (Assertion, error) {
 	p, ok := profile.Lookup(g.Profile())
 	if !ok {
 		return Assertion{}, fmt.Errorf("unknown profile %q", g.Profile())
 	}
-	alg := string(d.config.Keys[g.Key()].Alg)
+	alg := string(s.config.Keys[g.Key()].Alg)
 	kid := cmp.Or(g.KeyID(), kidPlaceholder)
 	one, err := build(p, g, alg, kid, 1)
 	if err != nil {
@@ -42,9 +42,9 @@ func (d *Desk) assertion(g policy.Grant) (Assertion, error) {
 	if err != nil {
 		return Assertion{}, err
 	}
-	header := unite(one.Header, two.Header)
+	header := merge(one.Header, two.Header)
 	maps.Copy(header, map[string]any{"alg": alg, "kid": kid})
-	claims := unite(one.Claims, two.Claims)
+	claims := merge(one.Claims, two.Claims)
 	for _, name := range []string{"iat", "nbf", "exp"} {
 		if at, ok := one.Claims[name].(int64); ok {
 			claims[name] = timePlaceholder(time.Unix(at, 0).Sub(one.IssuedAt))
@@ -53,8 +53,8 @@ func (d *Desk) assertion(g policy.Grant) (Assertion, error) {
 	return Assertion{Header: header, Claims: claims}, nil
 }
 
-// moment is any time: only the distances from it are shown.
-var moment = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+// signingTime can be any time: only offsets from it are shown.
+var signingTime = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func build(p *profile.Profile, g policy.Grant, alg, kid string, seed byte) (profile.Token, error) {
 	public, err := standInKey(alg, seed)
@@ -62,23 +62,24 @@ func build(p *profile.Profile, g policy.Grant, alg, kid string, seed byte) (prof
 		return profile.Token{}, err
 	}
 	return p.Build(profile.Input{
-		Alg: alg, Kid: kid, Public: public, Certificates: standInCertificates(public, moment, seed),
+		Alg: alg, Kid: kid, Public: public, Certificates: standInCertificates(public, signingTime, seed),
 		ClientID: g.ClientID(), Issuer: g.Issuer(), Subject: g.Subject(),
 		Audience: g.Audience(), Claims: g.Claims(), Lifetime: g.Lifetime(),
-		Now: moment, Random: bytes.NewReader(bytes.Repeat([]byte{seed}, 64)),
+		Now: signingTime, Random: bytes.NewReader(bytes.Repeat([]byte{seed}, 64)),
 	})
 }
 
-// unite keeps what two builds agree on.
-func unite(one, two map[string]any) map[string]any {
-	united := make(map[string]any, len(one))
+// merge keeps the values that two builds have in common, and replaces the others
+// with placeholders.
+func merge(one, two map[string]any) map[string]any {
+	merged := make(map[string]any, len(one))
 	for name, value := range one {
-		united[name] = agree(name, value, two[name])
+		merged[name] = mergeValue(name, value, two[name])
 	}
-	return united
+	return merged
 }
 
-func agree(name string, one, two any) any {
+func mergeValue(name string, one, two any) any {
 	if sameJSON(one, two) {
 		return one
 	}
@@ -88,14 +89,14 @@ func agree(name string, one, two any) any {
 	a, isText := one.(string)
 	b, _ := two.(string)
 	if !isText {
-		return "<of the key that signs>"
+		return "<from the signing key>"
 	}
-	return commonStem(a, b) + "<of the key that signs>"
+	return commonPrefix(a, b) + "<from the signing key>"
 }
 
-// commonStem is what two texts share up to the last colon, so that no
-// coincidence of two keys passes for a fact.
-func commonStem(a, b string) string {
+// commonPrefix returns what two texts share up to the last colon, so that two
+// keys which happen to start alike don't count as known.
+func commonPrefix(a, b string) string {
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++
@@ -109,8 +110,8 @@ func sameJSON(a, b any) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-func timePlaceholder(distance time.Duration) string {
-	switch seconds := int64(distance / time.Second); {
+func timePlaceholder(offset time.Duration) string {
+	switch seconds := int64(offset / time.Second); {
 	case seconds == 0:
 		return "<now>"
 	case seconds < 0:

@@ -1,4 +1,4 @@
-package dryrun
+package policytest
 
 import (
 	"crypto"
@@ -10,31 +10,33 @@ import (
 	"fmt"
 	"math/big"
 	"time"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
-// standInKey is a public key of the kind that an algorithm signs with. It
-// gives the parts of an assertion that follow from a key something to follow
-// from, and nothing is ever signed or verified with it.
+// standInKey returns a public key that fits an algorithm. Parts of an assertion
+// are derived from the key; nothing is ever signed or verified with this one.
 func standInKey(alg string, seed byte) (crypto.PublicKey, error) {
-	switch alg {
-	case "ES256":
-		return standInPoint(elliptic.P256(), seed)
-	case "ES384":
-		return standInPoint(elliptic.P384(), seed)
-	case "ES512":
-		return standInPoint(elliptic.P521(), seed)
-	case "EdDSA", "Ed25519":
+	a, err := jose.Lookup(alg)
+	if err != nil {
+		return nil, err
+	}
+	switch a.Kind {
+	case jose.Ed25519:
 		key := make(ed25519.PublicKey, ed25519.PublicKeySize)
 		key[0] = seed
 		return key, nil
-	case "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
+	case jose.RSA:
 		n := new(big.Int).Lsh(big.NewInt(1), 2047)
 		return &rsa.PublicKey{N: n.Add(n, big.NewInt(int64(seed))), E: 65537}, nil
 	}
-	return nil, fmt.Errorf("unknown algorithm %q", alg)
+	if curve := a.Kind.Curve(); curve != nil {
+		return standInPoint(curve, seed)
+	}
+	return nil, fmt.Errorf("no stand-in key for algorithm %s", alg)
 }
 
-// standInPoint is the curve's base point, multiplied by the seed.
+// standInPoint returns the curve's base point multiplied by the seed.
 func standInPoint(curve elliptic.Curve, seed byte) (crypto.PublicKey, error) {
 	scalar := make([]byte, (curve.Params().BitSize+7)/8)
 	scalar[len(scalar)-1] = seed
@@ -45,7 +47,7 @@ func standInPoint(curve elliptic.Curve, seed byte) (crypto.PublicKey, error) {
 	return key.Public(), nil
 }
 
-// standInCertificates are for headers that speak of the key's certificate.
+// standInCertificates are for headers that are derived from the certificate.
 func standInCertificates(public crypto.PublicKey, now time.Time, seed byte) []*x509.Certificate {
 	return []*x509.Certificate{{
 		Raw: []byte{seed}, PublicKey: public, NotBefore: now, NotAfter: now.Add(time.Hour),

@@ -1,4 +1,4 @@
-package dryrun
+package policytest
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
@@ -40,27 +40,27 @@ listen:
 audit: {required: false}
 `
 
-func desk(t *testing.T) *Desk {
+func simulator(t *testing.T) *Simulator {
 	t.Helper()
-	d, err := New("assertd.yaml", []byte(settings))
+	s, err := newSimulator("assertd.yaml", []byte(settings))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return s
 }
 
-func payments(t *testing.T, d *Desk) caller.Caller {
+func paymentsCaller(t *testing.T, s *Simulator) caller.Caller {
 	t.Helper()
-	caller, err := d.Caller(Caller{User: "no-such-user-payments"})
+	caller, err := s.Caller(Process{User: "no-such-user-payments"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return caller
 }
 
-// TestAssertion shows what is known beforehand and what is not.
+// TestAssertion shows what is known before signing and what is not.
 func TestAssertion(t *testing.T) {
-	d := desk(t)
+	s := simulator(t)
 	for _, c := range []struct {
 		req            policy.Request
 		header, claims string
@@ -72,16 +72,16 @@ func TestAssertion(t *testing.T) {
 		},
 		{
 			policy.Request{Grant: "snow"},
-			`{"alg":"RS256","kid":"<RFC 7638 thumbprint of the key that signs>","typ":"JWT"}`,
-			`{"exp":"<now + 300s>","iat":"<now>","iss":"ORG-ACCOUNT.USER.SHA256:<of the key that signs>","sub":"ORG-ACCOUNT.USER"}`,
+			`{"alg":"RS256","kid":"<RFC 7638 thumbprint of the signing key>","typ":"JWT"}`,
+			`{"exp":"<now + 300s>","iat":"<now>","iss":"ORG-ACCOUNT.USER.SHA256:<from the signing key>","sub":"ORG-ACCOUNT.USER"}`,
 		},
 		{
 			policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST", "htu": "https://a.example/t?q"}},
-			`{"alg":"EdDSA","jwk":"<of the key that signs>","kid":"<RFC 7638 thumbprint of the key that signs>","typ":"dpop+jwt"}`,
+			`{"alg":"EdDSA","jwk":"<from the signing key>","kid":"<RFC 7638 thumbprint of the signing key>","typ":"dpop+jwt"}`,
 			`{"htm":"POST","htu":"https://a.example/t","iat":"<now>","jti":"<random>"}`,
 		},
 	} {
-		answer, err := d.Ask(payments(t, d), c.req)
+		answer, err := s.Assert(paymentsCaller(t, s), c.req)
 		if err != nil || answer.Refusal != nil {
 			t.Fatalf("%s: %v, %v", c.req.Grant, err, answer.Refusal)
 		}
@@ -106,17 +106,17 @@ func compact(t *testing.T, value any) string {
 }
 
 func TestCertificateIsOfTheKey(t *testing.T) {
-	d := desk(t)
-	answer, err := d.Ask(payments(t, d), policy.Request{Grant: "entra"})
+	s := simulator(t)
+	answer, err := s.Assert(paymentsCaller(t, s), policy.Request{Grant: "entra"})
 	if err != nil || answer.Refusal != nil {
 		t.Fatal(err, answer.Refusal)
 	}
-	if got := answer.Assertion.Header["x5t#S256"]; got != "<of the key that signs>" {
+	if got := answer.Assertion.Header["x5t#S256"]; got != "<from the signing key>" {
 		t.Errorf("x5t#S256 is %v", got)
 	}
 }
 
-// TestEveryProfileHasStandIns: whatever a profile needs of a key, there is.
+// TestEveryProfileHasStandIns: there is a stand-in key for every algorithm.
 func TestEveryProfileHasStandIns(t *testing.T) {
 	for _, p := range profile.All() {
 		for _, alg := range p.Algorithms {
@@ -127,7 +127,8 @@ func TestEveryProfileHasStandIns(t *testing.T) {
 	}
 }
 
-// TestEveryExampleIsExplained: what docs/profiles.md shows is a configuration that is taken, and its request is allowed.
+// TestEveryExampleIsExplained: every example in docs/profiles.md is a valid
+// configuration that allows its request.
 func TestEveryExampleIsExplained(t *testing.T) {
 	page, err := os.ReadFile("../../docs/profiles.md")
 	if err != nil {
@@ -140,12 +141,12 @@ func TestEveryExampleIsExplained(t *testing.T) {
 		if !found || !begins || !ends {
 			t.Fatalf("%s has no example", p.Name)
 		}
-		d, err := New("assertd.yaml", []byte("hsm: {module: /m.so, token: {label: x}, pin: {file: /pin}}\nlisten: [{socket: /run/s.sock}]\naudit: {required: false}\n"+example))
+		s, err := newSimulator("assertd.yaml", []byte("hsm: {module: /m.so, token: {label: x}, pin: {file: /pin}}\nlisten: [{socket: /run/s.sock}]\naudit: {required: false}\n"+example))
 		if err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 			continue
 		}
-		caller, err := d.Caller(Caller{User: "payments"})
+		caller, err := s.Caller(Process{User: "payments"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +155,7 @@ func TestEveryExampleIsExplained(t *testing.T) {
 			claims = make(map[string]any)
 		}
 		maps.Copy(claims, p.Example.Free)
-		answer, err := d.Ask(caller, policy.Request{Claims: claims})
+		answer, err := s.Assert(caller, policy.Request{Claims: claims})
 		if err != nil || answer.Refusal != nil {
 			t.Errorf("%s: %v, %v", p.Name, err, answer.Refusal)
 		}
@@ -165,17 +166,17 @@ func TestEveryExampleIsExplained(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	d := desk(t)
+	s := simulator(t)
 	for _, c := range []struct {
 		name string
 		req  policy.Request
 		want policy.Reason
 	}{
 		{"policy", policy.Request{Grant: "bank", Audience: "https://other.example"}, policy.AudienceNotAllowed},
-		{"profile wants a claim", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST"}}, policy.ClaimRequired},
-		{"profile wants its form", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "post it", "htu": "https://a.example"}}, policy.ClaimNotAllowed},
+		{"profile requires a claim", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "POST"}}, policy.ClaimRequired},
+		{"profile requires a form", policy.Request{Grant: "proof", Claims: map[string]any{"htm": "post it", "htu": "https://a.example"}}, policy.ClaimNotAllowed},
 	} {
-		answer, err := d.Ask(payments(t, d), c.req)
+		answer, err := s.Assert(paymentsCaller(t, s), c.req)
 		if err != nil || answer.Refusal == nil || answer.Refusal.Code != c.want || answer.Assertion.Claims != nil {
 			t.Errorf("%s: %v, %+v, want %s", c.name, err, answer.Refusal, c.want)
 		}
@@ -183,65 +184,65 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRaw(t *testing.T) {
-	d := desk(t)
-	grant, err := d.AskRaw(payments(t, d), policy.RawRequest{Key: "raw", Hash: "SHA-384"})
+	s := simulator(t)
+	grant, err := s.Sign(paymentsCaller(t, s), policy.RawRequest{Key: "raw", Hash: "SHA-384"})
 	if err != nil || grant.Name() != "raw" {
 		t.Errorf("%v", err)
 	}
-	if _, err := d.AskRaw(payments(t, d), policy.RawRequest{Key: "ec", Hash: "SHA-256"}); !errors.Is(err, &policy.Refusal{Code: policy.KeyNotAllowed}) {
+	if _, err := s.Sign(paymentsCaller(t, s), policy.RawRequest{Key: "ec", Hash: "SHA-256"}); !errors.Is(err, &policy.Refusal{Code: policy.KeyNotAllowed}) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestCaller(t *testing.T) {
-	d := desk(t)
-	got, err := d.Caller(Caller{User: "4294967294", Groups: []string{"7", "8"}, Listener: "/run/bound.sock"})
+	s := simulator(t)
+	got, err := s.Caller(Process{User: "4294967294", Groups: []string{"7", "8"}, Listener: "/run/bound.sock"})
 	if err != nil || got.UID != 4294967294 || got.GID != 7 || len(got.Groups) != 1 || got.Groups[0] != 8 || got.Client != "bound" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got := payments(t, d); got.GID != noID || got.Listener != "/run/shared.sock" || got.Client != "" {
+	if got := paymentsCaller(t, s); got.GID != noID || got.Listener != "/run/shared.sock" || got.Client != "" {
 		t.Errorf("%+v", got)
 	}
-	for name, c := range map[string]Caller{
+	for name, c := range map[string]Process{
 		"no user":          {},
 		"unknown listener": {User: "0", Listener: "/run/other.sock"},
 	} {
-		if _, err := d.Caller(c); !errors.Is(err, ErrCaller) {
+		if _, err := s.Caller(c); !errors.Is(err, ErrProcess) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestListenerMustBeSaid where the configuration leaves a choice.
-func TestListenerMustBeSaid(t *testing.T) {
-	d, err := New("assertd.yaml", []byte(strings.Replace(settings, "/run/bound.sock, client: bound}", "/run/bound.sock, client: bound}\n  - {socket: /run/second.sock}", 1)))
+// TestListenerMustBeNamed if the configuration has several.
+func TestListenerMustBeNamed(t *testing.T) {
+	s, err := newSimulator("assertd.yaml", []byte(strings.Replace(settings, "/run/bound.sock, client: bound}", "/run/bound.sock, client: bound}\n  - {socket: /run/second.sock}", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Caller(Caller{User: "0"}); !errors.Is(err, ErrCaller) {
+	if _, err := s.Caller(Process{User: "0"}); !errors.Is(err, ErrProcess) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestOpen(t *testing.T) {
 	path := t.TempDir() + "/assertd.yaml"
-	if _, err := Open(path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := OpenSimulator(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	// Who may write it is not looked at.
+	// It doesn't matter who can write it.
 	if err := os.WriteFile(path, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); err != nil {
+	if _, err := OpenSimulator(path); err != nil {
 		t.Error(err)
 	}
 	if err := os.WriteFile(path, []byte("hsm: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); !errors.Is(err, config.ErrInvalid) {
+	if _, err := OpenSimulator(path); !errors.Is(err, strictyaml.ErrInvalid) {
 		t.Errorf("%v", err)
 	}
 }
