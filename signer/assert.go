@@ -3,90 +3,83 @@ package signer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"time"
 
+	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
 
-// Assertion is a signed JWT and what the caller needs to know of it.
-type Assertion struct {
-	Compact   string // the JWS in compact form: a credential, never logged
-	Kid       string
-	Alg       string
-	JTI       string
-	Client    string
-	Grant     string
-	Profile   string
-	IssuedAt  time.Time
-	ExpiresAt time.Time
-}
-
 // Assert answers one request for an assertion. A refusal by policy is a
-// *policy.Refusal; the other errors wrap one of the package's sentinels.
-func (s *Signer) Assert(ctx context.Context, caller caller.Caller, req policy.Request) (Assertion, error) {
-	rec := &Record{Time: s.now(), Kind: KindAssertion, Caller: caller, Audience: req.Audience, Grant: req.Grant}
-	assertion, err := s.assert(ctx, caller, req, rec)
-	if err := s.release(ctx, rec, err); err != nil {
-		return Assertion{}, err
+// *policy.Refusal, a spent budget a *ratelimit.Exceeded; the other errors wrap
+// one of the package's sentinels or keyset.ErrNoKey.
+func (s *Signer) Assert(ctx context.Context, who caller.Caller, req policy.Request) (ipc.AssertionResponse, error) {
+	d := s.newDecision(ctx, audit.KindAssertion, who)
+	d.Audience, d.Grant = req.Audience, req.Grant
+	assertion, err := s.assert(ctx, req, d)
+	if err := s.release(ctx, d, err); err != nil {
+		return ipc.AssertionResponse{}, err
 	}
 	return assertion, nil
 }
 
-// assert does all but the record, and notes in rec what is known so far.
-func (s *Signer) assert(ctx context.Context, caller caller.Caller, req policy.Request, rec *Record) (Assertion, error) {
-	t, err := s.admit(caller, req, rec)
-	rec.Decided = s.now()
+// assert does everything but the record, which it fills in.
+func (s *Signer) assert(ctx context.Context, req policy.Request, d *decision) (ipc.AssertionResponse, error) {
+	t, err := s.admit(req, d)
+	d.decided = s.now()
 	if err != nil {
-		return Assertion{}, err
+		return ipc.AssertionResponse{}, err
 	}
 	defer t.leave()
 	return s.issue(ctx, t)
 }
 
-// ticket is a decided, limited and built assertion: what issue signs, and the
-// only thing that it signs.
+// ticket is a decided, limited and built assertion, the only thing that issue
+// signs.
 type ticket struct {
-	grant policy.Grant
-	key   keyset.Key
-	token profile.Token
-	leave func() // ends the request's time in flight
+	grant   policy.Grant
+	profile *profile.Profile
+	key     keyset.Key
+	token   profile.Token
+	leave   func() // ends the request's time in flight
 }
 
 // admit makes the ticket of a request by one policy and the keys and budgets
 // that belong to it.
-func (s *Signer) admit(caller caller.Caller, req policy.Request, rec *Record) (ticket, error) {
+func (s *Signer) admit(req policy.Request, d *decision) (ticket, error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
-	grant, err := s.policy.Load().Decide(caller, req)
+	grant, err := s.policy.Load().Decide(d.Caller, req)
 	if err != nil {
-		rec.refusal(err)
-		rec.asked(req)
+		d.refused(err)
+		d.requested(req)
 		return ticket{}, err
 	}
-	rec.grant(grant)
+	claims := grant.Claims()
+	d.granted(grant, claims)
 	leave, err := s.enter(grant.Client(), grant.InFlight())
 	if err != nil {
 		return ticket{}, err
 	}
-	t, err := s.prepare(grant)
+	t, err := s.prepare(grant, claims)
 	if err != nil {
 		leave()
 		return ticket{}, err
 	}
-	rec.Kid, rec.JTI = t.key.Kid, t.token.JTI
+	d.Kid, d.JTI = t.key.Kid, t.token.JTI
 	t.leave = leave
 	return t, nil
 }
 
 // prepare pins the key, builds header and claims, and takes the budgets. The
 // budgets come last, so that none is spent on what can't be signed.
-func (s *Signer) prepare(grant policy.Grant) (ticket, error) {
+func (s *Signer) prepare(grant policy.Grant, claims map[string]any) (ticket, error) {
 	if !grant.Valid() {
-		return ticket{}, fmt.Errorf("signer: a grant that no policy made")
+		return ticket{}, errors.New("signer: invalid (zero) grant")
 	}
 	key, err := s.keys.SigningKey(grant.Key())
 	if err != nil {
@@ -95,39 +88,39 @@ func (s *Signer) prepare(grant policy.Grant) (ticket, error) {
 	if kid := grant.KeyID(); kid != "" {
 		key.Kid = kid // the receiver names keys itself
 	}
-	token, err := s.build(grant, key)
+	p, ok := profile.Lookup(grant.Profile())
+	if !ok {
+		return ticket{}, fmt.Errorf("signer: unknown profile %q", grant.Profile())
+	}
+	token, err := s.build(p, grant, claims, key)
 	if err != nil {
 		return ticket{}, err
 	}
-	return ticket{grant: grant, key: key, token: token}, s.limit(grant.Client(), grant.Name(), grant.Key())
+	return ticket{grant: grant, profile: p, key: key, token: token}, s.limit(grant.Client(), grant.Name(), grant.Key())
 }
 
-func (s *Signer) build(grant policy.Grant, key keyset.Key) (profile.Token, error) {
-	p, ok := profile.Lookup(grant.Profile())
-	if !ok {
-		return profile.Token{}, fmt.Errorf("signer: unknown profile %q", grant.Profile())
-	}
+func (s *Signer) build(p *profile.Profile, grant policy.Grant, claims map[string]any, key keyset.Key) (profile.Token, error) {
 	return p.Build(profile.Input{
 		Alg: key.Alg, Kid: key.Kid, Public: key.Public, Certificates: key.Certificates,
 		ClientID: grant.ClientID(), Issuer: grant.Issuer(), Subject: grant.Subject(),
-		Audience: grant.Audience(), Claims: grant.Claims(), Lifetime: grant.Lifetime(),
+		Audience: grant.Audience(), Claims: claims, Lifetime: grant.Lifetime(),
 		Now: s.now(), Random: s.random,
 	})
 }
 
-// issue signs what was prepared.
-func (s *Signer) issue(ctx context.Context, t ticket) (Assertion, error) {
+// issue signs a ticket.
+func (s *Signer) issue(ctx context.Context, t ticket) (ipc.AssertionResponse, error) {
 	claims, err := json.Marshal(t.token.Claims)
 	if err != nil {
-		return Assertion{}, fmt.Errorf("signer: claims: %w", err)
+		return ipc.AssertionResponse{}, fmt.Errorf("signer: claims: %w", err)
 	}
 	compact, err := s.compact(ctx, t.key, t.token.Header, claims)
 	if err != nil {
-		return Assertion{}, err
+		return ipc.AssertionResponse{}, err
 	}
-	return Assertion{
-		Compact: compact, Kid: t.key.Kid, Alg: t.key.Alg, JTI: t.token.JTI,
-		Client: t.grant.Client(), Grant: t.grant.Name(), Profile: t.grant.Profile(),
-		IssuedAt: t.token.IssuedAt, ExpiresAt: t.token.ExpiresAt,
+	return ipc.AssertionResponse{
+		Assertion: compact, AssertionType: t.profile.Send.AssertionType(), Send: string(t.profile.Send),
+		Kid: t.key.Kid, Alg: t.key.Alg, JTI: t.token.JTI, Grant: t.grant.Name(),
+		IssuedAt: t.token.IssuedAt.Unix(), ExpiresAt: t.token.ExpiresAt.Unix(),
 	}, nil
 }

@@ -13,8 +13,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/assertd/assertd/internal/audit"
 	josealg "github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -28,7 +31,7 @@ func TestAssertionOfEveryAlgorithmVerifies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			token, err := jwt.ParseSigned(a.Compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+			token, err := jwt.ParseSigned(a.Assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +67,7 @@ func TestAudienceIsOneString(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if aud := payload(t, a.Compact)["aud"]; aud != "https://as.bank.example" {
+	if aud := payload(t, a.Assertion)["aud"]; aud != "https://as.bank.example" {
 		t.Errorf("aud is %#v", aud)
 	}
 }
@@ -91,7 +94,7 @@ func TestECDSASignaturesHaveFixedWidth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		signature := a.Compact[strings.LastIndexByte(a.Compact, '.')+1:]
+		signature := a.Assertion[strings.LastIndexByte(a.Assertion, '.')+1:]
 		if len(signature) != 86 { // 64 bytes in base64url
 			t.Fatalf("signature of %d characters, want 86", len(signature))
 		}
@@ -122,17 +125,24 @@ func TestRefusalsAndFailures(t *testing.T) {
 		req    policy.Request
 		fault  func(*parts)
 		want   error
-		signed int // signatures the HSM was asked for
-		taken  bool
+		signed int  // signatures the HSM was asked for
+		taken  bool // something of a budget is spent
+		full   bool // all places in flight are taken
 	}{
 		{name: "unknown caller", caller: unknown, want: &policy.Refusal{Code: policy.UnknownCaller}},
 		{name: "wrong audience", caller: known, req: policy.Request{Audience: "https://evil.example"}, want: &policy.Refusal{Code: policy.AudienceNotAllowed}},
 		{name: "registered claim", caller: known, req: policy.Request{Claims: map[string]any{"iss": "x"}}, want: &policy.Refusal{Code: policy.ClaimReserved}},
 		{name: "too long", caller: known, req: policy.Request{Lifetime: time.Hour}, want: &policy.Refusal{Code: policy.LifetimeNotAllowed}},
-		{name: "in flight", caller: known, fault: func(p *parts) { p.fullErr = errInjected }, want: signer.ErrInFlight},
+		{name: "in flight", caller: known, fault: func(p *parts) {
+			for range 8 {
+				if _, err := p.limiter.Enter("payments-api", 8); err != nil {
+					panic(err)
+				}
+			}
+		}, want: signer.ErrInFlight, full: true},
 		{name: "no key", caller: known, fault: func(p *parts) { p.keyErr = fmt.Errorf("%w: none", keyset.ErrNoKey) }, want: keyset.ErrNoKey},
-		{name: "too fast", caller: known, fault: func(p *parts) { p.rateErr = fmt.Errorf("%w: spent", signer.ErrRateLimited) }, want: signer.ErrRateLimited},
-		{name: "limiter at fault", caller: known, fault: func(p *parts) { p.rateErr = errInjected }, want: errInjected},
+		{name: "too fast", caller: known, fault: func(p *parts) { p.exhaust("key/payments") }, want: ratelimit.ErrExceeded, taken: true},
+		{name: "limiter at fault", caller: known, fault: func(p *parts) { forgetBudgets(p.limiter) }, want: ratelimit.ErrUnknown},
 		{name: "HSM away", caller: known, fault: func(p *parts) { p.hsmErr = errInjected }, want: signer.ErrHSM, signed: 1, taken: true},
 		{name: "bad signature", caller: known, fault: func(p *parts) { p.corrupt = true }, want: josealg.ErrSignature, signed: 1, taken: true},
 	} {
@@ -145,14 +155,17 @@ func TestRefusalsAndFailures(t *testing.T) {
 			if !errors.Is(err, test.want) {
 				t.Fatalf("error %v, want %v", err, test.want)
 			}
-			if a != (signer.Assertion{}) {
+			if a != (ipc.AssertionResponse{}) {
 				t.Error("an assertion came with the error")
 			}
-			if r := p.record(t); !errors.Is(r.Err, test.want) {
-				t.Errorf("recorded %v, want %v", r.Err, test.want)
+			if r := p.record(t); r.Outcome == audit.OutcomeAllowed || r.Code == "" {
+				t.Errorf("recorded as %s, code %q", r.Outcome, r.Code)
 			}
-			if p.signed != test.signed || (len(p.taken) > 0) != test.taken || p.inFlight != 0 {
-				t.Errorf("asked the HSM %d times, took %v, %d still in flight", p.signed, p.taken, p.inFlight)
+			if test.want == ratelimit.ErrUnknown {
+				return // there are no budgets to look at
+			}
+			if spent := p.spent(); p.signed != test.signed || (len(spent) > 0) != test.taken || p.inFlight() != test.full {
+				t.Errorf("asked the HSM %d times, spent %v, in flight %v", p.signed, spent, p.inFlight())
 			}
 		})
 	}
@@ -163,7 +176,7 @@ func TestAssertionWithoutRecordIsNotReleased(t *testing.T) {
 	s, p := newSigner(t, "ES256")
 	p.auditErr = errInjected
 	a, err := s.Assert(context.Background(), known, policy.Request{})
-	if !errors.Is(err, signer.ErrAudit) || a != (signer.Assertion{}) {
+	if !errors.Is(err, signer.ErrAudit) || a != (ipc.AssertionResponse{}) {
 		t.Fatalf("got %+v and %v, want nothing and %v", a, err, signer.ErrAudit)
 	}
 }
@@ -176,13 +189,13 @@ func TestRecordHoldsNamesAndLoggableValuesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := p.record(t)
-	if !slices.Equal(r.Claims, []string{"scope", "secret"}) || len(r.Loggable) != 1 || r.Loggable["scope"] != "read" {
-		t.Errorf("claims %q, values %v", r.Claims, r.Loggable)
+	if !slices.Equal(r.ClaimNames, []string{"scope", "secret"}) || len(r.Claims) != 1 || r.Claims["scope"] != "read" {
+		t.Errorf("claims %q, values %v", r.ClaimNames, r.Claims)
 	}
-	if text := fmt.Sprintf("%+v", r); strings.Contains(text, "s3cr3t") || strings.Contains(text, a.Compact) {
+	if text := fmt.Sprintf("%+v", r); strings.Contains(text, "s3cr3t") || strings.Contains(text, a.Assertion) {
 		t.Error("the record holds a secret")
 	}
-	if r.JTI != a.JTI || r.Kid != a.Kid || r.Client != "payments-api" || r.Grant != "bank" || r.Lifetime != time.Minute {
+	if r.JTI != a.JTI || r.Kid != a.Kid || r.Client != "payments-api" || r.Grant != "bank" || r.LifetimeSeconds != 60 {
 		t.Errorf("record %+v", r)
 	}
 }
@@ -192,8 +205,8 @@ func TestBudgetsOfGrantAndKeySetAreTaken(t *testing.T) {
 	if _, err := s.Assert(context.Background(), known, policy.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"grant/payments-api/bank", "key/payments"}; !slices.Equal(p.taken, want) {
-		t.Errorf("took %q, want %q", p.taken, want)
+	if want := []string{"grant/payments-api/bank", "key/payments"}; !slices.Equal(p.spent(), want) {
+		t.Errorf("took %q, want %q", p.spent(), want)
 	}
 }
 
@@ -211,15 +224,15 @@ func TestSampledVerificationStillVerifiesSome(t *testing.T) {
 	}
 }
 
-// TestFaultOfTheLimiterIsNoRateLimit: telling a caller to slow down would hide
-// what the operators have to mend.
-func TestFaultOfTheLimiterIsNoRateLimit(t *testing.T) {
+// TestLimiterFaultIsNotARateLimit: telling a caller to slow down would hide
+// what the operators must fix.
+func TestLimiterFaultIsNotARateLimit(t *testing.T) {
 	s, p := newSigner(t, "ES256")
-	p.rateErr = errInjected
-	if _, err := s.Assert(context.Background(), known, policy.Request{}); errors.Is(err, signer.ErrRateLimited) {
+	forgetBudgets(p.limiter)
+	if _, err := s.Assert(context.Background(), known, policy.Request{}); err == nil || errors.Is(err, ratelimit.ErrExceeded) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := s.Sign(context.Background(), known, signer.RawRequest{Key: "payments", Hash: "SHA-256", Digest: make([]byte, 32)}); errors.Is(err, signer.ErrRateLimited) {
+	if _, err := s.Sign(context.Background(), known, ipc.SignRequest{Key: "payments", Hash: "SHA-256", Digest: make([]byte, 32)}); err == nil || errors.Is(err, ratelimit.ErrExceeded) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -259,8 +272,8 @@ func TestRefusalsAreRecordedWithWhatWasAsked(t *testing.T) {
 		t.Fatal("allowed")
 	}
 	r := p.record(t)
-	if !slices.Equal(r.Claims, []string{"admin", "sub"}) || r.Lifetime != time.Hour || r.Loggable != nil {
-		t.Errorf("claims %q, lifetime %v, values %v", r.Claims, r.Lifetime, r.Loggable)
+	if !slices.Equal(r.ClaimNames, []string{"admin", "sub"}) || r.LifetimeSeconds != 3600 || r.Claims != nil {
+		t.Errorf("claims %q, lifetime %d s, values %v", r.ClaimNames, r.LifetimeSeconds, r.Claims)
 	}
 
 	s, p = newSigner(t, "ES256")
@@ -271,8 +284,8 @@ func TestRefusalsAreRecordedWithWhatWasAsked(t *testing.T) {
 	if _, err := s.Assert(context.Background(), known, policy.Request{Claims: many}); err == nil {
 		t.Fatal("allowed")
 	}
-	if r := p.record(t); len(r.Claims) != 64 || len(r.Claims[0]) > 140 {
-		t.Errorf("%d names, the first of %d bytes", len(r.Claims), len(r.Claims[0]))
+	if r := p.record(t); len(r.ClaimNames) != 64 || len(r.ClaimNames[0]) > 140 {
+		t.Errorf("%d names, the first of %d bytes", len(r.ClaimNames), len(r.ClaimNames[0]))
 	}
 }
 
@@ -296,5 +309,14 @@ func TestProbe(t *testing.T) {
 func TestNewRefusesMissingParts(t *testing.T) {
 	if _, err := signer.New(signer.Options{}); err == nil {
 		t.Error("a signer without parts was made")
+	}
+}
+
+// forgetBudgets removes all budgets, which the daemon itself never does.
+func forgetBudgets(l *ratelimit.Limiter) {
+	for range 2 { // those of the last configuration stay for requests under way
+		if err := l.Configure(nil); err != nil {
+			panic(err)
+		}
 	}
 }

@@ -14,16 +14,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// parts are doubles of everything around the signer: software keys in place of
-// an HSM, and limiter and recorder whose failures a test can choose. The real
-// ones are tested together through the running daemon.
+// parts are what a signer under test works with: software keys in place of an HSM
+// and an audit log in memory, with faults that a test chooses, and a real limiter.
 type parts struct {
 	mu       sync.Mutex
 	key      keyset.Key
@@ -31,14 +32,11 @@ type parts struct {
 	keyErr   error
 	hsmErr   error
 	corrupt  bool
-	rateErr  error
-	fullErr  error
 	auditErr error
 
-	taken    []string
-	records  []signer.Record
-	inFlight int
-	signed   int
+	limiter *ratelimit.Limiter
+	records []audit.Record
+	signed  int
 }
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -53,7 +51,7 @@ func (p *parts) SigningKey(set string) (keyset.Key, error) {
 	return p.key, nil
 }
 
-func (p *parts) Sign(_ context.Context, _ keyset.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
+func (p *parts) Sign(_ context.Context, _ string, _ [32]byte, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
 	p.mu.Lock()
 	p.signed++
 	p.mu.Unlock()
@@ -75,34 +73,63 @@ func (p *parts) Sign(_ context.Context, _ keyset.Key, digest []byte, opts crypto
 	return signature, nil
 }
 
-func (p *parts) Enter(string, int) (func(), error) {
-	if p.fullErr != nil {
-		return nil, p.fullErr
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.inFlight++
-	return func() { p.mu.Lock(); p.inFlight--; p.mu.Unlock() }, nil
-}
-
-func (p *parts) Take(_ time.Time, _ int, budgets ...string) error {
-	if p.rateErr != nil {
-		return p.rateErr
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.taken = append(p.taken, budgets...)
-	return nil
-}
-
-func (p *parts) Record(_ context.Context, r signer.Record) error {
+func (p *parts) Append(_ context.Context, r audit.Record) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.records = append(p.records, r)
 	return p.auditErr
 }
 
-func (p *parts) record(t testing.TB) signer.Record {
+// budgetLimit is the limit of every budget in these tests.
+const budgetLimit = 100_000
+
+// newLimiter has a budget for each grant and key set of the tests.
+func newLimiter(t testing.TB) *ratelimit.Limiter {
+	t.Helper()
+	var budgets []ratelimit.Budget
+	for _, name := range budgetNames {
+		budgets = append(budgets, ratelimit.Budget{Name: name, Windows: []ratelimit.Window{{Limit: budgetLimit, Per: time.Hour}}})
+	}
+	limiter, err := ratelimit.New(budgets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return limiter
+}
+
+var budgetNames = []string{
+	signer.GrantBudget("payments-api", "bank"), signer.GrantBudget("payments-api", "tls"),
+	signer.KeyBudget("payments"), signer.KeyBudget("other"),
+	signer.GrantBudget("c", "bank"), signer.GrantBudget("c", "bearer"), signer.GrantBudget("c", "app"), signer.GrantBudget("c", "proof"),
+}
+
+// spent names the budgets of which something was taken.
+func (p *parts) spent() (names []string) {
+	for _, name := range budgetNames {
+		if p.limiter.Left(epoch, name)[0].Remaining < budgetLimit {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// exhaust spends a budget.
+func (p *parts) exhaust(name string) {
+	if err := p.limiter.Take(epoch, budgetLimit, name); err != nil {
+		panic(err)
+	}
+}
+
+// inFlight reports whether a request of the client holds a place.
+func (p *parts) inFlight() bool {
+	leave, err := p.limiter.Enter("payments-api", 1)
+	if err == nil {
+		leave()
+	}
+	return err != nil
+}
+
+func (p *parts) record(t testing.TB) audit.Record {
 	t.Helper()
 	if len(p.records) != 1 {
 		t.Fatalf("%d records, want 1", len(p.records))
@@ -141,10 +168,10 @@ func newSigner(t testing.TB, alg string, change ...func(*signer.Options)) (*sign
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &parts{private: private}
+	p := &parts{private: private, limiter: newLimiter(t)}
 	p.key = keyset.Key{Set: "payments", Key: jwks.Key{Kid: kid, Alg: alg, Public: private.Public()}}
 	o := signer.Options{
-		Policy: testPolicy(t), Keys: p, HSM: p, Limiter: p, Recorder: p,
+		Policy: testPolicy(t), Keys: p, HSM: p, Limiter: p.limiter, Log: p, AuditRequired: true,
 		Now: func() time.Time { return epoch }, Random: rand.Reader,
 	}
 	for _, f := range change {
@@ -166,7 +193,7 @@ func policyOn(t testing.TB, set string) *policy.Policy {
 	t.Helper()
 	uid := uint32(1000)
 	p, err := policy.New([]policy.Client{{
-		Name: "payments-api", Match: policy.Match{UID: &uid},
+		Name: "payments-api", Match: policy.Match{UID: &uid}, InFlight: 8,
 		Grants: []policy.Rule{
 			{
 				Name: "bank", Key: set, Profile: "private_key_jwt", ClientID: "9f3c0c",

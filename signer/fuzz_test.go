@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
@@ -110,7 +112,7 @@ func FuzzAssert(f *testing.F) {
 			return
 		}
 		want, ok := fuzzedGrants[a.Grant]
-		if !ok || rec.Grant != a.Grant || rec.JTI != a.JTI || rec.Kid != a.Kid || rec.Err != nil {
+		if !ok || rec.Grant != a.Grant || rec.JTI != a.JTI || rec.Kid != a.Kid || rec.Outcome != audit.OutcomeAllowed {
 			t.Fatalf("grant %q, recorded %+v", a.Grant, rec)
 		}
 		header, payload := verified(t, p, a)
@@ -137,22 +139,22 @@ func sentClaims(text string) map[string]any {
 }
 
 // refusedProperly wants a refusal that the caller can be told, and nothing else.
-func refusedProperly(t *testing.T, err error, a signer.Assertion, rec signer.Record) {
+func refusedProperly(t *testing.T, err error, a ipc.AssertionResponse, rec audit.Record) {
 	t.Helper()
 	var refusal *policy.Refusal
 	var claim *profile.ClaimError
 	if !errors.As(err, &refusal) && !errors.As(err, &claim) {
 		t.Errorf("a caller's request is the daemon's fault: %v", err)
 	}
-	if a != (signer.Assertion{}) || rec.Err == nil || rec.JTI != "" {
+	if a != (ipc.AssertionResponse{}) || rec.Outcome == audit.OutcomeAllowed || rec.JTI != "" {
 		t.Errorf("refused with %+v, recorded %+v", a, rec)
 	}
 }
 
 // verified reads an assertion after its signature was checked by go-jose.
-func verified(t *testing.T, p *parts, a signer.Assertion) (header, payload map[string]any) {
+func verified(t *testing.T, p *parts, a ipc.AssertionResponse) (header, payload map[string]any) {
 	t.Helper()
-	jws, err := jose.ParseSignedCompact(a.Compact, []jose.SignatureAlgorithm{"RS256"})
+	jws, err := jose.ParseSignedCompact(a.Assertion, []jose.SignatureAlgorithm{"RS256"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +162,7 @@ func verified(t *testing.T, p *parts, a signer.Assertion) (header, payload map[s
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := base64.RawURLEncoding.DecodeString(strings.Split(a.Compact, ".")[0])
+	first, err := base64.RawURLEncoding.DecodeString(strings.Split(a.Assertion, ".")[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,52 +3,39 @@ package signer
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 
+	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// RawRequest asks for a signature over a digest, with a key set whose use is
-// raw.
-type RawRequest struct {
-	Key     string // name of the key set
-	Hash    string // "SHA-256", "SHA-384", "SHA-512"; "none" for Ed25519, where Digest is the message
-	Digest  []byte
-	Padding string // RSA alone: "pkcs1v15" or "pss" (salt as long as the hash); empty for the grant's only one
-}
-
-// RawSignature is the answer: by the conventions of crypto.Signer.
-type RawSignature struct {
-	Signature []byte
-	Kid       string
-}
-
-// maxRawMessage bounds the message that an Ed25519 key signs, in bytes. Other
-// keys see a digest alone.
-const maxRawMessage = 32 << 10
-
-// Sign answers one request for a raw signature.
-func (s *Signer) Sign(ctx context.Context, caller caller.Caller, req RawRequest) (RawSignature, error) {
-	rec := &Record{Time: s.now(), Kind: KindRaw, Caller: caller, Key: req.Key, Hash: req.Hash, Padding: req.Padding, Digest: req.Digest}
-	signature, err := s.signRaw(ctx, caller, req, rec)
-	if err := s.release(ctx, rec, err); err != nil {
-		return RawSignature{}, err
+// Sign answers one request for a raw signature, by the conventions of
+// crypto.Signer, with a key set whose use is raw. Errors are those of Assert, and
+// ErrDigest.
+func (s *Signer) Sign(ctx context.Context, who caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
+	d := s.newDecision(ctx, audit.KindRaw, who)
+	d.Key, d.Hash, d.Padding, d.Digest = req.Key, req.Hash, req.Padding, req.Digest
+	signature, err := s.signRaw(ctx, req, d)
+	if err := s.release(ctx, d, err); err != nil {
+		return ipc.SignResponse{}, err
 	}
 	return signature, nil
 }
 
-func (s *Signer) signRaw(ctx context.Context, caller caller.Caller, req RawRequest, rec *Record) (RawSignature, error) {
-	t, err := s.admitRaw(caller, req, rec)
-	rec.Decided = s.now()
+func (s *Signer) signRaw(ctx context.Context, req ipc.SignRequest, d *decision) (ipc.SignResponse, error) {
+	t, err := s.admitRaw(req, d)
+	d.decided = s.now()
 	if err != nil {
-		return RawSignature{}, err
+		return ipc.SignResponse{}, err
 	}
 	defer t.leave()
 	signature, err := s.sign(ctx, t.key, req.Digest, t.opts)
-	return RawSignature{Signature: signature, Kid: t.key.Kid}, err
+	return ipc.SignResponse{Signature: signature, Kid: t.key.Kid}, err
 }
 
 // rawTicket is a decided and limited raw signature.
@@ -59,20 +46,20 @@ type rawTicket struct {
 }
 
 // admitRaw makes the ticket of a request, as admit does.
-func (s *Signer) admitRaw(caller caller.Caller, req RawRequest, rec *Record) (rawTicket, error) {
+func (s *Signer) admitRaw(req ipc.SignRequest, d *decision) (rawTicket, error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
-	grant, err := s.policy.Load().DecideRaw(caller, policy.RawRequest{Key: req.Key, Hash: req.Hash, Padding: req.Padding})
+	grant, err := s.policy.Load().DecideRaw(d.Caller, policy.RawRequest{Key: req.Key, Hash: req.Hash, Padding: req.Padding})
 	if err != nil {
-		rec.refusal(err)
+		d.refused(err)
 		return rawTicket{}, err
 	}
-	rec.Client, rec.Grant = grant.Client(), grant.Name()
+	d.Client, d.Grant = grant.Client(), grant.Name()
 	leave, err := s.enter(grant.Client(), grant.InFlight())
 	if err != nil {
 		return rawTicket{}, err
 	}
-	t, err := s.prepareRaw(grant, req, rec)
+	t, err := s.prepareRaw(grant, req, d)
 	if err != nil {
 		leave()
 		return rawTicket{}, err
@@ -81,15 +68,15 @@ func (s *Signer) admitRaw(caller caller.Caller, req RawRequest, rec *Record) (ra
 	return t, nil
 }
 
-func (s *Signer) prepareRaw(grant policy.RawGrant, req RawRequest, rec *Record) (rawTicket, error) {
+func (s *Signer) prepareRaw(grant policy.RawGrant, req ipc.SignRequest, d *decision) (rawTicket, error) {
 	if !grant.Valid() {
-		return rawTicket{}, fmt.Errorf("signer: a grant that no policy made")
+		return rawTicket{}, errors.New("signer: invalid (zero) grant")
 	}
 	key, err := s.keys.SigningKey(grant.Key())
 	if err != nil {
 		return rawTicket{}, err
 	}
-	rec.Kid = key.Kid
+	d.Kid = key.Kid
 	req.Hash, req.Padding = grant.Hash(), grant.Padding()
 	opts, err := rawOptions(key.Public, req)
 	if err != nil {
@@ -100,7 +87,7 @@ func (s *Signer) prepareRaw(grant policy.RawGrant, req RawRequest, rec *Record) 
 
 // rawOptions turns the request's words into those of crypto.Signer, and
 // refuses what does not fit the key.
-func rawOptions(public crypto.PublicKey, req RawRequest) (crypto.SignerOpts, error) {
+func rawOptions(public crypto.PublicKey, req ipc.SignRequest) (crypto.SignerOpts, error) {
 	hash, ok := jose.HashByName(req.Hash)
 	if !ok {
 		return nil, fmt.Errorf("%w: hash %q is unknown; use SHA-256, SHA-384, SHA-512, or none for Ed25519", ErrDigest, req.Hash)
@@ -114,15 +101,15 @@ func rawOptions(public crypto.PublicKey, req RawRequest) (crypto.SignerOpts, err
 	if len(req.Digest) != hash.Size() {
 		return nil, fmt.Errorf("%w: a %s digest has %d bytes, this one has %d", ErrDigest, req.Hash, hash.Size(), len(req.Digest))
 	}
-	if req.Padding == "pss" {
+	if req.Padding == ipc.PaddingPSS {
 		return jose.PSS(hash), nil
 	}
 	return hash, nil
 }
 
 func fitsMessage(message []byte) error {
-	if len(message) > maxRawMessage {
-		return fmt.Errorf("%w: the message has %d bytes, at most %d are signed", ErrDigest, len(message), maxRawMessage)
+	if len(message) > ipc.MaxMessageBytes {
+		return fmt.Errorf("%w: the message has %d bytes, at most %d are signed", ErrDigest, len(message), ipc.MaxMessageBytes)
 	}
 	return nil
 }
@@ -139,7 +126,7 @@ func fitsKey(public crypto.PublicKey, hash crypto.Hash, padding string) error {
 			return fmt.Errorf("%w: an ECDSA key signs a SHA-256, SHA-384 or SHA-512 digest, without padding", ErrDigest)
 		}
 	case jose.RSA:
-		if hash == 0 || (padding != "pkcs1v15" && padding != "pss") {
+		if hash == 0 || (padding != ipc.PaddingPKCS1v15 && padding != ipc.PaddingPSS) {
 			return fmt.Errorf(`%w: an RSA key signs a SHA-256, SHA-384 or SHA-512 digest with padding "pkcs1v15" or "pss"`, ErrDigest)
 		}
 	default:

@@ -8,103 +8,152 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// The kinds of record.
-const (
-	KindAssertion = "assertion"
-	KindRaw       = "raw"
-)
-
-// Record is what the audit log is told of one decision. It never holds the
-// assertion, and of claims it holds names, and values only where the grant
-// marks them loggable.
-type Record struct {
-	Time     time.Time
-	Decided  time.Time // when policy and limits had decided; what is left is to sign
-	Kind     string
-	Caller   caller.Caller
-	Client   string
-	Grant    string
-	Key      string
-	Kid      string
-	Profile  string
-	Audience string
-	JTI      string
-	Hash     string // of a raw signature, as the next two
-	Padding  string
-	Digest   []byte
-	Lifetime time.Duration
-	Claims   []string
-	Loggable map[string]any
-	Err      error // nil where allowed; else why not
-	Latency  time.Duration
+// Log is the audit log. Append returns nil only once the record is as safe as
+// the log's configuration promises.
+type Log interface {
+	Append(ctx context.Context, record audit.Record) error
 }
 
-// release writes the record of a decision and then, only then, lets its
-// outcome pass.
-func (s *Signer) release(ctx context.Context, rec *Record, outcome error) error {
-	rec.Err = outcome
-	rec.Latency = s.now().Sub(rec.Time)
-	if err := s.recorder.Record(ctx, *rec); err != nil {
+// Observer counts decisions.
+type Observer interface {
+	// Recorded is called once per decision, with the time that its record took and
+	// why there is none. Where that refused the request, record says so.
+	Recorded(record *audit.Record, took time.Duration, err error)
+}
+
+// decision is a request on its way: the record that it fills in, and when policy
+// and limits had decided.
+type decision struct {
+	audit.Record
+	decided time.Time
+}
+
+func (s *Signer) newDecision(ctx context.Context, kind string, who caller.Caller) *decision {
+	return &decision{Record: audit.Record{Time: s.now(), Kind: kind, RequestID: caller.RequestID(ctx), Caller: who}}
+}
+
+// release writes the record of a decision and only then lets its outcome pass.
+func (s *Signer) release(ctx context.Context, d *decision, outcome error) error {
+	d.Outcome, d.Code = outcomeOf(outcome)
+	d.LatencyMicros = s.now().Sub(d.Time).Microseconds()
+	tracing.Start(ctx, "decide").At(d.Time).Text("assertd.client", d.Client).Text("assertd.outcome", d.Outcome).
+		Text("assertd.code", d.Code).EndAt(d.decided)
+	s.logDecision(&d.Record, outcome)
+	if err := s.record(ctx, &d.Record); err != nil {
 		return fmt.Errorf("%w: %w", ErrAudit, err)
 	}
 	return outcome
 }
 
-// refusal notes whom a refusal is about, which the caller is not told.
-func (r *Record) refusal(err error) {
-	var refused *policy.Refusal
-	if !errors.As(err, &refused) {
+// record appends the record. Where none is required, a decision passes without.
+func (s *Signer) record(ctx context.Context, r *audit.Record) error {
+	span, start := tracing.Start(ctx, "record"), time.Now()
+	// A caller that hangs up must not keep its decision out of the log.
+	err := s.log.Append(context.WithoutCancel(ctx), *r)
+	took := time.Since(start)
+	if err != nil && !s.auditRequired {
+		s.throttle.Log(s.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", r.RequestID, "error", err)
+		s.observer.Recorded(r, took, err)
+		endSpan(span, ErrAudit)
+		return nil
+	}
+	if err != nil {
+		r.Outcome, r.Code = outcomeOf(ErrAudit)
+		endSpan(span, ErrAudit)
+	} else {
+		span.End()
+	}
+	s.observer.Recorded(r, took, err)
+	return err
+}
+
+// endSpan ends a span with the code of an error, whose text stays in the log.
+func endSpan(span *tracing.Span, err error) {
+	if err != nil {
+		_, code := outcomeOf(err)
+		span.Fail(code)
+	}
+	span.End()
+}
+
+// logDecision tells the operators: failures as errors, since those are theirs to
+// fix; refusals and successes at lower levels. Failures of one kind say the same,
+// so they are throttled by code; refusals also by client.
+func (s *Signer) logDecision(r *audit.Record, err error) {
+	fields := []any{
+		"request_id", r.RequestID, "client", r.Client, "grant", r.Grant,
+		"uid", r.Caller.UID, "pid", r.Caller.PID, "code", r.Code,
+	}
+	switch {
+	case r.Code == CodeCallerLeft:
+		s.logger.Debug("caller left", append(fields, "error", err)...)
+	case r.Outcome == audit.OutcomeFailed:
+		s.throttle.Log(s.logger.Error, "failed "+r.Code, "request failed", append(fields, "error", err)...)
+	case r.Outcome == audit.OutcomeRefused:
+		s.throttle.Log(s.logger.Info, "refused "+r.Code+" "+r.Client, "request refused", append(fields, "reason", err)...)
+	default:
+		s.logger.Debug("signed", append(fields, "kid", r.Kid, "jti", r.JTI)...)
+	}
+}
+
+// refused records who a refusal is about, which the caller is not told.
+func (d *decision) refused(err error) {
+	var refusal *policy.Refusal
+	if !errors.As(err, &refusal) {
 		return
 	}
-	r.Client = refused.Client
-	if refused.Grant != "" {
-		r.Grant = refused.Grant
+	d.Client = refusal.Client
+	if refusal.Grant != "" {
+		d.Grant = refusal.Grant
 	}
 }
 
-// What a record holds of the claim names of a refused request: enough to see
-// what was tried, and so little that no caller can make a record too long.
+// Limits on the claim names of a refused request in its record: enough to see
+// what was tried, and too little for a caller to make a record too long.
 const (
-	maxAskedNames = 64
-	maxAskedName  = 128 // bytes
+	maxRequestedNames = 64
+	maxRequestedName  = 128 // bytes
 )
 
-// asked notes what policy refused. Names alone: the values are the caller's, and
-// no grant says that they may be logged.
-func (r *Record) asked(req policy.Request) {
-	r.Lifetime = req.Lifetime
+// requested records the request that policy refused. Only names: the values are
+// the caller's, and no grant says that they may be logged.
+func (d *decision) requested(req policy.Request) {
+	d.LifetimeSeconds = int64(req.Lifetime / time.Second)
 	for name := range req.Claims {
-		r.Claims = append(r.Claims, clip(name))
+		d.ClaimNames = append(d.ClaimNames, truncate(name))
 	}
-	slices.Sort(r.Claims)
-	r.Claims = r.Claims[:min(len(r.Claims), maxAskedNames)]
+	slices.Sort(d.ClaimNames)
+	d.ClaimNames = d.ClaimNames[:min(len(d.ClaimNames), maxRequestedNames)]
 }
 
-func clip(name string) string {
-	if len(name) <= maxAskedName {
+func truncate(name string) string {
+	if len(name) <= maxRequestedName {
 		return name
 	}
-	return strings.ToValidUTF8(name[:maxAskedName], "") + "…"
+	return strings.ToValidUTF8(name[:maxRequestedName], "") + "…"
 }
 
-func (r *Record) grant(g policy.Grant) {
-	r.Client, r.Grant, r.Key, r.Profile = g.Client(), g.Name(), g.Key(), g.Profile()
-	r.Audience, r.Lifetime = g.Audience(), g.Lifetime()
-	claims := g.Claims()
+// granted records a grant: the names of its claims, and the values of those that
+// it marks loggable.
+func (d *decision) granted(g policy.Grant, claims map[string]any) {
+	d.Client, d.Grant, d.Key, d.Profile = g.Client(), g.Name(), g.Key(), g.Profile()
+	d.Audience, d.LifetimeSeconds = g.Audience(), int64(g.Lifetime()/time.Second)
 	for name := range claims {
-		r.Claims = append(r.Claims, name)
+		d.ClaimNames = append(d.ClaimNames, name)
 	}
-	slices.Sort(r.Claims)
+	slices.Sort(d.ClaimNames)
 	for _, name := range g.Loggable() {
 		if value, ok := claims[name]; ok {
-			if r.Loggable == nil {
-				r.Loggable = make(map[string]any)
+			if d.Claims == nil {
+				d.Claims = make(map[string]any)
 			}
-			r.Loggable[name] = value
+			d.Claims[name] = value
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/tracing"
 )
 
 // joseKey lets go-jose sign with a pinned key version of the HSM. go-jose's own
@@ -85,7 +86,9 @@ func (s *Signer) sign(ctx context.Context, key keyset.Key, digest []byte, opts c
 	if s.verifiesNext() {
 		check = func(signature []byte) error { return jose.Verify(key.Public, digest, opts, signature) }
 	}
-	signature, err := s.hsm.Sign(ctx, key, digest, opts, check)
+	span := tracing.Start(ctx, "sign").Text("assertd.key", key.Set).Text("assertd.kid", key.Kid)
+	signature, err := s.hsm.Sign(ctx, key.Set, key.Ref, digest, opts, check)
+	endSpan(span, err)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHSM, err)
 	}
@@ -115,7 +118,7 @@ func Prove(ctx context.Context, hsm HSM, key keyset.Key) error {
 	}
 	digest := a.Digest([]byte("assertd proof of possession"))
 	check := func(signature []byte) error { return jose.Verify(key.Public, digest, a.Options, signature) }
-	if _, err := hsm.Sign(ctx, key, digest, a.Options, check); err != nil {
+	if _, err := hsm.Sign(ctx, key.Set, key.Ref, digest, a.Options, check); err != nil {
 		return fmt.Errorf("%w: %w", ErrHSM, err)
 	}
 	return nil

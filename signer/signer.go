@@ -10,7 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -23,37 +27,13 @@ type Keys interface {
 
 // HSM makes signatures with keys that never leave it.
 type HSM interface {
-	// Sign signs a digest with the key's private half, by the conventions of
+	// Sign signs a digest with a key of a key set, by the conventions of
 	// crypto.Signer: ECDSA as ASN.1 DER, Ed25519 over the message itself with
-	// crypto.Hash(0). Where verify is not nil, Sign returns only a signature
-	// that verify accepted.
-	Sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts, verify func(signature []byte) error) ([]byte, error)
+	// crypto.Hash(0). The key is the SHA-256 of its SubjectPublicKeyInfo. If verify
+	// isn't nil, Sign returns only a signature that verify accepted. Errors wrap
+	// ErrOverloaded or ErrTimeout where that is the reason.
+	Sign(ctx context.Context, set string, key [32]byte, digest []byte, opts crypto.SignerOpts, verify func(signature []byte) error) ([]byte, error)
 }
-
-// Limiter keeps the rate budgets and the in-flight caps.
-type Limiter interface {
-	// Enter counts one more request in flight for the client, or refuses.
-	Enter(client string, limit int) (leave func(), err error)
-	// Take takes n from every named budget, or nothing from any. Where waiting
-	// helps, the error wraps ErrRateLimited; any other is a fault of the daemon.
-	Take(now time.Time, n int, budgets ...string) error
-}
-
-// Recorder writes the audit record of a decision. It returns nil only once
-// the record is as safe as its configuration promises.
-type Recorder interface {
-	Record(ctx context.Context, record Record) error
-}
-
-// The kinds of refusal and failure that are the signer's own. Refusals by
-// policy are *policy.Refusal. Each may wrap a detail.
-var (
-	ErrRateLimited = errors.New("rate limit reached")
-	ErrInFlight    = errors.New("too many requests in flight")
-	ErrHSM         = errors.New("the HSM did not sign")
-	ErrAudit       = errors.New("the audit record could not be written")
-	ErrDigest      = errors.New("the digest does not fit the hash")
-)
 
 // Verification says which signatures are verified before they are released.
 type Verification int
@@ -67,16 +47,22 @@ const (
 // VerifySampled.
 const SampleEvery = 16
 
-// Options are the parts a Signer is made of. All but Verify are required.
+// Options are the parts of a Signer. All but Log, Observer, Logger and Verify are
+// required.
 type Options struct {
 	Policy   *policy.Policy
 	Keys     Keys
 	HSM      HSM
-	Limiter  Limiter
-	Recorder Recorder
+	Limiter  *ratelimit.Limiter
+	Log      Log            // nil where decisions are not recorded
+	Observer Observer       // nil for none
+	Logger   logging.Logger // nil for none
 	Now      func() time.Time
 	Random   io.Reader // source of jti; crypto/rand.Reader outside tests
 	Verify   Verification
+	// AuditRequired refuses requests that can't be recorded. Without it they pass,
+	// and the failure is logged.
+	AuditRequired bool
 }
 
 // Signer answers requests for assertions and raw signatures. It is safe for
@@ -84,14 +70,19 @@ type Options struct {
 type Signer struct {
 	keys     Keys
 	hsm      HSM
-	limiter  Limiter
-	recorder Recorder
+	limiter  *ratelimit.Limiter
+	log      Log
+	observer Observer
+	logger   logging.Logger
+	throttle *logging.Throttle
 	now      func() time.Time
 	random   io.Reader
 	verify   Verification
 
+	auditRequired bool
+
 	// gate is held for reading from a request's decision until its budgets are
-	// taken, and for writing while what it was decided by is replaced.
+	// taken, and for writing while the policy is replaced.
 	gate     sync.RWMutex
 	policy   atomic.Pointer[policy.Policy]
 	unproven atomic.Uint64 // signatures counted under VerifySampled
@@ -99,21 +90,38 @@ type Signer struct {
 
 // New makes a Signer. It starts nothing.
 func New(o Options) (*Signer, error) {
-	if o.Policy == nil || o.Keys == nil || o.HSM == nil || o.Limiter == nil || o.Recorder == nil || o.Now == nil || o.Random == nil {
-		return nil, fmt.Errorf("signer: an option is missing")
+	if o.Policy == nil || o.Keys == nil || o.HSM == nil || o.Limiter == nil || o.Now == nil || o.Random == nil {
+		return nil, errors.New("signer: an option is missing")
 	}
 	s := &Signer{
-		keys: o.Keys, hsm: o.HSM, limiter: o.Limiter, recorder: o.Recorder,
-		now: o.Now, random: o.Random, verify: o.Verify,
+		keys: o.Keys, hsm: o.HSM, limiter: o.Limiter, log: o.Log, observer: o.Observer, logger: o.Logger,
+		throttle: logging.NewThrottle(o.Now), now: o.Now, random: o.Random, verify: o.Verify, auditRequired: o.AuditRequired,
+	}
+	if s.log == nil {
+		s.log = noLog{}
+	}
+	if s.observer == nil {
+		s.observer = noObserver{}
+	}
+	if s.logger == nil {
+		s.logger = logging.Discard
 	}
 	s.policy.Store(o.Policy)
 	return s, nil
 }
 
+type noLog struct{}
+
+func (noLog) Append(context.Context, audit.Record) error { return nil }
+
+type noObserver struct{}
+
+func (noObserver) Recorded(*audit.Record, time.Duration, error) {}
+
 // Replace puts a policy in force, and with it what change replaces elsewhere:
-// keys and budgets. Requests in flight finish under what decided them: each is
-// either past its keys and budgets, or has not been decided yet. Where change
-// fails, the policy stays. It must not wait for anything.
+// keys and budgets. Requests in flight finish under the policy that decided them:
+// each is either past its keys and budgets, or not yet decided. If change fails,
+// the policy stays. change must not block.
 func (s *Signer) Replace(p *policy.Policy, change func() error) error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
@@ -127,11 +135,14 @@ func (s *Signer) Replace(p *policy.Policy, change func() error) error {
 // CurrentPolicy is the policy that decides the next request.
 func (s *Signer) CurrentPolicy() *policy.Policy { return s.policy.Load() }
 
-// GrantBudget names the rate budget of a grant, KeyBudget that of a key set,
-// for whoever configures the Limiter.
+// Wants says which attributes of a caller the current policy looks at.
+func (s *Signer) Wants() caller.Attributes { return s.policy.Load().Wants() }
+
+// GrantBudget names the rate budget of a grant in the Limiter.
 func GrantBudget(client, grant string) string { return "grant/" + client + "/" + grant }
 
-// KeyBudget names the rate budget that all users of a key set share.
+// KeyBudget names the rate budget that all users of a key set share, in the
+// Limiter.
 func KeyBudget(set string) string { return "key/" + set }
 
 // limit takes the rate budgets of one request.

@@ -2,8 +2,10 @@ package pool
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/signer"
 )
 
 // The pool's own kinds of failure. What happened in a worker matches the
@@ -14,10 +16,10 @@ var (
 	ErrUnavailable = errors.New("hsm/pool: no worker is available")
 	// ErrBusy: the workers are at capacity and the queue for them is full, or
 	// didn't move in time.
-	ErrBusy = errors.New("hsm/pool: too many signatures are queued")
+	ErrBusy = fmt.Errorf("hsm/pool: %w", signer.ErrOverloaded)
 	// ErrTimeout: the workers that were asked didn't answer within Config.Timeout
 	// and were killed.
-	ErrTimeout = errors.New("hsm/pool: the token didn't answer in time")
+	ErrTimeout = fmt.Errorf("hsm/pool: %w", signer.ErrTimeout)
 	// ErrCorrupt: two workers in a row made a signature that doesn't verify.
 	// Neither signature left the pool.
 	ErrCorrupt = errors.New("hsm/pool: the token's signatures don't verify")

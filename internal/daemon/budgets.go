@@ -5,29 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
-
-	"github.com/assertd/assertd/internal/ratelimit"
-	"github.com/assertd/assertd/signer"
 )
 
 // saveEvery is how often spent budgets go to their file. A crash gives back
 // what was spent since: at most this much of a window.
 const saveEvery = 5 * time.Second
-
-// limits lets the signer use the limiter.
-type limits struct{ *ratelimit.Limiter }
-
-var _ signer.Limiter = limits{}
-
-// Take implements signer.Limiter: a spent budget is a rate limit, and anything
-// else is the daemon's own fault.
-func (l limits) Take(now time.Time, n int, budgets ...string) error {
-	err := l.Limiter.Take(now, n, budgets...)
-	if errors.Is(err, ratelimit.ErrExceeded) {
-		return fmt.Errorf("%w: %w", signer.ErrRateLimited, err)
-	}
-	return err
-}
 
 // loadBudgets brings back what was spent of the long windows before a restart,
 // and writes it again at once, so that a file that can't be written is found

@@ -25,6 +25,7 @@ import (
 	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/ipc/server"
+	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -51,7 +52,7 @@ type Daemon struct {
 	ring     *keyset.Active
 	limiter  *ratelimit.Limiter
 	signer   *signer.Signer
-	views    *views
+	signing  *server.Signing // what the callers' sockets serve
 	ready    *readiness
 	publish  *publication
 	rotation *keyset.Rotator
@@ -93,8 +94,7 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.rotation = keyset.NewRotator(d.ring, tokens{d}, d.lastPublished(), d.Now, d.Logger)
-	d.views = &views{ring: d.ring, limiter: d.limiter, now: d.Now, perSet: o.Config.JWKS.PerKeySet}
-	if d.publish, err = newPublication(o.Config.JWKS, o.Logger, d.Now, d.views.published); err != nil {
+	if d.publish, err = newPublication(o.Config.JWKS, o.Logger, d.Now, d.published); err != nil {
 		return nil, err
 	}
 	if err := d.openAudit(); err != nil {
@@ -114,16 +114,27 @@ func (d *Daemon) newPool() (err error) {
 }
 
 func (d *Daemon) newSigner() error {
-	hsm, recorder := d.traceSigner(backend{d.pool}, d.recorder())
-	s, err := signer.New(signer.Options{
-		Policy: d.decisions.policy, Keys: d.ring, HSM: hsm, Limiter: limits{d.limiter},
-		Recorder: recorder, Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
-	})
+	options := signer.Options{
+		Policy: d.decisions.policy, Keys: d.ring, HSM: d.pool, Limiter: d.limiter, Observer: d.metrics, Logger: d.Logger,
+		Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify), AuditRequired: d.Config.Audit.Required,
+	}
+	if d.audit != nil {
+		options.Log = d.audit
+	}
+	s, err := signer.New(options)
 	d.signer = s
 	d.ready = &readiness{
 		probe: d.probe, audit: d.auditState, stale: func() bool { return d.LastReload().Err != nil }, workers: d.pool.Status,
 	}
+	d.signing = &server.Signing{
+		Signer: s, KeySets: d.ring, Limiter: d.limiter, Now: d.Now, Readiness: d.ready.withWorkers, BatchWidth: batchWidth(d.Config),
+	}
 	return err
+}
+
+// published is what receivers may see at this moment.
+func (d *Daemon) published() (jwks.Content, error) {
+	return d.ring.Ring().Content(d.Config.JWKS.PerKeySet)
 }
 
 func verification(v config.Verify) signer.Verification {
@@ -338,7 +349,7 @@ func (d *Daemon) tellReady() func(error) {
 // serve answers callers until ctx ends, which is also when a part fails.
 func (d *Daemon) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { d.ready.draining.Store(true) })()
-	server := server.New(&service{signer: d.signer, views: d.views, ready: d.ready.withWorkers, batch: batchWidth(d.Config)}, d.serverOptions())
+	server := server.New(d.signing, d.serverOptions())
 	d.server.Store(server)
 	d.announce()
 	if err := server.Serve(ctx, d.sockets...); err != nil {

@@ -64,7 +64,7 @@ func (i *Inspection) JWKS() (jwks.Set, error) {
 
 // Prove makes one signature with a key and verifies it with the public half.
 func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
-	return signer.Prove(ctx, backend{i.pool}, key)
+	return signer.Prove(ctx, i.pool, key)
 }
 
 // Missing is why the daemon would refuse what is on the tokens or, where it

@@ -4,16 +4,13 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/server"
-	"github.com/assertd/assertd/signer"
 )
 
 // newMetrics makes the metrics, bounded by the configuration.
@@ -61,25 +58,4 @@ func (d *Daemon) names() metrics.Names {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.decisions.names
-}
-
-func (d *Daemon) observeRequest(o server.Observation) {
-	d.metrics.Request(o.Route, o.Status, string(o.Code), o.Duration)
-}
-
-// observeRecord counts a decision. lost is why it could not be recorded: with
-// audit.required that is the outcome, whatever was decided.
-func (d *Daemon) observeRecord(rec signer.Record, record audit.Record, took time.Duration, lost error) {
-	d.metrics.Recorded(took, lost)
-	decision := metrics.Decision{
-		Client: rec.Client, Grant: rec.Grant, Key: rec.Key, Raw: rec.Kind == signer.KindRaw,
-		Code: record.Code, Failed: record.Outcome == audit.OutcomeFailed,
-	}
-	if lost != nil && d.Config.Audit.Required {
-		decision.Code, decision.Failed = string(ipc.CodeAuditUnavailable), true
-	}
-	if decision.Code == codeCallerLeft {
-		return // nothing was released, and there is nothing to mend
-	}
-	d.metrics.Decision(decision)
 }

@@ -106,7 +106,7 @@ func (d *Daemon) clientStatus(t metrics.Totals) (clients []ipc.ClientStatus, unm
 		client := &clients[len(clients)-1]
 		client.Grants = append(client.Grants, ipc.GrantStatus{
 			Name: g.Name, Key: g.Key, Use: use(g.Raw), Released: t.Released[g],
-			Budgets: d.views.budgets(signer.GrantBudget(g.Client, g.Name), signer.KeyBudget(g.Key)),
+			Budgets: d.signing.Budgets(signer.GrantBudget(g.Client, g.Name), signer.KeyBudget(g.Key)),
 		})
 	}
 	return clients, append(refusals[""], failures[""]...)

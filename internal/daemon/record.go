@@ -8,8 +8,6 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/jose"
-	"github.com/assertd/assertd/internal/logging"
-	"github.com/assertd/assertd/signer"
 )
 
 // auditOrigin names the log in its checkpoints.
@@ -51,15 +49,6 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 			return jose.Verify(key.Public, digest, opts, signature)
 		})
 	}}, nil
-}
-
-// recorder writes decisions to the audit log.
-func (d *Daemon) recorder() signer.Recorder {
-	r := &recorder{log: noAudit{}, logger: d.Logger, lines: logging.NewThrottle(d.Now), required: d.Config.Audit.Required, observe: d.observeRecord}
-	if d.audit != nil {
-		r.log = d.audit
-	}
-	return r
 }
 
 // auditState says why decisions can't be recorded at this moment.

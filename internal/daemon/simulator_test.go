@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -37,11 +38,20 @@ func TestSimulatorIsTrue(t *testing.T) {
 			}
 			continue
 		}
-		if got, want := string(rawValue(signed[name])), string(rawValue(shown)); got != want {
+		if got, want := (rawValue(signed[name])), (rawValue(shown)); got != want {
 			t.Errorf("%s is %s, shown %s", name, got, want)
 		}
 	}
 	if life := signed["exp"].(float64) - signed["iat"].(float64); answer.Assertion.Claims["exp"] != "<now + 30s>" || life != 30 {
 		t.Errorf("shown %v, signed for %v s", answer.Assertion.Claims["exp"], life)
 	}
+}
+
+// rawValue is the JSON of a value.
+func rawValue(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }

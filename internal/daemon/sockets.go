@@ -57,12 +57,9 @@ func (d *Daemon) serverOptions() server.Options {
 	limits := d.Config.Limits
 	return server.Options{
 		Logger: d.Logger, Version: d.Version,
-		Wants: func() caller.Attributes { return d.signer.CurrentPolicy().Wants() },
-		Notes: d.recorded(),
+		Wants: d.signer.Wants, Notes: d.recorded(), Observer: d.metrics, Tracer: d.tracer,
 
 		MaxConnections: limits.Connections,
-		Observe:        d.observeRequest,
-		Trace:          d.traceRequests(),
 		HeaderTimeout:  limits.HeaderTimeout.Std(),
 		IdleTimeout:    limits.IdleTimeout.Std(),
 		DrainTimeout:   limits.DrainTimeout.Std(),

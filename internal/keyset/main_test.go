@@ -1,4 +1,4 @@
-package keyset
+package keyset_test
 
 import (
 	"context"

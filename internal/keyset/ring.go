@@ -201,6 +201,25 @@ func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 	return keys, next
 }
 
+// Content is what receivers may see at this moment, and until when: one JWK set
+// of all assertion keys and, with perSet, one for each key set.
+func (r *Ring) Content(perSet bool) (jwks.Content, error) {
+	sets := r.AssertionSets()
+	keys, next := r.Published(sets...)
+	all, err := jwks.NewSet(keys)
+	if err != nil || !perSet {
+		return jwks.Content{Set: all, NextChange: next}, err
+	}
+	content := jwks.Content{Set: all, Sets: make(map[string]jwks.Set), NextChange: next}
+	for _, name := range sets {
+		keys, _ := r.Published(name)
+		if content.Sets[name], err = jwks.NewSet(keys); err != nil {
+			return jwks.Content{}, err
+		}
+	}
+	return content, nil
+}
+
 // AssertionSets names the sets whose keys the JWKS shows.
 func (r *Ring) AssertionSets() []string {
 	var names []string

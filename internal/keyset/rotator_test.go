@@ -1,4 +1,4 @@
-package keyset
+package keyset_test
 
 import (
 	"context"
@@ -13,9 +13,12 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
 )
+
+const day = 24 * time.Hour
 
 var start = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
@@ -48,12 +51,13 @@ func (j *journal) take() []string {
 // env is a Rotator on a real token through a real worker, at a clock that the
 // test sets.
 type env struct {
-	*Rotator
+	*keyset.Rotator
 	*journal
 	t     *testing.T
 	pool  *pool.Pool
 	clock time.Time
-	sets  []Set
+	sets  []keyset.Set
+	keys  *keyset.Active
 }
 
 func newPool(t *testing.T, k *softhsm.Token) *pool.Pool {
@@ -81,14 +85,14 @@ func newPool(t *testing.T, k *softhsm.Token) *pool.Pool {
 // newEnv has one key set, "payments", that rotates every 90 days.
 func newEnv(t *testing.T, p *pool.Pool, auto bool, published ...jwks.Key) *env {
 	e := &env{
-		t: t, journal: &journal{}, pool: p, clock: start,
-		sets: []Set{{Name: "payments", Alg: "ES256", Auto: auto, Rotation: Rotation{
-			Every: 90 * aDay, PublishBefore: aDay, KeepAfter: aDay, AssertionLife: time.Minute,
+		t: t, journal: &journal{}, pool: p, clock: start, keys: &keyset.Active{},
+		sets: []keyset.Set{{Name: "payments", Alg: "ES256", Auto: auto, Rotation: keyset.Rotation{
+			Every: 90 * day, PublishBefore: day, KeepAfter: day, AssertionLife: time.Minute,
 		}}},
 	}
 	now := func() time.Time { return e.clock }
-	e.Rotator = NewRotator(&Active{}, &poolTokens{e}, published, now, e.journal)
-	e.delay = func(time.Duration) time.Duration { return 0 }
+	e.Rotator = keyset.NewRotator(e.keys, &poolTokens{e}, published, now, e.journal)
+	e.SetDelay(func(time.Duration) time.Duration { return 0 })
 	if err := e.setRing(); err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +100,11 @@ func newEnv(t *testing.T, p *pool.Pool, auto bool, published ...jwks.Key) *env {
 }
 
 func (e *env) setRing() error {
-	var pairs []Pair
+	var pairs []keyset.Pair
 	for _, key := range e.pool.Inventory() {
-		pairs = append(pairs, Pair{Label: key.Label, ID: key.ID, Ref: key.Ref, Public: key.Public, Problem: key.Problem})
+		pairs = append(pairs, keyset.Pair{Label: key.Label, ID: key.ID, Ref: key.Ref, Public: key.Public, Problem: key.Problem})
 	}
-	ring, err := New(e.sets, pairs, func() time.Time { return e.clock })
+	ring, err := keyset.New(e.sets, pairs, func() time.Time { return e.clock })
 	if err == nil {
 		e.keys.Replace(ring)
 	}
@@ -127,7 +131,7 @@ func (p *poolTokens) Kids() map[string]bool {
 	return kids
 }
 
-func (p *poolTokens) Generate(ctx context.Context, _ Set, label string) error {
+func (p *poolTokens) Generate(ctx context.Context, _ keyset.Set, label string) error {
 	_, err := p.env.pool.Generate(ctx, hsm.Spec{Label: label, Type: hsm.P256})
 	return err
 }
@@ -135,7 +139,7 @@ func (p *poolTokens) Generate(ctx context.Context, _ Set, label string) error {
 // mislabeled makes keys under labels that belong to no key set.
 type mislabeled struct{ *poolTokens }
 
-func (m mislabeled) Generate(ctx context.Context, set Set, label string) error {
+func (m mislabeled) Generate(ctx context.Context, set keyset.Set, label string) error {
 	return m.poolTokens.Generate(ctx, set, "somebody else's "+label)
 }
 
@@ -143,7 +147,7 @@ func (m mislabeled) Generate(ctx context.Context, set Set, label string) error {
 func (b *env) at(after time.Duration) []string {
 	b.t.Helper()
 	b.clock = start.Add(after)
-	b.poll(b.t.Context())
+	b.Poll(b.t.Context())
 	return b.take()
 }
 
@@ -163,7 +167,7 @@ func (b *env) says(after time.Duration, want ...string) {
 
 func (b *env) generate(after time.Duration) string {
 	b.t.Helper()
-	key, err := b.pool.Generate(b.t.Context(), hsm.Spec{Label: Label("payments", start.Add(after)), Type: hsm.P256})
+	key, err := b.pool.Generate(b.t.Context(), hsm.Spec{Label: keyset.Label("payments", start.Add(after)), Type: hsm.P256})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -215,19 +219,19 @@ func TestNextVersionIsMadeWhenDueAndOnce(t *testing.T) {
 	b := newEnv(t, newPool(t, k), true)
 	b.says(0) // no version at all is for people to look at
 	b.generate(0)
-	b.says(89 * aDay)
-	b.says(90*aDay+time.Second, "INFO made the next version")
-	b.says(90*aDay + time.Minute)
+	b.says(89 * day)
+	b.says(90*day+time.Second, "INFO made the next version")
+	b.says(90*day + time.Minute)
 	if n := b.versions(); n != 2 {
 		t.Fatalf("%d versions", n)
 	}
 	plan := b.Plans()[0]
-	if !plan.Auto || plan.Late || plan.DueAt.Before(start.Add(180*aDay)) || len(published(plan)) != 2 {
+	if !plan.Auto || plan.Late || plan.DueAt.Before(start.Add(180*day)) || len(keyset.PublishedVersions(plan)) != 2 {
 		t.Errorf("plan %+v", plan)
 	}
 	// The machine was off for a year: one version is enough.
-	b.says(545*aDay, "INFO made the next version")
-	b.says(545*aDay + time.Hour)
+	b.says(545*day, "INFO made the next version")
+	b.says(545*day + time.Hour)
 	if n := b.versions(); n != 3 {
 		t.Errorf("%d versions", n)
 	}
@@ -240,11 +244,11 @@ func TestDaemonsOfOneTokenMakeOneVersion(t *testing.T) {
 	first.says(0)
 	second.says(0)
 	// The second waits for its moment while the first makes the version.
-	second.delay = func(time.Duration) time.Duration {
-		first.says(90*aDay+time.Second, "INFO made the next version")
+	second.SetDelay(func(time.Duration) time.Duration {
+		first.says(90*day+time.Second, "INFO made the next version")
 		return 0
-	}
-	second.says(90*aDay + time.Second)
+	})
+	second.says(90*day + time.Second)
 	if n := first.versions(); n != 2 {
 		t.Errorf("%d versions, want 2", n)
 	}
@@ -253,16 +257,16 @@ func TestDaemonsOfOneTokenMakeOneVersion(t *testing.T) {
 func TestPeopleAreWarnedAhead(t *testing.T) {
 	b := newEnv(t, newPool(t, softhsm.New(t)), false)
 	b.generate(0)
-	b.says(82 * aDay)
-	b.says(83*aDay+time.Hour, "WARN the next version of a key set is due soon")
-	b.says(83*aDay + 2*time.Hour)
-	lines := b.at(84*aDay + 2*time.Hour)
+	b.says(82 * day)
+	b.says(83*day+time.Hour, "WARN the next version of a key set is due soon")
+	b.says(83*day + 2*time.Hour)
+	lines := b.at(84*day + 2*time.Hour)
 	if len(lines) != 1 || !strings.Contains(lines[0], "assertd key generate payments") {
 		t.Errorf("the next day it said %q", lines)
 	}
-	b.says(91*aDay, "WARN the next version of a key set is overdue")
-	b.generate(91 * aDay)
-	b.says(92*aDay + 12*time.Hour)
+	b.says(91*day, "WARN the next version of a key set is overdue")
+	b.generate(91 * day)
+	b.says(92*day + 12*time.Hour)
 	if n := b.versions(); n != 2 {
 		t.Errorf("%d versions: without auto none is made", n)
 	}
@@ -272,24 +276,24 @@ func TestAVanishedKeyIsAnAlarmAndNoReasonToGenerate(t *testing.T) {
 	k := softhsm.New(t)
 	b := newEnv(t, newPool(t, k), true)
 	b.generate(0)
-	second := b.generate(90 * aDay)
-	b.says(100 * aDay)
+	second := b.generate(90 * day)
+	b.says(100 * day)
 	destroy(t, k, second)
-	lines := b.at(100*aDay + time.Minute)
+	lines := b.at(100*day + time.Minute)
 	if len(lines) != 1 || !strings.HasPrefix(lines[0], "ERROR a published key version has vanished") || !strings.Contains(lines[0], second) {
 		t.Errorf("it said %q", lines)
 	}
 	if plan := b.Plans()[0]; !plan.Late || !slices.Equal(plan.Lost, []string{second}) {
 		t.Errorf("late %v, lost %q", plan.Late, plan.Lost)
 	}
-	b.says(100*aDay + time.Hour)
-	b.says(102*aDay, "ERROR a published key version has vanished")
+	b.says(100*day + time.Hour)
+	b.says(102*day, "ERROR a published key version has vanished")
 	if n := b.versions(); n != 1 {
 		t.Fatalf("%d versions: one was made in place of the lost one", n)
 	}
 	// A person has looked, and says that the lost one must not come back.
 	b.sets[0].Rotation.Revoke = []string{second}
-	b.says(102*aDay+time.Minute, "INFO made the next version")
+	b.says(102*day+time.Minute, "INFO made the next version")
 }
 
 // A daemon that was away can't remember. What it published last can.
@@ -298,8 +302,8 @@ func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 	pool := newPool(t, k)
 	before := newEnv(t, pool, true)
 	before.generate(0)
-	second := before.generate(90 * aDay)
-	before.says(100 * aDay)
+	second := before.generate(90 * day)
+	before.says(100 * day)
 	file := filepath.Join(t.TempDir(), "jwks.json")
 	keys, _ := before.keys.Ring().Published("payments")
 	if set, err := jwks.NewSet(keys); err != nil || set.Len() != 1 {
@@ -320,23 +324,23 @@ func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 		}
 		return newEnv(t, pool, true, set.Keys()...)
 	}
-	restarted().says(100 * aDay)
+	restarted().says(100 * day)
 
 	destroy(t, k, second)
 	b := restarted()
-	b.says(101*aDay, "ERROR a published key version has vanished")
-	b.says(101*aDay + time.Minute)
+	b.says(101*day, "ERROR a published key version has vanished")
+	b.says(101*day + time.Minute)
 	if n := b.versions(); n != 1 {
 		t.Fatalf("%d versions: one was made in place of the lost one", n)
 	}
 	b.sets[0].Rotation.Revoke = []string{second}
-	b.says(101*aDay+time.Hour, "INFO made the next version")
+	b.says(101*day+time.Hour, "INFO made the next version")
 
 	// Where several sets could have had it none of them goes on as if nothing was.
 	b = restarted()
 	b.sets = append(b.sets, b.sets[0])
 	b.sets[1].Name = "other"
-	b.says(101*aDay+time.Hour, "WARN a key in the jwks file is on no token", "ERROR a published key", "ERROR a published key")
+	b.says(101*day+time.Hour, "WARN a key in the jwks file is on no token", "ERROR a published key", "ERROR a published key")
 }
 
 func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
@@ -345,7 +349,7 @@ func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
 	b.generate(0)
 	b.says(0)
 	k.Lose()
-	lines := b.at(91 * aDay)
+	lines := b.at(91 * day)
 	if len(lines) != 1 || !strings.HasPrefix(lines[0], "ERROR could not make the next version of a key set") {
 		t.Errorf("it said %q", lines)
 	}
@@ -358,7 +362,7 @@ func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
 			t.Fatal("the token did not come back")
 		}
 	}
-	b.says(91*aDay+time.Hour, "INFO made the next version")
+	b.says(91*day+time.Hour, "INFO made the next version")
 }
 
 func TestARefusedKeyIsToldAgain(t *testing.T) {
@@ -380,20 +384,20 @@ func TestRetiredKeysMayGo(t *testing.T) {
 	k := softhsm.New(t)
 	b := newEnv(t, newPool(t, k), false)
 	first := b.generate(0)
-	b.generate(80 * aDay)
-	b.says(100 * aDay)
+	b.generate(80 * day)
+	b.says(100 * day)
 	destroy(t, k, first)
-	b.says(100*aDay+time.Hour, "INFO a key version that is no longer in use is gone")
+	b.says(100*day+time.Hour, "INFO a key version that is no longer in use is gone")
 }
 
 func TestAVersionThatHelpsNothingIsMadeOnce(t *testing.T) {
 	b := newEnv(t, newPool(t, softhsm.New(t)), true)
 	b.generate(0)
 	b.says(0)
-	b.tokens = mislabeled{&poolTokens{b}}
-	b.says(91*aDay, "INFO made the next version")
-	b.says(91*aDay+time.Hour, "ERROR a version was made but the next one is still due")
-	b.says(91*aDay + 2*time.Hour)
+	b.SetTokens(mislabeled{&poolTokens{b}})
+	b.says(91*day, "INFO made the next version")
+	b.says(91*day+time.Hour, "ERROR a version was made but the next one is still due")
+	b.says(91*day + 2*time.Hour)
 	if n := b.versions(); n != 2 {
 		t.Errorf("%d pairs", n)
 	}

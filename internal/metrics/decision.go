@@ -1,29 +1,36 @@
 package metrics
 
-// Decision is one decision of the signer. Client and Key come from policy. Grant is
-// the caller's text until policy has found a client.
-type Decision struct {
-	Client, Grant, Key string
-	Raw                bool
-	Code               string // of the refusal or failure; empty if it was released
-	Failed             bool   // the daemon could not sign, as opposed to refused to
-}
+import (
+	"time"
 
-// Decision counts a decision.
-func (m *Metrics) Decision(d Decision) {
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/signer"
+)
+
+// Recorded counts a decision of the signer, and how long it waited for its audit
+// record. err is why it has none. The record's client and key come from policy;
+// its grant is the caller's text until policy has found a client.
+func (m *Metrics) Recorded(r *audit.Record, took time.Duration, err error) {
+	m.appends.Observe(took.Seconds())
+	if err != nil {
+		m.unrecorded.Inc()
+	}
 	names := m.names.Load()
-	if d.Code == "" {
-		m.release(names, Grant{d.Client, d.Grant, d.Key, d.Raw})
+	switch r.Code {
+	case signer.CodeCallerLeft: // nothing was released, and there is nothing to fix
+		return
+	case "":
+		m.release(names, Grant{r.Client, r.Grant, r.Key, r.Kind == audit.KindRaw})
 		return
 	}
-	key := decisionKey{d.Client, d.Code}
-	if !names.clients[d.Client] {
+	key := decisionKey{r.Client, r.Code}
+	if !names.clients[r.Client] {
 		key.client = ""
 	}
-	if m.problems[d.Code] == nil {
+	if m.problems[r.Code] == nil {
 		key.code = ""
 	}
-	if d.Failed {
+	if r.Outcome == audit.OutcomeFailed {
 		names.failures.get(key).Inc()
 	} else {
 		names.refusals.get(key).Inc()

@@ -6,7 +6,7 @@
 // tokens, and closed lists in the program. Nothing that a caller sends becomes a
 // label value: it could create an unlimited number of series.
 //
-// Events are counted as they happen ([Metrics.Request], [Metrics.Decision] and so
+// Events are counted as they happen ([Metrics.Request], [Metrics.Recorded] and so
 // on; each costs a lookup and an addition). State, such as that of workers and
 // budgets, is read on each scrape.
 package metrics

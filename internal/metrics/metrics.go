@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/ipc"
 )
 
 // Options configure Metrics.
@@ -97,14 +98,14 @@ func register(registry *prometheus.Registry, own []prometheus.Collector) error {
 }
 
 // Request counts a request and its response. The code is empty if it succeeded.
-func (m *Metrics) Request(route string, status int, code string, took time.Duration) {
+func (m *Metrics) Request(route string, status int, code ipc.Code, took time.Duration) {
 	duration, known := m.durations[route]
 	if !known {
 		route, duration = noRoute, m.durations[noRoute]
 	}
 	duration.Observe(took.Seconds())
 	m.requests.get(requestKey{route, status}).Inc()
-	if problem := m.problems[code]; problem != nil {
+	if problem := m.problems[string(code)]; problem != nil {
 		problem.Inc()
 	}
 }
@@ -113,14 +114,5 @@ func (m *Metrics) Request(route string, status int, code string, took time.Durat
 func (m *Metrics) WorkerEvent(e pool.Event) {
 	if counter := m.workerEvents[eventKey{e.Token, e.Kind}]; counter != nil {
 		counter.Inc()
-	}
-}
-
-// Recorded counts a decision that was, or could not be, recorded in the audit log,
-// and how long it waited for that.
-func (m *Metrics) Recorded(took time.Duration, err error) {
-	m.appends.Observe(took.Seconds())
-	if err != nil {
-		m.unrecorded.Inc()
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
 )
@@ -65,12 +66,11 @@ func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 func exercise(m *metrics.Metrics) {
 	m.Request("/v1/assertions", 200, "", time.Millisecond)
 	m.Request("/v1/assertions", 429, "rate-limited", time.Millisecond)
-	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments"})
-	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "rate-limited"})
-	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "internal", Failed: true})
+	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: "bank-a", Key: "payments"}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "rate-limited"}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "internal", Outcome: audit.OutcomeFailed}, time.Millisecond, nil)
 	m.Signed("payments", pool.Timing{Queue: time.Microsecond, Module: time.Millisecond}, nil)
 	m.WorkerEvent(pool.Event{Token: "prod", Kind: pool.EventExit})
-	m.Recorded(time.Millisecond, nil)
 }
 
 // TestTable checks the registry against the table: it has every row with its type and
@@ -129,11 +129,11 @@ func TestUnknownNames(t *testing.T) {
 	m, registry := newMetrics(t)
 	const evil = "made-up-by-a-caller"
 	m.Request("/v1/"+evil, 404, evil, 0)
-	m.Decision(metrics.Decision{Grant: evil, Code: "rate-limited"})
-	m.Decision(metrics.Decision{Client: evil, Grant: evil, Code: evil})
-	m.Decision(metrics.Decision{Client: evil, Grant: evil, Key: evil})
-	m.Decision(metrics.Decision{Client: "payments-api", Grant: evil, Key: "payments"})
-	m.Decision(metrics.Decision{Client: evil, Grant: evil, Key: evil, Raw: true})
+	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Grant: evil, Code: "rate-limited"}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: evil, Grant: evil, Code: evil}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: evil, Grant: evil, Key: evil}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: evil, Key: "payments"}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindRaw, Client: evil, Grant: evil, Key: evil}, time.Millisecond, nil)
 	m.Signed(evil, pool.Timing{}, nil)
 	m.Signed(evil, pool.Timing{}, errors.New("no"))
 	m.WorkerEvent(pool.Event{Token: evil, Kind: pool.EventKind(evil)})
@@ -177,8 +177,8 @@ assertd_workers{state="waiting",token="prod"} 1
 func TestConfigure(t *testing.T) {
 	m, registry := newMetrics(t)
 	exercise(m)
-	m.Decision(metrics.Decision{Client: "mesh", Grant: "tls", Key: "mtls", Raw: true})
-	m.Decision(metrics.Decision{Client: "mesh", Grant: "tls", Key: "mtls", Raw: true, Code: "rate-limited"})
+	m.Recorded(&audit.Record{Kind: audit.KindRaw, Client: "mesh", Grant: "tls", Key: "mtls"}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindRaw, Client: "mesh", Grant: "tls", Key: "mtls", Code: "rate-limited"}, time.Millisecond, nil)
 	m.Configure(metrics.Names{Grants: []metrics.Grant{exampleGrant}, Keys: []string{"payments"}})
 	exercise(m)
 	if got := m.Totals().Released[exampleGrant]; got != 2 {
@@ -224,8 +224,7 @@ func BenchmarkAssertion(b *testing.B) {
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
 			m.Signed("payments", pool.Timing{Queue: time.Microsecond, Worker: time.Millisecond, Session: 1, Module: time.Millisecond}, nil)
-			m.Recorded(50*time.Microsecond, nil)
-			m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments"})
+			m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: "bank-a", Key: "payments"}, time.Millisecond, nil)
 			m.Request("/v1/assertions", 200, "", 2*time.Millisecond)
 		}
 	})

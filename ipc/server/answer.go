@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // When to try again where the service does not know better.
@@ -130,7 +131,7 @@ func callerLeft(ctx context.Context, err error) bool {
 // checkResults holds the problems of a batch to what a problem of its own is held
 // to, and gives each result exactly one member.
 func (s *Server) checkResults(ctx context.Context, results []ipc.BatchResult) []ipc.BatchResult {
-	id := RequestID(ctx)
+	id := caller.RequestID(ctx)
 	checked := make([]ipc.BatchResult, len(results))
 	for i, r := range results {
 		switch {
@@ -174,7 +175,7 @@ func (s *Server) unreadable(given []byte) []byte {
 	if err != nil {
 		s.opts.Logger.Error("encode a problem", "error", err)
 	}
-	s.opts.Observe(Observation{Status: problem.Status, Code: problem.Code})
+	s.opts.Observer.Request("", problem.Status, problem.Code, 0)
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\nDate: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n%s\n",
 		problem.Status, http.StatusText(problem.Status), problemType[0], len(body)+1,
 		s.opts.Now().UTC().Format(http.TimeFormat), problem.RequestID, body)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 )
@@ -102,9 +103,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
 	matched, err := s.admit(c, r)
 	var a answer
-	traced := func(int, ipc.Code) {}
+	var span *tracing.Span
 	if err == nil {
-		r, traced = s.trace(matched, id, r)
+		r, span = s.trace(matched, r)
 		a, err = s.call(matched, id, c, r)
 	}
 	if err != nil {
@@ -117,23 +118,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if callerLeft(r.Context(), err) { // which is no fault of the daemon's
 		a.status, a.code = statusCallerLeft, ""
 	}
-	traced(a.status, a.code)
+	endSpan(span, matched, id, a)
 	took := s.opts.Now().Sub(start)
-	listener := ""
-	if c != nil {
-		listener = c.Caller().Listener
-	}
-	s.opts.Observe(Observation{matched.path, listener, a.status, a.code, took})
+	s.opts.Observer.Request(matched.path, a.status, a.code, took)
 	s.opts.Logger.Debug("request", "request_id", id, "method", r.Method, "route", matched.path, "status", a.status, "code", string(a.code), "took", took.String())
 }
 
-// trace begins the trace of a request, where there are traces.
-func (s *Server) trace(matched route, id string, r *http.Request) (*http.Request, func(int, ipc.Code)) {
-	if s.opts.Trace == nil {
-		return r, func(int, ipc.Code) {}
+// trace starts the span of a request, if requests are traced.
+func (s *Server) trace(matched route, r *http.Request) (*http.Request, *tracing.Span) {
+	if s.opts.Tracer == nil {
+		return r, nil
 	}
-	ctx, traced := s.opts.Trace(r.Context(), matched.path, id, r.Header.Get("Traceparent"))
-	return r.WithContext(ctx), traced
+	ctx, span := s.opts.Tracer.Request(r.Context(), matched.path, r.Header.Get("Traceparent"))
+	return r.WithContext(ctx), span
+}
+
+func endSpan(span *tracing.Span, matched route, id string, a answer) {
+	if span == nil {
+		return
+	}
+	span.Text("http.route", matched.path).Text("assertd.request_id", id).Number("http.response.status_code", int64(a.status))
+	if a.status >= http.StatusInternalServerError {
+		span.Fail(string(a.code))
+	}
+	span.Text("assertd.code", string(a.code)).End()
 }
 
 // admit finds the route of a request that may be worked on.
@@ -207,7 +215,7 @@ func (s *Server) call(to route, id string, c *conn, r *http.Request) (a answer, 
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(WithRequestID(r.Context(), id), s.opts.RequestTimeout)
+	ctx, cancel := context.WithTimeout(caller.WithRequestID(r.Context(), id), s.opts.RequestTimeout)
 	defer cancel()
 	return to.handle(s, ctx, c.identify(), body)
 }

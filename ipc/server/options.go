@@ -1,12 +1,12 @@
 package server
 
 import (
-	"context"
 	"crypto/rand"
 	"io"
 	"time"
 
 	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 )
@@ -22,11 +22,10 @@ type Options struct {
 	// Notes are looked up besides, for the record alone: nobody is warned where
 	// they can't be found.
 	Notes caller.Attributes
-	// Observe, if set, is told about each request once its answer is written.
-	Observe func(Observation)
-	// Trace, if set, begins the trace of a request, under the traceparent header
-	// that the caller sent, and returns what ends it. The service gets the context.
-	Trace func(ctx context.Context, route, requestID, traceparent string) (context.Context, func(status int, code ipc.Code))
+	// Observer counts requests; nil for none.
+	Observer Observer
+	// Tracer traces requests; nil for none.
+	Tracer *tracing.Tracer
 
 	MaxConnections int           // open at once, over all listeners; default 1,024
 	MaxHeaderBytes int           // default 8 KiB; net/http allows 4 KiB on top
@@ -41,14 +40,17 @@ type Options struct {
 	Random io.Reader        // for request ids; default crypto/rand.Reader
 }
 
-// Observation is what metrics need to know about an answered request.
-type Observation struct {
-	Route    string   // a path of the API, or "" where none was matched
-	Listener string   // path of the socket
-	Status   int      // 499 where the caller went away before its answer was there
-	Code     ipc.Code // "" if the request succeeded
-	Duration time.Duration
+// Observer counts requests.
+type Observer interface {
+	// Request is called after each response. The route is a path of the API, or ""
+	// if none matched; the status is 499 if the caller left before its response;
+	// the code is "" if the request succeeded.
+	Request(route string, status int, code ipc.Code, took time.Duration)
 }
+
+type noObserver struct{}
+
+func (noObserver) Request(string, int, ipc.Code, time.Duration) {}
 
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
@@ -57,8 +59,8 @@ func (o Options) withDefaults() Options {
 	if o.Wants == nil {
 		o.Wants = func() caller.Attributes { return caller.Attributes{} }
 	}
-	if o.Observe == nil {
-		o.Observe = func(Observation) {}
+	if o.Observer == nil {
+		o.Observer = noObserver{}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

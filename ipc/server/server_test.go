@@ -206,7 +206,7 @@ func TestBatchResults(t *testing.T) {
 
 func TestRequestIDReachesTheService(t *testing.T) {
 	r := serve(t, &fakeService{assert: func(ctx context.Context, _ caller.Caller, _ ipc.AssertionRequest) (ipc.AssertionResponse, error) {
-		return ipc.AssertionResponse{JTI: RequestID(ctx)}, nil
+		return ipc.AssertionResponse{JTI: caller.RequestID(ctx)}, nil
 	}}, Options{})
 	got := r.do("POST", "/v1/assertions", "{}", "X-Request-Id", "mine\tand false")
 	var a ipc.AssertionResponse
@@ -240,13 +240,13 @@ func TestServiceTime(t *testing.T) {
 // TestCallerLeaves shows that it is no failure of the daemon's: nothing for its
 // operators in the log, nor in what is counted.
 func TestCallerLeaves(t *testing.T) {
-	started, left, seen := make(chan struct{}), make(chan struct{}), make(chan Observation, 1)
+	started, left, seen := make(chan struct{}), make(chan struct{}), make(observations, 1)
 	r := serve(t, &fakeService{assert: func(ctx context.Context, _ caller.Caller, _ ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 		close(started)
 		<-ctx.Done()
 		close(left)
 		return ipc.AssertionResponse{}, fmt.Errorf("wait for the token: %w", ctx.Err())
-	}}, Options{Observe: func(o Observation) { seen <- o }})
+	}}, Options{Observer: seen})
 	c := r.dial()
 	io.WriteString(c, "POST /v1/assertions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
 	<-started
@@ -264,11 +264,25 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
+// observation is one call of an Observer.
+type observation struct {
+	Route  string
+	Status int
+	Code   ipc.Code
+}
+
+// observations is an Observer that hands on what it sees.
+type observations chan observation
+
+func (o observations) Request(route string, status int, code ipc.Code, _ time.Duration) {
+	o <- observation{route, status, code}
+}
+
 func TestObserve(t *testing.T) {
-	seen := make(chan Observation, 8)
-	r := serve(t, &fakeService{}, Options{Observe: func(o Observation) { seen <- o }})
+	seen := make(observations, 8)
+	r := serve(t, &fakeService{}, Options{Observer: seen})
 	r.do("POST", "/v1/assertions", "{}")
-	if o := <-seen; o.Route != "/v1/assertions" || o.Status != 200 || o.Code != "" || o.Listener != r.socket {
+	if o := <-seen; o.Route != "/v1/assertions" || o.Status != 200 || o.Code != "" {
 		t.Errorf("%+v", o)
 	}
 	r.do("GET", "/nowhere/secret", "")

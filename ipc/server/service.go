@@ -30,16 +30,3 @@ type Service interface {
 	// Ready says whether the daemon could sign now.
 	Ready(ctx context.Context) (ipc.ReadyResponse, error)
 }
-
-type requestIDKey struct{}
-
-// RequestID returns the id of the request that ctx belongs to, "" if none.
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
-// WithRequestID returns a context that carries a request id.
-func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
-}

@@ -1,4 +1,4 @@
-package daemon
+package signer
 
 import (
 	"context"
@@ -11,24 +11,43 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
-	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// Whatever callers do and however long the HSM is away, the log has a line of each
-// kind in ten seconds, with the number of those left out.
+// journal keeps what is logged, a line each.
+type journal struct{ lines []string }
+
+func (j *journal) add(level, message string, args []any) {
+	j.lines = append(j.lines, level+" "+message+" "+fmt.Sprint(args...))
+}
+
+func (j *journal) Debug(string, ...any)     {}
+func (j *journal) Info(m string, a ...any)  { j.add("INFO", m, a) }
+func (j *journal) Warn(m string, a ...any)  { j.add("WARN", m, a) }
+func (j *journal) Error(m string, a ...any) { j.add("ERROR", m, a) }
+
+// take returns the lines since the last call.
+func (j *journal) take() []string {
+	lines := j.lines
+	j.lines = nil
+	return lines
+}
+
+// Whatever callers do and however long the HSM is away, the log has one line of
+// each kind in ten seconds, with the number of those left out.
 func TestRequestsDoNotFillTheLog(t *testing.T) {
 	log, now := &journal{}, time.Unix(0, 0)
-	r := &recorder{
-		log: noAudit{}, logger: log, lines: logging.NewThrottle(func() time.Time { return now }),
-		observe: func(signer.Record, audit.Record, time.Duration, error) {},
-	}
-	record := func(client string, err error) {
-		if err := r.Record(t.Context(), signer.Record{Client: client, Err: err}); err != nil {
+	clock := func() time.Time { return now }
+	s := &Signer{log: noLog{}, observer: noObserver{}, logger: log, throttle: logging.NewThrottle(clock), now: clock}
+	record := func(client string, outcome error) {
+		d := s.newDecision(t.Context(), audit.KindAssertion, caller.Caller{})
+		d.Client = client
+		if err := s.release(t.Context(), d, outcome); err != outcome {
 			t.Error(err)
 		}
 	}
-	away, refused := wrapped(signer.ErrHSM), &policy.Refusal{Code: policy.AudienceNotAllowed}
+	away, refused := wrapped(ErrHSM), &policy.Refusal{Code: policy.AudienceNotAllowed}
 	second := func() {
 		for range 500 {
 			record("a", away)
@@ -37,7 +56,7 @@ func TestRequestsDoNotFillTheLog(t *testing.T) {
 			record("a", refused)
 			record("b", refused)
 			record("", &policy.Refusal{Code: policy.UnknownCaller})
-			record("a", fmt.Errorf("%w: %w", signer.ErrHSM, context.Canceled))
+			record("a", fmt.Errorf("%w: %w", ErrHSM, context.Canceled))
 		}
 		now = now.Add(time.Second)
 	}

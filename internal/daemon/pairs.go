@@ -2,25 +2,11 @@ package daemon
 
 import (
 	"cmp"
-	"context"
-	"crypto"
 	"crypto/x509"
 
-	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/keyset"
-	"github.com/assertd/assertd/signer"
 )
-
-// backend lets the signer use the pool of workers as its HSM.
-type backend struct{ pool *pool.Pool }
-
-var _ signer.HSM = backend{}
-
-// Sign implements signer.HSM.
-func (b backend) Sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
-	return b.pool.Sign(ctx, key.Set, key.Ref, digest, opts, verify)
-}
 
 // copies names a pair on one token or several: the same key under the same label.
 type copies struct {

@@ -1,4 +1,4 @@
-package daemon
+package server
 
 import (
 	"crypto/x509"
@@ -8,44 +8,14 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
-	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
-	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// views answers what callers may look at: their grants, their raw keys, the
-// public JWKS.
-type views struct {
-	ring    *keyset.Active
-	limiter *ratelimit.Limiter
-	now     func() time.Time
-	perSet  bool // publish each key set apart, too
-}
-
-// published is what receivers may see at this moment, and until when.
-func (v *views) published() (jwks.Content, error) {
-	ring := v.ring.Ring()
-	sets := ring.AssertionSets()
-	keys, next := ring.Published(sets...)
-	all, err := jwks.NewSet(keys)
-	if err != nil || !v.perSet {
-		return jwks.Content{Set: all, NextChange: next}, err
-	}
-	content := jwks.Content{Set: all, Sets: make(map[string]jwks.Set), NextChange: next}
-	for _, name := range sets {
-		keys, _ := ring.Published(name)
-		if content.Sets[name], err = jwks.NewSet(keys); err != nil {
-			return jwks.Content{}, err
-		}
-	}
-	return content, nil
-}
-
 // grants describes everything that the peer may have signed.
-func (v *views) grants(p *policy.Policy, who caller.Caller) ipc.GrantsResponse {
+func (s *Signing) visibleGrants(p *policy.Policy, who caller.Caller) ipc.GrantsResponse {
 	response := ipc.GrantsResponse{Caller: ipc.CallerInfo{Caller: who}, Grants: []ipc.GrantInfo{}}
 	named := make(map[string]bool)
 	for _, visible := range p.Visible(who) {
@@ -53,19 +23,19 @@ func (v *views) grants(p *policy.Policy, who caller.Caller) ipc.GrantsResponse {
 			named[visible.Client] = true
 			response.Caller.Clients = append(response.Caller.Clients, visible.Client)
 		}
-		response.Grants = append(response.Grants, v.grant(visible))
+		response.Grants = append(response.Grants, s.grant(visible))
 	}
 	return response
 }
 
-func (v *views) grant(visible policy.VisibleGrant) ipc.GrantInfo {
+func (s *Signing) grant(visible policy.VisibleGrant) ipc.GrantInfo {
 	rule := visible.Rule
 	info := ipc.GrantInfo{
 		Name: rule.Name, Client: visible.Client, Key: rule.Key, InFlight: visible.InFlight,
 		Use:     ipc.UseAssertion,
-		Budgets: v.budgets(signer.GrantBudget(visible.Client, rule.Name), signer.KeyBudget(rule.Key)),
+		Budgets: s.Budgets(signer.GrantBudget(visible.Client, rule.Name), signer.KeyBudget(rule.Key)),
 	}
-	if key, err := v.ring.SigningKey(rule.Key); err == nil {
+	if key, err := s.KeySets.SigningKey(rule.Key); err == nil {
 		info.Kid, info.Alg = key.Kid, key.Alg
 	}
 	if rule.Raw != nil {
@@ -129,10 +99,11 @@ func rawValue(value any) json.RawMessage {
 	return text
 }
 
-func (v *views) budgets(names ...string) []ipc.BudgetInfo {
+// Budgets lists the rate windows of budgets and what is left of them.
+func (s *Signing) Budgets(names ...string) []ipc.BudgetInfo {
 	var infos []ipc.BudgetInfo
 	for _, name := range names {
-		for _, left := range v.limiter.Left(v.now(), name) {
+		for _, left := range s.Limiter.Left(s.Now(), name) {
 			infos = append(infos, ipc.BudgetInfo{
 				Name: name, Limit: left.Limit, PerSeconds: left.Per.Seconds(), Burst: left.Burst,
 				Remaining: left.Remaining, ResetSeconds: left.ResetIn.Seconds(),
@@ -144,14 +115,14 @@ func (v *views) budgets(names ...string) []ipc.BudgetInfo {
 
 // keys lists the raw key sets that the caller may use and that can sign now. One
 // that can't doesn't keep the others from it; only where none can, it says why.
-func (v *views) keys(p *policy.Policy, who caller.Caller) (ipc.KeysResponse, error) {
+func (s *Signing) rawKeys(p *policy.Policy, who caller.Caller) (ipc.KeysResponse, error) {
 	response := ipc.KeysResponse{Keys: []ipc.KeyInfo{}}
 	var unusable error
 	for _, visible := range p.Visible(who) {
 		if visible.Rule.Raw == nil {
 			continue
 		}
-		key, err := v.ring.SigningKey(visible.Rule.Key)
+		key, err := s.KeySets.SigningKey(visible.Rule.Key)
 		if err != nil {
 			unusable = err
 			continue

@@ -1,4 +1,4 @@
-package daemon
+package signer
 
 import (
 	"context"
@@ -9,12 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
-	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -34,22 +32,22 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 	}{
 		{&policy.Refusal{Code: policy.AudienceNotAllowed, Detail: "no"}, ipc.CodeAudienceNotAllowed, false, audit.OutcomeRefused},
 		{&profile.ClaimError{Kind: profile.ErrClaimRequired}, ipc.CodeClaimRequired, false, audit.OutcomeRefused},
-		{fmt.Errorf("%w: %w", signer.ErrRateLimited, exceeded), ipc.CodeRateLimited, true, audit.OutcomeRefused},
-		{wrapped(signer.ErrInFlight), ipc.CodeInFlightLimit, true, audit.OutcomeRefused},
+		{fmt.Errorf("signer: %w", exceeded), ipc.CodeRateLimited, true, audit.OutcomeRefused},
+		{wrapped(ErrInFlight), ipc.CodeInFlightLimit, true, audit.OutcomeRefused},
 		{wrapped(keyset.ErrNoKey), ipc.CodeKeyNotAvailable, true, audit.OutcomeFailed},
-		{wrapped(signer.ErrHSM), ipc.CodeHSMUnavailable, true, audit.OutcomeFailed},
-		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(pool.ErrBusy)), ipc.CodeOverloaded, true, audit.OutcomeFailed},
-		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(pool.ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},
-		{fmt.Errorf("%w: %w", signer.ErrHSM, context.DeadlineExceeded), ipc.CodeTimeout, true, audit.OutcomeFailed},
-		{wrapped(signer.ErrAudit), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
+		{wrapped(ErrHSM), ipc.CodeHSMUnavailable, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", ErrHSM, wrapped(ErrOverloaded)), ipc.CodeOverloaded, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", ErrHSM, wrapped(ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", ErrHSM, context.DeadlineExceeded), ipc.CodeTimeout, true, audit.OutcomeFailed},
+		{wrapped(ErrAudit), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
 		{errInternal, ipc.CodeInternal, false, audit.OutcomeFailed},
 	} {
 		outcome, code := outcomeOf(test.err)
 		if code != string(test.want) || outcome != test.outcome {
 			t.Errorf("%v: %s %s, want %s %s", test.err, outcome, code, test.outcome, test.want)
 		}
-		problem, known := problemOf(test.err)
-		if !known {
+		problem, _ := classify(test.err)
+		if problem == nil {
 			continue
 		}
 		if (problem.RetryAfter() > 0) != test.retry {
@@ -65,8 +63,8 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 // its detail.
 func TestEveryReasonHasItsCode(t *testing.T) {
 	for _, reason := range policy.Reasons() {
-		problem, known := problemOf(&policy.Refusal{Code: reason, Detail: "No."})
-		if !known || string(problem.Code) != string(reason) || !slices.Contains(ipc.Codes(), problem.Code) {
+		problem, _ := classify(&policy.Refusal{Code: reason, Detail: "No."})
+		if problem == nil || string(problem.Code) != string(reason) || !slices.Contains(ipc.Codes(), problem.Code) {
 			t.Errorf("%s: the API answers %+v", reason, problem)
 			continue
 		}
@@ -79,7 +77,7 @@ func TestEveryReasonHasItsCode(t *testing.T) {
 // A record that could not be written hides the outcome that it was to hold:
 // the caller must not learn from it what would have been decided.
 func TestFailedRecordHidesTheRefusal(t *testing.T) {
-	err := fmt.Errorf("%w: %w", signer.ErrAudit, &policy.Refusal{Code: policy.UnknownCaller})
+	err := fmt.Errorf("%w: %w", ErrAudit, &policy.Refusal{Code: policy.UnknownCaller})
 	if _, code := outcomeOf(err); code != string(ipc.CodeAuditUnavailable) {
 		t.Errorf("code %s", code)
 	}
@@ -88,10 +86,10 @@ func TestFailedRecordHidesTheRefusal(t *testing.T) {
 // An error that the table does not know stays as it is for the log, and ipc
 // answers it as internal.
 func TestUnknownErrorsAreNotTranslated(t *testing.T) {
-	if err := apiError(errInternal); err != errInternal {
+	if err := ProblemOf(errInternal); err != errInternal {
 		t.Errorf("became %v", err)
 	}
-	if apiError(nil) != nil {
+	if ProblemOf(nil) != nil {
 		t.Error("nil became an error")
 	}
 }
@@ -99,14 +97,14 @@ func TestUnknownErrorsAreNotTranslated(t *testing.T) {
 // A caller that hangs up is on record as that, and is no failure for operators:
 // any caller could raise their alarms at will.
 func TestCallerThatLeftIsNoFailure(t *testing.T) {
-	gone := fmt.Errorf("%w: %w", signer.ErrHSM, fmt.Errorf("wait for the token: %w", context.Canceled))
-	if outcome, code := outcomeOf(gone); outcome != audit.OutcomeFailed || code != codeCallerLeft {
+	gone := fmt.Errorf("%w: %w", ErrHSM, fmt.Errorf("wait for the token: %w", context.Canceled))
+	if outcome, code := outcomeOf(gone); outcome != audit.OutcomeFailed || code != CodeCallerLeft {
 		t.Errorf("%s %s", outcome, code)
 	}
-	if err := apiError(gone); err != gone {
+	if err := ProblemOf(gone); err != gone {
 		t.Errorf("became %v", err)
 	}
-	if _, code := outcomeOf(fmt.Errorf("%w: %w", signer.ErrAudit, gone)); code != string(ipc.CodeAuditUnavailable) {
+	if _, code := outcomeOf(fmt.Errorf("%w: %w", ErrAudit, gone)); code != string(ipc.CodeAuditUnavailable) {
 		t.Errorf("without a record: %s", code)
 	}
 }

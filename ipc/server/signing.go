@@ -1,0 +1,127 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/signer/policy"
+)
+
+// Signing is the Service of the daemon: it translates between the wire and the
+// use case, and decides nothing.
+type Signing struct {
+	Signer  *signer.Signer
+	KeySets *keyset.Active
+	Limiter *ratelimit.Limiter
+	Now     func() time.Time
+	// Readiness answers GET /v1/ready.
+	Readiness func() ipc.ReadyResponse
+	// BatchWidth is how many requests of one batch run at a time.
+	BatchWidth int
+}
+
+var _ Service = (*Signing)(nil)
+
+// Assert implements Service.
+func (s *Signing) Assert(ctx context.Context, who caller.Caller, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
+	request, err := requestOf(req)
+	if err != nil {
+		return ipc.AssertionResponse{}, err
+	}
+	assertion, err := s.Signer.Assert(ctx, who, request)
+	return assertion, signer.ProblemOf(err)
+}
+
+// AssertBatch implements Service. The requests of a batch are independent:
+// each is decided, limited and recorded as if it had come alone.
+func (s *Signing) AssertBatch(ctx context.Context, who caller.Caller, reqs []ipc.AssertionRequest) []ipc.BatchResult {
+	results := make([]ipc.BatchResult, len(reqs))
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(s.BatchWidth, len(reqs)) {
+		wait.Go(func() { // for many requests, since the stack that the first made to grow serves the rest
+			for i := next.Add(1) - 1; i < int64(len(reqs)); i = next.Add(1) - 1 {
+				results[i] = s.batchResult(ctx, who, reqs[i])
+			}
+		})
+	}
+	wait.Wait()
+	return results
+}
+
+func (s *Signing) batchResult(ctx context.Context, who caller.Caller, req ipc.AssertionRequest) ipc.BatchResult {
+	response, err := s.Assert(ctx, who, req)
+	if err == nil {
+		return ipc.BatchResult{Assertion: &response}
+	}
+	var problem *ipc.Problem
+	if !errors.As(err, &problem) {
+		problem = ipc.NewProblem(ipc.CodeInternal, "")
+	}
+	return ipc.BatchResult{Problem: problem}
+}
+
+// Sign implements Service.
+func (s *Signing) Sign(ctx context.Context, who caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
+	signature, err := s.Signer.Sign(ctx, who, req)
+	return signature, signer.ProblemOf(err)
+}
+
+// Grants implements Service.
+func (s *Signing) Grants(_ context.Context, who caller.Caller) (ipc.GrantsResponse, error) {
+	return s.visibleGrants(s.Signer.CurrentPolicy(), who), nil
+}
+
+// Keys implements Service.
+func (s *Signing) Keys(_ context.Context, who caller.Caller) (ipc.KeysResponse, error) {
+	keys, err := s.rawKeys(s.Signer.CurrentPolicy(), who)
+	return keys, signer.ProblemOf(err)
+}
+
+// JWKS implements Service.
+func (s *Signing) JWKS(context.Context) ([]byte, error) {
+	content, err := s.KeySets.Ring().Content(false)
+	if err != nil {
+		return nil, err
+	}
+	return content.Set.JSON(), nil
+}
+
+// Ready implements Service.
+func (s *Signing) Ready(context.Context) (ipc.ReadyResponse, error) { return s.Readiness(), nil }
+
+func requestOf(req ipc.AssertionRequest) (policy.Request, error) {
+	claims, err := claimsOf(req.Claims)
+	return policy.Request{
+		Grant: req.Grant, Audience: req.Audience, Claims: claims,
+		Lifetime: time.Duration(req.LifetimeSeconds) * time.Second,
+	}, err
+}
+
+// claimsOf decodes claim values with their numbers as they were written.
+func claimsOf(raw map[string]json.RawMessage) (map[string]any, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	claims := make(map[string]any, len(raw))
+	for name, text := range raw {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.UseNumber()
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, ipc.Problemf(ipc.CodeMalformedRequest, "The value of claim %q is not JSON.", name)
+		}
+		claims[name] = value
+	}
+	return claims, nil
+}
