@@ -134,7 +134,7 @@ func responseOf(a signer.Assertion) ipc.AssertionResponse {
 		IssuedAt: a.IssuedAt.Unix(), ExpiresAt: a.ExpiresAt.Unix(),
 	}
 	if p, ok := profile.Lookup(a.Profile); ok {
-		response.AssertionType, response.Send = p.Send.AssertionType(), string(p.Send)
+		response.AssertionType, response.Send = p.Send.AssertionType(), p.Send
 	}
 	return response
 }

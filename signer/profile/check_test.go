@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 func mustLookup(t testing.TB, name string) *Profile {
@@ -153,6 +155,12 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// sends are the ways to send an assertion that the API has.
+var sends = []ipc.Send{
+	ipc.SendClientAssertion, ipc.SendGrant, ipc.SendTokenExchange, ipc.SendWebIdentity, ipc.SendBearer,
+	ipc.SendClientSecret, ipc.SendDPoP, ipc.SendRequestParameter, ipc.SendCustom,
+}
+
 // TestRowsAreWhole holds every row to the same completeness.
 func TestRowsAreWhole(t *testing.T) {
 	seen := map[string]bool{}
@@ -168,6 +176,9 @@ func TestRowsAreWhole(t *testing.T) {
 			if text == "" {
 				t.Errorf("%s: no %s", p.Name, what)
 			}
+		}
+		if !slices.Contains(sends, p.Send) {
+			t.Errorf("%s is sent as %q, which the API does not have", p.Name, p.Send)
 		}
 		if len(p.Algorithms) == 0 || p.DefaultLifetime < time.Second || p.DefaultLifetime > p.MaxLifetime {
 			t.Errorf("%s: algorithms %v, lifetimes %v and %v", p.Name, p.Algorithms, p.DefaultLifetime, p.MaxLifetime)

@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // clientRows are the profiles with which a client authenticates itself:
 // iss = sub = client_id.
@@ -8,7 +12,7 @@ func clientRows() []*Profile {
 	rows := append(standardClientRows(), vendorClientRows()...)
 	for _, p := range rows {
 		p.Family = ClientAuthentication
-		p.Send = SendClientAssertion
+		p.Send = ipc.SendClientAssertion
 		p.Issuer, p.Subject = SubjectRule{From: FromClientID}, SubjectRule{From: FromClientID}
 	}
 	return rows

@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // customRows hold the one profile for receivers that have no row.
 func customRows() []*Profile {
@@ -14,7 +18,7 @@ func customRows() []*Profile {
 		Audience:        AudienceRule{Form: AudienceString, Summary: "receiver's name", Description: "what the receiver calls itself"},
 		OtherClaims:     true,
 		DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
-		NotBefore: true, JTI: JTIRandom, Send: SendCustom,
+		NotBefore: true, JTI: JTIRandom, Send: ipc.SendCustom,
 		Register: "As the receiver says: the JWKS URL, the JWKS or the public key.",
 		Notes:    "The guards hold as everywhere: one audience out of the grant's, no registered claim from the caller, no header member from anybody.",
 		Example: Example{

@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // directRows are the profiles of JWTs that are themselves the credential of an
 // API request.
@@ -23,7 +27,7 @@ func cloudRows() []*Profile {
 			Subject:         SubjectRule{From: FromIssuer},
 			Audience:        AudienceRule{Form: AudienceString, Summary: "https://API host/", Description: "https://, the API's host and one slash", Check: hostURL},
 			DefaultLifetime: time.Hour, MaxLifetime: time.Hour, ExactLifetime: true,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "As google-service-account.",
 			Notes:    "A JWT with both aud and scope is refused, so scope can't be allowed here.",
 			Example: Example{
@@ -39,7 +43,7 @@ func cloudRows() []*Profile {
 			Issuer:          SubjectRule{From: FromClientID, Format: "the app's client ID"},
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 9 * time.Minute, BackDate: time.Minute,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "GitHub makes the key: app settings, Private keys, Generate; import it into the HSM and destroy the file.",
 			Notes:    "iat lies 60 s back against clock drift, and exp at most 10 minutes after iat.",
 			Example:  Example{Settings: Settings{Alg: "RS256", ClientID: "Iv23liExample"}},
@@ -53,7 +57,7 @@ func cloudRows() []*Profile {
 			Subject:         SubjectRule{From: FromSubjectUpper, Format: snowflakeUserFormat, Check: snowflakeUser},
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "ALTER USER … SET RSA_PUBLIC_KEY; RSA_PUBLIC_KEY_2 takes the next key during a rotation. DESCRIBE USER shows the same fingerprint as iss.",
 			Notes:    "subject is written in upper case. An account locator goes without its region. Send the header X-Snowflake-Authorization-Token-Type: KEYPAIR_JWT.",
 			Example:  Example{Settings: Settings{Alg: "RS256", Subject: "MYORG-ACCOUNT123.SVC_PAYMENTS"}},
@@ -70,7 +74,7 @@ func cloudRows() []*Profile {
 				{Name: "uris", Format: `a list of "METHOD host/path" strings`, Normalize: requestLines},
 			},
 			DefaultLifetime: 2 * time.Minute, MaxLifetime: 2 * time.Minute, NotBefore: true,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "CDP portal, API keys: Coinbase makes the key; import it into the HSM; key_id is the key's ID or full name.",
 			Notes:    "Each REST request has its own uris; a websocket has none.",
 			Example: Example{
@@ -92,7 +96,7 @@ func appleRows() []*Profile {
 			Subject:         SubjectRule{From: FromClientID, Format: "the app's or the service's ID"},
 			Audience:        literalAudience(AudienceString, "https://appleid.apple.com"),
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 15777000 * time.Second,
-			Send:     SendClientSecret,
+			Send:     ipc.SendClientSecret,
 			Register: "Apple makes the key: Certificates, Identifiers & Profiles, Keys; import the .p8 into the HSM; key_id is its 10-character ID.",
 			Notes:    "Apple takes six months; ask for a fresh secret with each token request instead.",
 			Example: Example{
@@ -111,7 +115,7 @@ func appleRows() []*Profile {
 				{Name: "scope", Format: `a list of "METHOD /path" strings`, Normalize: stringList},
 			},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 20 * time.Minute,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "Apple makes the key: Users and Access, Integrations; import the .p8 into the HSM; key_id is its ID. Team keys alone.",
 			Notes:    "bid for the App Store Server API alone; scope limits an App Store Connect token to the listed requests.",
 			Example: Example{

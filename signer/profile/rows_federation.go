@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // federationRows are the profiles in which the daemon is an identity provider
 // of its own: a cloud trusts its issuer URL and its JWKS.
@@ -16,7 +20,7 @@ func federationRows() []*Profile {
 			Audience: AudienceRule{Form: AudienceString, Summary: "api://AzureADTokenExchange", Description: "api://AzureADTokenExchange, or that of a sovereign cloud",
 				Values: []string{"api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"}},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIUUID, Send: SendClientAssertion,
+			NotBefore: true, JTI: JTIUUID, Send: ipc.SendClientAssertion,
 			Register: "App registration, Certificates & secrets, Federated credentials, Other issuer: the same issuer, subject and audience, letter by letter; the issuer serves discovery and the JWKS.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -32,7 +36,7 @@ func federationRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an audience of the IAM identity provider, sts.amazonaws.com as a rule"},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIRandom, Send: SendWebIdentity,
+			NotBefore: true, JTI: JTIRandom, Send: ipc.SendWebIdentity,
 			Register: "IAM, Identity providers: the issuer URL, which serves discovery and the JWKS, and the audience; the role's trust policy names both and the subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -48,7 +52,7 @@ func federationRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an allowed audience of the provider, by default its full resource name after https:", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			JTI: JTIRandom, Send: SendTokenExchange,
+			JTI: JTIRandom, Send: ipc.SendTokenExchange,
 			Register: "IAM, Workload identity pools: an OIDC provider with the issuer URL, or with the JWKS uploaded, and a mapping of google.subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -65,7 +69,7 @@ func federationRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "receiving service", Description: "the one service that it is meant for"},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			JTI: JTIRandom, Send: SendBearer,
+			JTI: JTIRandom, Send: ipc.SendBearer,
 			Register: "The trust domain's bundle: the public keys with use jwt-svid.",
 			Notes:    "The header has alg, kid and typ and nothing else. A narrow audience: the whole trust domain would let each receiver pose as the caller.",
 			Example: Example{

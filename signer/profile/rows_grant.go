@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // grantRows are the profiles of assertions that are themselves the grant: the
 // token endpoint answers with an access token for the subject.
@@ -98,7 +102,7 @@ func grantRows() []*Profile {
 		},
 	}
 	for _, p := range rows {
-		p.Family, p.Send = Grants, SendGrant
+		p.Family, p.Send = Grants, ipc.SendGrant
 	}
 	return rows
 }

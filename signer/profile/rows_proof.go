@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // proofRows are the profiles of JWTs that accompany or are a request. Each
 // wants a key set of its own.
@@ -19,7 +23,7 @@ func proofRows() []*Profile {
 				{Name: "nonce", Format: "the server's nonce", Normalize: serverNonce},
 			},
 			DefaultLifetime: time.Minute, MaxLifetime: time.Minute, NoExpiry: true,
-			JTI: JTIRandom, Send: SendDPoP, DedicatedKey: true,
+			JTI: JTIRandom, Send: ipc.SendDPoP, DedicatedKey: true,
 			Register: "Nothing: the public key travels in the header. Servers may ask for dpop_bound_access_tokens in the client metadata.",
 			Notes:    "No exp: the receiver judges by iat. Query and fragment of htu are left out as section 4.2 says. Allow htu by exact URL where the calls are known.",
 			Example: Example{
@@ -39,7 +43,7 @@ func proofRows() []*Profile {
 			Claims:          []ClaimRule{{Name: "response_type", Required: true, Format: "the response type as a string", Normalize: nonEmptyString}},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIRandom, Send: SendRequestParameter, DedicatedKey: true,
+			NotBefore: true, JTI: JTIRandom, Send: ipc.SendRequestParameter, DedicatedKey: true,
 			Register: "Client metadata: jwks_uri as for client authentication; request_object_signing_alg; require_signed_request_object.",
 			Notes:    "There is no sub: with sub = client_id a request object would pass as a client assertion. The authorization request's parameters are the claims.",
 			Example: Example{
