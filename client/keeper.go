@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/assertd/assertd/internal/sleep"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -115,7 +116,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		if err != nil {
 			k.opts.Failed(err, wait)
 		}
-		if !sleep(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return nil
 		}
 	}
@@ -126,17 +127,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 func permanent(err error) bool {
 	var problem *ipc.Problem
 	return errors.As(err, &problem) && problem.Status < 500 && problem.Status != http.StatusTooManyRequests
-}
-
-func sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // replaceFile lets readers see the old content or the new, never a part, and
