@@ -57,8 +57,8 @@ func (d *Daemon) serverOptions() server.Options {
 	limits := d.Config.Limits
 	return server.Options{
 		Logger: d.Logger, Version: d.Version,
-		Wants: func() caller.Attributes { return d.signer.CurrentPolicy().Wants() },
-		Notes: d.recorded(),
+		Needed:   func() caller.Attributes { return d.signer.CurrentPolicy().Wants() },
+		Recorded: d.recorded(),
 
 		MaxConnections: limits.Connections,
 		Observe:        d.observeRequest,
