@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/assertd/assertd/internal/sleep"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -58,14 +59,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
 		return false
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return sleep.For(ctx, wait)
 }
 
 func attempt[T any](ctx context.Context, c *Client, method, path string, body any) (answer T, err error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+	"github.com/assertd/assertd/internal/sleep"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -116,7 +117,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		if err != nil {
 			k.opts.Failed(err, wait)
 		}
-		if !sleep(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return nil
 		}
 	}
@@ -127,15 +128,4 @@ func (k *Keeper) Run(ctx context.Context) error {
 func permanent(err error) bool {
 	var problem *ipc.Problem
 	return errors.As(err, &problem) && problem.Status < 500 && problem.Status != http.StatusTooManyRequests
-}
-
-func sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

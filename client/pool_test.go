@@ -78,7 +78,7 @@ func TestAContextEndsTheWaitForAnAnswer(t *testing.T) {
 func TestReadsEarlyRefusal(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
-		refuse(w, ipc.NewProblem(ipc.CodeRequestTooLarge, "a body may have 65536 bytes"))
+		refuse(w, ipc.NewProblem(ipc.CodeRequestTooLarge, "A body may have at most 65536 bytes."))
 	})
 	c := s.dial(t)
 	_, err := c.Assert(t.Context(), ipc.AssertionRequest{Audience: strings.Repeat("a", 60<<10)})

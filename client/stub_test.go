@@ -70,7 +70,7 @@ func refuse(w http.ResponseWriter, p *ipc.Problem) {
 }
 
 // assertion is a response like the daemon's.
-func assertion(send string) ipc.AssertionResponse {
+func assertion(send ipc.Send) ipc.AssertionResponse {
 	now := time.Now().Unix()
 	a := ipc.AssertionResponse{Assertion: "e30.e30.c2ln", Send: send, Kid: "k", Alg: "ES256", IssuedAt: now, ExpiresAt: now + 60, Grant: "g"}
 	switch send {

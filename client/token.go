@@ -128,7 +128,7 @@ func (c *Client) tokenAttempt(ctx context.Context, req TokenRequest, nonce strin
 }
 
 // exchangeToken sends the request and reads the response.
-func (c *Client) exchangeToken(req TokenRequest, request *http.Request, send string) (Token, error) {
+func (c *Client) exchangeToken(req TokenRequest, request *http.Request, send ipc.Send) (Token, error) {
 	response, err := httpClient(req.HTTP).Do(request)
 	if err != nil {
 		return Token{}, unreachable(err)

@@ -45,7 +45,7 @@ func granting(_ int, w http.ResponseWriter, _ *http.Request) {
 }
 
 // numbered returns a client whose assertions are all different.
-func numbered(t *testing.T, send string) (*Client, *stub) {
+func numbered(t *testing.T, send ipc.Send) (*Client, *stub) {
 	var n atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		var req ipc.AssertionRequest
@@ -64,7 +64,7 @@ func numbered(t *testing.T, send string) (*Client, *stub) {
 
 func TestTokenRequestMatchesProfile(t *testing.T) {
 	for _, row := range []struct {
-		send string
+		send ipc.Send
 		want url.Values
 	}{
 		{ipc.SendClientAssertion, url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {ipc.AssertionType}, "client_assertion": {"assertion-1"}}},
@@ -74,7 +74,7 @@ func TestTokenRequestMatchesProfile(t *testing.T) {
 		{ipc.SendClientSecret, url.Values{"grant_type": {"client_credentials"}, "client_secret": {"assertion-1"}}},
 		{ipc.SendWebIdentity, url.Values{"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "WebIdentityToken": {"assertion-1"}}},
 	} {
-		t.Run(row.send, func(t *testing.T) {
+		t.Run(string(row.send), func(t *testing.T) {
 			s := tokenServer(t, granting)
 			c, _ := numbered(t, row.send)
 			token, err := c.Token(t.Context(), TokenRequest{URL: s.URL, Scope: "read write", Resource: []string{"https://a.example", "https://b.example"}, ClientID: "me"})
@@ -141,7 +141,7 @@ func TestBearerAssertionIsTheToken(t *testing.T) {
 }
 
 func TestTokenRejectsOtherAssertions(t *testing.T) {
-	for _, send := range []string{ipc.SendDPoP, ipc.SendRequestParameter, ipc.SendCustom, "from-the-future"} {
+	for _, send := range []ipc.Send{ipc.SendDPoP, ipc.SendRequestParameter, ipc.SendCustom, "from-the-future"} {
 		c, _ := numbered(t, send)
 		if _, err := c.Token(t.Context(), TokenRequest{URL: "https://as.example"}); err == nil || !strings.Contains(err.Error(), "does not make assertions for token requests") {
 			t.Errorf("%s: %v", send, err)

@@ -21,7 +21,7 @@ type tokenForm struct {
 	fixed, defaults map[string]string // the caller may override the defaults
 }
 
-var tokenForms = map[string]tokenForm{
+var tokenForms = map[ipc.Send]tokenForm{
 	ipc.SendClientAssertion: {assertion: "client_assertion", assertionType: "client_assertion_type",
 		defaults: map[string]string{"grant_type": "client_credentials"}},
 	ipc.SendGrant: {assertion: "assertion", assertionType: "grant_type"},
@@ -35,13 +35,13 @@ var tokenForms = map[string]tokenForm{
 }
 
 // otherUses says what to do with assertions that do not go into token requests.
-var otherUses = map[string]string{
+var otherUses = map[ipc.Send]string{
 	ipc.SendDPoP:             "it makes DPoP proofs: name it as the DPoP grant, and another grant for the assertion",
 	ipc.SendRequestParameter: "it makes request objects, for authorization requests",
 }
 
 // sendOf is the assertion's Send, which older daemons leave out.
-func sendOf(assertion ipc.AssertionResponse) string {
+func sendOf(assertion ipc.AssertionResponse) ipc.Send {
 	if assertion.Send == "" && assertion.AssertionType == ipc.AssertionType {
 		return ipc.SendClientAssertion
 	}

@@ -16,9 +16,6 @@ const (
 	MaxClaimDepth    = 8        // nesting of a claim's value, a scalar being 0: malformed-request
 )
 
-// AssertionType is the client_assertion_type of RFC 7523, section 2.2.
-const AssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
 // AssertionRequest is the body of POST /v1/assertions. Every member may be left out.
 type AssertionRequest struct {
 	// Grant names one of the caller's grants; "" where only one fits.
@@ -40,9 +37,9 @@ type AssertionResponse struct {
 	// (or as grant_type, where the profile is an authorization grant). Empty for
 	// profiles that OAuth does not know.
 	AssertionType string `json:"assertion_type,omitempty"`
-	// Send says how the assertion reaches its receiver, one of the Send
-	// constants. A client must take one that it does not know for SendCustom.
-	Send      string `json:"send,omitempty"`
+	// Send says how to send the assertion to its receiver. Treat an unknown value
+	// like SendCustom.
+	Send      Send   `json:"send,omitempty"`
 	Kid       string `json:"kid"`
 	Alg       string `json:"alg"`
 	JTI       string `json:"jti,omitempty"`
@@ -58,19 +55,6 @@ func (a AssertionResponse) String() string {
 
 // GoString is String, so that %#v is redacted too.
 func (a AssertionResponse) GoString() string { return a.String() }
-
-// Ways in which an assertion is sent, as its profile has it.
-const (
-	SendClientAssertion  = "client_assertion" // of a token request (RFC 7523, section 2.2)
-	SendGrant            = "assertion"        // of a token request (RFC 7523, section 2.1)
-	SendTokenExchange    = "subject_token"    // of a token exchange (RFC 8693, section 2.1)
-	SendWebIdentity      = "web_identity"     // WebIdentityToken of AWS AssumeRoleWithWebIdentity
-	SendBearer           = "bearer"           // in the Authorization header (RFC 6750, section 2.1)
-	SendClientSecret     = "client_secret"    // of a token request
-	SendDPoP             = "dpop"             // in the DPoP header (RFC 9449, section 4.1)
-	SendRequestParameter = "request"          // of an authorization request (RFC 9101, section 5)
-	SendCustom           = "custom"           // as the receiver says
-)
 
 // BatchRequest is the body of POST /v1/assertions/batch: 1 to MaxBatch requests.
 type BatchRequest struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/sdnotify"
 )
 
 type keepFlags struct {
@@ -66,7 +67,7 @@ func (a *app) keeper(cmd *cobra.Command, request *requestFlags, flags keepFlags)
 	}
 	keeper, err := c.Keeper(client.KeeperOptions{
 		Request: req, File: flags.file,
-		Renewed: flags.renewed(cmd.ErrOrStderr(), notifier(os.Getenv("NOTIFY_SOCKET"))),
+		Renewed: flags.renewed(cmd.ErrOrStderr(), sdnotify.New(os.Getenv("NOTIFY_SOCKET"))),
 		Failed: func(err error, next time.Duration) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "assertctl: %v; retrying in %s\n", err, next)
 		},
@@ -79,11 +80,11 @@ func (a *app) keeper(cmd *cobra.Command, request *requestFlags, flags keepFlags)
 
 // renewed returns the function to call after each renewal: it notifies systemd
 // and runs the user's command.
-func (f keepFlags) renewed(stderr io.Writer, notify func(string) error) func(context.Context, time.Time) error {
+func (f keepFlags) renewed(stderr io.Writer, manager *sdnotify.Notifier) func(context.Context, time.Time) error {
 	return func(ctx context.Context, expires time.Time) error {
 		fmt.Fprintf(stderr, "assertctl: %s is valid until %s\n", f.file, expires.UTC().Format(time.RFC3339))
-		if err := notify("READY=1\nSTATUS=assertion valid until " + expires.UTC().Format(time.RFC3339)); err != nil {
-			return fmt.Errorf("notify systemd: %w", err)
+		if err := manager.Ready("assertion valid until " + expires.UTC().Format(time.RFC3339)); err != nil {
+			return err
 		}
 		if f.exec == "" {
 			return nil

@@ -9,7 +9,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -222,25 +221,5 @@ func TestKeepKillsChildrenOfItsCommand(t *testing.T) {
 	err := shell(ctx, "sleep 300; true", &out).Run()
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		t.Errorf("ended with %v", err)
-	}
-}
-
-func TestNotifierTellsSystemd(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := notifier(socket)("READY=1"); err != nil {
-		t.Fatal(err)
-	}
-	got := make([]byte, 64)
-	n, err := conn.Read(got)
-	if err != nil || string(got[:n]) != "READY=1" {
-		t.Errorf("systemd hears %q, %v", got[:n], err)
-	}
-	if err := notifier("")("READY=1"); err != nil {
-		t.Errorf("without systemd: %v", err)
 	}
 }

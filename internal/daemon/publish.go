@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/sleep"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -106,14 +107,8 @@ func (p *publication) run(ctx context.Context) error {
 			p.latest.Store(&published{at: last.at, keys: last.keys, err: err})
 			p.lines.Log(p.logger.Error, "jwks", "jwks not published; receivers keep the former keys", "error", err)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep.UntilWoken(ctx, wait, p.changed) {
 			return nil
-		case <-timer.C:
-		case <-p.changed:
-			timer.Stop()
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (d *Daemon) serverOptions() server.Options {
 	limits := d.Config.Limits
 	return server.Options{
 		Logger: d.Logger, Version: d.Version,
-		Wants: d.signer.Wants, Notes: d.recorded(), Observer: d.metrics, Tracer: d.tracer,
+		Needed: d.signer.Wants, Recorded: d.recorded(), Observer: d.metrics, Tracer: d.tracer,
 
 		MaxConnections: limits.Connections,
 		HeaderTimeout:  limits.HeaderTimeout.Std(),

@@ -1,9 +1,10 @@
 package keyset
 
 import (
-	"cmp"
 	"context"
 	"time"
+
+	"github.com/assertd/assertd/internal/sleep"
 )
 
 // maxSpread bounds the time over which the daemons of one HSM spread out before
@@ -15,7 +16,7 @@ const maxSpread = 5 * time.Minute
 // again: the first makes the version, and the others find it.
 func (r *Rotator) generateNext(ctx context.Context, plan Plan) {
 	set, spread := r.set(plan.Name), r.spread(plan.Name)
-	if !sleep(ctx, r.delay(spread)) {
+	if !sleep.For(ctx, r.delay(spread)) {
 		return
 	}
 	if err := r.tokens.Refresh(ctx); err != nil {
@@ -79,16 +80,4 @@ func (r *Rotator) takesOver(set, label string) string {
 		}
 	}
 	return "once rotation.activate lists it"
-}
-
-// sleep waits, and reports whether it did so to the end.
-func sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(cmp.Or(wait, 1))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

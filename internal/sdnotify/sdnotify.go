@@ -1,5 +1,5 @@
-// Package sdnotify tells systemd how the daemon is, by the protocol of
-// sd_notify(3): one datagram for each piece of news.
+// Package sdnotify notifies systemd of the state of a service, by the protocol of
+// sd_notify(3): one datagram per notification.
 package sdnotify
 
 import (
@@ -13,21 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Notifier sends news to the service manager. Its zero value and nil have no
-// manager to send to and say nothing.
+// Notifier sends notifications to the service manager. The zero value and nil have
+// no manager and send nothing.
 type Notifier struct {
 	socket   string
 	watchdog time.Duration
 }
 
+// New makes a Notifier for the manager's socket, the value of NOTIFY_SOCKET. It
+// sends nothing if socket is empty.
+func New(socket string) *Notifier { return &Notifier{socket: socket} }
+
 // FromEnvironment takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the
-// environment and clears them, so that no child speaks for the daemon. Call it once.
+// environment and clears them, so that no child can speak for the service. Call it
+// once.
 func FromEnvironment() (*Notifier, error) {
 	socket, usec, pid := os.Getenv("NOTIFY_SOCKET"), os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID")
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
 		os.Unsetenv(name)
 	}
-	n := &Notifier{socket: socket}
+	n := New(socket)
 	if usec == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return n, nil
 	}
@@ -39,10 +44,10 @@ func FromEnvironment() (*Notifier, error) {
 	return n, nil
 }
 
-// Ready says that the daemon serves; after Reloading, that it is done with that.
+// Ready says that the service is up or, after Reloading, that the reload is done.
 func (n *Notifier) Ready(status string) error { return n.send("READY=1\nSTATUS=" + status) }
 
-// Reloading says that the configuration is being read again; Ready ends it.
+// Reloading says that the service is reloading its configuration. Ready ends it.
 func (n *Notifier) Reloading() error {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -51,12 +56,12 @@ func (n *Notifier) Reloading() error {
 	return n.send(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
 }
 
-// Stopping says that the daemon drains and will end.
+// Stopping says that the service is shutting down.
 func (n *Notifier) Stopping() error { return n.send("STOPPING=1") }
 
-// Watch says until ctx ends that the process is alive, three times in each watchdog
-// interval. Without a watchdog it returns at once. It tells nothing about the HSM:
-// workers have deadlines of their own, and a restart would not bring a token back.
+// Watch says that the process is alive, three times per watchdog interval, until
+// ctx ends. Without a watchdog it returns at once. It says nothing about the HSM:
+// workers have their own deadlines, and a restart would not bring a token back.
 func (n *Notifier) Watch(ctx context.Context) {
 	if n == nil || n.watchdog == 0 {
 		return
@@ -64,7 +69,7 @@ func (n *Notifier) Watch(ctx context.Context) {
 	ticker := time.NewTicker(n.watchdog / 3)
 	defer ticker.Stop()
 	for {
-		_ = n.send("WATCHDOG=1") // silence is what the watchdog reacts to
+		_ = n.send("WATCHDOG=1") // if this fails, the watchdog acts
 		select {
 		case <-ctx.Done():
 			return
@@ -79,11 +84,11 @@ func (n *Notifier) send(state string) error {
 	}
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.socket, Net: "unixgram"})
 	if err != nil {
-		return fmt.Errorf("tell systemd: %w", err)
+		return fmt.Errorf("notify systemd: %w", err)
 	}
 	defer conn.Close()
 	if _, err := conn.Write([]byte(state)); err != nil {
-		return fmt.Errorf("tell systemd: %w", err)
+		return fmt.Errorf("notify systemd: %w", err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func receive(t *testing.T, conn *net.UnixConn) string {
 	return string(buffer[:n])
 }
 
-func TestNews(t *testing.T) {
+func TestNotifications(t *testing.T) {
 	for _, name := range []string{filepath.Join(t.TempDir(), "notify"), "@assertd-sdnotify-test-" + strconv.Itoa(os.Getpid())} {
 		conn := manager(t, name)
 		n, err := FromEnvironment()
@@ -94,7 +94,7 @@ func TestWithoutManager(t *testing.T) {
 	n.Watch(t.Context()) // returns at once
 	var none *Notifier
 	none.Watch(t.Context())
-	for _, err := range []error{n.Ready(""), n.Reloading(), n.Stopping(), none.Ready("")} {
+	for _, err := range []error{n.Ready(""), n.Reloading(), n.Stopping(), none.Ready(""), New("").Ready("")} {
 		if err != nil {
 			t.Error(err)
 		}
@@ -118,6 +118,6 @@ func TestManagerGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n.Stopping() == nil {
-		t.Error("a manager that isn't there was told")
+		t.Error("no error without a manager")
 	}
 }

@@ -31,12 +31,12 @@ func BenchmarkDecodeAssertion(b *testing.B) {
 	}
 }
 
-// BenchmarkAssert is a request over the socket with a service that costs nothing,
-// both ends; BenchmarkNetHTTP is the floor under it, a bare handler.
+// BenchmarkAssert measures both ends of a request with a service that does nothing.
+// BenchmarkNetHTTP, with a bare handler, is the minimum that it could take.
 func BenchmarkAssert(b *testing.B) {
 	r := serve(b, &fakeService{assert: func(context.Context, caller.Caller, ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 		return benchAnswer, nil
-	}}, Options{Logger: logging.Discard, Wants: everything})
+	}}, Options{Logger: logging.Discard, Needed: everything})
 	benchClient(b, r.http)
 }
 

@@ -12,18 +12,18 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// bodies are buffers that hold the largest body and the byte that is too much.
-// Nothing decoded from one refers to it.
-var bodies = sync.Pool{New: func() any {
+// buffers have room for the largest body and one byte more. What is decoded from a
+// buffer does not refer to it.
+var buffers = sync.Pool{New: func() any {
 	b := make([]byte, ipc.MaxBodyBytes+1)
 	return &b
 }}
 
-// readBody reads a POST's whole body into buffer.
+// readBody reads the whole body of a POST into buffer.
 func readBody(r *http.Request, buffer []byte) ([]byte, error) {
 	if r.Method != http.MethodPost {
 		if r.ContentLength != 0 {
-			return nil, ipc.NewProblem(ipc.CodeMalformedRequest, "this call takes no body")
+			return nil, ipc.NewProblem(ipc.CodeMalformedRequest, "This call takes no body.")
 		}
 		return nil, nil
 	}
@@ -41,18 +41,18 @@ func readBody(r *http.Request, buffer []byte) ([]byte, error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && (r.ContentLength < 0 || int64(n) == r.ContentLength):
 		return buffer[:n], nil
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return nil, ipc.NewProblem(ipc.CodeTimeout, "the body did not arrive in time; send it at once")
+		return nil, ipc.NewProblem(ipc.CodeTimeout, "The body did not arrive in time. Send it all at once.")
 	}
-	return nil, ipc.NewProblem(ipc.CodeMalformedRequest, "the body ends early or its framing is wrong")
+	return nil, ipc.NewProblem(ipc.CodeMalformedRequest, "The body ends too early, or its framing is wrong.")
 }
 
 func tooLarge() error {
-	return ipc.Problemf(ipc.CodeRequestTooLarge, "a body may have %d bytes", ipc.MaxBodyBytes)
+	return ipc.Problemf(ipc.CodeRequestTooLarge, "A body may have at most %d bytes.", ipc.MaxBodyBytes)
 }
 
 func checkMediaType(h http.Header) error {
 	if h["Content-Encoding"] != nil {
-		return ipc.NewProblem(ipc.CodeUnsupportedMediaType, "send the body without Content-Encoding")
+		return ipc.NewProblem(ipc.CodeUnsupportedMediaType, "Send the body without Content-Encoding.")
 	}
 	given := h.Get("Content-Type")
 	if given == "application/json" {
@@ -60,7 +60,7 @@ func checkMediaType(h http.Header) error {
 	}
 	kind, params, err := mime.ParseMediaType(given)
 	if err != nil || kind != "application/json" || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8")) {
-		return ipc.NewProblem(ipc.CodeUnsupportedMediaType, "send the header Content-Type: application/json")
+		return ipc.NewProblem(ipc.CodeUnsupportedMediaType, "Send the header Content-Type: application/json.")
 	}
 	return nil
 }

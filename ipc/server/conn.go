@@ -13,12 +13,12 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// excessConnections is how many connections past MaxConnections are still
-// answered, with overloaded; those past them are closed at once.
+// excessConnections is how many connections past MaxConnections are answered with
+// overloaded. Further ones are closed at once.
 const excessConnections = 64
 
-// connOwner is who holds connections: a user on a socket, since callers in
-// containers share user ids but not sockets.
+// connOwner is a user on a socket. Callers in different containers may have the
+// same user ID, but not the same socket.
 type connOwner struct {
 	listener string
 	uid      uint32
@@ -27,39 +27,39 @@ type connOwner struct {
 // conn is a caller's connection.
 type conn struct {
 	*peer.Conn
-	server   *Server
-	excess   bool        // past MaxConnections: answered with overloaded, then closed
-	asked    atomic.Bool // has made a request
-	working  atomic.Bool // a whole request was read and its answer is not yet sent
-	accepted sync.Once
+	server      *Server
+	excess      bool        // past MaxConnections: answered with overloaded, then closed
+	sentRequest atomic.Bool // the peer has sent a request
+	busy        atomic.Bool // a whole request was read, and its response is not sent yet
+	identified  sync.Once
 }
 
-// Read identifies the peer before the first byte is read: at once after accept,
-// whatever the peer sends, and in the connection's own goroutine, so that a large
-// program to hash holds up nobody else's accept.
+// Read identifies the peer before it reads the first byte. That is as soon after
+// accept as possible, no matter what the peer sends. It is also in the connection's
+// own goroutine, so that hashing a large program doesn't delay other connections.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.excess {
-		c.accepted.Do(func() { c.identify() })
+		c.identified.Do(func() { c.identify() })
 	}
 	return c.UnixConn.Read(p)
 }
 
-// identify returns the caller with the attributes that the policy wants now and
-// those that are noted.
+// identify returns the caller with the attributes that the present policy needs
+// and those that are recorded.
 func (c *conn) identify() caller.Caller {
-	who, err := c.Identify(c.server.opts.Wants(), c.server.opts.Notes)
+	from, err := c.Identify(c.server.opts.Needed(), c.server.opts.Recorded)
 	if err != nil {
-		c.server.log.warn("a caller's attributes are unknown, and match nothing",
-			"uid", who.UID, "pid", who.PID, "listener", who.Listener, "error", err)
+		c.server.log.warn("attributes of a caller are unknown, so no selector for them matches",
+			"uid", from.UID, "pid", from.PID, "listener", from.Listener, "error", err)
 	}
-	return who
+	return from
 }
 
-// plainError is how net/http ends the header of an error that it answers itself.
+// plainError is how net/http ends the header of an error response of its own.
 var plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// Write replaces the answers that net/http gives to a request that it can't read,
-// which no handler sees, by problem documents. Each is one write.
+// Write replaces the responses of net/http to requests that it can't parse, which
+// no handler sees, with problem documents. net/http sends each in one write.
 func (c *conn) Write(p []byte) (int, error) {
 	status, isError := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
 	if !isError || len(status) < 4 || status[0] < '4' {
@@ -68,19 +68,22 @@ func (c *conn) Write(p []byte) (int, error) {
 	if !bytes.Contains(p, plainError) && !bytes.HasPrefix(status, []byte("417")) {
 		return c.UnixConn.Write(p)
 	}
-	if _, err := c.UnixConn.Write(c.server.unreadable(status[:3])); err != nil {
+	if _, err := c.UnixConn.Write(c.server.badRequest(status[:3])); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
+// unused reports whether the peer has never sent a request.
+func (c *conn) unused() bool { return !c.sentRequest.Load() }
+
 // Busy implements connlimit.Conn.
-func (c *conn) Busy() bool { return c.working.Load() }
+func (c *conn) Busy() bool { return c.busy.Load() }
 
 // Drop implements connlimit.Conn.
 func (c *conn) Drop() { c.UnixConn.Close() }
 
-// Close forgets the connection.
+// Close gives the connection's place to others.
 func (c *conn) Close() error {
 	c.server.conns.Remove(c)
 	return c.UnixConn.Close()
@@ -92,10 +95,10 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// trackState learns from net/http when an answer is on the wire.
+// trackState learns from net/http when a response has been sent.
 func trackState(c net.Conn, state http.ConnState) {
 	if c, ok := c.(*conn); ok && state == http.StateIdle {
-		c.working.Store(false)
+		c.busy.Store(false)
 	}
 }
 
@@ -104,7 +107,7 @@ func connOf(r *http.Request) *conn {
 	return c
 }
 
-// acceptor accepts a socket's connections for net/http.
+// acceptor accepts the connections of a socket for net/http.
 type acceptor struct {
 	*peer.Listener
 	server *Server
@@ -119,7 +122,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 		}
 		accepted, err := a.server.identifier.Conn(a.Listener, raw)
 		if err != nil {
-			a.server.log.warn("a connection without credentials was closed", "listener", a.Path(), "error", err)
+			a.server.log.warn("closed a connection whose credentials can't be read", "listener", a.Path(), "error", err)
 			raw.Close()
 			continue
 		}
@@ -129,7 +132,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 		if c.excess = place == connlimit.Excess; place != connlimit.Refused {
 			return c, nil
 		}
-		a.server.log.warn("a connection was closed, since too many are open", "listener", a.Path(), "uid", uid)
+		a.server.log.warn("closed a connection, because too many are open", "listener", a.Path(), "uid", uid)
 		raw.Close()
 	}
 }

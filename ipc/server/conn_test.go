@@ -8,10 +8,10 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestNoUserLocksOthersOut fills the server as one user and comes as another.
+// TestNoUserLocksOthersOut fills the server as one user, and connects as another.
 func TestNoUserLocksOthersOut(t *testing.T) {
 	if os.Geteuid() != 0 {
-		return // it takes two users; connlimit shows the rule without
+		return // only root can be two users; connlimit tests the rule itself
 	}
 	r := serve(t, &fakeService{}, Options{MaxConnections: 8})
 	for range 8 {

@@ -17,34 +17,34 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// decoder reads requests token by token from a tokenizer that refuses repeated
-// names at any depth and text that is not UTF-8. encoding/json is not used: it
-// takes a member in any case, the last of several, and null for anything.
+// decoder reads requests token by token. Its tokenizer refuses repeated names at
+// any depth and text that is not UTF-8. encoding/json won't do: it accepts members
+// in any case, keeps the last of several, and takes null for any value.
 type decoder struct {
 	tokens *jsontext.Decoder
-	body   bytes.Buffer // what tokens reads, without a copy
+	body   bytes.Buffer // read by tokens without a copy
 }
 
-// decoders are used again, since a tokenizer's tables cost more than the tokens.
+// decoders are reused, since the tables of a tokenizer cost more than the tokens.
 var decoders = sync.Pool{New: func() any { return &decoder{tokens: new(jsontext.Decoder)} }}
 
-// memberError is a member whose value is not what it must be.
-type memberError struct{ pointer, want string }
+// memberError says what is wrong with a member, or with the body if pointer is "".
+type memberError struct{ pointer, problem string }
 
 func (e *memberError) Error() string {
 	if e.pointer == "" {
-		return "the body " + e.want
+		return "The body " + e.problem
 	}
-	return strconv.Quote(e.pointer) + " " + e.want
+	return "Member " + strconv.Quote(e.pointer) + " " + e.problem
 }
 
-// fault makes an error about the value that comes next or was read last.
-func (d *decoder) fault(format string, args ...any) error {
+// errorf makes an error about the value that was read last or comes next.
+func (d *decoder) errorf(format string, args ...any) error {
 	return &memberError{string(d.tokens.StackPointer()), fmt.Sprintf(format, args...)}
 }
 
-// decodeBody reads the whole body with read and returns a problem for everything
-// that is not exactly the document that the API describes.
+// decodeBody decodes the whole body with read. It returns a problem for anything
+// that is not exactly what the API describes.
 func decodeBody(body []byte, read func(*decoder) error) error {
 	d := decoders.Get().(*decoder)
 	defer decoders.Put(d)
@@ -61,40 +61,41 @@ func decodeBody(body []byte, read func(*decoder) error) error {
 	if errors.As(err, &problem) {
 		return problem
 	}
-	return ipc.NewProblem(ipc.CodeMalformedRequest, explainJSON(err))
+	return ipc.NewProblem(ipc.CodeMalformedRequest, malformedDetail(err))
 }
 
 func (d *decoder) end() error {
 	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
-		return &memberError{"", "has bytes after the JSON document; send one document"}
+		return &memberError{"", "has bytes after the JSON document; send only one document"}
 	}
 	return nil
 }
 
-// explainJSON words an error for the caller, who may have sent 64 KiB of name.
-func explainJSON(err error) string {
+// malformedDetail puts an error into a sentence. It limits the length, since the
+// caller may have sent a name of 64 KiB.
+func malformedDetail(err error) string {
 	var syntax *jsontext.SyntacticError
 	text := ""
 	switch {
 	case errors.Is(err, io.EOF):
-		text = "the body is empty; send a JSON object"
+		text = "The body is empty; send a JSON object"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		text = "the JSON document ends too early"
+		text = "The JSON document ends too early"
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		text = "a member is given twice; send it once:" + strings.TrimPrefix(err.Error(), "jsontext: "+jsontext.ErrDuplicateName.Error())
+		text = "A member is given twice; send it once:" + strings.TrimPrefix(err.Error(), "jsontext: "+jsontext.ErrDuplicateName.Error())
 	case errors.As(err, &syntax):
-		text = "not JSON: " + strings.TrimPrefix(err.Error(), "jsontext: ")
+		text = "The body is not JSON: " + strings.TrimPrefix(err.Error(), "jsontext: ")
 	default:
 		text = err.Error()
 	}
-	const most = 300
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
+	const limit = 300
+	if len(text) > limit {
+		return strings.ToValidUTF8(text[:limit], "") + "…"
 	}
-	return text
+	return text + "."
 }
 
-// object reads an object and calls member for each name, which reads the value.
+// object reads an object. It calls member for each name, to read the value.
 func (d *decoder) object(member func(name string) error) error {
 	if err := d.expect('{', "must be an object"); err != nil {
 		return err
@@ -112,7 +113,7 @@ func (d *decoder) object(member func(name string) error) error {
 	return err
 }
 
-// array reads an array and calls element before each value, which it reads.
+// array reads an array. It calls element to read each value.
 func (d *decoder) array(element func() error) error {
 	if err := d.expect('[', "must be an array"); err != nil {
 		return err
@@ -130,38 +131,38 @@ func (d *decoder) array(element func() error) error {
 	return err
 }
 
-func (d *decoder) expect(kind jsontext.Kind, want string) error {
+func (d *decoder) expect(kind jsontext.Kind, problem string) error {
 	token, err := d.tokens.ReadToken()
 	if err != nil {
 		return err
 	}
 	if token.Kind() != kind {
-		return d.fault("%s", want)
+		return d.errorf("%s", problem)
 	}
 	return nil
 }
 
 func (d *decoder) unknown(known string) error {
-	return d.fault("is not a member of this request; it takes %s, in lower case", known)
+	return d.errorf("is not a member of this request; its members are %s, in lower case", known)
 }
 
-// text reads a string of 1 to most bytes.
-func (d *decoder) text(into *string, most int) error {
+// text reads a string of 1 to limit bytes.
+func (d *decoder) text(into *string, limit int) error {
 	token, err := d.tokens.ReadToken()
 	if err != nil {
 		return err
 	}
 	if token.Kind() != '"' {
-		return d.fault("must be a string")
+		return d.errorf("must be a string")
 	}
 	*into = token.String()
-	if n := len(*into); n == 0 || n > most {
-		return d.fault("must have 1 to %d bytes; leave it out for the default, where there is one", most)
+	if n := len(*into); n == 0 || n > limit {
+		return d.errorf("must have 1 to %d bytes; leave it out to get the default, if it has one", limit)
 	}
 	return nil
 }
 
-// seconds reads a whole positive number, written without fraction or exponent.
+// seconds reads a positive integer, written without a fraction or exponent.
 func (d *decoder) seconds(into *int64) error {
 	token, err := d.tokens.ReadToken()
 	if err != nil {
@@ -174,27 +175,29 @@ func (d *decoder) seconds(into *int64) error {
 			return nil
 		}
 	}
-	return d.fault("must be a whole number of seconds, 1 to %d; leave it out for the default", math.MaxInt32)
+	return d.errorf("must be a whole number of seconds from 1 to %d; leave it out to get the default", math.MaxInt32)
 }
 
-// bytes reads base64 in its one canonical form: standard alphabet, padded, no line ends.
-func (d *decoder) bytes(into *[]byte, most int) error {
+// bytes reads base64 in its canonical form: standard alphabet, padding, no line
+// breaks.
+func (d *decoder) bytes(into *[]byte, limit int) error {
 	var text string
-	if err := d.text(&text, base64.StdEncoding.EncodedLen(most)); err != nil {
+	if err := d.text(&text, base64.StdEncoding.EncodedLen(limit)); err != nil {
 		return err
 	}
 	decoded, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {
-		return d.fault("must be standard base64 with padding (RFC 4648, section 4)")
+		return d.errorf("must be standard base64 with padding (RFC 4648, section 4)")
 	}
-	if len(decoded) > most {
-		return d.fault("must have at most %d bytes", most)
+	if len(decoded) > limit {
+		return d.errorf("must have at most %d bytes", limit)
 	}
 	*into = decoded
 	return nil
 }
 
-// claims reads an object of any JSON values but null, each at most MaxClaimDepth deep.
+// claims reads an object of JSON values other than null, each nested at most
+// MaxClaimDepth deep.
 func (d *decoder) claims(into *map[string]json.RawMessage) error {
 	*into = make(map[string]json.RawMessage)
 	return d.object(func(name string) error {
@@ -204,16 +207,16 @@ func (d *decoder) claims(into *map[string]json.RawMessage) error {
 		}
 		switch {
 		case value.Kind() == 'n':
-			return d.fault("must not be null; leave the claim out")
+			return d.errorf("must not be null; leave the claim out")
 		case depth(value) > ipc.MaxClaimDepth:
-			return d.fault("is nested more than %d deep", ipc.MaxClaimDepth)
+			return d.errorf("must not be nested more than %d deep", ipc.MaxClaimDepth)
 		}
 		(*into)[name] = json.RawMessage(bytes.Clone(value))
 		return nil
 	})
 }
 
-// depth returns how many arrays and objects enclose the innermost place of a valid value.
+// depth returns how deep a valid value nests arrays and objects.
 func depth(value []byte) int {
 	deepest, now, inString := 0, 0, false
 	for i := 0; i < len(value); i++ {

@@ -34,8 +34,7 @@ func nested(depth int) string {
 	return strings.Repeat(`{"x":[`, depth/2) + "0" + strings.Repeat("]}", depth/2)
 }
 
-// TestMalformed lists what other readers of JSON let pass, with a word of the
-// detail that says what is wrong.
+// TestMalformed lists what other JSON decoders accept, with a part of the detail.
 func TestMalformed(t *testing.T) {
 	for body, want := range map[string]string{
 		"":                                      "empty",
@@ -166,7 +165,7 @@ func TestDecodeSign(t *testing.T) {
 	}
 }
 
-// seeds are starting points that reach every branch of the decoder.
+// seeds reach every branch of the decoder.
 var seeds = []string{
 	`{}`, `{"grant":"a","audience":"b","claims":{"c":[1,{"d":null}]},"lifetime_seconds":9}`,
 	`{"requests":[{},{"grant":"g"}]}`, `{"key":"k","hash":"none","digest":"AA==","padding":"pss"}`,
@@ -174,8 +173,8 @@ var seeds = []string{
 	`{} {}`, `null`, `[`, "{\"grant\":\"\xff\"}", `{"claims":{"a":1E5,"b":-0.0}}`, `{"claims":{"":"<&>\u2028"}}`,
 }
 
-// FuzzDecode: what decodes is encoded and decoded to the same; a second copy of a
-// member, or one in another case, never decodes; and a lenient reader agrees.
+// FuzzDecode: a decoded request survives encoding and decoding, encoding/json decodes
+// it to the same, and a second copy of a member never decodes, in any case.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range seeds {
 		f.Add([]byte(seed))
@@ -203,7 +202,7 @@ func roundTrip[T any](t *testing.T, body []byte, decode func([]byte) (T, error))
 	}
 	again, err := decode(encoded)
 	if err != nil {
-		t.Fatalf("%q was taken, %q not: %v", body, encoded, err)
+		t.Fatalf("%q was accepted, %q was not: %v", body, encoded, err)
 	}
 	if second, err := json.Marshal(again); err != nil || string(second) != string(encoded) {
 		t.Fatalf("%q became %q (%v)", encoded, second, err)
@@ -213,12 +212,12 @@ func roundTrip[T any](t *testing.T, body []byte, decode func([]byte) (T, error))
 		t.Fatalf("%q: encoding/json refuses it: %v", body, err)
 	}
 	if other, err := json.Marshal(lenient); err != nil || string(other) != string(encoded) {
-		t.Fatalf("%q is read as %q and by others as %q", body, encoded, other)
+		t.Fatalf("%q decodes to %q, and by encoding/json to %q", body, encoded, other)
 	}
 	refuseVariants(t, encoded, decode)
 }
 
-// refuseVariants adds each member a second time, as it is and in another case.
+// refuseVariants repeats each member, in the same case and in others.
 func refuseVariants[T any](t *testing.T, encoded []byte, decode func([]byte) (T, error)) {
 	t.Helper()
 	var members map[string]json.RawMessage
@@ -230,7 +229,7 @@ func refuseVariants[T any](t *testing.T, encoded []byte, decode func([]byte) (T,
 		for _, variant := range []string{name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:]} {
 			double := `{"` + variant + `":` + string(value) + `,` + rest
 			if _, err := decode([]byte(double)); err == nil {
-				t.Fatalf("%q was taken", double)
+				t.Fatalf("%q was accepted", double)
 			}
 		}
 	}

@@ -1,5 +1,3 @@
-// Package server answers assertd's socket API: it decodes requests, routes them to
-// a [Service], and writes down what comes back, for callers and for operators.
-//
-// What a request means is not decided here.
+// Package server serves assertd's API on Unix sockets: it decodes requests, passes
+// them to a [Service] or an [Operator], and encodes what they return.
 package server

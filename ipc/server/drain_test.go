@@ -16,7 +16,7 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestDrain stops a server with an answer in flight, an idle connection, a silent
+// TestDrain stops a server with a request in flight, an idle connection, an unused
 // one and a request that comes late.
 func TestDrain(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
@@ -25,8 +25,8 @@ func TestDrain(t *testing.T) {
 		<-release
 		return ipc.AssertionResponse{Assertion: "late"}, nil
 	}}, Options{})
-	silent, late := r.dial(), r.dial()
-	defer silent.Close()
+	unused, late := r.dial(), r.dial()
+	defer unused.Close()
 	defer late.Close()
 	io.WriteString(late, "GET /v1/jwks HTTP/1.1\r\nHost: a\r\n\r\n")
 	answers := bufio.NewReader(late)
@@ -57,10 +57,10 @@ func TestDrain(t *testing.T) {
 		t.Error(err)
 	}
 	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("idle and silent connections held the drain up for %v", took)
+		t.Errorf("idle and unused connections delayed the drain by %v", took)
 	}
-	if _, err := silent.Read(make([]byte, 1)); err == nil {
-		t.Error("the silent connection is still open")
+	if _, err := unused.Read(make([]byte, 1)); err == nil {
+		t.Error("the unused connection is still open")
 	}
 }
 

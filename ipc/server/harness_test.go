@@ -23,7 +23,7 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestMain lets the test binary play the other process.
+// TestMain lets the test binary run as the other process.
 func TestMain(m *testing.M) {
 	peertest.Main(m, map[string]peertest.Role{
 		"ask":       childAsk,       // SOCKET: connect and ask who I am
@@ -75,7 +75,7 @@ func output(t testing.TB, cmd *exec.Cmd) reply {
 	return parseReply(t, out)
 }
 
-// fakeService answers from its fields; a nil one answers with an empty value.
+// fakeService answers from its fields. A nil one answers with an empty value.
 type fakeService struct {
 	assert func(context.Context, caller.Caller, ipc.AssertionRequest) (ipc.AssertionResponse, error)
 	batch  func([]ipc.AssertionRequest) []ipc.BatchResult
@@ -109,7 +109,7 @@ func (f *fakeService) Sign(_ context.Context, _ caller.Caller, r ipc.SignRequest
 	return f.sign(r)
 }
 
-// Grants tells the peer who it is, as the daemon's does.
+// Grants returns the caller, like the daemon.
 func (f *fakeService) Grants(_ context.Context, p caller.Caller) (ipc.GrantsResponse, error) {
 	return ipc.GrantsResponse{Caller: ipc.CallerInfo{Caller: p}, Grants: []ipc.GrantInfo{}}, f.fail
 }
@@ -120,7 +120,7 @@ func (f *fakeService) Keys(context.Context, caller.Caller) (ipc.KeysResponse, er
 func (f *fakeService) JWKS(context.Context) ([]byte, error)             { return []byte(`{"keys":[]}`), f.fail }
 func (f *fakeService) Ready(context.Context) (ipc.ReadyResponse, error) { return f.ready, f.fail }
 
-// logBook is a Logger that tests can read.
+// logBook is a logger that tests can read.
 type logBook struct {
 	mu    sync.Mutex
 	lines []string
@@ -153,7 +153,7 @@ type running struct {
 	done   chan error
 }
 
-// serve runs a server on a socket that everyone may open, until the test ends.
+// serve runs a server until the test ends, on a socket that anyone may open.
 func serve(t testing.TB, service Service, opts Options) *running {
 	t.Helper()
 	log := &logBook{}
@@ -241,7 +241,7 @@ func (r *running) do(method, path, body string, header ...string) reply {
 	return reply{resp, data}
 }
 
-// problem checks that the reply is a whole problem document of the code.
+// problem checks that the reply is a complete problem document with the code.
 func (r reply) problem(t testing.TB, code ipc.Code) ipc.Problem {
 	t.Helper()
 	var p ipc.Problem

@@ -46,9 +46,9 @@ func fileHash(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestCallerIsWhoTheKernelSays asks as processes of several users and groups.
+// TestCallerIsWhoTheKernelSays calls from processes of several users and groups.
 func TestCallerIsWhoTheKernelSays(t *testing.T) {
-	r := serve(t, &fakeService{}, Options{Wants: everything})
+	r := serve(t, &fakeService{}, Options{Needed: everything})
 	prog := peertest.Program(t, "caller")
 	type ids struct {
 		uid, gid uint32
@@ -80,12 +80,12 @@ func TestCallerIsWhoTheKernelSays(t *testing.T) {
 	}
 }
 
-// TestNothingIsReadUnasked also shows that a reload which wants more takes effect
-// on a connection that is open.
-func TestNothingIsReadUnasked(t *testing.T) {
+// TestOnlyNeededAttributesAreRead also shows that a reload that needs more takes
+// effect on open connections.
+func TestOnlyNeededAttributesAreRead(t *testing.T) {
 	var want atomic.Pointer[caller.Attributes]
 	want.Store(&caller.Attributes{})
-	r := serve(t, &fakeService{}, Options{Wants: func() caller.Attributes { return *want.Load() }})
+	r := serve(t, &fakeService{}, Options{Needed: func() caller.Attributes { return *want.Load() }})
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestNothingIsReadUnasked(t *testing.T) {
 	}{
 		{caller.Attributes{}, false, false},
 		{caller.Attributes{Executable: true}, true, false},
-		{caller.Attributes{}, true, false}, // what is known stays
+		{caller.Attributes{}, true, false}, // known attributes stay
 		{caller.Attributes{Hash: true}, true, true},
 	} {
 		want.Store(&c.want)
@@ -110,22 +110,22 @@ func TestNothingIsReadUnasked(t *testing.T) {
 	}
 }
 
-// TestNotesAreLookedUpBesides what the policy wants.
-func TestNotesAreLookedUpBesides(t *testing.T) {
+// TestRecordedAttributes are looked up even if the policy doesn't need them.
+func TestRecordedAttributes(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := serve(t, &fakeService{}, Options{Notes: caller.Attributes{Executable: true}})
+	r := serve(t, &fakeService{}, Options{Recorded: caller.Attributes{Executable: true}})
 	if got := callerOf(t, r.do("GET", "/v1/grants", "")); got.Executable != self {
 		t.Errorf("%+v", got)
 	}
 }
 
-// TestDescriptorHandedToAChild: the kernel names the process that connected, and
-// goes on doing so when another one holds the descriptor.
+// TestDescriptorHandedToAChild: the kernel names the process that connected, even
+// when another one holds the descriptor.
 func TestDescriptorHandedToAChild(t *testing.T) {
-	r := serve(t, &fakeService{}, Options{Wants: everything})
+	r := serve(t, &fakeService{}, Options{Needed: everything})
 	c := r.dial()
 	defer c.Close()
 	f, err := c.File()
@@ -148,13 +148,13 @@ func TestDescriptorHandedToAChild(t *testing.T) {
 	}
 }
 
-// TestImpostorInAMountNamespace: whoever has a mount namespace can give any
-// program any name in it. As root alone, who may make one everywhere.
+// TestImpostorInAMountNamespace: anyone with a mount namespace can give any program
+// any path in it. It runs only as root, who may make one on any machine.
 func TestImpostorInAMountNamespace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	r := serve(t, &fakeService{}, Options{Wants: everything})
+	r := serve(t, &fakeService{}, Options{Needed: everything})
 	trusted, evil := peertest.Program(t, "trusted"), peertest.Program(t, "evil")
 	if err := os.Truncate(evil, int64(len(must(os.ReadFile(evil)))+1)); err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestImpostorInAMountNamespace(t *testing.T) {
 	}
 }
 
-// childImpostor lays EVIL over TRUSTED in its own mount namespace and becomes it.
+// childImpostor mounts EVIL over TRUSTED in its own mount namespace, and executes it.
 func childImpostor(args []string) error {
 	trusted, evil, socket := args[0], args[1], args[2]
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
@@ -189,12 +189,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// TestUnidentifiedCallerIsServedWithoutAttributes goes the same way through the
-// server: the descriptor outlives the process that connected.
+// TestUnidentifiedCallerIsServedWithoutAttributes: the descriptor outlives the
+// process that connected.
 func TestUnidentifiedCallerIsServedWithoutAttributes(t *testing.T) {
 	var want atomic.Pointer[caller.Attributes]
 	want.Store(&caller.Attributes{})
-	r := serve(t, &fakeService{}, Options{Wants: func() caller.Attributes { return *want.Load() }})
+	r := serve(t, &fakeService{}, Options{Needed: func() caller.Attributes { return *want.Load() }})
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func TestUnidentifiedCallerIsServedWithoutAttributes(t *testing.T) {
 	}
 }
 
-// receive takes a connection that a process sent over a socket pair.
+// receive receives a connection that another process sent over a socket pair.
 func receive(t *testing.T, from *os.File) net.Conn {
 	t.Helper()
 	buf, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
@@ -247,7 +247,7 @@ func receive(t *testing.T, from *os.File) net.Conn {
 	return c
 }
 
-// childGive connects, sends the connection through descriptor 3, and ends.
+// childGive connects, sends the connection over descriptor 3, and exits.
 func childGive(args []string) error {
 	c, err := net.Dial("unix", args[0])
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 )
 
-// throttledLog is for lines that peers can cause. The message tells one kind of
-// line from another, so it must never hold anything that a peer sent.
+// throttledLog is for lines that peers can cause. Lines with the same message are of
+// one kind, so a message must never contain anything that a peer sent.
 type throttledLog struct {
 	logger   logging.Logger
 	throttle *logging.Throttle
@@ -21,7 +21,7 @@ func (l throttledLog) error(msg string, args ...any) {
 	l.throttle.Log(l.logger.Error, msg, msg, args...)
 }
 
-// webLog passes on what net/http logs.
+// webLog passes on the log of net/http.
 type webLog struct{ logger logging.Logger }
 
 // Write implements io.Writer.

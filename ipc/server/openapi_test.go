@@ -9,7 +9,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// operation is what the tests look at of an operation in an OpenAPI document.
+// operation is an operation in an OpenAPI document, as far as the tests need it.
 type operation struct {
 	RequestBody struct {
 		Content map[string]struct {
@@ -55,7 +55,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 	for path, operations := range paths {
 		for method := range operations {
 			if !known[strings.ToUpper(method)+" "+path] {
-				t.Errorf("%s %s is in the document alone", method, path)
+				t.Errorf("%s %s is only in the document", method, path)
 			}
 		}
 	}

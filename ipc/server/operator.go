@@ -17,31 +17,32 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// OperatorMode is the mode of the operator's socket: nobody but the daemon's user,
-// and root, may connect.
+// OperatorMode is the mode of the operator's socket. Only the daemon's user and root
+// may connect.
 const OperatorMode = 0o600
 
-// Operator is what the operator's socket serves. It must be safe for concurrent use.
+// Operator handles the requests on the operator's socket. It must be safe for
+// concurrent use.
 type Operator interface {
-	// Status says how everything does, with the inside's own words.
+	// Status describes the state of the daemon, with internal details.
 	Status(ctx context.Context) (ipc.StatusResponse, error)
-	// Reload reads the configuration again. The error says why it was refused, and
-	// goes to the operator in full.
+	// Reload reloads the configuration. The error says why the daemon refused it,
+	// and is sent to the operator in full.
 	Reload(ctx context.Context) error
-	// Drain has the daemon stop: it refuses new requests, answers those in flight,
-	// and ends. It returns at once.
+	// Drain makes the daemon refuse new requests, finish those in flight, and exit.
+	// It returns at once.
 	Drain(ctx context.Context)
 }
 
 // OperatorOptions of an [OperatorServer].
 type OperatorOptions struct {
-	Logger logging.Logger // default: says nothing
-	// Monitor serves GET /metrics, /healthz and /readyz, as it does for Prometheus
-	// and load balancers elsewhere.
+	Logger logging.Logger // default: none
+	// Monitor serves GET /metrics, /healthz and /readyz. Prometheus and load
+	// balancers reach the same handler over TCP.
 	Monitor http.Handler
 }
 
-// OperatorServer serves the operator's API (operator.yaml) on a socket of its own.
+// OperatorServer serves the operator's API (operator.yaml) on its own socket.
 // Make it with [NewOperatorServer].
 type OperatorServer struct {
 	operator Operator
@@ -60,7 +61,7 @@ func NewOperatorServer(operator Operator, opts OperatorOptions) *OperatorServer 
 	return &OperatorServer{operator: operator, opts: opts, log: throttledLog{opts.Logger, logging.NewThrottle(time.Now)}}
 }
 
-// operatorRoutes is the whole operator's API.
+// operatorRoutes is the whole API for operators.
 var operatorRoutes = []struct {
 	method, path string
 	handle       func(*OperatorServer, http.ResponseWriter, *http.Request) error
@@ -74,8 +75,8 @@ var operatorRoutes = []struct {
 	{http.MethodGet, "/readyz", (*OperatorServer).monitor},
 }
 
-// Serve serves the listener until ctx ends, and lets answers in flight finish. It
-// closes the listener in any case. Call it once.
+// Serve serves the listener until ctx ends, and finishes requests in flight. It
+// always closes the listener. Call it once.
 func (s *OperatorServer) Serve(ctx context.Context, l *peer.Listener) error {
 	web := &http.Server{
 		Handler: s, ConnContext: connContext, ErrorLog: log.New(webLog{s.opts.Logger}, "", 0),
@@ -99,7 +100,7 @@ func (s *OperatorServer) Serve(ctx context.Context, l *peer.Listener) error {
 	return err
 }
 
-// ServeHTTP answers one request of an operator.
+// ServeHTTP answers one request.
 func (s *OperatorServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := s.route(w, r)
 	if err == nil {
@@ -107,7 +108,7 @@ func (s *OperatorServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var problem *ipc.Problem
 	if !errors.As(err, &problem) {
-		s.opts.Logger.Error("operator's request failed", "path", r.URL.Path, "error", err)
+		s.opts.Logger.Error("operator request failed", "path", r.URL.Path, "error", err)
 		problem = ipc.NewProblem(ipc.CodeInternal, "")
 	}
 	writeJSON(w, problem.Status, problemType, problem)
@@ -120,11 +121,11 @@ func (s *OperatorServer) route(w http.ResponseWriter, r *http.Request) error {
 		}
 		if one.method != r.Method {
 			w.Header().Set("Allow", one.method)
-			return ipc.Problemf(ipc.CodeMethodNotAllowed, "use %s here", one.method)
+			return ipc.Problemf(ipc.CodeMethodNotAllowed, "Use %s for this path.", one.method)
 		}
 		return one.handle(s, w, r)
 	}
-	return ipc.NewProblem(ipc.CodeNotFound, "the operator's API has /v1/status, /v1/metrics, /v1/reload and /v1/drain; callers have a socket of their own")
+	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/metrics, /v1/reload and /v1/drain. Callers have their own socket.")
 }
 
 func (s *OperatorServer) status(w http.ResponseWriter, r *http.Request) error {
@@ -146,7 +147,7 @@ func (s *OperatorServer) monitor(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *OperatorServer) reload(w http.ResponseWriter, r *http.Request) error {
-	s.opts.Logger.Info("reload asked for on the operator's socket", operatorFields(r)...)
+	s.opts.Logger.Info("reload requested on the operator socket", operatorFields(r)...)
 	if err := s.operator.Reload(r.Context()); err != nil {
 		return ipc.NewProblem(ipc.CodeReloadRefused, err.Error())
 	}
@@ -155,7 +156,7 @@ func (s *OperatorServer) reload(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *OperatorServer) drain(w http.ResponseWriter, r *http.Request) error {
-	s.opts.Logger.Info("drain asked for on the operator's socket", operatorFields(r)...)
+	s.opts.Logger.Info("drain requested on the operator socket", operatorFields(r)...)
 	s.operator.Drain(r.Context())
 	writeJSON(w, http.StatusAccepted, jsonType, ipc.DrainResponse{Draining: true})
 	return nil
@@ -164,19 +165,19 @@ func (s *OperatorServer) drain(w http.ResponseWriter, r *http.Request) error {
 func writeJSON(w http.ResponseWriter, status int, mediaType []string, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		http.Error(w, "the answer can't be encoded", http.StatusInternalServerError)
+		http.Error(w, "can't encode the response", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = mediaType, noStore
 	w.WriteHeader(status)
-	w.Write(append(body, '\n')) // an operator who is gone needs no answer
+	w.Write(append(body, '\n')) // an error means that the operator is gone
 }
 
-// operatorConn is a connection of somebody who may operate the daemon.
+// operatorConn is the connection of an operator.
 type operatorConn struct {
 	*net.UnixConn
-	who caller.Caller
+	from caller.Caller
 }
 
 func operatorFields(r *http.Request) []any {
@@ -184,11 +185,11 @@ func operatorFields(r *http.Request) []any {
 	if !ok {
 		return nil
 	}
-	return []any{"uid", c.who.UID, "pid", c.who.PID}
+	return []any{"uid", c.from.UID, "pid", c.from.PID}
 }
 
-// operatorListener lets in the daemon's own user and root. The socket's mode says
-// the same; this holds even if somebody changed it.
+// operatorListener accepts only the daemon's user and root. The socket's mode does
+// the same, unless somebody has changed it.
 type operatorListener struct {
 	*peer.Listener
 	server *OperatorServer
@@ -202,11 +203,11 @@ func (l operatorListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &operatorConn{UnixConn: raw}
-		c.who, err = peer.Credentials(raw)
-		if err == nil && (c.who.UID == 0 || c.who.UID == uint32(os.Geteuid())) {
+		c.from, err = peer.Credentials(raw)
+		if err == nil && (c.from.UID == 0 || c.from.UID == uint32(os.Geteuid())) {
 			return c, nil
 		}
-		l.server.log.warn("a connection to the operator's socket was refused", "uid", c.who.UID, "pid", c.who.PID, "error", err)
+		l.server.log.warn("refused a connection to the operator socket", "uid", c.from.UID, "pid", c.from.PID, "error", err)
 		raw.Close()
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// fakeOperator answers from memory.
+// fakeOperator answers from its fields.
 type fakeOperator struct {
 	reloadErr error
 	drained   chan struct{}
@@ -49,7 +49,7 @@ func serveOperator(t *testing.T, operator Operator) (*http.Client, string) {
 	return unixClient(socket), socket
 }
 
-// askOperator returns the status and the body of an answer.
+// askOperator sends a request and returns the status and the body of the response.
 func askOperator(t *testing.T, c *http.Client, method, path string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequest(method, "http://assertd"+path, nil)
@@ -98,8 +98,8 @@ func TestOperator(t *testing.T) {
 	<-operator.drained
 }
 
-// TestOperatorSeesErrors shows that a refused reload says why, unlike anything on
-// the callers' sockets.
+// TestOperatorSeesErrors: unlike responses to callers, that to a refused reload has
+// the whole error.
 func TestOperatorSeesErrors(t *testing.T) {
 	client, _ := serveOperator(t, &fakeOperator{reloadErr: errors.New("assertd.yaml:7:3: unknown setting")})
 	status, body := askOperator(t, client, "POST", "/v1/reload")
@@ -121,12 +121,12 @@ func TestOperatorDocumentHasEveryRoute(t *testing.T) {
 		delete(paths, r.path)
 	}
 	for path := range paths {
-		t.Errorf("%s is in the document alone", path)
+		t.Errorf("%s is only in the document", path)
 	}
 }
 
-// TestOperatorRefusesOthers shows that another user gets no answer even where
-// somebody opened the socket's mode. Only root can become another user.
+// TestOperatorRefusesOthers: another user gets no response, even if the socket's
+// mode would let it connect. Only root can become another user.
 func TestOperatorRefusesOthers(t *testing.T) {
 	_, socket := serveOperator(t, &fakeOperator{})
 	if err := os.Chmod(socket, 0o666); err != nil {

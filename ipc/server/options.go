@@ -13,31 +13,31 @@ import (
 
 // Options of a [Server]. A zero value means the default.
 type Options struct {
-	Logger  logging.Logger // default: says nothing
+	Logger  logging.Logger // default: none
 	Version string         // of the daemon, for GET /v1/health
 
-	// Wants says which attributes of peers the policy looks at; it is asked for
-	// each request, so that a reload takes effect on connections that are open.
-	Wants func() caller.Attributes
-	// Notes are looked up besides, for the record alone: nobody is warned where
-	// they can't be found.
-	Notes caller.Attributes
+	// Needed returns the attributes of callers that the policy needs. It is called
+	// for each request, so that a reload takes effect on open connections.
+	Needed func() caller.Attributes
+	// Recorded are attributes to look up for the audit log only. It is not an error
+	// if they can't be found.
+	Recorded caller.Attributes
 	// Observer counts requests; nil for none.
 	Observer Observer
 	// Tracer traces requests; nil for none.
 	Tracer *tracing.Tracer
 
-	MaxConnections int           // open at once, over all listeners; default 1,024
-	MaxHeaderBytes int           // default 8 KiB; net/http allows 4 KiB on top
-	HeaderTimeout  time.Duration // for a request's header, and to send the first; default 5 s
-	BodyTimeout    time.Duration // for the whole request, header and body; default 10 s
-	RequestTimeout time.Duration // for the service's answer; default 15 s
-	WriteTimeout   time.Duration // from the header to the last byte of the answer; default 30 s
+	MaxConnections int           // open at a time, on all listeners; default 1,024
+	MaxHeaderBytes int           // default 8 KiB; net/http allows 4 KiB more
+	HeaderTimeout  time.Duration // to receive a request's header; default 5 s
+	BodyTimeout    time.Duration // to receive a whole request, header and body; default 10 s
+	RequestTimeout time.Duration // for the service to answer; default 15 s
+	WriteTimeout   time.Duration // from the request's header to the end of the response; default 30 s
 	IdleTimeout    time.Duration // between requests; default 2 min
-	DrainTimeout   time.Duration // for the answers in flight when Serve's context ends; default 20 s
+	DrainTimeout   time.Duration // for requests in flight when Serve's context ends; default 20 s
 
 	Now    func() time.Time // default time.Now
-	Random io.Reader        // for request ids; default crypto/rand.Reader
+	Random io.Reader        // for request IDs; default crypto/rand.Reader
 }
 
 // Observer counts requests.
@@ -56,8 +56,8 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = logging.Discard
 	}
-	if o.Wants == nil {
-		o.Wants = func() caller.Attributes { return caller.Attributes{} }
+	if o.Needed == nil {
+		o.Needed = func() caller.Attributes { return caller.Attributes{} }
 	}
 	if o.Observer == nil {
 		o.Observer = noObserver{}

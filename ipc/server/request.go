@@ -7,7 +7,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// decodeAssertion reads the body of POST /v1/assertions.
+// decodeAssertion decodes the body of POST /v1/assertions.
 func decodeAssertion(body []byte) (ipc.AssertionRequest, error) {
 	var req ipc.AssertionRequest
 	err := decodeBody(body, func(d *decoder) error { return d.assertion(&req) })
@@ -30,13 +30,13 @@ func (d *decoder) assertion(req *ipc.AssertionRequest) error {
 	})
 }
 
-// decodeBatch reads the body of POST /v1/assertions/batch. One malformed request
+// decodeBatch decodes the body of POST /v1/assertions/batch. One malformed request
 // makes the whole batch malformed.
 func decodeBatch(body []byte) (ipc.BatchRequest, error) {
 	var req ipc.BatchRequest
 	err := decodeBody(body, func(d *decoder) error { return d.batch(&req) })
 	if err == nil && len(req.Requests) == 0 {
-		err = ipc.NewProblem(ipc.CodeMalformedRequest, `"requests" must hold at least one request`)
+		err = ipc.NewProblem(ipc.CodeMalformedRequest, `Member "requests" must have at least one request.`)
 	}
 	return req, err
 }
@@ -48,7 +48,7 @@ func (d *decoder) batch(req *ipc.BatchRequest) error {
 		}
 		return d.array(func() error {
 			if len(req.Requests) == ipc.MaxBatch {
-				return ipc.Problemf(ipc.CodeBatchTooLarge, "a batch takes at most %d requests; send several", ipc.MaxBatch)
+				return ipc.Problemf(ipc.CodeBatchTooLarge, "A batch may have at most %d requests. Send several batches.", ipc.MaxBatch)
 			}
 			var one ipc.AssertionRequest
 			if err := d.assertion(&one); err != nil {
@@ -60,7 +60,7 @@ func (d *decoder) batch(req *ipc.BatchRequest) error {
 	})
 }
 
-// decodeSign reads the body of POST /v1/sign.
+// decodeSign decodes the body of POST /v1/sign.
 func decodeSign(body []byte) (ipc.SignRequest, error) {
 	var req ipc.SignRequest
 	err := decodeBody(body, func(d *decoder) error { return d.sign(&req) })
@@ -86,8 +86,8 @@ func (d *decoder) sign(req *ipc.SignRequest) error {
 	})
 }
 
-// digestSizes are the hashes of a SignRequest and their digests' sizes in bytes; 0
-// is any size, since the digest is the message.
+// digestSizes has the size in bytes of each hash's digest, and 0 for any size, where
+// the digest is the message itself.
 var digestSizes = map[string]int{
 	ipc.HashSHA256: crypto.SHA256.Size(),
 	ipc.HashSHA384: crypto.SHA384.Size(),
@@ -97,19 +97,20 @@ var digestSizes = map[string]int{
 
 var paddings = []string{"", ipc.PaddingPKCS1v15, ipc.PaddingPSS}
 
+// checkSign checks what decoding a single member can't.
 func checkSign(r ipc.SignRequest) error {
 	size, known := digestSizes[r.Hash]
 	switch {
 	case r.Key == "":
-		return ipc.NewProblem(ipc.CodeMalformedRequest, `"key" is missing; name a key set of GET /v1/keys`)
+		return ipc.NewProblem(ipc.CodeMalformedRequest, `Member "key" is missing. Name a key set from GET /v1/keys.`)
 	case !known:
-		return ipc.Problemf(ipc.CodeMalformedRequest, `"hash" must be one of %q, %q, %q and %q`, ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512, ipc.HashNone)
+		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "hash" must be one of %q, %q, %q and %q.`, ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512, ipc.HashNone)
 	case r.Digest == nil:
-		return ipc.NewProblem(ipc.CodeMalformedRequest, `"digest" is missing`)
+		return ipc.NewProblem(ipc.CodeMalformedRequest, `Member "digest" is missing.`)
 	case size != 0 && len(r.Digest) != size:
-		return ipc.Problemf(ipc.CodeMalformedRequest, `"digest" has %d bytes, a %s digest has %d`, len(r.Digest), r.Hash, size)
+		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "digest" has %d bytes, but a %s digest has %d.`, len(r.Digest), r.Hash, size)
 	case !slices.Contains(paddings, r.Padding):
-		return ipc.Problemf(ipc.CodeMalformedRequest, `"padding" must be %q or %q, for an RSA key alone`, ipc.PaddingPKCS1v15, ipc.PaddingPSS)
+		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "padding" must be %q or %q. Leave it out for keys other than RSA keys.`, ipc.PaddingPKCS1v15, ipc.PaddingPSS)
 	}
 	return nil
 }

@@ -17,19 +17,20 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// ErrDrainTimeout means that answers in flight were cut off at the end of a drain.
-var ErrDrainTimeout = errors.New("answers in flight were cut off")
+// ErrDrainTimeout means that a drain took too long, and requests in flight were cut
+// off.
+var ErrDrainTimeout = errors.New("requests in flight were cut off")
 
 // Server serves the API on Unix sockets. Make it with [New].
 //
-// It is proof against browsers and their kin by its transport alone, and refuses
-// any request that carries Origin all the same. The Host header is not looked at.
+// Web pages can't reach a Unix socket. The server refuses requests with an Origin
+// header anyway. It ignores the Host header.
 type Server struct {
 	service    Service
 	opts       Options
 	identifier *peer.Identifier
 	conns      *connlimit.Set[connOwner, *conn]
-	flight     flight
+	inFlight   inFlight
 	log        throttledLog
 	draining   atomic.Bool
 }
@@ -49,11 +50,11 @@ func New(service Service, opts Options) *Server {
 // Connections returns how many connections are open.
 func (s *Server) Connections() int { return s.conns.Len() }
 
-// Serve serves the listeners until ctx ends or one of them fails, then drains:
-// the listeners are closed, requests that still arrive are answered with
-// [CodeDraining], the answers in flight are waited for, idle connections are
-// closed. It closes the listeners in any case, and returns nil after a complete
-// drain, [ErrDrainTimeout] if some answers took too long. Call it once.
+// Serve serves the listeners until ctx ends or one of them fails. Then it drains:
+// it closes the listeners, answers new requests with [ipc.CodeDraining], waits for
+// the requests in flight, and closes idle connections. It returns nil after a
+// complete drain, and [ErrDrainTimeout] if some requests took too long. It always
+// closes the listeners. Call it once.
 func (s *Server) Serve(ctx context.Context, listeners ...*peer.Listener) error {
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
@@ -100,27 +101,27 @@ func (s *Server) webServer(requests context.Context) *http.Server {
 	}
 }
 
-// drain waits for the handlers, then for their answers to be on the wire. What
-// takes longer than the drain timeout is cut off.
+// drain waits for the handlers, and then for their responses to be sent. It cuts
+// off whatever takes longer than the drain timeout.
 func (s *Server) drain(web *http.Server, abandon func()) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
-	_ = s.flight.wait(ctx)                                        // the outcome is ctx's, below
-	s.conns.DropIf(func(c *conn) bool { return !c.asked.Load() }) // Shutdown would wait for them
-	_ = web.Shutdown(ctx)                                         // so is this one's; the listeners are closed already
-	if ctx.Err() == nil {
+	_ = s.inFlight.wait(ctx)
+	s.conns.DropIf((*conn).unused) // Shutdown would wait for those
+	_ = web.Shutdown(ctx)          // the listeners are already closed
+	if ctx.Err() == nil {          // else one of the two timed out
 		return nil
 	}
 	abandon()
 	return errors.Join(ErrDrainTimeout, web.Close())
 }
 
-// newRequestID returns 24 hexadecimal digits. An id of the peer's is not taken
-// over: it would be text of the peer's in the daemon's log.
+// newRequestID returns 24 hexadecimal digits. IDs that peers send are not used:
+// they would put text from the peer into the daemon's log.
 func (s *Server) newRequestID() string {
 	var id [12]byte
 	if _, err := io.ReadFull(s.opts.Random, id[:]); err != nil {
-		s.opts.Logger.Error("no randomness for request ids", "error", err)
+		s.opts.Logger.Error("no randomness for request IDs", "error", err)
 	}
 	return hex.EncodeToString(id[:])
 }

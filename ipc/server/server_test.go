@@ -52,10 +52,10 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
-// TestRefusedRequests sends what no service ever sees.
+// TestRefusedRequests sends requests that never reach the service.
 func TestRefusedRequests(t *testing.T) {
 	r := serve(t, &fakeService{assert: func(context.Context, caller.Caller, ipc.AssertionRequest) (ipc.AssertionResponse, error) {
-		t.Error("the service was asked")
+		t.Error("the request reached the service")
 		return ipc.AssertionResponse{}, nil
 	}}, Options{})
 	big := `{"grant":"` + strings.Repeat("x", ipc.MaxBodyBytes) + `"}`
@@ -99,8 +99,8 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
-// TestUnreadable sends what net/http answers before any handler.
-func TestUnreadable(t *testing.T) {
+// TestBadRequests sends requests that net/http answers before any handler.
+func TestBadRequests(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{})
 	for name, c := range map[string]struct {
 		request string
@@ -123,7 +123,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestErrors maps what a service returns to what the peer and the log get.
+// TestErrors checks what the peer and the log get for each error of a service.
 func TestErrors(t *testing.T) {
 	const secret = "CKR_DEVICE_ERROR in slot 4711"
 	for name, c := range map[string]struct {
@@ -138,8 +138,8 @@ func TestErrors(t *testing.T) {
 		"long wait":             {ipc.NewProblem(ipc.CodeRateLimited, "").WithRetryAfter(61500 * time.Millisecond), ipc.CodeRateLimited, "", "62"},
 		"unavailable":           {ipc.NewProblem(ipc.CodeHSMUnavailable, ""), ipc.CodeHSMUnavailable, "", "1"},
 		"unknown":               {errors.New(secret), ipc.CodeInternal, "", ""},
-		"deadline":              {fmt.Errorf(secret+": %w", context.DeadlineExceeded), ipc.CodeTimeout, "the daemon did not answer in time; try again", "1"},
-		"code alone":            {ipc.CodeRateLimited, ipc.CodeInternal, "", ""},
+		"deadline":              {fmt.Errorf(secret+": %w", context.DeadlineExceeded), ipc.CodeTimeout, "The daemon did not answer in time. Try again.", "1"},
+		"bare code":             {ipc.CodeRateLimited, ipc.CodeInternal, "", ""},
 		"code outside":          {&ipc.Problem{Code: "made-up", Status: 200, Detail: secret}, ipc.CodeInternal, "", ""},
 		"status outside":        {&ipc.Problem{Code: ipc.CodeDraining, Status: 200, Detail: secret}, ipc.CodeInternal, "", ""},
 		"internal has no words": {ipc.NewProblem(ipc.CodeInternal, secret), ipc.CodeInternal, "", ""},
@@ -152,7 +152,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("detail %q, Retry-After %q", p.Detail, got.Header.Get("Retry-After"))
 			}
 			if strings.Contains(string(got.body), "4711") {
-				t.Errorf("the peer learns %s", got.body)
+				t.Errorf("the peer sees %s", got.body)
 			}
 			if c.want == ipc.CodeInternal && name != "internal has no words" {
 				if log := r.log.text(); !strings.Contains(log, "error ") || !strings.Contains(log, p.RequestID) {
@@ -215,8 +215,8 @@ func TestRequestIDReachesTheService(t *testing.T) {
 	}
 }
 
-// TestServiceTime shows that the time for a body does not cut the service's time
-// short, and that the service's own ends.
+// TestServiceTime shows that the timeout for the body does not apply to the service,
+// and that the service's own does.
 func TestServiceTime(t *testing.T) {
 	slow := func(ctx context.Context, _ caller.Caller, r ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 		wait := 300 * time.Millisecond
@@ -237,8 +237,8 @@ func TestServiceTime(t *testing.T) {
 	r.do("POST", "/v1/assertions", `{"grant":"forever"}`).problem(t, ipc.CodeTimeout)
 }
 
-// TestCallerLeaves shows that it is no failure of the daemon's: nothing for its
-// operators in the log, nor in what is counted.
+// TestCallerLeaves shows that a caller who leaves is not a failure of the daemon,
+// neither in the log nor in metrics.
 func TestCallerLeaves(t *testing.T) {
 	started, left, seen := make(chan struct{}), make(chan struct{}), make(observations, 1)
 	r := serve(t, &fakeService{assert: func(ctx context.Context, _ caller.Caller, _ ipc.AssertionRequest) (ipc.AssertionResponse, error) {
@@ -254,7 +254,7 @@ func TestCallerLeaves(t *testing.T) {
 	select {
 	case <-left:
 	case <-time.After(10 * time.Second):
-		t.Fatal("the service was not told")
+		t.Fatal("the context did not end")
 	}
 	if o := <-seen; o.Status != statusCallerLeft || o.Code != "" || o.Route != "/v1/assertions" {
 		t.Errorf("%+v", o)
@@ -295,7 +295,7 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// TestSlowPeers holds the server to its timeouts.
+// TestSlowPeers checks the timeouts.
 func TestSlowPeers(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{HeaderTimeout: 80 * time.Millisecond, BodyTimeout: 160 * time.Millisecond, IdleTimeout: 100 * time.Millisecond})
 	const header = "POST /v1/assertions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
@@ -319,8 +319,8 @@ func TestSlowPeers(t *testing.T) {
 	}
 }
 
-// TestConnectionLimit fills the server; the next caller is told, those after the
-// lanes for telling are hung up on, and room comes back.
+// TestConnectionLimit fills the server. Some callers past the limit are answered with
+// overloaded, and the rest are disconnected, until connections close.
 func TestConnectionLimit(t *testing.T) {
 	const most = 1024
 	r := serve(t, &fakeService{}, Options{HeaderTimeout: time.Minute})
@@ -336,7 +336,7 @@ func TestConnectionLimit(t *testing.T) {
 	for i := range excess {
 		excess[i] = r.dial()
 	}
-	peertest.Eventually(t, "lanes full", func() bool { return r.server.Connections() == most+excessConnections })
+	peertest.Eventually(t, "excess full", func() bool { return r.server.Connections() == most+excessConnections })
 	over := r.dial()
 	if got, err := io.ReadAll(over); len(got) != 0 {
 		t.Errorf("%v %q", err, got)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 // TestDocs fails if docs/profiles.md differs from the rows.
@@ -135,14 +137,14 @@ func writeWorkedExample(t *testing.T, page *bytes.Buffer, p *Profile) {
 func (p *Profile) sendExample() string {
 	const form = "Content-Type: application/x-www-form-urlencoded\n\n"
 	switch p.Send {
-	case SendClientAssertion:
+	case ipc.SendClientAssertion:
 		return "POST /token HTTP/1.1\n" + form + "grant_type=client_credentials&client_id=" + p.Example.ClientID +
 			"\n&client_assertion_type=" + p.Send.AssertionType() + "\n&client_assertion=ASSERTION"
-	case SendGrant:
+	case ipc.SendGrant:
 		return "POST /token HTTP/1.1\n" + form + "grant_type=" + p.Send.AssertionType() + "\n&assertion=ASSERTION"
-	case SendDPoP:
+	case ipc.SendDPoP:
 		return p.Example.Listed["htm"].(string) + " /token HTTP/1.1\nDPoP: ASSERTION"
-	case SendBearer:
+	case ipc.SendBearer:
 		return "GET / HTTP/1.1\nAuthorization: Bearer ASSERTION"
 	}
 	return "however the receiver wants it, with ASSERTION in it"

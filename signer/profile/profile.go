@@ -18,6 +18,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 // Family groups profiles by the role of the assertion.
@@ -83,7 +85,7 @@ type Profile struct {
 	NotBefore bool
 	JTI       JTIRule
 
-	Send Send
+	Send ipc.Send
 	// DedicatedKey requires a key set that no other profile uses, so that a JWT
 	// of one kind can't be passed off as the other (RFC 9449 section 11.5, RFC
 	// 9101 section 10.8).

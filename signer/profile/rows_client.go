@@ -1,13 +1,17 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // clientRows are the profiles for client authentication: iss = sub = client_id.
 func clientRows() []*Profile {
 	rows := append(standardClientRows(), vendorClientRows()...)
 	for _, p := range rows {
 		p.Family = ClientAuthentication
-		p.Send = SendClientAssertion
+		p.Send = ipc.SendClientAssertion
 		p.Issuer, p.Subject = SubjectRule{From: FromClientID}, SubjectRule{From: FromClientID}
 	}
 	return rows

@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // directRows are the profiles of JWTs that are themselves the credential for an
 // API.
@@ -23,7 +27,7 @@ func cloudRows() []*Profile {
 			Subject:         SubjectRule{From: FromIssuer},
 			Audience:        AudienceRule{Form: AudienceString, Summary: "https://API host/", Description: "https://, the API's host and one slash", Check: hostURL},
 			DefaultLifetime: time.Hour, MaxLifetime: time.Hour, ExactLifetime: true,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "Same as google-service-account.",
 			Notes:    "Google refuses a JWT with both aud and scope, so a grant can't allow scope here.",
 			Example: Example{
@@ -39,7 +43,7 @@ func cloudRows() []*Profile {
 			Issuer:          SubjectRule{From: FromClientID, Format: "the app's client ID"},
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 9 * time.Minute, BackDate: time.Minute,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "GitHub generates the key: app settings, Private keys, Generate. Import it into the HSM and destroy the file.",
 			Notes:    "iat is 60 s in the past to allow for clock drift, and exp at most 10 minutes after iat.",
 			Example:  Example{Settings: Settings{Alg: "RS256", ClientID: "Iv23liExample"}},
@@ -53,7 +57,7 @@ func cloudRows() []*Profile {
 			Subject:         SubjectRule{From: FromSubjectUpper, Format: snowflakeUserFormat, Check: snowflakeUser},
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "ALTER USER … SET RSA_PUBLIC_KEY. Use RSA_PUBLIC_KEY_2 for the next key during a rotation. DESCRIBE USER shows the same fingerprint as iss.",
 			Notes:    "assertd converts subject to upper case. Write an account locator without its region. Send the header X-Snowflake-Authorization-Token-Type: KEYPAIR_JWT.",
 			Example:  Example{Settings: Settings{Alg: "RS256", Subject: "MYORG-ACCOUNT123.SVC_PAYMENTS"}},
@@ -70,7 +74,7 @@ func cloudRows() []*Profile {
 				{Name: "uris", Format: `a list of "METHOD host/path" strings`, Normalize: requestLines},
 			},
 			DefaultLifetime: 2 * time.Minute, MaxLifetime: 2 * time.Minute, NotBefore: true,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "CDP portal, API keys: Coinbase generates the key. Import it into the HSM. key_id is the key's ID or full name.",
 			Notes:    "Every REST request needs its own uris; a WebSocket has none.",
 			Example: Example{
@@ -92,7 +96,7 @@ func appleRows() []*Profile {
 			Subject:         SubjectRule{From: FromClientID, Format: "the app ID or services ID"},
 			Audience:        literalAudience(AudienceString, "https://appleid.apple.com"),
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 15777000 * time.Second,
-			Send:     SendClientSecret,
+			Send:     ipc.SendClientSecret,
 			Register: "Apple generates the key: Certificates, Identifiers & Profiles, Keys. Import the .p8 file into the HSM. key_id is its 10-character ID.",
 			Notes:    "Apple accepts up to six months. Instead, get a fresh secret for each token request.",
 			Example: Example{
@@ -111,7 +115,7 @@ func appleRows() []*Profile {
 				{Name: "scope", Format: `a list of "METHOD /path" strings`, Normalize: stringList},
 			},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 20 * time.Minute,
-			Send:     SendBearer,
+			Send:     ipc.SendBearer,
 			Register: "Apple generates the key: Users and Access, Integrations. Import the .p8 file into the HSM. key_id is its ID. Only team keys work.",
 			Notes:    "bid is only for the App Store Server API. scope limits an App Store Connect token to the listed requests.",
 			Example: Example{

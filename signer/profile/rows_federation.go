@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // federationRows are the profiles in which assertd is an identity provider: a
 // cloud trusts its issuer URL and its JWKS.
@@ -16,7 +20,7 @@ func federationRows() []*Profile {
 			Audience: AudienceRule{Form: AudienceString, Summary: "api://AzureADTokenExchange", Description: "api://AzureADTokenExchange, or the value for a sovereign cloud",
 				Values: []string{"api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"}},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIUUID, Send: SendClientAssertion,
+			NotBefore: true, JTI: JTIUUID, Send: ipc.SendClientAssertion,
 			Register: "App registration, Certificates & secrets, Federated credentials, Other issuer: exactly the same issuer, subject and audience. The issuer must serve the discovery document and the JWKS.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -32,7 +36,7 @@ func federationRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an audience of the IAM identity provider, usually sts.amazonaws.com"},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIRandom, Send: SendWebIdentity,
+			NotBefore: true, JTI: JTIRandom, Send: ipc.SendWebIdentity,
 			Register: "IAM, Identity providers: the audience and the issuer URL, which must serve the discovery document and the JWKS. The role's trust policy names both and the subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -48,7 +52,7 @@ func federationRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an allowed audience of the provider, by default https: followed by its full resource name", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			JTI: JTIRandom, Send: SendTokenExchange,
+			JTI: JTIRandom, Send: ipc.SendTokenExchange,
 			Register: "IAM, Workload identity pools: an OIDC provider with the issuer URL or an uploaded JWKS, and a mapping for google.subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -65,7 +69,7 @@ func federationRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "receiving service", Description: "the one service that receives it"},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			JTI: JTIRandom, Send: SendBearer,
+			JTI: JTIRandom, Send: ipc.SendBearer,
 			Register: "The trust domain's bundle: the public keys, with use jwt-svid.",
 			Notes:    "The header has only alg, kid and typ. Keep the audience narrow: if it were the whole trust domain, each receiver could impersonate the caller.",
 			Example: Example{

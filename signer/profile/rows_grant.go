@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // grantRows are the profiles of assertions that are themselves the
 // authorization grant: the token endpoint returns an access token for the
@@ -99,7 +103,7 @@ func grantRows() []*Profile {
 		},
 	}
 	for _, p := range rows {
-		p.Family, p.Send = Grants, SendGrant
+		p.Family, p.Send = Grants, ipc.SendGrant
 	}
 	return rows
 }

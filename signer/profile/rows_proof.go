@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // proofRows are the profiles of JWTs that accompany a request, or are one. Each
 // needs a key set of its own.
@@ -19,7 +23,7 @@ func proofRows() []*Profile {
 				{Name: "nonce", Format: "the server's nonce", Normalize: serverNonce},
 			},
 			DefaultLifetime: time.Minute, MaxLifetime: time.Minute, NoExpiry: true,
-			JTI: JTIRandom, Send: SendDPoP, DedicatedKey: true,
+			JTI: JTIRandom, Send: ipc.SendDPoP, DedicatedKey: true,
 			Register: "Nothing: the public key is in the header. Some servers require dpop_bound_access_tokens in the client metadata.",
 			Notes:    "There is no exp: the receiver goes by iat. assertd removes the query and fragment from htu (section 4.2). If you know which URLs are called, allow exactly those as htu.",
 			Example: Example{
@@ -39,7 +43,7 @@ func proofRows() []*Profile {
 			Claims:          []ClaimRule{{Name: "response_type", Required: true, Format: "the response type as a string", Normalize: nonEmptyString}},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIRandom, Send: SendRequestParameter, DedicatedKey: true,
+			NotBefore: true, JTI: JTIRandom, Send: ipc.SendRequestParameter, DedicatedKey: true,
 			Register: "Client metadata: jwks_uri as for client authentication; request_object_signing_alg; require_signed_request_object.",
 			Notes:    "There is no sub: with sub = client_id, a request object could pass as a client assertion. The parameters of the authorization request are the claims.",
 			Example: Example{

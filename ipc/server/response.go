@@ -15,13 +15,10 @@ import (
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// When to try again where the service does not know better.
-const (
-	retryOverloaded = time.Second
-	retryDraining   = time.Second
-)
+// retrySoon is when to try again if the service doesn't say.
+const retrySoon = time.Second
 
-// Media types, as header values that are shared by all answers.
+// Header values that all responses share.
 var (
 	jsonType    = []string{"application/json"}
 	jwksType    = []string{"application/jwk-set+json"} // RFC 7517, section 8.5.2
@@ -30,8 +27,8 @@ var (
 	closing     = []string{"close"}                    // RFC 9112, section 9.6
 )
 
-// answer is a response before it is written.
-type answer struct {
+// response is a response that has not been written yet.
+type response struct {
 	status    int
 	mediaType []string
 	body      []byte
@@ -42,34 +39,34 @@ type answer struct {
 	close      bool
 }
 
-func jsonAnswer(v any, err error) (answer, error) {
+func jsonResponse(v any, err error) (response, error) {
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	body, err := json.Marshal(v)
 	if err != nil {
-		return answer{}, fmt.Errorf("encode the answer: %w", err)
+		return response{}, fmt.Errorf("encode the response: %w", err)
 	}
-	return answer{status: http.StatusOK, mediaType: jsonType, body: append(body, '\n')}, nil
+	return response{status: http.StatusOK, mediaType: jsonType, body: append(body, '\n')}, nil
 }
 
-func (a answer) write(w http.ResponseWriter, id string) {
+func (r response) write(w http.ResponseWriter, id string) {
 	h := w.Header()
-	h["Content-Type"] = a.mediaType
-	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
+	h["Content-Type"] = r.mediaType
+	h["Content-Length"] = []string{strconv.Itoa(len(r.body))}
 	h["Cache-Control"] = noStore
 	h["X-Request-Id"] = []string{id}
-	if a.allow != "" {
-		h["Allow"] = []string{a.allow}
+	if r.allow != "" {
+		h["Allow"] = []string{r.allow}
 	}
-	if a.retryAfter > 0 {
-		h["Retry-After"] = []string{retryAfterHeader(a.retryAfter)}
+	if r.retryAfter > 0 {
+		h["Retry-After"] = []string{retryAfterHeader(r.retryAfter)}
 	}
-	if a.close {
+	if r.close {
 		h["Connection"] = closing
 	}
-	w.WriteHeader(a.status)
-	w.Write(a.body) // a peer that is gone needs no answer
+	w.WriteHeader(r.status)
+	w.Write(r.body) // an error means that the peer is gone
 }
 
 // retryAfterHeader rounds up to whole seconds (RFC 9110, section 10.2.3).
@@ -77,20 +74,20 @@ func retryAfterHeader(d time.Duration) string {
 	return strconv.Itoa(int(math.Ceil(d.Seconds())))
 }
 
-// problemAnswer is the one place where errors become answers: problems as they
-// are, any other error as a word to the peer and in full to the log.
-func (s *Server) problemAnswer(err error, id string, r *http.Request) answer {
+// problemResponse turns any error into a response. A problem is sent as it is. Of
+// any other error the peer sees only a code; the log has all of it.
+func (s *Server) problemResponse(err error, id string, r *http.Request) response {
 	var allow string
 	var method *methodError
 	if errors.As(err, &method) {
 		allow = method.allow
 	}
-	sent := s.finished(s.problemOf(r.Context(), err, id), id)
+	sent := complete(s.problemOf(r.Context(), err, id), id)
 	body, err := json.Marshal(sent)
 	if err != nil {
 		s.opts.Logger.Error("encode a problem", "request_id", id, "error", err)
 	}
-	return answer{
+	return response{
 		status: sent.Status, mediaType: problemType, body: append(body, '\n'),
 		code: sent.Code, allow: allow, retryAfter: sent.RetryAfter(),
 		close: sent.Code == ipc.CodeRequestTooLarge,
@@ -105,31 +102,32 @@ func (s *Server) problemOf(ctx context.Context, err error, id string) *ipc.Probl
 		if problem.Status == problem.Code.Status() {
 			return problem
 		}
-		s.log.error("a problem outside the table", "request_id", id, "code", string(problem.Code), "error", err)
+		s.log.error("problem with an unknown code or the wrong status", "request_id", id, "code", string(problem.Code), "error", err)
 	case callerLeft(ctx, err):
 		s.opts.Logger.Debug("the caller left", "request_id", id, "error", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		s.log.error("request timed out", "request_id", id, "error", err)
-		return ipc.NewProblem(ipc.CodeTimeout, "the daemon did not answer in time; try again").WithRetryAfter(retryOverloaded)
+		return ipc.NewProblem(ipc.CodeTimeout, "The daemon did not answer in time. Try again.").WithRetryAfter(retrySoon)
 	default:
 		s.log.error("request failed", "request_id", id, "error", err)
 	}
 	return ipc.NewProblem(ipc.CodeInternal, "")
 }
 
-// statusCallerLeft is what a request counts as whose caller had gone: nobody is
-// sent it. It is no code of RFC 9110; web servers have it in their logs.
+// statusCallerLeft is the status under which a request is counted whose caller
+// left before the response. It is never sent. RFC 9110 doesn't have it, but web
+// servers commonly log it.
 const statusCallerLeft = 499
 
-// callerLeft tells whether a request came to nothing because its caller had gone,
-// and not for a reason that the service gave.
+// callerLeft reports whether a request failed because its caller left, and not for
+// a reason that the service gave.
 func callerLeft(ctx context.Context, err error) bool {
 	var problem *ipc.Problem
 	return err != nil && ctx.Err() != nil && !errors.As(err, &problem)
 }
 
-// checkResults holds the problems of a batch to what a problem of its own is held
-// to, and gives each result exactly one member.
+// checkResults makes sure that each result of a batch has exactly one member, and
+// that its problem is one that could be sent on its own.
 func (s *Server) checkResults(ctx context.Context, results []ipc.BatchResult) []ipc.BatchResult {
 	id := caller.RequestID(ctx)
 	checked := make([]ipc.BatchResult, len(results))
@@ -138,17 +136,18 @@ func (s *Server) checkResults(ctx context.Context, results []ipc.BatchResult) []
 		case r.Problem == nil && r.Assertion != nil:
 			checked[i] = r
 		case r.Problem != nil && r.Assertion == nil:
-			checked[i].Problem = s.finished(s.problemOf(ctx, r.Problem, id), id)
+			checked[i].Problem = complete(s.problemOf(ctx, r.Problem, id), id)
 		default:
-			checked[i].Problem = s.finished(s.problemOf(ctx, errors.New("a result of a batch is not one thing"), id), id)
+			err := errors.New("a batch result needs either an assertion or a problem")
+			checked[i].Problem = complete(s.problemOf(ctx, err, id), id)
 		}
 	}
 	return checked
 }
 
-// finished returns the problem as it is sent: a copy, since a service may return
-// one value again and again.
-func (s *Server) finished(p *ipc.Problem, id string) *ipc.Problem {
+// complete returns a copy of a problem with everything it needs to be sent. It is
+// a copy because a service may return the same value again.
+func complete(p *ipc.Problem, id string) *ipc.Problem {
 	sent := p.WithRetryAfter(retryAfter(p))
 	sent.RequestID = id
 	return sent
@@ -158,17 +157,17 @@ func (s *Server) finished(p *ipc.Problem, id string) *ipc.Problem {
 func retryAfter(p *ipc.Problem) time.Duration {
 	d := p.RetryAfter()
 	if d == 0 && (p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable) {
-		return time.Second
+		return retrySoon
 	}
 	return d
 }
 
-// unreadable is the whole response to a request that net/http can't read; given
-// is the status that it would have answered with.
-func (s *Server) unreadable(given []byte) []byte {
-	problem := ipc.NewProblem(ipc.CodeMalformedRequest, "this is not an HTTP/1.1 request that the daemon can read")
-	if string(given) == strconv.Itoa(http.StatusRequestHeaderFieldsTooLarge) {
-		problem = ipc.Problemf(ipc.CodeRequestTooLarge, "a request's header may have about %d bytes", s.opts.MaxHeaderBytes)
+// badRequest returns the whole response to a request that net/http can't parse.
+// status is the one with which net/http would have answered.
+func (s *Server) badRequest(status []byte) []byte {
+	problem := ipc.NewProblem(ipc.CodeMalformedRequest, "The daemon can't read this as an HTTP/1.1 request.")
+	if string(status) == strconv.Itoa(http.StatusRequestHeaderFieldsTooLarge) {
+		problem = ipc.Problemf(ipc.CodeRequestTooLarge, "The header of a request may have about %d bytes.", s.opts.MaxHeaderBytes)
 	}
 	problem.RequestID = s.newRequestID()
 	body, err := json.Marshal(problem)

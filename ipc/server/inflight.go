@@ -5,20 +5,20 @@ import (
 	"sync"
 )
 
-// flight counts the requests that handlers work on.
-type flight struct {
+// inFlight counts the requests that handlers are working on.
+type inFlight struct {
 	mu    sync.Mutex
 	count int
-	empty chan struct{} // closed when count falls to 0, if someone waits
+	empty chan struct{} // closed when count drops to 0; nil unless wait was called
 }
 
-func (f *flight) enter() {
+func (f *inFlight) enter() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count++
 }
 
-func (f *flight) leave() {
+func (f *inFlight) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count--
@@ -28,8 +28,9 @@ func (f *flight) leave() {
 	}
 }
 
-// wait returns when no handler works. Later ones find the server draining.
-func (f *flight) wait(ctx context.Context) error {
+// wait returns when no handler is working. Requests that come later find the
+// server draining.
+func (f *inFlight) wait(ctx context.Context) error {
 	f.mu.Lock()
 	if f.count == 0 {
 		f.mu.Unlock()
