@@ -11,7 +11,8 @@ func (r *rule) checkAudience(requested string) (string, *Refusal) {
 	case r.NoAudience && requested == "":
 		return "", nil
 	case r.NoAudience:
-		return "", refuse(AudienceNotAllowed, "Assertions from grant %q have no audience. Leave audience out of the request.", r.Name)
+		return "", refuse(AudienceNotAllowed, "Assertions from grant %q have no audience. "+
+			"Leave audience out of the request.", r.Name)
 	case len(r.Audiences) == 0:
 		return "", refuse(AudienceNotAllowed, "Grant %q lists no audiences, so it allows none. "+
 			"Ask your assertd administrator to add one.", r.Name)

@@ -76,7 +76,8 @@ func (r *rule) checkClaim(name string, value any) *Refusal {
 	if allowed.allows(value) {
 		return nil
 	}
-	return refuse(ClaimNotAllowed, "Grant %q does not allow this value of claim %q. It allows %s.", r.Name, name, allowed.describe())
+	return refuse(ClaimNotAllowed, "Grant %q does not allow this value of claim %q. It allows %s.",
+		r.Name, name, allowed.describe())
 }
 
 // checkRequired refuses a claim that is missing or null.
@@ -85,12 +86,13 @@ func (r *rule) checkRequired(name string, claims map[string]any) *Refusal {
 		return nil
 	}
 	allowed := r.allow[name]
-	return refuse(ClaimRequired, "Grant %q requires claim %q. Add it to the request. The grant allows %s.", r.Name, name, allowed.describe())
+	return refuse(ClaimRequired, "Grant %q requires claim %q. Add it to the request. The grant allows %s.",
+		r.Name, name, allowed.describe())
 }
 
 func (r *rule) checkClaims(req *normalizedRequest) *Refusal {
 	for _, name := range req.names {
-		if refusal := r.checkClaim(name, req.claims[name]); refusal != nil {
+		if refusal := r.checkClaim(name, req.Claims[name]); refusal != nil {
 			return refusal
 		}
 	}

@@ -61,7 +61,8 @@ func checkMatch(m *Match, report reporter) {
 			"add at least one, such as uid or unit, or bind a listener to the client")
 	}
 	if m.Executable != "" && (!path.IsAbs(m.Executable) || path.Clean(m.Executable) != m.Executable) {
-		report.problem("match.executable", "%q is not an absolute, clean path; write the path as the kernel reports it", m.Executable)
+		report.problem("match.executable", "%q is not an absolute, clean path; write the path as the kernel reports it",
+			m.Executable)
 	}
 	if sum, err := hex.DecodeString(m.ExecutableSHA256); err != nil || len(sum) != 0 && len(sum) != 32 {
 		report.problem("match.executable_sha256", "%q is not a SHA-256 hash; write 64 hex digits", m.ExecutableSHA256)
@@ -129,7 +130,8 @@ func checkAudiences(r *Rule, report reporter) {
 
 func checkLifetimes(r *Rule, report reporter) {
 	if !wholeSeconds(r.DefaultLifetime) || !wholeSeconds(r.MaxLifetime) {
-		report.problem("lifetime", "default %v and max %v must be whole seconds; use at least 1s", r.DefaultLifetime, r.MaxLifetime)
+		report.problem("lifetime", "default %v and max %v must be whole seconds; use at least 1s",
+			r.DefaultLifetime, r.MaxLifetime)
 	} else if r.DefaultLifetime > r.MaxLifetime {
 		report.problem("lifetime", "the default of %v is above the max of %v; lower the default or raise the max",
 			r.DefaultLifetime, r.MaxLifetime)

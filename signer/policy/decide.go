@@ -2,18 +2,14 @@ package policy
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/assertd/assertd/ipc/caller"
 )
 
 // normalizedRequest is a Request with its claims normalized.
 type normalizedRequest struct {
-	grant    string
-	audience string
-	names    []string       // of the claims, in the order in which they are checked
-	claims   map[string]any // a copy of the caller's
-	lifetime time.Duration
+	Request
+	names []string // of the claims, in the order in which they are checked
 }
 
 // Decide finds the one grant that allows this caller's request. The error is a
@@ -43,7 +39,7 @@ func decideAmong(clients []*client, caller *caller.Caller, req *Request) (Grant,
 	if refusal != nil {
 		return Grant{}, refusal
 	}
-	candidates, refusal := candidatesFor(clients, normal.grant)
+	candidates, refusal := candidatesFor(clients, normal.Grant)
 	if refusal != nil {
 		return Grant{}, refusal
 	}
@@ -70,7 +66,8 @@ func decideAmong(clients []*client, caller *caller.Caller, req *Request) (Grant,
 func normalizeRequest(req *Request) (normalizedRequest, *Refusal) {
 	names := sortedNames(req.Claims)
 	claims, malformed := normalizeClaims(names, req.Claims)
-	normal := normalizedRequest{grant: req.Grant, audience: req.Audience, names: names, claims: claims, lifetime: req.Lifetime}
+	normal := normalizedRequest{Request: *req, names: names}
+	normal.Claims = claims
 	return normal, cmp.Or(checkReserved(names), malformed, checkAudienceSyntax(req), checkLifetimeSyntax(req))
 }
 
@@ -129,19 +126,19 @@ type rejection struct {
 
 // evaluate checks a request against one rule.
 func (c clientRule) evaluate(req *normalizedRequest) (Grant, rejection) {
-	audience, refusal := c.rule.checkAudience(req.audience)
+	audience, refusal := c.rule.checkAudience(req.Audience)
 	if refusal != nil {
 		return Grant{}, rejection{c, stepAudience, refusal}
 	}
 	if refusal := c.rule.checkClaims(req); refusal != nil {
 		return Grant{}, rejection{c, stepClaims, refusal}
 	}
-	if refusal := c.rule.checkRequirements(req.claims); refusal != nil {
+	if refusal := c.rule.checkRequirements(req.Claims); refusal != nil {
 		return Grant{}, rejection{c, stepRequired, refusal}
 	}
-	lifetime, refusal := c.rule.checkLifetime(req.lifetime)
+	lifetime, refusal := c.rule.checkLifetime(req.Lifetime)
 	if refusal != nil {
 		return Grant{}, rejection{c, stepLifetime, refusal}
 	}
-	return Grant{c, audience, c.rule.merge(req.claims), lifetime}, rejection{}
+	return Grant{c, audience, c.rule.merge(req.Claims), lifetime}, rejection{}
 }

@@ -93,16 +93,18 @@ func (c *client) explain(caller *caller.Caller, req *normalizedRequest) ClientTr
 func (c *client) explainSelectors(caller *caller.Caller) []Check {
 	var checks []Check
 	if caller.Client != "" {
-		checks = append(checks, Check{Name: "bound listener", Held: caller.Client == c.name, Want: c.name, Have: caller.Client})
+		held := caller.Client == c.name
+		checks = append(checks, Check{Name: "bound listener", Held: held, Want: c.name, Have: caller.Client})
 	}
 	for _, k := range c.keys {
-		checks = append(checks, Check{Name: selectorNames[k.selector], Held: k.matches(caller), Want: k.want(), Have: k.have(caller)})
+		name := selectorNames[k.selector]
+		checks = append(checks, Check{Name: name, Held: k.matches(caller), Want: k.want(), Have: k.have(caller)})
 	}
 	return checks
 }
 
 func (c clientRule) explain(req *normalizedRequest) GrantTrace {
-	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Named: req.grant == "" || c.hasName(req.grant)}
+	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Named: req.Grant == "" || c.hasName(req.Grant)}
 	if trace.Raw {
 		return trace
 	}
@@ -113,19 +115,20 @@ func (c clientRule) explain(req *normalizedRequest) GrantTrace {
 
 // explain runs every check, even after one that did not hold.
 func (r *rule) explain(req *normalizedRequest) []Check {
-	_, refusal := r.checkAudience(req.audience)
-	checks := []Check{newCheck("audience", r.audienceWanted(), formatAudience(req.audience), refusal)}
-	for _, name := range sortedNames(req.claims) {
-		value := req.claims[name]
-		checks = append(checks, newCheck("claim "+quoteShort(name), r.claimWanted(name), formatValue(value), r.checkClaim(name, value)))
+	_, refusal := r.checkAudience(req.Audience)
+	checks := []Check{newCheck("audience", r.audienceWanted(), formatAudience(req.Audience), refusal)}
+	for _, name := range sortedNames(req.Claims) {
+		value := req.Claims[name]
+		refusal := r.checkClaim(name, value)
+		checks = append(checks, newCheck("claim "+quoteShort(name), r.claimWanted(name), formatValue(value), refusal))
 	}
 	for _, name := range r.Require {
-		refusal := r.checkRequired(name, req.claims)
+		refusal := r.checkRequired(name, req.Claims)
 		checks = append(checks, newCheck("required claim "+quoteShort(name), "present", r.presence(name, req), refusal))
 	}
-	_, refusal = r.checkLifetime(req.lifetime)
+	_, refusal = r.checkLifetime(req.Lifetime)
 	lifetime := fmt.Sprintf("up to %ds, default %ds", seconds(r.MaxLifetime), seconds(r.DefaultLifetime))
-	return append(checks, newCheck("lifetime", lifetime, formatLifetime(req.lifetime), refusal))
+	return append(checks, newCheck("lifetime", lifetime, formatLifetime(req.Lifetime), refusal))
 }
 
 func (r *rule) audienceWanted() string {
@@ -150,7 +153,7 @@ func (r *rule) presence(name string, req *normalizedRequest) string {
 	switch {
 	case r.Force[name] != nil:
 		return "set by the grant"
-	case req.claims[name] != nil:
+	case req.Claims[name] != nil:
 		return "sent"
 	}
 	return "missing"

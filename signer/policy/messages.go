@@ -24,7 +24,8 @@ func refuse(code Reason, format string, args ...any) *Refusal {
 
 func unknownCaller(c *caller.Caller) *Refusal {
 	if c.Client != "" {
-		return refuse(UnknownCaller, "This socket is reserved for one client, and your process (%s) does not match its selectors. "+
+		return refuse(UnknownCaller, "This socket is reserved for one client, "+
+			"and your process (%s) does not match its selectors. "+
 			"Use your own socket, or ask your assertd administrator to run assertd explain.", ids(c))
 	}
 	return refuse(UnknownCaller, "No client in the policy matches your process (%s). "+
@@ -61,7 +62,8 @@ func ambiguous(grants []Grant) *Refusal {
 }
 
 func ambiguousRaw(grants []RawGrant) *Refusal {
-	return refuse(GrantAmbiguous, "%d of your grants allow this request: %s. Ask your assertd administrator to remove all but one.",
+	return refuse(GrantAmbiguous, "%d of your grants allow this request: %s. "+
+		"Ask your assertd administrator to remove all but one.",
 		len(grants), enumerate(qualifiedNames(grants)))
 }
 
@@ -75,9 +77,11 @@ func keyNotAllowed(clients []*client, key string) *Refusal {
 		}
 	}
 	if len(own) == 0 {
-		return refuse(KeyNotAllowed, "You have no grants for raw signatures. Request an assertion, or ask your assertd administrator for a grant.")
+		return refuse(KeyNotAllowed, "You have no grants for raw signatures. "+
+			"Request an assertion, or ask your assertd administrator for a grant.")
 	}
-	return refuse(KeyNotAllowed, "You have no grant for raw signatures with key set %s. Use one of %s.", quoteShort(key), enumerate(own))
+	return refuse(KeyNotAllowed, "You have no grant for raw signatures with key set %s. Use one of %s.",
+		quoteShort(key), enumerate(own))
 }
 
 // combine makes one refusal out of the rejections of several grants. It keeps

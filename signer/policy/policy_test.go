@@ -73,9 +73,9 @@ func TestEverySelectorMustMatch(t *testing.T) {
 	}
 	but := func(change func(*Match)) Match { m := all; change(&m); return m }
 	for _, test := range []struct {
-		name  string
-		match Match
-		holds bool
+		name    string
+		match   Match
+		matches bool
 	}{
 		{"all of them", all, true},
 		{"only uid", Match{UID: id(1000)}, true},
@@ -100,13 +100,13 @@ func TestEverySelectorMustMatch(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := mustNew(t, Client{Name: "c", Match: test.match, Grants: []Rule{bank()}})
 			want := UnknownCaller
-			if test.holds {
+			if test.matches {
 				want = "allowed"
 			}
 			if _, err := p.Decide(service, Request{}); code(t, err) != want {
 				t.Errorf("%v, want %s", err, want)
 			}
-			if visible := p.Visible(service); (len(visible) == 1) != test.holds {
+			if visible := p.Visible(service); (len(visible) == 1) != test.matches {
 				t.Errorf("visible: %v", visible)
 			}
 		})

@@ -88,9 +88,11 @@ func (r *rule) checkPadding(requested string) (string, *Refusal) {
 	case requested == "" && len(paddings) == 1:
 		return paddings[0], nil
 	case requested == "":
-		return "", refuse(PaddingNotAllowed, "Grant %q allows several paddings. Set padding to one of %s.", r.Name, enumerate(paddings))
+		return "", refuse(PaddingNotAllowed, "Grant %q allows several paddings. Set padding to one of %s.",
+			r.Name, enumerate(paddings))
 	case len(paddings) == 0:
-		return "", refuse(PaddingNotAllowed, "Signatures from grant %q have no padding. Leave padding out of the request.", r.Name)
+		return "", refuse(PaddingNotAllowed, "Signatures from grant %q have no padding. "+
+			"Leave padding out of the request.", r.Name)
 	}
 	if i := slices.Index(paddings, requested); i >= 0 {
 		return paddings[i], nil

@@ -49,7 +49,8 @@ func countClaims(req *Request) string {
 func checkReserved(names []string) *Refusal {
 	for _, name := range names {
 		if isRegistered(name) {
-			return refuse(ClaimReserved, "Claim %s is reserved for assertd, in upper or lower case. Leave it out.", quoteShort(name))
+			return refuse(ClaimReserved, "Claim %s is reserved for assertd, in upper or lower case. Leave it out.",
+				quoteShort(name))
 		}
 	}
 	return nil

@@ -89,7 +89,10 @@ func issuerAudience() AudienceRule {
 }
 
 func tokenAudience() AudienceRule {
-	return AudienceRule{Form: AudienceString, Summary: "token URL", Description: "the token endpoint URL", Check: endpointURL}
+	return AudienceRule{
+		Form: AudienceString, Summary: "token URL", Check: endpointURL,
+		Description: "the token endpoint URL",
+	}
 }
 
 func issuerOrTokenAudience() AudienceRule {

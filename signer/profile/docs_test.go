@@ -44,7 +44,7 @@ These rules hold for every profile:
 
 func writeOverview(page *bytes.Buffer) {
 	page.WriteString("## The table\n\nThe lifetime column shows the default and the maximum.\n\n")
-	writeRow(page, "profile", "receiver", "algorithms", "header, besides alg and kid", "iss", "sub", "aud", "lifetime", "jti", "sent as")
+	writeRow(page, "profile", "receiver", "algorithms", "extra header parameters", "iss", "sub", "aud", "lifetime", "jti", "sent as")
 	writeRow(page, slices.Repeat([]string{"---"}, 10)...)
 	for _, p := range All() {
 		members := []string{}

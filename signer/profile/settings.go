@@ -98,8 +98,8 @@ func (p *Profile) checkKey(s Settings, found *contradictions) {
 			"set key_id to that kid")
 	}
 	if p.needsCertificate() && !s.HasCertificate {
-		found.add("key", "puts the certificate's "+string(p.Header[0])+" in the header", "uses a key set without a certificate",
-			"store the key's certificate on the token")
+		found.add("key", "puts the certificate's "+string(p.Header[0])+" in the header",
+			"uses a key set without a certificate", "store the key's certificate on the token")
 	}
 }
 
@@ -177,7 +177,8 @@ func (p *Profile) checkLifetimes(s Settings, found *contradictions) {
 	}
 	if s.DefaultLifetime > s.MaxLifetime {
 		found.add("lifetime.default", "requires a default within the maximum",
-			"sets "+seconds(s.DefaultLifetime)+", above the maximum of "+seconds(s.MaxLifetime), "use "+seconds(s.MaxLifetime)+" or less")
+			"sets "+seconds(s.DefaultLifetime)+", above the maximum of "+seconds(s.MaxLifetime),
+			"use "+seconds(s.MaxLifetime)+" or less")
 	}
 }
 
