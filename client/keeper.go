@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -82,7 +83,7 @@ func (k *Keeper) Once(ctx context.Context) (issued, expires time.Time, err error
 	if err != nil {
 		return issued, expires, err
 	}
-	if err := replaceFile(k.opts.File, []byte(answer.Assertion)); err != nil {
+	if err := atomicfile.Replace(k.opts.File, []byte(answer.Assertion), 0o600); err != nil {
 		return issued, expires, fmt.Errorf("keep: %w", err)
 	}
 	issued, expires = time.Unix(answer.IssuedAt, 0), time.Unix(answer.ExpiresAt, 0)
@@ -137,23 +138,4 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 	case <-timer.C:
 		return true
 	}
-}
-
-// replaceFile lets readers see the old content or the new, never a part, and
-// lets nobody else read either. It is not flushed to the disk: after a crash of
-// the machine the content has expired.
-func replaceFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	err = errors.Join(err, file.Chmod(0o600), file.Close()) // whatever the umask took away
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

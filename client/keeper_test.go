@@ -85,9 +85,14 @@ func TestKeeperCountsFromIssuance(t *testing.T) {
 
 // The umask is the process's, so that this test runs by itself.
 func TestKeeperGivesItsOwnerTheFileWhateverTheUmask(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }).dial(t)
 	file := filepath.Join(t.TempDir(), "token")
+	keeper, err := c.Keeper(KeeperOptions{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer syscall.Umask(syscall.Umask(0o377))
-	if err := replaceFile(file, []byte("assertion")); err != nil {
+	if _, _, err := keeper.Once(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {

@@ -25,7 +25,7 @@ func (o operatorStub) Drain(context.Context)        { close(o.drained) }
 
 func TestOperator(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "operator.sock")
-	listener, err := peer.Listen(peer.Listener{Socket: socket, Mode: server.OperatorMode})
+	listener, err := peer.Listen(peer.Socket{Path: socket, Mode: server.OperatorMode})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,8 @@
 //
 // It runs the module in its own process, with all that follows: a module can hang, and Go can't cancel a C call; it can
 // crash, and takes the process with it; and a token that vanished comes back only to a process that initialises the
-// module anew. This package therefore recovers nothing. IsFatal says when a process is at its end, and package
-// hsm/worker runs it in processes that may end.
+// module anew. This package therefore recovers nothing. IsFatal says when a process is at its end, and packages
+// hsm/pool and hsm/worker run it in processes that may end.
 //
 // # Use
 //

@@ -35,13 +35,12 @@ type TokenStatus struct {
 
 // WorkerStatus is one worker process.
 type WorkerStatus struct {
-	Worker   int       `json:"worker"` // its place, from 0
-	State    string    `json:"state"`  // starting, ready, waiting, refused or stopped
+	WorkerState
 	PID      int       `json:"pid,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
-	Restarts int       `json:"restarts"`
-	InFlight int       `json:"in_flight"`
-	Error    string    `json:"error,omitempty"` // why the last process ended or did not start
+	Restarts int       `json:"restarts"`        // processes that became ready after the first
+	InFlight int       `json:"in_flight"`       // requests it holds
+	Error    string    `json:"error,omitempty"` // why the last process exited or did not start
 }
 
 // KeySetStatus is a key set with its versions and its schedule at one moment.

@@ -242,13 +242,26 @@ type ReadyResponse struct {
 	Workers []WorkerState `json:"workers,omitempty"`
 }
 
-// WorkerState is what one worker is doing. Why is for the operator's socket.
+// WorkerState is what one worker is doing. Why is for the operator's socket:
+// see WorkerStatus.
 type WorkerState struct {
 	Token  string `json:"token"`  // the token's name in the configuration
 	Worker int    `json:"worker"` // its place among the token's workers, from 0
-	// State is starting, ready, waiting (ended; the next attempt follows), refused
-	// (the token refused the PIN) or stopped.
-	State string `json:"state"`
+	State  string `json:"state"`  // one of WorkerStates
+}
+
+// States of a worker.
+const (
+	WorkerStarting = "starting" // opening the token, or waiting for its turn to
+	WorkerReady    = "ready"    // signing
+	WorkerWaiting  = "waiting"  // exited; the next start follows
+	WorkerRefused  = "refused"  // the token refused the PIN: no start before a reload
+	WorkerStopped  = "stopped"  // the daemon is starting or stopping
+)
+
+// WorkerStates lists the states of a worker.
+func WorkerStates() []string {
+	return []string{WorkerStarting, WorkerReady, WorkerWaiting, WorkerRefused, WorkerStopped}
 }
 
 // Warnings of a ReadyResponse.

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/assertd/assertd/internal/atomicfile"
 )
 
 // fileMode of a JWKS file: it is public.
@@ -21,7 +22,7 @@ func WriteFile(path string, set Set) (changed bool, err error) {
 	if err != nil || same {
 		return false, err
 	}
-	if err := replaceFile(path, document); err != nil {
+	if err := atomicfile.Replace(path, document, fileMode); err != nil {
 		return false, fmt.Errorf("write the JWKS file: %w", err)
 	}
 	return true, nil
@@ -44,41 +45,4 @@ func holds(path string, document []byte) (bool, error) {
 	}
 	present, err := os.ReadFile(path)
 	return err == nil && bytes.Equal(present, document), nil
-}
-
-// replaceFile goes through a temporary file beside the real one. Without the
-// fsync of the directory the rename itself could be lost.
-func replaceFile(path string, document []byte) error {
-	directory := filepath.Dir(path)
-	temporary, err := os.CreateTemp(directory, ".jwks-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name()) // no longer there once renamed
-	if err := fill(temporary, document); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary.Name(), path); err != nil {
-		return err
-	}
-	return syncDirectory(directory)
-}
-
-func fill(file *os.File, document []byte) error {
-	_, err := file.Write(document)
-	if err == nil {
-		err = file.Chmod(fileMode)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	return errors.Join(err, file.Close())
-}
-
-func syncDirectory(path string) error {
-	directory, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(directory.Sync(), directory.Close())
 }

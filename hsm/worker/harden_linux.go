@@ -8,24 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// harden makes the process one that leaves no trace of what it holds: no core file, no memory for a debugger of the same user, no descriptors
-// that the parent's parent forgot to mark. It runs before the PIN is read.
+// harden keeps the process from leaking what it holds: no core files, no access for
+// debuggers of the same user, no descriptors inherited by mistake. It runs before
+// the PIN is read.
 func harden() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return fmt.Errorf("hsm/worker: forbid core files: %w", err)
+		return fmt.Errorf("hsm/worker: disable core files: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("hsm/worker: forbid access to the memory: %w", err)
+		return fmt.Errorf("hsm/worker: make the process undumpable: %w", err)
 	}
-	return closeStrays()
+	return closeInherited()
 }
 
-// closeStrays closes the descriptors that came over exec besides standard input, output, error and the pool's socket. This process's own, the Go
-// runtime's among them, are marked close-on-exec; what came over exec can't be.
-func closeStrays() error {
+// closeInherited closes descriptors that survived exec, except standard input,
+// output, error and the pool's socket. This process's own, including those of the
+// Go runtime, are marked close-on-exec; inherited ones can't be.
+func closeInherited() error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		return fmt.Errorf("hsm/worker: look for stray descriptors: %w", err)
+		return fmt.Errorf("hsm/worker: list descriptors: %w", err)
 	}
 	for _, e := range entries {
 		fd, err := strconv.Atoi(e.Name())

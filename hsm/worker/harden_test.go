@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// harden changes the process for good, so the test runs it in one of its own.
+// harden changes the process for good, so it runs in a child process.
 func TestHarden(t *testing.T) {
 	if os.Getenv("HARDEN_HERE") != "" {
 		checkHardened(t)
@@ -22,7 +22,7 @@ func TestHarden(t *testing.T) {
 	defer stray.Close()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestHarden$", "-test.v")
 	cmd.Env = append(os.Environ(), "HARDEN_HERE=1")
-	cmd.ExtraFiles = []*os.File{stray, stray} // descriptors 3, which is the pool's, and 4
+	cmd.ExtraFiles = []*os.File{stray, stray} // descriptors 3, the pool's, and 4
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "PASS: TestHarden") {
 		t.Errorf("%v\n%s", err, out)
@@ -44,6 +44,6 @@ func checkHardened(t *testing.T) {
 		t.Errorf("the pool's descriptor was closed: %v", err)
 	}
 	if _, err := unix.FcntlInt(FD+1, unix.F_GETFD, 0); err == nil {
-		t.Error("a stray descriptor is open")
+		t.Error("an inherited descriptor is open")
 	}
 }

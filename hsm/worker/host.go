@@ -8,20 +8,22 @@ import (
 	"sync/atomic"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/wire"
 )
 
-// host is a worker's token and the keys on it, by the name that the pool uses.
+// host is a worker's token and its keys by KeyRef.
 type host struct {
 	token    *hsm.Token
 	sessions int
-	copies   bool // keys sign through copies, which outlive what they were made from
+	copies   bool // keys sign through session copies, which outlive the keys
 
-	reading sync.Mutex // one look at the token's objects at a time
-	keys    atomic.Pointer[map[KeyRef]*hsm.Key]
+	reading sync.Mutex // one scan of the token's objects at a time
+	keys    atomic.Pointer[map[wire.KeyRef]*hsm.Key]
 }
 
-// openHost reads the PIN, opens the token and logs in. The PIN is gone when it returns.
-func openHost(ctx context.Context, h hello) (*host, error) {
+// openHost reads the PIN, opens the token and logs in. It has cleared the PIN when
+// it returns.
+func openHost(ctx context.Context, h wire.Hello) (*host, error) {
 	pin, err := h.PIN.Read(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func openHost(ctx context.Context, h hello) (*host, error) {
 	return host, nil
 }
 
-// inventory looks at the whole token and encodes what it found.
+// inventory reads the whole token and encodes what it found.
 func (h *host) inventory() ([]byte, error) {
 	keys, err := h.read()
 	if err != nil {
@@ -48,14 +50,14 @@ func (h *host) inventory() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	described := make([]wireKey, 0, len(keys))
+	described := make([]wire.KeyInfo, 0, len(keys))
 	for _, key := range keys {
 		described = append(described, describe(key, certificates))
 	}
-	return encodeInventory(described)
+	return wire.EncodeInventory(described)
 }
 
-// read finds the keys and makes those that can sign known by name.
+// read finds the keys and remembers those with a public half.
 func (h *host) read() ([]*hsm.Key, error) {
 	h.reading.Lock()
 	defer h.reading.Unlock()
@@ -63,12 +65,12 @@ func (h *host) read() ([]*hsm.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := make(map[KeyRef]*hsm.Key, len(keys))
+	named := make(map[wire.KeyRef]*hsm.Key, len(keys))
 	for _, key := range keys {
 		if key.Public() == nil {
 			continue
 		}
-		if ref, err := RefOf(key.Public()); err == nil {
+		if ref, err := wire.RefOf(key.Public()); err == nil {
 			named[ref] = key
 		}
 	}
@@ -76,16 +78,17 @@ func (h *host) read() ([]*hsm.Key, error) {
 	return keys, nil
 }
 
-// sign makes one signature. A key that isn't known is looked for once: another worker may have generated it after this one started.
-func (h *host) sign(r signRequest) ([]byte, error) {
-	key, err := h.find(r.key)
+// sign makes one signature. If the key isn't known the token is read again: another
+// worker may have generated it after this one started.
+func (h *host) sign(r wire.SignRequest) ([]byte, error) {
+	key, err := h.find(r.Key)
 	if err != nil {
 		return nil, err
 	}
-	return key.Sign(nil, r.digest, r.opts())
+	return key.Sign(nil, r.Digest, r.Opts())
 }
 
-func (h *host) find(ref KeyRef) (*hsm.Key, error) {
+func (h *host) find(ref wire.KeyRef) (*hsm.Key, error) {
 	if key := (*h.keys.Load())[ref]; key != nil {
 		return key, nil
 	}
@@ -102,13 +105,13 @@ func (h *host) find(ref KeyRef) (*hsm.Key, error) {
 func (h *host) generate(payload []byte) ([]byte, error) {
 	var spec hsm.Spec
 	if err := json.Unmarshal(payload, &spec); err != nil {
-		return nil, protocolError("the key to generate: %v", err)
+		return nil, wire.Malformed("the key to generate: %v", err)
 	}
 	key, err := h.create(spec)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(describe(key, nil))
+	return wire.EncodeKey(describe(key, nil))
 }
 
 func (h *host) create(spec hsm.Spec) (*hsm.Key, error) {
@@ -118,11 +121,11 @@ func (h *host) create(spec hsm.Spec) (*hsm.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref, err := RefOf(key.Public())
+	ref, err := wire.RefOf(key.Public())
 	if err != nil {
 		return nil, err
 	}
-	named := map[KeyRef]*hsm.Key{ref: key}
+	named := map[wire.KeyRef]*hsm.Key{ref: key}
 	for ref, key := range *h.keys.Load() {
 		named[ref] = key
 	}
@@ -130,7 +133,7 @@ func (h *host) create(spec hsm.Spec) (*hsm.Key, error) {
 	return key, nil
 }
 
-// confirm notices that the token, or a key that signs through a copy, is gone.
+// confirm notices if the token, or a key that signs through a copy, is gone.
 func (h *host) confirm(ctx context.Context) error { return h.token.Refresh(ctx) }
 
 func (h *host) close() { _ = h.token.Close() }

@@ -8,28 +8,29 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/hsm/wire"
 )
 
-// openGrace is how long a worker that nobody waits for any more may take to finish opening its token. SoftHSM rewrites the token's file in place
-// at every login: a process that is killed in that moment leaves an empty file, and the token is lost with all its keys. So a worker gets its
-// death signal only once it is logged in, and until then nothing but a start that hangs has it killed.
-const openGrace = 5 * time.Second
+// pollInterval is how often a worker that opens its token checks that the pool is
+// still there.
+const pollInterval = 100 * time.Millisecond
 
-// lookEvery is how often a worker that opens its token looks whether the pool is still there.
-const lookEvery = 100 * time.Millisecond
-
-// opening runs open, which calls the module and can't be interrupted. If the pool goes meanwhile and open doesn't come to an end, neither does
-// anything else in this process: it ends without a word, as there is nobody to hear one.
-func opening(pool *net.UnixConn, open func() error) error {
+// openUnlessAbandoned runs open, which calls the module and can't be interrupted.
+// If the pool closes the connection meanwhile and open doesn't return within
+// wire.OpenGrace, the process exits silently: nobody is left to be told. The worker
+// gets its death signal only once it is logged in, because a kill during the login
+// can cost the token.
+func openUnlessAbandoned(pool *net.UnixConn, open func() error) error {
 	opened := make(chan struct{})
 	defer close(opened)
 	go func() {
-		if !waitForEnd(pool, opened) {
+		if !waitForHangup(pool, opened) {
 			return
 		}
 		select {
 		case <-opened:
-		case <-time.After(openGrace):
+		case <-time.After(wire.OpenGrace):
 			os.Exit(1)
 		}
 	}()
@@ -39,9 +40,10 @@ func opening(pool *net.UnixConn, open func() error) error {
 	return dieWithPool()
 }
 
-// waitForEnd returns true once the pool has closed the connection, false if opened came first.
-func waitForEnd(pool *net.UnixConn, opened <-chan struct{}) bool {
-	ticker := time.NewTicker(lookEvery)
+// waitForHangup returns true once the pool has closed the connection, false if
+// opened came first.
+func waitForHangup(pool *net.UnixConn, opened <-chan struct{}) bool {
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for !hungUp(pool) {
 		select {
@@ -53,7 +55,8 @@ func waitForEnd(pool *net.UnixConn, opened <-chan struct{}) bool {
 	return true
 }
 
-// hungUp says whether the other end of the connection is closed, and reads nothing from it.
+// hungUp reports whether the other end of the connection is closed. It reads
+// nothing.
 func hungUp(conn *net.UnixConn) bool {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -71,11 +74,11 @@ func hungUp(conn *net.UnixConn) bool {
 	return err != nil || fds[0].Revents != 0
 }
 
-// dieWithPool has the kernel end this process at once when the pool's process ends, also if the module hangs. A pool that is gone by now is noticed
-// on the connection.
+// dieWithPool has the kernel kill this process when the pool's process ends, even
+// if the module hangs. If the pool is gone already, the connection shows it.
 func dieWithPool() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("hsm/worker: ask for a signal at the daemon's end: %w", err)
+		return fmt.Errorf("hsm/worker: request the parent-death signal: %w", err)
 	}
 	return nil
 }

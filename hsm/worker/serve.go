@@ -14,29 +14,33 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/wire"
 )
 
 // FD is the descriptor on which a worker finds the pool's socket.
 const FD = 3
 
 const (
-	// lastWords is how long a failing worker tries to tell the pool why.
-	lastWords = 100 * time.Millisecond
-	// orderlyEnd is how long a worker whose pool has gone waits for its last signatures before it leaves the token as it is.
-	orderlyEnd = 2 * time.Second
-	// confirmEvery is how long a key may go on signing through its copy after somebody deleted it.
-	confirmEvery = time.Second
+	// failTimeout is how long a failing worker tries to tell the pool why.
+	failTimeout = 100 * time.Millisecond
+	// confirmInterval bounds how long a key that was destroyed still signs through
+	// its session copy.
+	confirmInterval = time.Second
 )
 
-// Serve is a worker's whole life: it takes its settings from the first frame, opens the token, logs in once, reports the inventory, and answers
-// requests until the pool closes the connection. The pool's end, os.NewFile(FD, "pool") in a worker process, is Serve's to close.
+// Serve is a worker's whole life: it takes its settings from the first frame,
+// opens the token, logs in once, reports the inventory, and answers requests until
+// the pool closes the connection. Serve closes the socket, which is
+// os.NewFile(FD, "pool") in a worker process.
 //
-// It changes the process for good (no core files, not dumpable, SIGTERM, SIGINT and SIGHUP ignored: the pool decides when it ends, or the
-// kernel with the pool). A module that failed can't be used again by this process, and calls into it may never come back: Serve then returns
-// without waiting for them, and the caller must end the process at once. The error has been sent to the pool.
+// It changes the process for good: no core files, not dumpable, and SIGTERM,
+// SIGINT and SIGHUP ignored, since the pool decides when it exits. A process can't
+// use a module again that has failed, and calls into it may never return: Serve
+// then returns without waiting for them, and the caller must exit at once. The
+// pool has been sent the error.
 func Serve(ctx context.Context, conn *os.File) error {
 	ignored := make(chan os.Signal, 1)
-	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // not Ignore: a PIN command must not inherit it
+	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // not Ignore, which a PIN command would inherit
 	defer signal.Stop(ignored)
 	if err := harden(); err != nil {
 		return err
@@ -47,8 +51,9 @@ func Serve(ctx context.Context, conn *os.File) error {
 	}
 	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
 	defer stop()
-	// Calls into the module have threads of their own. Go's part is microseconds per signature, and with one processor for it no second
-	// thread is woken to look for work at each frame, which costs a third of what SoftHSM takes for a P-256 signature.
+	// Calls into the module have threads of their own. Go's part is microseconds a
+	// signature. With one processor for it, no second thread wakes up to look for
+	// work at each frame, which would cost a third of a P-256 signature in SoftHSM.
 	runtime.GOMAXPROCS(1)
 	return s.serve(ctx)
 }
@@ -56,53 +61,56 @@ func Serve(ctx context.Context, conn *os.File) error {
 // server is the worker's side of the connection.
 type server struct {
 	conn   *net.UnixConn
-	frames *frameReader
-	out    *outbox
+	frames *wire.Reader
+	out    *wire.Writer
 	host   *host
 
 	jobs    chan job
 	signers sync.WaitGroup
 
 	failing sync.Once
-	cause   error // why the connection was closed on this side; set before it is
+	cause   error // why this side closed the connection; set before it does
 	failed  chan struct{}
 }
 
-// job is a request and what it needs to wait without the reader's buffer.
+// job is a request that no longer needs the reader's buffer.
 type job struct {
 	id      uint32
-	kind    kind
-	request signRequest
+	kind    wire.Kind
+	request wire.SignRequest
 	payload []byte
 	arrived time.Time
 }
 
-// newJobs is the queue of the sessions. The pool keeps to the depth with what callers ask for, and may have its own probe on the way besides: it
-// asks a worker for that one whatever else it has in hand.
+// newJobs is the queue for the sessions. The pool keeps to the depth with callers'
+// requests, and may send its own probe on top.
 func newJobs(depth int) chan job { return make(chan job, depth+1) }
+
+const startedByDaemon = "only the daemon can start a worker"
 
 func newServer(file *os.File) (*server, error) {
 	conn, err := net.FileConn(file)
 	_ = file.Close() // conn has a descriptor of its own
 	if err != nil {
-		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket: %w; a worker is started by the daemon, never by hand", FD, err)
+		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket: %w; %s", FD, err, startedByDaemon)
 	}
 	unixConn, ok := conn.(*net.UnixConn)
 	if !ok {
 		_ = conn.Close()
-		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket; a worker is started by the daemon, never by hand", FD)
+		return nil, fmt.Errorf("hsm/worker: descriptor %d is not the pool's socket; %s", FD, startedByDaemon)
 	}
-	out, err := newOutbox(unixConn)
+	out, err := wire.NewWriter(unixConn)
 	if err != nil {
 		return nil, err
 	}
-	return &server{conn: unixConn, out: out, frames: newFrameReader(unixConn, maxRequest), failed: make(chan struct{})}, nil
+	frames := wire.NewReader(unixConn, wire.MaxRequest)
+	return &server{conn: unixConn, out: out, frames: frames, failed: make(chan struct{})}, nil
 }
 
 func (s *server) serve(ctx context.Context) error {
 	writing := make(chan struct{})
 	written := make(chan struct{})
-	go func() { defer close(written); s.out.run(writing) }()
+	go func() { defer close(written); s.out.Run(writing) }()
 	defer func() { close(writing); _ = s.conn.Close(); <-written }()
 
 	h, err := s.hello(ctx)
@@ -125,41 +133,42 @@ func (s *server) serve(ctx context.Context) error {
 		s.fail(err)
 		return s.cause
 	}
-	return s.leave(&admin)
+	return s.finish(&admin)
 }
 
-// hello takes the settings, opens the token and reports what is on it.
-func (s *server) hello(ctx context.Context) (hello, error) {
-	f, err := s.frames.next()
+// hello takes the settings, opens the token and reports its keys.
+func (s *server) hello(ctx context.Context) (wire.Hello, error) {
+	f, err := s.frames.Next()
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
-	if f.kind != kindHello {
-		return hello{}, protocolError("the first frame is of kind %#x", f.kind)
+	if f.Kind != wire.KindHello {
+		return wire.Hello{}, wire.Malformed("the first frame is of kind %#x", f.Kind)
 	}
-	h, err := decodeHello(f.payload)
+	h, err := wire.DecodeHello(f.Payload)
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
-	err = opening(s.conn, func() error {
+	err = openUnlessAbandoned(s.conn, func() error {
 		s.host, err = openHost(ctx, h)
 		return err
 	})
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
 	inventory, err := s.host.inventory()
 	if err != nil {
-		return hello{}, err
+		return wire.Hello{}, err
 	}
-	s.out.send(raw{kindReady, inventory}, f.id)
+	s.out.Send(wire.Raw{Kind: wire.KindReady, Payload: inventory}, f.ID)
 	return h, nil
 }
 
-// read hands requests out until the pool closes the connection, which is nil, or something fails.
+// read queues requests until the pool closes the connection, which isn't an error,
+// or something fails.
 func (s *server) read(admin chan<- job) error {
 	for {
-		f, err := s.frames.next()
+		f, err := s.frames.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -172,31 +181,31 @@ func (s *server) read(admin chan<- job) error {
 	}
 }
 
-func (s *server) dispatch(f frame, admin chan<- job) error {
-	j := job{id: f.id, kind: f.kind, arrived: time.Now()}
+func (s *server) dispatch(f wire.Frame, admin chan<- job) error {
+	j := job{id: f.ID, kind: f.Kind, arrived: time.Now()}
 	queue := (chan<- job)(s.jobs)
-	switch f.kind {
-	case kindSign:
-		request, err := parseSignRequest(f.payload)
+	switch f.Kind {
+	case wire.KindSign:
+		request, err := wire.ParseSignRequest(f.Payload)
 		if err != nil {
 			return err
 		}
-		request.digest = append([]byte(nil), request.digest...)
+		request.Digest = append([]byte(nil), request.Digest...)
 		j.request = request
-	case kindGenerate, kindInventory:
+	case wire.KindGenerate, wire.KindInventory:
 		queue = admin
-		j.payload = append([]byte(nil), f.payload...)
-	case kindPing:
-		s.out.send(raw{kindPong, nil}, f.id)
+		j.payload = append([]byte(nil), f.Payload...)
+	case wire.KindPing:
+		s.out.Send(wire.Raw{Kind: wire.KindPong}, f.ID)
 		return nil
 	default:
-		return protocolError("a request of kind %#x", f.kind)
+		return wire.Malformed("a request of kind %#x", f.Kind)
 	}
 	select {
 	case queue <- j:
 		return nil
 	default:
-		return protocolError("more requests than the depth agreed on")
+		return wire.Malformed("more requests than the agreed depth")
 	}
 }
 
@@ -206,18 +215,19 @@ func (s *server) sign() {
 		began := time.Now()
 		signature, err := s.host.sign(j.request)
 		if err != nil {
-			s.refuse(j.id, err)
+			s.answerError(j.id, err)
 			continue
 		}
-		s.out.send(signReply{wait: began.Sub(j.arrived), module: time.Since(began), signature: signature}, j.id)
+		s.out.Send(wire.SignReply{Wait: began.Sub(j.arrived), Module: time.Since(began), Signature: signature}, j.id)
 	}
 }
 
-// administer does, one after the other, what must not happen side by side: key generation races with finding objects in other threads.
+// administer does one thing at a time, because key generation races with finding
+// objects in other threads.
 func (s *server) administer(ctx context.Context, jobs <-chan job) {
 	var confirm <-chan time.Time
 	if s.host.copies {
-		ticker := time.NewTicker(confirmEvery)
+		ticker := time.NewTicker(confirmInterval)
 		defer ticker.Stop()
 		confirm = ticker.C
 	}
@@ -237,38 +247,40 @@ func (s *server) administer(ctx context.Context, jobs <-chan job) {
 }
 
 func (s *server) administerOne(j job) {
-	reply, payload, err := kindReady, []byte(nil), error(nil)
-	if j.kind == kindGenerate {
-		reply = kindKey
+	reply, payload, err := wire.KindReady, []byte(nil), error(nil)
+	if j.kind == wire.KindGenerate {
+		reply = wire.KindKey
 		payload, err = s.host.generate(j.payload)
 	} else {
 		payload, err = s.host.inventory()
 	}
 	if err != nil {
-		s.refuse(j.id, err)
+		s.answerError(j.id, err)
 		return
 	}
-	s.out.send(raw{reply, payload}, j.id)
+	s.out.Send(wire.Raw{Kind: reply, Payload: payload}, j.id)
 }
 
-// refuse answers a request with an error, and ends the worker if the error says that the module can't be relied on.
-func (s *server) refuse(id uint32, err error) {
+// answerError answers a request with an error, and ends the worker if the error
+// means that the module can't be relied on.
+func (s *server) answerError(id uint32, err error) {
 	if hsm.IsFatal(err) {
 		s.fail(err)
 		return
 	}
-	s.out.send(newErrorReply(err), id)
+	s.out.Send(wire.NewErrorReply(err), id)
 }
 
-// fail says why the worker ends, as far as the pool still listens, and closes the connection, which ends read. The first error counts.
+// fail tells the pool why the worker exits, if it still listens, and closes the
+// connection, which ends read. Only the first error counts.
 func (s *server) fail(err error) {
 	s.failing.Do(func() {
 		s.cause = err
-		reply := newErrorReply(err)
-		reply.fatal = true
-		_ = s.conn.SetWriteDeadline(time.Now().Add(lastWords))
-		s.out.send(reply, 0)
-		s.out.flush()
+		reply := wire.NewErrorReply(err)
+		reply.Fatal = true
+		_ = s.conn.SetWriteDeadline(time.Now().Add(failTimeout))
+		s.out.Send(reply, 0)
+		s.out.Flush()
 		_ = s.conn.CloseWrite()
 		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
 		close(s.failed)
@@ -276,32 +288,23 @@ func (s *server) fail(err error) {
 	<-s.failed
 }
 
-// leave ends a worker whose pool has closed the connection: the last signatures are made, then the token is closed so that a device that counts
-// its sessions gets them back. A module that doesn't come back is left to the end of the process.
-func (s *server) leave(admin *sync.WaitGroup) error {
+// finish ends a worker whose pool has closed the connection: it makes the last
+// signatures, then closes the token, so that a device that counts its sessions gets
+// them back. If the module hangs, only the end of the process can help.
+func (s *server) finish(admin *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.signers.Wait()
 		admin.Wait()
-		s.out.flush()
+		s.out.Flush()
 		s.host.close()
 	}()
 	select {
 	case <-done:
 	case <-s.failed:
 		return s.cause
-	case <-time.After(orderlyEnd):
+	case <-time.After(wire.StopGrace):
 	}
 	return nil
-}
-
-// raw is a message whose payload is ready.
-type raw struct {
-	kind    kind
-	payload []byte
-}
-
-func (r raw) appendFrame(dst []byte, id uint32) []byte {
-	return appendFrame(dst, r.kind, id, r.payload)
 }

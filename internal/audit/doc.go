@@ -1,5 +1,5 @@
 // Package audit is a tamper-evident log of decisions: one JSON line per decision in a plain file, a Merkle tree over the
-// lines, and signed checkpoints of that tree. It imports no other package of assertd.
+// lines, and signed checkpoints of that tree.
 //
 // # Writing
 //

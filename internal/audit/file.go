@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -149,15 +148,6 @@ func (f *file) inPlace() bool {
 	}
 	there, err := os.Lstat(f.path)
 	return err == nil && os.SameFile(own, there)
-}
-
-// syncDir makes a creation or renaming in the directory of path last.
-func syncDir(path string) error {
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // lock takes the log for this process. The lock is a file of its own because the log's file changes with rotation.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/assertd/assertd/internal/logging"
 )
 
 // Sync says what has happened to a record when Append returns nil.
@@ -40,13 +42,6 @@ const (
 	DefaultCheckpointTimeout  = 10 * time.Second
 )
 
-// Logger is what the log tells people; hclog.Logger satisfies it.
-type Logger interface {
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
-	Error(msg string, args ...any)
-}
-
 // Options are the settings of a Log.
 type Options struct {
 	// File is the path of the log's current file. Its directory must exist.
@@ -75,7 +70,7 @@ type Options struct {
 
 	// Clock defaults to time.Now, Logger to none.
 	Clock  func() time.Time
-	Logger Logger
+	Logger logging.Logger
 }
 
 func (o *Options) setDefaults() {
@@ -98,7 +93,7 @@ func (o *Options) setDefaults() {
 		o.Clock = time.Now
 	}
 	if o.Logger == nil {
-		o.Logger = silent{}
+		o.Logger = logging.Discard
 	}
 }
 
@@ -117,9 +112,3 @@ func (o *Options) validate() error {
 	}
 	return nil
 }
-
-type silent struct{}
-
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}

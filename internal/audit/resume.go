@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/assertd/assertd/internal/atomicfile"
 )
 
 // tail is what a file says about the end of the log.
@@ -57,7 +59,7 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 	w := newWriter(o, f, t.head)
 	if t.good > 0 {
 		w.born, w.fresh, w.covered, w.ended = t.born, t.fresh, t.covered, t.ended
-	} else if err := errors.Join(w.succeed(), syncDir(o.File)); err != nil {
+	} else if err := errors.Join(w.succeed(), atomicfile.SyncDir(filepath.Dir(o.File))); err != nil {
 		return nil, err
 	}
 	if torn {

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/internal/atomicfile"
 )
 
 // rotation is a change to a new file that waits for a checkpoint over the old one.
@@ -92,7 +95,7 @@ func (w *writer) change(rename bool, infix string) error {
 		return err
 	}
 	if w.opts.Sync != SyncNever || w.opts.Key != nil { // a later checkpoint syncs only the new file, but covers the old one too
-		err = errors.Join(old.sync(), syncDir(old.path))
+		err = errors.Join(old.sync(), atomicfile.SyncDir(filepath.Dir(old.path)))
 	}
 	err = errors.Join(err, old.f.Close())
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/assertd/assertd/internal/atomicfile"
 )
 
 // tornInfix comes after the log file's name in the name of a file that keeps a
@@ -51,7 +53,7 @@ func copyTorn(f *file, good int64, path string, mode fs.FileMode) error {
 		return err
 	}
 	_, err = io.Copy(out, io.NewSectionReader(f.f, good, f.end-good))
-	return errors.Join(err, out.Sync(), out.Close(), syncDir(path))
+	return errors.Join(err, out.Sync(), out.Close(), atomicfile.SyncDir(filepath.Dir(path)))
 }
 
 // removeCopies removes the files that hold nothing but the beginning of the one at

@@ -6,35 +6,25 @@ import (
 	"crypto"
 	"crypto/x509"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/signer"
 )
 
 // backend lets the signer use the pool of workers as its HSM.
-type backend struct {
-	pool    *worker.Pool
-	observe func(set string, timing worker.Timing, err error)
-}
+type backend struct{ pool *pool.Pool }
 
 var _ signer.HSM = backend{}
 
-// newBackend makes a backend whose timings nobody looks at.
-func newBackend(pool *worker.Pool) backend {
-	return backend{pool: pool, observe: func(string, worker.Timing, error) {}}
-}
-
-// Sign implements signer.HSM. A signature that verify refuses never comes back:
-// the pool counts it, replaces the worker that made it and asks another one.
+// Sign implements signer.HSM.
 func (b backend) Sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts, verify func([]byte) error) ([]byte, error) {
-	signature, timing, err := b.pool.Do(ctx, worker.Request{Key: key.Ref, Digest: digest, Opts: opts, Verify: verify})
-	b.observe(key.Set, timing, err)
-	return signature, err
+	return b.pool.Sign(ctx, key.Set, key.Ref, digest, opts, verify)
 }
 
 // copies names a pair on one token or several: the same key under the same label.
 type copies struct {
-	ref   worker.KeyRef
+	ref   wire.KeyRef
 	label string
 }
 
@@ -43,8 +33,8 @@ type copies struct {
 // that can leave any of the tokens can leave. A copy under another label, or a
 // second one on its token, is listed too, since it may put the pair into a
 // second key set, or into one twice: the key ring refuses both.
-func pairs(inventory []worker.KeyInfo) []keyset.Pair {
-	problems, tokens := make(map[worker.KeyRef]string), make(map[copies]string)
+func pairs(inventory []wire.KeyInfo) []keyset.Pair {
+	problems, tokens := make(map[wire.KeyRef]string), make(map[copies]string)
 	var all []keyset.Pair
 	for _, info := range inventory {
 		name := copies{info.Ref, info.Label}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/keyset"
 )
 
@@ -15,27 +15,27 @@ import (
 // order they are listed, is wrong with it.
 func TestPairsOnTwoTokens(t *testing.T) {
 	public := make(ed25519.PublicKey, ed25519.PublicKeySize)
-	on := func(token string, ref byte, problem string) worker.KeyInfo {
-		return worker.KeyInfo{Token: token, Label: "one", Ref: worker.KeyRef{ref}, Public: public, Problem: problem}
+	on := func(token string, ref byte, problem string) wire.KeyInfo {
+		return wire.KeyInfo{Token: token, Label: "one", Ref: wire.KeyRef{ref}, Public: public, Problem: problem}
 	}
-	other := func(token, label string, ref byte, problem string) worker.KeyInfo {
+	other := func(token, label string, ref byte, problem string) wire.KeyInfo {
 		info := on(token, ref, problem)
 		info.Label = label
 		return info
 	}
 	const extractable = "CKA_EXTRACTABLE is true"
 	for name, test := range map[string]struct {
-		inventory []worker.KeyInfo
+		inventory []wire.KeyInfo
 		problems  []string
 	}{
-		"copies":              {[]worker.KeyInfo{on("a", 1, ""), on("b", 1, "")}, []string{""}},
-		"the second can go":   {[]worker.KeyInfo{on("a", 1, ""), on("b", 1, extractable)}, []string{extractable}},
-		"the first can go":    {[]worker.KeyInfo{on("a", 1, extractable), on("b", 1, "")}, []string{extractable}},
-		"two under one name":  {[]worker.KeyInfo{on("a", 1, ""), on("b", 2, "")}, []string{"", ""}},
-		"another label":       {[]worker.KeyInfo{on("a", 1, ""), other("a", "two", 1, "")}, []string{"", ""}},
-		"one of which leaves": {[]worker.KeyInfo{on("a", 1, ""), other("b", "two", 1, extractable)}, []string{extractable, extractable}},
-		"twice on a token":    {[]worker.KeyInfo{on("a", 1, ""), on("a", 1, ""), on("b", 1, "")}, []string{"", ""}},
-		"unreadable ones":     {[]worker.KeyInfo{{Problem: "a"}, {Problem: "b"}}, []string{"a", "b"}},
+		"copies":              {[]wire.KeyInfo{on("a", 1, ""), on("b", 1, "")}, []string{""}},
+		"the second can go":   {[]wire.KeyInfo{on("a", 1, ""), on("b", 1, extractable)}, []string{extractable}},
+		"the first can go":    {[]wire.KeyInfo{on("a", 1, extractable), on("b", 1, "")}, []string{extractable}},
+		"two under one name":  {[]wire.KeyInfo{on("a", 1, ""), on("b", 2, "")}, []string{"", ""}},
+		"another label":       {[]wire.KeyInfo{on("a", 1, ""), other("a", "two", 1, "")}, []string{"", ""}},
+		"one of which leaves": {[]wire.KeyInfo{on("a", 1, ""), other("b", "two", 1, extractable)}, []string{extractable, extractable}},
+		"twice on a token":    {[]wire.KeyInfo{on("a", 1, ""), on("a", 1, ""), on("b", 1, "")}, []string{"", ""}},
+		"unreadable ones":     {[]wire.KeyInfo{{Problem: "a"}, {Problem: "b"}}, []string{"a", "b"}},
 	} {
 		found := pairs(test.inventory)
 		if len(found) != len(test.problems) {
@@ -54,13 +54,13 @@ func TestPairsOnTwoTokens(t *testing.T) {
 // whichever is listed first.
 func TestOnePairForBothUsesIsRefused(t *testing.T) {
 	public := make(ed25519.PublicKey, ed25519.PublicKeySize)
-	copies := []worker.KeyInfo{
-		{Token: "a", Label: "mtls/20260131T120000Z", Ref: worker.KeyRef{1}, Public: public},
-		{Token: "a", Label: "payments/20260131T120000Z", Ref: worker.KeyRef{1}, Public: public},
-		{Token: "a", Label: "payments/20260201T120000Z", Ref: worker.KeyRef{1}, Public: public},
+	copies := []wire.KeyInfo{
+		{Token: "a", Label: "mtls/20260131T120000Z", Ref: wire.KeyRef{1}, Public: public},
+		{Token: "a", Label: "payments/20260131T120000Z", Ref: wire.KeyRef{1}, Public: public},
+		{Token: "a", Label: "payments/20260201T120000Z", Ref: wire.KeyRef{1}, Public: public},
 	}
 	sets := []keyset.Set{{Name: "payments", Alg: "EdDSA"}, {Name: "mtls", Alg: "EdDSA", Raw: true}}
-	for want, inventory := range map[string][]worker.KeyInfo{
+	for want, inventory := range map[string][]wire.KeyInfo{
 		`serves both "payments" and "mtls"`: {copies[0], copies[1]},
 		"serves both":                       {copies[1], copies[0]},
 		"kid used twice":                    {copies[1], copies[2]},

@@ -14,7 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
@@ -44,8 +45,8 @@ type Options struct {
 // Daemon is one assertd. Run runs it once.
 type Daemon struct {
 	Options
-	pool     *worker.Pool
-	tokens   []worker.TokenConfig
+	pool     *pool.Pool
+	tokens   []pool.TokenConfig
 	audit    *audit.Log // nil where the configuration has none
 	ring     *keyset.Active
 	limiter  *ratelimit.Limiter
@@ -54,7 +55,7 @@ type Daemon struct {
 	ready    *readiness
 	publish  *publication
 	rotation *keyset.Rotator
-	sockets  []*peer.BoundListener
+	sockets  []*peer.Listener
 	reloaded chan struct{} // told after each reload
 	registry *prometheus.Registry
 	metrics  *metrics.Metrics
@@ -107,13 +108,13 @@ func (d *Daemon) newPool() (err error) {
 	if err != nil {
 		return err
 	}
-	d.tokens, settings.OnEvent = settings.Tokens, d.observeWorker
-	d.pool, err = worker.NewPool(settings)
+	d.tokens, settings.Observer = settings.Tokens, d.metrics
+	d.pool, err = pool.New(settings)
 	return err
 }
 
 func (d *Daemon) newSigner() error {
-	hsm, recorder := d.traceSigner(backend{d.pool, d.observeSignature}, d.recorder())
+	hsm, recorder := d.traceSigner(backend{d.pool}, d.recorder())
 	s, err := signer.New(signer.Options{
 		Policy: d.decisions.policy, Keys: d.ring, HSM: hsm, Limiter: limits{d.limiter},
 		Recorder: recorder, Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify),
@@ -133,7 +134,7 @@ func verification(v config.Verify) signer.Verification {
 }
 
 // setRing holds the configured key sets against the pairs on the tokens.
-func (d *Daemon) setRing(inventory []worker.KeyInfo) error {
+func (d *Daemon) setRing(inventory []wire.KeyInfo) error {
 	ring, err := keyset.New(d.decisions.sets, pairs(inventory), d.Now)
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
@@ -18,7 +18,7 @@ type Inspection struct {
 	Ring     *keyset.Ring     // nil where a finding is refused
 	Err      error            // why there is no ring
 
-	pool       *worker.Pool
+	pool       *pool.Pool
 	checkpoint string // the key set that signs the audit log's checkpoints
 }
 
@@ -35,19 +35,19 @@ func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *I
 		return err
 	}
 	settings.Workers = 1
-	pool, err := worker.NewPool(settings)
+	workers, err := pool.New(settings)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- pool.Run(ctx) }()
+	go func() { ended <- workers.Run(ctx) }()
 	defer func() { stop(); <-ended }()
-	if err := pool.WaitAll(ctx); err != nil {
+	if err := workers.WaitAll(ctx); err != nil {
 		return err
 	}
-	i := &Inspection{pool: pool, checkpoint: o.Config.Audit.CheckpointKey}
-	found := pairs(pool.Inventory())
+	i := &Inspection{pool: workers, checkpoint: o.Config.Audit.CheckpointKey}
+	found := pairs(workers.Inventory())
 	i.Findings = keyset.Survey(parts.sets, found)
 	i.Ring, i.Err = keyset.New(parts.sets, found, o.Now)
 	return look(ctx, i)
@@ -64,7 +64,7 @@ func (i *Inspection) JWKS() (jwks.Set, error) {
 
 // Prove makes one signature with a key and verifies it with the public half.
 func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
-	return signer.Prove(ctx, newBackend(i.pool), key)
+	return signer.Prove(ctx, backend{i.pool}, key)
 }
 
 // Missing is why the daemon would refuse what is on the tokens or, where it

@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/metrics"
@@ -22,22 +21,12 @@ func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
 		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.state,
-		Routes: server.Routes(), Codes: codes(), Tokens: tokenNames(d.Config), WorkerEvents: workerEvents, WorkerStates: workerStates,
+		Routes: server.Routes(), Codes: codes(), Tokens: tokenNames(d.Config),
 	})
 	if err == nil {
 		d.metrics.Configure(d.decisions.names)
 	}
 	return err
-}
-
-var workerEvents = []string{
-	string(worker.EventReady), string(worker.EventExit), string(worker.EventKill), string(worker.EventCorrupt),
-	string(worker.EventFailed), string(worker.EventRefused), string(worker.EventResend), string(worker.EventMove),
-}
-
-var workerStates = []string{
-	string(worker.StateStarting), string(worker.StateReady), string(worker.StateWaiting),
-	string(worker.StateRefused), string(worker.StateStopped),
 }
 
 func codes() []string {
@@ -77,15 +66,6 @@ func (d *Daemon) names() metrics.Names {
 func (d *Daemon) observeRequest(o server.Observation) {
 	d.metrics.Request(o.Route, o.Status, string(o.Code), o.Duration)
 }
-
-func (d *Daemon) observeSignature(set string, t worker.Timing, err error) {
-	if callerLeft(err) {
-		return // nobody was kept from anything
-	}
-	d.metrics.Signed(set, metrics.Timing{Queue: t.Queue, Worker: t.Worker, Session: t.Session, Module: t.Module}, err)
-}
-
-func (d *Daemon) observeWorker(e worker.Event) { d.metrics.WorkerEvent(e.Token, string(e.Kind)) }
 
 // observeRecord counts a decision. lost is why it could not be recorded: with
 // audit.required that is the outcome, whatever was decided.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/peer"
@@ -25,7 +24,7 @@ func (d *Daemon) operate(g *group) error {
 	if socket == "" {
 		return nil
 	}
-	listener, err := peer.Listen(peer.Listener{Socket: socket, Mode: server.OperatorMode})
+	listener, err := peer.Listen(peer.Socket{Path: socket, Mode: server.OperatorMode})
 	if err != nil {
 		return fmt.Errorf("operator.socket: %w", err)
 	}
@@ -70,16 +69,9 @@ func (d *Daemon) tokenStatus() []ipc.TokenStatus {
 			all = append(all, ipc.TokenStatus{Name: w.Token})
 		}
 		token := &all[len(all)-1]
-		token.Workers = append(token.Workers, workerStatus(w))
+		token.Workers = append(token.Workers, w)
 	}
 	return all
-}
-
-func workerStatus(w worker.WorkerStatus) ipc.WorkerStatus {
-	return ipc.WorkerStatus{
-		Worker: w.Worker, State: string(w.State), PID: w.PID, Since: w.Since,
-		Restarts: w.Restarts, InFlight: w.InFlight, Error: text(w.LastError),
-	}
 }
 
 func (d *Daemon) listenerStatus() []ipc.ListenerStatus {

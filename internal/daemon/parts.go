@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
@@ -87,18 +87,18 @@ func issuing(c *config.Config) []string {
 }
 
 // poolConfig is what the workers are told.
-func poolConfig(o Options) (worker.Config, error) {
+func poolConfig(o Options) (pool.Config, error) {
 	c := o.Config.HSM
-	pool := worker.Config{
+	settings := pool.Config{
 		Command: o.WorkerCommand, Workers: c.Workers, Timeout: c.Timeout.Std(),
 		Queue: c.Queue, Probe: c.Probe.Std(), Logger: o.Logger,
 	}
 	for _, token := range c.All() {
 		pin, err := pinSource(*token.PIN)
 		if err != nil {
-			return worker.Config{}, fmt.Errorf("token %s: %w", token.Name, err)
+			return pool.Config{}, fmt.Errorf("token %s: %w", token.Name, err)
 		}
-		pool.Tokens = append(pool.Tokens, worker.TokenConfig{
+		settings.Tokens = append(settings.Tokens, pool.TokenConfig{
 			Name: token.Name,
 			HSM: hsm.Config{
 				Module: token.Module, Label: token.Label, Serial: token.Serial,
@@ -107,7 +107,7 @@ func poolConfig(o Options) (worker.Config, error) {
 			PIN: pin, Environment: token.Environment,
 		})
 	}
-	return pool, nil
+	return settings, nil
 }
 
 // pinSource tells the workers where to read the PIN themselves. A PIN that is

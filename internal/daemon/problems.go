@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
@@ -41,8 +41,8 @@ var table = []struct {
 	{signer.ErrAudit, ipc.CodeAuditUnavailable, "The decision could not be recorded, so nothing was released. Try again; the operators are warned.", retryRestart},
 	{signer.ErrInFlight, ipc.CodeInFlightLimit, "This client has as many requests in flight as it may. Wait for answers before you send more.", retryBusy},
 	{keyset.ErrNoKey, ipc.CodeKeyNotAvailable, "No version of the grant's key set may sign now. Tell the operators of assertd.", retryRestart},
-	{worker.ErrBusy, ipc.CodeOverloaded, "More signatures are waiting than the daemon queues. Slow down and try again.", retryBusy},
-	{worker.ErrTimeout, ipc.CodeTimeout, "The HSM did not sign in time. Try again.", retryRestart},
+	{pool.ErrBusy, ipc.CodeOverloaded, "More signatures are waiting than the daemon queues. Slow down and try again.", retryBusy},
+	{pool.ErrTimeout, ipc.CodeTimeout, "The HSM did not sign in time. Try again.", retryRestart},
 	{context.DeadlineExceeded, ipc.CodeTimeout, "The request took too long. Try again.", retryRestart},
 	{signer.ErrHSM, ipc.CodeHSMUnavailable, "The HSM can't be reached or does not sign. Try again; the operators are warned.", retryRestart},
 	{audit.ErrUnavailable, ipc.CodeAuditUnavailable, "The audit log can't be written. Try again; the operators are warned.", retryRestart},
@@ -89,9 +89,9 @@ func refusalOf(err error) (*ipc.Problem, bool) {
 	return nil, false
 }
 
-// wire turns an error of the use case into what ipc may send. That a caller left
+// apiError turns an error of the use case into what ipc may send. That a caller left
 // is ipc's to see: it is no problem of the HSM's that was being asked.
-func wire(err error) error {
+func apiError(err error) error {
 	if err == nil || callerLeft(err) {
 		return err
 	}

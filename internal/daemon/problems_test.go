@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/ratelimit"
@@ -38,8 +38,8 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{wrapped(signer.ErrInFlight), ipc.CodeInFlightLimit, true, audit.OutcomeRefused},
 		{wrapped(keyset.ErrNoKey), ipc.CodeKeyNotAvailable, true, audit.OutcomeFailed},
 		{wrapped(signer.ErrHSM), ipc.CodeHSMUnavailable, true, audit.OutcomeFailed},
-		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(worker.ErrBusy)), ipc.CodeOverloaded, true, audit.OutcomeFailed},
-		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(worker.ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(pool.ErrBusy)), ipc.CodeOverloaded, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", signer.ErrHSM, wrapped(pool.ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", signer.ErrHSM, context.DeadlineExceeded), ipc.CodeTimeout, true, audit.OutcomeFailed},
 		{wrapped(signer.ErrAudit), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
 		{errInternal, ipc.CodeInternal, false, audit.OutcomeFailed},
@@ -88,10 +88,10 @@ func TestFailedRecordHidesTheRefusal(t *testing.T) {
 // An error that the table does not know stays as it is for the log, and ipc
 // answers it as internal.
 func TestUnknownErrorsAreNotTranslated(t *testing.T) {
-	if err := wire(errInternal); err != errInternal {
+	if err := apiError(errInternal); err != errInternal {
 		t.Errorf("became %v", err)
 	}
-	if wire(nil) != nil {
+	if apiError(nil) != nil {
 		t.Error("nil became an error")
 	}
 }
@@ -103,7 +103,7 @@ func TestCallerThatLeftIsNoFailure(t *testing.T) {
 	if outcome, code := outcomeOf(gone); outcome != audit.OutcomeFailed || code != codeCallerLeft {
 		t.Errorf("%s %s", outcome, code)
 	}
-	if err := wire(gone); err != gone {
+	if err := apiError(gone); err != gone {
 		t.Errorf("became %v", err)
 	}
 	if _, code := outcomeOf(fmt.Errorf("%w: %w", signer.ErrAudit, gone)); code != string(ipc.CodeAuditUnavailable) {

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/assertd/assertd/hsm/worker"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/ipc"
 )
@@ -16,7 +15,7 @@ type readiness struct {
 	probe    func(ctx context.Context) error // a verified signature with every key set in use
 	audit    func() error                    // whether decisions can be recorded now
 	stale    func() bool                     // whether a newer configuration was refused
-	workers  func() []worker.WorkerStatus
+	workers  func() []ipc.WorkerStatus
 	last     atomic.Pointer[ipc.ReadyResponse]
 	draining atomic.Bool
 }
@@ -25,7 +24,7 @@ type readiness struct {
 func (r *readiness) withWorkers() ipc.ReadyResponse {
 	response := r.answer()
 	for _, w := range r.workers() {
-		response.Workers = append(response.Workers, ipc.WorkerState{Token: w.Token, Worker: w.Worker, State: string(w.State)})
+		response.Workers = append(response.Workers, w.WorkerState)
 	}
 	return response
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/signer"
 )
@@ -46,7 +47,9 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 		return audit.Key{}, err
 	}
 	return audit.Key{Public: key.Public, Sign: func(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return d.pool.Sign(ctx, key.Ref, digest, opts)
+		return d.pool.Sign(ctx, key.Set, key.Ref, digest, opts, func(signature []byte) error {
+			return jose.Verify(key.Public, digest, opts, signature)
+		})
 	}}, nil
 }
 

@@ -36,7 +36,7 @@ func (s *service) Assert(ctx context.Context, who caller.Caller, req ipc.Asserti
 	}
 	assertion, err := s.signer.Assert(ctx, who, request)
 	if err != nil {
-		return ipc.AssertionResponse{}, wire(err)
+		return ipc.AssertionResponse{}, apiError(err)
 	}
 	return responseOf(assertion), nil
 }
@@ -74,7 +74,7 @@ func (s *service) batchResult(ctx context.Context, who caller.Caller, req ipc.As
 func (s *service) Sign(ctx context.Context, who caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
 	signature, err := s.signer.Sign(ctx, who, signer.RawRequest(req))
 	if err != nil {
-		return ipc.SignResponse{}, wire(err)
+		return ipc.SignResponse{}, apiError(err)
 	}
 	return ipc.SignResponse(signature), nil
 }
@@ -87,7 +87,7 @@ func (s *service) Grants(_ context.Context, who caller.Caller) (ipc.GrantsRespon
 // Keys implements server.Service.
 func (s *service) Keys(_ context.Context, who caller.Caller) (ipc.KeysResponse, error) {
 	keys, err := s.views.keys(s.signer.CurrentPolicy(), who)
-	return keys, wire(err)
+	return keys, apiError(err)
 }
 
 // JWKS implements server.Service.

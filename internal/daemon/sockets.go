@@ -30,11 +30,14 @@ func (d *Daemon) bind() error {
 		}
 		d.sockets = append(d.sockets, socket)
 	}
+	if unused := activated.Unused(); len(unused) > 0 {
+		d.Logger.Warn("systemd passed sockets that the configuration does not listen on; fix the socket unit or listen", "sockets", unused)
+	}
 	return nil
 }
 
-func openSocket(activated peer.Activated, l config.Listener) (*peer.BoundListener, error) {
-	spec := peer.Listener{Socket: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client}
+func openSocket(activated peer.Activated, l config.Listener) (*peer.Listener, error) {
+	spec := peer.Socket{Path: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client}
 	if activated[l.Socket] != nil {
 		return activated.Listen(spec)
 	}

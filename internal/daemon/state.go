@@ -12,7 +12,7 @@ func (d *Daemon) state() metrics.State {
 	return metrics.State{
 		Ready:       d.ready.answer().Ready,
 		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
-		Budgets: d.budgetStates(), Workers: d.workerStates(), Keys: d.rotation.Plans(),
+		Budgets: d.budgetStates(), Workers: d.pool.Status(), Keys: d.rotation.Plans(),
 		JWKS:   metrics.JWKS{Published: published.at, Keys: published.keys, Failing: published.err != nil},
 		Audit:  d.auditMetrics(),
 		Reload: metrics.Reload{Success: reload.Success, Failure: reload.Failure, Failed: reload.Err != nil},
@@ -45,13 +45,6 @@ func (d *Daemon) windows(budget string, like metrics.Budget) (all []metrics.Budg
 			like.Limit = left.Burst
 		}
 		all = append(all, like)
-	}
-	return all
-}
-
-func (d *Daemon) workerStates() (all []metrics.Worker) {
-	for _, w := range d.pool.Status() {
-		all = append(all, metrics.Worker{Token: w.Token, State: string(w.State), InFlight: w.InFlight, Restarts: w.Restarts})
 	}
 	return all
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/keyset"
 )
 
@@ -97,11 +98,7 @@ func writeOnce(path string, mode fs.FileMode, content []byte) error {
 	if _, err := os.Lstat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, content, mode); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
+	return atomicfile.Replace(path, content, mode)
 }
 
 // prepareToken initializes the token unless it exists, and generates the first

@@ -11,9 +11,9 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
@@ -151,7 +151,11 @@ func (a *Admin) ImportToFile(k Key, text []byte, path string) (*x509.Certificate
 			chain = append(chain, c)
 		}
 	}
-	return chain[0], replaceFile(path, Key{Certificates: chain})
+	text, err = Key{Certificates: chain}.CertificatePEM()
+	if err != nil {
+		return nil, err
+	}
+	return chain[0], atomicfile.Replace(path, text, 0o644) // certificates are public
 }
 
 func contains(chain []*x509.Certificate, c *x509.Certificate) bool {
@@ -161,24 +165,6 @@ func contains(chain []*x509.Certificate, c *x509.Certificate) bool {
 		}
 	}
 	return false
-}
-
-// replaceFile writes the certificates beside the file first. They are public.
-func replaceFile(path string, k Key) error {
-	text, err := k.CertificatePEM()
-	if err != nil {
-		return err
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".certificate-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name()) // no longer there once renamed
-	_, err = temporary.Write(text)
-	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
 }
 
 // CertificateFile is the file in which the configuration keeps the certificates

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
 )
@@ -51,16 +51,16 @@ type env struct {
 	*Rotator
 	*journal
 	t     *testing.T
-	pool  *worker.Pool
+	pool  *pool.Pool
 	clock time.Time
 	sets  []Set
 }
 
-func newPool(t *testing.T, k *softhsm.Token) *worker.Pool {
+func newPool(t *testing.T, k *softhsm.Token) *pool.Pool {
 	t.Helper()
-	pool, err := worker.NewPool(worker.Config{
+	pool, err := pool.New(pool.Config{
 		Command: []string{"/proc/self/exe", "hsm-worker"}, Workers: 1,
-		Tokens: []worker.TokenConfig{{
+		Tokens: []pool.TokenConfig{{
 			Name: "token", HSM: hsm.Config{Module: k.Module, Label: k.Label},
 			PIN: hsm.PINSource{File: k.PINFile()}, Environment: k.Environment(),
 		}},
@@ -79,9 +79,9 @@ func newPool(t *testing.T, k *softhsm.Token) *worker.Pool {
 }
 
 // newEnv has one key set, "payments", that rotates every 90 days.
-func newEnv(t *testing.T, pool *worker.Pool, auto bool, published ...jwks.Key) *env {
+func newEnv(t *testing.T, p *pool.Pool, auto bool, published ...jwks.Key) *env {
 	e := &env{
-		t: t, journal: &journal{}, pool: pool, clock: start,
+		t: t, journal: &journal{}, pool: p, clock: start,
 		sets: []Set{{Name: "payments", Alg: "ES256", Auto: auto, Rotation: Rotation{
 			Every: 90 * aDay, PublishBefore: aDay, KeepAfter: aDay, AssertionLife: time.Minute,
 		}}},

@@ -12,7 +12,6 @@ import (
 // stateCollector converts the daemon's state to metrics on each scrape.
 type stateCollector struct {
 	state        func() State
-	workerStates []string
 	descriptions map[string]*prometheus.Desc
 }
 
@@ -26,8 +25,8 @@ var stateMetrics = []Metric{
 	reloadSuccess, reloadFailure, reloadFailed,
 }
 
-func newStateCollector(state func() State, workerStates []string) *stateCollector {
-	c := &stateCollector{state: state, workerStates: workerStates, descriptions: make(map[string]*prometheus.Desc)}
+func newStateCollector(state func() State) *stateCollector {
+	c := &stateCollector{state: state, descriptions: make(map[string]*prometheus.Desc)}
 	for _, m := range stateMetrics {
 		c.descriptions[m.Name] = m.describe()
 	}
@@ -44,7 +43,7 @@ func (c *stateCollector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.state()
-	e := emitter{c.workerStates, c.descriptions, out}
+	e := emitter{c.descriptions, out}
 	e.flag(ready, s.Ready)
 	e.count(connections, s.Connections)
 	e.count(connectionLimit, s.ConnectionLimit)
@@ -82,7 +81,6 @@ func period(d time.Duration) string {
 
 // emitter emits metrics of the table.
 type emitter struct {
-	workerStates []string
 	descriptions map[string]*prometheus.Desc
 	out          chan<- prometheus.Metric
 }
@@ -112,11 +110,11 @@ func (e emitter) timestamp(m Metric, t time.Time, labels ...string) {
 	}
 }
 
-func (e emitter) workers(all []Worker) {
+func (e emitter) workers(all []ipc.WorkerStatus) {
 	type key struct{ token, state string }
 	states, inFlight, restarts := make(map[key]int), make(map[string]int), make(map[string]int)
 	for _, w := range all {
-		for _, state := range e.workerStates {
+		for _, state := range ipc.WorkerStates() {
 			states[key{w.Token, state}] += 0 // report 0 instead of omitting a state
 		}
 		states[key{w.Token, w.State}]++

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/assertd/assertd/hsm/pool"
 )
 
 // Options configure Metrics.
@@ -16,10 +18,12 @@ type Options struct {
 	Version, GoVersion string
 	// The closed lists of label values. Anything else is not counted, or is counted
 	// under an empty label.
-	Routes, Codes, Tokens, WorkerEvents, WorkerStates []string
+	Routes, Codes, Tokens []string
 	// State is called on each scrape, from any goroutine.
 	State func() State
 }
+
+var _ pool.Observer = (*Metrics)(nil)
 
 // Metrics records metrics. It is safe for concurrent use.
 type Metrics struct {
@@ -41,7 +45,10 @@ type requestKey struct {
 	status int
 }
 
-type eventKey struct{ token, event string }
+type eventKey struct {
+	token string
+	kind  pool.EventKind
+}
 
 // New registers all metrics. It fails if the registry already has one with the same
 // name. Call Configure before anything is signed.
@@ -64,12 +71,12 @@ func New(o Options) (*Metrics, error) {
 		m.problems[code] = problems.WithLabelValues(code)
 	}
 	for _, token := range o.Tokens {
-		for _, event := range o.WorkerEvents {
-			m.workerEvents[eventKey{token, event}] = events.WithLabelValues(token, event)
+		for _, kind := range pool.EventKinds() {
+			m.workerEvents[eventKey{token, kind}] = events.WithLabelValues(token, string(kind))
 		}
 	}
 	m.Configure(Names{})
-	own := []prometheus.Collector{requests, durations, problems, events, appends, unrecorded, build(o), newStateCollector(o.State, o.WorkerStates)}
+	own := []prometheus.Collector{requests, durations, problems, events, appends, unrecorded, build(o), newStateCollector(o.State)}
 	return m, register(o.Registry, append(own, m.vectors.all()...))
 }
 
@@ -103,8 +110,8 @@ func (m *Metrics) Request(route string, status int, code string, took time.Durat
 }
 
 // WorkerEvent counts an event of one of a token's workers.
-func (m *Metrics) WorkerEvent(token, event string) {
-	if counter := m.workerEvents[eventKey{token, event}]; counter != nil {
+func (m *Metrics) WorkerEvent(e pool.Event) {
+	if counter := m.workerEvents[eventKey{e.Token, e.Kind}]; counter != nil {
 		counter.Inc()
 	}
 }

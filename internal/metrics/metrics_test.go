@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
 )
@@ -25,7 +26,10 @@ func full() metrics.State {
 			{Client: "payments-api", Grant: "bank-a", Window: 10 * time.Second, Remaining: 40, Limit: 50},
 			{Client: "payments-api", Grant: "bank-a", Window: 24 * time.Hour, Remaining: 5, Limit: 100_000},
 		},
-		Workers: []metrics.Worker{{Token: "prod", State: "ready", InFlight: 1, Restarts: 2}, {Token: "prod", State: "waiting"}},
+		Workers: []ipc.WorkerStatus{
+			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerReady}, InFlight: 1, Restarts: 2},
+			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerWaiting}},
+		},
 		Keys: []ipc.KeySetStatus{{
 			Name: "payments", Signing: "k1", NextChange: now, DueAt: now,
 			Versions: []ipc.VersionStatus{
@@ -45,7 +49,7 @@ func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 	m, err := metrics.New(metrics.Options{
 		Registry: registry, Version: "v1", GoVersion: "go1",
 		Routes: []string{"/v1/assertions"}, Codes: []string{"rate-limited", "internal"},
-		Tokens: []string{"prod"}, WorkerEvents: []string{"exit"}, WorkerStates: []string{"ready", "refused"}, State: full,
+		Tokens: []string{"prod"}, State: full,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,8 +68,8 @@ func exercise(m *metrics.Metrics) {
 	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments"})
 	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "rate-limited"})
 	m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "internal", Failed: true})
-	m.Signed("payments", metrics.Timing{Queue: time.Microsecond, Module: time.Millisecond}, nil)
-	m.WorkerEvent("prod", "exit")
+	m.Signed("payments", pool.Timing{Queue: time.Microsecond, Module: time.Millisecond}, nil)
+	m.WorkerEvent(pool.Event{Token: "prod", Kind: pool.EventExit})
 	m.Recorded(time.Millisecond, nil)
 }
 
@@ -130,9 +134,9 @@ func TestUnknownNames(t *testing.T) {
 	m.Decision(metrics.Decision{Client: evil, Grant: evil, Key: evil})
 	m.Decision(metrics.Decision{Client: "payments-api", Grant: evil, Key: "payments"})
 	m.Decision(metrics.Decision{Client: evil, Grant: evil, Key: evil, Raw: true})
-	m.Signed(evil, metrics.Timing{}, nil)
-	m.Signed(evil, metrics.Timing{}, errors.New("no"))
-	m.WorkerEvent(evil, evil)
+	m.Signed(evil, pool.Timing{}, nil)
+	m.Signed(evil, pool.Timing{}, errors.New("no"))
+	m.WorkerEvent(pool.Event{Token: evil, Kind: pool.EventKind(evil)})
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +163,8 @@ assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="10
 # TYPE assertd_workers gauge
 assertd_workers{state="ready",token="prod"} 1
 assertd_workers{state="refused",token="prod"} 0
+assertd_workers{state="starting",token="prod"} 0
+assertd_workers{state="stopped",token="prod"} 0
 assertd_workers{state="waiting",token="prod"} 1
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "assertd_rate_budget_limit", "assertd_workers"); err != nil {
@@ -217,7 +223,7 @@ func BenchmarkAssertion(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
-			m.Signed("payments", metrics.Timing{Queue: time.Microsecond, Worker: time.Millisecond, Session: 1, Module: time.Millisecond}, nil)
+			m.Signed("payments", pool.Timing{Queue: time.Microsecond, Worker: time.Millisecond, Session: 1, Module: time.Millisecond}, nil)
 			m.Recorded(50*time.Microsecond, nil)
 			m.Decision(metrics.Decision{Client: "payments-api", Grant: "bank-a", Key: "payments"})
 			m.Request("/v1/assertions", 200, "", 2*time.Millisecond)

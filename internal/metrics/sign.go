@@ -1,13 +1,10 @@
 package metrics
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
-)
 
-// Timing says where a signature's time went. Session and Module are parts of Worker.
-type Timing struct{ Queue, Worker, Session, Module time.Duration }
+	"github.com/assertd/assertd/hsm/pool"
+)
 
 // stages are the histograms of one key set.
 type stages struct {
@@ -21,7 +18,7 @@ func (v vectors) stages(key string) *stages {
 }
 
 // Signed records the timing of a key set's signature, or counts its failure.
-func (m *Metrics) Signed(key string, t Timing, err error) {
+func (m *Metrics) Signed(key string, t pool.Timing, err error) {
 	s := m.names.Load().keys[key]
 	switch {
 	case s == nil:

@@ -11,7 +11,7 @@ type State struct {
 	Ready                        bool
 	Connections, ConnectionLimit int
 	Budgets                      []Budget
-	Workers                      []Worker
+	Workers                      []ipc.WorkerStatus
 	Keys                         []ipc.KeySetStatus
 	JWKS                         JWKS
 	Audit                        *Audit // nil if nothing is recorded
@@ -23,12 +23,6 @@ type Budget struct {
 	Client, Grant, Key string
 	Window             time.Duration
 	Remaining, Limit   int
-}
-
-// Worker is one worker process.
-type Worker struct {
-	Token, State       string
-	InFlight, Restarts int
 }
 
 // JWKS is the state of publishing.

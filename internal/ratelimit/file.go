@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/assertd/assertd/internal/atomicfile"
 )
 
 // maxFile limits what Load reads: about 10,000 budgets with several full windows
@@ -18,7 +19,7 @@ const maxFile = 256 << 20
 func (l *Limiter) Save(now time.Time, path string) error {
 	data, err := l.Snapshot(now)
 	if err == nil {
-		err = replace(path, data)
+		err = atomicfile.Replace(path, data, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("save budgets: %w", err)
@@ -61,37 +62,4 @@ func read(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes: %w", path, maxFile, ErrCorrupt)
 	}
 	return data, err
-}
-
-func replace(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	file, err := os.CreateTemp(dir, filepath.Base(path)+".new*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(file.Name())
-		}
-	}()
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename in the directory last.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

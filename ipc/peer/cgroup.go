@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// maxCgroupFile is more than a path of PATH_MAX and the v1 hierarchies need.
+// maxCgroupFile has room for a path of PATH_MAX bytes and the v1 hierarchies.
 const maxCgroupFile = 64 << 10
 
-// readCgroup reads the systemd unit and the container id from /proc/PID/cgroup.
+// readCgroup reads the systemd unit and the container ID from /proc/PID/cgroup.
 func readCgroup(file string) (unit, container string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -38,21 +38,22 @@ func cgroupV2Path(file string) (string, error) {
 		}
 		switch {
 		case !strings.HasPrefix(path, "/"):
-			return "", errors.New("the cgroup's path is not absolute")
+			return "", errors.New("the cgroup path is not absolute")
 		case strings.HasPrefix(path, "/.."):
-			return "", errors.New("it is outside the daemon's cgroup namespace; run the daemon in the host's")
+			return "", errors.New("the cgroup is outside the daemon's cgroup namespace; run the daemon in the host's namespace")
 		case strings.HasSuffix(path, " (deleted)"):
-			return "", errors.New("its cgroup was deleted")
+			return "", errors.New("the cgroup was deleted")
 		}
 		return path, nil
 	}
 	return "", errors.New("no cgroup v2 (unified) hierarchy; boot with systemd.unified_cgroup_hierarchy=1")
 }
 
-// parseCgroup finds the unit and the container in a cgroup v2 path. Only what the
-// system's own managers name counts: the slices from the root, then one unit, as
-// sd_pid_get_unit(3) has it, or a container runtime's own tree. Everything below
-// may be delegated to a user or a container, who choose names as they like.
+// parseCgroup finds the unit and the container in a cgroup v2 path. Only names
+// chosen by the system's own managers count: the slices from the root and then
+// one unit, as in sd_pid_get_unit(3), or a container runtime's own tree.
+// Everything below may be delegated to a user or a container, who can choose any
+// name.
 func parseCgroup(path string) (unit, container string) {
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	if id := cgroupfsContainer(segments); id != "" {
@@ -78,7 +79,7 @@ func isUnit(name string) bool {
 	return false
 }
 
-// scopeContainer returns the id in a runtime's scope (the systemd cgroup driver):
+// scopeContainer returns the ID in a runtime's scope (the systemd cgroup driver):
 // docker-ID.scope, cri-containerd-ID.scope, crio-ID.scope, libpod-ID.scope,
 // nerdctl-ID.scope. Monitors such as crio-conmon-ID.scope are not containers.
 func scopeContainer(unit string) string {
@@ -94,7 +95,7 @@ func scopeContainer(unit string) string {
 	return ""
 }
 
-// cgroupfsContainer returns the id where a runtime makes cgroups of its own (the
+// cgroupfsContainer returns the ID where a runtime makes its own cgroups (the
 // cgroupfs driver): /docker/ID, /kubepods/[QOS/]podUID/ID, /libpod_parent/libpod-ID.
 func cgroupfsContainer(segments []string) string {
 	id := ""

@@ -18,11 +18,11 @@ func TestParseCgroup(t *testing.T) {
 		{"/system.slice", "", ""},
 		{"/system.slice/.service", "", ""},
 		{"/custom/payments.service", "", ""},
-		// A user's own manager may name units as it likes.
+		// A user's own manager may choose any unit name.
 		{"/user.slice/user-1000.slice/user@1000.service/app.slice/payments.service", "user@1000.service", ""},
 		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id + ".scope/container", "user@1000.service", ""},
 		{"/user.slice/user-1000.slice/session-2.scope", "session-2.scope", ""},
-		// A unit with delegation may make cgroups of any name below it.
+		// A unit with delegation may create cgroups with any name.
 		{"/system.slice/evil.service/docker-" + id + ".scope", "evil.service", ""},
 		{"/system.slice/evil.service/docker/" + id, "evil.service", ""},
 		{"/evil.service/kubepods/pod1/" + id, "evil.service", ""},
@@ -45,7 +45,7 @@ func TestParseCgroup(t *testing.T) {
 		{"/machine.slice/libpod-" + id + ".scope/container", "libpod-" + id + ".scope", id},
 		{"/machine.slice/libpod-conmon-" + id + ".scope", "libpod-conmon-" + id + ".scope", ""},
 		{"/libpod_parent/libpod-" + id, "", id},
-		// Not an id.
+		// Not an ID.
 		{"/system.slice/docker-" + id[1:] + ".scope", "docker-" + id[1:] + ".scope", ""},
 		{"/system.slice/docker-" + strings.ToUpper(id) + ".scope", "docker-" + strings.ToUpper(id) + ".scope", ""},
 	} {
@@ -73,7 +73,7 @@ func TestCgroupV2Path(t *testing.T) {
 	}
 }
 
-// FuzzParseCgroup: a container id is always whole, and nothing below a unit counts.
+// FuzzParseCgroup: a container ID is always complete, and nothing below a unit counts.
 func FuzzParseCgroup(f *testing.F) {
 	id := strings.Repeat("a", 64)
 	for _, seed := range []string{"/", "/system.slice/a.service/b", "/docker/" + id, "/kubepods/burstable/podx/" + id, "//..//", "/system.slice/docker-" + id + ".scope"} {

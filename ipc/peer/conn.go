@@ -8,65 +8,64 @@ import (
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// Conn is a connection together with who made it.
+// Conn is a connection and the caller that made it.
 type Conn struct {
 	*net.UnixConn
 	identifier *Identifier
 	unmapped   bool
 
-	mu    sync.Mutex // held while /proc is read
-	known atomic.Pointer[identity]
+	mu       sync.Mutex // held while /proc is read
+	identity atomic.Pointer[identity]
 }
 
-// identity is a caller and the attributes that were looked up for it, found or not.
+// identity is a caller and the attributes that were looked up, found or not.
 type identity struct {
-	caller caller.Caller
-	has    caller.Attributes
+	caller   caller.Caller
+	lookedUp caller.Attributes
 }
 
-// Conn reads the credentials of a connection that l accepted, which costs two
-// system calls and can't wait.
-func (id *Identifier) Conn(l *BoundListener, c *net.UnixConn) (*Conn, error) {
-	who, err := Credentials(c)
+// Conn reads the credentials of a connection that l accepted. That takes two
+// system calls, which don't block.
+func (id *Identifier) Conn(l *Listener, conn *net.UnixConn) (*Conn, error) {
+	from, err := Credentials(conn)
 	if err != nil {
 		return nil, err
 	}
-	who.Listener, who.Client = l.Path(), l.Client()
-	out := &Conn{UnixConn: c, identifier: id}
-	out.unmapped, who.Groups = id.ids.ambiguous(who)
-	out.known.Store(&identity{caller: who})
-	return out, nil
+	from.Listener, from.Client = l.Path(), l.Client()
+	c := &Conn{UnixConn: conn, identifier: id}
+	c.unmapped, from.Groups = id.ids.ambiguous(from)
+	c.identity.Store(&identity{caller: from})
+	return c, nil
 }
 
-// Unmapped reports whether the caller is a user whom the daemon's user namespace
-// can't tell from others.
+// Unmapped reports whether the daemon's user namespace can't tell the caller's
+// user or group from others.
 func (c *Conn) Unmapped() bool { return c.unmapped }
 
-// Caller returns the caller as far as it is known.
-func (c *Conn) Caller() caller.Caller { return c.known.Load().caller }
+// Caller returns the caller with the attributes that were looked up so far.
+func (c *Conn) Caller() caller.Caller { return c.identity.Load().caller }
 
-// Identify returns the caller with the attributes that decide and those that are
-// noted. /proc is read only when that is more than was looked up before. The error
-// says why attributes that decide are missing; they are empty then.
-func (c *Conn) Identify(decisive, noted caller.Attributes) (caller.Caller, error) {
-	want := decisive.Union(noted)
-	if known := c.known.Load(); known.has.Covers(want) {
+// Identify returns the caller with the attributes that policy needs and those that
+// are only recorded. It reads /proc only for attributes that it hasn't looked up
+// yet. The error says why a needed attribute is empty.
+func (c *Conn) Identify(needed, recorded caller.Attributes) (caller.Caller, error) {
+	want := needed.Union(recorded)
+	if known := c.identity.Load(); known.lookedUp.Covers(want) {
 		return known.caller, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.known.Load()
-	if known.has.Covers(want) {
+	known := c.identity.Load()
+	if known.lookedUp.Covers(want) {
 		return known.caller, nil
 	}
-	next := &identity{caller: known.caller, has: known.has.Union(want)}
+	next := &identity{caller: known.caller, lookedUp: known.lookedUp.Union(want)}
 	next.caller.Executable, next.caller.ExecutableSHA256, next.caller.Unit, next.caller.Container = "", "", "", ""
-	err := c.identifier.identify(c.UnixConn, next.has, &next.caller)
-	if isTransient(err) {
-		next.has = known.has
+	err := c.identifier.identify(c.UnixConn, next.lookedUp, &next.caller)
+	if !isTransient(err) {
+		c.identity.Store(next)
 	}
-	c.known.Store(next)
-	if !concerns(err, decisive) {
+	if !affects(err, needed) {
 		err = nil
 	}
 	return next.caller, err

@@ -19,7 +19,7 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestMain lets the test binary play the other process.
+// TestMain lets the test binary run as the other process.
 func TestMain(m *testing.M) {
 	peertest.Main(m, map[string]peertest.Role{
 		"connect":   childConnect,   // SOCKET: connect, say so, wait for input
@@ -51,8 +51,8 @@ func fileHash(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestReplacedProgram: a program whose file was deleted or replaced after it
-// started is not the program that has the name now; its bytes are what they are.
+// TestReplacedProgram: after a program's file was deleted or replaced, another
+// program may have its path, but its hash is still known.
 func TestReplacedProgram(t *testing.T) {
 	for name, replace := range map[string]func(prog, other string) error{
 		"deleted":  func(prog, _ string) error { return os.Remove(prog) },
@@ -62,7 +62,7 @@ func TestReplacedProgram(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := mustListen(t, Listener{Socket: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
+			l := mustListen(t, Socket{Path: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
 			prog := peertest.Program(t, "updated")
 			hash := fileHash(t, prog)
 			connected(t, prog, l.Path())
@@ -84,9 +84,9 @@ func TestReplacedProgram(t *testing.T) {
 	}
 }
 
-// TestMissingNotesAreNoError: nobody is warned of attributes that are only noted.
-func TestMissingNotesAreNoError(t *testing.T) {
-	about := func(attribute string) error { return &UnidentifiedError{Attribute: attribute, Err: errPeerGone} }
+// TestErrorsAffectAttributes decides whether the policy needs what is missing.
+func TestErrorsAffectAttributes(t *testing.T) {
+	about := func(attribute string) error { return &UnidentifiedError{Attribute: attribute, Err: errPeerExited} }
 	both := errors.Join(about(attrExecutable), about(attrCgroup))
 	for _, c := range []struct {
 		err  error
@@ -101,15 +101,15 @@ func TestMissingNotesAreNoError(t *testing.T) {
 		{both, caller.Attributes{Hash: true}, true},
 		{both, caller.Attributes{}, false},
 	} {
-		if concerns(c.err, c.of) != c.want {
+		if affects(c.err, c.of) != c.want {
 			t.Errorf("%v, %+v: want %v", c.err, c.of, c.want)
 		}
 	}
 }
 
-// TestCgroupIsReal compares with the test's own cgroup.
+// TestCgroupIsReal compares with the cgroup of the test itself.
 func TestCgroupIsReal(t *testing.T) {
-	l := mustListen(t, Listener{Socket: filepath.Join(t.TempDir(), "s")})
+	l := mustListen(t, Socket{Path: filepath.Join(t.TempDir(), "s")})
 	c, err := net.Dial("unix", l.Path())
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +124,8 @@ func TestCgroupIsReal(t *testing.T) {
 	}
 }
 
-// connected starts a child that has connected, and lives until the test ends.
+// connected starts a child, waits until it has connected, and kills it when the
+// test ends.
 func connected(t *testing.T, prog, socket string) *exec.Cmd {
 	t.Helper()
 	cmd := peertest.Command(t, prog, "connect", socket)
@@ -145,8 +146,8 @@ func connected(t *testing.T, prog, socket string) *exec.Cmd {
 	return cmd
 }
 
-// accepted returns the server's end of the next connection, without a server.
-func accepted(t *testing.T, l *BoundListener) *net.UnixConn {
+// accepted returns the listener's end of the next connection.
+func accepted(t *testing.T, l *Listener) *net.UnixConn {
 	t.Helper()
 	c, err := l.AcceptUnix()
 	if err != nil {
@@ -158,19 +159,19 @@ func accepted(t *testing.T, l *BoundListener) *net.UnixConn {
 
 func identifyNow(t *testing.T, c *net.UnixConn) (caller.Caller, error) {
 	t.Helper()
-	who, err := look(c)
+	who, err := identify(c)
 	if err != nil && !errors.Is(err, ErrUnidentified) {
 		t.Fatal(err)
 	}
 	return who, err
 }
 
-// TestDeadProcessIsUnidentified: who died before it was looked at has its ids,
-// which the socket holds, and nothing else.
+// TestDeadProcessIsUnidentified: of a process that died before it was identified
+// only the IDs are known, since the socket holds them.
 func TestDeadProcessIsUnidentified(t *testing.T) {
 	for name, reap := range map[string]bool{"zombie": false, "reaped": true} {
 		t.Run(name, func(t *testing.T) {
-			l := mustListen(t, Listener{Socket: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
+			l := mustListen(t, Socket{Path: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
 			cmd := connected(t, peertest.Program(t, "mortal"), l.Path())
 			c := accepted(t, l)
 			if err := cmd.Process.Kill(); err != nil {
@@ -183,7 +184,7 @@ func TestDeadProcessIsUnidentified(t *testing.T) {
 			}
 			who, err := identifyNow(t, c)
 			var detail *UnidentifiedError
-			if !errors.Is(err, ErrUnidentified) || !errors.As(err, &detail) || !errors.Is(err, errPeerGone) {
+			if !errors.Is(err, ErrUnidentified) || !errors.As(err, &detail) || !errors.Is(err, errPeerExited) {
 				t.Errorf("got %v", err)
 			}
 			if who.Executable+who.ExecutableSHA256+who.Unit+who.Container != "" || int(who.UID) != os.Getuid() || int(who.PID) != cmd.Process.Pid {

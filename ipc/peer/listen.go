@@ -14,121 +14,122 @@ import (
 )
 
 var (
-	// ErrSocketInUse means that a living process answers on the socket.
-	ErrSocketInUse = errors.New("another process answers on the socket")
-	// ErrSocketPath means that the path can't hold a socket that only its owner controls.
-	ErrSocketPath = errors.New("the socket's path can't be used")
+	// ErrSocketInUse means that another process is listening on the socket.
+	ErrSocketInUse = errors.New("another process is listening on the socket")
+	// ErrSocketPath means that the path can't hold a socket, or that others could
+	// replace a socket there.
+	ErrSocketPath = errors.New("the socket path can't be used")
 )
 
-// DefaultSocketMode is the mode of a socket whose Listener sets none.
+// DefaultSocketMode is the mode of a [Socket] that sets none.
 const DefaultSocketMode fs.FileMode = 0o660
 
-// maxSocketPath is what sockaddr_un holds besides its terminating NUL, unix(7).
+// maxSocketPath is the length of sockaddr_un's path without the NUL, unix(7).
 const maxSocketPath = 107
 
-// listenBacklog is how many connections the kernel queues; it caps the value at
+// listenBacklog is how many connections the kernel queues, up to its limit
 // net.core.somaxconn.
 const listenBacklog = 1024
 
-// Listener describes one socket.
-type Listener struct {
-	Socket string      // path; at most 107 bytes, never abstract
+// Socket describes a socket to listen on.
+type Socket struct {
+	Path   string      // at most 107 bytes, never abstract
 	Mode   fs.FileMode // permission bits; 0 for DefaultSocketMode
-	Owner  string      // user name or id; "" leaves it to the daemon's own
-	Group  string      // group name or id; "" leaves it to the daemon's own
-	Client string      // the client whose grants its callers get, and no others; "" for none
+	Owner  string      // user name or ID; "" for the daemon's own
+	Group  string      // group name or ID; "" for the daemon's own
+	Client string      // the only client whose grants callers on the socket get; "" for any
 }
 
-// BoundListener is a listening socket. Close it, or hand it to a server,
-// which does.
-type BoundListener struct {
+// Listener is a listening socket. Close it, or pass it to a server that does.
+type Listener struct {
 	*net.UnixListener
-	spec  Listener
+	spec  Socket
 	file  *socketFile // nil for a socket that systemd owns
 	close sync.Once
 	err   error
 }
 
-// Path returns the socket's path as it was configured.
-func (b *BoundListener) Path() string { return b.spec.Socket }
+// Path returns the socket's path as configured.
+func (l *Listener) Path() string { return l.spec.Path }
 
 // Client returns the client that the socket is bound to, "" for none.
-func (b *BoundListener) Client() string { return b.spec.Client }
+func (l *Listener) Client() string { return l.spec.Client }
 
-// Close removes the socket if it is still the one that Listen made, and stops
-// listening. Connections that were accepted stay open. It may be called again.
-func (b *BoundListener) Close() error {
-	b.close.Do(func() {
-		if b.file != nil {
-			b.err = b.file.remove()
+// Close removes the socket file, unless another one has replaced it, and stops
+// listening. Accepted connections stay open. It is safe to call Close again.
+func (l *Listener) Close() error {
+	l.close.Do(func() {
+		if l.file != nil {
+			l.err = l.file.remove()
 		}
-		b.err = errors.Join(b.err, b.UnixListener.Close())
-		if b.file != nil {
-			b.file.lock.release()
+		l.err = errors.Join(l.err, l.UnixListener.Close())
+		if l.file != nil {
+			l.file.lock.release()
 		}
 	})
-	return b.err
+	return l.err
 }
 
-// Listen makes the socket with its mode and owner, and listens on it. Nobody can
-// connect before mode and owner are final. A socket file that a dead process left
-// is taken over; one on which somebody answers is [ErrSocketInUse]; any other file
-// at the path, or a directory that others control, is [ErrSocketPath].
-func Listen(l Listener) (*BoundListener, error) {
-	b, err := listen(l)
+// Listen creates the socket with its mode and owner, and listens on it. Nobody can
+// connect before mode and owner are set. It replaces the socket file of a process
+// that has died. The error is [ErrSocketInUse] if another process listens on the
+// socket, and [ErrSocketPath] if the path holds another kind of file or is in a
+// directory that others control.
+func Listen(s Socket) (*Listener, error) {
+	l, err := listen(s)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %q: %w", l.Socket, err)
+		return nil, fmt.Errorf("listen on %q: %w", s.Path, err)
 	}
-	return b, nil
+	return l, nil
 }
 
-func listen(l Listener) (*BoundListener, error) {
-	owner, err := l.ownership()
+func listen(s Socket) (*Listener, error) {
+	owner, err := s.ownership()
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSocketPath(l.Socket); err != nil {
+	if err := checkSocketPath(s.Path); err != nil {
 		return nil, err
 	}
-	lock, err := lockSocket(l.Socket)
+	lock, err := lockSocket(s.Path)
 	if err != nil {
 		return nil, err
 	}
-	b, err := bindLocked(l, owner, lock)
+	l, err := bindLocked(s, owner, lock)
 	if err != nil {
 		lock.release()
 	}
-	return b, err
+	return l, err
 }
 
-// bindLocked makes the socket while lock keeps other starting daemons away.
-func bindLocked(l Listener, owner ownership, lock *socketLock) (*BoundListener, error) {
-	if err := clearStale(l.Socket); err != nil {
+// bindLocked creates the socket while lock keeps out other daemons that start.
+func bindLocked(s Socket, owner ownership, lock *socketLock) (*Listener, error) {
+	if err := clearStale(s.Path); err != nil {
 		return nil, err
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	f := os.NewFile(uintptr(fd), l.Socket)
+	f := os.NewFile(uintptr(fd), s.Path)
 	defer f.Close()
-	if err := bind(fd, l.Socket); err != nil {
+	if err := bind(fd, s.Path); err != nil {
 		return nil, err
 	}
-	file, err := newSocketFile(l.Socket, lock)
+	file, err := newSocketFile(s.Path, lock)
 	if err != nil {
 		return nil, err
 	}
-	ul, err := openUp(f, owner)
+	ul, err := listenAs(f, owner)
 	if err != nil {
 		return nil, errors.Join(err, file.remove())
 	}
-	return &BoundListener{UnixListener: ul, spec: l, file: file}, nil
+	return &Listener{UnixListener: ul, spec: s, file: file}, nil
 }
 
-// bind creates the socket file closed to everyone else: Linux takes a new
-// socket's mode from the descriptor's, less the umask, so the process's umask,
-// which other goroutines share, need not change.
+// bind creates the socket file with no access for others. Linux takes the mode of
+// a new socket file from the descriptor, less the umask, so there is no need to
+// change the process's umask, which other goroutines share.
 func bind(fd int, path string) error {
 	if err := unix.Fchmod(fd, 0o600); err != nil {
 		return os.NewSyscallError("fchmod", err)
@@ -136,19 +137,19 @@ func bind(fd int, path string) error {
 	err := unix.Bind(fd, &unix.SockaddrUnix{Name: path})
 	switch {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EROFS):
-		return fmt.Errorf("%w: the daemon may not create files in its directory (%w); give the directory to the daemon's user", ErrSocketPath, err)
+		return fmt.Errorf("%w: the daemon may not create files in the directory (%w); change the directory's owner to the daemon's user", ErrSocketPath, err)
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("%w: it appeared while the daemon started", ErrSocketInUse)
+		return fmt.Errorf("%w: it appeared while the daemon was starting", ErrSocketInUse)
 	}
 	return os.NewSyscallError("bind", err)
 }
 
-// openUp applies owner and mode and only then listens: until then connect(2) is refused.
-func openUp(f *os.File, o ownership) (*net.UnixListener, error) {
+// listenAs sets owner and mode before it listens. Until then, connect(2) fails.
+func listenAs(f *os.File, o ownership) (*net.UnixListener, error) {
 	path := f.Name()
 	if o.uid >= 0 || o.gid >= 0 {
 		if err := os.Lchown(path, o.uid, o.gid); err != nil {
-			return nil, fmt.Errorf("%w; the daemon must be root, or a member of the group, to give the socket away", err)
+			return nil, fmt.Errorf("%w; to change the socket's owner, run the daemon as root; to change its group, as a member of that group", err)
 		}
 	}
 	if err := os.Chmod(path, o.mode); err != nil {
@@ -160,7 +161,7 @@ func openUp(f *os.File, o ownership) (*net.UnixListener, error) {
 	return fileListener(f)
 }
 
-// fileListener makes a listener with a descriptor of its own; f stays the caller's.
+// fileListener makes a listener with its own descriptor. The caller still closes f.
 func fileListener(f *os.File) (*net.UnixListener, error) {
 	l, err := net.FileListener(f)
 	if err != nil {
@@ -169,53 +170,53 @@ func fileListener(f *os.File) (*net.UnixListener, error) {
 	ul, ok := l.(*net.UnixListener)
 	if !ok {
 		l.Close()
-		return nil, fmt.Errorf("%s is no Unix socket", f.Name())
+		return nil, fmt.Errorf("%s is not a Unix socket", f.Name())
 	}
 	ul.SetUnlinkOnClose(false)
 	return ul, nil
 }
 
-// ownership is who may open a socket; -1 leaves an id as it is.
+// ownership says who may open a socket. -1 leaves an ID unchanged.
 type ownership struct {
 	mode     fs.FileMode
 	uid, gid int
 }
 
-func (l Listener) ownership() (ownership, error) {
-	o := ownership{mode: l.Mode, uid: -1, gid: -1}
+func (s Socket) ownership() (ownership, error) {
+	o := ownership{mode: s.Mode, uid: -1, gid: -1}
 	if o.mode == 0 {
 		o.mode = DefaultSocketMode
 	}
 	if o.mode&^fs.ModePerm != 0 {
-		return o, fmt.Errorf("mode %v has more than permission bits; use one like 0660", o.mode)
+		return o, fmt.Errorf("mode %v has bits that are not permissions; use a mode such as 0660", o.mode)
 	}
 	var err error
-	if l.Owner != "" {
-		if o.uid, err = lookupID(l.Owner, func(name string) (string, error) {
+	if s.Owner != "" {
+		if o.uid, err = lookupID(s.Owner, func(name string) (string, error) {
 			u, err := user.Lookup(name)
 			if err != nil {
 				return "", err
 			}
 			return u.Uid, nil
 		}); err != nil {
-			return o, fmt.Errorf("owner %q: %w", l.Owner, err)
+			return o, fmt.Errorf("owner %q: %w", s.Owner, err)
 		}
 	}
-	if l.Group != "" {
-		if o.gid, err = lookupID(l.Group, func(name string) (string, error) {
+	if s.Group != "" {
+		if o.gid, err = lookupID(s.Group, func(name string) (string, error) {
 			g, err := user.LookupGroup(name)
 			if err != nil {
 				return "", err
 			}
 			return g.Gid, nil
 		}); err != nil {
-			return o, fmt.Errorf("group %q: %w", l.Group, err)
+			return o, fmt.Errorf("group %q: %w", s.Group, err)
 		}
 	}
 	return o, nil
 }
 
-// lookupID takes a decimal id as it is and looks up anything else.
+// lookupID parses a decimal ID, and looks up anything else by name.
 func lookupID(name string, lookup func(string) (string, error)) (int, error) {
 	id, err := strconv.ParseUint(name, 10, 31)
 	if err == nil {

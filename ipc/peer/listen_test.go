@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func mustListen(t *testing.T, l Listener) *BoundListener {
+func mustListen(t *testing.T, l Socket) *Listener {
 	t.Helper()
 	b, err := Listen(l)
 	if err != nil {
@@ -50,12 +50,12 @@ func TestListenSetsModeAndOwner(t *testing.T) {
 	defer syscall.Umask(old)
 	for _, mode := range []fs.FileMode{0, 0o600, 0o660, 0o666} {
 		dir := t.TempDir()
-		l := Listener{Socket: filepath.Join(dir, "s"), Mode: mode}
+		l := Socket{Path: filepath.Join(dir, "s"), Mode: mode}
 		if os.Geteuid() == 0 {
 			l.Owner, l.Group = "1234", "daemon"
 		}
 		b := mustListen(t, l)
-		info, err := os.Lstat(l.Socket)
+		info, err := os.Lstat(l.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,8 +66,8 @@ func TestListenSetsModeAndOwner(t *testing.T) {
 		if info.Mode().Perm() != mode || (l.Owner != "" && (st.Uid != 1234 || st.Gid != 1)) {
 			t.Errorf("want %v, got %v of %d:%d", mode, info.Mode(), st.Uid, st.Gid)
 		}
-		if !dials(l.Socket) {
-			t.Error("nobody listens")
+		if !dials(l.Path) {
+			t.Error("no process listens")
 		}
 		if err := errors.Join(b.Close(), b.Close()); err != nil {
 			t.Error(err)
@@ -78,8 +78,8 @@ func TestListenSetsModeAndOwner(t *testing.T) {
 	}
 }
 
-// TestBindIsClosed shows the moment between bind and chmod: nobody else may
-// connect, whatever the umask, and nobody is listened to.
+// TestBindIsClosed looks between bind and chmod: nobody else may connect, whatever
+// the umask, and connect(2) fails even for the daemon's user.
 func TestBindIsClosed(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
@@ -101,22 +101,22 @@ func TestBindIsClosed(t *testing.T) {
 	}
 }
 
-func TestListenTakesOverAStaleSocketOnly(t *testing.T) {
+func TestListenReplacesOnlyStaleSockets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dead.SetUnlinkOnClose(false)
-	if _, err := Listen(Listener{Socket: path}); !errors.Is(err, ErrSocketInUse) {
-		t.Fatalf("a living one: %v", err)
+	if _, err := Listen(Socket{Path: path}); !errors.Is(err, ErrSocketInUse) {
+		t.Fatalf("while a process listens: %v", err)
 	}
 	if !dials(path) {
-		t.Fatal("the living one was harmed")
+		t.Fatal("the other listener was harmed")
 	}
 	dead.Close()
-	first := mustListen(t, Listener{Socket: path})
-	if _, err := Listen(Listener{Socket: path}); !errors.Is(err, ErrSocketInUse) {
+	first := mustListen(t, Socket{Path: path})
+	if _, err := Listen(Socket{Path: path}); !errors.Is(err, ErrSocketInUse) {
 		t.Fatalf("a second daemon: %v", err)
 	}
 	if !dials(path) || first.Close() != nil {
@@ -124,8 +124,8 @@ func TestListenTakesOverAStaleSocketOnly(t *testing.T) {
 	}
 }
 
-// TestListenSparesABusyDaemon fills a backlog, so that connect(2) would block.
-func TestListenSparesABusyDaemon(t *testing.T) {
+// TestFullBacklogIsInUse fills a backlog, so that connect(2) would block.
+func TestFullBacklogIsInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -138,7 +138,7 @@ func TestListenSparesABusyDaemon(t *testing.T) {
 	if !dials(path) {
 		t.Fatal("no room for one")
 	}
-	if _, err := Listen(Listener{Socket: path}); !errors.Is(err, ErrSocketInUse) {
+	if _, err := Listen(Socket{Path: path}); !errors.Is(err, ErrSocketInUse) {
 		t.Fatal(err)
 	}
 }
@@ -162,26 +162,26 @@ func TestListenRefuses(t *testing.T) {
 	}
 	defer packets.Close()
 	for name, c := range map[string]struct {
-		l    Listener
+		l    Socket
 		want string
 	}{
-		"empty":           {Listener{}, "empty"},
-		"abstract":        {Listener{Socket: "@assertd"}, "abstract"},
-		"abstract NUL":    {Listener{Socket: "\x00assertd"}, "abstract"},
-		"NUL":             {Listener{Socket: path("a\x00b")}, "NUL"},
-		"too long":        {Listener{Socket: "/" + strings.Repeat("x", 107)}, "108 bytes"},
-		"directory":       {Listener{Socket: path("dir")}, "no socket"},
-		"directory slash": {Listener{Socket: dir + "/"}, "directory"},
-		"file":            {Listener{Socket: path("file")}, "no socket"},
-		"link":            {Listener{Socket: path("link")}, "no socket"},
-		"datagrams":       {Listener{Socket: path("packets")}, "answers"},
-		"no parent":       {Listener{Socket: path("none/s")}, "does not exist"},
-		"parent a file":   {Listener{Socket: path("file/s")}, "not a directory"},
-		"open parent":     {Listener{Socket: path("open/s")}, "chmod o-w"},
-		"mode":            {Listener{Socket: path("s"), Mode: fs.ModeSetuid | 0o600}, "permission bits"},
-		"user":            {Listener{Socket: path("s"), Owner: "no-such-user"}, "no-such-user"},
-		"group":           {Listener{Socket: path("s"), Group: "no-such-group"}, "no-such-group"},
-		"foreign lock":    {Listener{Socket: path("foreign")}, "mode 0600"},
+		"empty":           {Socket{}, "empty"},
+		"abstract":        {Socket{Path: "@assertd"}, "abstract"},
+		"abstract NUL":    {Socket{Path: "\x00assertd"}, "abstract"},
+		"NUL":             {Socket{Path: path("a\x00b")}, "NUL"},
+		"too long":        {Socket{Path: "/" + strings.Repeat("x", 107)}, "108 bytes"},
+		"directory":       {Socket{Path: path("dir")}, "not a socket"},
+		"directory slash": {Socket{Path: dir + "/"}, "directory"},
+		"file":            {Socket{Path: path("file")}, "not a socket"},
+		"link":            {Socket{Path: path("link")}, "not a socket"},
+		"datagrams":       {Socket{Path: path("packets")}, "listening"},
+		"no parent":       {Socket{Path: path("none/s")}, "does not exist"},
+		"parent a file":   {Socket{Path: path("file/s")}, "not a directory"},
+		"open parent":     {Socket{Path: path("open/s")}, "chmod o-w"},
+		"mode":            {Socket{Path: path("s"), Mode: fs.ModeSetuid | 0o600}, "not permissions"},
+		"user":            {Socket{Path: path("s"), Owner: "no-such-user"}, "no-such-user"},
+		"group":           {Socket{Path: path("s"), Group: "no-such-group"}, "no-such-group"},
+		"foreign lock":    {Socket{Path: path("foreign")}, "mode 0600"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := Listen(c.l)
@@ -194,7 +194,7 @@ func TestListenRefuses(t *testing.T) {
 		})
 	}
 	if os.Geteuid() != 0 { // root may write anywhere
-		if _, err := Listen(Listener{Socket: path("closed/s")}); !errors.Is(err, ErrSocketPath) {
+		if _, err := Listen(Socket{Path: path("closed/s")}); !errors.Is(err, ErrSocketPath) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -205,13 +205,13 @@ func TestStickyParentIsAllowed(t *testing.T) {
 	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
-	mustListen(t, Listener{Socket: filepath.Join(dir, "s")})
+	mustListen(t, Socket{Path: filepath.Join(dir, "s")})
 }
 
-// TestCloseLeavesASuccessorAlone replaces the socket behind the daemon's back.
-func TestCloseLeavesASuccessorAlone(t *testing.T) {
+// TestCloseKeepsASuccessor replaces the socket while the daemon has it open.
+func TestCloseKeepsASuccessor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	first := mustListen(t, Listener{Socket: path})
+	first := mustListen(t, Socket{Path: path})
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -240,11 +240,11 @@ func TestRace(t *testing.T) {
 		dead.Close()
 		var start, ready sync.WaitGroup
 		start.Add(1)
-		won := make([]*BoundListener, 8)
+		won := make([]*Listener, 8)
 		for i := range won {
 			ready.Go(func() {
 				start.Wait()
-				b, err := Listen(Listener{Socket: path})
+				b, err := Listen(Socket{Path: path})
 				if err != nil && !errors.Is(err, ErrSocketInUse) {
 					t.Error(err)
 				}

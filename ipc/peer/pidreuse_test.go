@@ -18,9 +18,9 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestPidReuse gives a dead caller's pid to another process before the caller is
-// looked at. It takes a pid namespace, in which the next pid can be chosen, and
-// so root.
+// TestPidReuse gives a dead caller's PID to another process before the caller is
+// identified. It needs root, to make a PID namespace in which it can choose the
+// next PID.
 func TestPidReuse(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
@@ -32,7 +32,7 @@ func TestPidReuse(t *testing.T) {
 	}
 }
 
-// childPidReuse is the daemon, process 1 of its pid namespace: SOCKET VICTIM REUSER.
+// childPidReuse is the daemon, process 1 of its PID namespace: SOCKET VICTIM REUSER.
 func childPidReuse(args []string) error {
 	if err := errors.Join(
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
@@ -40,7 +40,7 @@ func childPidReuse(args []string) error {
 	); err != nil {
 		return err
 	}
-	l, err := Listen(Listener{Socket: args[0]})
+	l, err := Listen(Socket{Path: args[0]})
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func childPidReuse(args []string) error {
 	if err != nil {
 		return err
 	}
-	if who, err := look(c); err != nil || who.Executable != args[1] {
+	if who, err := identify(c); err != nil || who.Executable != args[1] {
 		return fmt.Errorf("alive: %w %+v", err, who)
 	}
 	if err := victim.Process.Kill(); err != nil {
@@ -62,17 +62,17 @@ func childPidReuse(args []string) error {
 	if err := reuse(victim.Process.Pid, args[2], args[0], l); err != nil {
 		return err
 	}
-	who, err := look(c)
-	if !errors.Is(err, errPeerGone) || who.Executable != "" || int(who.PID) != victim.Process.Pid {
+	who, err := identify(c)
+	if !errors.Is(err, errPeerExited) || who.Executable != "" || int(who.PID) != victim.Process.Pid {
 		return fmt.Errorf("fooled: %v %+v", err, who)
 	}
 	fmt.Println("reused, and not fooled")
 	return nil
 }
 
-// reuse starts prog under a pid that was just given up, and shows that /proc now
-// has prog there.
-func reuse(pid int, prog, socket string, l *BoundListener) error {
+// reuse starts prog under a PID that has just been freed, and shows that /proc has
+// prog there now.
+func reuse(pid int, prog, socket string, l *Listener) error {
 	for range 50 {
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0); err != nil {
 			return err
@@ -86,13 +86,13 @@ func reuse(pid int, prog, socket string, l *BoundListener) error {
 		}
 		if cmd.Process.Pid == pid {
 			if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err != nil || exe != prog {
-				return fmt.Errorf("the pid's program is %s (%w)", exe, err)
+				return fmt.Errorf("the program of the PID is %s (%w)", exe, err)
 			}
 			return nil
 		}
-		// A thread of this process took the pid first.
+		// A thread of this process got the PID first.
 	}
-	return errors.New("the pid was not given out again")
+	return errors.New("the kernel did not reuse the PID")
 }
 
 func startConnected(prog, socket string) (*exec.Cmd, error) {
@@ -112,7 +112,7 @@ func startConnected(prog, socket string) (*exec.Cmd, error) {
 	return cmd, err
 }
 
-func look(c *net.UnixConn) (caller.Caller, error) {
+func identify(c *net.UnixConn) (caller.Caller, error) {
 	who, err := Credentials(c)
 	if err != nil {
 		return who, err

@@ -11,20 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkSocketPath refuses a path that can't hold a socket, or in whose directory
-// others could put a socket of theirs in its place.
+// checkSocketPath refuses a path that can't hold a socket, and one in a directory
+// where others could replace the socket.
 func checkSocketPath(path string) error {
 	switch {
 	case path == "":
-		return fmt.Errorf("%w: it is empty", ErrSocketPath)
+		return fmt.Errorf("%w: the path is empty", ErrSocketPath)
 	case path[0] == '@' || path[0] == 0:
-		return fmt.Errorf("%w: abstract sockets have no permissions and any container with the host's network reaches them; use a file's path", ErrSocketPath)
+		return fmt.Errorf("%w: abstract sockets have no permissions, and any container on the host's network can reach them; use a file path", ErrSocketPath)
 	case strings.ContainsRune(path, 0):
-		return fmt.Errorf("%w: it has a NUL byte", ErrSocketPath)
+		return fmt.Errorf("%w: the path has a NUL byte", ErrSocketPath)
 	case len(path) > maxSocketPath:
-		return fmt.Errorf("%w: it has %d bytes and the kernel takes %d; use a shorter one, for example under /run", ErrSocketPath, len(path), maxSocketPath)
+		return fmt.Errorf("%w: the path has %d bytes, but the kernel allows %d; use a shorter path, such as one under /run", ErrSocketPath, len(path), maxSocketPath)
 	case filepath.Base(path) == "." || filepath.Base(path) == ".." || strings.HasSuffix(path, "/"):
-		return fmt.Errorf("%w: it names a directory", ErrSocketPath)
+		return fmt.Errorf("%w: the path names a directory", ErrSocketPath)
 	}
 	return checkSocketDir(filepath.Dir(path))
 }
@@ -33,21 +33,21 @@ func checkSocketDir(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: the directory %s does not exist; create it, or let systemd do so with RuntimeDirectory=", ErrSocketPath, dir)
+		return fmt.Errorf("%w: the directory %s does not exist; create it, or have systemd create it with RuntimeDirectory=", ErrSocketPath, dir)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSocketPath, err)
 	case !info.IsDir():
 		return fmt.Errorf("%w: %s is not a directory", ErrSocketPath, dir)
 	case info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
-		return fmt.Errorf("%w: everyone may write to the directory %s and so replace the socket; chmod o-w it", ErrSocketPath, dir)
+		return fmt.Errorf("%w: anyone may write to the directory %s, and so replace the socket; run chmod o-w on it", ErrSocketPath, dir)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
-		return fmt.Errorf("%w: the daemon may not create files in %s (%w); give the directory to the daemon's user", ErrSocketPath, dir, err)
+		return fmt.Errorf("%w: the daemon may not create files in %s (%w); change the directory's owner to the daemon's user", ErrSocketPath, dir, err)
 	}
 	return nil
 }
 
-// clearStale removes a socket that nobody answers on, and nothing else.
+// clearStale removes a socket on which no process listens, and nothing else.
 func clearStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +57,7 @@ func clearStale(path string) error {
 		return fmt.Errorf("%w: %w", ErrSocketPath, err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%w: a file that is no socket is there (%v); remove it or choose another path", ErrSocketPath, info.Mode())
+		return fmt.Errorf("%w: a file that is not a socket is there (%v); remove it, or choose another path", ErrSocketPath, info.Mode())
 	}
 	if err := probeStale(path); err != nil {
 		return err
@@ -66,7 +66,8 @@ func clearStale(path string) error {
 }
 
 // probeStale returns nil only if the kernel says that no process listens. A full
-// backlog (EAGAIN) is a living process, and what can't be probed counts as one.
+// backlog (EAGAIN) means that one does. A socket that can't be probed counts as in
+// use.
 func probeStale(path string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -78,13 +79,13 @@ func probeStale(path string) error {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return nil
 	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EPROTOTYPE):
-		return fmt.Errorf("%w; stop it first, or give this daemon another path", ErrSocketInUse)
+		return fmt.Errorf("%w; stop that process, or choose another path", ErrSocketInUse)
 	}
-	return fmt.Errorf("%w: can't tell whether a process answers there (%w); remove it if none does", ErrSocketPath, err)
+	return fmt.Errorf("%w: can't tell whether a process is listening there (%w); remove the file if none is", ErrSocketPath, err)
 }
 
-// socketFile is a socket's entry in its directory, told from a later one of the
-// same name by device and inode. The inode can't be reused while the socket is open.
+// socketFile is a socket's directory entry. Device and inode tell it from a later
+// one of the same name: the inode can't be reused while the socket is open.
 type socketFile struct {
 	path     string
 	dev, ino uint64
@@ -99,7 +100,7 @@ func newSocketFile(path string, lock *socketLock) (*socketFile, error) {
 	return &socketFile{path: path, dev: st.Dev, ino: st.Ino, lock: lock}, nil
 }
 
-// remove unlinks the entry if it is still ours. It must precede closing the socket.
+// remove unlinks the entry if it is still ours. Call it before closing the socket.
 func (f *socketFile) remove() error {
 	var st unix.Stat_t
 	err := unix.Lstat(f.path, &st)
@@ -112,9 +113,9 @@ func (f *socketFile) remove() error {
 	return os.Remove(f.path)
 }
 
-// socketLock keeps two daemons from probing and replacing one socket at a time.
-// It is a file that only the daemon's user can open, since anyone who can open a
-// file can lock it; it is held for as long as the socket is.
+// socketLock keeps two daemons from probing and replacing a socket at the same
+// time. Anyone who can open a file can lock it, so only the daemon's user can open
+// this one. It is held as long as the socket is open.
 type socketLock struct {
 	file *os.File
 	path string
@@ -130,13 +131,13 @@ func lockSocket(socket string) (*socketLock, error) {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			f.Close()
-			return nil, fmt.Errorf("%w, or is about to: %s is locked; stop it first, or give this daemon another path", ErrSocketInUse, path)
+			return nil, fmt.Errorf("%w, or about to: %s is locked; stop that process, or choose another path", ErrSocketInUse, path)
 		}
 		if err != nil {
 			f.Close()
 			return nil, os.NewSyscallError("flock", err)
 		}
-		// The one who held it may have removed the file between open and flock.
+		// The process that held the lock may have removed the file before flock.
 		if sameFile(f, path) {
 			return &socketLock{file: f, path: path}, nil
 		}
@@ -156,7 +157,7 @@ func openLock(path string) (*os.File, error) {
 	}
 	if int(st.Uid) != os.Geteuid() || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o077 != 0 {
 		f.Close()
-		return nil, fmt.Errorf("%s is not the daemon's own file of mode 0600; remove it", path)
+		return nil, fmt.Errorf("%s is not a regular file with mode 0600 that the daemon's user owns; remove it", path)
 	}
 	return f, nil
 }
@@ -170,7 +171,7 @@ func sameFile(f *os.File, path string) bool {
 	return err == nil && os.SameFile(held, named)
 }
 
-// release removes the lock file while it is still locked, then lets go.
+// release removes the lock file while it is still locked, then unlocks it.
 func (l *socketLock) release() {
 	os.Remove(l.path)
 	l.file.Close()

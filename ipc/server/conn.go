@@ -106,7 +106,7 @@ func connOf(r *http.Request) *conn {
 
 // acceptor accepts a socket's connections for net/http.
 type acceptor struct {
-	*peer.BoundListener
+	*peer.Listener
 	server *Server
 }
 
@@ -117,7 +117,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		accepted, err := a.server.identifier.Conn(a.BoundListener, raw)
+		accepted, err := a.server.identifier.Conn(a.Listener, raw)
 		if err != nil {
 			a.server.log.warn("a connection without credentials was closed", "listener", a.Path(), "error", err)
 			raw.Close()

@@ -82,11 +82,11 @@ func TestDrainTimeout(t *testing.T) {
 
 func TestServeStopsWhenAListenerFails(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{})
-	second, err := peer.Listen(peer.Listener{Socket: r.socket + "2"})
+	second, err := peer.Listen(peer.Socket{Path: r.socket + "2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	third, err := peer.Listen(peer.Listener{Socket: r.socket + "3"})
+	third, err := peer.Listen(peer.Socket{Path: r.socket + "3"})
 	if err != nil {
 		t.Fatal(err)
 	}

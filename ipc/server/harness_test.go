@@ -168,7 +168,7 @@ func serve(t testing.TB, service Service, opts Options) *running {
 func start(t testing.TB, server *Server) *running {
 	t.Helper()
 	socket := filepath.Join(peertest.Dir(t), "s")
-	l, err := peer.Listen(peer.Listener{Socket: socket, Mode: 0o666})
+	l, err := peer.Listen(peer.Socket{Path: socket, Mode: 0o666})
 	if err != nil {
 		t.Fatal(err)
 	}

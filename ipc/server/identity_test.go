@@ -165,7 +165,7 @@ func TestImpostorInAMountNamespace(t *testing.T) {
 	if got.Executable != "" || got.ExecutableSHA256 != fileHash(t, evil) {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(r.log.text(), trusted+`" is another file for the daemon`) {
+	if !strings.Contains(r.log.text(), trusted+`" is a different file for the daemon`) {
 		t.Errorf("log: %s", r.log.text())
 	}
 }
@@ -216,7 +216,7 @@ func TestUnidentifiedCallerIsServedWithoutAttributes(t *testing.T) {
 	if int(got.PID) != cmd.Process.Pid || got.Executable != "" || got.ExecutableSHA256 != "" || got.Unit != "" {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(r.log.text(), "has ended") {
+	if !strings.Contains(r.log.text(), "has exited") {
 		t.Errorf("the log does not say why: %s", r.log.text())
 	}
 }

@@ -76,7 +76,7 @@ var operatorRoutes = []struct {
 
 // Serve serves the listener until ctx ends, and lets answers in flight finish. It
 // closes the listener in any case. Call it once.
-func (s *OperatorServer) Serve(ctx context.Context, l *peer.BoundListener) error {
+func (s *OperatorServer) Serve(ctx context.Context, l *peer.Listener) error {
 	web := &http.Server{
 		Handler: s, ConnContext: connContext, ErrorLog: log.New(webLog{s.opts.Logger}, "", 0),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
@@ -190,7 +190,7 @@ func operatorFields(r *http.Request) []any {
 // operatorListener lets in the daemon's own user and root. The socket's mode says
 // the same; this holds even if somebody changed it.
 type operatorListener struct {
-	*peer.BoundListener
+	*peer.Listener
 	server *OperatorServer
 }
 

@@ -32,7 +32,7 @@ func (f *fakeOperator) Drain(context.Context)        { close(f.drained) }
 func serveOperator(t *testing.T, operator Operator) (*http.Client, string) {
 	t.Helper()
 	socket := filepath.Join(peertest.Dir(t), "operator.sock")
-	l, err := peer.Listen(peer.Listener{Socket: socket, Mode: OperatorMode})
+	l, err := peer.Listen(peer.Socket{Path: socket, Mode: OperatorMode})
 	if err != nil {
 		t.Fatal(err)
 	}

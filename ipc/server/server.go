@@ -54,7 +54,7 @@ func (s *Server) Connections() int { return s.conns.Len() }
 // [CodeDraining], the answers in flight are waited for, idle connections are
 // closed. It closes the listeners in any case, and returns nil after a complete
 // drain, [ErrDrainTimeout] if some answers took too long. Call it once.
-func (s *Server) Serve(ctx context.Context, listeners ...*peer.BoundListener) error {
+func (s *Server) Serve(ctx context.Context, listeners ...*peer.Listener) error {
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	web := s.webServer(requests)

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,17 +40,17 @@ func (r AudienceRule) defaultValue() string {
 	return ""
 }
 
-// check returns what is wrong with a value, or nil.
+// check returns what is wrong with a value, as in "is empty", or nil.
 func (r AudienceRule) check(value string) error {
 	switch {
 	case r.Form == AudienceNone:
-		return fmt.Errorf("the profile writes no aud")
+		return errors.New("is not allowed")
 	case value == "":
-		return fmt.Errorf("it is empty")
+		return errors.New("is empty")
 	case strings.ContainsFunc(value, notPrintable):
-		return fmt.Errorf("it holds a space or a control character")
+		return errors.New("contains a space or a control character")
 	case len(r.Values) > 0 && !slices.Contains(r.Values, value):
-		return fmt.Errorf("only %s is taken", strings.Join(r.Values, " or "))
+		return fmt.Errorf("must be %s", strings.Join(r.Values, " or "))
 	case r.Check != nil:
 		return r.Check(value)
 	}
@@ -67,7 +68,7 @@ func (r AudienceRule) claim(profile, value string) (any, error) {
 		value = r.defaultValue()
 	}
 	if err := r.check(value); err != nil {
-		return nil, fmt.Errorf("%w: profile %s: audience: %w", ErrInput, profile, err)
+		return nil, fmt.Errorf("%w: profile %s: the audience %w", ErrInput, profile, err)
 	}
 	if r.Form == AudienceArray {
 		return []string{value}, nil
@@ -88,12 +89,12 @@ func issuerAudience() AudienceRule {
 }
 
 func tokenAudience() AudienceRule {
-	return AudienceRule{Form: AudienceString, Summary: "token URL", Description: "the token endpoint's URL", Check: endpointURL}
+	return AudienceRule{Form: AudienceString, Summary: "token URL", Description: "the token endpoint URL", Check: endpointURL}
 }
 
 func issuerOrTokenAudience() AudienceRule {
 	return AudienceRule{
 		Form: AudienceString, Summary: "issuer or token URL", Check: endpointURL,
-		Description: "the issuer or the token endpoint's URL, as the receiver wants",
+		Description: "the issuer or the token endpoint URL, whichever the receiver expects",
 	}
 }

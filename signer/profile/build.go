@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -88,13 +89,13 @@ func (p *Profile) checkInput(in Input) (time.Duration, error) {
 	}
 	switch {
 	case !slices.Contains(p.Algorithms, in.Alg):
-		return refuse("algorithm %q is not one of %s", in.Alg, list(p.Algorithms, "none"))
+		return refuse("algorithm %q is not one of %s", in.Alg, strings.Join(p.Algorithms, ", "))
 	case in.Now.Unix() <= 0:
-		return refuse("the time is not set")
+		return refuse("the current time is not set")
 	case in.Random == nil:
-		return refuse("there is no source of randomness")
+		return refuse("no source of randomness")
 	case lifetime < time.Second || lifetime > p.MaxLifetime:
-		return refuse("a lifetime of %s is not within 1s and %s", in.Lifetime, seconds(p.MaxLifetime))
+		return refuse("a lifetime of %s is not between 1s and %s", in.Lifetime, seconds(p.MaxLifetime))
 	case p.ExactLifetime && lifetime != p.MaxLifetime:
 		return refuse("a lifetime of %s is not exactly %s", in.Lifetime, seconds(p.MaxLifetime))
 	}
@@ -117,7 +118,10 @@ func (p *Profile) callerClaims(given map[string]any) (map[string]any, error) {
 	}
 	for _, rule := range p.Claims {
 		if _, there := claims[rule.Name]; rule.Required && !there {
-			return nil, &ClaimError{Profile: p.Name, Claim: rule.Name, Kind: ErrClaimRequired, Detail: "requires it: " + cmp.Or(rule.Format, "any value")}
+			return nil, &ClaimError{
+				Profile: p.Name, Claim: rule.Name, Kind: ErrClaimRequired,
+				Rule: fmt.Sprintf("requires claim %q", rule.Name), Advice: "Send " + cmp.Or(rule.Format, "any value"),
+			}
 		}
 	}
 	return claims, nil

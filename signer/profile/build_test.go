@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// probes are claim names that no caller may ever set, and near misses that
-// some decoder would read as one of them.
+// probes lists claim names that no caller may set, and near misses that some
+// decoders take for one of them.
 func probes() []string {
 	names := slices.Concat(registered, headerParams)
 	for _, name := range slices.Concat(registered, headerParams) {
@@ -24,8 +24,8 @@ func probes() []string {
 	return append(names, "i\u017fs", "\u017fub", "\u212aid")
 }
 
-// TestCallerSetsNoRegisteredClaimAndNoHeader is the property that the whole
-// package exists for, for every profile.
+// No profile lets a caller set a registered claim or a header parameter. This
+// is the property that the package exists for.
 func TestCallerSetsNoRegisteredClaimAndNoHeader(t *testing.T) {
 	for _, p := range All() {
 		for _, name := range probes() {
@@ -39,9 +39,9 @@ func TestCallerSetsNoRegisteredClaimAndNoHeader(t *testing.T) {
 	}
 }
 
-// TestEveryAlgorithmAndLife builds each profile with each of its algorithms
-// at the shortest and the longest life.
-func TestEveryAlgorithmAndLife(t *testing.T) {
+// TestEveryAlgorithmAndLifetime builds each profile with each of its
+// algorithms, at and around the shortest and the longest lifetime.
+func TestEveryAlgorithmAndLifetime(t *testing.T) {
 	for _, p := range All() {
 		for _, alg := range p.Algorithms {
 			for _, life := range []time.Duration{0, time.Second, p.DefaultLifetime, p.MaxLifetime, p.MaxLifetime + time.Second} {
@@ -60,21 +60,21 @@ func TestEveryAlgorithmAndLife(t *testing.T) {
 	}
 }
 
-// checkToken holds a token to what must be true of every one.
+// checkToken checks what must be true of every token.
 func checkToken(t *testing.T, p *Profile, in Input, token Token) {
 	t.Helper()
 	iat := token.Claims["iat"].(int64)
 	if want := in.Now.Unix() - int64(p.BackDate/time.Second); iat != want {
 		t.Errorf("%s: iat %d, want %d", p.Name, iat, want)
 	}
-	exp, there := token.Claims["exp"].(int64)
-	if there == p.NoExpiry {
-		t.Errorf("%s: exp there: %v", p.Name, there)
+	exp, present := token.Claims["exp"].(int64)
+	if present == p.NoExpiry {
+		t.Errorf("%s: has exp: %v", p.Name, present)
 	}
-	if life := time.Duration(exp-iat) * time.Second; there && (life <= p.BackDate || life > p.MaxLifetime+p.BackDate) {
+	if life := time.Duration(exp-iat) * time.Second; present && (life <= p.BackDate || life > p.MaxLifetime+p.BackDate) {
 		t.Errorf("%s: %v from iat to exp", p.Name, life)
 	}
-	if there && token.ExpiresAt.Unix() != exp {
+	if present && token.ExpiresAt.Unix() != exp {
 		t.Errorf("%s: ExpiresAt %v, exp %d", p.Name, token.ExpiresAt, exp)
 	}
 	if jti, _ := token.Claims["jti"].(string); jti != token.JTI || (p.JTI != JTINone && (len(jti) < 16 || len(jti) > 64)) {
@@ -122,7 +122,7 @@ func checkHeader(t *testing.T, p *Profile, token Token) {
 	if jwk, ok := token.Header["jwk"].(map[string]any); ok {
 		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
 			if _, leaked := jwk[private]; leaked {
-				t.Errorf("%s: jwk holds %s", p.Name, private)
+				t.Errorf("%s: jwk contains %s", p.Name, private)
 			}
 		}
 	}
@@ -134,17 +134,17 @@ func TestBuildRefuses(t *testing.T) {
 		change        func(*Input)
 		want          error
 	}{
-		{"another algorithm", "fapi2", func(in *Input) { in.Alg = "RS256" }, ErrInput},
+		{"an algorithm that is not listed", "fapi2", func(in *Input) { in.Alg = "RS256" }, ErrInput},
 		{"none", "custom", func(in *Input) { in.Alg = "none" }, ErrInput},
 		{"no time", "custom", func(in *Input) { in.Now = time.Time{} }, ErrInput},
 		{"no randomness", "custom", func(in *Input) { in.Random = nil }, ErrInput},
-		{"negative life", "custom", func(in *Input) { in.Lifetime = -time.Minute }, ErrInput},
+		{"negative lifetime", "custom", func(in *Input) { in.Lifetime = -time.Minute }, ErrInput},
 		{"half a second", "custom", func(in *Input) { in.Lifetime = time.Second / 2 }, ErrInput},
 		{"no client ID", "private_key_jwt", func(in *Input) { in.ClientID = "" }, ErrInput},
 		{"no subject", "jwt-bearer", func(in *Input) { in.Subject = "" }, ErrInput},
 		{"no audience", "private_key_jwt", func(in *Input) { in.Audience = "" }, ErrInput},
-		{"an audience where there is none", "dpop", func(in *Input) { in.Audience = "https://as.example.com" }, ErrInput},
-		{"another literal", "coinbase-cdp", func(in *Input) { in.Audience = "other" }, ErrInput},
+		{"an audience for a profile without", "dpop", func(in *Input) { in.Audience = "https://as.example.com" }, ErrInput},
+		{"a different literal", "coinbase-cdp", func(in *Input) { in.Audience = "other" }, ErrInput},
 		{"no certificate", "entra-certificate", func(in *Input) { in.Certificates = nil }, ErrInput},
 		{"an expired certificate", "entra-certificate", func(in *Input) { in.Now = in.Now.AddDate(200, 0, 0) }, ErrInput},
 		{"a certificate not yet valid", "entra-certificate", func(in *Input) { in.Now = in.Now.AddDate(-20, 0, 0) }, ErrInput},
@@ -155,9 +155,9 @@ func TestBuildRefuses(t *testing.T) {
 		{"broken randomness", "custom", func(in *Input) { in.Random = iotest.ErrReader(io.ErrClosedPipe) }, io.ErrClosedPipe},
 		{"short randomness", "custom", func(in *Input) { in.Random = bytes.NewReader(make([]byte, 8)) }, io.ErrUnexpectedEOF},
 		{"broken randomness for the nonce", "coinbase-cdp", func(in *Input) { in.Random = iotest.ErrReader(io.ErrClosedPipe) }, io.ErrClosedPipe},
-		{"a claim too few", "dpop", drop("htm"), ErrClaimRequired},
+		{"a missing claim", "dpop", drop("htm"), ErrClaimRequired},
 		{"an unknown claim", "dpop", set("scope", "read"), ErrClaimNotAllowed},
-		{"a known claim in another case", "dpop", set("HTM", "GET"), ErrClaimNotAllowed},
+		{"a known claim in different case", "dpop", set("HTM", "GET"), ErrClaimNotAllowed},
 		{"a method in lower case", "dpop", set("htm", "post"), ErrClaimNotAllowed},
 		{"a relative htu", "dpop", set("htu", "/token"), ErrClaimNotAllowed},
 		{"an htu without TLS", "dpop", set("htu", "http://as.example.com/token"), ErrClaimNotAllowed},
@@ -167,7 +167,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"a string for a list", "coinbase-cdp", set("uris", "GET a.example/b"), ErrClaimNotAllowed},
 		{"a URL in uris", "coinbase-cdp", set("uris", []any{"GET https://a.example/b"}), ErrClaimNotAllowed},
 		{"an empty list", "coinbase-cdp", set("uris", []any{}), ErrClaimNotAllowed},
-		{"another word", "box", set("box_sub_type", "group"), ErrClaimNotAllowed},
+		{"a word that is not listed", "box", set("box_sub_type", "group"), ErrClaimNotAllowed},
 		{"the daemon's client_id", "request-object", set("client_id", "other"), ErrClaimReserved},
 		{"a request in a request", "request-object", set("request", "e30"), ErrClaimReserved},
 	} {
@@ -181,7 +181,7 @@ func TestBuildRefuses(t *testing.T) {
 			}
 			var refused *ClaimError
 			if errors.As(err, &refused) == errors.Is(err, ErrInput) && !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Errorf("%v is both the caller's and the daemon's", err)
+				t.Errorf("%v must be either a ClaimError or ErrInput", err)
 			}
 		})
 	}
@@ -195,11 +195,11 @@ func drop(name string) func(*Input) {
 	return func(in *Input) { delete(in.Claims, name) }
 }
 
-// TestClaimErrorsHoldNoValue: the text goes to callers and into logs.
-func TestClaimErrorsHoldNoValue(t *testing.T) {
+// The text of a ClaimError goes to callers and into logs.
+func TestClaimErrorsContainNoValue(t *testing.T) {
 	const secret = "s3cr3t-t0k3n"
 	for _, p := range All() {
-		for _, name := range append(p.claimNames(), "iss", "unknown") {
+		for _, name := range append(claimNames(p), "iss", "unknown") {
 			for _, value := range []any{secret, []any{secret}, map[string]any{secret: secret}} {
 				in := exampleInput(t, p)
 				in.Claims[name] = value
@@ -209,6 +209,14 @@ func TestClaimErrorsHoldNoValue(t *testing.T) {
 			}
 		}
 	}
+}
+
+func claimNames(p *Profile) []string {
+	var names []string
+	for _, rule := range p.Claims {
+		names = append(names, rule.Name)
+	}
+	return names
 }
 
 func TestTargetURI(t *testing.T) {
@@ -257,8 +265,7 @@ func TestSnowflakeWritesUpperCase(t *testing.T) {
 	}
 }
 
-// TestChain: x5c is standard base64 with padding, unlike everything else in a
-// header.
+// x5c is standard base64 with padding, unlike everything else in a header.
 func TestChain(t *testing.T) {
 	p := Profile{Name: "test", Header: []HeaderParam{ParamX5C, ParamX5T, ParamX5TS256}}
 	c := certificate(t)

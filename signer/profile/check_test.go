@@ -17,7 +17,7 @@ func mustLookup(t testing.TB, name string) *Profile {
 	return p
 }
 
-// contradictionsOf lists the settings that an error of Check complains about.
+// contradictionsOf lists the settings that an error from Check reports.
 func contradictionsOf(t *testing.T, err error) []string {
 	t.Helper()
 	if err == nil {
@@ -51,13 +51,13 @@ func TestCheck(t *testing.T) {
 		change        func(*Settings)
 		want          []string
 	}{
-		{"nothing but the profile", "private_key_jwt", func(s *Settings) { *s = Settings{} },
+		{"only the profile", "private_key_jwt", func(s *Settings) { *s = Settings{} },
 			[]string{"key", "client_id", "audiences", "lifetime.default", "lifetime.max"}},
 		{"algorithm", "entra-certificate", func(s *Settings) { s.Alg = "ES256" }, []string{"key"}},
 		{"no certificate", "entra-certificate", func(s *Settings) { s.HasCertificate = false }, []string{"key"}},
 		{"no tenant", "entra-certificate", audience("https://login.microsoftonline.com/common/oauth2/v2.0/token"), []string{"audiences[0]"}},
 		{"issuer for Entra", "entra-certificate", audience("https://login.microsoftonline.com/contoso/v2.0"), []string{"audiences[0]"}},
-		{"token endpoint where the issuer is due", "rfc10070", audience(token), []string{"audiences[0]"}},
+		{"token endpoint instead of the issuer", "rfc10070", audience(token), []string{"audiences[0]"}},
 		{"issuer with a query", "fapi2", audience(issuer + "?a=b"), []string{"audiences[0]"}},
 		{"issuer with an empty query", "fapi2", audience(issuer + "?"), []string{"audiences[0]"}},
 		{"issuer with a fragment", "fapi2", audience(issuer + "#"), []string{"audiences[0]"}},
@@ -73,13 +73,13 @@ func TestCheck(t *testing.T) {
 		{"tenant without the slash", "auth0", audience("https://example.eu.auth0.com"), []string{"audiences[0]"}},
 		{"no key ID", "auth0", func(s *Settings) { s.KeyID = "" }, []string{"key_id"}},
 		{"scheme in the audience", "docusign", audience("https://account.docusign.com"), []string{"audiences[0]"}},
-		{"an audience where there is none", "github-app", audience("https://api.github.com"), []string{"audiences[0]"}},
-		{"another literal", "apple-client-secret", audience("https://appleid.apple.com/"), []string{"audiences[0]"}},
+		{"an audience for a profile without", "github-app", audience("https://api.github.com"), []string{"audiences[0]"}},
+		{"a different literal", "apple-client-secret", audience("https://appleid.apple.com/"), []string{"audiences[0]"}},
 		{"above the cap", "box", lifetime(time.Minute, 2*time.Minute), []string{"lifetime.max"}},
 		{"default above the maximum", "box", lifetime(time.Minute, 30*time.Second), []string{"lifetime.default"}},
 		{"not exactly an hour", "google-self-signed", lifetime(time.Minute, time.Hour), []string{"lifetime.default"}},
 		{"below a second", "box", lifetime(time.Millisecond, time.Second), []string{"lifetime.default"}},
-		{"another subject", "private_key_jwt", func(s *Settings) { s.Subject = "someone" }, []string{"subject"}},
+		{"a different subject", "private_key_jwt", func(s *Settings) { s.Subject = "someone" }, []string{"subject"}},
 		{"the same subject", "private_key_jwt", func(s *Settings) { s.Subject = s.ClientID }, nil},
 		{"an issuer", "private_key_jwt", func(s *Settings) { s.Issuer = issuer }, []string{"issuer"}},
 		{"a subject in a request object", "request-object", func(s *Settings) { s.Subject = "someone" }, []string{"subject"}},
@@ -90,13 +90,13 @@ func TestCheck(t *testing.T) {
 		{"registered claim allowed", "private_key_jwt", allow("iss"), []string{"claims.allow.iss"}},
 		{"registered claim forced", "private_key_jwt", force("exp", 1), []string{"claims.set.exp"}},
 		{"registered claim required", "private_key_jwt", func(s *Settings) { s.RequiredClaims = []string{"jti"} }, []string{"claims.require.jti"}},
-		{"registered claim in another case", "private_key_jwt", allow("Sub"), []string{"claims.allow.Sub"}},
+		{"registered claim in different case", "private_key_jwt", allow("Sub"), []string{"claims.allow.Sub"}},
 		{"registered claim with a long s", "private_key_jwt", allow("i\u017fs"), []string{"claims.allow.i\u017fs"}},
-		{"header member as a claim", "private_key_jwt", allow("kid"), []string{"claims.allow.kid"}},
+		{"header parameter as a claim", "private_key_jwt", allow("kid"), []string{"claims.allow.kid"}},
 		{"unknown claim", "salesforce", allow("scope"), []string{"claims.allow.scope"}},
-		{"scope beside an audience", "google-self-signed", allow("scope"), []string{"claims.allow.scope"}},
-		{"known claim in another case", "docusign", allow("Scope"), []string{"claims.allow.Scope"}},
-		{"forced value of another form", "box", force("box_sub_type", "group"), []string{"claims.set.box_sub_type"}},
+		{"scope together with an audience", "google-self-signed", allow("scope"), []string{"claims.allow.scope"}},
+		{"known claim in different case", "docusign", allow("Scope"), []string{"claims.allow.Scope"}},
+		{"forced value in a different format", "box", force("box_sub_type", "group"), []string{"claims.set.box_sub_type"}},
 		{"required claim neither allowed nor forced", "box", func(s *Settings) { s.ForcedClaims = nil }, []string{"claims"}},
 		{"the daemon's client_id", "request-object", allow("client_id"), []string{"claims.allow.client_id"}},
 		{"nested request", "request-object", allow("request_uri"), []string{"claims.allow.request_uri"}},
@@ -136,13 +136,13 @@ func TestComplete(t *testing.T) {
 		normal, most  time.Duration
 		audiences     []string
 	}{
-		{"nothing given", "private_key_jwt", Settings{}, time.Minute, time.Minute, nil},
-		{"maximum alone", "private_key_jwt", Settings{MaxLifetime: 2 * time.Minute}, time.Minute, 2 * time.Minute, nil},
+		{"nothing set", "private_key_jwt", Settings{}, time.Minute, time.Minute, nil},
+		{"only the maximum", "private_key_jwt", Settings{MaxLifetime: 2 * time.Minute}, time.Minute, 2 * time.Minute, nil},
 		{"maximum below the profile's default", "private_key_jwt", Settings{MaxLifetime: 30 * time.Second}, 30 * time.Second, 30 * time.Second, nil},
-		{"default alone", "private_key_jwt", Settings{DefaultLifetime: 90 * time.Second}, 90 * time.Second, 90 * time.Second, nil},
+		{"only the default", "private_key_jwt", Settings{DefaultLifetime: 90 * time.Second}, 90 * time.Second, 90 * time.Second, nil},
 		{"exact", "google-self-signed", Settings{}, time.Hour, time.Hour, nil},
-		{"one audience to choose", "coinbase-cdp", Settings{}, 2 * time.Minute, 2 * time.Minute, []string{"cdp_service"}},
-		{"several audiences to choose", "entra-federated", Settings{}, 5 * time.Minute, 5 * time.Minute, nil},
+		{"only one possible audience", "coinbase-cdp", Settings{}, 2 * time.Minute, 2 * time.Minute, []string{"cdp_service"}},
+		{"several possible audiences", "entra-federated", Settings{}, 5 * time.Minute, 5 * time.Minute, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := mustLookup(t, test.profile).Complete(test.given)
@@ -153,12 +153,12 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// TestRowsAreWhole holds every row to the same completeness.
-func TestRowsAreWhole(t *testing.T) {
+// TestRowsAreComplete checks that no row lacks a required field.
+func TestRowsAreComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range All() {
 		if seen[p.Name] {
-			t.Errorf("%s is there twice", p.Name)
+			t.Errorf("duplicate profile %s", p.Name)
 		}
 		seen[p.Name] = true
 		for what, text := range map[string]string{
@@ -174,7 +174,7 @@ func TestRowsAreWhole(t *testing.T) {
 		}
 		for _, rule := range p.Claims {
 			if isReserved(rule.Name) || rule.Format == "" {
-				t.Errorf("%s: claim %q is reserved or has no form", p.Name, rule.Name)
+				t.Errorf("%s: claim %q is reserved or has no format", p.Name, rule.Name)
 			}
 		}
 		for _, alg := range p.Algorithms {

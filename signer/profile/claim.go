@@ -24,11 +24,13 @@ type ClaimError struct {
 	Profile string
 	Claim   string
 	Kind    error
-	Detail  string
+	// Rule is what the profile says about the claim, Advice what to do.
+	Rule, Advice string
 }
 
+// Error returns two sentences for the caller.
 func (e *ClaimError) Error() string {
-	return fmt.Sprintf("claim %q: profile %s %s", e.Claim, e.Profile, e.Detail)
+	return fmt.Sprintf("Profile %s %s. %s.", e.Profile, e.Rule, e.Advice)
 }
 
 func (e *ClaimError) Unwrap() error { return e.Kind }
@@ -75,22 +77,22 @@ func (p *Profile) claimRule(name string) (ClaimRule, bool) {
 
 // nameProblem refuses a claim name that neither callers nor grants may use.
 func (p *Profile) nameProblem(name string) *ClaimError {
-	refuse := func(kind error, detail string) *ClaimError {
-		return &ClaimError{Profile: p.Name, Claim: name, Kind: kind, Detail: detail}
+	refuse := func(kind error, rule, advice string) *ClaimError {
+		return &ClaimError{Profile: p.Name, Claim: name, Kind: kind, Rule: rule, Advice: advice}
 	}
 	if isReserved(name) || p.owns(name) {
-		return refuse(ErrClaimReserved, "sets this itself; leave it out")
+		return refuse(ErrClaimReserved, fmt.Sprintf("reserves claim %q", name), "Leave it out")
 	}
 	if _, known := p.claimRule(name); known {
 		return nil
 	}
 	for _, rule := range p.Claims {
 		if strings.EqualFold(rule.Name, name) {
-			return refuse(ErrClaimNotAllowed, fmt.Sprintf("writes it %q; claim names are matched exactly", rule.Name))
+			return refuse(ErrClaimNotAllowed, fmt.Sprintf("spells claim %q as %q", name, rule.Name), "Use that spelling")
 		}
 	}
 	if !p.OtherClaims {
-		return refuse(ErrClaimNotAllowed, "has no such claim; its claims are "+list(p.claimNames(), "none"))
+		return refuse(ErrClaimNotAllowed, fmt.Sprintf("has no claim %q, only %s", name, p.claimNames()), "Leave it out")
 	}
 	return nil
 }
@@ -102,31 +104,37 @@ func (p *Profile) owns(name string) bool {
 		slices.ContainsFunc(p.Forbidden, func(f string) bool { return strings.EqualFold(f, name) })
 }
 
-func (p *Profile) claimNames() []string {
-	names := make([]string, 0, len(p.Claims))
-	for _, rule := range p.Claims {
-		names = append(names, rule.Name)
+func (p *Profile) claimNames() string {
+	if len(p.Claims) == 0 {
+		return "those that it sets itself"
 	}
-	return names
+	names := make([]string, len(p.Claims))
+	for i, rule := range p.Claims {
+		names[i] = rule.Name
+	}
+	return strings.Join(names, ", ")
 }
 
 // normalizeClaim applies the claim's rule to its value.
 func (p *Profile) normalizeClaim(name string, value any) (any, error) {
-	rule, known := p.claimRule(name)
-	if !known || rule.Normalize == nil {
-		return value, nil
-	}
-	normalized, err := rule.Normalize(value)
+	rule, _ := p.claimRule(name)
+	normalized, err := rule.normalize(value)
 	if err != nil {
-		return nil, &ClaimError{Profile: p.Name, Claim: name, Kind: ErrClaimNotAllowed, Detail: "wants " + rule.Format + ": " + err.Error()}
+		return nil, &ClaimError{
+			Profile: p.Name, Claim: name, Kind: ErrClaimNotAllowed,
+			Rule: rule.requirement(), Advice: "The value " + err.Error(),
+		}
 	}
 	return normalized, nil
 }
 
-// list joins names for a message.
-func list(names []string, none string) string {
-	if len(names) == 0 {
-		return none
+func (r ClaimRule) normalize(value any) (any, error) {
+	if r.Normalize == nil {
+		return value, nil
 	}
-	return strings.Join(names, ", ")
+	return r.Normalize(value)
+}
+
+func (r ClaimRule) requirement() string {
+	return fmt.Sprintf("requires claim %q to be %s", r.Name, r.Format)
 }

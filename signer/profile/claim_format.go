@@ -9,9 +9,9 @@ import (
 )
 
 // Each function in this file checks a claim's value and returns it as it goes
-// into the assertion. The errors never contain the value.
+// into the assertion. The errors follow "The value", and never contain it.
 
-var errNotString = errors.New("it is not a string, or empty")
+var errNotString = errors.New("is not a string, or is empty")
 
 func nonEmptyString(value any) (any, error) {
 	if s, ok := value.(string); !ok || s == "" {
@@ -23,7 +23,7 @@ func nonEmptyString(value any) (any, error) {
 func oneOf(values ...string) func(any) (any, error) {
 	return func(value any) (any, error) {
 		if s, ok := value.(string); !ok || !slices.Contains(values, s) {
-			return nil, errors.New("it is another value")
+			return nil, fmt.Errorf("is not %s", strings.Join(values, " or "))
 		}
 		return value, nil
 	}
@@ -32,7 +32,7 @@ func oneOf(values ...string) func(any) (any, error) {
 // matchPattern accepts a string that matches a pattern.
 func matchPattern(value any, pattern *regexp.Regexp) (any, error) {
 	if s, ok := value.(string); !ok || !pattern.MatchString(s) {
-		return nil, errors.New("it has another form")
+		return nil, errors.New("has a different format")
 	}
 	return value, nil
 }
@@ -61,7 +61,7 @@ func targetURI(value any) (any, error) {
 		bare = s[:i]
 	}
 	if strings.ContainsFunc(bare, notPrintable) {
-		return nil, errors.New("it holds a space or a control character")
+		return nil, errors.New("contains a space or a control character")
 	}
 	if _, err := absoluteURL(bare); err != nil {
 		return nil, err
@@ -73,11 +73,11 @@ func targetURI(value any) (any, error) {
 func listOf(value any, check func(any) (any, error)) (any, error) {
 	elements, ok := value.([]any)
 	if !ok || len(elements) == 0 {
-		return nil, errors.New("it is not a list, or empty")
+		return nil, errors.New("is not a list, or is empty")
 	}
 	for i, element := range elements {
 		if _, err := check(element); err != nil {
-			return nil, fmt.Errorf("member %d: %w", i, err)
+			return nil, fmt.Errorf("has an element at index %d that %w", i, err)
 		}
 	}
 	return value, nil

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestDocs keeps docs/profiles.md what the rows say.
+// TestDocs fails if docs/profiles.md differs from the rows.
 func TestDocs(t *testing.T) {
 	var page bytes.Buffer
 	page.WriteString(docsIntro)
@@ -25,24 +25,24 @@ const docsIntro = `# Assertion profiles
 
 <!-- Generated from the rows in signer/profile: change them and run go generate ./signer/profile. -->
 
-A profile is the form of assertion that one kind of receiver wants. A grant names one, and the daemon builds header and
-claims after it. What a profile caps, no grant can widen: a grant that contradicts its profile is refused when the
-configuration is read, with the profile's rule, the grant's setting and what to write instead.
+A profile is the form of assertion that one kind of receiver expects. A grant names a profile, and the daemon builds
+the header and the claims accordingly. A grant can't exceed its profile's limits. If a grant contradicts its profile, the
+daemon refuses the configuration and says what the profile requires, what the grant says, and how to fix it.
 
-These hold for every profile:
+These rules hold for every profile:
 
-- iss, sub, aud, exp, nbf, iat and jti are the daemon's. No caller and no grant can allow or set them, nor a claim whose
-  name is a header member's, in any mixture of upper and lower case.
-- Nobody sets a header member. There is never a jku or an x5u.
-- aud is one of the grant's audiences, byte by byte. It never comes from the network.
-- URLs as audiences are https; http is taken for loopback hosts alone.
-- Every request gets a fresh assertion.
+- Only the daemon sets iss, sub, aud, exp, nbf, iat and jti. Callers and grants can't set them, in upper or lower case.
+  The same goes for claims with the name of a header parameter.
+- Nobody else sets header parameters. There is never a jku or an x5u.
+- aud is one of the grant's audiences, byte for byte. It never comes from the network.
+- An audience that is a URL uses https. Only loopback hosts may use http.
+- Every request gets a new assertion.
 
-` + "`assertd profiles` prints the table, `assertd profiles NAME` one row with its example.\n\n"
+` + "`assertd profiles` prints the table, `assertd profiles NAME` one profile with an example.\n\n"
 
 func writeOverview(page *bytes.Buffer) {
-	page.WriteString("## The table\n\nThe life is the default and the maximum.\n\n")
-	writeRow(page, "profile", "receiver", "algorithms", "header besides alg, kid", "iss", "sub", "aud", "life", "jti", "sent as")
+	page.WriteString("## The table\n\nThe lifetime column shows the default and the maximum.\n\n")
+	writeRow(page, "profile", "receiver", "algorithms", "header, besides alg and kid", "iss", "sub", "aud", "lifetime", "jti", "sent as")
 	writeRow(page, slices.Repeat([]string{"---"}, 10)...)
 	for _, p := range All() {
 		members := []string{}
@@ -55,7 +55,7 @@ func writeOverview(page *bytes.Buffer) {
 		writeRow(page, "["+p.Name+"](#"+p.Name+")", p.Title, p.algorithmSummary(), strings.Join(members, ", "),
 			p.Issuer.origin(), p.Subject.origin(), p.audienceSummary(), p.lifetimeSummary(), string(p.JTI), string(p.Send))
 	}
-	page.WriteString("\nAlgorithms: all stands for ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the name of RFC 9864 for EdDSA with an Ed25519 key).\n\n")
+	page.WriteString("\nall means ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the RFC 9864 name for EdDSA with an Ed25519 key).\n\n")
 }
 
 // origin summarizes a rule in a word or two.
@@ -70,9 +70,9 @@ func (r SubjectRule) origin() string {
 }
 
 func writeRegistration(page *bytes.Buffer) {
-	page.WriteString("## What to register where\n\n" +
-		"Where a person uploads the key, set `rotation: {publish_before: manual}`: a new version then signs only once its kid is listed under `activate`. " +
-		"Where the receiver makes the key, adopt it by its label.\n\n")
+	page.WriteString("## What to register\n\n" +
+		"For a manual upload, set `rotation: {publish_before: manual}`. A new version then signs only once its kid is listed under `activate`. " +
+		"If the receiver generates the key, adopt it by its label.\n\n")
 	writeRow(page, "profile", "public key", "register")
 	writeRow(page, "---", "---", "---")
 	for _, p := range All() {
@@ -105,14 +105,14 @@ func writeFamily(t *testing.T, page *bytes.Buffer, family Family) {
 		}
 		fmt.Fprintf(page, "\n```yaml\n%s```\n\n", p.exampleYAML())
 		if first {
-			writeWorked(t, page, p)
+			writeWorkedExample(t, page, p)
 		}
 		first = false
 	}
 }
 
-// writeWorked follows one assertion from the request to the receiver.
-func writeWorked(t *testing.T, page *bytes.Buffer, p *Profile) {
+// writeWorkedExample follows one assertion from the request to the receiver.
+func writeWorkedExample(t *testing.T, page *bytes.Buffer, p *Profile) {
 	e := p.Example
 	request := map[string]any{"grant": p.exampleName()}
 	claims := map[string]any{}
@@ -124,11 +124,11 @@ func writeWorked(t *testing.T, page *bytes.Buffer, p *Profile) {
 	if len(claims) > 0 {
 		request["claims"] = claims
 	}
-	page.WriteString("Worked example: the caller asks\n\n```\n" +
+	page.WriteString("Worked example. The caller sends\n\n```\n" +
 		"curl --unix-socket /run/assertd/assertd.sock http://assertd/v1/assertions \\\n  -H 'Content-Type: application/json' \\\n")
 	fmt.Fprintf(page, "  -d '%s'\n```\n\n", quote(request))
 	fmt.Fprintf(page, "and gets an assertion with\n\n```json\n%s```\n\n", indented(t, exampleResult(t, p)))
-	fmt.Fprintf(page, "which it sends as\n\n```\n%s\n```\n\n", p.sendExample())
+	fmt.Fprintf(page, "which it sends to the receiver as\n\n```\n%s\n```\n\n", p.sendExample())
 }
 
 // sendExample is the request that carries the assertion.
@@ -145,15 +145,14 @@ func (p *Profile) sendExample() string {
 	case SendBearer:
 		return "GET / HTTP/1.1\nAuthorization: Bearer ASSERTION"
 	}
-	return "whatever the receiver says, with ASSERTION in it"
+	return "however the receiver wants it, with ASSERTION in it"
 }
 
-// TestDocsCoverEveryFamily: a family that no list names would vanish from the
-// page.
+// A family that is missing from the list would be missing from the page.
 func TestDocsCoverEveryFamily(t *testing.T) {
 	for _, p := range All() {
 		if !slices.Contains(families(), p.Family) {
-			t.Errorf("%s is of family %q, which the page leaves out", p.Name, p.Family)
+			t.Errorf("%s is of family %q, which the page omits", p.Name, p.Family)
 		}
 	}
 }
@@ -166,7 +165,7 @@ func TestWriteProfile(t *testing.T) {
 		}
 		for _, want := range []string{p.Name, p.Title, p.Source, p.Register, "profile: " + p.Name} {
 			if !strings.Contains(text.String(), want) {
-				t.Errorf("%s: the text lacks %q", p.Name, want)
+				t.Errorf("%s: the text does not contain %q", p.Name, want)
 			}
 		}
 	}

@@ -34,8 +34,8 @@ func (c *counting) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// certificate is of the RSA key that golden files speak of; its private half
-// does not exist any more.
+// certificate belongs to the RSA key of the golden files. Its private key no
+// longer exists.
 func certificate(t testing.TB) *x509.Certificate {
 	t.Helper()
 	text, err := os.ReadFile("testdata/certificate.pem")
@@ -50,7 +50,7 @@ func certificate(t testing.TB) *x509.Certificate {
 	return c
 }
 
-// fixedPublic is a public key that an algorithm may have, the same each time.
+// fixedPublic returns a public key for an algorithm, always the same one.
 func fixedPublic(t testing.TB, alg string) crypto.PublicKey {
 	t.Helper()
 	switch alg {
@@ -86,7 +86,7 @@ func thumbprint(t testing.TB, key crypto.PublicKey) string {
 	return base64.RawURLEncoding.EncodeToString(sum)
 }
 
-// exampleInput is the row's example with the fixed clock, randomness and key.
+// exampleInput is the row's example with a fixed clock, randomness and key.
 func exampleInput(t testing.TB, p *Profile) Input {
 	t.Helper()
 	in := p.Example.input(p)
@@ -99,7 +99,7 @@ func exampleInput(t testing.TB, p *Profile) Input {
 	return in
 }
 
-// result is header and claims as they are signed, with the signer's alg and
+// result is the header and claims that are signed, with the signer's alg and
 // kid.
 type result struct {
 	Header map[string]any `json:"header"`

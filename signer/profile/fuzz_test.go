@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// FuzzBuild throws any claim, audience and life at every profile. Whatever is
-// built keeps the row's header, the input's parties and the row's cap.
+// FuzzBuild gives every profile arbitrary claims, audiences and lifetimes. What
+// it builds must have the row's header, the input's iss and sub, and a lifetime
+// within the row's cap.
 func FuzzBuild(f *testing.F) {
 	for i, p := range All() {
 		f.Add(i, "scope", `"read"`, "", int64(60))
@@ -36,13 +37,13 @@ func FuzzBuild(f *testing.F) {
 		if err != nil {
 			var refused *ClaimError
 			if !errors.As(err, &refused) && !errors.Is(err, ErrInput) {
-				t.Fatalf("%s: an error of no kind: %v", p.Name, err)
+				t.Fatalf("%s: unexpected kind of error: %v", p.Name, err)
 			}
 			return
 		}
 		checkToken(t, p, in, token)
 		checkSubjects(t, p, in, token)
-		checkNoTwin(t, token)
+		checkNoLookalike(t, token)
 	})
 }
 
@@ -57,13 +58,13 @@ func checkSubjects(t *testing.T, p *Profile, in Input, token Token) {
 	}
 }
 
-// checkNoTwin: no name reads like a registered one to a decoder that ignores
-// case.
-func checkNoTwin(t *testing.T, token Token) {
+// checkNoLookalike fails if a decoder that ignores case would take a claim for
+// a registered one.
+func checkNoLookalike(t *testing.T, token Token) {
 	t.Helper()
 	for name := range token.Claims {
 		if isReserved(name) && !slices.Contains(registered, name) {
-			t.Errorf("claim %q beside %v", name, registered)
+			t.Errorf("claim %q is a variant of one of %v", name, registered)
 		}
 		var into struct{ Iss, Sub, Aud, Exp, Nbf, Iat, Jti any }
 		text, _ := json.Marshal(map[string]any{name: "x"})
@@ -71,7 +72,7 @@ func checkNoTwin(t *testing.T, token Token) {
 			t.Fatal(err)
 		}
 		if read := into != (struct{ Iss, Sub, Aud, Exp, Nbf, Iat, Jti any }{}); read && strings.ToLower(name) != name {
-			t.Errorf("claim %q reads as a registered one", name)
+			t.Errorf("claim %q decodes as a registered one", name)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// golden holds got against a file, or writes the file with -update.
+// golden compares got with a file, or writes the file with -update.
 func golden(t *testing.T, path string, got []byte) {
 	t.Helper()
 	if *update {
@@ -28,7 +28,7 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; if that is meant, run go generate ./signer/profile\ngot:\n%s", path, got)
+		t.Errorf("%s differs; if that is intended, run go generate ./signer/profile\ngot:\n%s", path, got)
 	}
 }
 
@@ -44,7 +44,7 @@ func indented(t testing.TB, value any) []byte {
 	return text.Bytes()
 }
 
-// TestGolden fixes every profile's header and claims for its example.
+// TestGolden compares the header and claims of every example with a file.
 func TestGolden(t *testing.T) {
 	for _, p := range All() {
 		t.Run(p.Name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestGoldenHasNoStrays: a file of a profile that is gone proves nothing.
+// A golden file of a profile that no longer exists tests nothing.
 func TestGoldenHasNoStrays(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join("testdata", "golden"))
 	if err != nil {
@@ -74,7 +74,7 @@ func TestTable(t *testing.T) {
 	golden(t, filepath.Join("testdata", "table.txt"), text.Bytes())
 }
 
-// TestExamplesPassCheck: what the documentation shows is a legal grant.
+// The grants in the documentation must be valid.
 func TestExamplesPassCheck(t *testing.T) {
 	for _, p := range All() {
 		if err := p.Check(p.Example.complete(p)); err != nil {

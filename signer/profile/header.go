@@ -68,16 +68,16 @@ func (p *Profile) checkCertificate(in Input) error {
 		return nil
 	}
 	if len(in.Certificates) == 0 {
-		return fmt.Errorf("%w: profile %s needs the key's certificate and there is none", ErrInput, p.Name)
+		return fmt.Errorf("%w: profile %s needs the key's certificate, but there is none", ErrInput, p.Name)
 	}
 	leaf := in.Certificates[0]
 	if in.Now.Before(leaf.NotBefore) || in.Now.After(leaf.NotAfter) {
-		return fmt.Errorf("%w: profile %s: the key's certificate is valid from %s to %s only", ErrInput, p.Name,
+		return fmt.Errorf("%w: profile %s: the key's certificate is only valid from %s to %s", ErrInput, p.Name,
 			leaf.NotBefore.Format("2006-01-02"), leaf.NotAfter.Format("2006-01-02"))
 	}
 	public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(in.Public) {
-		return fmt.Errorf("%w: profile %s: the certificate is not of the signing key", ErrInput, p.Name)
+		return fmt.Errorf("%w: profile %s: the certificate does not match the signing key", ErrInput, p.Name)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (m HeaderParam) value(in Input) (any, error) {
 		}
 		return hex.EncodeToString(nonce[:]), nil
 	}
-	return nil, fmt.Errorf("header member %q is not known", m)
+	return nil, fmt.Errorf("unknown header parameter %q", m)
 }
 
 // chain encodes each certificate in standard base64, not base64url.
@@ -135,5 +135,5 @@ func publicJWK(key crypto.PublicKey) (map[string]any, error) {
 	case ed25519.PublicKey:
 		return map[string]any{"kty": "OKP", "crv": "Ed25519", "x": b64(key)}, nil
 	}
-	return nil, fmt.Errorf("%w: a public key of type %T has no JWK form", ErrInput, key)
+	return nil, fmt.Errorf("%w: a public key of type %T can't be encoded as a JWK", ErrInput, key)
 }

@@ -2,8 +2,7 @@ package profile
 
 import "time"
 
-// clientRows are the profiles with which a client authenticates itself:
-// iss = sub = client_id.
+// clientRows are the profiles for client authentication: iss = sub = client_id.
 func clientRows() []*Profile {
 	rows := append(standardClientRows(), vendorClientRows()...)
 	for _, p := range rows {
@@ -14,8 +13,8 @@ func clientRows() []*Profile {
 	return rows
 }
 
-const registerJWKS = "Client metadata (RFC 7591): jwks_uri with the daemon's JWKS, or jwks with a copy, never both; " +
-	"token_endpoint_auth_method private_key_jwt; token_endpoint_auth_signing_alg with the key set's alg."
+const registerJWKS = "Client metadata (RFC 7591): jwks_uri with the daemon's JWKS URL, or jwks with a copy of the JWKS, never both; " +
+	"token_endpoint_auth_method set to private_key_jwt; token_endpoint_auth_signing_alg set to the key set's alg."
 
 // standardClientRows follow a specification that many servers implement.
 func standardClientRows() []*Profile {
@@ -30,7 +29,7 @@ func standardClientRows() []*Profile {
 			DefaultLifetime: time.Minute, MaxLifetime: 10 * time.Minute,
 			NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
-			Notes:    "The classic form. Which audience a server wants differs, so ask it; one that follows RFC 10070 wants that profile.",
+			Notes:    "The classic form. Servers differ in the audience that they expect, so check their documentation. For a server that follows RFC 10070, use the profile rfc10070.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "9f3c0c",
 					Audiences: []string{"https://as.example.com/token"}},
@@ -46,7 +45,7 @@ func standardClientRows() []*Profile {
 			DefaultLifetime: time.Minute, MaxLifetime: 10 * time.Minute,
 			NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
-			Notes:    "The issuer is the sole audience: a token endpoint as audience let a hostile server collect assertions for another one (CVE-2025-27370, CVE-2025-27371).",
+			Notes:    "The issuer is the only audience. With the token endpoint as audience, a hostile server could collect assertions for another one (CVE-2025-27370, CVE-2025-27371).",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "9f3c0c",
 					Audiences: []string{"https://as.example.com"}},
@@ -62,7 +61,7 @@ func standardClientRows() []*Profile {
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute,
 			NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
-			Notes:    "The server takes iat and nbf up to 10 s ahead of its own clock and refuses them from 60 s on. RSA keys have 2048 bits or more.",
+			Notes:    "The server accepts iat and nbf up to 10 s ahead of its own clock and refuses them from 60 s on. RSA keys must have at least 2048 bits.",
 			Example: Example{
 				Settings: Settings{Alg: "PS256", ClientID: "s6BhdRkqt3",
 					Audiences: []string{"https://as.bank.example"}},
@@ -77,8 +76,8 @@ func standardClientRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute,
 			NotBefore: true, JTI: JTIRandom,
-			Register: "The bank's or the directory's registration: the key as a JWKS, often inside a signed software statement.",
-			Notes:    "Banks differ in the audience, in UK open banking above all: one grant for each bank.",
+			Register: "The bank's or the directory's registration: the JWKS, often inside a signed software statement.",
+			Notes:    "Banks differ in the audience, especially in UK open banking. Use one grant per bank.",
 			Example: Example{
 				Settings: Settings{Alg: "PS256", ClientID: "tpp-7781",
 					Audiences: []string{"https://as.bank.example/token"}},
@@ -93,7 +92,7 @@ func standardClientRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, JTI: JTIRandom,
 			Register: "The FHIR server's client registration: the JWKS URL (preferred) or the JWKS itself.",
-			Notes:    "The optional jku header member is never sent.",
+			Notes:    "assertd never sends the optional jku header parameter.",
 			Example: Example{
 				Settings: Settings{Alg: "ES384", ClientID: "https://clinic.example.org/backend",
 					Audiences: []string{"https://fhir.example.org/oauth2/token"}},
@@ -102,7 +101,7 @@ func standardClientRows() []*Profile {
 	}
 }
 
-// vendorClientRows follow one vendor's document each.
+// vendorClientRows each follow one vendor's documentation.
 func vendorClientRows() []*Profile {
 	return []*Profile{
 		{
@@ -113,8 +112,8 @@ func vendorClientRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "tenant's token URL", Description: entraTokenURLFormat, Check: entraTokenURL},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 10 * time.Minute,
 			NotBefore: true, JTI: JTIUUID,
-			Register: "Entra admin centre, app registration, Certificates & secrets: upload the certificate of the key. There is no JWKS.",
-			Notes:    "Store the certificate on the token under the key's CKA_ID. A tenant that answers AADSTS700027 to x5t#S256 wants entra-certificate-sha1.",
+			Register: "Entra admin center, app registration, Certificates & secrets: upload the key's certificate. There is no JWKS.",
+			Notes:    "Store the certificate on the token under the key's CKA_ID. If a tenant answers AADSTS700027 to x5t#S256, use entra-certificate-sha1.",
 			Example: Example{
 				Settings: Settings{Alg: "PS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e",
 					Audiences: []string{"https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token"}},
@@ -128,8 +127,8 @@ func vendorClientRows() []*Profile {
 			Audience:        tokenAudience(),
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 10 * time.Minute,
 			NotBefore: true, JTI: JTIUUID,
-			Register: "As entra-certificate; for AD FS, the application group's client with the certificate.",
-			Notes:    "SHA-1 only finds the certificate here; the signature does not rest on it.",
+			Register: "Same as entra-certificate. For AD FS: add the certificate to the application group's client.",
+			Notes:    "SHA-1 only identifies the certificate here; the signature does not depend on it.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "payments",
 					Audiences: []string{"https://adfs.example.com/adfs/oauth2/token"}},
@@ -140,7 +139,7 @@ func vendorClientRows() []*Profile {
 			Title:      "Okta",
 			Source:     "Okta Developer: Client authentication methods, private_key_jwt",
 			Algorithms: ecdsaOrPKCS1(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
-			Audience:        AudienceRule{Form: AudienceString, Summary: "called URL", Description: "the full URL of the endpoint that is called", Check: plainURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "endpoint URL", Description: "the full URL of the endpoint that you call", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, JTI: JTIRandom,
 			Register: "Admin console, the app's General tab, Public key / Private key: add the public JWK, or the JWKS URL.",
@@ -157,8 +156,8 @@ func vendorClientRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "tenant URL/", Description: "the tenant's URL with its trailing slash", Check: hostURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, JTI: JTIUUID,
-			Register: "Dashboard, the application's Credentials tab, Private Key JWT: upload the public key as PEM (two at most) and note the kid that Auth0 makes.",
-			Notes:    "iss, sub and jti have 64 characters at most.",
+			Register: "Dashboard, the application's Credentials tab, Private Key JWT: upload the public key as PEM (at most two keys) and note the kid that Auth0 assigns.",
+			Notes:    "iss, sub and jti have at most 64 characters.",
 			Example: Example{
 				Settings: Settings{Alg: "PS256", ClientID: "dZ3RtVqvI0Qx", KeyID: "my-auth0-kid",
 					Audiences: []string{"https://example.eu.auth0.com/"}},
@@ -172,8 +171,8 @@ func vendorClientRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "realm issuer or endpoint", Description: "the realm's issuer, or its token, introspection, PAR or CIBA URL", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Minute, JTI: JTIRandom,
-			Register: "The client's Credentials tab: Signed JWT, with the algorithm; its Keys tab: Use JWKS URL.",
-			Notes:    "60 s is Keycloak's own default limit, counted from iat. A clock more than 15 s ahead is refused.",
+			Register: "The client's Credentials tab: Signed JWT, with the algorithm. Its Keys tab: Use JWKS URL.",
+			Notes:    "60 s is Keycloak's own default limit, counted from iat. Keycloak refuses an iat more than 15 s ahead of its clock.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "payments",
 					Audiences: []string{"https://sso.example.com/realms/main"}},
@@ -186,8 +185,8 @@ func vendorClientRows() []*Profile {
 			Algorithms: []string{"RS256"}, KeyID: KeyIDAny, Delivery: DeliverUpload,
 			Audience:        tokenAudience(),
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, BackDate: 5 * time.Second, JTI: JTIRandom,
-			Notes:    "An iat even a second ahead of Login.gov's clock was refused, so it lies 5 s back.",
-			Register: "Login.gov portal, the application's public certificates: a PEM certificate of the key, RSA of 2048 bits or more.",
+			Notes:    "Login.gov has refused an iat just one second ahead of its clock, so iat is 5 s in the past.",
+			Register: "Login.gov portal, the application's public certificates: the key's certificate as PEM, RSA with at least 2048 bits.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "urn:gov:gsa:openidconnect.profiles:sp:sso:agency:app",
 					Audiences: []string{"https://secure.login.gov/api/openid_connect/token"}},
@@ -198,11 +197,11 @@ func vendorClientRows() []*Profile {
 			Title:      "PingOne",
 			Source:     "PingOne Platform APIs: Create a private key JWT; PRIVATE_KEY_JWT Setup",
 			Algorithms: ecdsaOrPKCS1(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
-			Audience:        AudienceRule{Form: AudienceString, Summary: "issuer or called URL", Description: "the token endpoint, the issuer, or the URL of the endpoint that is called", Check: plainURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "issuer or endpoint URL", Description: "the token endpoint, the issuer, or the URL of the endpoint that you call", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, JTI: JTIRandom,
-			Register: "The application's token authentication method PRIVATE_KEY_JWT with the JWKS URL or the JWKS.",
-			Notes:    "An nbf in the future is refused, so none is sent. iat and jti are not looked at.",
+			Register: "The application's token authentication method: PRIVATE_KEY_JWT, with the JWKS URL or the JWKS.",
+			Notes:    "PingOne refuses an nbf in the future, so assertd sends none. It ignores iat and jti.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "3f3a1c5e-6d2c-4b1e-9a57-0f0c1f7f2a10",
 					Audiences: []string{"https://auth.pingone.eu/5caa81af/as/token"}},
@@ -215,7 +214,7 @@ func vendorClientRows() []*Profile {
 			Algorithms: []string{"RS512"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Audience:        tokenAudience(),
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, JTI: JTIUUID,
-			Register: "Developer account, the application's public key URL: the JWKS. client_id is the application's API key.",
+			Register: "Developer account, the application's public key URL: the JWKS URL. client_id is the application's API key.",
 			Notes:    "The audience is the exact token URL of the environment.",
 			Example: Example{
 				Settings: Settings{Alg: "RS512", ClientID: "api-key-of-the-app",
@@ -231,7 +230,7 @@ func vendorClientRows() []*Profile {
 			Claims:          []ClaimRule{{Name: "code", Format: "the authorization code as a string", Normalize: nonEmptyString}},
 			DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute, JTI: JTIRandom,
 			Register: "Singpass Developer Portal, the app's configuration: the JWKS URL.",
-			Notes:    "An exp more than 2 minutes after iat is refused.",
+			Notes:    "Singpass refuses an exp more than 2 minutes after iat.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "T5sM5a53Yaw3URyDEv2y9129CbElCN2F",
 					Audiences: []string{"https://id.singpass.gov.sg"}},

@@ -2,21 +2,21 @@ package profile
 
 import "time"
 
-// customRows hold the one profile for receivers that have no row.
+// customRows is the one profile for receivers without a row of their own.
 func customRows() []*Profile {
 	return []*Profile{{
 		Name: "custom", Family: Custom,
-		Title:      "A receiver without a row",
+		Title:      "Any other receiver",
 		Source:     "RFC 7519 section 4.1",
 		Algorithms: allAlgorithms(), Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 		Issuer:          SubjectRule{From: FromIssuer},
 		Subject:         SubjectRule{From: FromSubject, Optional: true},
-		Audience:        AudienceRule{Form: AudienceString, Summary: "receiver's name", Description: "what the receiver calls itself"},
+		Audience:        AudienceRule{Form: AudienceString, Summary: "receiver's name", Description: "the name that the receiver uses for itself"},
 		OtherClaims:     true,
 		DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
 		NotBefore: true, JTI: JTIRandom, Send: SendCustom,
-		Register: "As the receiver says: the JWKS URL, the JWKS or the public key.",
-		Notes:    "The guards hold as everywhere: one audience out of the grant's, no registered claim from the caller, no header member from anybody.",
+		Register: "Whatever the receiver asks for: the JWKS URL, the JWKS or the public key.",
+		Notes:    "The usual rules apply: one audience from the grant, no registered claims from the caller, no header parameters from anyone.",
 		Example: Example{
 			Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
 				Audiences: []string{"urn:example:ledger"}},

@@ -2,8 +2,8 @@ package profile
 
 import "time"
 
-// directRows are the profiles of JWTs that are themselves the credential of an
-// API request.
+// directRows are the profiles of JWTs that are themselves the credential for an
+// API.
 func directRows() []*Profile {
 	rows := append(cloudRows(), appleRows()...)
 	for _, p := range rows {
@@ -24,8 +24,8 @@ func cloudRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "https://API host/", Description: "https://, the API's host and one slash", Check: hostURL},
 			DefaultLifetime: time.Hour, MaxLifetime: time.Hour, ExactLifetime: true,
 			Send:     SendBearer,
-			Register: "As google-service-account.",
-			Notes:    "A JWT with both aud and scope is refused, so scope can't be allowed here.",
+			Register: "Same as google-service-account.",
+			Notes:    "Google refuses a JWT with both aud and scope, so a grant can't allow scope here.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", Issuer: "batch@project.iam.gserviceaccount.com", KeyID: "370ab79b4513eb9bad7c9bd16a95cb76b5b2a56a",
 					Audiences: []string{"https://pubsub.googleapis.com/"}},
@@ -40,8 +40,8 @@ func cloudRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 9 * time.Minute, BackDate: time.Minute,
 			Send:     SendBearer,
-			Register: "GitHub makes the key: app settings, Private keys, Generate; import it into the HSM and destroy the file.",
-			Notes:    "iat lies 60 s back against clock drift, and exp at most 10 minutes after iat.",
+			Register: "GitHub generates the key: app settings, Private keys, Generate. Import it into the HSM and destroy the file.",
+			Notes:    "iat is 60 s in the past to allow for clock drift, and exp at most 10 minutes after iat.",
 			Example:  Example{Settings: Settings{Alg: "RS256", ClientID: "Iv23liExample"}},
 		},
 		{
@@ -54,8 +54,8 @@ func cloudRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			Send:     SendBearer,
-			Register: "ALTER USER … SET RSA_PUBLIC_KEY; RSA_PUBLIC_KEY_2 takes the next key during a rotation. DESCRIBE USER shows the same fingerprint as iss.",
-			Notes:    "subject is written in upper case. An account locator goes without its region. Send the header X-Snowflake-Authorization-Token-Type: KEYPAIR_JWT.",
+			Register: "ALTER USER … SET RSA_PUBLIC_KEY. Use RSA_PUBLIC_KEY_2 for the next key during a rotation. DESCRIBE USER shows the same fingerprint as iss.",
+			Notes:    "assertd converts subject to upper case. Write an account locator without its region. Send the header X-Snowflake-Authorization-Token-Type: KEYPAIR_JWT.",
 			Example:  Example{Settings: Settings{Alg: "RS256", Subject: "MYORG-ACCOUNT123.SVC_PAYMENTS"}},
 		},
 		{
@@ -71,8 +71,8 @@ func cloudRows() []*Profile {
 			},
 			DefaultLifetime: 2 * time.Minute, MaxLifetime: 2 * time.Minute, NotBefore: true,
 			Send:     SendBearer,
-			Register: "CDP portal, API keys: Coinbase makes the key; import it into the HSM; key_id is the key's ID or full name.",
-			Notes:    "Each REST request has its own uris; a websocket has none.",
+			Register: "CDP portal, API keys: Coinbase generates the key. Import it into the HSM. key_id is the key's ID or full name.",
+			Notes:    "Every REST request needs its own uris; a WebSocket has none.",
 			Example: Example{
 				Settings: Settings{Alg: "EdDSA", KeyID: "f2b0a1c4-5d6e-4f70-8a91-b2c3d4e5f607"},
 				Free:     map[string]any{"uris": []any{"GET api.cdp.coinbase.com/platform/v2/evm/accounts"}},
@@ -89,12 +89,12 @@ func appleRows() []*Profile {
 			Source:     "Apple Developer: Creating a client secret",
 			Algorithms: []string{"ES256"}, KeyID: KeyIDFromReceiver, Delivery: DeliverImport,
 			Issuer:          SubjectRule{From: FromIssuer, Format: "the 10-character team ID", Check: tenCharacters},
-			Subject:         SubjectRule{From: FromClientID, Format: "the app's or the service's ID"},
+			Subject:         SubjectRule{From: FromClientID, Format: "the app ID or services ID"},
 			Audience:        literalAudience(AudienceString, "https://appleid.apple.com"),
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 15777000 * time.Second,
 			Send:     SendClientSecret,
-			Register: "Apple makes the key: Certificates, Identifiers & Profiles, Keys; import the .p8 into the HSM; key_id is its 10-character ID.",
-			Notes:    "Apple takes six months; ask for a fresh secret with each token request instead.",
+			Register: "Apple generates the key: Certificates, Identifiers & Profiles, Keys. Import the .p8 file into the HSM. key_id is its 10-character ID.",
+			Notes:    "Apple accepts up to six months. Instead, get a fresh secret for each token request.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "com.example.web", Issuer: "DEF123GHIJ", KeyID: "ABC123DEFG"},
 			},
@@ -104,7 +104,7 @@ func appleRows() []*Profile {
 			Title:      "App Store Connect API, App Store Server API",
 			Source:     "Apple Developer: Generating Tokens for API Requests; Generating JSON Web Tokens for API requests",
 			Algorithms: []string{"ES256"}, Typ: "JWT", KeyID: KeyIDFromReceiver, Delivery: DeliverImport,
-			Issuer:   SubjectRule{From: FromIssuer, Format: "the issuer ID of the API keys page"},
+			Issuer:   SubjectRule{From: FromIssuer, Format: "the issuer ID from the API keys page"},
 			Audience: literalAudience(AudienceString, "appstoreconnect-v1"),
 			Claims: []ClaimRule{
 				{Name: "bid", Format: "the app's bundle ID as a string", Normalize: nonEmptyString},
@@ -112,8 +112,8 @@ func appleRows() []*Profile {
 			},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 20 * time.Minute,
 			Send:     SendBearer,
-			Register: "Apple makes the key: Users and Access, Integrations; import the .p8 into the HSM; key_id is its ID. Team keys alone.",
-			Notes:    "bid for the App Store Server API alone; scope limits an App Store Connect token to the listed requests.",
+			Register: "Apple generates the key: Users and Access, Integrations. Import the .p8 file into the HSM. key_id is its ID. Only team keys work.",
+			Notes:    "bid is only for the App Store Server API. scope limits an App Store Connect token to the listed requests.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "57246542-96fe-1a63-e053-0824d011072a", KeyID: "2X9R4HXF34"},
 				Free:     map[string]any{"scope": []any{"GET /v1/apps?filter[platform]=IOS"}},

@@ -2,8 +2,8 @@ package profile
 
 import "time"
 
-// federationRows are the profiles in which the daemon is an identity provider
-// of its own: a cloud trusts its issuer URL and its JWKS.
+// federationRows are the profiles in which assertd is an identity provider: a
+// cloud trusts its issuer URL and its JWKS.
 func federationRows() []*Profile {
 	rows := []*Profile{
 		{
@@ -11,13 +11,13 @@ func federationRows() []*Profile {
 			Title:      "Microsoft Entra ID, federated credential",
 			Source:     "Microsoft Entra: Workload identity federation; Create a trust relationship between an app and an external identity provider",
 			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
-			Issuer:  SubjectRule{From: FromIssuer, Format: "the https URL of the credential's Issuer, 600 characters at most", Check: shortIssuer},
-			Subject: SubjectRule{From: FromSubject, Format: "the credential's Subject identifier, 600 characters at most", Check: atMost600},
-			Audience: AudienceRule{Form: AudienceString, Summary: "api://AzureADTokenExchange", Description: "api://AzureADTokenExchange, or that of a sovereign cloud",
+			Issuer:  SubjectRule{From: FromIssuer, Format: "the https URL of the credential's Issuer, at most 600 characters", Check: shortIssuer},
+			Subject: SubjectRule{From: FromSubject, Format: "the credential's Subject identifier, at most 600 characters", Check: atMost600},
+			Audience: AudienceRule{Form: AudienceString, Summary: "api://AzureADTokenExchange", Description: "api://AzureADTokenExchange, or the value for a sovereign cloud",
 				Values: []string{"api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"}},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			NotBefore: true, JTI: JTIUUID, Send: SendClientAssertion,
-			Register: "App registration, Certificates & secrets, Federated credentials, Other issuer: the same issuer, subject and audience, letter by letter; the issuer serves discovery and the JWKS.",
+			Register: "App registration, Certificates & secrets, Federated credentials, Other issuer: exactly the same issuer, subject and audience. The issuer must serve the discovery document and the JWKS.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e", Issuer: "https://id.example.com", Subject: "payments-api",
 					Audiences: []string{"api://AzureADTokenExchange"}},
@@ -29,11 +29,11 @@ func federationRows() []*Profile {
 			Source:     "AWS STS API Reference: AssumeRoleWithWebIdentity, WebIdentityToken; IAM User Guide: Create an OIDC identity provider",
 			Algorithms: ecdsaOrPKCS1(), Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer: SubjectRule{From: FromIssuer, Format: "an https URL", Check: isPlainURL}, Subject: SubjectRule{From: FromSubject},
-			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an audience of the IAM identity provider, sts.amazonaws.com as a rule"},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an audience of the IAM identity provider, usually sts.amazonaws.com"},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			NotBefore: true, JTI: JTIRandom, Send: SendWebIdentity,
-			Register: "IAM, Identity providers: the issuer URL, which serves discovery and the JWKS, and the audience; the role's trust policy names both and the subject.",
+			Register: "IAM, Identity providers: the audience and the issuer URL, which must serve the discovery document and the JWKS. The role's trust policy names both and the subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
 					Audiences: []string{"sts.amazonaws.com"}},
@@ -45,11 +45,11 @@ func federationRows() []*Profile {
 			Source:     "Google Cloud: Configure Workload Identity Federation with other identity providers; RFC 8693",
 			Algorithms: []string{"ES256", "RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer: SubjectRule{From: FromIssuer, Format: "an https URL", Check: isPlainURL}, Subject: SubjectRule{From: FromSubject},
-			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an allowed audience of the provider, by default its full resource name after https:", Check: plainURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an allowed audience of the provider, by default https: followed by its full resource name", Check: plainURL},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: SendTokenExchange,
-			Register: "IAM, Workload identity pools: an OIDC provider with the issuer URL, or with the JWKS uploaded, and a mapping of google.subject.",
+			Register: "IAM, Workload identity pools: an OIDC provider with the issuer URL or an uploaded JWKS, and a mapping for google.subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
 					Audiences: []string{"https://iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/prod/providers/assertd"}},
@@ -62,12 +62,12 @@ func federationRows() []*Profile {
 			Algorithms: []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer:          SubjectRule{From: FromIssuer, Optional: true},
 			Subject:         SubjectRule{From: FromSubject, Format: "a SPIFFE ID such as spiffe://example.org/payments", Check: spiffeID},
-			Audience:        AudienceRule{Form: AudienceString, Summary: "receiving service", Description: "the one service that it is meant for"},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "receiving service", Description: "the one service that receives it"},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: SendBearer,
-			Register: "The trust domain's bundle: the public keys with use jwt-svid.",
-			Notes:    "The header has alg, kid and typ and nothing else. A narrow audience: the whole trust domain would let each receiver pose as the caller.",
+			Register: "The trust domain's bundle: the public keys, with use jwt-svid.",
+			Notes:    "The header has only alg, kid and typ. Keep the audience narrow: if it were the whole trust domain, each receiver could impersonate the caller.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Subject: "spiffe://example.org/payments",
 					Audiences: []string{"spiffe://example.org/reports"}},

@@ -2,8 +2,8 @@ package profile
 
 import "time"
 
-// proofRows are the profiles of JWTs that accompany or are a request. Each
-// wants a key set of its own.
+// proofRows are the profiles of JWTs that accompany a request, or are one. Each
+// needs a key set of its own.
 func proofRows() []*Profile {
 	return []*Profile{
 		{
@@ -20,8 +20,8 @@ func proofRows() []*Profile {
 			},
 			DefaultLifetime: time.Minute, MaxLifetime: time.Minute, NoExpiry: true,
 			JTI: JTIRandom, Send: SendDPoP, DedicatedKey: true,
-			Register: "Nothing: the public key travels in the header. Servers may ask for dpop_bound_access_tokens in the client metadata.",
-			Notes:    "No exp: the receiver judges by iat. Query and fragment of htu are left out as section 4.2 says. Allow htu by exact URL where the calls are known.",
+			Register: "Nothing: the public key is in the header. Some servers require dpop_bound_access_tokens in the client metadata.",
+			Notes:    "There is no exp: the receiver goes by iat. assertd removes the query and fragment from htu (section 4.2). If you know which URLs are called, allow exactly those as htu.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256"},
 				Listed:   map[string]any{"htm": "POST", "htu": "https://as.example.com/token"},
@@ -41,7 +41,7 @@ func proofRows() []*Profile {
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			NotBefore: true, JTI: JTIRandom, Send: SendRequestParameter, DedicatedKey: true,
 			Register: "Client metadata: jwks_uri as for client authentication; request_object_signing_alg; require_signed_request_object.",
-			Notes:    "There is no sub: with sub = client_id a request object would pass as a client assertion. The authorization request's parameters are the claims.",
+			Notes:    "There is no sub: with sub = client_id, a request object could pass as a client assertion. The parameters of the authorization request are the claims.",
 			Example: Example{
 				Settings: Settings{Alg: "PS256", ClientID: "s6BhdRkqt3",
 					Audiences:    []string{"https://as.bank.example"},

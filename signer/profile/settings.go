@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,7 +25,7 @@ type Contradiction struct {
 }
 
 func (c *Contradiction) Error() string {
-	return fmt.Sprintf("%s: profile %s %s, but the grant %s: %s", c.Setting, c.Profile, c.Rule, c.Given, c.Fix)
+	return fmt.Sprintf("%s: profile %s %s, but the grant %s; %s", c.Setting, c.Profile, c.Rule, c.Given, c.Fix)
 }
 
 func (c *Contradiction) Unwrap() error { return ErrContradiction }
@@ -89,16 +90,15 @@ func (c *contradictions) add(setting, rule, given, fix string) {
 
 func (p *Profile) checkKey(s Settings, found *contradictions) {
 	if !slices.Contains(p.Algorithms, s.Alg) {
-		algs := list(p.Algorithms, "nothing")
-		found.add("key", "takes "+algs, "names a key set with alg "+cmp.Or(s.Alg, "unset"),
+		found.add("key", "requires alg "+strings.Join(p.Algorithms, ", "), "uses a key set with alg "+cmp.Or(s.Alg, "unset"),
 			"use a key set with alg: "+p.Algorithms[0])
 	}
 	if p.KeyID == KeyIDFromReceiver && s.KeyID == "" {
-		found.add("key_id", "wants as kid the name that the receiver gave the key", "sets no key_id",
-			"write key_id: with that name")
+		found.add("key_id", "requires the kid that the receiver assigned to the key", "sets no key_id",
+			"set key_id to that kid")
 	}
 	if p.needsCertificate() && !s.HasCertificate {
-		found.add("key", "puts the certificate's "+string(p.Header[0])+" into the header", "names a key set without a certificate",
+		found.add("key", "puts the certificate's "+string(p.Header[0])+" in the header", "uses a key set without a certificate",
 			"store the key's certificate on the token")
 	}
 }
@@ -124,9 +124,10 @@ func checkSubject(claim string, rule SubjectRule, given map[string]string, found
 	case !known:
 	case value == "" && !rule.Optional:
 		found.add(setting, fmt.Sprintf("takes %s from %s", claim, setting), "does not set it",
-			fmt.Sprintf("write %s: with %s", setting, cmp.Or(rule.Format, "the value that the receiver knows you by")))
+			fmt.Sprintf("set %s to %s", setting, cmp.Or(rule.Format, "the value that the receiver expects")))
 	case value != "" && rule.Check != nil && !rule.Check(value):
-		found.add(setting, fmt.Sprintf("wants %s to be %s", setting, rule.Format), fmt.Sprintf("sets %q", value), "write it in that form")
+		found.add(setting, fmt.Sprintf("requires %s to be %s", setting, rule.Format), fmt.Sprintf("sets %q", value),
+			"use that format")
 	}
 }
 
@@ -135,7 +136,7 @@ func (p *Profile) checkUnused(setting, claim string, used SubjectRule, given map
 	if value == "" || p.Issuer.setting() == setting || p.Subject.setting() == setting || value == given[used.setting()] {
 		return
 	}
-	rule := "writes no " + claim
+	rule := "has no " + claim
 	if used.From != FromNothing {
 		rule = "takes " + claim + " from " + string(used.From)
 	}
@@ -143,19 +144,17 @@ func (p *Profile) checkUnused(setting, claim string, used SubjectRule, given map
 }
 
 func (p *Profile) checkAudiences(s Settings, found *contradictions) {
+	rule := "requires aud to be " + p.Audience.Description
 	if len(s.Audiences) == 0 && p.Audience.Form != AudienceNone {
-		found.add("audiences", "wants "+p.Audience.Description+" as aud", "lists none", "write audiences: with each value it may sign for")
+		found.add("audiences", rule, "lists no audiences", "list every audience that it may sign for")
 	}
 	for i, audience := range s.Audiences {
-		err := p.Audience.check(audience)
-		if err == nil {
-			continue
-		}
-		fix := "write " + p.Audience.Description
+		setting := fmt.Sprintf("audiences[%d]", i)
 		if p.Audience.Form == AudienceNone {
-			fix = "remove audiences"
+			found.add(setting, "has no aud", fmt.Sprintf("lists %q", audience), "remove audiences")
+		} else if err := p.Audience.check(audience); err != nil {
+			found.add(setting, rule, fmt.Sprintf("lists %q, which %v", audience, err), "replace it")
 		}
-		found.add(fmt.Sprintf("audiences[%d]", i), "wants "+cmp.Or(p.Audience.Description, "no aud"), fmt.Sprintf("lists %q (%v)", audience, err), fix)
 	}
 }
 
@@ -166,17 +165,19 @@ func (p *Profile) checkLifetimes(s Settings, found *contradictions) {
 	}{{"lifetime.default", s.DefaultLifetime}, {"lifetime.max", s.MaxLifetime}} {
 		switch {
 		case p.ExactLifetime && given.value != p.MaxLifetime:
-			found.add(given.setting, "takes exactly "+seconds(p.MaxLifetime), "sets "+seconds(given.value), "remove lifetime")
+			found.add(given.setting, "requires a lifetime of exactly "+seconds(p.MaxLifetime),
+				"sets "+seconds(given.value), "remove lifetime")
 		case given.value > p.MaxLifetime:
-			found.add(given.setting, "caps the life at "+seconds(p.MaxLifetime), "sets "+seconds(given.value),
-				"write "+seconds(p.MaxLifetime)+" or less")
+			found.add(given.setting, "caps the lifetime at "+seconds(p.MaxLifetime), "sets "+seconds(given.value),
+				"use "+seconds(p.MaxLifetime)+" or less")
 		case given.value < time.Second:
-			found.add(given.setting, "counts in whole seconds", "sets "+given.value.String(), "write 1s or more")
+			found.add(given.setting, "counts the lifetime in whole seconds",
+				"sets "+given.value.String(), "use 1s or more")
 		}
 	}
 	if s.DefaultLifetime > s.MaxLifetime {
-		found.add("lifetime.default", "needs a default within the maximum",
-			"sets "+seconds(s.DefaultLifetime)+" above "+seconds(s.MaxLifetime), "write "+seconds(s.MaxLifetime)+" or less")
+		found.add("lifetime.default", "requires a default within the maximum",
+			"sets "+seconds(s.DefaultLifetime)+", above the maximum of "+seconds(s.MaxLifetime), "use "+seconds(s.MaxLifetime)+" or less")
 	}
 }
 
@@ -191,16 +192,16 @@ func (p *Profile) checkClaims(s Settings, found *contradictions) {
 		if !p.checkClaimName("claims.set.", name, found) {
 			continue
 		}
-		var refused *ClaimError
-		if _, err := p.normalizeClaim(name, s.ForcedClaims[name]); errors.As(err, &refused) {
-			found.add("claims.set."+name, refused.Detail, "sets another value", "write it in that form")
+		rule, _ := p.claimRule(name)
+		if _, err := rule.normalize(s.ForcedClaims[name]); err != nil {
+			found.add("claims.set."+name, rule.requirement(), "sets a value that "+err.Error(), "use that format")
 		}
 	}
 	for _, rule := range p.Claims {
 		_, forced := s.ForcedClaims[rule.Name]
 		if rule.Required && !forced && !slices.Contains(s.AllowedClaims, rule.Name) {
-			found.add("claims", "requires the claim "+rule.Name, "neither allows nor sets it",
-				fmt.Sprintf("write %s under claims.allow, or under claims.set with %s", rule.Name, cmp.Or(rule.Format, "its value")))
+			found.add("claims", fmt.Sprintf("requires claim %q", rule.Name), "neither allows nor sets it",
+				fmt.Sprintf("add it to claims.allow, or set it under claims.set to %s", cmp.Or(rule.Format, "its value")))
 		}
 	}
 }
@@ -210,7 +211,7 @@ func (p *Profile) checkClaimName(path, name string, found *contradictions) bool 
 	if refused == nil {
 		return true
 	}
-	found.add(path+name, refused.Detail, "names it", "remove it")
+	found.add(path+name, refused.Rule, "names it", "remove it")
 	return false
 }
 

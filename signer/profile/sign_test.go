@@ -19,7 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// softwareKeys makes one key for each kind of algorithm.
+// softwareKeys generates one key for each kind of algorithm.
 var softwareKeys = sync.OnceValues(func() (map[string]crypto.Signer, error) {
 	keys := map[string]crypto.Signer{}
 	for alg, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()} {
@@ -64,8 +64,8 @@ func selfSigned(t *testing.T, key crypto.Signer) *x509.Certificate {
 	return c
 }
 
-// TestSignAndVerify signs every profile with every algorithm that it takes and
-// reads the result back with go-jose.
+// TestSignAndVerify signs every profile with each of its algorithms, and reads
+// the result with go-jose.
 func TestSignAndVerify(t *testing.T) {
 	for _, p := range All() {
 		for _, alg := range p.Algorithms {
@@ -166,7 +166,7 @@ func verify(t *testing.T, compact, alg string, public crypto.PublicKey) (header,
 	return header, claims
 }
 
-// same compares what was read with what was built, by way of JSON.
+// same compares decoded JSON with what was built.
 func same(t *testing.T, what string, got, built map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(built)
@@ -182,8 +182,8 @@ func same(t *testing.T, what string, got, built map[string]any) {
 	}
 }
 
-// TestEmbeddedJWK: what stands in the header is a key that go-jose reads, and
-// the very key that signed, for every kind.
+// The JWK in a header must be one that go-jose can read, and the key that
+// signed.
 func TestEmbeddedJWK(t *testing.T) {
 	for _, alg := range []string{"ES256", "ES384", "ES512", "RS256", "EdDSA"} {
 		for _, public := range []crypto.PublicKey{softwareKey(t, alg).Public(), fixedPublic(t, alg)} {
@@ -200,7 +200,7 @@ func TestEmbeddedJWK(t *testing.T) {
 				t.Fatalf("%s: %v", text, err)
 			}
 			if !key.IsPublic() || !key.Key.(interface{ Equal(crypto.PublicKey) bool }).Equal(public) {
-				t.Errorf("%s is another key", text)
+				t.Errorf("%s is a different key", text)
 			}
 		}
 	}

@@ -98,7 +98,7 @@ func (r SubjectRule) claim(profile, name string, in Input) (string, error) {
 		return "", fmt.Errorf("%w: profile %s takes %s from %s, which is empty", ErrInput, profile, name, r.From)
 	}
 	if r.Check != nil && !r.Check(value) {
-		return "", fmt.Errorf("%w: profile %s wants %s to be %s", ErrInput, profile, name, r.Format)
+		return "", fmt.Errorf("%w: profile %s requires %s to be %s", ErrInput, profile, name, r.Format)
 	}
 	return value, nil
 }

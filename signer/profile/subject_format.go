@@ -8,7 +8,7 @@ import (
 
 // The functions in this file check the iss and sub of particular receivers.
 
-const snowflakeUserFormat = "ACCOUNT.USER, an account locator without its region"
+const snowflakeUserFormat = "ACCOUNT.USER, with an account locator written without its region"
 
 // snowflakeUser accepts ACCOUNT.USER. Only the user may contain more dots.
 func snowflakeUser(value string) bool {

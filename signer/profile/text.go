@@ -3,15 +3,16 @@ package profile
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 )
 
-// WriteTable writes the table of all profiles as aligned text, a line each.
+// WriteTable writes a table of all profiles in aligned columns.
 func WriteTable(w io.Writer) error {
 	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(columns, "PROFILE\tFAMILY\tALGORITHMS\tAUDIENCE\tLIFE\tSENT AS\tKEY")
+	fmt.Fprintln(columns, "PROFILE\tFAMILY\tALGORITHMS\tAUDIENCE\tLIFETIME\tSENT AS\tKEY")
 	for _, p := range table() {
 		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 			p.Name, p.Family, p.algorithmSummary(), p.audienceSummary(), p.lifetimeSummary(), p.Send, p.Delivery)
@@ -19,7 +20,7 @@ func WriteTable(w io.Writer) error {
 	return columns.Flush()
 }
 
-// WriteProfile writes all that a row says, and a grant that uses it.
+// WriteProfile writes everything about a profile, and a grant that uses it.
 func (p *Profile) WriteProfile(w io.Writer) error {
 	fmt.Fprintf(w, "%s: %s\n\n", p.Name, p.Title)
 	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -33,11 +34,11 @@ func (p *Profile) WriteProfile(w io.Writer) error {
 	return err
 }
 
-// fact is one line about a profile.
+// fact is one labeled line about a profile.
 type fact struct{ label, text string }
 
-// facts says everything that a row holds, in the order of an assertion. Lines
-// with nothing to say are left out.
+// facts describes the whole row, in the order of an assertion. It leaves out
+// empty lines.
 func (p *Profile) facts() []fact {
 	all := []fact{
 		{"source", p.Source},
@@ -47,24 +48,18 @@ func (p *Profile) facts() []fact {
 		{"sub", p.Subject.summary()},
 		{"aud", p.audienceDetail()},
 		{"claims", p.claimSummary()},
-		{"life", p.lifetimeDetail()},
-		{"time", p.timeSummary()},
+		{"lifetime", p.lifetimeDetail()},
+		{"timestamps", p.timeSummary()},
 		{"jti", p.JTI.summary()},
 		{"sent as", p.sendDetail()},
 		{"key", p.keySummary()},
 		{"register", p.Register},
 		{"note", p.Notes},
 	}
-	said := all[:0]
-	for _, f := range all {
-		if f.text != "" {
-			said = append(said, f)
-		}
-	}
-	return said
+	return slices.DeleteFunc(all, func(f fact) bool { return f.text == "" })
 }
 
-// algorithmSummary shortens the list of everything.
+// algorithmSummary abbreviates the list of algorithms.
 func (p *Profile) algorithmSummary() string {
 	if len(p.Algorithms) == len(allAlgorithms()) {
 		return "all"
@@ -72,7 +67,7 @@ func (p *Profile) algorithmSummary() string {
 	return shorten(p.Algorithms)
 }
 
-// shorten joins algorithms of one kind: ES256 ES384 ES512 becomes ES256-512.
+// shorten joins algorithms of one family: ES256 ES384 ES512 becomes ES256-512.
 func shorten(algorithms []string) string {
 	text := " " + strings.Join(algorithms, " ") + " "
 	for _, kind := range []string{"ES", "PS", "RS"} {
@@ -97,9 +92,9 @@ func (p *Profile) audienceDetail() string {
 	case AudienceNone:
 		return "none"
 	case AudienceArray:
-		return p.Audience.Description + ", as an array with this one member"
+		return p.Audience.Description + ", as an array with one element"
 	}
-	return p.Audience.Description + ", as one string"
+	return p.Audience.Description + ", as a string"
 }
 
 func (p *Profile) lifetimeSummary() string {
@@ -116,10 +111,10 @@ func (p *Profile) lifetimeDetail() string {
 	case p.NoExpiry:
 		return "no exp; use it within " + humanDuration(p.MaxLifetime)
 	}
-	return humanDuration(p.DefaultLifetime) + " by default, " + humanDuration(p.MaxLifetime) + " at most"
+	return humanDuration(p.DefaultLifetime) + " by default, at most " + humanDuration(p.MaxLifetime)
 }
 
-// span writes a duration in the largest unit that says it exactly and briefly.
+// humanDuration uses the largest unit that is exact and takes few digits.
 func humanDuration(d time.Duration) string {
 	for _, unit := range []struct {
 		length time.Duration
@@ -135,10 +130,10 @@ func humanDuration(d time.Duration) string {
 func (p *Profile) timeSummary() string {
 	text := "iat"
 	if p.BackDate > 0 {
-		text += ", " + humanDuration(p.BackDate) + " before now"
+		text += ", " + humanDuration(p.BackDate) + " in the past"
 	}
 	if p.NotBefore {
-		text += "; nbf, equal to iat"
+		text += "; nbf equal to iat"
 	}
 	return text
 }
@@ -146,7 +141,7 @@ func (p *Profile) timeSummary() string {
 func (p *Profile) headerSummary() string {
 	members := []string{"alg", "kid"}
 	if p.KeyID == KeyIDFromReceiver {
-		members[1] = "kid (key_id: the receiver's name for the key)"
+		members[1] = "kid (key_id, assigned by the receiver)"
 	}
 	if p.Typ != "" {
 		members = append(members, "typ "+p.Typ)
@@ -169,8 +164,11 @@ func (p *Profile) claimSummary() string {
 		}
 		parts = append(parts, part+": "+rule.Format)
 	}
-	if p.OtherClaims {
+	switch {
+	case p.OtherClaims && len(parts) > 0:
 		parts = append(parts, "any other that the grant allows")
+	case p.OtherClaims:
+		parts = append(parts, "any that the grant allows")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -212,7 +210,7 @@ func (p *Profile) sendDetail() string {
 func (p *Profile) keySummary() string {
 	text := string(p.Delivery)
 	if p.DedicatedKey {
-		text += "; a key set that no other profile uses"
+		text += "; needs a key set of its own"
 	}
 	return text
 }

@@ -2,12 +2,14 @@ package profile
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 )
+
+// The errors in this file follow the name of the value, as in "must start with
+// https://".
 
 // absoluteURL accepts only an https URL without a fragment and without user
 // information. It accepts http for loopback hosts, where test servers run.
@@ -15,13 +17,13 @@ func absoluteURL(value string) (*url.URL, error) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil || u.Opaque != "" || u.Host == "" || u.Hostname() == "":
-		return nil, fmt.Errorf("it is not an absolute URL")
+		return nil, errors.New("is not an absolute URL")
 	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
-		return nil, fmt.Errorf("it must start with https://")
+		return nil, errors.New("must start with https://")
 	case u.User != nil:
-		return nil, fmt.Errorf("it must not hold a user name")
+		return nil, errors.New("must not contain a user name")
 	case strings.Contains(value, "#"):
-		return nil, fmt.Errorf("it must not hold a fragment")
+		return nil, errors.New("must not contain a fragment")
 	}
 	return u, nil
 }
@@ -41,7 +43,7 @@ func endpointURL(value string) error {
 func plainURL(value string) error {
 	_, err := absoluteURL(value)
 	if err == nil && strings.Contains(value, "?") {
-		err = fmt.Errorf("it must not hold a query")
+		err = errors.New("must not contain a query")
 	}
 	return err
 }
@@ -53,7 +55,7 @@ func issuerURL(value string) error {
 		return err
 	}
 	if strings.HasSuffix(value, "/token") {
-		return fmt.Errorf("it looks like the token endpoint; write the issuer from the server's metadata")
+		return errors.New("looks like the token endpoint, not the issuer in the server's metadata")
 	}
 	return nil
 }
@@ -64,7 +66,7 @@ func hostURL(value string) error {
 		return err
 	}
 	if u, _ := url.Parse(value); u.Path != "/" {
-		return fmt.Errorf("it must be https://, the host and one slash")
+		return errors.New("must be https://, the host and one slash")
 	}
 	return nil
 }
@@ -72,7 +74,7 @@ func hostURL(value string) error {
 // hostOnly accepts a host name without a scheme.
 func hostOnly(value string) error {
 	if strings.ContainsAny(value, ":/?#@") {
-		return fmt.Errorf("it must be a host name without https:// and without a path")
+		return errors.New("must be a host name without https:// or a path")
 	}
 	return nil
 }
@@ -88,9 +90,9 @@ func entraTokenURL(value string) error {
 	tenant, endpoint, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	switch {
 	case endpoint != "oauth2/v2.0/token":
-		return errors.New("its path must be the tenant and /oauth2/v2.0/token")
+		return errors.New("must have the tenant and /oauth2/v2.0/token as its path")
 	case tenant == "" || slices.Contains([]string{"common", "organizations", "consumers"}, tenant):
-		return errors.New("it must name the tenant itself")
+		return errors.New("must name a specific tenant")
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func hopCells() (cells []cell) {
 		cells = append(cells, cell{name: fmt.Sprintf("ES256 hsm.Key c%d", n), role: "worker", task: task{Do: "key", Alg: "ES256", Callers: n}})
 		for _, workers := range []int{1, 2} {
 			cells = append(cells, cell{
-				name: fmt.Sprintf("ES256 pool.Do w%d c%d", workers, n), role: "worker",
+				name: fmt.Sprintf("ES256 pool w%d c%d", workers, n), role: "worker",
 				task: task{Do: "pool", Alg: "ES256", Callers: n, Workers: workers},
 			})
 		}

@@ -7,7 +7,8 @@ import (
 	"errors"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/hsm/wire"
 )
 
 // workerHop signs with a key in this process ("key") or by way of the pool ("pool"), which runs the daemon's own workers.
@@ -26,13 +27,13 @@ func workerHop(b bed) (prepare, error) {
 		if t.Do == "key" {
 			return func() (int, error) { _, err := key.Sign(nil, digest, opts); return 1, err }, nil
 		}
-		ref, err := worker.RefOf(key.Public())
+		ref, err := wire.RefOf(key.Public())
 		if err != nil {
 			return nil, err
 		}
-		pool, err := runPool(b, t.Workers)
+		p, err := runPool(b, t.Workers)
 		return func() (int, error) {
-			_, _, err := pool.Do(context.Background(), worker.Request{Key: ref, Digest: digest, Opts: opts})
+			_, err := p.Sign(context.Background(), "", ref, digest, opts, nil)
 			return 1, err
 		}, err
 	}, nil
@@ -48,10 +49,10 @@ func inputOf(alg string) ([]byte, crypto.SignerOpts) {
 }
 
 // runPool starts workers that end with this process.
-func runPool(b bed, workers int) (*worker.Pool, error) {
-	pool, err := worker.NewPool(worker.Config{
+func runPool(b bed, workers int) (*pool.Pool, error) {
+	p, err := pool.New(pool.Config{
 		Command: []string{b.Binary, "hsm-worker"}, Workers: workers,
-		Tokens: []worker.TokenConfig{{
+		Tokens: []pool.TokenConfig{{
 			Name: tokenLabel, PIN: hsm.PINSource{File: b.PINFile},
 			HSM:         hsm.Config{Module: b.Module, Label: tokenLabel, SessionCopies: true},
 			Environment: map[string]string{"SOFTHSM2_CONF": b.SoftHSMConf},
@@ -61,14 +62,14 @@ func runPool(b bed, workers int) (*worker.Pool, error) {
 		return nil, err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- pool.Run(context.Background()) }()
-	if err := pool.WaitReady(context.Background()); err != nil {
+	go func() { ended <- p.Run(context.Background()) }()
+	if err := p.WaitReady(context.Background()); err != nil {
 		return nil, err
 	}
 	select {
 	case err := <-ended:
 		return nil, errors.Join(errors.New("the pool ended"), err)
 	default:
-		return pool, nil
+		return p, nil
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/go-jose/go-jose/v4"
+	gojose "github.com/go-jose/go-jose/v4"
 
 	"github.com/assertd/assertd/client"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -64,11 +64,11 @@ func checkOne(ctx context.Context, c *client.Client, request ipc.AssertionReques
 	if err != nil {
 		return err
 	}
-	var keys jose.JSONWebKeySet
+	var keys gojose.JSONWebKeySet
 	if err := json.Unmarshal(document, &keys); err != nil {
 		return err
 	}
-	jws, err := jose.ParseSignedCompact(answer.Assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(answer.Alg)})
+	jws, err := gojose.ParseSignedCompact(answer.Assertion, []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(answer.Alg)})
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func verification(bed) (prepare, error) {
 		}
 		digest, opts := inputOf(t.Alg)
 		signature, err := key.Sign(rand.Reader, digest, opts)
-		return func() (int, error) { return 1, worker.Verify(key.Public(), digest, opts, signature) }, err
+		return func() (int, error) { return 1, jose.Verify(key.Public(), digest, opts, signature) }, err
 	}, nil
 }
 

@@ -1,5 +1,5 @@
-// Package peertest lets tests start other processes that call a socket: the test
-// binary itself, as another user or under another name.
+// Package peertest starts processes that call a socket, for tests. They run the
+// test binary itself, as another user or under another name.
 package peertest
 
 import (
@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// roleVariable is the variable of the environment that makes a test binary a child.
+// roleVariable is the environment variable that makes a test binary a child.
 const roleVariable = "IPC_TEST_CHILD"
 
-// Role is what a test binary does as another process. It prints its result; an
-// error is printed too, and makes the process fail.
+// Role is what the test binary does as a child. It prints its result. An error is
+// printed too, and makes the child exit with status 1.
 type Role func(args []string) error
 
-// Main is a TestMain that runs the tests, or a role where the process is a child.
+// Main is for TestMain: it runs the tests or, in a child, the role.
 func Main(m *testing.M, roles map[string]Role) {
 	name := os.Getenv(roleVariable)
 	if name == "" {
@@ -40,7 +40,7 @@ func Main(m *testing.M, roles map[string]Role) {
 	os.Exit(0)
 }
 
-// Command makes a child that runs a role. It is killed when the test ends.
+// Command returns a child that runs a role. It is killed when the test ends.
 func Command(t testing.TB, program, role string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
@@ -48,18 +48,18 @@ func Command(t testing.TB, program, role string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Environment is this process's, with the role of a child.
+// Environment returns this process's environment with a role.
 func Environment(role string) []string {
 	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, roleVariable+"=") })
 	return append(inherited, roleVariable+"="+role)
 }
 
-// As is the user, the group and the supplementary groups of a child.
+// As sets the user, group and supplementary groups of a child.
 func As(uid, gid uint32, groups ...uint32) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid, Groups: groups}}
 }
 
-// Program copies the test binary to where every user may run it.
+// Program copies the test binary to a place where every user may run it.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	self, err := os.Open("/proc/self/exe")
@@ -81,7 +81,7 @@ func Program(t testing.TB, name string) string {
 	return path
 }
 
-// Dir is a directory that processes of every user may enter.
+// Dir returns a temporary directory that every user may enter.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -93,7 +93,7 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
-// Eventually polls until done reports true.
+// Eventually polls until done returns true, for up to 10 seconds.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {

@@ -1,0 +1,116 @@
+package pool
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/wire"
+)
+
+// generateTimeout is how long a worker may take to make a key pair: devices take
+// a minute for a large RSA key.
+const generateTimeout = 2 * time.Minute
+
+// Refresh reads every token again, in every worker, to notice keys that others
+// made or destroyed. The error says which tokens could not be read; the inventory
+// has what the others reported.
+func (p *Pool) Refresh(ctx context.Context) error {
+	if err := p.lockAdmin(ctx); err != nil {
+		return err
+	}
+	defer p.unlockAdmin()
+	var all sync.WaitGroup
+	failed := make([]error, len(p.tokens))
+	for i, t := range p.tokens {
+		all.Go(func() { failed[i] = p.refresh(ctx, t) })
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
+
+// lockAdmin admits one long request at a time: workers refuse more than their
+// depth.
+func (p *Pool) lockAdmin(ctx context.Context) error {
+	select {
+	case p.admin <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("hsm/pool: wait for another key generation or refresh: %w", context.Cause(ctx))
+	}
+}
+
+func (p *Pool) unlockAdmin() { <-p.admin }
+
+// refresh takes a token's inventory from any worker that answers. It asks all of
+// them, so that each learns of new keys. One that exits meanwhile says nothing
+// about the token.
+func (p *Pool) refresh(ctx context.Context, t *token) error {
+	answered, failed := false, t.noWorker()
+	for _, w := range p.readyWorkers(t) {
+		keys, err := p.inventoryOf(ctx, w)
+		if err != nil {
+			failed = err
+			continue
+		}
+		answered = true
+		p.update(t, func([]wire.KeyInfo) []wire.KeyInfo { return keys })
+	}
+	if answered {
+		return nil
+	}
+	return failed
+}
+
+func (t *token) noWorker() error {
+	return &UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)}
+}
+
+func (p *Pool) inventoryOf(ctx context.Context, w *worker) ([]wire.KeyInfo, error) {
+	r := p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: wire.KindInventory}, p.cfg.StartTimeout))
+	if r.err != nil {
+		return nil, r.err
+	}
+	return wire.DecodeInventory(r.payload, w.token.config.Name)
+}
+
+func (p *Pool) update(t *token, change func([]wire.KeyInfo) []wire.KeyInfo) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.setKeys(t, change(t.keys))
+}
+
+// Generate makes a key pair on the first token of the configuration; operators
+// keep the other tokens in step. The key can be used when Generate returns.
+// Generate isn't retried: after ErrUnavailable, a timeout or the end of ctx the
+// key may or may not exist, and Refresh finds out.
+func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (wire.KeyInfo, error) {
+	if err := p.lockAdmin(ctx); err != nil {
+		return wire.KeyInfo{}, err
+	}
+	defer p.unlockAdmin()
+	t := p.tokens[0]
+	payload, err := json.Marshal(spec)
+	if err != nil {
+		return wire.KeyInfo{}, fmt.Errorf("hsm/pool: encode the key to generate: %w", err)
+	}
+	workers := p.readyWorkers(t)
+	if len(workers) == 0 {
+		return wire.KeyInfo{}, t.noWorker()
+	}
+	r := p.ask(ctx, workers[0], newPinnedCall(wire.Raw{Kind: wire.KindGenerate, Payload: payload}, generateTimeout))
+	if r.err != nil {
+		return wire.KeyInfo{}, r.err
+	}
+	key, err := wire.DecodeKey(r.payload, t.config.Name)
+	if err != nil {
+		return wire.KeyInfo{}, err
+	}
+	p.update(t, func(keys []wire.KeyInfo) []wire.KeyInfo { return append(slices.Clone(keys), key) })
+	return key, nil
+}

@@ -1,0 +1,55 @@
+package pool
+
+import (
+	"errors"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// The pool's own kinds of failure. What happened in a worker matches the
+// sentinels of package hsm instead.
+var (
+	// ErrUnavailable: no worker that holds the key can sign now. The pool keeps
+	// trying to start one; ask again later.
+	ErrUnavailable = errors.New("hsm/pool: no worker is available")
+	// ErrBusy: the workers are at capacity and the queue for them is full, or
+	// didn't move in time.
+	ErrBusy = errors.New("hsm/pool: too many signatures are queued")
+	// ErrTimeout: the workers that were asked didn't answer within Config.Timeout
+	// and were killed.
+	ErrTimeout = errors.New("hsm/pool: the token didn't answer in time")
+	// ErrCorrupt: two workers in a row made a signature that doesn't verify.
+	// Neither signature left the pool.
+	ErrCorrupt = errors.New("hsm/pool: the token's signatures don't verify")
+	// ErrStopped: Run has returned, or is about to.
+	ErrStopped = errors.New("hsm/pool: the pool has stopped")
+	// ErrDied: a worker exited without saying why.
+	ErrDied = errors.New("hsm/pool: the worker exited")
+	// ErrStart: a worker wasn't ready within Config.StartTimeout.
+	ErrStart = errors.New("hsm/pool: the worker didn't start in time")
+)
+
+// An UnavailableError is ErrUnavailable with the reason, if one is known.
+type UnavailableError struct{ Cause error }
+
+// Error names the reason too.
+func (e *UnavailableError) Error() string {
+	if e.Cause == nil {
+		return ErrUnavailable.Error()
+	}
+	return ErrUnavailable.Error() + ": " + e.Cause.Error()
+}
+
+// Unwrap returns ErrUnavailable and the reason.
+func (e *UnavailableError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{ErrUnavailable}
+	}
+	return []error{ErrUnavailable, e.Cause}
+}
+
+// refusedPIN reports whether the token refused the PIN. Another attempt could
+// lock it.
+func refusedPIN(err error) bool {
+	return errors.Is(err, hsm.ErrPINIncorrect) || errors.Is(err, hsm.ErrPINLocked)
+}

@@ -1,0 +1,97 @@
+package pool
+
+import (
+	"errors"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// EventKind says what happened to a worker.
+type EventKind string
+
+// The kinds of event.
+const (
+	EventReady   EventKind = "ready"   // a worker can sign
+	EventExit    EventKind = "exit"    // a worker that was ready exited; Err says why
+	EventKill    EventKind = "kill"    // a worker missed its deadline and was killed; an exit follows
+	EventCorrupt EventKind = "corrupt" // a worker made a signature that doesn't verify; an exit follows
+	EventFailed  EventKind = "failed"  // a worker did not start; Err says why
+	EventRefused EventKind = "refused" // the token refused the PIN; nothing is tried before Reset
+	EventResend  EventKind = "resend"  // a signature was sent to another worker
+	EventMove    EventKind = "move"    // a slow worker's signature was sent to a second one too
+)
+
+// EventKinds lists the kinds of event.
+func EventKinds() []EventKind {
+	return []EventKind{
+		EventReady, EventExit, EventKill, EventCorrupt, EventFailed, EventRefused, EventResend, EventMove,
+	}
+}
+
+// Event is something that happened to a worker.
+type Event struct {
+	Kind   EventKind
+	Time   time.Time
+	Token  string
+	Worker int // its place among the token's workers, from 0
+	PID    int // 0 if there is no process
+	Err    error
+	// Failures is how many starts on the token have failed in a row, for
+	// EventFailed and EventRefused.
+	Failures int
+}
+
+// event queues an event, which unlock reports. The pool is locked.
+func (p *Pool) event(kind EventKind, s *slot, pid int, err error) {
+	e := Event{Kind: kind, Time: time.Now(), Token: s.status.Token, Worker: s.status.Worker, PID: pid, Err: err}
+	if kind == EventFailed || kind == EventRefused {
+		e.Failures = s.token.failures
+	}
+	p.events = append(p.events, e)
+}
+
+func (p *Pool) report(e Event) {
+	p.log(e)
+	p.cfg.Observer.WorkerEvent(e)
+}
+
+func (p *Pool) log(e Event) {
+	args := []any{"token", e.Token, "worker", e.Worker, "pid", e.PID}
+	if e.Err != nil {
+		args = append(args, "error", e.Err)
+	}
+	message := "hsm worker: " + string(e.Kind)
+	switch e.Kind {
+	case EventReady:
+		p.cfg.Logger.Info(message, args...)
+	case EventResend, EventMove:
+		p.cfg.Logger.Debug(message, args...)
+	case EventFailed:
+		if e.Failures > 1 { // one line is enough for a token that is away for an hour
+			p.cfg.Logger.Debug(message, args...)
+			return
+		}
+		p.cfg.Logger.Warn(message, args...)
+	case EventRefused:
+		p.cfg.Logger.Error(message, append(args, "remedy", p.remedy(e))...)
+	case EventCorrupt:
+		p.cfg.Logger.Error(message, args...)
+	default:
+		p.cfg.Logger.Warn(message, args...)
+	}
+}
+
+// remedy says what operators must do before a refused PIN is tried again.
+func (p *Pool) remedy(e Event) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fix := "correct the PIN where it is stored"
+	if errors.Is(e.Err, hsm.ErrPINLocked) {
+		fix = "have the token's security officer unlock the PIN"
+	}
+	if p.tokenNamed(e.Token).config.PIN.Value != nil {
+		return fix + ", then restart the daemon and type it again"
+	}
+	return fix + ", then reload (SIGHUP)"
+}

@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"slices"
+
+	"github.com/assertd/assertd/hsm/wire"
+)
+
+// setKeys stores a token's new inventory and works out again which tokens hold
+// which key. The pool is locked.
+func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) {
+	if t.read && slices.EqualFunc(t.keys, keys, wire.KeyInfo.Equal) {
+		return
+	}
+	t.keys, t.read = keys, true
+	holders := map[wire.KeyRef]uint64{}
+	for _, t := range p.tokens {
+		for _, k := range t.keys {
+			if k.Signs() {
+				holders[k.Ref] |= t.bit
+			}
+		}
+	}
+	var waiting []*call
+	for _, r := range p.routes {
+		waiting = append(waiting, r.waiting...)
+	}
+	p.routes, p.keys = map[uint64]*route{}, make(map[wire.KeyRef]*route, len(holders))
+	for ref, set := range holders {
+		p.keys[ref] = p.routeFor(set)
+	}
+	p.requeue(waiting)
+	p.announce()
+}
+
+func (p *Pool) routeFor(set uint64) *route {
+	r := p.routes[set]
+	if r == nil {
+		r = &route{}
+		for _, t := range p.tokens {
+			if set&t.bit != 0 {
+				r.tokens = append(r.tokens, t)
+			}
+		}
+		p.routes[set] = r
+	}
+	return r
+}
+
+// requeue puts calls that waited back into the queues of their keys, in order.
+func (p *Pool) requeue(waiting []*call) {
+	slices.SortFunc(waiting, func(a, b *call) int { return a.queued.Compare(b.queued) })
+	for _, c := range waiting {
+		r, err := p.routeOf(c.key)
+		if err != nil {
+			c.finish(result{err: err})
+			continue
+		}
+		r.waiting = append(r.waiting, c)
+	}
+}
+
+// Inventory lists the keys of all tokens as they were last read: when a worker
+// started, and at each Refresh. A key pair on two tokens is listed twice. A token
+// that is away keeps its keys here.
+func (p *Pool) Inventory() []wire.KeyInfo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []wire.KeyInfo
+	for _, t := range p.tokens {
+		all = append(all, t.keys...)
+	}
+	return all
+}
+
+// Unread names the tokens whose keys have never been read: Inventory may lack
+// keys while there are any. A token that went away after it was read isn't one.
+func (p *Pool) Unread() (names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.tokens {
+		if !t.read {
+			names = append(names, t.config.Name)
+		}
+	}
+	return names
+}
+
+func (p *Pool) keysOf(t *token) []wire.KeyInfo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.keys
+}

@@ -1,0 +1,149 @@
+package pool
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/wire"
+)
+
+// probeText starts every message that the pool has signed for itself, so that no
+// receiver takes one for its own; random bytes follow. Such a signature never
+// leaves the pool.
+const probeText = "assertd worker probe\x00"
+
+// probeRequest makes something for the key to sign, and the options to check the
+// signature with.
+func probeRequest(k wire.KeyInfo) (wire.SignRequest, crypto.SignerOpts, error) {
+	message := append([]byte(probeText), make([]byte, 32)...)
+	_, _ = rand.Read(message[len(probeText):]) // never fails
+	hash := crypto.SHA256
+	switch k.Type {
+	case hsm.Ed25519:
+		hash = 0
+	case hsm.P384:
+		hash = crypto.SHA384
+	case hsm.P521:
+		hash = crypto.SHA512
+	}
+	if hash != 0 {
+		h := hash.New()
+		h.Write(message)
+		message = h.Sum(nil)
+	}
+	r, err := wire.NewSignRequest(k.Ref, message, hash)
+	return r, hash, err
+}
+
+// prove has a worker that starts make one signature and verifies it. If the token
+// can't sign with a key, that isn't the worker's fault: the next key is tried.
+// Without keys there is nothing to prove. A signature gets as long as those for
+// callers: a module that hangs in it is noticed, and its token tried again, well
+// before the time for the whole start is over.
+func (w *worker) prove(ctx context.Context, keys []wire.KeyInfo, timeout time.Duration) error {
+	var failed error
+	id := uint32(0)
+	for _, k := range keys {
+		if !k.Signs() {
+			continue
+		}
+		id--
+		_ = w.process.conn.SetDeadline(time.Now().Add(timeout))
+		if ctx.Err() != nil { // the deadline just replaced may be the one that the end of ctx set
+			return context.Cause(ctx)
+		}
+		err := w.proveKey(k, id)
+		if err == nil || endsStart(err) {
+			return err
+		}
+		failed = fmt.Errorf("key %q doesn't sign: %w", k.Label, err)
+	}
+	return failed
+}
+
+// endsStart reports whether an error is the worker's, not that of one key.
+func endsStart(err error) bool {
+	return hsm.IsFatal(err) || errors.Is(err, ErrDied) || errors.Is(err, ErrStart) || errors.Is(err, wire.ErrMalformed)
+}
+
+func (w *worker) proveKey(k wire.KeyInfo, id uint32) error {
+	request, opts, err := probeRequest(k)
+	if err != nil {
+		return err
+	}
+	f, err := w.exchange(&request, id)
+	if err != nil {
+		return err
+	}
+	if f.Kind != wire.KindSignature {
+		return wire.Malformed("a reply of kind %#x to a signature request", f.Kind)
+	}
+	reply, err := wire.ParseSignReply(f.Payload)
+	if err != nil {
+		return err
+	}
+	return verify(k.Public, request.Digest, opts, reply.Signature)
+}
+
+// probeIdle probes every worker that has gone a probe interval without a verified
+// signature.
+func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGroup) {
+	if p.cfg.Probe == 0 {
+		return
+	}
+	for _, w := range p.readyWorkers(nil) {
+		if now.UnixNano()-w.verified.Load() > int64(p.cfg.Probe) && w.probing.CompareAndSwap(false, true) {
+			probes.Go(func() {
+				defer w.probing.Store(false)
+				p.probe(ctx, w)
+			})
+		}
+	}
+}
+
+// probe has one worker sign and retires it if it can't. A worker whose token has
+// no key is pinged instead.
+func (p *Pool) probe(ctx context.Context, w *worker) {
+	var failed error
+	for _, k := range p.keysOf(w.token) {
+		if !k.Signs() {
+			continue
+		}
+		if failed = p.probeKey(ctx, w, k); failed == nil || ctx.Err() != nil {
+			return
+		}
+		if errors.Is(failed, hsm.ErrSignature) {
+			p.retire(w, failed, EventCorrupt)
+			return
+		}
+	}
+	if failed == nil {
+		failed = p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: wire.KindPing}, p.cfg.Timeout)).err
+		w.verified.Store(time.Now().UnixNano())
+	}
+	if failed != nil && ctx.Err() == nil {
+		p.retire(w, failed, "")
+	}
+}
+
+func (p *Pool) probeKey(ctx context.Context, w *worker, k wire.KeyInfo) error {
+	request, opts, err := probeRequest(k)
+	if err != nil {
+		return err
+	}
+	r := p.ask(ctx, w, newPinnedCall(&request, p.cfg.Timeout))
+	if r.err != nil {
+		return r.err
+	}
+	if err := verify(k.Public, request.Digest, opts, r.reply.Signature); err != nil {
+		return err
+	}
+	w.verified.Store(time.Now().UnixNano())
+	return nil
+}

@@ -1,0 +1,104 @@
+package pool
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/ipc"
+)
+
+// maxTokens is how many tokens a pool can have: a set of tokens is a bit mask.
+const maxTokens = 64
+
+// token is the pool's view of one token. The pool's lock guards the fields below
+// the line.
+type token struct {
+	config    TokenConfig // PIN changes with Reset and is guarded too
+	bit       uint64
+	slots     []*slot
+	startLock chan struct{} // holds one element; a worker that starts has taken it
+
+	ready       []*worker
+	lastReadyAt time.Time // when the last ready worker went
+	keys        []wire.KeyInfo
+	read        bool          // keys have been read at least once
+	failures    int           // starts that failed since one succeeded
+	lastErr     error         // of those
+	refused     bool          // lastErr is a refused PIN
+	reset       chan struct{} // closed and replaced by Reset
+}
+
+func newToken(config TokenConfig, index, workers int) *token {
+	t := &token{config: config, bit: 1 << index, startLock: make(chan struct{}, 1), reset: make(chan struct{})}
+	t.startLock <- struct{}{}
+	for place := range workers {
+		state := ipc.WorkerState{Token: config.Name, Worker: place, State: ipc.WorkerStopped}
+		t.slots = append(t.slots, &slot{token: t, status: ipc.WorkerStatus{WorkerState: state}})
+	}
+	return t
+}
+
+// failure is why the last start failed, with the token's name.
+func (t *token) failure() error { return fmt.Errorf("token %q: %w", t.config.Name, t.lastErr) }
+
+// cause is why the token has no worker: why the last start failed or, if none has
+// failed yet, why the last worker exited. It is nil if neither has happened.
+func (t *token) cause() error {
+	if t.lastErr != nil {
+		return t.lastErr
+	}
+	var last *slot
+	for _, s := range t.slots {
+		if s.lastErr != nil && (last == nil || s.status.Since.After(last.status.Since)) {
+			last = s
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return last.lastErr
+}
+
+// expectsRestart reports whether a worker is likely to be ready within moments:
+// the last one went less than limit ago, and no start has failed since.
+func (t *token) expectsRestart(now time.Time, limit time.Duration) bool {
+	return t.failures == 0 && now.Sub(t.lastReadyAt) < limit
+}
+
+func (p *Pool) tokenNamed(name string) *token {
+	i := slices.IndexFunc(p.tokens, func(t *token) bool { return t.config.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return p.tokens[i]
+}
+
+// Reset lets the pool try a token again whose PIN was refused, and at once if it
+// is waiting for its next attempt. The PIN source may be a new one. A PIN that was
+// passed as a value and refused doesn't change when somebody reloads: with that
+// same value Reset changes nothing and returns hsm.ErrPINIncorrect, because the
+// attempts of a few reloads would lock the token.
+func (p *Pool) Reset(name string, pin hsm.PINSource) error {
+	if err := checkPIN(pin); err != nil {
+		return fmt.Errorf("hsm/pool: token %q: %w", name, err)
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	t := p.tokenNamed(name)
+	if t == nil {
+		return fmt.Errorf("hsm/pool: %w: no token is named %q", hsm.ErrTokenNotFound, name)
+	}
+	if t.refused && pin.Value != nil && pin.Value == t.config.PIN.Value {
+		return fmt.Errorf("hsm/pool: token %q: %w, and the same PIN isn't tried again; "+
+			"restart the daemon and type the correct one", name, hsm.ErrPINIncorrect)
+	}
+	t.config.PIN = pin
+	t.failures, t.refused = 0, false
+	close(t.reset)
+	t.reset = make(chan struct{})
+	p.announce()
+	return nil
+}

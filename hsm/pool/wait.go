@@ -1,0 +1,91 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// announce wakes WaitReady, WaitAll and the reader of Changed. The pool is
+// locked.
+func (p *Pool) announce() {
+	close(p.notice)
+	p.notice = make(chan struct{})
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Changed receives an element after the inventory or the state of a worker has
+// changed, one for any number of changes. It is for one reader.
+func (p *Pool) Changed() <-chan struct{} { return p.changed }
+
+// WaitReady returns nil once a worker of any token can sign. It fails once the
+// first start has failed on every token, with the error of each
+// (hsm.ErrPINIncorrect, hsm.ErrModule, hsm.ErrTokenNotFound, ErrStart, …), and
+// when ctx ends. Either way Run keeps trying, except where a PIN was refused.
+func (p *Pool) WaitReady(ctx context.Context) error {
+	return p.wait(ctx, "the first worker", p.anyReady)
+}
+
+// WaitAll returns nil once every token has been read, so that Inventory is
+// complete. It fails once the first start has failed on each token that hasn't
+// been read, with the error of each, and when ctx ends. A token that hangs delays
+// it for as long as a start may take.
+func (p *Pool) WaitAll(ctx context.Context) error {
+	return p.wait(ctx, "every token", p.allRead)
+}
+
+// wait polls at each change until the condition holds or fails.
+func (p *Pool) wait(ctx context.Context, what string, condition func() (bool, error)) error {
+	for {
+		p.mu.Lock()
+		holds, err := condition()
+		if p.stopped {
+			holds, err = false, ErrStopped
+		}
+		notice := p.notice
+		p.mu.Unlock()
+		if holds || err != nil {
+			return err
+		}
+		select {
+		case <-notice:
+		case <-ctx.Done():
+			return fmt.Errorf("hsm/pool: wait for %s: %w", what, context.Cause(ctx))
+		}
+	}
+}
+
+// anyReady is WaitReady's condition. The pool is locked.
+func (p *Pool) anyReady() (bool, error) {
+	var failed []error
+	for _, t := range p.tokens {
+		if len(t.ready) > 0 {
+			return true, nil
+		}
+		if t.failures > 0 {
+			failed = append(failed, t.failure())
+		}
+	}
+	if len(failed) == len(p.tokens) {
+		return false, errors.Join(failed...)
+	}
+	return false, nil
+}
+
+// allRead is WaitAll's condition. The pool is locked.
+func (p *Pool) allRead() (bool, error) {
+	var failed []error
+	for _, t := range p.tokens {
+		switch {
+		case t.read:
+		case t.failures == 0:
+			return false, nil
+		default:
+			failed = append(failed, t.failure())
+		}
+	}
+	return len(failed) == 0, errors.Join(failed...)
+}
