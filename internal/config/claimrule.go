@@ -5,16 +5,13 @@ import (
 	"strings"
 
 	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/signer/policy"
 )
 
 // ClaimRule says which values a claim can have. The file has a list of values,
 // {values: […]}, {words: […]} for a claim of space-separated words, such as scope,
 // or any. A plain list under the name scope means words (RFC 6749 section 3.3).
-type ClaimRule struct {
-	Any    bool
-	Words  bool
-	Values []any // text, json.Number, bool, []any and map[string]any
-}
+type ClaimRule struct{ policy.ClaimRule }
 
 const claimRuleForms = "write a list of values, {words: [read, write]} for space-separated words, or any"
 

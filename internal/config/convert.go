@@ -36,12 +36,12 @@ func (c *Config) Rotation(set string) keyset.Rotation {
 	}
 }
 
-// Adopted returns when an adopted key was made, zero where the configuration
-// does not say.
+// Adopted returns when an adopted key was created, or the zero time if the
+// configuration doesn't say.
 func (k KeySet) Adopted() time.Time {
 	created, err := time.Parse(time.RFC3339, k.Created)
 	if err != nil {
-		return time.Time{} // not given: anything else was refused when it was read
+		return time.Time{} // not set: an invalid time has already been refused
 	}
 	return created.UTC()
 }
@@ -64,7 +64,7 @@ func (c *Claims) rules() map[string]policy.ClaimRule {
 	}
 	rules := make(map[string]policy.ClaimRule, len(c.Allow))
 	for name, r := range c.Allow {
-		rules[name] = policy.ClaimRule{Any: r.Any, Values: r.Values, Words: r.Words}
+		rules[name] = r.ClaimRule
 	}
 	return rules
 }

@@ -44,7 +44,7 @@ func symlink(t *testing.T, target, path string) {
 func TestLoadTrusts(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, dir, path string) string{
 		"a private file": func(_ *testing.T, _, path string) string { return path },
-		"a file for all to read": func(t *testing.T, _, path string) string {
+		"a file that all can read": func(t *testing.T, _, path string) string {
 			chmod(t, path, 0o644)
 			return path
 		},
@@ -56,7 +56,7 @@ func TestLoadTrusts(t *testing.T) {
 			symlink(t, "assertd.yaml", filepath.Join(dir, "link"))
 			return filepath.Join(dir, "link")
 		},
-		"links as Kubernetes makes them": func(t *testing.T, dir, path string) string {
+		"links like those of Kubernetes": func(t *testing.T, dir, path string) string {
 			symlink(t, dir, filepath.Join(dir, "..data"))
 			symlink(t, "..data/assertd.yaml", filepath.Join(dir, "mounted.yaml"))
 			return filepath.Join(dir, "mounted.yaml")
@@ -76,15 +76,15 @@ func TestLoadDistrusts(t *testing.T) {
 		prepare func(t *testing.T, dir, path string) string
 		says    string
 	}{
-		"a file that the group may write": {func(t *testing.T, _, path string) string {
+		"a file that the group can write": {func(t *testing.T, _, path string) string {
 			chmod(t, path, 0o660)
 			return path
 		}, "chmod go-w "},
-		"a file that all may write": {func(t *testing.T, _, path string) string {
+		"a file that all can write": {func(t *testing.T, _, path string) string {
 			chmod(t, path, 0o602)
 			return path
 		}, "mode 0602"},
-		"a directory that all may write": {func(t *testing.T, dir, path string) string {
+		"a directory that all can write": {func(t *testing.T, dir, path string) string {
 			chmod(t, dir, 0o777)
 			return path
 		}, "mode 0777"},
@@ -99,7 +99,7 @@ func TestLoadDistrusts(t *testing.T) {
 			}
 			return filepath.Join(inner, "c.yaml")
 		}, "mode 0775"},
-		"a link from a directory that all may write": {func(t *testing.T, dir, path string) string {
+		"a link from a directory that all can write": {func(t *testing.T, dir, path string) string {
 			open := filepath.Join(dir, "open")
 			if err := os.Mkdir(open, 0o755); err != nil {
 				t.Fatal(err)
@@ -108,7 +108,7 @@ func TestLoadDistrusts(t *testing.T) {
 			chmod(t, open, 0o777)
 			return filepath.Join(open, "link")
 		}, "mode 0777"},
-		"a link to a file that all may write": {func(t *testing.T, dir, path string) string {
+		"a link to a file that all can write": {func(t *testing.T, dir, path string) string {
 			chmod(t, path, 0o666)
 			symlink(t, path, filepath.Join(dir, "link"))
 			return filepath.Join(dir, "link")
@@ -121,7 +121,7 @@ func TestLoadDistrusts(t *testing.T) {
 			}
 			return pipe
 		}, "not a regular file"},
-		"a path that a shell would read otherwise": {func(t *testing.T, dir, path string) string {
+		"a path that needs quotes in a shell": {func(t *testing.T, dir, path string) string {
 			odd := filepath.Join(dir, "a b';c.yaml")
 			if err := os.Rename(path, odd); err != nil {
 				t.Fatal(err)

@@ -133,7 +133,7 @@ func isText(v reflect.Value) bool {
 // value fills one setting.
 func (d *decoder) value(n *node, path string, v reflect.Value, f Field) {
 	if n.kind == Null {
-		d.report.add(n.place, path, "%s has no value; set one, or remove the key", path)
+		d.noValue(n, path)
 		return
 	}
 	switch target := v.Addr().Interface().(type) {
@@ -165,6 +165,10 @@ func (d *decoder) value(n *node, path string, v reflect.Value, f Field) {
 	default:
 		d.scalar(n, path, v, f)
 	}
+}
+
+func (d *decoder) noValue(n *node, path string) {
+	d.report.add(n.place, path, "%s has no value; set one, or remove the key", path)
 }
 
 // is reports a value of the wrong kind, and hides it: a scalar in place of a

@@ -23,7 +23,7 @@ func (d *decoder) free(n *node, path string) any {
 	case Mapping:
 		return d.freeMapping(n, path)
 	case Null:
-		d.report.add(n.place, path, "%s has no value; set one, or remove the key", path)
+		d.noValue(n, path)
 	}
 	return n.text
 }

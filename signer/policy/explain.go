@@ -8,7 +8,8 @@ import (
 )
 
 // Explanation shows how every rule evaluated a request. It shows all clients,
-// so it is for people who may read the configuration, never for a caller.
+// so it is for people who may read the configuration, never for a caller. The
+// JSON of its parts is what assertd explain --json prints.
 type Explanation struct {
 	Caller  caller.Caller
 	Request Request
@@ -21,35 +22,36 @@ type Explanation struct {
 
 // ClientTrace shows how one client's selectors and grants evaluated a request.
 type ClientTrace struct {
-	Name      string
-	Matched   bool    // the caller matches this client
-	Selectors []Check // all held if Matched
-	Grants    []GrantTrace
+	Name      string       `json:"name"`
+	Matched   bool         `json:"matched"`   // the caller matches this client
+	Selectors []Check      `json:"selectors"` // all held if Matched
+	Grants    []GrantTrace `json:"grants"`
 }
 
 // GrantTrace shows how one grant evaluated a request.
 type GrantTrace struct {
-	Name   string
-	Raw    bool    // for raw signatures, so never a candidate
-	Named  bool    // the request names this grant, or none
-	Fits   bool    // every check held, regardless of the caller
-	Checks []Check // empty if Raw
+	Name   string  `json:"name"`
+	Raw    bool    `json:"raw"`    // for raw signatures, so never a candidate
+	Named  bool    `json:"named"`  // the request names this grant, or none
+	Fits   bool    `json:"fits"`   // every check held, regardless of the caller
+	Checks []Check `json:"checks"` // empty if Raw
 }
 
 // Check is one comparison. Want is what the configuration requires, Have what
 // the caller or its request has.
 type Check struct {
-	Name       string
-	Held       bool
-	Want, Have string
-	Why        string // the refusal's detail if the check did not hold
+	Name string `json:"name"`
+	Held bool   `json:"held"`
+	Want string `json:"want"`
+	Have string `json:"have"`
+	Why  string `json:"why,omitempty"` // the refusal's detail if the check did not hold
 }
 
 // Explain decides as [Policy.Decide] does, and records every client, selector,
 // grant and check along the way. It goes through all of them without the index,
 // so its outcome is a second opinion on Decide's.
 func (p *Policy) Explain(caller caller.Caller, req Request) Explanation {
-	e := Explanation{Caller: caller, Request: req, Syntax: explainSyntax(&req)}
+	e := Explanation{Caller: caller, Request: req, Syntax: explainSyntax(&req), Clients: []ClientTrace{}}
 	normal, _ := normalizeRequest(&req)
 	var matched []*client
 	for _, c := range p.clients {
@@ -80,7 +82,7 @@ func newCheck(name, want, have string, refusal *Refusal) Check {
 }
 
 func (c *client) explain(caller *caller.Caller, req *normalizedRequest) ClientTrace {
-	trace := ClientTrace{Name: c.name, Selectors: c.explainSelectors(caller)}
+	trace := ClientTrace{Name: c.name, Selectors: c.explainSelectors(caller), Grants: []GrantTrace{}}
 	trace.Matched = !slices.ContainsFunc(trace.Selectors, func(s Check) bool { return !s.Held })
 	for _, r := range c.rules {
 		trace.Grants = append(trace.Grants, clientRule{c, r}.explain(req))
@@ -91,7 +93,7 @@ func (c *client) explain(caller *caller.Caller, req *normalizedRequest) ClientTr
 // explainSelectors treats a listener that is bound to a client as one more
 // selector.
 func (c *client) explainSelectors(caller *caller.Caller) []Check {
-	var checks []Check
+	checks := []Check{}
 	if caller.Client != "" {
 		held := caller.Client == c.name
 		checks = append(checks, Check{Name: "bound listener", Held: held, Want: c.name, Have: caller.Client})

@@ -34,13 +34,14 @@ func Reasons() []Reason {
 // the caller, in full sentences: it says what is wrong and what to do. It names
 // only the caller's own grants, and repeats no claim value.
 type Refusal struct {
-	Code   Reason
-	Detail string
+	Code   Reason `json:"code"`
+	Detail string `json:"detail"`
 
 	// Client and Grant are for the audit record only: the client that the
 	// caller matched, or whose socket it used, and the grant that refused. They
 	// are empty if there is none, or more than one.
-	Client, Grant string
+	Client string `json:"-"`
+	Grant  string `json:"-"`
 }
 
 // attribute records which client the refusal is about, unless that is already
