@@ -14,4 +14,9 @@
 // a name in another case, an explicit null or bytes after the document are
 // refused, because a member that one side ignores is a restriction that the
 // other side believes in.
+//
+// This package and ipc/caller are API, like package client: within a major
+// version, nothing exported is removed or changes its meaning. Struct fields
+// may be added, so use keyed struct literals. The packages ipc/server and
+// ipc/peer may change.
 package ipc

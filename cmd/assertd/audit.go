@@ -245,8 +245,9 @@ func auditCheckpointCommand() *cobra.Command {
 		Short: "print the newest checkpoint, to be kept elsewhere",
 		Long: "Verifies the log as \"verify\" does and prints its newest signed checkpoint. Kept where the log's\n" +
 			"writer can't change it and given to a later \"verify\" as --known, it shows if the end was cut off.",
-		Example: "  assertd audit checkpoint --all --key audit.pub /var/log/assertd/audit.jsonl > kept",
-		Args:    cli.Args(cobra.MinimumNArgs(1)),
+		Example: "  assertd audit checkpoint --all --key audit.pub \\\n" +
+			"    /var/log/assertd/audit.jsonl > kept",
+		Args: cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.keys) == 0 {
 				return fmt.Errorf("%w: --key is needed", cli.ErrUsage)
@@ -278,7 +279,7 @@ func auditKeyCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "print the public keys of the log's checkpoints, for those who verify",
+		Short: "print the public keys of the log's checkpoints",
 		Long: "Prints the public keys that sign the checkpoints of the audit log, straight from the HSM: one\n" +
 			"on each line, of every version that is on it. Keep them where the log's writer can't change them,\n" +
 			"and keep those of versions that are removed: older checkpoints are verified with them.",

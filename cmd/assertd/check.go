@@ -21,9 +21,9 @@ func checkCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "check a configuration and every key that it names",
-		Long: "Reads the configuration, opens the HSM, checks the custody of every key and makes one\n" +
-			"verified signature with each. Exits with 0 only if all is well.",
+		Short: "check a configuration and its keys",
+		Long: "Reads the configuration, opens the HSM, checks the custody of every key, and\n" +
+			"makes and verifies one signature with each. Exits with 0 only if all checks pass.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return check(cmd.Context(), path, cmd.OutOrStdout())
@@ -33,15 +33,15 @@ func checkCommand() *cobra.Command {
 	return cmd
 }
 
-// inspect opens the HSM of the configuration at path for a look.
-func inspect(ctx context.Context, path string, look func(context.Context, *daemon.Inspection) error) error {
+// inspect opens the HSM of the configuration at path and calls do.
+func inspect(ctx context.Context, path string, do func(context.Context, *daemon.Inspection) error) error {
 	c, err := config.Load(path)
 	if err != nil {
 		return err
 	}
 	return daemon.Inspect(ctx, daemon.Options{
 		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: workerCommandLine(), Now: now,
-	}, look)
+	}, do)
 }
 
 func check(ctx context.Context, path string, out io.Writer) error {
@@ -55,12 +55,12 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%s: all is well\n", path)
+	fmt.Fprintf(out, "\n%s: all checks passed\n", path)
 	return nil
 }
 
-// checkKeys prints a row for every key pair of a key set, and returns which of
-// those that the daemon would use do not sign.
+// checkKeys prints a row for every key pair of a key set. Its error lists the
+// keys that do not sign although the daemon would use them.
 func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KEY SET\tLABEL\tKID\tALG\tSTATE\tCUSTODY\tSIGNATURE")
@@ -75,7 +75,7 @@ func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) error {
 
 func checkRow(ctx context.Context, i *daemon.Inspection, f keyset.Finding) (row string, err error) {
 	label := keyadmin.Printable(f.Label)
-	if f.Err != nil { // Missing says why
+	if f.Err != nil { // Missing reports the reason
 		return fmt.Sprintf("%s\t%s\t-\t-\t-\trefused\t-", f.Set, label), nil
 	}
 	signature := "verified"
@@ -85,7 +85,7 @@ func checkRow(ctx context.Context, i *daemon.Inspection, f keyset.Finding) (row 
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\tok\t%s", f.Set, label, f.Version.Kid, f.Key.Alg, state(i, f), signature), err
 }
 
-// state is what the version is at this moment, where that can be told.
+// state is the current state of a version, if known.
 func state(i *daemon.Inspection, f keyset.Finding) string {
 	if i.Ring == nil {
 		return "-"

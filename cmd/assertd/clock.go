@@ -4,6 +4,5 @@ package main
 
 import "time"
 
-// now is the wall clock. The tag clockshift, which only tests build with, puts
-// another in its place.
+// now is the wall clock. Test builds replace it, with the tag clockshift.
 func now() time.Time { return time.Now() }

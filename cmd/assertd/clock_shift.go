@@ -9,8 +9,8 @@ import (
 )
 
 // now is the wall clock shifted by ASSERTD_CLOCK_SHIFT, such as 2160h, so that
-// scripts can walk through years of rotations. This file is in no released
-// binary: it is built with the tag clockshift alone, which a test sees to.
+// scripts can go through years of rotations. A test checks that no release
+// contains this file, which needs the tag clockshift.
 func now() time.Time { return time.Now().Add(clockShift) }
 
 var clockShift = readClockShift()

@@ -11,14 +11,14 @@ import (
 	"github.com/assertd/assertd/internal/sandbox"
 )
 
-// confinement is what the daemon can access while it runs. A reload can't extend
-// it.
+// confinement is what the daemon can access while it runs. A reload can't
+// extend it.
 type confinement struct {
 	front, worker *sandbox.Rules // nil if not confined
 }
 
-// confine conceals this process's memory, and limits its access to the files that
-// the configuration requires.
+// confine conceals this process's memory, and limits its access to the files
+// that the configuration requires.
 func confine(path string, c *config.Config, logger hclog.Logger) (confinement, error) {
 	if err := sandbox.Conceal(); err != nil {
 		return confinement{}, err
@@ -45,8 +45,8 @@ func confine(path string, c *config.Config, logger hclog.Logger) (confinement, e
 
 var errConfined = errors.New("a running daemon can't extend its sandbox; restart it to apply this configuration")
 
-// reread reads the configuration again, and refuses one that needs more access than
-// the sandbox allows.
+// reread reads the configuration again, and refuses one that needs more access
+// than the sandbox allows.
 func (f confinement) reread(path string) (*config.Config, error) {
 	c, err := config.Load(path)
 	if err != nil || f.front == nil {
@@ -61,8 +61,8 @@ func (f confinement) reread(path string) (*config.Config, error) {
 	return c, nil
 }
 
-// explain adds a remedy to an error that the sandbox may have caused: to a module, an
-// inaccessible file is a missing one.
+// explain adds a remedy to an error that the sandbox may have caused: to a
+// module, an inaccessible file is a missing one.
 func (f confinement) explain(err error) error {
 	if f.worker == nil || !errors.Is(err, hsm.ErrModule) && !errors.Is(err, hsm.ErrTokenNotFound) {
 		return err

@@ -92,7 +92,8 @@ func prepareCommand() *cobra.Command {
 	return cmd
 }
 
-// greet prints commands to try, with the names by which the programs were found.
+// greet prints commands to try, with the names by which the programs were
+// found.
 func greet(out io.Writer, dir string) {
 	socket := filepath.Join(dir, "assertd.sock")
 	fmt.Fprintf(out, `
@@ -108,7 +109,8 @@ Press Ctrl-C to stop. The next run uses the same keys.
 `, dir, sibling(os.Args[0], "assertctl"), socket, socket, os.Args[0], filepath.Join(dir, "assertd.yaml"))
 }
 
-// sibling returns how to start a program that is next to the one started as self.
+// sibling returns how to start a program that is next to the one started as
+// self.
 func sibling(self, name string) string {
 	path := self[:strings.LastIndex(self, "/")+1] + name
 	if _, err := os.Stat(path); err != nil {

@@ -14,9 +14,9 @@ func jwksCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "jwks",
-		Short: "print the public JWKS, to register with the authorization server",
-		Long: "Prints the public keys of every key set for assertions, straight from the HSM:\n" +
-			"the same set that the daemon serves at this moment.",
+		Short: "print the public JWKS directly from the HSM",
+		Long: "Prints the public keys of every key set for assertions: the same JWKS that the\n" +
+			"daemon serves now. Register it with the authorization server.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inspect(cmd.Context(), path, func(_ context.Context, i *daemon.Inspection) error {

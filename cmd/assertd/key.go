@@ -6,15 +6,15 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 )
 
-// keyCommand is the security team's: it works straight on the HSM, in this
-// process, beside whatever daemons run.
+// keyCommand is for the security team. It works directly on the HSM, in this
+// process, next to any running daemons.
 func keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "generate, list, show, certify, prune, destroy and adopt keys on the HSM",
-		Long: "Works on the keys straight on the HSM, whether or not a daemon runs. What the configuration\n" +
-			"says about tokens and key sets is taken from there; a token without a configuration is named\n" +
-			"with --module and --token, and its PIN is asked for.",
+		Short: "manage the keys in the HSM",
+		Long: "Works directly on the HSM, whether or not a daemon is running. Tokens and key sets\n" +
+			"come from the configuration. Without one, name the token with --module and\n" +
+			"--token; assertd then prompts for the PIN.",
 	}
 	cli.Group(cmd)
 	k := &keyTool{}
@@ -24,7 +24,7 @@ func keyCommand() *cobra.Command {
 	return cmd
 }
 
-// jsonFlag adds --json, for scripts.
+// jsonFlag adds --json, which is for scripts.
 func jsonFlag(cmd *cobra.Command, asJSON *bool) {
-	cmd.Flags().BoolVar(asJSON, "json", false, "write JSON")
+	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON")
 }

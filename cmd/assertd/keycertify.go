@@ -14,8 +14,7 @@ import (
 	"github.com/assertd/assertd/internal/keyadmin"
 )
 
-// maxCertificate bounds a certificate that is read from standard input, in
-// bytes.
+// maxCertificate limits a certificate on standard input, in bytes.
 const maxCertificate = 1 << 20
 
 func (k *keyTool) csrCommand() *cobra.Command {
@@ -23,9 +22,10 @@ func (k *keyTool) csrCommand() *cobra.Command {
 	var selfSigned lifetime
 	cmd := &cobra.Command{
 		Use:   "csr KEY --subject NAME",
-		Short: "print a certificate signing request, or a certificate that the key signs itself",
-		Long: "Prints a certificate signing request (PKCS #10, PEM) that the HSM signs. With --self-signed it\n" +
-			"prints a certificate instead, for receivers that only want the key in that form.",
+		Short: "print a certificate request or self-signed certificate",
+		Long: "Prints a certificate signing request (PKCS #10, PEM), signed by the HSM. With\n" +
+			"--self-signed it prints a certificate instead, for receivers that take keys only\n" +
+			"in that form.",
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return k.find(cmd.Context(), args[0], func(_ *keyadmin.Admin, _ *keyadmin.Inventory, key keyadmin.Key) error {
@@ -39,12 +39,12 @@ func (k *keyTool) csrCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&names.Subject, "subject", "", "the subject: `name` such as \"CN=payments,O=Example Ltd,C=GB\"")
-	flags.StringSliceVar(&names.DNS, "dns", nil, "an alternative DNS `name`; may be repeated")
-	flags.StringSliceVar(&names.URIs, "uri", nil, "an alternative `URI`; may be repeated")
-	flags.StringSliceVar(&names.Emails, "email", nil, "an alternative e-mail `address`; may be repeated")
-	flags.StringSliceVar(&names.IPs, "ip", nil, "an alternative IP `address`; may be repeated")
-	flags.Var(&selfSigned, "self-signed", "print a certificate that is valid for this `duration`, such as 365d")
+	flags.StringVar(&names.Subject, "subject", "", "subject `name`, such as \"CN=payments,O=Example Ltd,C=GB\"")
+	flags.StringSliceVar(&names.DNS, "dns", nil, "alternative DNS `name`; may be repeated")
+	flags.StringSliceVar(&names.URIs, "uri", nil, "alternative `URI`; may be repeated")
+	flags.StringSliceVar(&names.Emails, "email", nil, "alternative email `address`; may be repeated")
+	flags.StringSliceVar(&names.IPs, "ip", nil, "alternative IP `address`; may be repeated")
+	flags.Var(&selfSigned, "self-signed", "print a self-signed certificate, valid for this `duration`, such as 365d")
 	_ = cmd.MarkFlagRequired("subject")
 	return cmd
 }
@@ -56,7 +56,7 @@ func certify(key keyadmin.Key, names keyadmin.Names, selfSigned lifetime) ([]byt
 	return key.SelfSigned(names, selfSigned.Std(), now())
 }
 
-// lifetime is a flag with the configuration's durations, which know days.
+// lifetime is a flag that takes durations as the configuration does, with days.
 type lifetime struct{ config.Duration }
 
 // Set implements pflag.Value.
@@ -64,7 +64,7 @@ func (l *lifetime) Set(text string) error {
 	if err := l.UnmarshalText([]byte(text)); err != nil || l.Duration > 0 {
 		return err
 	}
-	return errors.New("a certificate needs a life that is longer than nothing")
+	return errors.New("want a duration above zero")
 }
 
 // String implements pflag.Value.
@@ -82,10 +82,11 @@ func (k *keyTool) importCommand() *cobra.Command {
 	var toFile bool
 	cmd := &cobra.Command{
 		Use:   "import-cert KEY [CERTIFICATE]",
-		Short: "check a certificate and keep it with its key",
-		Long: "Takes a certificate in PEM or DER, from a file or standard input, with its issuers where they\n" +
-			"are there. It must be for this key and valid now. It is stored on the token; with --file it\n" +
-			"goes with its issuers into the file that keys.*.certificate names, which SIGHUP takes over.",
+		Short: "check a certificate and store it with its key",
+		Long: "Reads a certificate in PEM or DER, with its issuers if given, from a file or\n" +
+			"standard input. It must be for this key and valid now. Stores it on the token or,\n" +
+			"with --file, in the file that keys.*.certificate names, with its issuers. Reload\n" +
+			"the daemon to use it.",
 		Args: cli.Args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := certificateText(cmd.InOrStdin(), args[1:])
@@ -100,7 +101,7 @@ func (k *keyTool) importCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&toFile, "file", false, "keep it in the file of keys.*.certificate and not on the token")
+	cmd.Flags().BoolVar(&toFile, "file", false, "store it in the file that keys.*.certificate names")
 	return cmd
 }
 
@@ -116,9 +117,10 @@ func importToToken(out io.Writer, a *keyadmin.Admin, key keyadmin.Key, text []by
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "stored %s for key %s on the token; valid until %s\n", keyadmin.Printable(certificate.Subject.String()), key.Kid, certificate.NotAfter.UTC().Format(time.RFC3339))
+	fmt.Fprintf(out, "stored %s for key %s on the token; valid until %s\n",
+		keyadmin.Printable(certificate.Subject.String()), key.Kid, certificate.NotAfter.UTC().Format(time.RFC3339))
 	if left > 0 {
-		fmt.Fprintf(out, "The token does not keep its %d issuers. A receiver that wants them in x5c needs the file: --file\n", left)
+		fmt.Fprintf(out, "The token does not store its %d issuers. If a receiver needs them in x5c, use --file.\n", left)
 	}
 	return nil
 }
@@ -132,7 +134,7 @@ func importToFile(out io.Writer, a *keyadmin.Admin, inv *keyadmin.Inventory, key
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "wrote %s for key %s to %s; valid until %s. Reload the daemon: systemctl reload assertd\n",
+	_, err = fmt.Fprintf(out, "wrote %s for key %s to %s; valid until %s. Now reload the daemon: systemctl reload assertd\n",
 		keyadmin.Printable(certificate.Subject.String()), key.Kid, path, certificate.NotAfter.UTC().Format(time.RFC3339))
 	return err
 }

@@ -13,15 +13,15 @@ import (
 
 var errNotConfirmed = errors.New("not confirmed")
 
-// typed asks on the terminal that controls this process, whatever standard input
-// and output are, and wants to be answered with exactly want.
+// typed asks a question on the controlling terminal, whatever standard input
+// and output are. It returns nil only if the answer is exactly want.
 func typed(ctx context.Context, question, want string) error {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return fmt.Errorf("%w: there is no terminal to confirm on (%w); a script says --yes-destroy and the kid", errNotConfirmed, err)
+		return fmt.Errorf("%w: no terminal (%w); in a script, use --yes-destroy with the kid", errNotConfirmed, err)
 	}
 	defer tty.Close()
-	// A deadline in the past ends a read that is under way.
+	// A deadline in the past interrupts a pending read.
 	stop := context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if _, err := io.WriteString(tty, question); err != nil {
@@ -36,5 +36,5 @@ func typed(ctx context.Context, question, want string) error {
 	case err != nil && !errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: %w", errNotConfirmed, err)
 	}
-	return fmt.Errorf("%w: that is another one", errNotConfirmed)
+	return fmt.Errorf("%w: the answer does not match", errNotConfirmed)
 }

@@ -16,9 +16,9 @@ func (k *keyTool) destroyCommand() *cobra.Command {
 	var confirmed []string
 	cmd := &cobra.Command{
 		Use:   "destroy KEY",
-		Short: "destroy one key pair for good",
-		Long: "Destroys a key pair, its public half and its certificates on this token. Nothing brings them\n" +
-			"back. A version that the JWKS shows is refused: revoke it first. You are asked to type the kid.",
+		Short: "destroy a key pair permanently",
+		Long: "Destroys a key pair and its certificates on this token. This cannot be undone.\n" +
+			"Refuses a version that is in the JWKS: revoke it first. Asks you to type the kid.",
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			confirmed = bareKids(confirmed)
@@ -32,21 +32,21 @@ func (k *keyTool) destroyCommand() *cobra.Command {
 }
 
 func confirmedFlag(cmd *cobra.Command, confirmed *[]string) {
-	cmd.Flags().StringArrayVar(confirmed, "yes-destroy", nil, "destroy the key with this `kid` without being asked, for scripts; may be repeated")
+	cmd.Flags().StringArrayVar(confirmed, "yes-destroy", nil, "destroy the key with this `kid` without asking, for scripts; may be repeated")
 }
 
 func (k *keyTool) pruneCommand() *cobra.Command {
 	var confirmed []string
-	var forReal bool
+	var doDestroy bool
 	cmd := &cobra.Command{
 		Use:   "prune [KEYSET ...]",
-		Short: "show which retired versions can go, and with --destroy destroy them",
-		Long: "Shows the versions that have retired: out of the JWKS, with every assertion of theirs expired.\n" +
-			"With --destroy you are asked to type the kid of each before it is destroyed.",
+		Short: "show retired versions, or destroy them (--destroy)",
+		Long: "Shows the versions that have retired: they are out of the JWKS, and all their\n" +
+			"assertions have expired. With --destroy, destroys each one after you type its kid.",
 		Args: cli.Args(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if k.module != "" {
-				return fmt.Errorf("%w: prune needs a configuration, whose rotation says what has retired", cli.ErrUsage)
+				return fmt.Errorf("%w: prune needs a configuration, since its rotation settings define what has retired", cli.ErrUsage)
 			}
 			confirmed = bareKids(confirmed)
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
@@ -58,31 +58,31 @@ func (k *keyTool) pruneCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return prune(cmd, a, inv, keys, confirmed, forReal)
+				return prune(cmd, a, inv, keys, confirmed, doDestroy)
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&forReal, "destroy", false, "destroy them, each after its kid was typed")
+	cmd.Flags().BoolVar(&doDestroy, "destroy", false, "destroy each one after you type its kid")
 	confirmedFlag(cmd, &confirmed)
 	return cmd
 }
 
-func prune(cmd *cobra.Command, a *keyadmin.Admin, inv *keyadmin.Inventory, keys []keyadmin.Key, confirmed []string, forReal bool) error {
+func prune(cmd *cobra.Command, a *keyadmin.Admin, inv *keyadmin.Inventory, keys []keyadmin.Key, confirmed []string, doDestroy bool) error {
 	out := cmd.OutOrStdout()
 	for _, kid := range confirmed {
 		if !slices.ContainsFunc(keys, func(k keyadmin.Key) bool { return k.Kid == kid }) {
-			return fmt.Errorf("nothing was destroyed: %s is no retired version", kid)
+			return fmt.Errorf("nothing was destroyed: %s is not a retired version", kid)
 		}
 	}
 	if len(keys) == 0 {
 		_, err := fmt.Fprintln(out, "nothing to prune: no version has retired")
 		return err
 	}
-	if !forReal && len(confirmed) == 0 {
+	if !doDestroy && len(confirmed) == 0 {
 		return showPrunable(out, inv, keys)
 	}
 	for _, key := range keys {
-		if !forReal && !slices.Contains(confirmed, key.Kid) {
+		if !doDestroy && !slices.Contains(confirmed, key.Kid) {
 			continue
 		}
 		if err := destroy(cmd.Context(), out, a, key, keyadmin.MayPrune, confirmed); err != nil {
@@ -98,11 +98,11 @@ func showPrunable(out io.Writer, inv *keyadmin.Inventory, keys []keyadmin.Key) e
 	if err := shown.WriteTable(out); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out, "\nNothing was destroyed. To destroy them for good: assertd key prune --destroy")
+	_, err := fmt.Fprintln(out, "\nNothing was destroyed. To destroy them permanently: assertd key prune --destroy")
 	return err
 }
 
-// destroy destroys a key once its kid was typed, or was on the command line.
+// destroy destroys a key once its kid was typed or given on the command line.
 func destroy(ctx context.Context, out io.Writer, a *keyadmin.Admin, key keyadmin.Key, may func(keyadmin.Key) error, confirmed []string) error {
 	if err := may(key); err != nil {
 		return err
@@ -111,7 +111,7 @@ func destroy(ctx context.Context, out io.Writer, a *keyadmin.Admin, key keyadmin
 		if len(confirmed) > 0 {
 			return fmt.Errorf("nothing was destroyed: this key is %s, and --yes-destroy names another", key.Confirmation())
 		}
-		question := fmt.Sprintf("%s\nThis destroys the key pair for good. Type %s to go on: ", key.Details(now()), subject(key))
+		question := fmt.Sprintf("%s\nThis destroys the key pair permanently. Type %s to continue: ", key.Details(now()), subject(key))
 		if err := typed(ctx, question, key.Confirmation()); err != nil {
 			return fmt.Errorf("nothing was destroyed: %w", err)
 		}

@@ -21,10 +21,11 @@ func (k *keyTool) generateCommand() *cobra.Command {
 	var another, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "generate KEYSET",
-		Short: "make the next version of a key set",
-		Long: "Makes a key pair that can sign and nothing else and never leaves the HSM. Its attributes are\n" +
-			"read back, it makes a signature that is verified, and only then is it reported. The daemons\n" +
-			"find and publish it within a minute; it signs when rotation.publish_before has passed.",
+		Short: "generate the next version of a key set",
+		Long: "Generates a key pair that can only sign and can never leave the HSM. Before\n" +
+			"reporting the key, checks its attributes and verifies a signature. Running\n" +
+			"daemons publish the key within a minute, and sign with it after\n" +
+			"rotation.publish_before.",
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := k.describe(args[0], alg, bits); err != nil {
@@ -41,23 +42,23 @@ func (k *keyTool) generateCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&alg, "alg", "", "with --module: the JOSE `algorithm`, such as ES256")
-	cmd.Flags().IntVar(&bits, "bits", 0, "with --module: the size of an RSA key (default 3072)")
-	cmd.Flags().BoolVar(&another, "another", false, "even if the next version is there already")
+	cmd.Flags().StringVar(&alg, "alg", "", "with --module: JOSE `algorithm`, such as ES256")
+	cmd.Flags().IntVar(&bits, "bits", 0, "with --module: `size` of an RSA key (default 3072)")
+	cmd.Flags().BoolVar(&another, "another", false, "generate a version even if the next one already exists")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-// describe takes a key set from the command line where no configuration says
-// what it is.
+// describe takes the key set from the command line if there is no
+// configuration.
 func (k *keyTool) describe(name, alg string, bits int) error {
 	switch {
 	case k.module == "" && (alg != "" || bits != 0):
-		return fmt.Errorf("%w: --alg and --bits go with --module; the configuration says them for its key sets", cli.ErrUsage)
+		return fmt.Errorf("%w: --alg and --bits are only for --module; otherwise the configuration sets them", cli.ErrUsage)
 	case k.module == "":
 		return nil
 	case alg == "":
-		return fmt.Errorf("%w: --module needs --alg beside it, such as --alg ES256", cli.ErrUsage)
+		return fmt.Errorf("%w: --module needs --alg, such as --alg ES256", cli.ErrUsage)
 	}
 	set, err := keyadmin.Unconfigured(name, alg, bits)
 	if err != nil {
@@ -71,14 +72,14 @@ func reportGenerated(out io.Writer, key keyadmin.Key, asJSON bool) error {
 	if asJSON {
 		return printJSON(out, key.Document())
 	}
-	_, err := fmt.Fprintf(out, "generated %s\n  kid    %s\n  alg    %s\n  state  %s, %s\n\nHave it registered where a person does that: assertd key show %s --jwk\n",
+	_, err := fmt.Fprintf(out, "generated %s\n  kid    %s\n  alg    %s\n  state  %s, %s\n\nTo register the key by hand: assertd key show %s --jwk\n",
 		key.Label, key.Kid, key.Alg, key.State, key.Outlook(now()), key.Kid)
 	return err
 }
 
-// progress keeps a line on the terminal that shows how long something takes,
-// until it is stopped: an HSM can need a minute for a large RSA key. Where out
-// is no terminal nothing is written.
+// progress shows the elapsed time on the terminal until stop is called: an HSM
+// can take a minute for a large RSA key. If out is not a terminal it writes
+// nothing.
 func progress(ctx context.Context, out io.Writer, what string) (stop func()) {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -91,7 +92,7 @@ func progress(ctx context.Context, out io.Writer, what string) (stop func()) {
 		ticker := time.NewTicker(200 * time.Millisecond)
 		defer ticker.Stop()
 		for began := time.Now(); ; {
-			fmt.Fprintf(out, "\r\033[K%s … %ds%s", what, time.Since(began)/time.Second, patience(ctx))
+			fmt.Fprintf(out, "\r\033[K%s … %ds%s", what, time.Since(began)/time.Second, interruptNote(ctx))
 			select {
 			case <-done:
 				return
@@ -102,10 +103,10 @@ func progress(ctx context.Context, out io.Writer, what string) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// patience answers an interrupt: a call into the module can't be broken off.
-func patience(ctx context.Context) string {
+// interruptNote responds to Ctrl-C: a call into the module can't be canceled.
+func interruptNote(ctx context.Context) string {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return " (the HSM can't be interrupted; it ends after this key)"
+		return " (the HSM can't be interrupted; exiting after this key)"
 	}
 	return ""
 }

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// dashedKid is a kid that looks like a flag: a thumbprint in base64url begins
-// with a hyphen once in 64.
+// dashedKid matches a kid that looks like a flag: one base64url thumbprint in
+// 64 begins with a hyphen.
 var dashedKid = regexp.MustCompile(`^-[A-Za-z0-9_-]{42}$`)
 
-// nameKids puts "kid:" before such kids in the arguments of the key commands, so
-// that people can paste what assertd key list shows.
+// nameKids prefixes such kids in the arguments of key commands with "kid:", so
+// that people can paste what assertd key list prints.
 func nameKids(args []string) []string {
 	if len(args) == 0 || args[0] != "key" {
 		return args
@@ -25,7 +25,7 @@ func nameKids(args []string) []string {
 	return named
 }
 
-// bareKids undoes it.
+// bareKids removes the prefix.
 func bareKids(kids []string) []string {
 	bare := make([]string, 0, len(kids))
 	for _, kid := range kids {

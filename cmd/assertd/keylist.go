@@ -11,9 +11,9 @@ func (k *keyTool) listCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "list the versions of every key set, and the other keys on the token",
-		Long: "Lists what is on the token: each key set's versions with their state at this moment, how the\n" +
-			"token holds them, and what happens to them next and when; then keys of no key set.",
+		Short: "list the keys on the token",
+		Long: "Lists the versions of each key set: their current state, their custody, and when\n" +
+			"the next change is due. Then lists keys that belong to no key set.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/assertd/assertd/internal/keyadmin"
 )
 
-// showForms are the forms that registrations ask for, each a flag.
+// showForms are the formats that registrations take, one flag each.
 type showForms struct {
 	pem, jwk, ssh, entra, certificate, json bool
 }
@@ -18,9 +18,9 @@ func (k *keyTool) showCommand() *cobra.Command {
 	var alg string
 	cmd := &cobra.Command{
 		Use:   "show KEY",
-		Short: "show one key, in the form that a registration needs",
-		Long: "Shows the public half of one key. KEY is a kid, a label, id: and the CKA_ID in hexadecimal, or a\n" +
-			"key set that has one version.",
+		Short: "show a public key, in the format for a registration",
+		Long: "Shows the public half of a key. KEY is a kid, a label, id: and the CKA_ID in\n" +
+			"hexadecimal, or a key set with only one version.",
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return k.find(cmd.Context(), args[0], func(_ *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key) error {
@@ -40,12 +40,12 @@ func (k *keyTool) showCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&forms.pem, "pem", false, "the public key in PEM (Auth0, Snowflake, …)")
-	flags.BoolVar(&forms.jwk, "jwk", false, "the JWK (Okta, Keycloak, …)")
-	flags.BoolVar(&forms.ssh, "ssh", false, "a line for authorized_keys")
-	flags.BoolVar(&forms.entra, "entra", false, "credentials for Microsoft Entra, as Microsoft Graph takes them")
-	flags.BoolVar(&forms.certificate, "certificate", false, "the certificate and its issuers in PEM (Entra's upload, Salesforce, …)")
-	flags.StringVar(&alg, "alg", "", "the JOSE `algorithm` of a key that belongs to no key set")
+	flags.BoolVar(&forms.pem, "pem", false, "print the public key in PEM (Auth0, Snowflake)")
+	flags.BoolVar(&forms.jwk, "jwk", false, "print the JWK (Okta, Keycloak)")
+	flags.BoolVar(&forms.ssh, "ssh", false, "print a line for authorized_keys")
+	flags.BoolVar(&forms.entra, "entra", false, "print credentials for Microsoft Entra, in the format of Microsoft Graph")
+	flags.BoolVar(&forms.certificate, "certificate", false, "print the certificate and its issuers in PEM (Entra upload, Salesforce)")
+	flags.StringVar(&alg, "alg", "", "JOSE `algorithm`, for a key that belongs to no key set")
 	jsonFlag(cmd, &forms.json)
 	cmd.MarkFlagsMutuallyExclusive("pem", "jwk", "ssh", "entra", "certificate", "json")
 	return cmd

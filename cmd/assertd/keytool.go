@@ -17,30 +17,30 @@ import (
 	"github.com/assertd/assertd/internal/keyadmin"
 )
 
-// keyTool is what every key command shares: which token, and its PIN.
+// keyTool is what the key commands share: the token and its PIN.
 type keyTool struct {
 	path, on              string
 	module, label, serial string
 	pinFile               string
 	pinPrompt             bool
 	config                *config.Config    // nil with --module
-	unconfigured          []keyadmin.KeySet // key sets of which only the command line tells
+	unconfigured          []keyadmin.KeySet // key sets from the command line
 }
 
 func (k *keyTool) register(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
-	flags.StringVarP(&k.path, "config", "c", defaultConfig, "the configuration `file`")
-	flags.StringVar(&k.on, "on", "", "which token of hsm.tokens, by `name` (default: the first)")
-	flags.StringVar(&k.module, "module", "", "go without a configuration: the PKCS#11 `module`")
-	flags.StringVar(&k.label, "token", "", "with --module: the token's `label`")
-	flags.StringVar(&k.serial, "serial", "", "with --module: the token's serial `number`")
-	flags.StringVar(&k.pinFile, "pin-file", "", "read the PIN from this `file`, which only you may read")
-	flags.BoolVar(&k.pinPrompt, "pin-prompt", false, "ask for the PIN on the terminal, whatever the configuration says")
+	flags.StringVarP(&k.path, "config", "c", defaultConfig, "configuration `file`")
+	flags.StringVar(&k.on, "on", "", "`name` of the token in hsm.tokens (default: the first)")
+	flags.StringVar(&k.module, "module", "", "PKCS#11 `module`, to work without a configuration")
+	flags.StringVar(&k.label, "token", "", "with --module: token `label`")
+	flags.StringVar(&k.serial, "serial", "", "with --module: token serial `number`")
+	flags.StringVar(&k.pinFile, "pin-file", "", "`file` with the PIN, which only you can read")
+	flags.BoolVar(&k.pinPrompt, "pin-prompt", false, "prompt for the PIN, regardless of the configuration")
 	_ = cmd.MarkPersistentFlagFilename("config", "yaml", "yml")
 	cmd.MarkFlagsMutuallyExclusive("pin-file", "pin-prompt")
 }
 
-// work opens the token, does the work and closes the token again.
+// work opens the token, calls do, and closes the token.
 func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) error {
 	sets, place, err := k.place()
 	if err != nil {
@@ -54,7 +54,7 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 	}
 	pin, err := place.pin.Read(ctx)
 	if err != nil {
-		return fmt.Errorf("%w; or give --pin-file or --pin-prompt", err)
+		return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
 	}
 	token, err := open(ctx, place.hsm, pin)
 	pin.Zero()
@@ -64,9 +64,9 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 	return errors.Join(do(keyadmin.New(token, sets, now)), token.Close())
 }
 
-// open opens the token, and tries once more where SoftHSM may have been read
-// while another process, such as a daemon that starts, was writing. No PIN
-// was refused then.
+// open opens the token. It retries once if SoftHSM may have been read while
+// another process, such as a starting daemon, was writing. No PIN was refused
+// in that case.
 func open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
 	token, err := hsm.Open(settings, pin)
 	if !errors.Is(err, hsm.ErrTokenNotFound) && !errors.Is(err, hsm.ErrPINNotInitialized) {
@@ -80,7 +80,7 @@ func open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, e
 	}
 }
 
-// place is a token and how to get at it.
+// place is a token and how to open it.
 type place struct {
 	hsm         hsm.Config
 	pin         hsm.PINSource
@@ -92,7 +92,7 @@ func (k *keyTool) place() ([]keyadmin.KeySet, place, error) {
 		return k.configured()
 	}
 	if k.label == "" && k.serial == "" {
-		return nil, place{}, fmt.Errorf("%w: --module needs --token or --serial beside it", cli.ErrUsage)
+		return nil, place{}, fmt.Errorf("%w: --module needs --token or --serial", cli.ErrUsage)
 	}
 	p := place{hsm: hsm.Config{Module: k.module, Label: k.label, Serial: k.serial, Sessions: 1}}
 	p.pin = k.pinSource(hsm.PINSource{Prompt: true})
@@ -101,11 +101,11 @@ func (k *keyTool) place() ([]keyadmin.KeySet, place, error) {
 
 func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 	if k.label != "" || k.serial != "" {
-		return nil, place{}, fmt.Errorf("%w: --token and --serial go with --module; with a configuration use --on", cli.ErrUsage)
+		return nil, place{}, fmt.Errorf("%w: --token and --serial are only for --module; with a configuration, use --on", cli.ErrUsage)
 	}
 	c, err := config.Load(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, place{}, fmt.Errorf("%w; name another with --config, or a token with --module and --token", err)
+		return nil, place{}, fmt.Errorf("%w; name another with --config, or name a token with --module and --token", err)
 	}
 	if err != nil {
 		return nil, place{}, err
@@ -126,8 +126,8 @@ func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 	}, nil
 }
 
-// choose gives the token with the name, or the first: the one on which the
-// daemon generates.
+// choose returns the token with the name, or else the first one, on which the
+// daemon generates keys.
 func choose(tokens []config.NamedToken, name string) (config.NamedToken, error) {
 	var names []string
 	for _, token := range tokens {
@@ -136,21 +136,21 @@ func choose(tokens []config.NamedToken, name string) (config.NamedToken, error) 
 		}
 		names = append(names, token.Name)
 	}
-	return config.NamedToken{}, fmt.Errorf("%w: the configuration has no token %q; there are %s", cli.ErrUsage, name, strings.Join(names, ", "))
+	return config.NamedToken{}, fmt.Errorf("%w: the configuration has no token %q; want one of %s", cli.ErrUsage, name, strings.Join(names, ", "))
 }
 
-// pinSource prefers what the command line says.
-func (k *keyTool) pinSource(otherwise hsm.PINSource) hsm.PINSource {
+// pinSource prefers the command line.
+func (k *keyTool) pinSource(fallback hsm.PINSource) hsm.PINSource {
 	switch {
 	case k.pinFile != "":
 		return hsm.PINSource{File: k.pinFile}
 	case k.pinPrompt:
 		return hsm.PINSource{Prompt: true}
 	}
-	return otherwise
+	return fallback
 }
 
-// find opens the token for work on one key.
+// find opens the token and calls do with one key.
 func (k *keyTool) find(ctx context.Context, name string, do func(*keyadmin.Admin, *keyadmin.Inventory, keyadmin.Key) error) error {
 	return k.work(ctx, func(a *keyadmin.Admin) error {
 		inv, err := a.Inventory()

@@ -1,5 +1,5 @@
-// Command assertd is the signing daemon, and the tool of the security team
-// that provisions its keys.
+// Command assertd is the signing daemon, and the tool with which the security
+// team manages its keys.
 package main
 
 import (
@@ -19,12 +19,12 @@ var version = "dev"
 
 func main() { cli.Main(run) }
 
-// Exit codes: what a script can tell apart.
+// Exit codes tell a script what happened.
 const (
-	exitFailure = 1 // the command ran and the answer is no, or something broke
+	exitFailure = 1 // the answer is no, or something broke
 	exitUsage   = 2 // the command line is wrong
 	exitRefused = 3 // explain: the daemon would refuse
-	exitPIN     = 4 // the token refused the PIN: trying again can lock it
+	exitPIN     = 4 // the token refused the PIN: a retry can lock it
 )
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -47,14 +47,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitFailure
 }
 
-// errSilent ends a command that has said everything already.
-var errSilent = errors.New("said already")
+// errSilent ends a command that has printed its error.
+var errSilent = errors.New("already printed")
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "assertd",
-		Short: "signs OAuth client assertions with keys that never leave the HSM",
-		Long:  "assertd holds signing keys in an HSM and answers on a Unix socket: a service asks,\npolicy decides, assertd builds the assertion, the HSM signs it, the audit log has it.",
+		Short: "sign OAuth client assertions with keys that never leave the HSM",
+		Long:  "Signs OAuth client assertions with keys that never leave the HSM. A service asks\nover a Unix socket, policy decides, assertd builds the assertion, the HSM signs it,\nand the audit log records it.",
 	}
 	return cli.Root(root,
 		serveCommand(), devCommand(), checkCommand(), keyCommand(), jwksCommand(), versionCommand(), workerCommand(), prepareCommand(),

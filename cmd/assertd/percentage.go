@@ -8,9 +8,9 @@ import (
 	"golang.org/x/term"
 )
 
-// percentage shows on a terminal, and only there, how far a long command is.
+// percentage shows the progress of a long command, if out is a terminal.
 type percentage struct {
-	out   io.Writer // nil where nobody looks
+	out   io.Writer // nil if it is not a terminal
 	shown int       // per cent
 }
 
@@ -22,19 +22,20 @@ func newPercentage(out io.Writer) *percentage {
 	return p
 }
 
-// show tells how many bytes of how many are done.
+// show shows how many bytes of the total are done.
 func (p *percentage) show(done, total int64) {
 	if p.out == nil || total <= 0 {
 		return
 	}
-	// Lines that are written meanwhile, and compressed files, can exceed the total.
+	// Lines written in the meantime, and compressed files, can exceed the
+	// total.
 	if percent := int(min(done, total) * 100 / total); percent != p.shown {
 		p.shown = percent
-		fmt.Fprintf(p.out, "\r%3d %% of %d MiB", percent, total>>20)
+		fmt.Fprintf(p.out, "\r%3d%% of %d MiB", percent, total>>20)
 	}
 }
 
-// clear removes what show left on the line.
+// clear erases the line.
 func (p *percentage) clear() {
 	if p.out != nil && p.shown >= 0 {
 		fmt.Fprint(p.out, "\r\x1b[K")

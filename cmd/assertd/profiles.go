@@ -12,9 +12,10 @@ import (
 func profilesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "profiles [NAME]",
-		Short: "list the assertion profiles, or show one",
-		Long: "Lists every kind of receiver that a grant can have as its profile. With a name, shows what\n" +
-			"that receiver wants, what to register with it, and a grant to begin with.",
+		Short: "list the assertion profiles or show one",
+		Long: "Lists the profiles that a grant can have, one for each kind of receiver. With a\n" +
+			"name, shows what that receiver expects, what to register with it, and a grant to\n" +
+			"start from.",
 		Args:              cli.Args(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.FixedCompletions(profile.Names(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -23,7 +24,7 @@ func profilesCommand() *cobra.Command {
 			}
 			p, ok := profile.Lookup(args[0])
 			if !ok {
-				return fmt.Errorf("%w: there is no profile %q; assertd profiles lists them", cli.ErrUsage, args[0])
+				return fmt.Errorf("%w: no profile %q; run assertd profiles for a list", cli.ErrUsage, args[0])
 			}
 			return p.WriteProfile(cmd.OutOrStdout())
 		},

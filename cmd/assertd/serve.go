@@ -25,8 +25,8 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run the daemon",
-		Long: "Runs the daemon until SIGTERM or SIGINT, then answers what is in flight and stops.\n" +
-			"SIGHUP reads the configuration again; a bad file changes nothing.",
+		Long: "Runs the daemon. SIGTERM or SIGINT makes it finish in-flight requests, then stop.\n" +
+			"SIGHUP reloads the configuration; if it is wrong, the daemon keeps the old one.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), path, nil)
@@ -37,15 +37,15 @@ func serveCommand() *cobra.Command {
 }
 
 func configFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVarP(path, "config", "c", defaultConfig, "the configuration `file`")
+	cmd.Flags().StringVarP(path, "config", "c", defaultConfig, "configuration `file`")
 	cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
-// serve runs the daemon with the configuration at path. ready, which may be
-// nil, is called once callers are served.
+// serve runs the daemon with the configuration at path. It calls ready, if not
+// nil, once the daemon serves callers.
 func serve(ctx context.Context, path string, ready func()) error {
 	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // before anything else: unhandled, it would end the process
+	signal.Notify(hangups, syscall.SIGHUP) // first, since an unhandled SIGHUP kills the process
 	defer signal.Stop(hangups)
 	c, err := config.Load(path)
 	if err != nil {
@@ -66,7 +66,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 		Logger: logger, Version: version, WorkerCommand: confined.workerCommand(), Now: now,
 		Ready: func() {
 			logger.Info("ready", "version", version, "config", path)
-			tell(logger, manager.Ready("serving"))
+			warn(logger, manager.Ready("serving"))
 			if ready != nil {
 				ready()
 			}
@@ -75,24 +75,24 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	return confined.explain(attend(ctx, d, hangups, manager, logger))
+	return confined.explain(runDaemon(ctx, d, hangups, manager, logger))
 }
 
-// collectLater has the garbage collector wait until the heap is five times what
-// is in use. That is a few megabytes: at the runtime's default the collector
-// would run some fifty times a second under load, for a tenth of the front's
-// CPU time. GOGC in the environment overrules it.
+// collectLater lets the heap grow to five times the live data before a garbage
+// collection. That is a few megabytes. With the runtime's default, the
+// collector runs some fifty times a second under load, and takes a tenth of the
+// front's CPU time. GOGC in the environment takes precedence.
 func collectLater() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
 }
 
-// attend runs the daemon, and keeps the service manager informed.
-func attend(ctx context.Context, d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) error {
+// runDaemon runs the daemon and keeps the service manager informed.
+func runDaemon(ctx context.Context, d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) error {
 	defer reloadOnHangup(d, hangups, manager, logger)()
-	defer context.AfterFunc(ctx, func() { tell(logger, manager.Stopping()) })()
-	watched, stop := context.WithCancel(context.WithoutCancel(ctx)) // a drain is watched too
+	defer context.AfterFunc(ctx, func() { warn(logger, manager.Stopping()) })()
+	watched, stop := context.WithCancel(context.WithoutCancel(ctx)) // the watchdog also covers a drain
 	var watching sync.WaitGroup
 	watching.Go(func() { manager.Watch(watched) })
 	defer watching.Wait()
@@ -100,25 +100,25 @@ func attend(ctx context.Context, d *daemon.Daemon, hangups chan os.Signal, manag
 	return d.Run(ctx)
 }
 
-// tell logs news that did not reach the service manager: the daemon works without.
-func tell(logger hclog.Logger, err error) {
+// warn logs an error of the service manager. The daemon works without it.
+func warn(logger hclog.Logger, err error) {
 	if err != nil {
-		logger.Warn("the service manager was not told", "error", err)
+		logger.Warn("cannot notify the service manager", "error", err)
 	}
 }
 
-// reloadOnHangup reloads the configuration at each SIGHUP until it is stopped.
+// reloadOnHangup reloads the configuration on each SIGHUP until stop is called.
 func reloadOnHangup(d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for range hangups {
-			tell(logger, manager.Reloading())
+			warn(logger, manager.Reloading())
 			status := "serving"
 			if err := d.Reload(); err != nil { // it has been logged
-				status = "serving; the last reload was refused, see the log"
+				status = "serving; the last reload failed, see the log"
 			}
-			tell(logger, manager.Ready(status))
+			warn(logger, manager.Ready(status))
 		}
 	}()
 	return func() {
@@ -136,6 +136,6 @@ func newLogger(settings config.Log) hclog.Logger {
 	})
 }
 
-// workerCommandLine is how the daemon starts itself as a worker: by the file
-// that is running now, even if a newer one has taken its place on disk.
+// workerCommandLine starts this executable as a worker: the file that is
+// running now, even if an upgrade has replaced it on disk.
 func workerCommandLine() []string { return []string{"/proc/self/exe", workerName} }

@@ -13,8 +13,8 @@ import (
 
 const workerName = "hsm-worker"
 
-// workerCommand is the process that holds the PKCS#11 module. The daemon
-// starts it; it is of no use to people.
+// workerCommand is the process that loads the PKCS#11 module. Only the daemon
+// starts it.
 func workerCommand() *cobra.Command {
 	var reach sandbox.Rules
 	cmd := &cobra.Command{
@@ -23,23 +23,24 @@ func workerCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// Not the command's context: SIGTERM and SIGINT end that, and both reach the
-			// whole group of processes, while the daemon still has answers to sign.
+			// Not the command's context: SIGTERM and SIGINT reach the whole
+			// process group, and the daemon still needs its workers to finish
+			// in-flight requests.
 			ctx, fail := context.WithCancelCause(context.WithoutCancel(cmd.Context()))
 			defer fail(nil)
 			if err := confineWorker(reach); err != nil {
-				fail(err) // Serve tells the pool, which nothing else here reaches
+				fail(err) // only Serve can report it to the pool
 			}
 			return worker.Serve(ctx, os.NewFile(worker.FD, "pool"))
 		},
 	}
-	cmd.Flags().StringArrayVar(&reach.Read, "read", nil, "a `path` that the worker may read; with none given here or in --write it is not confined")
-	cmd.Flags().StringArrayVar(&reach.Write, "write", nil, "a `path` that the worker may write")
+	cmd.Flags().StringArrayVar(&reach.Read, "read", nil, "`path` that the worker may read; without --read and --write it is not confined")
+	cmd.Flags().StringArrayVar(&reach.Write, "write", nil, "`path` that the worker may write")
 	return cmd
 }
 
-// confineWorker takes from the worker what the module has no need of, before the
-// module is loaded and the PIN is read.
+// confineWorker drops what the module does not need, before the module is
+// loaded and the PIN is read.
 func confineWorker(reach sandbox.Rules) error {
 	if err := sandbox.DropCapabilities(); err != nil {
 		return err

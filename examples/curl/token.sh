@@ -4,8 +4,8 @@
 set -eu
 socket=${ASSERTD_SOCKET:-/run/assertd/assertd.sock}
 
-# The daemon knows who asks and what may be asked for: {} is a whole request where
-# one grant fits.
+# The daemon identifies the caller and knows its grants: if there is only one, {}
+# is a complete request.
 answer=$(curl --silent --show-error --fail-with-body --unix-socket "$socket" \
   --header 'Content-Type: application/json' --data '{}' http://assertd/v1/assertions) ||
   { echo "$answer" >&2; exit 1; }
@@ -16,7 +16,7 @@ if [ -z "${TOKEN_URL:-}" ]; then
   exit
 fi
 
-# On standard input and not as an argument, which every user of the machine could read.
+# Passed on standard input: other users can see command-line arguments.
 curl --silent --show-error --fail-with-body "$TOKEN_URL" --data @- <<REQUEST
 grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=$assertion
 REQUEST

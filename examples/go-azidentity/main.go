@@ -1,5 +1,5 @@
-// Command go-azidentity shows the callback by which Microsoft's libraries take
-// client assertions. They are no dependency of this module; with them it reads
+// Command go-azidentity shows the callback that Microsoft's libraries take for
+// client assertions. This module does not depend on them; with them, write
 //
 //	getAssertion := c.AssertFunc(ipc.AssertionRequest{Grant: "entra"})
 //
@@ -10,8 +10,9 @@
 //	credential := confidential.NewCredFromAssertionCallback(
 //		func(ctx context.Context, _ confidential.AssertionRequestOptions) (string, error) { return getAssertion(ctx) })
 //
-// with a grant of profile entra-certificate (the certificate is uploaded to the
-// application) or entra-federated (the application trusts your issuer's JWKS).
+// with a grant whose profile is entra-certificate (upload the certificate to
+// the application) or entra-federated (the application trusts your issuer's
+// JWKS).
 //
 //	ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token go run ./examples/go-azidentity
 package main
@@ -54,7 +55,7 @@ func run(ctx context.Context) error {
 		return nil
 	}
 	credential := newClientAssertionCredential(endpoint, "example-client", getAssertion)
-	// The library asks for an assertion whenever it needs a token, and each is a fresh one.
+	// Whenever the library needs a token, it asks for a fresh assertion.
 	for range 2 {
 		kind, err := credential.getToken(ctx, "https://graph.microsoft.com/.default")
 		if err != nil {
@@ -65,7 +66,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// clientAssertionCredential does what azidentity's credential of that name does.
+// clientAssertionCredential stands in for azidentity's type of the same name.
 type clientAssertionCredential struct {
 	endpoint, clientID string
 	getAssertion       func(context.Context) (string, error)
@@ -96,7 +97,7 @@ func (c *clientAssertionCredential) getToken(ctx context.Context, scope string) 
 		return "", err
 	}
 	if answer.Error != "" {
-		return "", fmt.Errorf("the server says %s", answer.Error)
+		return "", fmt.Errorf("the server returned %s", answer.Error)
 	}
 	return answer.TokenType, nil
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// authority stands for your certificate authority.
+// authority stands in for your certificate authority.
 type authority struct {
 	key         *ecdsa.PrivateKey
 	certificate *x509.Certificate
@@ -35,7 +35,8 @@ func newAuthority() (*authority, error) {
 	return &authority{key: key, certificate: certificate}, err
 }
 
-// sign makes a client certificate of a request that proves possession of its key.
+// sign issues a client certificate for a request. The signature of the request
+// proves possession of the key.
 func (a *authority) sign(request []byte) ([]byte, error) {
 	parsed, err := x509.ParseCertificateRequest(request)
 	if err != nil {
@@ -56,12 +57,12 @@ func template(name string) *x509.Certificate {
 	}
 }
 
-// startServer stands for the server that wants a certificate of the authority.
+// startServer starts a server that requires a certificate from the authority.
 func (a *authority) startServer() *httptest.Server {
 	clients := x509.NewCertPool()
 	clients.AddCert(a.certificate)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "the server sees %s, by %s\n", r.TLS.PeerCertificates[0].Subject.CommonName, tls.VersionName(r.TLS.Version))
+		fmt.Fprintf(w, "the server sees %s, over %s\n", r.TLS.PeerCertificates[0].Subject.CommonName, tls.VersionName(r.TLS.Version))
 	}))
 	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
 	server.StartTLS()

@@ -1,6 +1,6 @@
-// Command go-mtls connects by mutual TLS with a client key that never leaves the
-// HSM: it makes the certificate request, has it signed, and shows the certificate
-// to a server. The authority and the server are stand-ins for yours.
+// Command go-mtls connects with mutual TLS and a client key that never leaves
+// the HSM. It creates a certificate request, gets a certificate, and presents
+// it to a server. The CA and the server stand in for yours.
 //
 //	ASSERTD_SOCKET=.assertd/assertd.sock go run ./examples/go-mtls [key set]
 package main
@@ -61,7 +61,7 @@ func run(ctx context.Context, key string) error {
 	server := ca.startServer()
 	defer server.Close()
 
-	// This is all that a program needs once it has its certificate.
+	// Once it has its certificate, a program needs only this.
 	connection := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
 		Certificates: []tls.Certificate{signer.CertificateWith(leaf)},
 		RootCAs:      server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,

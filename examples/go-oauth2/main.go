@@ -1,5 +1,5 @@
-// Command go-oauth2 calls an API with tokens that assertions were traded for, by
-// golang.org/x/oauth2.
+// Command go-oauth2 calls an API through golang.org/x/oauth2, with tokens
+// obtained with assertions.
 //
 //	ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token go run ./examples/go-oauth2
 package main
@@ -56,14 +56,14 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// get calls an API. The client puts the token into each request, and gets a new
-// one before it ends.
+// get calls an API. The client adds the token to each request, and gets a new
+// one before it expires.
 func get(authorized *http.Client, url string) error {
 	response, err := authorized.Get(url)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	fmt.Println("the API says", response.Status)
+	fmt.Println("the API returned", response.Status)
 	return nil
 }

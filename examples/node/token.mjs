@@ -1,13 +1,13 @@
-// Gets an access token with Node's standard library alone.
+// Gets an access token with only Node's standard library.
 //   ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token node token.mjs
 import http from 'node:http';
 
 const socketPath = process.env.ASSERTD_SOCKET ?? '/run/assertd/assertd.sock';
 
-// One agent for all requests, so that connections are used again.
+// One agent for all requests, so that connections are reused.
 const agent = new http.Agent({ keepAlive: true, timeout: 10_000 });
 
-/** A fresh assertion. It is used once: ask for another one each time. */
+/** Returns a fresh assertion. Each one is single-use: ask for a new one every time. */
 function assertion(request = {}) {
   return new Promise((resolve, reject) => {
     const headers = { 'Content-Type': 'application/json' };
@@ -17,19 +17,19 @@ function assertion(request = {}) {
         for await (const part of response.setEncoding('utf8')) text += part;
         const answer = JSON.parse(text);
         if (response.statusCode === 200) return resolve(answer);
-        // code is stable, such as "audience-not-allowed"
+        // The code is stable, such as "audience-not-allowed".
         reject(Object.assign(new Error(`${answer.title}: ${answer.detail}`), { code: answer.code }));
       } catch (error) {
         reject(error);
       }
     });
-    sent.on('timeout', () => sent.destroy(new Error('assertd does not answer')));
+    sent.on('timeout', () => sent.destroy(new Error('assertd timed out')));
     sent.on('error', reject);
     sent.end(JSON.stringify(request));
   });
 }
 
-/** An access token, by client credentials (RFC 7523, section 2.2). */
+/** Returns an access token for client credentials (RFC 7523, section 2.2). */
 async function token(url, signed, parameters = {}) {
   const body = new URLSearchParams({
     grant_type: 'client_credentials',

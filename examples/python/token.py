@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gets an access token with Python's standard library alone.
+"""Get an access token with only Python's standard library.
 
     ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token python3 token.py
 """
@@ -15,7 +15,7 @@ import urllib.request
 
 
 class AssertdError(Exception):
-    """A refusal of the daemon; code is stable, such as "audience-not-allowed"."""
+    """A refusal by the daemon. The code is stable, such as "audience-not-allowed"."""
 
     def __init__(self, problem):
         super().__init__(f"{problem['title']}: {problem.get('detail', '')}")
@@ -36,7 +36,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def assertion(path, **request):
-    """A fresh assertion. It is used once: ask for another one each time."""
+    """Return a fresh assertion. Each one is single-use: ask for a new one every time."""
     connection = UnixConnection(path)
     try:
         connection.request("POST", "/v1/assertions", json.dumps(request), {"Content-Type": "application/json"})
@@ -50,7 +50,7 @@ def assertion(path, **request):
 
 
 def token(url, signed, **parameters):
-    """An access token, by client credentials (RFC 7523, section 2.2)."""
+    """Return an access token for client credentials (RFC 7523, section 2.2)."""
     form = {
         "grant_type": "client_credentials",
         "client_assertion_type": signed["assertion_type"],
@@ -62,7 +62,7 @@ def token(url, signed, **parameters):
 
 
 def claims(signed):
-    """What an assertion says, which is no secret without its signature."""
+    """Return the claims of an assertion. Without the signature they are not secret."""
     part = signed["assertion"].split(".")[1]
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
@@ -75,7 +75,7 @@ def main():
             print(json.dumps(claims(signed), indent=2))
             return
         answer = token(os.environ["TOKEN_URL"], signed)
-    except (OSError, AssertdError) as error:  # urllib's errors are OSErrors
+    except (OSError, AssertdError) as error:  # urllib's errors are OSErrors too
         sys.exit(f"token.py: {error}")
     print(f"got a {answer['token_type']} token for {answer['expires_in']} s")
 

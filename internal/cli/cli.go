@@ -38,6 +38,7 @@ func Root(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	Group(root)
 	root.SetFlagErrorFunc(UsageError)
+	root.SetHelpFunc(printHelp)
 	root.SetUsageFunc(printUsage)
 	root.AddCommand(commands...)
 	describeBuiltins(root)

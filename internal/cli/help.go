@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -11,6 +12,45 @@ import (
 
 // columns is the width that help is wrapped for.
 const columns = 80
+
+// printHelp prints the description and the usage of a command.
+func printHelp(cmd *cobra.Command, _ []string) {
+	text := cmd.Long
+	if text == "" {
+		text = cmd.Short
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s", wrap(text), cmd.UsageString())
+}
+
+// wrap fills the paragraphs of a text. It keeps indented lines as they are.
+func wrap(text string) string {
+	var b strings.Builder
+	length := 0 // of the current line
+	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) == "" || line[0] == ' ' || line[0] == '\t' {
+			if length > 0 {
+				b.WriteByte('\n')
+			}
+			b.WriteString(line)
+			length = 0
+			continue
+		}
+		for word := range strings.FieldsSeq(line) {
+			switch size := utf8.RuneCountInString(word); {
+			case length == 0:
+				length = size
+			case length+1+size > columns:
+				b.WriteByte('\n')
+				length = size
+			default:
+				b.WriteByte(' ')
+				length += 1 + size
+			}
+			b.WriteString(word)
+		}
+	}
+	return b.String()
+}
 
 // printUsage prints the usage of a command. cobra's own does not wrap flags,
 // and to change its template would link text/template, which adds megabytes:
@@ -59,7 +99,7 @@ func describeBuiltins(root *cobra.Command) {
 			cmd.Short = "show help for a command"
 		case "completion":
 			cmd.Short = "print a shell completion script"
-			cmd.Long = "Prints a shell completion script. The help of each shell's command says where to\ninstall it."
+			cmd.Long = "Prints a shell completion script. The help of each shell's command says where to install it."
 		}
 	}
 }

@@ -29,7 +29,7 @@ func TestExamples(t *testing.T) {
 		{"curl", []string{"sh", examples + "/curl/token.sh"}, "got an assertion", `"access_token":"granted"`},
 		{"python", []string{"python3", examples + "/python/token.py"}, `"iss": "example-client"`, "got a Bearer token for 600 s"},
 		{"node", []string{"node", examples + "/node/token.mjs"}, `"iss": "example-client"`, "got a Bearer token for 600 s"},
-		{"go-oauth2", []string{programs + "/go-oauth2"}, "got an assertion", "got a Bearer token\nthe API says 405"},
+		{"go-oauth2", []string{programs + "/go-oauth2"}, "got an assertion", "got a Bearer token\nthe API returned 405"},
 		{"go-azidentity", []string{programs + "/go-azidentity"}, "got an assertion", "got a Bearer token\ngot a Bearer token"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestExampleMTLS(t *testing.T) {
 	d := startDev(t)
 	programs := buildExamples(t, "go-mtls")
 	for _, key := range rawKeys {
-		if got := d.must(t, programs+"/go-mtls", key); got != "the server sees payments, by TLS 1.3\n" {
+		if got := d.must(t, programs+"/go-mtls", key); got != "the server sees payments, over TLS 1.3\n" {
 			t.Errorf("%s: %q", key, got)
 		}
 	}

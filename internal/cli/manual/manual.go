@@ -1,5 +1,5 @@
-// Package manual writes manual pages. Only tests import it: what it takes to
-// write the pages is then not linked into the programs.
+// Package manual writes manual pages and checks help. Only tests import it, so
+// that the programs do not link what writes the pages.
 package manual
 
 import (
@@ -8,17 +8,21 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
 
-// directory is where the packages want the pages:
+const columns = 80
+
+// directory is for the build of the packages:
 // go test ./cmd/assertd -run TestManual -manual DIR
 var directory = flag.String("manual", "", "write the manual pages to this `directory`")
 
-// Write writes a page for every command of a program, to the directory of the
-// flag -manual or to a temporary one, and fails the test where one is missing.
+// Write writes a page for every command of a program, to the directory in the
+// flag -manual or to a temporary one. It fails the test if a page is missing, or
+// if help does not fit a terminal of 80 columns.
 func Write(t *testing.T, root *cobra.Command) {
 	dir := *directory
 	if dir == "" {
@@ -43,7 +47,24 @@ func check(t *testing.T, dir string, cmd *cobra.Command) {
 	if cmd.Short == "" {
 		t.Errorf("%s does not say what it does", cmd.CommandPath())
 	}
+	checkWidth(t, cmd)
+	if cmd.Name() == "completion" {
+		return // its subcommands and their texts are cobra's
+	}
 	for _, child := range cmd.Commands() {
 		check(t, dir, child)
+	}
+}
+
+func checkWidth(t *testing.T, cmd *cobra.Command) {
+	var help strings.Builder
+	cmd.SetOut(&help)
+	if err := cmd.Help(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(help.String()) {
+		if line = strings.TrimSuffix(line, "\n"); utf8.RuneCountInString(line) > columns {
+			t.Errorf("%s --help has a line of more than %d columns: %s", cmd.CommandPath(), columns, line)
+		}
 	}
 }
