@@ -159,7 +159,7 @@ func (f *auditFlags) verify(ctx context.Context, args []string, out, terminal io
 }
 
 func printReport(out io.Writer, r audit.Report) {
-	fmt.Fprintf(out, "ok: %s\n", r.Statement())
+	fmt.Fprintf(out, "ok: %s\n", r.Summary())
 	fmt.Fprintf(out, "    %d files, records %d to %d, %d checkpoints verified, root %s\n", r.Files, r.First, r.Size-1, r.Checkpoints, r.Root)
 	for _, extra := range []struct {
 		count int64

@@ -73,7 +73,7 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "audit.jsonl")
 	const lines = 100_000
-	longLog(b, file, lines)
+	writeLongLog(b, file, lines)
 	for b.Loop() {
 		mustVerify(b, []string{file}, VerifyOptions{})
 	}
@@ -83,7 +83,7 @@ func BenchmarkVerify(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "audit.jsonl")
 	const lines = 100_000
-	longLog(b, file, lines)
+	writeLongLog(b, file, lines)
 	for b.Loop() {
 		l, err := Open(Options{File: file})
 		if err != nil {

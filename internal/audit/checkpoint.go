@@ -33,8 +33,8 @@ func (c Checkpoint) sign(ctx context.Context, key Key) ([]byte, error) {
 	return note.Sign(&note.Note{Text: c.text()}, signer)
 }
 
-// check holds a signature against the public key before it is written: a bad one in the log could never be mended.
-func (c Checkpoint) check(msg []byte, key Key) error {
+// verifySignature holds a signature against the public key before it is written: a bad one in the log could never be mended.
+func (c Checkpoint) verifySignature(msg []byte, key Key) error {
 	v, err := NewVerifier(c.Origin, key.Public)
 	if err != nil {
 		return err

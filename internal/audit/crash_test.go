@@ -61,15 +61,15 @@ func TestKill9(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := signing{key: NewKey(crashKey()), verifier: nil}
-	o := VerifyOptions{Verifiers: append(key.verifier, v)}
+	key := testKey{key: NewKey(crashKey()), verifiers: nil}
+	o := VerifyOptions{Verifiers: append(key.verifiers, v)}
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	acknowledged := map[string]bool{}
 	var torn, tears int
 	for i := range 20 {
 		sync := []Sync{SyncInterval, SyncAlways, SyncNever}[i%3]
 		killWriter(t, file, sync, 40+i*20, acknowledged)
-		r := mustVerify(t, all(t, file), o)
+		r := mustVerify(t, logFiles(t, file), o)
 		if r.Torn > 0 {
 			torn++
 		}
@@ -80,7 +80,7 @@ func TestKill9(t *testing.T) {
 	l := start(t, key.options(file)) // and the log goes on
 	l.add("at the end")
 	l.stop()
-	files := all(t, file)
+	files := logFiles(t, file)
 	r := mustVerify(t, files, o)
 	if tears == 0 || r.Recoveries < tears || r.Unproven != 0 {
 		t.Errorf("report %+v", r)
@@ -103,8 +103,8 @@ func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[st
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), crashFile+"="+file, crashSync+"="+string(sync))
-	var complaints bytes.Buffer
-	child.Stderr = &complaints
+	var stderr bytes.Buffer
+	child.Stderr = &stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -123,8 +123,8 @@ func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[st
 		}
 		acknowledged[strings.TrimSpace(line)] = true
 	}
-	if err := child.Wait(); err == nil || complaints.Len() > 0 {
-		t.Fatalf("child: %v: %s", err, &complaints)
+	if err := child.Wait(); err == nil || stderr.Len() > 0 {
+		t.Fatalf("child: %v: %s", err, &stderr)
 	}
 }
 
@@ -148,7 +148,7 @@ func tear(t *testing.T, file string) bool {
 	return true
 }
 
-func TestTornLineIsKeptApart(t *testing.T) {
+func TestTornLineIsSetAside(t *testing.T) {
 	for name, torn := range map[string]string{
 		"half a line": `{"seq":3,"prev":"abc`, "zero bytes": "\x00\x00\x00", "zero bytes and lines": "\x00\x00\n\x00\n",
 	} {
@@ -175,7 +175,7 @@ func TestTornLineIsKeptApart(t *testing.T) {
 				t.Errorf("line after the torn one: %s", after[len(before)])
 			}
 			globbed, _ := filepath.Glob(file + "*") // with the lock and the torn line, as a shell gives them
-			if r := mustVerify(t, globbed, VerifyOptions{Verifiers: key.verifier}); r.Files != 1 || r.Recoveries != 1 || r.Unproven != 0 {
+			if r := mustVerify(t, globbed, VerifyOptions{Verifiers: key.verifiers}); r.Files != 1 || r.Recoveries != 1 || r.Unproven != 0 {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -192,7 +192,7 @@ func TestTornHeader(t *testing.T) {
 	l := start(t, key.options(file))
 	l.add("next")
 	l.stop()
-	r := mustVerify(t, append(files, file+".0"), VerifyOptions{Verifiers: key.verifier})
+	r := mustVerify(t, append(files, file+".0"), VerifyOptions{Verifiers: key.verifiers})
 	if r.Files != 4 || r.Recoveries != 1 {
 		t.Errorf("%+v", r)
 	}
@@ -200,7 +200,7 @@ func TestTornHeader(t *testing.T) {
 
 // A process may end at any point between finding a torn line and writing the recovery
 // line about it. The next one must neither lose the torn line nor report it twice.
-func TestTornLineOfAProcessThatEndedEarly(t *testing.T) {
+func TestTornLineAfterAnEarlyExit(t *testing.T) {
 	const torn = `{"seq":3,"prev":"abc`
 	for name, end := range map[string]func(t *testing.T, file string){
 		"before the copy was complete": func(t *testing.T, file string) {
@@ -238,13 +238,13 @@ func TestTornLineOfAProcessThatEndedEarly(t *testing.T) {
 			if len(found) != 1 || !bytes.Contains(found[0], []byte(filepath.Base(kept[0]))) {
 				t.Errorf("recoveries: %s", found)
 			}
-			mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+			mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 		})
 	}
 }
 
 // The same, where the file with the torn line was moved away before the next one began.
-func TestTornLineOfAFileThatWasMovedAway(t *testing.T) {
+func TestTornLineInARotatedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ed25519Key(t)
 	l := start(t, key.options(file))
@@ -258,7 +258,7 @@ func TestTornLineOfAFileThatWasMovedAway(t *testing.T) {
 	l = start(t, key.options(file))
 	l.add("b")
 	l.stop()
-	if r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier}); r.Files != 2 || r.Recoveries != 1 || r.Unproven != 0 {
+	if r := mustVerify(t, logFiles(t, file), VerifyOptions{Verifiers: key.verifiers}); r.Files != 2 || r.Recoveries != 1 || r.Unproven != 0 {
 		t.Errorf("%+v", r)
 	}
 	if kept, _ := filepath.Glob(file + ".1.torn-3-*"); len(kept) != 1 {
@@ -267,7 +267,7 @@ func TestTornLineOfAFileThatWasMovedAway(t *testing.T) {
 }
 
 // Errors that leave the lock released would be found here: each Open after the first one must get it again.
-func TestChildrenReleaseTheLock(t *testing.T) {
+func TestKilledProcessReleasesTheLock(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	var once sync.Once
 	for range 2 {

@@ -48,7 +48,7 @@
 //     forger does not mend the links, Verify names the first bad line; a forger who mends them up to the end is found by
 //     the first checkpoint, and Verify then names the stretch since the checkpoint before.
 //   - Lines after the newest checkpoint are not covered: up to Options.CheckpointInterval's worth of them can be forged
-//     with mended links. Report.Unproven counts them and Report.Statement says so.
+//     with mended links. Report.Unproven counts them and Report.Summary says so.
 //   - Cutting off the end, checkpoints included, can't be seen in the files. It is seen by whoever kept a later checkpoint
 //     (VerifyOptions.Known): ship the lines to a collector, or store the newest checkpoint elsewhere now and then.
 //   - Starting a new log in place of the old one is the same case. It shows as a header with seq 0.

@@ -124,8 +124,8 @@ func (f *file) sync() error {
 	return synced
 }
 
-// meddled says what somebody else did to the file since the last write, "" for nothing.
-func (f *file) meddled() string {
+// foreignChange says what somebody else did to the file since the last write, "" for nothing.
+func (f *file) foreignChange() string {
 	info, err := f.f.Stat()
 	switch {
 	case err != nil || f.dirty:
@@ -150,8 +150,8 @@ func (f *file) inPlace() bool {
 	return err == nil && os.SameFile(own, there)
 }
 
-// lock takes the log for this process. The lock is a file of its own because the log's file changes with rotation.
-func lock(path string) (*os.File, error) {
+// acquireLock takes the log for this process. The lock is a file of its own because the log's file changes with rotation.
+func acquireLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit: lock: %w", err)

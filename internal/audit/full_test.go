@@ -49,7 +49,7 @@ func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 			t.Errorf("%s was acknowledged and is not in the log", jti)
 		}
 	}
-	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 	if r.Recoveries == 0 || r.Unproven != 0 || r.Torn != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -85,9 +85,9 @@ func load(t *testing.T, l *runningLog, full error) (acknowledged []string, refus
 	return acknowledged, refusals.Load()
 }
 
-// limited runs the test in a process of its own, because a limit on the size of files would hit those of the test runner too.
+// inOwnProcess runs the test in a process of its own, because a limit on the size of files would hit those of the test runner too.
 // It returns false in that process.
-func limited(t *testing.T) bool {
+func inOwnProcess(t *testing.T) bool {
 	t.Helper()
 	const child = "AUDIT_TEST_LIMITED"
 	if os.Getenv(child) == t.Name() {
@@ -104,8 +104,8 @@ func limited(t *testing.T) bool {
 	return true
 }
 
-// limit sets the largest size of files, 0 for what it was.
-func limit(t *testing.T, size uint64) {
+// limitFileSize sets the largest size of files, 0 for what it was.
+func limitFileSize(t *testing.T, size uint64) {
 	t.Helper()
 	var l unix.Rlimit
 	check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &l))
@@ -117,13 +117,13 @@ func limit(t *testing.T, size uint64) {
 
 // TestFileSizeLimit uses a limit of the process: a real, partly written record that any user can cause.
 func TestFileSizeLimit(t *testing.T) {
-	if limited(t) {
+	if inOwnProcess(t) {
 		return
 	}
 	for _, sync := range []Sync{SyncAlways, SyncInterval} {
 		t.Run(string(sync), func(t *testing.T) {
-			limit(t, 100_001)
-			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, func() { limit(t, 0) })
+			limitFileSize(t, 100_001)
+			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, func() { limitFileSize(t, 0) })
 		})
 	}
 }
@@ -153,8 +153,8 @@ func TestFullDisk(t *testing.T) {
 }
 
 // A daemon that is restarted while its disk is full starts, refuses, and recovers as well.
-func TestOpenWithoutRoom(t *testing.T) {
-	if limited(t) {
+func TestOpenOnAFullDisk(t *testing.T) {
+	if inOwnProcess(t) {
 		return
 	}
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -163,12 +163,12 @@ func TestOpenWithoutRoom(t *testing.T) {
 	first.stop()
 	info, err := os.Stat(file)
 	check(t, err)
-	limit(t, uint64(info.Size())+10)
+	limitFileSize(t, uint64(info.Size())+10)
 	l := start(t, Options{File: file, Interval: time.Millisecond})
 	if err := l.Append(t.Context(), sample("b")); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
-	limit(t, 0)
+	limitFileSize(t, 0)
 	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
 	l.add("c")
 	l.stop()
@@ -178,7 +178,7 @@ func TestOpenWithoutRoom(t *testing.T) {
 }
 
 // A sync that fails says nothing about which records are safe: none is acknowledged until one succeeds.
-func TestFailedSyncStopsRecordsUntilOneSucceeds(t *testing.T) {
+func TestFailedSyncBlocksRecordsUntilOneSucceeds(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestFailedSyncStopsRecordsUntilOneSucceeds(t *testing.T) {
 	if s := l.w.status(); !errors.Is(s.Err, unix.EIO) || !errors.Is(s.Err, ErrUnavailable) || !l.w.mustSync {
 		t.Errorf("status %+v", s)
 	}
-	l.w.look() // tries again, with a sync that the write needs
+	l.w.tick() // tries again, with a sync that the write needs
 	if s := l.w.status(); s.Err != nil || l.w.mustSync {
 		t.Errorf("status %+v", s)
 	}
@@ -198,7 +198,7 @@ func TestFailedSyncStopsRecordsUntilOneSucceeds(t *testing.T) {
 
 // A rotation may sync and close the file before a background sync gets to it. The
 // records are on the disk then, so this is not an outage.
-func TestSyncOfAFileThatRotationClosed(t *testing.T) {
+func TestSyncAfterRotationClosedTheFile(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func TestSyncOfAFileThatRotationClosed(t *testing.T) {
 	defer l.Close()
 	check(t, l.w.write(nil))
 	old := l.w.file
-	check(t, l.w.change(true, "."))
+	check(t, l.w.switchFile(true, "."))
 	l.w.syncing = true
 	l.w.endSync(old.sync())
 	if s := l.w.status(); s.Err != nil || l.w.mustSync {

@@ -16,12 +16,12 @@ import (
 func FuzzVerify(f *testing.F) {
 	key := ed25519Key(f)
 	dir := f.TempDir()
-	file, lines := chained(f, dir, key)
+	file, lines := signedLog(f, dir, key)
 	f.Add(bytes.Join(lines, nil), []byte(nil))
 	f.Add(bytes.Join(lines[:9], nil), bytes.Join(lines[9:], nil))
 	f.Add(lines[0], lines[0])
 	f.Add([]byte("{}\n"), []byte("{\"seq\":0"))
-	for _, c := range tamperings {
+	for _, c := range tamperCases {
 		if seed := bytes.Join(c.do(readLines(f, file)), nil); len(seed) < 64<<10 { // long seeds are slow to mutate
 			f.Add(seed, []byte(nil))
 		}
@@ -31,7 +31,7 @@ func FuzzVerify(f *testing.F) {
 		files := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 		check(t, os.WriteFile(files[0], a, 0o600))
 		check(t, os.WriteFile(files[1], b, 0o600))
-		r, err := Verify(context.Background(), files, VerifyOptions{Verifiers: stranger.verifier})
+		r, err := Verify(context.Background(), files, VerifyOptions{Verifiers: stranger.verifiers})
 		if err == nil && (r.Checkpoints != 0 || r.Covered != 0) {
 			t.Errorf("signed by nobody: %+v", r)
 		}
@@ -45,7 +45,7 @@ func FuzzVerify(f *testing.F) {
 func FuzzTampering(f *testing.F) {
 	key := ed25519Key(f)
 	dir := f.TempDir()
-	file, lines := chained(f, dir, key)
+	file, lines := signedLog(f, dir, key)
 	whole := bytes.Join(lines, nil)
 	covered := len(whole) - len(lines[21])
 	for _, at := range []int{0, 9, 60, covered / 2, covered - 2, covered - 1} {
@@ -60,7 +60,7 @@ func FuzzTampering(f *testing.F) {
 		}
 		changed := append(append(bytes.Clone(whole[:at]), put...), whole[at+cut:]...)
 		check(t, os.WriteFile(file, changed, 0o600))
-		r, err := Verify(context.Background(), []string{file}, VerifyOptions{Verifiers: key.verifier})
+		r, err := Verify(context.Background(), []string{file}, VerifyOptions{Verifiers: key.verifiers})
 		if err == nil && r.Covered > 0 && !bytes.HasPrefix(changed, whole[:covered]) {
 			t.Errorf("passes as %+v", r)
 		}
@@ -115,8 +115,8 @@ func FuzzRecord(f *testing.F) {
 // FuzzCheckProof: only the proof itself, byte for byte, may pass for its record.
 func FuzzCheckProof(f *testing.F) {
 	key := ed25519Key(f)
-	file, lines := chained(f, f.TempDir(), key)
-	proof, err := Prove(context.Background(), []string{file}, "jti-000008", VerifyOptions{Verifiers: key.verifier})
+	file, lines := signedLog(f, f.TempDir(), key)
+	proof, err := Prove(context.Background(), []string{file}, "jti-000008", VerifyOptions{Verifiers: key.verifiers})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func FuzzCheckProof(f *testing.F) {
 	f.Add(proof[:len(proof)/2])
 	f.Add(bytes.Replace(proof, []byte("index 9"), []byte("index 8"), 1))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := CheckProof(data, key.verifier)
+		p, err := CheckProof(data, key.verifiers)
 		if err == nil && !bytes.Equal(p.Line, bytes.TrimSuffix(lines[p.Seq], []byte("\n"))) {
 			t.Errorf("proven of record %d: %q", p.Seq, p.Line)
 		}

@@ -25,10 +25,10 @@ const testOrigin = "audit.example/assertd"
 // runningLog is a log under test with its Run.
 type runningLog struct {
 	*Log
-	t    *testing.T
-	end  context.CancelFunc
-	done chan error
-	once sync.Once
+	t      *testing.T
+	cancel context.CancelFunc
+	done   chan error
+	once   sync.Once
 }
 
 // start opens a log and runs it until the test ends or stop is called.
@@ -39,7 +39,7 @@ func start(t *testing.T, o Options) *runningLog {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &runningLog{Log: l, t: t, end: cancel, done: make(chan error, 1)}
+	r := &runningLog{Log: l, t: t, cancel: cancel, done: make(chan error, 1)}
 	go func() { r.done <- l.Run(ctx) }()
 	t.Cleanup(r.stop)
 	return r
@@ -47,7 +47,7 @@ func start(t *testing.T, o Options) *runningLog {
 
 func (r *runningLog) stop() {
 	r.once.Do(func() {
-		r.end()
+		r.cancel()
 		if err := <-r.done; err != nil {
 			r.t.Error(err)
 		}
@@ -84,13 +84,13 @@ func jtis(from, n int) []string {
 	return list
 }
 
-// signing is a software key in the place of the HSM's.
-type signing struct {
-	key      Key
-	verifier []note.Verifier
+// testKey is a software key in the place of the HSM's.
+type testKey struct {
+	key       Key
+	verifiers []note.Verifier
 }
 
-func ed25519Key(t testing.TB) signing {
+func ed25519Key(t testing.TB) testKey {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -99,7 +99,7 @@ func ed25519Key(t testing.TB) signing {
 	return signingKey(t, private)
 }
 
-func ecdsaKey(t testing.TB) signing {
+func ecdsaKey(t testing.TB) testKey {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -108,25 +108,25 @@ func ecdsaKey(t testing.TB) signing {
 	return signingKey(t, private)
 }
 
-func signingKey(t testing.TB, s crypto.Signer) signing {
+func signingKey(t testing.TB, s crypto.Signer) testKey {
 	t.Helper()
 	v, err := NewVerifier(testOrigin, s.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return signing{key: NewKey(s), verifier: []note.Verifier{v}}
+	return testKey{key: NewKey(s), verifiers: []note.Verifier{v}}
 }
 
 // options are those of a signed log that does nothing by the clock unless the test asks for it.
-func (s signing) options(file string) Options {
+func (s testKey) options(file string) Options {
 	return Options{
 		File: file, Interval: time.Hour, CheckpointInterval: time.Hour, Origin: testOrigin,
 		Key: func(context.Context) (Key, error) { return s.key, nil },
 	}
 }
 
-// all lists the files of a log, those that were set apart left out.
-func all(t testing.TB, file string) []string {
+// logFiles lists the files of a log, those that were set apart left out.
+func logFiles(t testing.TB, file string) []string {
 	t.Helper()
 	files, err := Files(file)
 	if err != nil {

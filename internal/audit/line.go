@@ -49,14 +49,14 @@ func appendLink(b []byte, seq int64, prev tlog.Hash) []byte {
 	return append(b, `",`...)
 }
 
-var errLine = errors.New("not a line of this log")
+var errMalformed = errors.New("not a line of this log")
 
 // parseLink reads the link of a line without its newline. It is strict, so that a line has one reading only.
 func parseLink(line []byte) (link, error) {
 	var l link
 	rest, ok := cutPrefix(line, `{"seq":`)
 	if !ok || len(line) > MaxRecord || line[len(line)-1] != '}' {
-		return l, errLine
+		return l, errMalformed
 	}
 	digits := 0
 	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
@@ -64,27 +64,27 @@ func parseLink(line []byte) (link, error) {
 	}
 	seq, err := strconv.ParseInt(string(rest[:digits]), 10, 62)
 	if err != nil || digits > 1 && rest[0] == '0' {
-		return l, errLine
+		return l, errMalformed
 	}
 	l.seq = seq
 	rest, ok = cutPrefix(rest[digits:], `,"prev":"`)
 	const encoded = 44 // of 32 bytes
 	if !ok || len(rest) < encoded {
-		return l, errLine
+		return l, errMalformed
 	}
 	var prev [33]byte // DecodedLen counts the padding
 	n, err := base64.StdEncoding.Strict().Decode(prev[:], rest[:encoded])
 	if err != nil || n != tlog.HashSize {
-		return l, errLine
+		return l, errMalformed
 	}
 	copy(l.prev[:], prev[:])
 	rest, ok = cutPrefix(rest[encoded:], `","kind":"`)
 	if !ok {
-		return l, errLine
+		return l, errMalformed
 	}
 	l.kind, ok = leadingKind(rest)
 	if !ok {
-		return l, errLine
+		return l, errMalformed
 	}
 	return l, nil
 }

@@ -26,9 +26,9 @@ type Log struct {
 	state   state
 	status  Status
 
-	turn  sync.Mutex // held by whoever writes; taken before mu
-	w     *writer
-	spare []*entry // for take to use again
+	writing sync.Mutex // held by whoever writes; taken before mu
+	w       *writer
+	spare   []*entry // for take to use again
 }
 
 type state int
@@ -97,7 +97,7 @@ func Open(o Options) (*Log, error) {
 	if err := checkDir(filepath.Dir(o.File)); err != nil {
 		return nil, err
 	}
-	held, err := lock(o.File + ".lock")
+	held, err := acquireLock(o.File + ".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	if err := l.enqueue(e); err != nil {
 		return err
 	}
-	l.writeNow()
+	l.tryWrite()
 	select {
 	case err := <-e.done:
 		l.release(e)

@@ -29,8 +29,8 @@ type Proven struct {
 // way: a log that does not verify proves nothing. The proof has the form of C2SP tlog-proof, with the record's line as
 // its extra data. Errors are ErrNotFound, ErrNotCovered, those of Verify, and one for a jti that stands in two records.
 func Prove(ctx context.Context, files []string, jti string, o VerifyOptions) ([]byte, error) {
-	w, m := &walker{verifiers: o.Verifiers}, &match{jti: jti, needle: appendMember(nil, "jti", jti)}
-	if _, err := w.walk(ctx, files, o, m.look); err != nil {
+	v, m := &verifier{keys: o.Verifiers}, &match{jti: jti, needle: appendMember(nil, "jti", jti)}
+	if _, err := v.verifyFiles(ctx, files, o, m.visit); err != nil {
 		return nil, err
 	}
 	switch {
@@ -38,10 +38,10 @@ func Prove(ctx context.Context, files []string, jti string, o VerifyOptions) ([]
 		return nil, fmt.Errorf("%w: jti %q", ErrNotFound, jti)
 	case m.found > 1:
 		return nil, fmt.Errorf("audit: jti %q stands in %d records, the last one is record %d", jti, m.found, m.seq)
-	case w.newest == nil:
+	case v.newest == nil:
 		return nil, fmt.Errorf("%w: the log has none that the given keys signed", ErrNotCovered)
 	}
-	c, _, err := OpenCheckpoint(w.newest, o.Verifiers)
+	c, _, err := OpenCheckpoint(v.newest, o.Verifiers)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func Prove(ctx context.Context, files []string, jti string, o VerifyOptions) ([]
 	if err != nil {
 		return nil, err
 	}
-	return formatProof(m.line, m.seq, path, w.newest), nil
+	return formatProof(m.line, m.seq, path, v.newest), nil
 }
 
 // match finds the record of a jti.
@@ -64,7 +64,7 @@ type match struct {
 	line   []byte
 }
 
-func (m *match) look(l link, line []byte) {
+func (m *match) visit(l link, line []byte) {
 	if m.jti == "" || reserved(l.kind) || !bytes.Contains(line, m.needle) {
 		return
 	}
@@ -78,7 +78,7 @@ func (m *match) look(l link, line []byte) {
 
 // provePath reads the files again and keeps the few hashes that the proof consists of, so memory does not grow with them.
 func provePath(ctx context.Context, files []string, c Checkpoint, m *match) (tlog.RecordProof, error) {
-	var want wanted
+	var want neededHashes
 	if _, err := tlog.ProveRecord(c.Size, m.seq, &want); err != nil {
 		return nil, err
 	}
@@ -95,37 +95,37 @@ func provePath(ctx context.Context, files []string, c Checkpoint, m *match) (tlo
 	return path, nil
 }
 
-// wanted is a tlog.HashReader that, asked for the first time, notes what it is asked for.
-type wanted struct {
+// neededHashes is a tlog.HashReader that, asked for the first time, notes what it is asked for.
+type neededHashes struct {
 	hashes map[int64]tlog.Hash
 }
 
 // ReadHashes implements tlog.HashReader.
-func (w *wanted) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	noting := w.hashes == nil
+func (h *neededHashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	noting := h.hashes == nil
 	if noting {
-		w.hashes = make(map[int64]tlog.Hash, len(indexes))
+		h.hashes = make(map[int64]tlog.Hash, len(indexes))
 	}
 	list := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {
 		if noting {
-			w.hashes[index] = tlog.Hash{}
+			h.hashes[index] = tlog.Hash{}
 		}
-		list[i] = w.hashes[index]
+		list[i] = h.hashes[index]
 	}
 	return list, nil
 }
 
 // collect fills in the hashes from the lines up to a size.
-func (w *wanted) collect(ctx context.Context, files []string, size int64) error {
-	s, err := openSeries(ctx, files, nil)
+func (h *neededHashes) collect(ctx context.Context, files []string, size int64) error {
+	r, err := openLogReader(ctx, files, nil)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer r.close()
 	var t tree
 	for started := false; !started || t.size < size; started = true {
-		line, _, err := s.next()
+		line, _, err := r.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -136,27 +136,27 @@ func (w *wanted) collect(ctx context.Context, files []string, size int64) error 
 			if _, t, err = parseHeader(line); err != nil {
 				return err
 			}
-			w.keepEdge(&t)
+			h.setEdge(&t)
 		}
 		at := tlog.StoredHashIndex(0, t.size)
-		for i, h := range t.add(tlog.RecordHash(line)) {
-			w.keep(at+int64(i), h)
+		for i, hash := range t.add(tlog.RecordHash(line)) {
+			h.set(at+int64(i), hash)
 		}
 	}
 	return nil
 }
 
-func (w *wanted) keepEdge(t *tree) {
+func (h *neededHashes) setEdge(t *tree) {
 	for level := range t.edge {
 		if t.size>>level&1 == 1 {
-			w.keep(tlog.StoredHashIndex(level, t.size>>level-1), t.edge[level])
+			h.set(tlog.StoredHashIndex(level, t.size>>level-1), t.edge[level])
 		}
 	}
 }
 
-func (w *wanted) keep(index int64, h tlog.Hash) {
-	if _, ok := w.hashes[index]; ok {
-		w.hashes[index] = h
+func (h *neededHashes) set(index int64, hash tlog.Hash) {
+	if _, ok := h.hashes[index]; ok {
+		h.hashes[index] = hash
 	}
 }
 

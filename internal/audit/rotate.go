@@ -15,17 +15,17 @@ import (
 
 // rotation is a change to a new file that waits for a checkpoint over the old one.
 type rotation struct {
-	rename bool         // move the file away; otherwise somebody else did
-	done   []chan error // callers of Reopen
+	rename  bool         // move the file away; otherwise somebody else did
+	waiters []chan error // callers of Reopen
 }
 
-// stamp is the time in the names of files that were moved away.
-const stamp = "20060102T150405.000000Z"
+// archiveTime is the time in the names of files that were moved away.
+const archiveTime = "20060102T150405.000000Z"
 
 func (w *writer) rotateIfDue() {
 	full := w.opts.MaxSize > 0 && w.file.end >= w.opts.MaxSize
-	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.born) >= w.opts.MaxAge
-	if w.rotation == nil && w.fresh && (full || old) {
+	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.created) >= w.opts.MaxAge
+	if w.rotation == nil && w.hasRecords && (full || old) {
 		w.startRotation(&rotation{rename: true})
 	}
 }
@@ -34,11 +34,11 @@ func (w *writer) rotateIfDue() {
 func (w *writer) reopen(done chan error) {
 	switch {
 	case w.rotation != nil:
-		w.rotation.done = append(w.rotation.done, done)
+		w.rotation.waiters = append(w.rotation.waiters, done)
 	case w.file.inPlace():
 		done <- nil
 	default:
-		w.startRotation(&rotation{done: []chan error{done}})
+		w.startRotation(&rotation{waiters: []chan error{done}})
 	}
 }
 
@@ -58,31 +58,31 @@ func (w *writer) finishRotation() {
 		return
 	}
 	w.rotation = nil
-	err := w.change(r.rename, ".")
+	err := w.switchFile(r.rename, ".")
 	if err != nil {
 		w.opts.Logger.Error("audit log can't change to a new file and goes on in the old one", "file", w.file.path, "error", err)
 	}
-	for _, done := range r.done {
+	for _, done := range r.waiters {
 		done <- err
 	}
 }
 
-// setApart goes over to a new file because somebody else changed the current one. What is left of it stays as evidence; the
+// quarantine goes over to a new file because somebody else changed the current one. What is left of it stays as evidence; the
 // tree goes on, so Verify finds what was done to it.
-func (w *writer) setApart(detail string) {
-	w.note("file changed by others", detail)
-	if err := w.change(true, ".damaged-"); err != nil {
-		w.notes = w.notes[:len(w.notes)-1] // tried again, and noted again, at the next look
+func (w *writer) quarantine(detail string) {
+	w.report("file changed by others", detail)
+	if err := w.switchFile(true, ".damaged-"); err != nil {
+		w.queued = w.queued[:len(w.queued)-1] // tried again, and noted again, at the next look
 		w.opts.Logger.Error("audit log can't change to a new file", "file", w.file.path, "error", err)
 	}
 }
 
-// change goes over to a new file at the path. The old one is renamed to path + infix + time if it is still there. Should
+// switchFile goes over to a new file at the path. The old one is renamed to path + infix + time if it is still there. Should
 // the process end right after the rename, Open finds the old file by its name and goes on from its end.
-func (w *writer) change(rename bool, infix string) error {
+func (w *writer) switchFile(rename bool, infix string) error {
 	old, archive := w.file, ""
 	if rename && old.inPlace() {
-		archive = old.path + infix + w.opts.Clock().UTC().Format(stamp)
+		archive = old.path + infix + w.opts.Clock().UTC().Format(archiveTime)
 		if err := renameNoReplace(old.path, archive); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (w *writer) change(rename bool, infix string) error {
 	if err != nil {
 		w.opts.Logger.Error("audit log: the old file may not be whole on the disk", "file", old.path, "error", err)
 	}
-	w.file, w.fresh, w.unsynced = next, false, time.Time{}
+	w.file, w.hasRecords, w.unsyncedSince = next, false, time.Time{}
 	_ = w.write(nil) // the header; its failure is kept in outage and tried again
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-func TestRotationBySizeKeepsTheSeriesWhole(t *testing.T) {
+func TestRotationBySize(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ecdsaKey(t)
 	o := key.options(file)
@@ -25,16 +25,16 @@ func TestRotationBySizeKeepsTheSeriesWhole(t *testing.T) {
 		more := jtis(len(written), 5)
 		written = append(written, more...)
 		l.add(more...)
-		return len(all(t, file)) >= 5
+		return len(logFiles(t, file)) >= 5
 	})
 	l.stop()
-	files := all(t, file)
-	r := mustVerify(t, files, VerifyOptions{Verifiers: key.verifier})
+	files := logFiles(t, file)
+	r := mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
 	if r.Files != len(files) || r.Unproven != 0 || r.Checkpoints < len(files) {
 		t.Errorf("%+v", r)
 	}
 	slices.Reverse(files) // whatever order the shell gives them in
-	mustVerify(t, files, VerifyOptions{Verifiers: key.verifier})
+	mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
 	found := jtisIn(t, files)
 	for _, jti := range written {
 		if !found[jti] {
@@ -44,21 +44,21 @@ func TestRotationBySizeKeepsTheSeriesWhole(t *testing.T) {
 }
 
 // Each archived file ends with a checkpoint, so it verifies by itself; so does what is left when early files are gone.
-func TestPartsOfASeriesVerify(t *testing.T) {
+func TestVerifyPartOfTheLog(t *testing.T) {
 	key := ed25519Key(t)
 	files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
 	for _, part := range [][]string{files[:1], files[1:2], files[2:], files[1:]} {
-		r := mustVerify(t, part, VerifyOptions{Verifiers: key.verifier})
+		r := mustVerify(t, part, VerifyOptions{Verifiers: key.verifiers})
 		if r.Unproven != 0 || r.Checkpoints == 0 {
 			t.Errorf("%v: %+v", part, r)
 		}
 	}
-	if r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifier}); r.First == 0 {
+	if r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifiers}); r.First == 0 {
 		t.Error("the report does not say that the series begins in its middle")
 	}
 }
 
-func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
+func TestVerifyAcrossFiles(t *testing.T) {
 	key := ed25519Key(t)
 	for name, c := range map[string]struct {
 		do      func(t *testing.T, files []string) []string
@@ -79,7 +79,7 @@ func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
 		}, 0, Changed},
 		"last line changed": {func(t *testing.T, f []string) []string {
 			lines := readLines(t, f[0])
-			lines[len(lines)-2] = edit(lines[len(lines)-2], "allowed", "refused")
+			lines[len(lines)-2] = replaceIn(lines[len(lines)-2], "allowed", "refused")
 			writeLines(t, f[0], lines)
 			return f
 		}, 0, Changed},
@@ -101,7 +101,7 @@ func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
 			given := c.do(t, files)
-			_, err := Verify(t.Context(), given, VerifyOptions{Verifiers: key.verifier})
+			_, err := Verify(t.Context(), given, VerifyOptions{Verifiers: key.verifiers})
 			var bad *BadLine
 			if !errors.As(err, &bad) {
 				t.Fatalf("got %v", err)
@@ -116,7 +116,7 @@ func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
 }
 
 // threeFiles makes a series of three files by logrotate's way, the oldest first.
-func threeFiles(t *testing.T, file string, key signing) []string {
+func threeFiles(t *testing.T, file string, key testKey) []string {
 	t.Helper()
 	l := start(t, key.options(file))
 	defer l.stop()
@@ -152,24 +152,24 @@ func TestReopenAfterLogrotate(t *testing.T) {
 			if !jtisIn(t, []string{file})["after"] {
 				t.Error("the record after Reopen is not in the new file")
 			}
-			mustVerify(t, []string{file, file + ".1"}, VerifyOptions{Verifiers: key.verifier})
+			mustVerify(t, []string{file, file + ".1"}, VerifyOptions{Verifiers: key.verifiers})
 		})
 	}
 }
 
 // SIGHUP also reloads the configuration: with the file still in its place, Reopen must leave it alone.
-func TestReopenOfAFileInItsPlace(t *testing.T) {
+func TestReopenWithTheFileInPlace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file})
 	l.add("a")
 	check(t, l.Reopen(t.Context()))
 	l.add("b")
-	if n := len(readLines(t, file)); n != 3 || len(all(t, file)) != 1 {
-		t.Errorf("%d lines, files %v", n, all(t, file))
+	if n := len(readLines(t, file)); n != 3 || len(logFiles(t, file)) != 1 {
+		t.Errorf("%d lines, files %v", n, logFiles(t, file))
 	}
 }
 
-func TestReopenRefusesAnotherFile(t *testing.T) {
+func TestReopenRejectsANonEmptyFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file})
 	l.add("a")
@@ -189,23 +189,23 @@ func TestRotationByAge(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "audit.jsonl")
 		l := start(t, Options{File: file, MaxAge: time.Hour, Interval: time.Minute})
 		time.Sleep(2*time.Hour + 30*time.Second) // an old file without records is not worth a rotation
-		if n := len(all(t, file)); n != 1 {
+		if n := len(logFiles(t, file)); n != 1 {
 			t.Errorf("%d files", n)
 		}
 		l.add("a")
 		time.Sleep(time.Minute)
-		if n := len(all(t, file)); n != 2 {
+		if n := len(logFiles(t, file)); n != 2 {
 			t.Errorf("%d files", n)
 		}
 		time.Sleep(30 * time.Minute)
 		l.add("b")
 		l.stop()
-		mustVerify(t, all(t, file), VerifyOptions{})
+		mustVerify(t, logFiles(t, file), VerifyOptions{})
 	})
 }
 
 // Whatever moved the file away, if the daemon ends before the next file has a header the log goes on from the moved one.
-func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
+func TestOpenContinuesFromARotatedFile(t *testing.T) {
 	for _, name := range []string{".1", "-20261121", ".20261121T010203.000000Z", ".1.gz"} {
 		for _, empty := range []bool{false, true} {
 			file := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -213,10 +213,10 @@ func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
 			files := threeFiles(t, file, key)
 			check(t, os.Rename(files[1], file+".1000"))
 			check(t, os.Rename(file, file+name))
-			if isPacked(name) { // by logrotate, while no daemon ran
+			if isCompressed(name) { // by logrotate, while no daemon ran
 				content, err := os.ReadFile(file + name)
 				check(t, err)
-				check(t, os.WriteFile(file+name, pack(t, content), 0o600))
+				check(t, os.WriteFile(file+name, compress(t, content), 0o600))
 			}
 			if empty {
 				check(t, os.WriteFile(file, nil, 0o600))
@@ -224,7 +224,7 @@ func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
 			l := start(t, key.options(file))
 			l.add("next")
 			l.stop()
-			r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier})
+			r := mustVerify(t, logFiles(t, file), VerifyOptions{Verifiers: key.verifiers})
 			if r.Files != 4 || r.First != 0 {
 				t.Errorf("%+v", r)
 			}
@@ -232,7 +232,7 @@ func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
 	}
 }
 
-func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
+func TestLogDetectsForeignChanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		do    func(t *testing.T, file string)
 		wants string // in the recovery line
@@ -263,7 +263,7 @@ func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
 			if r := mustVerify(t, []string{file}, VerifyOptions{}); r.First != 11 || r.Recoveries != 1 {
 				t.Errorf("%+v", r)
 			}
-			files := all(t, file)
+			files := logFiles(t, file)
 			if name == "removed" {
 				return
 			}
@@ -274,7 +274,7 @@ func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
 	}
 }
 
-func TestCheckpointsComeByTheClock(t *testing.T) {
+func TestCheckpointInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "audit.jsonl")
 		key := ed25519Key(t)
@@ -292,12 +292,12 @@ func TestCheckpointsComeByTheClock(t *testing.T) {
 			t.Errorf("an idle log grew from %d to %d lines", before, after)
 		}
 		l.stop()
-		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 	})
 }
 
 // The HSM may be away or hang: records go on, the failure shows, and checkpoints come back by themselves.
-func TestCheckpointFailuresDoNotStopRecords(t *testing.T) {
+func TestRecordsContinueWithoutCheckpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "audit.jsonl")
 		key := ed25519Key(t)
@@ -335,13 +335,13 @@ func TestCheckpointFailuresDoNotStopRecords(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 		l.stop()
-		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 	})
 }
 
 // A signature that is in progress when Run ends lacks the newest records, and a
 // rotation that waits for it begins a new file.
-func TestTheLastCheckpointCoversEverything(t *testing.T) {
+func TestLastCheckpointCoversEverything(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ed25519Key(t)
 	o := key.options(file)
@@ -356,10 +356,10 @@ func TestTheLastCheckpointCoversEverything(t *testing.T) {
 	l.add("before")
 	<-started
 	l.add("meanwhile")
-	l.end()
+	l.cancel()
 	close(proceed)
 	l.stop()
-	if r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier}); r.Files != 2 || r.Unproven != 0 {
+	if r := mustVerify(t, logFiles(t, file), VerifyOptions{Verifiers: key.verifiers}); r.Files != 2 || r.Unproven != 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -378,25 +378,25 @@ func TestBadSignaturesAreNotWritten(t *testing.T) {
 	if s := l.Status(); !errors.Is(s.CheckpointErr, ErrKey) {
 		t.Errorf("status %+v", s)
 	}
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: good.verifier}); r.Checkpoints != 0 || r.Lines != 2 {
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: good.verifiers}); r.Checkpoints != 0 || r.Lines != 2 {
 		t.Errorf("%+v", r)
 	}
 }
 
 // Checkpoint keys rotate too: a series is verified with all keys that signed it.
-func TestCheckpointsOfSeveralKeys(t *testing.T) {
+func TestCheckpointsBySeveralKeys(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	keys := []signing{ed25519Key(t), ecdsaKey(t)}
+	keys := []testKey{ed25519Key(t), ecdsaKey(t)}
 	for _, k := range keys {
 		l := start(t, k.options(file))
 		l.add("a")
 		l.stop()
 	}
-	both := append(slices.Clone(keys[0].verifier), keys[1].verifier...)
+	both := append(slices.Clone(keys[0].verifiers), keys[1].verifiers...)
 	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: both}); r.Checkpoints != 2 || r.Unverified != 0 {
 		t.Errorf("%+v", r)
 	}
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: keys[0].verifier}); r.Checkpoints != 1 || r.Unverified != 1 || r.Unproven != 2 {
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: keys[0].verifiers}); r.Checkpoints != 1 || r.Unverified != 1 || r.Unproven != 2 {
 		t.Errorf("%+v", r)
 	}
 }

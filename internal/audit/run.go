@@ -10,39 +10,39 @@ import (
 // still be there), syncs and returns. End the callers of Append first. Failures of the disk do not end Run: they show
 // in Append and Status, and Run tries again.
 func (l *Log) Run(ctx context.Context) error {
-	if !l.begin(context.WithoutCancel(ctx)) { // a checkpoint that is being signed has its own time limit
+	if !l.start(context.WithoutCancel(ctx)) { // a checkpoint that is being signed has its own time limit
 		return errors.New("audit: run: the log runs or ran already")
 	}
 	defer close(l.stopped)
-	look := time.NewTicker(l.opts.Interval)
-	defer look.Stop()
+	tick := time.NewTicker(l.opts.Interval)
+	defer tick.Stop()
 	checkpoint := time.NewTicker(l.opts.CheckpointInterval)
 	defer checkpoint.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			l.inTurn(l.drain)
+			l.exclusive(l.drain)
 			return nil
 		case <-l.wake:
-			l.inTurn(l.flush)
-		case <-look.C:
-			l.inTurn(l.w.look)
+			l.exclusive(l.flush)
+		case <-tick.C:
+			l.exclusive(l.w.tick)
 		case <-checkpoint.C:
-			l.inTurn(l.w.startCheckpoint)
+			l.exclusive(l.w.startCheckpoint)
 		case s := <-l.w.signed:
-			l.inTurn(func() { l.w.endCheckpoint(s) })
+			l.exclusive(func() { l.w.endCheckpoint(s) })
 		case err := <-l.w.synced:
-			l.inTurn(func() { l.w.endSync(err) })
+			l.exclusive(func() { l.w.endSync(err) })
 		case done := <-l.reopens:
-			l.inTurn(func() { l.w.reopen(done) })
+			l.exclusive(func() { l.w.reopen(done) })
 		}
 	}
 }
 
-// begin writes the header of a new file, and what Open had to get over.
-func (l *Log) begin(ctx context.Context) (began bool) {
-	l.inTurn(func() {
-		if began = l.enter(opened, running); began {
+// start writes the header of a new file, and what Open had to get over.
+func (l *Log) start(ctx context.Context) (began bool) {
+	l.exclusive(func() {
+		if began = l.transition(opened, running); began {
 			l.w.ctx = ctx
 			_ = l.w.write(nil)
 		}
@@ -50,17 +50,17 @@ func (l *Log) begin(ctx context.Context) (began bool) {
 	return began
 }
 
-// inTurn does what one goroutine may do at a time, and then has Run write the records whose callers found it busy.
-func (l *Log) inTurn(do func()) {
-	l.turn.Lock()
+// exclusive does what one goroutine may do at a time, and then has Run write the records whose callers found it busy.
+func (l *Log) exclusive(do func()) {
+	l.writing.Lock()
 	do()
 	l.publish()
-	l.turn.Unlock()
-	l.rouse()
+	l.writing.Unlock()
+	l.wakeRun()
 }
 
-// rouse tells Run of records that wait.
-func (l *Log) rouse() {
+// wakeRun tells Run of records that wait.
+func (l *Log) wakeRun() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.pending) > 0 {
@@ -71,22 +71,22 @@ func (l *Log) rouse() {
 	}
 }
 
-// writeNow writes what waits, the caller's record among it. If somebody is at it already, that one sees to the rest; and
+// tryWrite writes what waits, the caller's record among it. If somebody is at it already, that one sees to the rest; and
 // records that have to be on the disk are left to Run, which takes in what comes during a sync. To hand every record to
 // Run would cost two switches between goroutines for each, several times what it costs to write it.
-func (l *Log) writeNow() {
+func (l *Log) tryWrite() {
 	if l.opts.Sync == SyncAlways {
-		l.rouse()
+		l.wakeRun()
 		return
 	}
-	if !l.turn.TryLock() {
+	if !l.writing.TryLock() {
 		return
 	}
 	if l.is(running) {
 		l.flush()
 	}
-	l.turn.Unlock()
-	l.rouse()
+	l.writing.Unlock()
+	l.wakeRun()
 }
 
 func (l *Log) is(s state) bool {
@@ -95,7 +95,7 @@ func (l *Log) is(s state) bool {
 	return l.state == s
 }
 
-func (l *Log) enter(from, to state) bool {
+func (l *Log) transition(from, to state) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != from {
@@ -137,7 +137,7 @@ func chunk(batch []*entry) int {
 }
 
 func (l *Log) drain() {
-	l.enter(running, draining)
+	l.transition(running, draining)
 	l.flush()
 	l.w.finish()
 }

@@ -18,7 +18,7 @@ type signature struct {
 // startCheckpoint has the tree as it is now signed beside the writer: records never wait for the key. It does nothing where
 // the last checkpoint still covers everything but its own line, so that an idle log does not grow.
 func (w *writer) startCheckpoint() {
-	if w.opts.Key == nil || w.signing || w.head.tree.size == w.ended {
+	if w.opts.Key == nil || w.signing || w.head.tree.size == w.checkpointEnd {
 		return
 	}
 	w.signing = true
@@ -46,7 +46,7 @@ func (w *writer) signCheckpoint(c Checkpoint, f *file) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return msg, c.check(msg, key)
+	return msg, c.verifySignature(msg, key)
 }
 
 // endCheckpoint writes the checkpoint's line and does the rotation that waited for it.
@@ -68,13 +68,13 @@ func (w *writer) writeCheckpoint(s signature) error {
 	}
 	now := w.opts.Clock().UTC()
 	line := checkpointLine{Time: now, Size: s.checkpoint.Size, Note: string(s.note)}
-	w.notes = append(w.notes, line.body())
+	w.queued = append(w.queued, line.body())
 	if err := w.write(nil); err != nil {
-		w.notes = w.notes[:len(w.notes)-1]
+		w.queued = w.queued[:len(w.queued)-1]
 		return err
 	}
 	// Records that came while the key signed are not covered: then the log is not idle, and the next interval signs again.
-	w.covered, w.ended, w.coverage = s.checkpoint.Size, s.checkpoint.Size+1, now
+	w.covered, w.checkpointEnd, w.coveredAt = s.checkpoint.Size, s.checkpoint.Size+1, now
 	return nil
 }
 

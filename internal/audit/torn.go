@@ -33,7 +33,7 @@ func (w *writer) moveTorn(f *file, good int64) error {
 	if err != nil {
 		return err
 	}
-	path := prefix + w.opts.Clock().UTC().Format(stamp)
+	path := prefix + w.opts.Clock().UTC().Format(archiveTime)
 	if err := copyTorn(f, good, path, w.opts.Mode); err != nil {
 		return fmt.Errorf("audit: can't save the torn last line (is the disk full?): %w", err)
 	}
@@ -95,7 +95,7 @@ func (w *writer) noteTorn(path string) error {
 		if err != nil {
 			return fmt.Errorf("audit: %w", err)
 		}
-		w.note("torn last line", fmt.Sprintf("%d bytes of %s moved to %s", info.Size(), filepath.Base(path), filepath.Base(name)))
+		w.report("torn last line", fmt.Sprintf("%d bytes of %s moved to %s", info.Size(), filepath.Base(path), filepath.Base(name)))
 	}
 	return nil
 }

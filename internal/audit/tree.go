@@ -51,8 +51,8 @@ func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// hashes lists the edge from the largest subtree to the smallest.
-func (t *tree) hashes() []tlog.Hash {
+// edgeHashes lists the edge from the largest subtree to the smallest.
+func (t *tree) edgeHashes() []tlog.Hash {
 	var list []tlog.Hash
 	for level := len(t.edge) - 1; level >= 0; level-- {
 		if t.size>>level&1 == 1 {
@@ -62,7 +62,7 @@ func (t *tree) hashes() []tlog.Hash {
 	return list
 }
 
-// newTree makes a tree of its size and the list that hashes gave.
+// newTree makes a tree of its size and the list that edgeHashes gave.
 func newTree(size int64, list []tlog.Hash) (tree, error) {
 	t := tree{size: size}
 	if size < 0 || bits.Len64(uint64(size)) > len(t.edge) || bits.OnesCount64(uint64(size)) != len(list) {

@@ -69,8 +69,8 @@ type Report struct {
 	Newest      []byte    // the newest verified checkpoint that stands in the files, to keep elsewhere and give as Known later; nil without one
 }
 
-// Statement says in a sentence what was shown and what was not.
-func (r Report) Statement() string {
+// Summary says in a sentence what was shown and what was not.
+func (r Report) Summary() string {
 	switch {
 	case r.Checkpoints == 0:
 		return fmt.Sprintf("%d lines follow one another, but no checkpoint signature was verified: "+
@@ -85,56 +85,56 @@ func (r Report) Statement() string {
 // Verify proves that the files hold a series of lines whole and in order, or returns a *BadLine for the first one that is
 // not. The files may come in any order; locks and torn lines among them (the log's *.lock and *.torn-*) are passed over. It needs nothing but the files and the public keys.
 func Verify(ctx context.Context, files []string, o VerifyOptions) (Report, error) {
-	w := &walker{verifiers: o.Verifiers}
-	return w.walk(ctx, files, o, func(link, []byte) {})
+	v := &verifier{keys: o.Verifiers}
+	return v.verifyFiles(ctx, files, o, func(link, []byte) {})
 }
 
-// walk checks all lines and shows each good one to visit.
-func (w *walker) walk(ctx context.Context, files []string, o VerifyOptions, visit func(link, []byte)) (Report, error) {
+// verifyFiles checks all lines and shows each good one to visit.
+func (v *verifier) verifyFiles(ctx context.Context, files []string, o VerifyOptions, visit func(link, []byte)) (Report, error) {
 	known, err := openKnown(o.Known, o.Verifiers)
 	if err != nil {
 		return Report{}, err
 	}
-	s, err := openSeries(ctx, files, o.Progress)
+	r, err := openLogReader(ctx, files, o.Progress)
 	if err != nil {
 		return Report{}, err
 	}
-	defer s.close()
-	places := places{}
+	defer r.close()
+	places := fileStarts{}
 	for {
-		line, first, err := s.next()
+		line, first, err := r.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return Report{}, w.unreadable(err, s)
+			return Report{}, v.readError(err, r)
 		}
-		l, fault := w.step(line, first)
+		l, fault := v.check(line, first)
 		if fault != nil {
-			return Report{}, w.blame(fault, bytes.Clone(line), first, s, places)
+			return Report{}, v.diagnose(fault, bytes.Clone(line), first, r, places)
 		}
 		if first {
-			places.begin(s.name, l.seq)
+			places.add(r.name, l.seq)
 		}
 		visit(l, line)
-		if known, err = w.holdAgainst(known, places); err != nil {
+		if known, err = v.checkKnown(known, places); err != nil {
 			return Report{}, err
 		}
 	}
-	if err := w.checkEnd(s, known, places); err != nil {
+	if err := v.checkEnd(r, known, places); err != nil {
 		return Report{}, err
 	}
-	return w.report(len(places), int64(len(s.torn))), nil
+	return v.report(len(places), int64(len(r.torn))), nil
 }
 
-func (w *walker) report(files int, torn int64) Report {
-	root, _ := w.rootAt(w.next())
+func (v *verifier) report(files int, torn int64) Report {
+	root, _ := v.rootAt(v.next())
 	r := Report{
-		Files: files, First: w.first, Lines: w.next() - w.first, Size: w.next(), Root: root,
-		Covered: w.covered, Unproven: w.next() - max(w.proven, w.first), Checkpoints: w.signed, Unverified: w.unverified, Recoveries: w.recoveries, Torn: torn,
+		Files: files, First: v.firstSeq, Lines: v.next() - v.firstSeq, Size: v.next(), Root: root,
+		Covered: v.covered, Unproven: v.next() - max(v.proven, v.firstSeq), Checkpoints: v.signed, Unverified: v.unverified, Recoveries: v.recoveries, Torn: torn,
 	}
-	if w.signed > 0 {
-		r.Newest = w.newest
+	if v.signed > 0 {
+		r.Newest = v.newest
 	}
 	return r
 }
@@ -156,41 +156,41 @@ func openKnown(notes [][]byte, verifiers []note.Verifier) ([]Checkpoint, error) 
 	return list, nil
 }
 
-// holdAgainst compares the tree with the known checkpoints of its size and returns those that are still to come.
-func (w *walker) holdAgainst(known []Checkpoint, p places) ([]Checkpoint, error) {
-	for len(known) > 0 && known[0].Size <= w.next() {
+// checkKnown compares the tree with the known checkpoints of its size and returns those that are still to come.
+func (v *verifier) checkKnown(known []Checkpoint, p fileStarts) ([]Checkpoint, error) {
+	for len(known) > 0 && known[0].Size <= v.next() {
 		c := known[0]
-		if c.Size <= w.first {
-			return nil, fmt.Errorf("known checkpoint over %d lines: the files begin with record %d: give the earlier ones too", c.Size, w.first)
+		if c.Size <= v.firstSeq {
+			return nil, fmt.Errorf("known checkpoint over %d lines: the files begin with record %d: give the earlier ones too", c.Size, v.firstSeq)
 		}
-		if root, _ := w.rootAt(c.Size); root != c.Root {
-			return nil, w.rewritten(c.Size, p, fmt.Sprintf("a checkpoint over %d lines that was kept elsewhere has another root", c.Size))
+		if root, _ := v.rootAt(c.Size); root != c.Root {
+			return nil, v.rewritten(c.Size, p, fmt.Sprintf("a checkpoint over %d lines that was kept elsewhere has another root", c.Size))
 		}
-		w.covered, w.proven = max(w.covered, c.Size), max(w.proven, c.Size)
-		w.signed, known = w.signed+1, known[1:]
+		v.covered, v.proven = max(v.covered, c.Size), max(v.proven, c.Size)
+		v.signed, known = v.signed+1, known[1:]
 	}
 	return known, nil
 }
 
-// unreadable makes a file whose last line is torn, though another file follows, a bad line.
-func (w *walker) unreadable(err error, s *series) error {
+// readError makes a file whose last line is torn, though another file follows, a bad line.
+func (v *verifier) readError(err error, r *logReader) error {
 	if !errors.Is(err, errTorn) {
 		return err
 	}
-	return &BadLine{File: s.name, Line: s.line, Seq: w.next(), Problem: Changed, Detail: "the last line of the file has no end"}
+	return &BadLine{File: r.name, Line: r.line, Seq: v.next(), Problem: Changed, Detail: "the last line of the file has no end"}
 }
 
 // checkEnd looks at what stands behind the last line, and at the known checkpoints that no line led up to.
-func (w *walker) checkEnd(s *series, known []Checkpoint, p places) error {
-	if !w.couldBegin(s.torn) {
-		return &BadLine{File: s.name, Line: s.line + 1, Seq: w.next(), Problem: Added,
+func (v *verifier) checkEnd(r *logReader, known []Checkpoint, p fileStarts) error {
+	if !v.isPartialNext(r.torn) {
+		return &BadLine{File: r.name, Line: r.line + 1, Seq: v.next(), Problem: Added,
 			Detail: "the file ends in something that is not the beginning of the next line"}
 	}
 	if len(known) == 0 {
 		return nil
 	}
 	c := known[0]
-	file, line := p.of(w.next())
-	return &BadLine{File: file, Line: line, Seq: w.next(), Problem: Dropped,
-		Detail: fmt.Sprintf("the log ends here, but a checkpoint that was kept elsewhere covers %d lines: %d are missing", c.Size, c.Size-w.next())}
+	file, line := p.locate(v.next())
+	return &BadLine{File: file, Line: line, Seq: v.next(), Problem: Dropped,
+		Detail: fmt.Sprintf("the log ends here, but a checkpoint that was kept elsewhere covers %d lines: %d are missing", c.Size, c.Size-v.next())}
 }

@@ -37,5 +37,5 @@ func TestKilled(t *testing.T) {
 	if report.Unproven != 0 || report.Checkpoints == 0 || report.Unverified != 0 {
 		t.Errorf("after an orderly end: %+v", report)
 	}
-	t.Logf("%d assertions released in %d lives; %s", len(l.jtis), kills, report.Statement())
+	t.Logf("%d assertions released in %d lives; %s", len(l.jtis), kills, report.Summary())
 }

@@ -16,13 +16,13 @@ import (
 	"strings"
 )
 
-// series reads the lines of files in the order of their first lines. Files that end in .gz are read through gzip.
-type series struct {
-	ctx      context.Context
-	names    []string // those not opened yet
-	progress func(done, total int64)
-	done     int64
-	total    int64
+// logReader reads the lines of files in the order of their first lines. Files that end in .gz are read through gzip.
+type logReader struct {
+	ctx       context.Context
+	remaining []string // those not opened yet
+	progress  func(done, total int64)
+	done      int64
+	total     int64
 
 	file  *os.File
 	lines *bufio.Reader
@@ -34,33 +34,33 @@ type series struct {
 // errTorn is what next gives for a file, not the last one, whose last line has no newline.
 var errTorn = errors.New("the last line has no end")
 
-func openSeries(ctx context.Context, files []string, progress func(done, total int64)) (*series, error) {
+func openLogReader(ctx context.Context, files []string, progress func(done, total int64)) (*logReader, error) {
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	s := &series{ctx: ctx, progress: progress}
+	r := &logReader{ctx: ctx, progress: progress}
 	begins := make(map[string]int64, len(files))
 	for _, name := range files {
-		if isApart(name) {
+		if isAuxiliary(name) {
 			continue
 		}
-		seq, size, err := begin(name)
+		seq, size, err := firstSeq(name)
 		if err != nil {
 			return nil, err
 		}
 		begins[name] = seq
-		s.names = append(s.names, name)
-		s.total += size
+		r.remaining = append(r.remaining, name)
+		r.total += size
 	}
-	slices.SortStableFunc(s.names, func(a, b string) int { return cmp.Compare(begins[a], begins[b]) })
-	return s, nil
+	slices.SortStableFunc(r.remaining, func(a, b string) int { return cmp.Compare(begins[a], begins[b]) })
+	return r, nil
 }
 
-// noSeq is what begin gives for a file without a readable first line.
+// noSeq is what firstSeq gives for a file without a readable first line.
 const noSeq = 1<<63 - 1
 
-// begin gives the number of a file's first line and its size in bytes. Files that have no readable first line come last.
-func begin(name string) (seq, size int64, err error) {
+// firstSeq gives the number of a file's first line and its size in bytes. Files that have no readable first line come last.
+func firstSeq(name string) (seq, size int64, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return 0, 0, err
@@ -70,7 +70,7 @@ func begin(name string) (seq, size int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	lines, err := reader(f)
+	lines, err := newLineReader(f)
 	if err != nil {
 		return noSeq, info.Size(), nil
 	}
@@ -85,8 +85,8 @@ func begin(name string) (seq, size int64, err error) {
 	return l.seq, info.Size(), nil
 }
 
-func reader(f *os.File) (*bufio.Reader, error) {
-	if !isPacked(f.Name()) {
+func newLineReader(f *os.File) (*bufio.Reader, error) {
+	if !isCompressed(f.Name()) {
 		return bufio.NewReaderSize(f, MaxRecord+1), nil
 	}
 	z, err := gzip.NewReader(f)
@@ -99,68 +99,68 @@ func reader(f *os.File) (*bufio.Reader, error) {
 // next gives the next line without its newline, good until the next call, and whether it is the first of its file. At
 // the end it gives io.EOF. A line without end is left out: in the last file it is one that is being written, or that the end
 // of a process tore; in another one it is errTorn.
-func (s *series) next() (line []byte, firstOfFile bool, err error) {
+func (r *logReader) next() (line []byte, firstOfFile bool, err error) {
 	for {
-		if s.lines == nil {
-			if err := s.open(); err != nil {
+		if r.lines == nil {
+			if err := r.open(); err != nil {
 				return nil, false, err
 			}
 		}
-		line, err := s.lines.ReadSlice('\n')
+		line, err := r.lines.ReadSlice('\n')
 		switch {
 		case err == nil || errors.Is(err, bufio.ErrBufferFull):
-			s.line++
-			if err := s.tell(); err != nil {
+			r.line++
+			if err := r.reportProgress(); err != nil {
 				return nil, false, err
 			}
-			return bytes.TrimSuffix(line, []byte("\n")), s.line == 1, nil // an overlong one is too long for parseLink
+			return bytes.TrimSuffix(line, []byte("\n")), r.line == 1, nil // an overlong one is too long for parseLink
 		case !errors.Is(err, io.EOF):
-			return nil, false, fmt.Errorf("audit: read %s: %w", s.name, err)
-		case len(line) > 0 && len(s.names) > 0:
-			s.line++
+			return nil, false, fmt.Errorf("audit: read %s: %w", r.name, err)
+		case len(line) > 0 && len(r.remaining) > 0:
+			r.line++
 			return nil, false, errTorn
 		}
-		s.torn = append(s.torn, line...)
-		s.close()
+		r.torn = append(r.torn, line...)
+		r.close()
 	}
 }
 
-// tell reports progress and asks whether to go on, both every few thousand lines.
-func (s *series) tell() error {
-	if s.line%4096 != 0 {
+// reportProgress reports progress and asks whether to go on, both every few thousand lines.
+func (r *logReader) reportProgress() error {
+	if r.line%4096 != 0 {
 		return nil
 	}
-	if at, err := s.file.Seek(0, io.SeekCurrent); err == nil {
-		s.progress(min(s.done+at, s.total), s.total)
+	if at, err := r.file.Seek(0, io.SeekCurrent); err == nil {
+		r.progress(min(r.done+at, r.total), r.total)
 	}
-	return s.ctx.Err()
+	return r.ctx.Err()
 }
 
-func (s *series) open() error {
-	if len(s.names) == 0 {
-		s.progress(s.total, s.total)
+func (r *logReader) open() error {
+	if len(r.remaining) == 0 {
+		r.progress(r.total, r.total)
 		return io.EOF
 	}
-	s.name, s.names, s.line = s.names[0], s.names[1:], 0
-	f, err := os.Open(s.name)
+	r.name, r.remaining, r.line = r.remaining[0], r.remaining[1:], 0
+	f, err := os.Open(r.name)
 	if err != nil {
 		return err
 	}
-	s.file = f
-	s.lines, err = reader(f)
+	r.file = f
+	r.lines, err = newLineReader(f)
 	return err
 }
 
 // close ends the current file.
-func (s *series) close() {
-	if s.file == nil {
+func (r *logReader) close() {
+	if r.file == nil {
 		return
 	}
-	if info, err := s.file.Stat(); err == nil {
-		s.done += info.Size()
+	if info, err := r.file.Stat(); err == nil {
+		r.done += info.Size()
 	}
-	s.file.Close()
-	s.file, s.lines = nil, nil
+	r.file.Close()
+	r.file, r.lines = nil, nil
 }
 
 // Files lists the files of the log of a path: the current one and, beside it, those that rotation or logrotate moved away.
@@ -181,16 +181,16 @@ func Files(path string) ([]string, error) {
 	return files, nil
 }
 
-// isArchive reports whether a name is that of a file that rotation, logrotate (base.1, base-20060102) or setApart made.
+// isArchive reports whether a name is that of a file that rotation, logrotate (base.1, base-20060102) or quarantine made.
 func isArchive(base, name string) bool {
 	rest, ok := strings.CutPrefix(name, base)
-	return ok && rest != "" && (rest[0] == '.' || rest[0] == '-') && !isApart(name)
+	return ok && rest != "" && (rest[0] == '.' || rest[0] == '-') && !isAuxiliary(name)
 }
 
-// isApart reports whether a name is that of the lock or of a torn line. Neither is part of the log, but "audit.jsonl*"
+// isAuxiliary reports whether a name is that of the lock or of a torn line. Neither is part of the log, but "audit.jsonl*"
 // matches them.
-func isApart(name string) bool {
+func isAuxiliary(name string) bool {
 	return strings.HasSuffix(name, ".lock") || strings.Contains(filepath.Base(name), tornInfix)
 }
 
-func isPacked(name string) bool { return strings.HasSuffix(name, ".gz") }
+func isCompressed(name string) bool { return strings.HasSuffix(name, ".gz") }
