@@ -38,7 +38,7 @@ func crashWriter(file string, sync Sync) error {
 	l, err := Open(Options{
 		File: file, Sync: sync, Interval: 5 * time.Millisecond, MaxSize: 200 << 10,
 		Origin: testOrigin, CheckpointInterval: 10 * time.Millisecond,
-		Key: func(context.Context) (Key, error) { return NewKey(crashKey()), nil },
+		Key: func(context.Context) (Key, error) { return newKey(crashKey()), nil },
 	})
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func TestKill9(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := testKey{key: NewKey(crashKey()), verifiers: nil}
+	key := testKey{key: newKey(crashKey()), verifiers: nil}
 	o := VerifyOptions{Verifiers: append(key.verifiers, v)}
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	acknowledged := map[string]bool{}

@@ -114,7 +114,7 @@ func signingKey(t testing.TB, s crypto.Signer) testKey {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return testKey{key: NewKey(s), verifiers: []note.Verifier{v}}
+	return testKey{key: newKey(s), verifiers: []note.Verifier{v}}
 }
 
 // options are those of a signed log that does nothing by the clock unless the test asks for it.
@@ -123,6 +123,13 @@ func (s testKey) options(file string) Options {
 		File: file, Interval: time.Hour, CheckpointInterval: time.Hour, Origin: testOrigin,
 		Key: func(context.Context) (Key, error) { return s.key, nil },
 	}
+}
+
+// newKey returns a Key for a software key.
+func newKey(s crypto.Signer) Key {
+	return Key{Public: s.Public(), Sign: func(_ context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return s.Sign(rand.Reader, digest, opts)
+	}}
 }
 
 // logFiles lists the files of a log, those that were set apart left out.

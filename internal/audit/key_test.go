@@ -63,7 +63,7 @@ func TestSignedNotes(t *testing.T) {
 // A key that signs under another name than the checkpoint's origin says nothing about this log.
 func TestSignatureUnderAnotherName(t *testing.T) {
 	s := ed25519Key(t)
-	signer, err := NewSigner(t.Context(), "other.example", s.key)
+	signer, err := newNoteSigner(t.Context(), "other.example", s.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestUnusableKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, public := range []any{&p384.PublicKey, &rsaKey.PublicKey, nil} {
-		if _, err := NewSigner(context.Background(), testOrigin, Key{Public: public}); !errors.Is(err, ErrKey) {
+		if _, err := newNoteSigner(context.Background(), testOrigin, Key{Public: public}); !errors.Is(err, ErrKey) {
 			t.Errorf("%T: %v", public, err)
 		}
 	}

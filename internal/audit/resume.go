@@ -15,19 +15,20 @@ import (
 	"github.com/assertd/assertd/internal/atomicfile"
 )
 
-// tail is what a file says about the end of the log.
+// tail is the end of the log as one file shows it.
 type tail struct {
 	head          head
-	goodEnd       int64 // bytes up to the end of the last good line
+	goodEnd       int64 // offset after the last good line
 	created       time.Time
 	hasRecords    bool
 	covered       int64
 	checkpointEnd int64
 }
 
-// resume finds the end of the log: of the current file, or, where that is missing or empty, of the newest file that was
-// moved away. Everything that is needed stands in that one file, because its header holds the tree's edge; so there is no
-// second file that kill -9 could leave out of step.
+// resume finds the end of the log: in the current file or, if that is missing
+// or empty, in the newest renamed file. That one file has everything needed,
+// because its header holds the edge of the tree. So there is no second file
+// that kill -9 could leave out of step.
 func resume(o *Options) (*writer, error) {
 	f, err := openFile(o.File, o.Mode, false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -43,12 +44,12 @@ func resume(o *Options) (*writer, error) {
 	return w, err
 }
 
-// openError leaves errors that say what to do as they are.
+// openError leaves errors that already say what to do as they are.
 func openError(path string, err error) error {
 	if errors.Is(err, ErrUnsafe) {
 		return err
 	}
-	return fmt.Errorf("audit: can't open the log (does its directory exist and may the daemon write there?): %w", err)
+	return fmt.Errorf("audit: open the log: %w; check that its directory exists and the daemon can write to it", err)
 }
 
 func resumeFile(o *Options, f *file) (*writer, error) {
@@ -67,11 +68,13 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 			return nil, err
 		}
 	}
-	return w, w.noteTorn(f.path)
+	return w, w.reportTorn(f.path)
 }
 
-// readTail follows the lines of a file to its end. torn reports that what comes after the last good line is what the sudden
-// end of a process or a machine leaves: a line without its end, or one with zero bytes in it. Anything else is ErrDamaged.
+// readTail reads the lines of a file to its end. torn reports that the rest
+// after the last good line is what a sudden end of the process or the machine
+// leaves: a line without a newline, or one with zero bytes in it. Anything else
+// is ErrDamaged.
 func readTail(path string, content io.Reader) (t tail, torn bool, err error) {
 	v := &verifier{}
 	lines := bufio.NewReaderSize(content, MaxRecord+1)
@@ -91,14 +94,14 @@ func readTail(path string, content io.Reader) (t tail, torn bool, err error) {
 			return t, true, nil
 		}
 		if fault != nil {
-			return t, false, fmt.Errorf("%w: %s: line %d: %s: run assertd audit verify, keep the file apart as evidence, then start again",
+			return t, false, fmt.Errorf("%w: %s: line %d: %s; run \"assertd audit verify\", move the file away as evidence, then start again",
 				ErrDamaged, path, n, fault.detail)
 		}
 		t.observe(v, l, body, int64(len(line)))
 	}
 }
 
-// observe notes what the writer must know of a good line.
+// observe records what the writer must know about a good line.
 func (t *tail) observe(v *verifier, l link, body []byte, size int64) {
 	t.goodEnd += size
 	switch l.kind {
@@ -116,14 +119,15 @@ func (t *tail) observe(v *verifier, l link, body []byte, size int64) {
 	}
 }
 
-// head is the place for the next line.
+// head is where the next line goes.
 func (v *verifier) head() head {
 	t, _ := v.treeAt(v.next())
 	return head{tree: t, prev: v.leaf}
 }
 
-// resumeFromPredecessor takes the end of the log over from the file before, which was moved away, by rotation or by logrotate, when the
-// process ended before the next file had its header. Without any, a new log begins.
+// resumeFromPredecessor takes the end of the log from the previous file, which
+// rotation or logrotate renamed, if the process ended before the next file had
+// its header. If there is none, a new log starts.
 func (w *writer) resumeFromPredecessor() error {
 	path, err := predecessor(w.file.path)
 	if err != nil || path == "" {
@@ -134,7 +138,7 @@ func (w *writer) resumeFromPredecessor() error {
 	}
 	f, err := openFile(path, 0, false)
 	if err != nil {
-		return fmt.Errorf("audit: the log must go on from %s: %w", path, err)
+		return fmt.Errorf("audit: continue from %s: %w", path, err)
 	}
 	defer f.f.Close()
 	t, torn, err := readTail(path, io.NewSectionReader(f.f, 0, f.end))
@@ -147,30 +151,32 @@ func (w *writer) resumeFromPredecessor() error {
 			return err
 		}
 	}
-	return w.noteTorn(path)
+	return w.reportTorn(path)
 }
 
-// resumeFromCompressed goes on from a file that logrotate compressed while no daemon ran. To go on from an older one, or to begin
-// anew, would give numbers twice.
+// resumeFromCompressed continues from a file that logrotate compressed while no
+// daemon was running. Continuing from an older file, or starting over, would
+// use numbers twice.
 func (w *writer) resumeFromCompressed(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("audit: the log must go on from %s: %w", path, err)
+		return fmt.Errorf("audit: continue from %s: %w", path, err)
 	}
 	defer f.Close()
 	content, err := gzip.NewReader(f)
 	if err != nil {
-		return fmt.Errorf("audit: the log must go on from %s: %w", path, err)
+		return fmt.Errorf("audit: continue from %s: %w", path, err)
 	}
 	t, torn, err := readTail(path, content)
 	if err == nil && torn {
-		err = fmt.Errorf("audit: the log must go on from %s, whose last line is torn: unpack it with gunzip, then start again", path)
+		err = fmt.Errorf("audit: continue from %s: its last line is torn; uncompress it with gunzip, then start again", path)
 	}
 	w.head = t.head
 	return err
 }
 
-// predecessor is the newest of the files that were moved away from path, "" for none.
+// predecessor returns the newest of the files that were renamed from path, or
+// "" if there are none.
 func predecessor(path string) (string, error) {
 	list, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {

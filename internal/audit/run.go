@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// Run writes until the context ends; then it writes what waits, signs a last checkpoint (so whatever Options.Key needs must
-// still be there), syncs and returns. End the callers of Append first. Failures of the disk do not end Run: they show
-// in Append and Status, and Run tries again.
+// Run writes records until ctx ends. Then it writes the waiting records, signs
+// a last checkpoint (so keep what Options.Key needs until Run returns), syncs
+// and returns. Stop the callers of Append first. Disk failures do not end Run:
+// they show in Append and Status, and Run retries.
 func (l *Log) Run(ctx context.Context) error {
-	if !l.start(context.WithoutCancel(ctx)) { // a checkpoint that is being signed has its own time limit
-		return errors.New("audit: run: the log runs or ran already")
+	if !l.start(context.WithoutCancel(ctx)) { // a signature in progress has its own timeout
+		return errors.New("audit: run: Run was called before; open the log again")
 	}
 	defer close(l.stopped)
 	tick := time.NewTicker(l.opts.Interval)
@@ -39,18 +40,20 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// start writes the header of a new file, and what Open had to get over.
-func (l *Log) start(ctx context.Context) (began bool) {
+// start writes the header of a new file and the recovery lines that Open
+// queued.
+func (l *Log) start(ctx context.Context) (started bool) {
 	l.exclusive(func() {
-		if began = l.transition(opened, running); began {
+		if started = l.transition(opened, running); started {
 			l.w.ctx = ctx
 			_ = l.w.write(nil)
 		}
 	})
-	return began
+	return started
 }
 
-// exclusive does what one goroutine may do at a time, and then has Run write the records whose callers found it busy.
+// exclusive runs do while no other goroutine writes, then wakes Run for records
+// whose callers could not write meanwhile.
 func (l *Log) exclusive(do func()) {
 	l.writing.Lock()
 	do()
@@ -59,7 +62,7 @@ func (l *Log) exclusive(do func()) {
 	l.wakeRun()
 }
 
-// wakeRun tells Run of records that wait.
+// wakeRun wakes Run if records are waiting.
 func (l *Log) wakeRun() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,9 +74,11 @@ func (l *Log) wakeRun() {
 	}
 }
 
-// tryWrite writes what waits, the caller's record among it. If somebody is at it already, that one sees to the rest; and
-// records that have to be on the disk are left to Run, which takes in what comes during a sync. To hand every record to
-// Run would cost two switches between goroutines for each, several times what it costs to write it.
+// tryWrite writes the waiting records, including the caller's own. If another
+// goroutine is writing, it leaves them to that one or to Run. With SyncAlways
+// it always leaves them to Run, which collects what arrives during a sync.
+// Handing every record to Run would cost two goroutine switches each, several
+// times the cost of the write.
 func (l *Log) tryWrite() {
 	if l.opts.Sync == SyncAlways {
 		l.wakeRun()
@@ -105,7 +110,7 @@ func (l *Log) transition(from, to state) bool {
 	return true
 }
 
-// flush writes everything that waits and answers each caller.
+// flush writes all waiting records and answers their callers.
 func (l *Log) flush() {
 	batch := l.take(l.spare)
 	for rest := batch; len(rest) > 0; {
@@ -114,7 +119,7 @@ func (l *Log) flush() {
 		if err == nil {
 			l.w.records += int64(n)
 		}
-		l.publish() // before the callers go on: who was refused finds Status saying why
+		l.publish() // before the callers continue: Status must show why they were refused
 		for _, e := range rest[:n] {
 			e.done <- err
 		}
@@ -124,12 +129,13 @@ func (l *Log) flush() {
 	l.spare = batch
 }
 
-// chunk says how many entries one write takes, so that no buffer grows without bound.
+// chunk returns how many entries go into one write, so that no buffer grows
+// without bound.
 func chunk(batch []*entry) int {
-	const most = 1 << 20
+	const maxSize = 1 << 20
 	size := 0
 	for i, e := range batch {
-		if size += len(e.body); size > most && i > 0 {
+		if size += len(e.body); size > maxSize && i > 0 {
 			return i
 		}
 	}

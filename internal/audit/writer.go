@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// writer is the state of the log that only one goroutine touches at a time.
+// writer is the part of the log that only one goroutine touches at a time.
 type writer struct {
 	opts *Options
-	ctx  context.Context // of Run, without its end
-	jobs sync.WaitGroup  // the signature and the sync that run beside the writer
+	ctx  context.Context // Run's, without its cancellation
+	jobs sync.WaitGroup  // the signature and the sync in the background
 
 	file       *file
 	head       head
-	next       head      // where the head will be if the write in hand succeeds; here to spare an allocation
-	created    time.Time // of the current file, by its header
-	hasRecords bool      // the current file holds records besides the log's own lines
+	next       head      // the head if the current write succeeds; a field to save an allocation
+	created    time.Time // time in the current file's header
+	hasRecords bool      // the current file has records, not only the log's own lines
 	buf        []byte
-	queued     [][]byte // recovery lines that are due
+	queued     [][]byte // recovery and checkpoint lines for the next write
 	outage     *outage
 
 	records, refused int64
 
-	unsyncedSince time.Time // when the oldest record was written that no sync was started for; zero: none
-	syncingSince  time.Time // the same for the records that the running sync covers
+	unsyncedSince time.Time // when the oldest record was written that no sync was started for; zero if none
+	syncingSince  time.Time // the same, for the records that the current sync covers
 	syncing       bool
 	synced        chan error
-	mustSync      bool // a sync failed: what it dropped is unknown, so nothing counts until one succeeds
+	mustSync      bool // a sync failed; what it lost is unknown, so every write fails until one is synced
 
 	signing       bool
 	signed        chan signature
@@ -42,7 +42,7 @@ type writer struct {
 	rotation *rotation
 }
 
-// outage is a time in which records could not be written.
+// outage is a period in which records could not be written.
 type outage struct {
 	since   time.Time
 	cause   error
@@ -56,7 +56,8 @@ func newWriter(o *Options, f *file, h head) *writer {
 	}
 }
 
-// write appends the lines that are due and those of the batch with one write, all or none of them.
+// write appends the queued lines and those of the batch with one write: all of
+// them or none.
 func (w *writer) write(batch []*entry) error {
 	w.next = w.head
 	now := w.opts.Clock()
@@ -82,7 +83,8 @@ func (w *writer) write(batch []*entry) error {
 	return nil
 }
 
-// appendQueued appends the lines that must stand before the next record: a new file's header and what was got over.
+// appendQueued appends the lines that must come before the next record: the
+// header of a new file, the queued lines, and the report of an outage.
 func (w *writer) appendQueued(buf []byte, next *head, now time.Time) []byte {
 	if w.file.end == 0 {
 		w.created = now
@@ -99,7 +101,7 @@ func (w *writer) appendQueued(buf []byte, next *head, now time.Time) []byte {
 	return buf
 }
 
-// keepBuffer keeps the buffer for the next write unless it became large.
+// keepBuffer keeps the buffer for the next write unless it has grown large.
 func (w *writer) keepBuffer(buf []byte) {
 	const large = 1 << 20
 	if w.buf = buf; cap(buf) > large {
@@ -111,41 +113,42 @@ func (w *writer) fail(err error, now time.Time, refused int) {
 	w.refused += int64(refused)
 	if w.outage == nil {
 		w.outage = &outage{since: now}
-		w.opts.Logger.Error("audit log can't be written: requests are refused until it can; free or repair the disk",
+		w.opts.Logger.Error("can't write the audit log, refusing requests; free up or repair the disk",
 			"file", w.file.path, "error", err)
 	}
 	w.outage.cause = err
 	w.outage.refused += int64(refused)
 }
 
-// endOutage ends an outage after a write that succeeded.
+// endOutage ends an outage after a successful write.
 func (w *writer) endOutage(now time.Time) {
 	w.mustSync = false
 	if o := w.outage; o != nil {
 		w.outage = nil
-		w.opts.Logger.Info("audit log is written again", "file", w.file.path, "outage", now.Sub(o.since).String(), "refused", o.refused)
+		w.opts.Logger.Info("writing the audit log again",
+			"file", w.file.path, "outage", now.Sub(o.since).String(), "refused", o.refused)
 	}
 }
 
-// report has the log say in a line of its own what it got over.
+// report queues a recovery line and logs it as well.
 func (w *writer) report(what, detail string) {
 	w.queued = append(w.queued, recovery{Time: w.opts.Clock().UTC(), What: what, Detail: detail}.body())
 	w.opts.Logger.Error("audit log: "+what, "file", w.file.path, "detail", detail)
 }
 
-// tick does what is done once per interval.
+// tick does the work of one interval.
 func (w *writer) tick() {
 	if detail := w.file.foreignChange(); detail != "" {
 		w.quarantine(detail)
 	}
 	if w.outage != nil || len(w.queued) > 0 || w.file.end == 0 {
-		_ = w.write(nil) // its failure is kept in outage
+		_ = w.write(nil) // a failure starts or continues the outage
 	}
 	w.startSync()
 	w.rotateIfDue()
 }
 
-// startSync syncs beside the writer, so that records do not wait for the disk.
+// startSync syncs in the background, so that records do not wait for the disk.
 func (w *writer) startSync() {
 	if w.opts.Sync != SyncInterval || w.unsyncedSince.IsZero() || w.syncing {
 		return
@@ -163,8 +166,8 @@ func (w *writer) endSync(err error) {
 	}
 }
 
-// finish writes the last checkpoint, completes a rotation that waits for one, and
-// syncs.
+// finish writes the last checkpoint, completes a rotation that waits for it,
+// and syncs.
 func (w *writer) finish() {
 	w.lastCheckpoint()
 	w.jobs.Wait()
