@@ -16,10 +16,11 @@ import (
 	"strings"
 )
 
-// logReader reads the lines of files in the order of their first lines. Files that end in .gz are read through gzip.
+// logReader reads the lines of files in the order of their first lines. It
+// uncompresses files that end in .gz.
 type logReader struct {
 	ctx       context.Context
-	remaining []string // those not opened yet
+	remaining []string // not opened yet
 	progress  func(done, total int64)
 	done      int64
 	total     int64
@@ -27,12 +28,13 @@ type logReader struct {
 	file  *os.File
 	lines *bufio.Reader
 	name  string
-	line  int64  // number of the line that next gave last, from 1
-	torn  []byte // what stands without a newline at the end of the last file
+	line  int64  // number of the last line that next returned, from 1
+	torn  []byte // incomplete last line of the last file
 }
 
-// errTorn is what next gives for a file, not the last one, whose last line has no newline.
-var errTorn = errors.New("the last line has no end")
+// errTorn is what next returns for a file whose last line has no newline, if
+// another file follows.
+var errTorn = errors.New("the last line has no newline")
 
 func openLogReader(ctx context.Context, files []string, progress func(done, total int64)) (*logReader, error) {
 	if progress == nil {
@@ -56,10 +58,11 @@ func openLogReader(ctx context.Context, files []string, progress func(done, tota
 	return r, nil
 }
 
-// noSeq is what firstSeq gives for a file without a readable first line.
+// noSeq is what firstSeq returns for a file without a readable first line.
 const noSeq = 1<<63 - 1
 
-// firstSeq gives the number of a file's first line and its size in bytes. Files that have no readable first line come last.
+// firstSeq returns the number of the first line of a file, and the size of the
+// file in bytes. Files without a readable first line sort last.
 func firstSeq(name string) (seq, size int64, err error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -96,9 +99,11 @@ func newLineReader(f *os.File) (*bufio.Reader, error) {
 	return bufio.NewReaderSize(z, MaxRecord+1), nil
 }
 
-// next gives the next line without its newline, good until the next call, and whether it is the first of its file. At
-// the end it gives io.EOF. A line without end is left out: in the last file it is one that is being written, or that the end
-// of a process tore; in another one it is errTorn.
+// next returns the next line without its newline, valid until the next call,
+// and whether it is the first of its file. At the end it returns io.EOF. It
+// skips a last line without a newline: in the last file, that line is still
+// being written or was torn by the end of the process; in any other file, next
+// returns errTorn.
 func (r *logReader) next() (line []byte, firstOfFile bool, err error) {
 	for {
 		if r.lines == nil {
@@ -113,7 +118,7 @@ func (r *logReader) next() (line []byte, firstOfFile bool, err error) {
 			if err := r.reportProgress(); err != nil {
 				return nil, false, err
 			}
-			return bytes.TrimSuffix(line, []byte("\n")), r.line == 1, nil // an overlong one is too long for parseLink
+			return bytes.TrimSuffix(line, []byte("\n")), r.line == 1, nil // parseLink rejects one that is too long
 		case !errors.Is(err, io.EOF):
 			return nil, false, fmt.Errorf("audit: read %s: %w", r.name, err)
 		case len(line) > 0 && len(r.remaining) > 0:
@@ -125,7 +130,8 @@ func (r *logReader) next() (line []byte, firstOfFile bool, err error) {
 	}
 }
 
-// reportProgress reports progress and asks whether to go on, both every few thousand lines.
+// reportProgress reports progress, and the end of the context, every few
+// thousand lines.
 func (r *logReader) reportProgress() error {
 	if r.line%4096 != 0 {
 		return nil
@@ -151,7 +157,7 @@ func (r *logReader) open() error {
 	return err
 }
 
-// close ends the current file.
+// close closes the current file.
 func (r *logReader) close() {
 	if r.file == nil {
 		return
@@ -163,7 +169,8 @@ func (r *logReader) close() {
 	r.file, r.lines = nil, nil
 }
 
-// Files lists the files of the log of a path: the current one and, beside it, those that rotation or logrotate moved away.
+// Files lists the files of the log at path: the current one, and those beside
+// it that rotation or logrotate renamed.
 func Files(path string) ([]string, error) {
 	list, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -181,14 +188,15 @@ func Files(path string) ([]string, error) {
 	return files, nil
 }
 
-// isArchive reports whether a name is that of a file that rotation, logrotate (base.1, base-20060102) or quarantine made.
+// isArchive reports whether a name is one that rotation, logrotate (base.1,
+// base-20060102) or quarantine gives a file.
 func isArchive(base, name string) bool {
 	rest, ok := strings.CutPrefix(name, base)
 	return ok && rest != "" && (rest[0] == '.' || rest[0] == '-') && !isAuxiliary(name)
 }
 
-// isAuxiliary reports whether a name is that of the lock or of a torn line. Neither is part of the log, but "audit.jsonl*"
-// matches them.
+// isAuxiliary reports whether a name belongs to the lock or to a torn line.
+// Neither is part of the log, but "audit.jsonl*" matches them.
 func isAuxiliary(name string) bool {
 	return strings.HasSuffix(name, ".lock") || strings.Contains(filepath.Base(name), tornInfix)
 }

@@ -94,7 +94,8 @@ func readTail(path string, content io.Reader) (t tail, torn bool, err error) {
 			return t, true, nil
 		}
 		if fault != nil {
-			return t, false, fmt.Errorf("%w: %s: line %d: %s; run \"assertd audit verify\", move the file away as evidence, then start again",
+			return t, false, fmt.Errorf("%w: %s: line %d: %s; "+
+				"run \"assertd audit verify\", move the file away as evidence, then start again",
 				ErrDamaged, path, n, fault.detail)
 		}
 		t.observe(v, l, body, int64(len(line)))

@@ -63,7 +63,8 @@ func (w *writer) finishRotation() {
 	w.rotation = nil
 	err := w.switchFile(r.rename, ".")
 	if err != nil {
-		w.opts.Logger.Error("can't switch to a new audit log file, still writing the old one", "file", w.file.path, "error", err)
+		w.opts.Logger.Error("can't switch to a new audit log file, still writing the old one",
+			"file", w.file.path, "error", err)
 	}
 	for _, done := range r.waiters {
 		done <- err
