@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkAppend is the price of a record for each Sync, with one caller and with 32. cpu-µs/op is all CPU time of the
-// process per record: what is left of it for signatures counts, more than the time one Append takes.
+// BenchmarkAppend measures a record with each Sync, with one caller and with
+// 32. cpu-µs/op is the total CPU time of the process per record. It matters
+// more than the time that one Append takes, because signatures get what is
+// left.
 func BenchmarkAppend(b *testing.B) {
 	for _, sync := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		for _, callers := range []int{1, 32} {

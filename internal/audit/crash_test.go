@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// The environment that makes the test binary the process to be killed.
+// These environment variables make the test binary the process that is killed.
 const crashFile, crashSync = "AUDIT_TEST_CRASH_FILE", "AUDIT_TEST_CRASH_SYNC"
 
 func TestMain(m *testing.M) {
@@ -30,10 +30,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crashKey is the same for each child and for the parent that verifies.
+// crashKey is the same for each child and for the parent, which verifies.
 func crashKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)) }
 
-// crashWriter appends from eight goroutines until it is killed and says which records Append acknowledged.
+// crashWriter appends from eight goroutines until it is killed, and prints the
+// records that Append acknowledged.
 func crashWriter(file string, sync Sync) error {
 	l, err := Open(Options{
 		File: file, Sync: sync, Interval: 5 * time.Millisecond, MaxSize: 200 << 10,
@@ -48,7 +49,7 @@ func crashWriter(file string, sync Sync) error {
 			for i := 0; ; i++ {
 				jti := fmt.Sprintf("%d-%d-%d", os.Getpid(), c, i)
 				if err := l.Append(context.Background(), sample(jti)); err == nil {
-					fmt.Println(jti) // one write each: what the parent read was acknowledged
+					fmt.Println(jti) // one write each, so the parent reads only whole lines
 				}
 			}
 		}()
@@ -73,11 +74,11 @@ func TestKill9(t *testing.T) {
 		if r.Torn > 0 {
 			torn++
 		}
-		if i%4 == 3 && tear(t, file) { // what a kill in the middle of a write leaves, whenever that may happen
+		if i%4 == 3 && tear(t, file) { // a kill rarely comes in the middle of a write
 			tears++
 		}
 	}
-	l := start(t, key.options(file)) // and the log goes on
+	l := start(t, key.options(file)) // the log continues
 	l.add("at the end")
 	l.stop()
 	files := logFiles(t, file)
@@ -91,14 +92,16 @@ func TestKill9(t *testing.T) {
 			t.Errorf("%s was acknowledged and is not in the log", jti)
 		}
 	}
-	kept, _ := filepath.Glob(file + "*.torn-*") // beside whichever file of the series it stood in
+	kept, _ := filepath.Glob(file + "*.torn-*") // beside any file of the log
 	if len(kept) != r.Recoveries {
-		t.Errorf("%d torn lines kept apart, %d recoveries recorded: %s", len(kept), r.Recoveries, recoveriesIn(t, files))
+		t.Errorf("%d torn lines set aside, %d recoveries recorded: %s", len(kept), r.Recoveries, recoveriesIn(t, files))
 	}
-	t.Logf("%d acknowledged records, %d lines in %d files, %d lines torn by a kill, %d checkpoints", len(acknowledged), r.Lines, r.Files, torn, r.Checkpoints)
+	t.Logf("%d acknowledged records, %d lines in %d files, %d lines torn by a kill, %d checkpoints",
+		len(acknowledged), r.Lines, r.Files, torn, r.Checkpoints)
 }
 
-// killWriter lets a child write until it has acknowledged n records, kills it, and takes in all that it acknowledged.
+// killWriter lets a child write until it has acknowledged n records, kills it,
+// and collects all that it acknowledged.
 func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[string]bool) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
@@ -128,9 +131,9 @@ func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[st
 	}
 }
 
-// tear appends half a line, as a kill in the middle of a write does. It leaves the
-// file alone if the kill tore a line already, or came in the middle of a rotation:
-// then there is no current file yet, or it is still empty.
+// tear appends half a line, like a kill in the middle of a write. It leaves the
+// file alone if the kill tore a line already, or came in the middle of a
+// rotation: then there is no current file yet, or it is still empty.
 func tear(t *testing.T, file string) bool {
 	t.Helper()
 	content, err := os.ReadFile(file)
@@ -163,7 +166,7 @@ func TestTornLineIsSetAside(t *testing.T) {
 			l = start(t, key.options(file))
 			l.add("b")
 			l.stop()
-			kept, _ := filepath.Glob(file + "*.torn-*") // beside whichever file of the series it stood in
+			kept, _ := filepath.Glob(file + "*.torn-*") // beside any file of the log
 			if len(kept) != 1 {
 				t.Fatalf("kept %v", kept)
 			}
@@ -174,7 +177,7 @@ func TestTornLineIsSetAside(t *testing.T) {
 			if !bytes.Contains(after[len(before)], []byte(`"kind":"recovery"`)) {
 				t.Errorf("line after the torn one: %s", after[len(before)])
 			}
-			globbed, _ := filepath.Glob(file + "*") // with the lock and the torn line, as a shell gives them
+			globbed, _ := filepath.Glob(file + "*") // with the lock and the torn line, as a shell expands it
 			if r := mustVerify(t, globbed, VerifyOptions{Verifiers: key.verifiers}); r.Files != 1 || r.Recoveries != 1 || r.Unproven != 0 {
 				t.Errorf("%+v", r)
 			}
@@ -198,8 +201,9 @@ func TestTornHeader(t *testing.T) {
 	}
 }
 
-// A process may end at any point between finding a torn line and writing the recovery
-// line about it. The next one must neither lose the torn line nor report it twice.
+// A process may end at any point between finding a torn line and writing its
+// recovery line. The next one must neither lose the torn line nor report it
+// twice.
 func TestTornLineAfterAnEarlyExit(t *testing.T) {
 	const torn = `{"seq":3,"prev":"abc`
 	for name, end := range map[string]func(t *testing.T, file string){
@@ -243,7 +247,7 @@ func TestTornLineAfterAnEarlyExit(t *testing.T) {
 	}
 }
 
-// The same, where the file with the torn line was moved away before the next one began.
+// The same for a file that was renamed before the next one started.
 func TestTornLineInARotatedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ed25519Key(t)
@@ -266,7 +270,7 @@ func TestTornLineInARotatedFile(t *testing.T) {
 	}
 }
 
-// Errors that leave the lock released would be found here: each Open after the first one must get it again.
+// A lock that outlives its process would make the next Open fail.
 func TestKilledProcessReleasesTheLock(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	var once sync.Once

@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fillUp loads a log whose disk has little room until it refuses, makes room, and sees it recover. Every record that was
-// acknowledged must be in the log, and none but complete lines.
+// fillUp appends to a log on a nearly full disk until it refuses records, frees
+// up space, and waits for it to recover. All acknowledged records must be in
+// the log, and all lines complete.
 func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 	t.Helper()
 	key := ed25519Key(t)
@@ -29,8 +30,9 @@ func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 	if refused == 0 {
 		t.Fatal("the disk never filled up")
 	}
-	// The last bytes may still have room for the recovery line, which ends the outage
-	// for a moment. The next record is refused again, until there is no room for either.
+	// The last bytes may still have room for the recovery line, which ends the
+	// outage for a moment. The next record is refused again, until there is no
+	// room for either.
 	eventually(t, "a status that says why", func() bool {
 		if err := l.Append(t.Context(), sample("refused")); !errors.Is(err, full) {
 			t.Errorf("refused with %v", err)
@@ -39,7 +41,7 @@ func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 		return errors.Is(s.Err, full) && s.Refused > 0 && !s.Since.IsZero()
 	})
 	makeRoom()
-	// By itself: nobody appends while not ready.
+	// By itself, because nobody appends while the daemon is not ready.
 	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
 	l.add("after")
 	l.stop()
@@ -85,8 +87,8 @@ func load(t *testing.T, l *runningLog, full error) (acknowledged []string, refus
 	return acknowledged, refusals.Load()
 }
 
-// inOwnProcess runs the test in a process of its own, because a limit on the size of files would hit those of the test runner too.
-// It returns false in that process.
+// inOwnProcess runs the test in a process of its own, because a limit on file
+// size would affect the test runner too. In that process it returns false.
 func inOwnProcess(t *testing.T) bool {
 	t.Helper()
 	const child = "AUDIT_TEST_LIMITED"
@@ -104,7 +106,7 @@ func inOwnProcess(t *testing.T) bool {
 	return true
 }
 
-// limitFileSize sets the largest size of files, 0 for what it was.
+// limitFileSize sets the maximum file size; 0 restores it.
 func limitFileSize(t *testing.T, size uint64) {
 	t.Helper()
 	var l unix.Rlimit
@@ -115,7 +117,8 @@ func limitFileSize(t *testing.T, size uint64) {
 	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &l))
 }
 
-// TestFileSizeLimit uses a limit of the process: a real, partly written record that any user can cause.
+// TestFileSizeLimit uses a resource limit, so that any user can cause a real,
+// partly written record.
 func TestFileSizeLimit(t *testing.T) {
 	if inOwnProcess(t) {
 		return
@@ -128,10 +131,11 @@ func TestFileSizeLimit(t *testing.T) {
 	}
 }
 
-// TestFullDisk fills a small file system. Mounting one needs root; without, TestFileSizeLimit is the fault.
+// TestFullDisk fills a small file system. Mounting one needs root; other users
+// rely on TestFileSizeLimit.
 func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Log("not root: a full disk is covered by TestFileSizeLimit alone")
+		t.Log("not root: only TestFileSizeLimit covers a full disk")
 		return
 	}
 	for _, sync := range []Sync{SyncAlways, SyncInterval, SyncNever} {
@@ -139,7 +143,7 @@ func TestFullDisk(t *testing.T) {
 			dir := t.TempDir()
 			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
 				if errors.Is(err, unix.EPERM) {
-					t.Logf("root without the right to mount: %v", err)
+					t.Logf("root without permission to mount: %v", err)
 					return
 				}
 				t.Fatal(err)
@@ -152,7 +156,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A daemon that is restarted while its disk is full starts, refuses, and recovers as well.
+// A daemon that is restarted while its disk is full starts, refuses requests,
+// and recovers.
 func TestOpenOnAFullDisk(t *testing.T) {
 	if inOwnProcess(t) {
 		return
@@ -177,7 +182,8 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	}
 }
 
-// A sync that fails says nothing about which records are safe: none is acknowledged until one succeeds.
+// After a failed sync nobody knows which records are safe, so none is
+// acknowledged until a sync succeeds.
 func TestFailedSyncBlocksRecordsUntilOneSucceeds(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {
@@ -190,14 +196,14 @@ func TestFailedSyncBlocksRecordsUntilOneSucceeds(t *testing.T) {
 	if s := l.w.status(); !errors.Is(s.Err, unix.EIO) || !errors.Is(s.Err, ErrUnavailable) || !l.w.mustSync {
 		t.Errorf("status %+v", s)
 	}
-	l.w.tick() // tries again, with a sync that the write needs
+	l.w.tick() // retries, with a sync
 	if s := l.w.status(); s.Err != nil || l.w.mustSync {
 		t.Errorf("status %+v", s)
 	}
 }
 
-// A rotation may sync and close the file before a background sync gets to it. The
-// records are on the disk then, so this is not an outage.
+// A rotation may sync and close the file before a background sync gets to it.
+// The records are on disk then, so this is not an outage.
 func TestSyncAfterRotationClosedTheFile(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {

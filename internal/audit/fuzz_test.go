@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzVerify reads arbitrary files: it must end, without a panic, and never claim a signature that no key made.
+// FuzzVerify reads arbitrary files. Verify must end, must not panic, and must
+// never accept a signature that no key made.
 func FuzzVerify(f *testing.F) {
 	key := ed25519Key(f)
 	dir := f.TempDir()
@@ -33,15 +34,16 @@ func FuzzVerify(f *testing.F) {
 		check(t, os.WriteFile(files[1], b, 0o600))
 		r, err := Verify(context.Background(), files, VerifyOptions{Verifiers: stranger.verifiers})
 		if err == nil && (r.Checkpoints != 0 || r.Covered != 0) {
-			t.Errorf("signed by nobody: %+v", r)
+			t.Errorf("accepted a signature: %+v", r)
 		}
 		if err == nil && r.Lines != int64(bytes.Count(a, []byte("\n"))+bytes.Count(b, []byte("\n"))) {
-			t.Errorf("lines left out: %+v", r)
+			t.Errorf("skipped lines: %+v", r)
 		}
 	})
 }
 
-// FuzzTampering changes, puts in or takes out bytes of a signed log: whatever the checkpoint covers must not change unseen.
+// FuzzTampering changes, adds or removes bytes of a signed log. Verify must
+// find any change to what the checkpoint covers.
 func FuzzTampering(f *testing.F) {
 	key := ed25519Key(f)
 	dir := f.TempDir()
@@ -67,7 +69,8 @@ func FuzzTampering(f *testing.F) {
 	})
 }
 
-// FuzzRecord holds the hand-written encoder to encoding/json and to one line per record.
+// FuzzRecord checks the hand-written encoder against encoding/json, and that
+// each record is one line.
 func FuzzRecord(f *testing.F) {
 	f.Add("jti", "/usr/bin/x", "value")
 	f.Add("\x00\x1f\x7f\"\\", "\xff\xfe", "\u2028</script>\n")
@@ -98,21 +101,24 @@ func FuzzRecord(f *testing.F) {
 		if err := json.Unmarshal(line, &got); err != nil || !utf8.Valid(line) {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if i := bytes.IndexFunc(line[:len(line)-1], func(r rune) bool { return r <= 0xffff && !strconv.IsPrint(r) }); i >= 0 {
+		unprintable := func(r rune) bool { return r <= 0xffff && !strconv.IsPrint(r) }
+		if i := bytes.IndexFunc(line[:len(line)-1], unprintable); i >= 0 {
 			t.Fatalf("byte %d is not printable: %q", i, line)
 		}
-		want := func(s string) string { // as encoding/json replaces what is not UTF-8
+		want := func(s string) string { // encoding/json replaces invalid UTF-8
 			b, _ := json.Marshal(s)
 			_ = json.Unmarshal(b, &s)
 			return s
 		}
-		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) || got.Names[0] != want(claim) || got.Claims["c"] != want(claim) {
+		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) ||
+			got.Names[0] != want(claim) || got.Claims["c"] != want(claim) {
 			t.Errorf("%q", line)
 		}
 	})
 }
 
-// FuzzCheckProof: only the proof itself, byte for byte, may pass for its record.
+// FuzzCheckProof checks that only the proof itself, byte for byte, proves its
+// record.
 func FuzzCheckProof(f *testing.F) {
 	key := ed25519Key(f)
 	file, lines := signedLog(f, f.TempDir(), key)

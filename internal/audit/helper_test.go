@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ import (
 
 const testOrigin = "audit.example/assertd"
 
-// runningLog is a log under test with its Run.
+// runningLog is a log whose Run is running.
 type runningLog struct {
 	*Log
 	t      *testing.T
@@ -31,7 +32,7 @@ type runningLog struct {
 	once   sync.Once
 }
 
-// start opens a log and runs it until the test ends or stop is called.
+// start opens a log and runs it until the test ends or calls stop.
 func start(t *testing.T, o Options) *runningLog {
 	t.Helper()
 	l, err := Open(o)
@@ -84,7 +85,7 @@ func jtis(from, n int) []string {
 	return list
 }
 
-// testKey is a software key in the place of the HSM's.
+// testKey is a software key in place of the HSM's.
 type testKey struct {
 	key       Key
 	verifiers []note.Verifier
@@ -117,7 +118,8 @@ func signingKey(t testing.TB, s crypto.Signer) testKey {
 	return testKey{key: newKey(s), verifiers: []note.Verifier{v}}
 }
 
-// options are those of a signed log that does nothing by the clock unless the test asks for it.
+// options returns the options of a signed log that does nothing on a timer
+// unless the test changes them.
 func (s testKey) options(file string) Options {
 	return Options{
 		File: file, Interval: time.Hour, CheckpointInterval: time.Hour, Origin: testOrigin,
@@ -132,7 +134,7 @@ func newKey(s crypto.Signer) Key {
 	}}
 }
 
-// logFiles lists the files of a log, those that were set apart left out.
+// logFiles lists the files of a log, without those set aside.
 func logFiles(t testing.TB, file string) []string {
 	t.Helper()
 	files, err := Files(file)
@@ -161,7 +163,7 @@ func readLines(t testing.TB, file string) [][]byte {
 	return slices.DeleteFunc(lines, func(l []byte) bool { return len(l) == 0 })
 }
 
-// recoveriesIn returns the recovery lines of files.
+// recoveriesIn returns the recovery lines in files.
 func recoveriesIn(t testing.TB, files []string) [][]byte {
 	t.Helper()
 	var found [][]byte
@@ -182,13 +184,35 @@ func writeLines(t testing.TB, file string, lines [][]byte) {
 	}
 }
 
-// eventually polls until ok holds.
+// jtisIn collects the jtis of the records in files.
+func jtisIn(t testing.TB, files []string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, f := range files {
+		for _, line := range readLines(t, f) {
+			if _, rest, ok := strings.Cut(string(line), `"jti":"`); ok {
+				jti, _, _ := strings.Cut(rest, `"`)
+				found[jti] = true
+			}
+		}
+	}
+	return found
+}
+
+// eventually polls until ok returns true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited too long: %s", what)
+			t.Fatalf("timed out: %s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

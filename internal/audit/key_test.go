@@ -13,8 +13,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// The verifier key of the public Rekor log, as the transparency-dev tools document it: an ECDSA key in the form of
-// signature type 2, whose key ID others computed.
+// rekor is the verifier key of the public Rekor log, as documented by the
+// transparency-dev tools: an ECDSA key with signature type 2, whose key ID
+// someone else computed.
 const rekor = "rekor.sigstore.dev+c0d23d6a+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNhtmPtrWm3U1eQXBogSMdGvXwBcK5AW5i0hrZLOC96l+smGNM7nwZ4QvFK/4sueRoVj//QP22Ni4Qt9DPfkWLc="
 
 func TestVerifierKeyMatchesRekor(t *testing.T) {
@@ -60,7 +61,8 @@ func TestSignedNotes(t *testing.T) {
 	}
 }
 
-// A key that signs under another name than the checkpoint's origin says nothing about this log.
+// A signature under a name other than the checkpoint's origin says nothing
+// about this log.
 func TestSignatureUnderAnotherName(t *testing.T) {
 	s := ed25519Key(t)
 	signer, err := newNoteSigner(t.Context(), "other.example", s.key)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -216,7 +215,7 @@ func TestOpenContinuesTheLog(t *testing.T) {
 	key := ecdsaKey(t)
 	for i := range 5 {
 		l := start(t, key.options(file))
-		l.add(jtis(i*10, i)...) // the last run of the log adds nothing but its records
+		l.add(jtis(i*10, i)...) // the first run adds no records
 		l.stop()
 	}
 	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
@@ -252,11 +251,4 @@ func TestStatusReportsUnsyncedRecords(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 	})
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		t.Fatal(err)
-	}
 }

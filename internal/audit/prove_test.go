@@ -30,7 +30,8 @@ func TestProveEveryRecord(t *testing.T) {
 	}
 }
 
-// The files before may be gone: the header of the first one left holds what a proof needs of them.
+// Earlier files may be gone: the header of the first remaining one has what a
+// proof needs from them.
 func TestProveFromPartOfTheLog(t *testing.T) {
 	key := ed25519Key(t)
 	files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
@@ -129,7 +130,7 @@ func TestCheckProofErrors(t *testing.T) {
 	}
 }
 
-// The tree is that of RFC 6962: tlog's own way of computing a root from all leaves gives the same.
+// The tree must match RFC 6962: tlog computes the same root from all leaves.
 func TestTreeMatchesTlog(t *testing.T) {
 	var mine tree
 	var stored []tlog.Hash

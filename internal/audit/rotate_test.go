@@ -2,13 +2,10 @@ package audit
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +30,7 @@ func TestRotationBySize(t *testing.T) {
 	if r.Files != len(files) || r.Unproven != 0 || r.Checkpoints < len(files) {
 		t.Errorf("%+v", r)
 	}
-	slices.Reverse(files) // whatever order the shell gives them in
+	slices.Reverse(files) // any order will do
 	mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
 	found := jtisIn(t, files)
 	for _, jti := range written {
@@ -43,7 +40,8 @@ func TestRotationBySize(t *testing.T) {
 	}
 }
 
-// Each archived file ends with a checkpoint, so it verifies by itself; so does what is left when early files are gone.
+// Each rotated file ends with a checkpoint, so it verifies by itself. So do the
+// later files if early ones are gone.
 func TestVerifyPartOfTheLog(t *testing.T) {
 	key := ed25519Key(t)
 	files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
@@ -54,7 +52,7 @@ func TestVerifyPartOfTheLog(t *testing.T) {
 		}
 	}
 	if r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifiers}); r.First == 0 {
-		t.Error("the report does not say that the series begins in its middle")
+		t.Error("the report does not say that earlier files are missing")
 	}
 }
 
@@ -115,7 +113,8 @@ func TestVerifyAcrossFiles(t *testing.T) {
 	}
 }
 
-// threeFiles makes a series of three files by logrotate's way, the oldest first.
+// threeFiles makes a log of three files the way logrotate does, the oldest
+// first.
 func threeFiles(t *testing.T, file string, key testKey) []string {
 	t.Helper()
 	l := start(t, key.options(file))
@@ -141,7 +140,7 @@ func TestReopenAfterLogrotate(t *testing.T) {
 			l := start(t, key.options(file))
 			l.add("before")
 			check(t, os.Rename(file, file+".1"))
-			l.add("between") // goes into the file that was moved
+			l.add("between") // goes to the renamed file
 			check(t, prepare(file))
 			check(t, l.Reopen(t.Context()))
 			l.add("after")
@@ -157,7 +156,8 @@ func TestReopenAfterLogrotate(t *testing.T) {
 	}
 }
 
-// SIGHUP also reloads the configuration: with the file still in its place, Reopen must leave it alone.
+// SIGHUP also reloads the configuration. If the file is still in place, Reopen
+// must leave it alone.
 func TestReopenWithTheFileInPlace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file})
@@ -176,7 +176,7 @@ func TestReopenRejectsANonEmptyFile(t *testing.T) {
 	check(t, os.Rename(file, file+".1"))
 	check(t, os.WriteFile(file, []byte("hello\n"), 0o600))
 	if err := l.Reopen(t.Context()); err == nil {
-		t.Error("took over a file with something in it")
+		t.Error("accepted a file that is not empty")
 	}
 	l.add("b") // the old file is still good
 	if !jtisIn(t, []string{file + ".1"})["b"] {
@@ -188,7 +188,7 @@ func TestRotationByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "audit.jsonl")
 		l := start(t, Options{File: file, MaxAge: time.Hour, Interval: time.Minute})
-		time.Sleep(2*time.Hour + 30*time.Second) // an old file without records is not worth a rotation
+		time.Sleep(2*time.Hour + 30*time.Second) // an old file without records is not rotated
 		if n := len(logFiles(t, file)); n != 1 {
 			t.Errorf("%d files", n)
 		}
@@ -204,7 +204,8 @@ func TestRotationByAge(t *testing.T) {
 	})
 }
 
-// Whatever moved the file away, if the daemon ends before the next file has a header the log goes on from the moved one.
+// If the daemon ends before the next file has a header, the log continues from
+// the renamed file, whatever renamed it.
 func TestOpenContinuesFromARotatedFile(t *testing.T) {
 	for _, name := range []string{".1", "-20261121", ".20261121T010203.000000Z", ".1.gz"} {
 		for _, empty := range []bool{false, true} {
@@ -213,7 +214,7 @@ func TestOpenContinuesFromARotatedFile(t *testing.T) {
 			files := threeFiles(t, file, key)
 			check(t, os.Rename(files[1], file+".1000"))
 			check(t, os.Rename(file, file+name))
-			if isCompressed(name) { // by logrotate, while no daemon ran
+			if isCompressed(name) { // by logrotate, while no daemon was running
 				content, err := os.ReadFile(file + name)
 				check(t, err)
 				check(t, os.WriteFile(file+name, compress(t, content), 0o600))
@@ -272,146 +273,4 @@ func TestLogDetectsForeignChanges(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestCheckpointInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "audit.jsonl")
-		key := ed25519Key(t)
-		o := key.options(file)
-		o.CheckpointInterval = time.Minute
-		l := start(t, o)
-		l.add("a")
-		time.Sleep(90 * time.Second)
-		if s := l.Status(); s.CheckpointSize != 2 {
-			t.Errorf("status %+v", s)
-		}
-		before := len(readLines(t, file))
-		time.Sleep(time.Hour)
-		if after := len(readLines(t, file)); after != before {
-			t.Errorf("an idle log grew from %d to %d lines", before, after)
-		}
-		l.stop()
-		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
-	})
-}
-
-// The HSM may be away or hang: records go on, the failure shows, and checkpoints come back by themselves.
-func TestRecordsContinueWithoutCheckpoints(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "audit.jsonl")
-		key := ed25519Key(t)
-		away := errors.New("token is away")
-		var hang, fail atomic.Bool
-		o := key.options(file)
-		o.CheckpointInterval = time.Minute
-		o.Key = func(ctx context.Context) (Key, error) {
-			if fail.Load() {
-				return Key{}, away
-			}
-			if hang.Load() {
-				<-ctx.Done()
-				return Key{}, ctx.Err()
-			}
-			return key.key, nil
-		}
-		fail.Store(true)
-		l := start(t, o)
-		l.add("a")
-		time.Sleep(90 * time.Second)
-		if s := l.Status(); !errors.Is(s.CheckpointErr, away) {
-			t.Errorf("status %+v", s)
-		}
-		hang.Store(true)
-		fail.Store(false)
-		l.add(jtis(0, 20)...)
-		time.Sleep(time.Minute)
-		if s := l.Status(); !errors.Is(s.CheckpointErr, context.DeadlineExceeded) || s.Err != nil {
-			t.Errorf("status %+v", s)
-		}
-		hang.Store(false)
-		time.Sleep(time.Minute)
-		if s := l.Status(); s.CheckpointErr != nil || s.CheckpointSize != 22 {
-			t.Errorf("status %+v", s)
-		}
-		l.stop()
-		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
-	})
-}
-
-// A signature that is in progress when Run ends lacks the newest records, and a
-// rotation that waits for it begins a new file.
-func TestLastCheckpointCoversEverything(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	key := ed25519Key(t)
-	o := key.options(file)
-	o.MaxSize, o.Interval = 1, time.Millisecond
-	started, proceed := make(chan struct{}, 10), make(chan struct{})
-	o.Key = func(context.Context) (Key, error) {
-		started <- struct{}{}
-		<-proceed
-		return key.key, nil
-	}
-	l := start(t, o)
-	l.add("before")
-	<-started
-	l.add("meanwhile")
-	l.cancel()
-	close(proceed)
-	l.stop()
-	if r := mustVerify(t, logFiles(t, file), VerifyOptions{Verifiers: key.verifiers}); r.Files != 2 || r.Unproven != 0 {
-		t.Errorf("%+v", r)
-	}
-}
-
-// A token that answers with nonsense must not spoil the log with a checkpoint that never verifies.
-func TestBadSignaturesAreNotWritten(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	good, other := ed25519Key(t), ed25519Key(t)
-	o := good.options(file)
-	o.Key = func(context.Context) (Key, error) {
-		return Key{Public: good.key.Public, Sign: other.key.Sign}, nil
-	}
-	l := start(t, o)
-	l.add("a")
-	l.stop()
-	if s := l.Status(); !errors.Is(s.CheckpointErr, ErrKey) {
-		t.Errorf("status %+v", s)
-	}
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: good.verifiers}); r.Checkpoints != 0 || r.Lines != 2 {
-		t.Errorf("%+v", r)
-	}
-}
-
-// Checkpoint keys rotate too: a series is verified with all keys that signed it.
-func TestCheckpointsBySeveralKeys(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	keys := []testKey{ed25519Key(t), ecdsaKey(t)}
-	for _, k := range keys {
-		l := start(t, k.options(file))
-		l.add("a")
-		l.stop()
-	}
-	both := append(slices.Clone(keys[0].verifiers), keys[1].verifiers...)
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: both}); r.Checkpoints != 2 || r.Unverified != 0 {
-		t.Errorf("%+v", r)
-	}
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: keys[0].verifiers}); r.Checkpoints != 1 || r.Unverified != 1 || r.Unproven != 2 {
-		t.Errorf("%+v", r)
-	}
-}
-
-// jtisIn collects the jtis of the records in files.
-func jtisIn(t testing.TB, files []string) map[string]bool {
-	t.Helper()
-	found := map[string]bool{}
-	for _, f := range files {
-		for _, line := range readLines(t, f) {
-			if _, rest, ok := strings.Cut(string(line), `"jti":"`); ok {
-				jti, _, _ := strings.Cut(rest, `"`)
-				found[jti] = true
-			}
-		}
-	}
-	return found
 }

@@ -16,8 +16,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// signedLog is a signed log in one file: line 1 is the header, lines 2 to 21 hold the records jti-000000 to jti-000019 and line
-// 22 is the checkpoint over them.
+// signedLog is a signed log in one file. Line 1 is the header, lines 2 to 21
+// are the records jti-000000 to jti-000019, and line 22 is the checkpoint over
+// them.
 func signedLog(t testing.TB, dir string, key testKey) (file string, lines [][]byte) {
 	t.Helper()
 	file = filepath.Join(dir, "audit.jsonl")
@@ -41,7 +42,8 @@ func signedLog(t testing.TB, dir string, key testKey) (file string, lines [][]by
 	return file, readLines(t, file)
 }
 
-// relink makes all links from line i on fit again, as somebody does who knows the format but has no key.
+// relink fixes all links from line i on, like someone who knows the format but
+// does not have the key.
 func relink(lines [][]byte, i int) {
 	for ; i < len(lines); i++ {
 		l, err := parseLink(bytes.TrimSuffix(lines[i], []byte("\n")))
@@ -56,12 +58,13 @@ func relink(lines [][]byte, i int) {
 
 func replaceIn(line []byte, from, to string) []byte {
 	if !bytes.Contains(line, []byte(from)) {
-		panic("nothing to edit")
+		panic("nothing to replace")
 	}
 	return bytes.Replace(slices.Clone(line), []byte(from), []byte(to), 1)
 }
 
-// Each case does to the lines of signedLog what somebody might, and says which line must be named, and for what.
+// tamperCases are changes to the lines of signedLog, with the line that Verify
+// must name and the problem.
 var tamperCases = []struct {
 	name    string
 	do      func(l [][]byte) [][]byte
@@ -87,7 +90,7 @@ var tamperCases = []struct {
 	{"record dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 9, 10) }, 10, Dropped},
 	{"three dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 9, 12) }, 10, Dropped},
 	{"header dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 0, 1) }, 1, Dropped},
-	{"neighbours swapped", func(l [][]byte) [][]byte { l[9], l[10] = l[10], l[9]; return l }, 10, Reordered},
+	{"neighbors swapped", func(l [][]byte) [][]byte { l[9], l[10] = l[10], l[9]; return l }, 10, Reordered},
 	{"moved down", func(l [][]byte) [][]byte {
 		moved := l[9]
 		return slices.Insert(slices.Delete(l, 9, 10), 15, moved)
@@ -101,7 +104,7 @@ var tamperCases = []struct {
 	{"line added", func(l [][]byte) [][]byte {
 		return slices.Insert(l, 9, replaceIn(l[9], "jti-000008", "jti-666666"))
 	}, 10, Added},
-	{"line added with a fitting link", func(l [][]byte) [][]byte {
+	{"line added with a matching link", func(l [][]byte) [][]byte {
 		added := replaceIn(replaceIn(l[9], "jti-000008", "jti-666666"), `"seq":9`, `"seq":10`)
 		leaf := tlog.RecordHash(bytes.TrimSuffix(l[9], []byte("\n")))
 		old, _ := parseLink(bytes.TrimSuffix(l[9], []byte("\n")))
@@ -109,7 +112,7 @@ var tamperCases = []struct {
 	}, 11, Added},
 	{"text added", func(l [][]byte) [][]byte { return slices.Insert(l, 9, []byte("hello\n")) }, 10, Added},
 	{"empty line added", func(l [][]byte) [][]byte { return slices.Insert(l, 9, []byte("\n")) }, 10, Added},
-	{"rewritten from a record on", func(l [][]byte) [][]byte {
+	{"rewritten from one record on", func(l [][]byte) [][]byte {
 		l[9] = replaceIn(l[9], "jti-000008", "jti-666666")
 		relink(l, 10)
 		return l
@@ -119,7 +122,7 @@ var tamperCases = []struct {
 		relink(l, 9)
 		return l
 	}, 21, BadCheckpoint},
-	{"checkpoint over more than there is", func(l [][]byte) [][]byte {
+	{"checkpoint over more lines than there are", func(l [][]byte) [][]byte {
 		l[21] = replaceIn(l[21], `\n21\n`, `\n22\n`)
 		return l
 	}, 22, BadCheckpoint},
@@ -152,7 +155,7 @@ func TestVerifyNamesTheFirstBadLine(t *testing.T) {
 	}
 }
 
-// What the chain alone can't show must show in the report: that nothing was proven.
+// The report must say that the chain alone proves nothing.
 func TestVerifyWithoutAKey(t *testing.T) {
 	key := ed25519Key(t)
 	file, lines := signedLog(t, t.TempDir(), key)
@@ -161,7 +164,7 @@ func TestVerifyWithoutAKey(t *testing.T) {
 		t.Errorf("%+v: %s", r, r.Summary())
 	}
 	lines[9] = replaceIn(lines[9], "jti-000008", "jti-666666")
-	lines = lines[:21] // with its checkpoint gone, the rewritten log is consistent
+	lines = lines[:21] // without its checkpoint, the rewritten log is consistent
 	relink(lines, 10)
 	writeLines(t, file, lines)
 	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
@@ -188,7 +191,8 @@ func TestVerifyReport(t *testing.T) {
 	}
 }
 
-// A log cut at its end is consistent in itself; a checkpoint that was kept elsewhere gives it away.
+// A log whose end was cut off is consistent in itself. A checkpoint stored
+// elsewhere gives it away.
 func TestVerifyAgainstAKnownCheckpoint(t *testing.T) {
 	key := ed25519Key(t)
 	file, lines := signedLog(t, t.TempDir(), key)
@@ -274,7 +278,7 @@ func TestVerifyProgressAndCancellation(t *testing.T) {
 	}
 }
 
-// writeLongLog writes a log of n records without a Run.
+// writeLongLog writes a log of n records without Run.
 func writeLongLog(t testing.TB, file string, n int) {
 	t.Helper()
 	l, err := Open(Options{File: file, Sync: SyncNever})
