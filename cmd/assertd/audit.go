@@ -19,16 +19,16 @@ import (
 func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "verify the audit log, and prove what is in it",
-		Long: "Verifies the audit log and proves what is in it. All but \"key\" work on the files alone, on any\n" +
-			"machine, without the daemon and without an HSM.",
+		Short: "verify the audit log and prove its records",
+		Long: "Verifies the audit log and proves its records. All commands except \"key\" need only the files: they run\n" +
+			"on any machine, without the daemon and without an HSM.",
 	}
 	cli.Group(cmd)
 	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand())
 	return cmd
 }
 
-// auditFlags are what the commands on files share.
+// auditFlags are the flags that the commands on files share.
 type auditFlags struct {
 	keys  []string
 	known []string
@@ -36,16 +36,16 @@ type auditFlags struct {
 }
 
 func (f *auditFlags) keyFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVarP(&f.keys, "key", "k", nil, "a public `key` that signs checkpoints, as \"assertd audit key\" prints it, or a file of them; may be repeated")
+	cmd.Flags().StringArrayVarP(&f.keys, "key", "k", nil, "public `key` that signs checkpoints, as printed by \"assertd audit key\", or a file of such keys; may be repeated")
 }
 
 func (f *auditFlags) register(cmd *cobra.Command) {
 	f.keyFlag(cmd)
-	cmd.Flags().StringArrayVar(&f.known, "known", nil, "a `file` with a checkpoint that was kept elsewhere: finds an end that was cut off; may be repeated")
-	cmd.Flags().BoolVarP(&f.all, "all", "A", false, "take in the files beside each FILE that rotation moved away")
+	cmd.Flags().StringArrayVar(&f.known, "known", nil, "`file` with a checkpoint stored elsewhere, to detect that the end was cut off; may be repeated")
+	cmd.Flags().BoolVarP(&f.all, "all", "A", false, "include the rotated files beside each FILE")
 }
 
-// read gives the logs' files, and the options for their verification.
+// read returns the files of the logs, and the options to verify them.
 func (f *auditFlags) read(args []string) ([]string, audit.VerifyOptions, error) {
 	o, err := f.options()
 	if err != nil {
@@ -55,7 +55,7 @@ func (f *auditFlags) read(args []string) ([]string, audit.VerifyOptions, error) 
 	return files, o, err
 }
 
-// options reads what the flags name.
+// options reads the files that the flags name.
 func (f *auditFlags) options() (audit.VerifyOptions, error) {
 	verifiers, err := readVerifiers(f.keys)
 	if err != nil {
@@ -72,24 +72,24 @@ func (f *auditFlags) options() (audit.VerifyOptions, error) {
 	return o, nil
 }
 
-// files are the logs' files.
+// files returns the files of the logs.
 func (f *auditFlags) files(args []string) ([]string, error) {
 	if !f.all {
 		return args, nil
 	}
 	var files []string
 	for _, path := range args {
-		series, err := audit.Files(path)
+		rotated, err := audit.Files(path)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, series...)
+		files = append(files, rotated...)
 	}
 	return files, nil
 }
 
-// readVerifiers takes each key as text or, where it has not the form of one,
-// as the name of a file with a key on each line.
+// readVerifiers takes each key as text or, if it does not look like one, as the
+// name of a file with a key on each line.
 func readVerifiers(keys []string) ([]note.Verifier, error) {
 	var verifiers []note.Verifier
 	for _, key := range keys {
@@ -119,10 +119,10 @@ func auditVerifyCommand() *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
 		Use:   "verify FILE...",
-		Short: "prove that the log is whole and in order",
-		Long: "Verifies that the files hold the lines that the daemon wrote, whole and in order. With --key it\n" +
-			"holds them against the signed checkpoints; without, it shows only that the lines follow one\n" +
-			"another. Names the first line that is not as it was written and exits with 1.",
+		Short: "verify that the log is complete and in order",
+		Long: "Verifies that the files hold all lines that the daemon wrote, unchanged and in order. With --key it\n" +
+			"checks them against the signed checkpoints. Without, it checks only that the lines form an unbroken\n" +
+			"chain. If a line is bad, it names the first one and exits with 1.",
 		Example: "  assertd audit verify --all --key audit.pub /var/log/assertd/audit.jsonl",
 		Args:    cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -152,22 +152,22 @@ func (f *auditFlags) verify(ctx context.Context, args []string, out, terminal io
 	}
 	printReport(out, report)
 	if len(o.Verifiers) > 0 && report.Checkpoints == 0 {
-		fmt.Fprintln(out, "NOT PROVEN: none of the given keys signed a checkpoint; is it the key of this log, and was one signed yet?")
+		fmt.Fprintln(out, "NOT PROVEN: none of the given keys signed a checkpoint; check that they belong to this log and that it has one")
 		return errSilent
 	}
 	return nil
 }
 
 func printReport(out io.Writer, r audit.Report) {
-	fmt.Fprintf(out, "ok: %s\n", r.Statement())
+	fmt.Fprintf(out, "ok: %s\n", r.Summary())
 	fmt.Fprintf(out, "    %d files, records %d to %d, %d checkpoints verified, root %s\n", r.Files, r.First, r.Size-1, r.Checkpoints, r.Root)
 	for _, extra := range []struct {
 		count int64
 		text  string
 	}{
 		{int64(r.Unverified), "checkpoints are by keys that were not given"},
-		{int64(r.Recoveries), "lines tell of something that the log had to get over (kind recovery)"},
-		{r.Torn, "bytes at the end are a line that has no end yet"},
+		{int64(r.Recoveries), "lines report a recovery (kind recovery): an outage, a torn line or a changed file"},
+		{r.Torn, "bytes at the end are an incomplete line"},
 	} {
 		if extra.count > 0 {
 			fmt.Fprintf(out, "    %d %s\n", extra.count, extra.text)
@@ -181,13 +181,13 @@ func auditProveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prove --jti JTI FILE...",
 		Short: "print a proof that an assertion is in the log",
-		Long: "Prints a proof of inclusion (C2SP tlog-proof) for the record of one assertion: with it and the\n" +
-			"public key anybody can verify that the log held the record, without seeing the rest of the log.",
+		Long: "Prints a proof of inclusion (C2SP tlog-proof) for the record of one assertion. With the proof and the\n" +
+			"public key, anyone can verify that the log has the record, without seeing the rest of the log.",
 		Example: "  assertd audit prove --jti \"$jti\" --key audit.pub audit.jsonl > proof\n  assertd audit check --key audit.pub proof",
 		Args:    cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if jti == "" || len(f.keys) == 0 {
-				return fmt.Errorf("%w: --jti and --key are both needed", cli.ErrUsage)
+				return fmt.Errorf("%w: --jti and --key are required", cli.ErrUsage)
 			}
 			files, o, err := f.read(args)
 			if err != nil {
@@ -210,11 +210,11 @@ func auditCheckCommand() *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
 		Use:   "check PROOF",
-		Short: "verify a proof that \"prove\" printed, and show its record",
+		Short: "verify a proof from \"prove\" and show its record",
 		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.keys) == 0 {
-				return fmt.Errorf("%w: --key is needed", cli.ErrUsage)
+				return fmt.Errorf("%w: --key is required", cli.ErrUsage)
 			}
 			verifiers, err := readVerifiers(f.keys)
 			if err != nil {
@@ -242,15 +242,15 @@ func auditCheckpointCommand() *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
 		Use:   "checkpoint FILE...",
-		Short: "print the newest checkpoint, to be kept elsewhere",
-		Long: "Verifies the log as \"verify\" does and prints its newest signed checkpoint. Kept where the log's\n" +
-			"writer can't change it and given to a later \"verify\" as --known, it shows if the end was cut off.",
+		Short: "print the newest checkpoint, to store elsewhere",
+		Long: "Verifies the log like \"verify\" and prints its newest signed checkpoint. Store it where the daemon\n" +
+			"can't change it. Passed to a later \"verify\" as --known, it shows if the end was cut off.",
 		Example: "  assertd audit checkpoint --all --key audit.pub \\\n" +
 			"    /var/log/assertd/audit.jsonl > kept",
 		Args: cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.keys) == 0 {
-				return fmt.Errorf("%w: --key is needed", cli.ErrUsage)
+				return fmt.Errorf("%w: --key is required", cli.ErrUsage)
 			}
 			files, o, err := f.read(args)
 			if err != nil {
@@ -269,7 +269,7 @@ func printCheckpoint(ctx context.Context, files []string, o audit.VerifyOptions,
 		return err
 	}
 	if report.Newest == nil {
-		return errors.New("none of the given keys signed a checkpoint; is it the key of this log, and was one signed yet?")
+		return errors.New("none of the given keys signed a checkpoint; check that they belong to this log and that it has one")
 	}
 	_, err = out.Write(report.Newest)
 	return err

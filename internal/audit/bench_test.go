@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkAppend is the price of a record for each Sync, with one caller and with 32. cpu-µs/op is all CPU time of the
-// process per record: what is left of it for signatures counts, more than the time one Append takes.
+// BenchmarkAppend measures a record with each Sync, with one caller and with
+// 32. cpu-µs/op is the total CPU time of the process per record. It matters
+// more than the time that one Append takes, because signatures get what is
+// left.
 func BenchmarkAppend(b *testing.B) {
 	for _, sync := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		for _, callers := range []int{1, 32} {
@@ -73,7 +75,7 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "audit.jsonl")
 	const lines = 100_000
-	longLog(b, file, lines)
+	writeLongLog(b, file, lines)
 	for b.Loop() {
 		mustVerify(b, []string{file}, VerifyOptions{})
 	}
@@ -83,7 +85,7 @@ func BenchmarkVerify(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "audit.jsonl")
 	const lines = 100_000
-	longLog(b, file, lines)
+	writeLongLog(b, file, lines)
 	for b.Loop() {
 		l, err := Open(Options{File: file})
 		if err != nil {

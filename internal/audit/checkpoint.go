@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,58 +13,61 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Checkpoint is a root of the log's tree in the form of C2SP tlog-checkpoint.
+// Checkpoint is a root of the tree, as in C2SP tlog-checkpoint.
 type Checkpoint struct {
 	Origin string
 	Size   int64
 	Root   tlog.Hash
 }
 
-// text is what is signed.
+// text returns what is signed.
 func (c Checkpoint) text() string {
 	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, c.Root)
 }
 
-// sign gives the checkpoint as a signed note.
+// sign returns the checkpoint as a signed note.
 func (c Checkpoint) sign(ctx context.Context, key Key) ([]byte, error) {
-	signer, err := NewSigner(ctx, c.Origin, key)
+	signer, err := newNoteSigner(ctx, c.Origin, key)
 	if err != nil {
 		return nil, err
 	}
 	return note.Sign(&note.Note{Text: c.text()}, signer)
 }
 
-// check holds a signature against the public key before it is written: a bad one in the log could never be mended.
-func (c Checkpoint) check(msg []byte, key Key) error {
+// verifySignature checks a new signature with the public key before it is
+// written: a bad one in the log could never be fixed.
+func (c Checkpoint) verifySignature(msg []byte, key Key) error {
 	v, err := NewVerifier(c.Origin, key.Public)
 	if err != nil {
 		return err
 	}
 	if _, signed, err := OpenCheckpoint(msg, []note.Verifier{v}); err != nil || !signed {
-		return fmt.Errorf("%w: its signature does not verify with its public key", ErrKey)
+		return fmt.Errorf("%w: its signature does not match its public key", ErrKey)
 	}
 	return nil
 }
 
-// parseCheckpointText reads the first three lines of a checkpoint; extension lines are allowed and say nothing here.
+// parseCheckpointText reads the first three lines of a checkpoint. Extension
+// lines may follow; it ignores them.
 func parseCheckpointText(text string) (Checkpoint, error) {
 	lines := strings.SplitN(text, "\n", 4)
 	if len(lines) != 4 || lines[0] == "" {
-		return Checkpoint{}, fmt.Errorf("checkpoint has fewer than three lines")
+		return Checkpoint{}, errors.New("checkpoint has fewer than three lines")
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
-		return Checkpoint{}, fmt.Errorf("checkpoint has the tree size %q", lines[1])
+		return Checkpoint{}, fmt.Errorf("checkpoint has an invalid tree size %q", lines[1])
 	}
 	root, err := tlog.ParseHash(lines[2])
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("checkpoint has the root %q", lines[2])
+		return Checkpoint{}, fmt.Errorf("checkpoint has an invalid root %q", lines[2])
 	}
 	return Checkpoint{Origin: lines[0], Size: size, Root: root}, nil
 }
 
-// OpenCheckpoint reads a signed checkpoint. signed tells whether one of the verifiers' keys signed it under its origin's
-// name; a wrong signature by one of these keys is an error, one by an unknown key is none.
+// OpenCheckpoint reads a signed checkpoint. signed reports whether one of the
+// verifiers' keys signed it under the name of its origin. A wrong signature by
+// one of these keys is an error. One by an unknown key is not.
 func OpenCheckpoint(msg []byte, verifiers []note.Verifier) (c Checkpoint, signed bool, err error) {
 	n, err := note.Open(msg, note.VerifierList(verifiers...))
 	if unverified, ok := err.(*note.UnverifiedNoteError); ok {
@@ -82,10 +86,10 @@ func OpenCheckpoint(msg []byte, verifiers []note.Verifier) (c Checkpoint, signed
 	return c, signed, nil
 }
 
-// checkpointLine is a checkpoint as the log holds it.
+// checkpointLine is a checkpoint as a line of the log.
 type checkpointLine struct {
 	Time time.Time `json:"time"`
-	Size int64     `json:"size"` // as in the note; for people and tools that read the line
+	Size int64     `json:"size"` // as in the note, for anyone who reads the line
 	Note string    `json:"note"`
 }
 

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// The environment that makes the test binary the process to be killed.
+// These environment variables make the test binary the process that is killed.
 const crashFile, crashSync = "AUDIT_TEST_CRASH_FILE", "AUDIT_TEST_CRASH_SYNC"
 
 func TestMain(m *testing.M) {
@@ -30,15 +30,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crashKey is the same for each child and for the parent that verifies.
+// crashKey is the same for each child and for the parent, which verifies.
 func crashKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)) }
 
-// crashWriter appends from eight goroutines until it is killed and says which records Append acknowledged.
+// crashWriter appends from eight goroutines until it is killed, and prints the
+// records that Append acknowledged.
 func crashWriter(file string, sync Sync) error {
 	l, err := Open(Options{
 		File: file, Sync: sync, Interval: 5 * time.Millisecond, MaxSize: 200 << 10,
 		Origin: testOrigin, CheckpointInterval: 10 * time.Millisecond,
-		Key: func(context.Context) (Key, error) { return NewKey(crashKey()), nil },
+		Key: func(context.Context) (Key, error) { return newKey(crashKey()), nil },
 	})
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func crashWriter(file string, sync Sync) error {
 			for i := 0; ; i++ {
 				jti := fmt.Sprintf("%d-%d-%d", os.Getpid(), c, i)
 				if err := l.Append(context.Background(), sample(jti)); err == nil {
-					fmt.Println(jti) // one write each: what the parent read was acknowledged
+					fmt.Println(jti) // one write each, so the parent reads only whole lines
 				}
 			}
 		}()
@@ -61,26 +62,26 @@ func TestKill9(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := signing{key: NewKey(crashKey()), verifier: nil}
-	o := VerifyOptions{Verifiers: append(key.verifier, v)}
+	key := testKey{key: newKey(crashKey()), verifiers: nil}
+	o := VerifyOptions{Verifiers: append(key.verifiers, v)}
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	acknowledged := map[string]bool{}
 	var torn, tears int
 	for i := range 20 {
 		sync := []Sync{SyncInterval, SyncAlways, SyncNever}[i%3]
 		killWriter(t, file, sync, 40+i*20, acknowledged)
-		r := mustVerify(t, all(t, file), o)
+		r := mustVerify(t, logFiles(t, file), o)
 		if r.Torn > 0 {
 			torn++
 		}
-		if i%4 == 3 && tear(t, file) { // what a kill in the middle of a write leaves, whenever that may happen
+		if i%4 == 3 && tear(t, file) { // a kill rarely comes in the middle of a write
 			tears++
 		}
 	}
-	l := start(t, key.options(file)) // and the log goes on
+	l := start(t, key.options(file)) // the log continues
 	l.add("at the end")
 	l.stop()
-	files := all(t, file)
+	files := logFiles(t, file)
 	r := mustVerify(t, files, o)
 	if tears == 0 || r.Recoveries < tears || r.Unproven != 0 {
 		t.Errorf("report %+v", r)
@@ -91,20 +92,22 @@ func TestKill9(t *testing.T) {
 			t.Errorf("%s was acknowledged and is not in the log", jti)
 		}
 	}
-	kept, _ := filepath.Glob(file + "*.torn-*") // beside whichever file of the series it stood in
+	kept, _ := filepath.Glob(file + "*.torn-*") // beside any file of the log
 	if len(kept) != r.Recoveries {
-		t.Errorf("%d torn lines kept apart, %d recoveries recorded: %s", len(kept), r.Recoveries, recoveriesIn(t, files))
+		t.Errorf("%d torn lines set aside, %d recoveries recorded: %s", len(kept), r.Recoveries, recoveriesIn(t, files))
 	}
-	t.Logf("%d acknowledged records, %d lines in %d files, %d lines torn by a kill, %d checkpoints", len(acknowledged), r.Lines, r.Files, torn, r.Checkpoints)
+	t.Logf("%d acknowledged records, %d lines in %d files, %d lines torn by a kill, %d checkpoints",
+		len(acknowledged), r.Lines, r.Files, torn, r.Checkpoints)
 }
 
-// killWriter lets a child write until it has acknowledged n records, kills it, and takes in all that it acknowledged.
+// killWriter lets a child write until it has acknowledged n records, kills it,
+// and collects all that it acknowledged.
 func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[string]bool) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), crashFile+"="+file, crashSync+"="+string(sync))
-	var complaints bytes.Buffer
-	child.Stderr = &complaints
+	var stderr bytes.Buffer
+	child.Stderr = &stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -123,14 +126,14 @@ func killWriter(t *testing.T, file string, sync Sync, n int, acknowledged map[st
 		}
 		acknowledged[strings.TrimSpace(line)] = true
 	}
-	if err := child.Wait(); err == nil || complaints.Len() > 0 {
-		t.Fatalf("child: %v: %s", err, &complaints)
+	if err := child.Wait(); err == nil || stderr.Len() > 0 {
+		t.Fatalf("child: %v: %s", err, &stderr)
 	}
 }
 
-// tear appends half a line, as a kill in the middle of a write does. It leaves the
-// file alone if the kill tore a line already, or came in the middle of a rotation:
-// then there is no current file yet, or it is still empty.
+// tear appends half a line, like a kill in the middle of a write. It leaves the
+// file alone if the kill tore a line already, or came in the middle of a
+// rotation: then there is no current file yet, or it is still empty.
 func tear(t *testing.T, file string) bool {
 	t.Helper()
 	content, err := os.ReadFile(file)
@@ -148,7 +151,7 @@ func tear(t *testing.T, file string) bool {
 	return true
 }
 
-func TestTornLineIsKeptApart(t *testing.T) {
+func TestTornLineIsSetAside(t *testing.T) {
 	for name, torn := range map[string]string{
 		"half a line": `{"seq":3,"prev":"abc`, "zero bytes": "\x00\x00\x00", "zero bytes and lines": "\x00\x00\n\x00\n",
 	} {
@@ -163,7 +166,7 @@ func TestTornLineIsKeptApart(t *testing.T) {
 			l = start(t, key.options(file))
 			l.add("b")
 			l.stop()
-			kept, _ := filepath.Glob(file + "*.torn-*") // beside whichever file of the series it stood in
+			kept, _ := filepath.Glob(file + "*.torn-*") // beside any file of the log
 			if len(kept) != 1 {
 				t.Fatalf("kept %v", kept)
 			}
@@ -174,8 +177,8 @@ func TestTornLineIsKeptApart(t *testing.T) {
 			if !bytes.Contains(after[len(before)], []byte(`"kind":"recovery"`)) {
 				t.Errorf("line after the torn one: %s", after[len(before)])
 			}
-			globbed, _ := filepath.Glob(file + "*") // with the lock and the torn line, as a shell gives them
-			if r := mustVerify(t, globbed, VerifyOptions{Verifiers: key.verifier}); r.Files != 1 || r.Recoveries != 1 || r.Unproven != 0 {
+			globbed, _ := filepath.Glob(file + "*") // with the lock and the torn line, as a shell expands it
+			if r := mustVerify(t, globbed, VerifyOptions{Verifiers: key.verifiers}); r.Files != 1 || r.Recoveries != 1 || r.Unproven != 0 {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -192,15 +195,16 @@ func TestTornHeader(t *testing.T) {
 	l := start(t, key.options(file))
 	l.add("next")
 	l.stop()
-	r := mustVerify(t, append(files, file+".0"), VerifyOptions{Verifiers: key.verifier})
+	r := mustVerify(t, append(files, file+".0"), VerifyOptions{Verifiers: key.verifiers})
 	if r.Files != 4 || r.Recoveries != 1 {
 		t.Errorf("%+v", r)
 	}
 }
 
-// A process may end at any point between finding a torn line and writing the recovery
-// line about it. The next one must neither lose the torn line nor report it twice.
-func TestTornLineOfAProcessThatEndedEarly(t *testing.T) {
+// A process may end at any point between finding a torn line and writing its
+// recovery line. The next one must neither lose the torn line nor report it
+// twice.
+func TestTornLineAfterAnEarlyExit(t *testing.T) {
 	const torn = `{"seq":3,"prev":"abc`
 	for name, end := range map[string]func(t *testing.T, file string){
 		"before the copy was complete": func(t *testing.T, file string) {
@@ -238,13 +242,13 @@ func TestTornLineOfAProcessThatEndedEarly(t *testing.T) {
 			if len(found) != 1 || !bytes.Contains(found[0], []byte(filepath.Base(kept[0]))) {
 				t.Errorf("recoveries: %s", found)
 			}
-			mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+			mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 		})
 	}
 }
 
-// The same, where the file with the torn line was moved away before the next one began.
-func TestTornLineOfAFileThatWasMovedAway(t *testing.T) {
+// The same for a file that was renamed before the next one started.
+func TestTornLineInARotatedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ed25519Key(t)
 	l := start(t, key.options(file))
@@ -258,7 +262,7 @@ func TestTornLineOfAFileThatWasMovedAway(t *testing.T) {
 	l = start(t, key.options(file))
 	l.add("b")
 	l.stop()
-	if r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier}); r.Files != 2 || r.Recoveries != 1 || r.Unproven != 0 {
+	if r := mustVerify(t, logFiles(t, file), VerifyOptions{Verifiers: key.verifiers}); r.Files != 2 || r.Recoveries != 1 || r.Unproven != 0 {
 		t.Errorf("%+v", r)
 	}
 	if kept, _ := filepath.Glob(file + ".1.torn-3-*"); len(kept) != 1 {
@@ -266,8 +270,8 @@ func TestTornLineOfAFileThatWasMovedAway(t *testing.T) {
 	}
 }
 
-// Errors that leave the lock released would be found here: each Open after the first one must get it again.
-func TestChildrenReleaseTheLock(t *testing.T) {
+// A lock that outlives its process would make the next Open fail.
+func TestKilledProcessReleasesTheLock(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	var once sync.Once
 	for range 2 {

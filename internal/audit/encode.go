@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// These append JSON by hand, because a record is written for every signature: encoding/json costs several times as much
-// here, and the members are few and flat. A fuzz test holds them to encoding/json.
-
+// appendMember and the functions below append JSON by hand, because each
+// signature writes a record: encoding/json costs several times as much, and the
+// members are few and flat. A fuzz test checks them against encoding/json.
 func appendMember(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
@@ -35,7 +35,8 @@ func appendTime(b []byte, t time.Time) []byte {
 	return append(b, '"')
 }
 
-// appendName appends the comma and name of a member. Names are constants of this package and need no escaping.
+// appendName appends the comma and the name of a member. Names are constants of
+// this package and need no escaping.
 func appendName(b []byte, name string) []byte {
 	b = append(b, ',', '"')
 	b = append(b, name...)
@@ -44,12 +45,14 @@ func appendName(b []byte, name string) []byte {
 
 func appendUint(b []byte, v uint64) []byte { return strconv.AppendUint(b, v, 10) }
 
-// appendString appends s as a JSON string (RFC 8259, section 7) on one line. Bytes that are not UTF-8 become U+FFFD, so
-// that a file name chosen by a caller can't make the line invalid. What is not printable is escaped, beyond what JSON
-// asks for: a terminal that shows the log takes U+009B for the beginning of a command, and U+202E turns text around.
+// appendString appends s as a JSON string (RFC 8259, section 7) on one line.
+// Bytes that are not UTF-8 become U+FFFD, so that a file name chosen by a
+// caller can't make the line invalid. It also escapes what is not printable,
+// which JSON does not require: a terminal that shows the log takes U+009B as
+// the start of a command, and U+202E reverses text.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	plain := 0 // where the run of bytes that stay as they are begins
+	plain := 0 // start of the bytes that need no escape
 	for i := 0; i < len(s); {
 		if c := s[i]; c >= 0x20 && c < 0x7f && c != '"' && c != '\\' {
 			i++
@@ -76,8 +79,9 @@ func appendEscaped(b []byte, r rune) []byte {
 	return utf8.AppendRune(b, r)
 }
 
-// appendPrintable appends valid JSON with its strings escaped as appendString does: what is not printable stands in
-// strings alone, where such an escape means the same.
+// appendPrintable appends valid JSON with its strings escaped as by
+// appendString. Unprintable characters occur only inside strings, where the
+// escape means the same.
 func appendPrintable(b, valid []byte) []byte {
 	for len(valid) > 0 {
 		r, size := utf8.DecodeRune(valid)

@@ -6,33 +6,39 @@ import (
 )
 
 var (
-	// ErrUnavailable is what Append returns, within an *UnavailableError, when the record is not known to be written as
-	// the log's Sync promises. The decision it describes must then not be released.
+	// ErrUnavailable is what Append returns, in an *UnavailableError, if the
+	// record may not be written as Options.Sync promises. Do not release the
+	// decision then.
 	ErrUnavailable = errors.New("audit log unavailable")
-	// ErrRecord is returned for a record that can't be written at all: a reserved kind, a claim that is not JSON, or
-	// more than MaxRecord bytes.
-	ErrRecord = errors.New("audit record refused")
-	// ErrLocked is returned by Open when another process writes the same log.
+	// ErrRecord is for a record that can't be written at all: a reserved kind,
+	// a claim that is not JSON, or more than MaxRecord bytes.
+	ErrRecord = errors.New("invalid audit record")
+	// ErrLocked is what Open returns if another process writes the same log.
 	ErrLocked = errors.New("audit log in use")
-	// ErrUnsafe is returned by Open when other users could change the file behind the daemon's back.
-	ErrUnsafe = errors.New("audit file unsafe")
-	// ErrDamaged is returned by Open when the file that it should go on with was changed in the middle.
-	ErrDamaged = errors.New("audit file damaged")
-	// ErrTampered is returned by Verify, within a *BadLine, when the lines are not whole and in order.
+	// ErrUnsafe is what Open returns if other users could change the file.
+	ErrUnsafe = errors.New("unsafe audit file")
+	// ErrDamaged is what Open returns if the file to continue from was changed
+	// in the middle.
+	ErrDamaged = errors.New("damaged audit file")
+	// ErrTampered is what Verify returns, in a *BadLine, if lines are missing,
+	// changed or out of order.
 	ErrTampered = errors.New("audit log does not verify")
-	// ErrNotFound is returned by Prove when no record of the log has the jti.
+	// ErrNotFound is what Prove returns if no record has the jti.
 	ErrNotFound = errors.New("no such record in the audit log")
-	// ErrNotCovered is returned by Prove when the record stands after the newest checkpoint.
+	// ErrNotCovered is what Prove returns if the record comes after the newest
+	// checkpoint.
 	ErrNotCovered = errors.New("record not yet covered by a checkpoint")
-	// ErrProof is returned by CheckProof for a proof that does not hold.
-	ErrProof = errors.New("proof of inclusion does not hold")
-	// ErrKey is returned for a checkpoint key that is neither Ed25519 nor ECDSA P-256, or whose text form is malformed.
-	ErrKey = errors.New("checkpoint key not usable")
+	// ErrProof is what CheckProof returns for an invalid proof.
+	ErrProof = errors.New("invalid proof of inclusion")
+	// ErrKey is for a checkpoint key that is neither Ed25519 nor ECDSA P-256,
+	// or whose text form is malformed.
+	ErrKey = errors.New("unusable checkpoint key")
 )
 
-// UnavailableError says why a record could not be written. It unwraps to ErrUnavailable and to the cause.
+// UnavailableError is why a record could not be written. It unwraps to
+// ErrUnavailable and to Cause.
 type UnavailableError struct {
-	Op    string // what was attempted: "write", "sync", "wait", "closed" …
+	Op    string // what failed: "append", "wait", "write", "sync" …
 	Cause error
 }
 
@@ -43,5 +49,5 @@ func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("%v: %s: %v", ErrUnavailable, e.Op, e.Cause)
 }
 
-// Unwrap gives ErrUnavailable and the cause to errors.Is and errors.As.
+// Unwrap returns ErrUnavailable and the cause.
 func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.Cause} }

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is the log's current file. Its content is good up to end; dirty means that bytes of a failed write may stand
-// behind that and must go first.
+// file is the current file of the log. Its content is good up to end. If dirty
+// is set, bytes of a failed write may follow, which must be removed first.
 type file struct {
 	f     *os.File
 	path  string
@@ -22,7 +22,8 @@ type file struct {
 	dirty bool
 }
 
-// openFile opens an existing file, or creates it with O_EXCL where create is set, and refuses what others could change.
+// openFile opens an existing file, or creates it with O_EXCL if create is set.
+// It rejects a file that other users could change.
 func openFile(path string, mode fs.FileMode, create bool) (*file, error) {
 	flags := os.O_RDWR | os.O_APPEND | unix.O_NOFOLLOW
 	if create {
@@ -30,7 +31,7 @@ func openFile(path string, mode fs.FileMode, create bool) (*file, error) {
 	}
 	f, err := os.OpenFile(path, flags, mode)
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, fmt.Errorf("%w: %s is a symbolic link; give the path of the file itself", ErrUnsafe, path)
+		return nil, fmt.Errorf("%w: %s is a symbolic link; use the path of the file itself", ErrUnsafe, path)
 	}
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func openFile(path string, mode fs.FileMode, create bool) (*file, error) {
 	return &file{f: f, path: path, end: info.Size()}, nil
 }
 
-// checkFile refuses a file that is not solely the daemon's to write.
+// checkFile rejects a file that others than the daemon (and root) can write to.
 func checkFile(path string, info fs.FileInfo) error {
 	st := info.Sys().(*syscall.Stat_t)
 	uid := uint32(os.Geteuid())
@@ -54,28 +55,28 @@ func checkFile(path string, info fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: %s is not a regular file", ErrUnsafe, path)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%w: %s is writable by others (mode %#o): chmod go-w it", ErrUnsafe, path, info.Mode().Perm())
+		return fmt.Errorf("%w: %s is writable by other users (mode %#o); chmod go-w it", ErrUnsafe, path, info.Mode().Perm())
 	case st.Uid != uid && st.Uid != 0:
-		return fmt.Errorf("%w: %s belongs to uid %d: chown it to uid %d", ErrUnsafe, path, st.Uid, uid)
+		return fmt.Errorf("%w: %s belongs to uid %d; chown it to uid %d", ErrUnsafe, path, st.Uid, uid)
 	case st.Nlink > 1:
-		return fmt.Errorf("%w: %s has %d names (hard links): keep one", ErrUnsafe, path, st.Nlink)
+		return fmt.Errorf("%w: %s has %d hard links; remove all but one", ErrUnsafe, path, st.Nlink)
 	}
 	return nil
 }
 
-// checkDir refuses a directory in which anybody could replace the file.
+// checkDir rejects a directory where anyone could replace the file.
 func checkDir(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("audit: the log's directory can't be used; create it, with the daemon's user as its owner: %w", err)
+		return fmt.Errorf("audit: can't use the directory of the log: %w; create it, owned by the daemon's user", err)
 	}
 	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("%w: anybody may replace files in %s (mode %#o): chmod o-w it", ErrUnsafe, dir, info.Mode().Perm())
+		return fmt.Errorf("%w: anyone can replace files in %s (mode %#o); chmod o-w it", ErrUnsafe, dir, info.Mode().Perm())
 	}
 	return nil
 }
 
-// append writes b whole or, as far as anybody can see later, not at all.
+// append writes all of b or, as far as any reader can tell later, none of it.
 func (f *file) append(b []byte, sync bool) error {
 	if err := f.clean(); err != nil {
 		return &UnavailableError{Op: "clean up after a failed write", Cause: err}
@@ -96,7 +97,7 @@ func (f *file) append(b []byte, sync bool) error {
 
 func (f *file) undo() {
 	f.dirty = true
-	_ = f.clean() // tried again before the next write
+	_ = f.clean() // retried before the next write
 }
 
 func (f *file) clean() error {
@@ -110,8 +111,8 @@ func (f *file) clean() error {
 	return nil
 }
 
-// sync waits until the file's content is on the disk. It returns os.ErrClosed if
-// another goroutine closed the file first.
+// sync waits until the content of the file is on disk. It returns os.ErrClosed
+// if another goroutine closed the file first.
 func (f *file) sync() error {
 	conn, err := f.f.SyscallConn() // keeps a concurrent Close from reusing the descriptor
 	if err != nil {
@@ -119,13 +120,14 @@ func (f *file) sync() error {
 	}
 	var synced error
 	if err := conn.Control(func(fd uintptr) { synced = unix.Fdatasync(int(fd)) }); err != nil {
-		return os.ErrClosed // Control fails for no other reason, but with an error that errors.Is does not match
+		return os.ErrClosed // the only reason, but Control's own error does not match it
 	}
 	return synced
 }
 
-// meddled says what somebody else did to the file since the last write, "" for nothing.
-func (f *file) meddled() string {
+// foreignChange describes what someone else did to the file since the last
+// write, or returns "".
+func (f *file) foreignChange() string {
 	info, err := f.f.Stat()
 	switch {
 	case err != nil || f.dirty:
@@ -135,7 +137,7 @@ func (f *file) meddled() string {
 	case info.Size() < f.end:
 		return fmt.Sprintf("the file was cut from %d to %d bytes while the log wrote to it", f.end, info.Size())
 	case info.Size() > f.end:
-		return fmt.Sprintf("somebody else added %d bytes to the file", info.Size()-f.end)
+		return fmt.Sprintf("someone else added %d bytes to the file", info.Size()-f.end)
 	}
 	return ""
 }
@@ -150,8 +152,9 @@ func (f *file) inPlace() bool {
 	return err == nil && os.SameFile(own, there)
 }
 
-// lock takes the log for this process. The lock is a file of its own because the log's file changes with rotation.
-func lock(path string) (*os.File, error) {
+// acquireLock locks the log for this process. The lock is a separate file
+// because the log file changes with rotation.
+func acquireLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit: lock: %w", err)
@@ -160,16 +163,16 @@ func lock(path string) (*os.File, error) {
 		holder, _ := io.ReadAll(io.LimitReader(f, 20))
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: process %s holds %s: stop it, or give this daemon another audit.file",
+			return nil, fmt.Errorf("%w: process %s holds %s; stop it, or set another audit.file for this daemon",
 				ErrLocked, strings.TrimSpace(string(holder)), path)
 		}
 		return nil, fmt.Errorf("audit: lock %s: %w", path, err)
 	}
 	if info, err := f.Stat(); err != nil || checkFile(path, info) != nil {
 		f.Close()
-		return nil, fmt.Errorf("%w: %s: remove it", ErrUnsafe, path)
+		return nil, fmt.Errorf("%w: %s; remove it", ErrUnsafe, path)
 	}
-	// The number is for people; a failure to write it harms nobody.
+	// The PID is only for people; the lock works without it.
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}

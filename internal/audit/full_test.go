@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fillUp loads a log whose disk has little room until it refuses, makes room, and sees it recover. Every record that was
-// acknowledged must be in the log, and none but complete lines.
+// fillUp appends to a log on a nearly full disk until it refuses records, frees
+// up space, and waits for it to recover. All acknowledged records must be in
+// the log, and all lines complete.
 func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 	t.Helper()
 	key := ed25519Key(t)
@@ -29,8 +30,9 @@ func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 	if refused == 0 {
 		t.Fatal("the disk never filled up")
 	}
-	// The last bytes may still have room for the recovery line, which ends the outage
-	// for a moment. The next record is refused again, until there is no room for either.
+	// The last bytes may still have room for the recovery line, which ends the
+	// outage for a moment. The next record is refused again, until there is no
+	// room for either.
 	eventually(t, "a status that says why", func() bool {
 		if err := l.Append(t.Context(), sample("refused")); !errors.Is(err, full) {
 			t.Errorf("refused with %v", err)
@@ -39,7 +41,7 @@ func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 		return errors.Is(s.Err, full) && s.Refused > 0 && !s.Since.IsZero()
 	})
 	makeRoom()
-	// By itself: nobody appends while not ready.
+	// By itself, because nobody appends while the daemon is not ready.
 	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
 	l.add("after")
 	l.stop()
@@ -49,7 +51,7 @@ func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 			t.Errorf("%s was acknowledged and is not in the log", jti)
 		}
 	}
-	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 	if r.Recoveries == 0 || r.Unproven != 0 || r.Torn != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -85,9 +87,9 @@ func load(t *testing.T, l *runningLog, full error) (acknowledged []string, refus
 	return acknowledged, refusals.Load()
 }
 
-// limited runs the test in a process of its own, because a limit on the size of files would hit those of the test runner too.
-// It returns false in that process.
-func limited(t *testing.T) bool {
+// inOwnProcess runs the test in a process of its own, because a limit on file
+// size would affect the test runner too. In that process it returns false.
+func inOwnProcess(t *testing.T) bool {
 	t.Helper()
 	const child = "AUDIT_TEST_LIMITED"
 	if os.Getenv(child) == t.Name() {
@@ -104,8 +106,8 @@ func limited(t *testing.T) bool {
 	return true
 }
 
-// limit sets the largest size of files, 0 for what it was.
-func limit(t *testing.T, size uint64) {
+// limitFileSize sets the maximum file size; 0 restores it.
+func limitFileSize(t *testing.T, size uint64) {
 	t.Helper()
 	var l unix.Rlimit
 	check(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &l))
@@ -115,23 +117,25 @@ func limit(t *testing.T, size uint64) {
 	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &l))
 }
 
-// TestFileSizeLimit uses a limit of the process: a real, partly written record that any user can cause.
+// TestFileSizeLimit uses a resource limit, so that any user can cause a real,
+// partly written record.
 func TestFileSizeLimit(t *testing.T) {
-	if limited(t) {
+	if inOwnProcess(t) {
 		return
 	}
 	for _, sync := range []Sync{SyncAlways, SyncInterval} {
 		t.Run(string(sync), func(t *testing.T) {
-			limit(t, 100_001)
-			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, func() { limit(t, 0) })
+			limitFileSize(t, 100_001)
+			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, func() { limitFileSize(t, 0) })
 		})
 	}
 }
 
-// TestFullDisk fills a small file system. Mounting one needs root; without, TestFileSizeLimit is the fault.
+// TestFullDisk fills a small file system. Mounting one needs root; other users
+// rely on TestFileSizeLimit.
 func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Log("not root: a full disk is covered by TestFileSizeLimit alone")
+		t.Log("not root: only TestFileSizeLimit covers a full disk")
 		return
 	}
 	for _, sync := range []Sync{SyncAlways, SyncInterval, SyncNever} {
@@ -139,7 +143,7 @@ func TestFullDisk(t *testing.T) {
 			dir := t.TempDir()
 			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
 				if errors.Is(err, unix.EPERM) {
-					t.Logf("root without the right to mount: %v", err)
+					t.Logf("root without permission to mount: %v", err)
 					return
 				}
 				t.Fatal(err)
@@ -152,9 +156,10 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A daemon that is restarted while its disk is full starts, refuses, and recovers as well.
-func TestOpenWithoutRoom(t *testing.T) {
-	if limited(t) {
+// A daemon that is restarted while its disk is full starts, refuses requests,
+// and recovers.
+func TestOpenOnAFullDisk(t *testing.T) {
+	if inOwnProcess(t) {
 		return
 	}
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -163,12 +168,12 @@ func TestOpenWithoutRoom(t *testing.T) {
 	first.stop()
 	info, err := os.Stat(file)
 	check(t, err)
-	limit(t, uint64(info.Size())+10)
+	limitFileSize(t, uint64(info.Size())+10)
 	l := start(t, Options{File: file, Interval: time.Millisecond})
 	if err := l.Append(t.Context(), sample("b")); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
-	limit(t, 0)
+	limitFileSize(t, 0)
 	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
 	l.add("c")
 	l.stop()
@@ -177,8 +182,9 @@ func TestOpenWithoutRoom(t *testing.T) {
 	}
 }
 
-// A sync that fails says nothing about which records are safe: none is acknowledged until one succeeds.
-func TestFailedSyncStopsRecordsUntilOneSucceeds(t *testing.T) {
+// After a failed sync nobody knows which records are safe, so none is
+// acknowledged until a sync succeeds.
+func TestFailedSyncBlocksRecordsUntilOneSucceeds(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {
 		t.Fatal(err)
@@ -190,15 +196,15 @@ func TestFailedSyncStopsRecordsUntilOneSucceeds(t *testing.T) {
 	if s := l.w.status(); !errors.Is(s.Err, unix.EIO) || !errors.Is(s.Err, ErrUnavailable) || !l.w.mustSync {
 		t.Errorf("status %+v", s)
 	}
-	l.w.look() // tries again, with a sync that the write needs
+	l.w.tick() // retries, with a sync
 	if s := l.w.status(); s.Err != nil || l.w.mustSync {
 		t.Errorf("status %+v", s)
 	}
 }
 
-// A rotation may sync and close the file before a background sync gets to it. The
-// records are on the disk then, so this is not an outage.
-func TestSyncOfAFileThatRotationClosed(t *testing.T) {
+// A rotation may sync and close the file before a background sync gets to it.
+// The records are on disk then, so this is not an outage.
+func TestSyncAfterRotationClosedTheFile(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +212,7 @@ func TestSyncOfAFileThatRotationClosed(t *testing.T) {
 	defer l.Close()
 	check(t, l.w.write(nil))
 	old := l.w.file
-	check(t, l.w.change(true, "."))
+	check(t, l.w.switchFile(true, "."))
 	l.w.syncing = true
 	l.w.endSync(old.sync())
 	if s := l.w.status(); s.Err != nil || l.w.mustSync {

@@ -12,16 +12,17 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzVerify reads arbitrary files: it must end, without a panic, and never claim a signature that no key made.
+// FuzzVerify reads arbitrary files. Verify must end, must not panic, and must
+// never accept a signature that no key made.
 func FuzzVerify(f *testing.F) {
 	key := ed25519Key(f)
 	dir := f.TempDir()
-	file, lines := chained(f, dir, key)
+	file, lines := signedLog(f, dir, key)
 	f.Add(bytes.Join(lines, nil), []byte(nil))
 	f.Add(bytes.Join(lines[:9], nil), bytes.Join(lines[9:], nil))
 	f.Add(lines[0], lines[0])
 	f.Add([]byte("{}\n"), []byte("{\"seq\":0"))
-	for _, c := range tamperings {
+	for _, c := range tamperCases {
 		if seed := bytes.Join(c.do(readLines(f, file)), nil); len(seed) < 64<<10 { // long seeds are slow to mutate
 			f.Add(seed, []byte(nil))
 		}
@@ -31,21 +32,22 @@ func FuzzVerify(f *testing.F) {
 		files := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 		check(t, os.WriteFile(files[0], a, 0o600))
 		check(t, os.WriteFile(files[1], b, 0o600))
-		r, err := Verify(context.Background(), files, VerifyOptions{Verifiers: stranger.verifier})
+		r, err := Verify(context.Background(), files, VerifyOptions{Verifiers: stranger.verifiers})
 		if err == nil && (r.Checkpoints != 0 || r.Covered != 0) {
-			t.Errorf("signed by nobody: %+v", r)
+			t.Errorf("accepted a signature: %+v", r)
 		}
 		if err == nil && r.Lines != int64(bytes.Count(a, []byte("\n"))+bytes.Count(b, []byte("\n"))) {
-			t.Errorf("lines left out: %+v", r)
+			t.Errorf("skipped lines: %+v", r)
 		}
 	})
 }
 
-// FuzzTampering changes, puts in or takes out bytes of a signed log: whatever the checkpoint covers must not change unseen.
+// FuzzTampering changes, adds or removes bytes of a signed log. Verify must
+// find any change to what the checkpoint covers.
 func FuzzTampering(f *testing.F) {
 	key := ed25519Key(f)
 	dir := f.TempDir()
-	file, lines := chained(f, dir, key)
+	file, lines := signedLog(f, dir, key)
 	whole := bytes.Join(lines, nil)
 	covered := len(whole) - len(lines[21])
 	for _, at := range []int{0, 9, 60, covered / 2, covered - 2, covered - 1} {
@@ -60,14 +62,15 @@ func FuzzTampering(f *testing.F) {
 		}
 		changed := append(append(bytes.Clone(whole[:at]), put...), whole[at+cut:]...)
 		check(t, os.WriteFile(file, changed, 0o600))
-		r, err := Verify(context.Background(), []string{file}, VerifyOptions{Verifiers: key.verifier})
+		r, err := Verify(context.Background(), []string{file}, VerifyOptions{Verifiers: key.verifiers})
 		if err == nil && r.Covered > 0 && !bytes.HasPrefix(changed, whole[:covered]) {
 			t.Errorf("passes as %+v", r)
 		}
 	})
 }
 
-// FuzzRecord holds the hand-written encoder to encoding/json and to one line per record.
+// FuzzRecord checks the hand-written encoder against encoding/json, and that
+// each record is one line.
 func FuzzRecord(f *testing.F) {
 	f.Add("jti", "/usr/bin/x", "value")
 	f.Add("\x00\x1f\x7f\"\\", "\xff\xfe", "\u2028</script>\n")
@@ -98,25 +101,28 @@ func FuzzRecord(f *testing.F) {
 		if err := json.Unmarshal(line, &got); err != nil || !utf8.Valid(line) {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if i := bytes.IndexFunc(line[:len(line)-1], func(r rune) bool { return r <= 0xffff && !strconv.IsPrint(r) }); i >= 0 {
+		unprintable := func(r rune) bool { return r <= 0xffff && !strconv.IsPrint(r) }
+		if i := bytes.IndexFunc(line[:len(line)-1], unprintable); i >= 0 {
 			t.Fatalf("byte %d is not printable: %q", i, line)
 		}
-		want := func(s string) string { // as encoding/json replaces what is not UTF-8
+		want := func(s string) string { // encoding/json replaces invalid UTF-8
 			b, _ := json.Marshal(s)
 			_ = json.Unmarshal(b, &s)
 			return s
 		}
-		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) || got.Names[0] != want(claim) || got.Claims["c"] != want(claim) {
+		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) ||
+			got.Names[0] != want(claim) || got.Claims["c"] != want(claim) {
 			t.Errorf("%q", line)
 		}
 	})
 }
 
-// FuzzCheckProof: only the proof itself, byte for byte, may pass for its record.
+// FuzzCheckProof checks that only the proof itself, byte for byte, proves its
+// record.
 func FuzzCheckProof(f *testing.F) {
 	key := ed25519Key(f)
-	file, lines := chained(f, f.TempDir(), key)
-	proof, err := Prove(context.Background(), []string{file}, "jti-000008", VerifyOptions{Verifiers: key.verifier})
+	file, lines := signedLog(f, f.TempDir(), key)
+	proof, err := Prove(context.Background(), []string{file}, "jti-000008", VerifyOptions{Verifiers: key.verifiers})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -124,7 +130,7 @@ func FuzzCheckProof(f *testing.F) {
 	f.Add(proof[:len(proof)/2])
 	f.Add(bytes.Replace(proof, []byte("index 9"), []byte("index 8"), 1))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := CheckProof(data, key.verifier)
+		p, err := CheckProof(data, key.verifiers)
 		if err == nil && !bytes.Equal(p.Line, bytes.TrimSuffix(lines[p.Seq], []byte("\n"))) {
 			t.Errorf("proven of record %d: %q", p.Seq, p.Line)
 		}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,16 +23,16 @@ import (
 
 const testOrigin = "audit.example/assertd"
 
-// runningLog is a log under test with its Run.
+// runningLog is a log whose Run is running.
 type runningLog struct {
 	*Log
-	t    *testing.T
-	end  context.CancelFunc
-	done chan error
-	once sync.Once
+	t      *testing.T
+	cancel context.CancelFunc
+	done   chan error
+	once   sync.Once
 }
 
-// start opens a log and runs it until the test ends or stop is called.
+// start opens a log and runs it until the test ends or calls stop.
 func start(t *testing.T, o Options) *runningLog {
 	t.Helper()
 	l, err := Open(o)
@@ -39,7 +40,7 @@ func start(t *testing.T, o Options) *runningLog {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &runningLog{Log: l, t: t, end: cancel, done: make(chan error, 1)}
+	r := &runningLog{Log: l, t: t, cancel: cancel, done: make(chan error, 1)}
 	go func() { r.done <- l.Run(ctx) }()
 	t.Cleanup(r.stop)
 	return r
@@ -47,7 +48,7 @@ func start(t *testing.T, o Options) *runningLog {
 
 func (r *runningLog) stop() {
 	r.once.Do(func() {
-		r.end()
+		r.cancel()
 		if err := <-r.done; err != nil {
 			r.t.Error(err)
 		}
@@ -84,13 +85,13 @@ func jtis(from, n int) []string {
 	return list
 }
 
-// signing is a software key in the place of the HSM's.
-type signing struct {
-	key      Key
-	verifier []note.Verifier
+// testKey is a software key in place of the HSM's.
+type testKey struct {
+	key       Key
+	verifiers []note.Verifier
 }
 
-func ed25519Key(t testing.TB) signing {
+func ed25519Key(t testing.TB) testKey {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -99,7 +100,7 @@ func ed25519Key(t testing.TB) signing {
 	return signingKey(t, private)
 }
 
-func ecdsaKey(t testing.TB) signing {
+func ecdsaKey(t testing.TB) testKey {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -108,25 +109,33 @@ func ecdsaKey(t testing.TB) signing {
 	return signingKey(t, private)
 }
 
-func signingKey(t testing.TB, s crypto.Signer) signing {
+func signingKey(t testing.TB, s crypto.Signer) testKey {
 	t.Helper()
 	v, err := NewVerifier(testOrigin, s.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return signing{key: NewKey(s), verifier: []note.Verifier{v}}
+	return testKey{key: newKey(s), verifiers: []note.Verifier{v}}
 }
 
-// options are those of a signed log that does nothing by the clock unless the test asks for it.
-func (s signing) options(file string) Options {
+// options returns the options of a signed log that does nothing on a timer
+// unless the test changes them.
+func (s testKey) options(file string) Options {
 	return Options{
 		File: file, Interval: time.Hour, CheckpointInterval: time.Hour, Origin: testOrigin,
 		Key: func(context.Context) (Key, error) { return s.key, nil },
 	}
 }
 
-// all lists the files of a log, those that were set apart left out.
-func all(t testing.TB, file string) []string {
+// newKey returns a Key for a software key.
+func newKey(s crypto.Signer) Key {
+	return Key{Public: s.Public(), Sign: func(_ context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return s.Sign(rand.Reader, digest, opts)
+	}}
+}
+
+// logFiles lists the files of a log, without those set aside.
+func logFiles(t testing.TB, file string) []string {
 	t.Helper()
 	files, err := Files(file)
 	if err != nil {
@@ -154,7 +163,7 @@ func readLines(t testing.TB, file string) [][]byte {
 	return slices.DeleteFunc(lines, func(l []byte) bool { return len(l) == 0 })
 }
 
-// recoveriesIn returns the recovery lines of files.
+// recoveriesIn returns the recovery lines in files.
 func recoveriesIn(t testing.TB, files []string) [][]byte {
 	t.Helper()
 	var found [][]byte
@@ -175,13 +184,35 @@ func writeLines(t testing.TB, file string, lines [][]byte) {
 	}
 }
 
-// eventually polls until ok holds.
+// jtisIn collects the jtis of the records in files.
+func jtisIn(t testing.TB, files []string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, f := range files {
+		for _, line := range readLines(t, f) {
+			if _, rest, ok := strings.Cut(string(line), `"jti":"`); ok {
+				jti, _, _ := strings.Cut(rest, `"`)
+				found[jti] = true
+			}
+		}
+	}
+	return found
+}
+
+// eventually polls until ok returns true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited too long: %s", what)
+			t.Fatalf("timed out: %s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -20,26 +19,22 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// algECDSA is C2SP signed-note's signature type 0x02: ECDSA over SHA-256, ASN.1 DER. Unlike other types its key ID is the
-// truncated SHA-256 of the SPKI alone. note itself knows only type 0x01, Ed25519.
+// algECDSA is signature type 0x02 of C2SP signed-note: ECDSA over SHA-256,
+// ASN.1 DER. Unlike for other types, its key ID is the truncated SHA-256 of the
+// SPKI only. The note package knows only type 0x01, Ed25519.
 const algECDSA = 0x02
 
-// Key signs checkpoints: an Ed25519 key or an ECDSA P-256 key.
+// Key is a key that signs checkpoints: Ed25519 or ECDSA P-256.
 type Key struct {
 	Public crypto.PublicKey
-	// Sign has the conventions of crypto.Signer: with Ed25519 it gets the message and crypto.Hash(0), with ECDSA the
-	// SHA-256 digest and crypto.SHA256, and gives ASN.1 DER.
+	// Sign follows crypto.Signer. For Ed25519 it gets the message and
+	// crypto.Hash(0). For ECDSA it gets the SHA-256 digest and crypto.SHA256,
+	// and returns ASN.1 DER.
 	Sign func(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
 }
 
-// NewKey makes a Key of a crypto.Signer that needs no context.
-func NewKey(s crypto.Signer) Key {
-	return Key{Public: s.Public(), Sign: func(_ context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return s.Sign(rand.Reader, digest, opts)
-	}}
-}
-
-// noteSigner is a note.Signer for a Key, good for one note because it carries the context of that signature.
+// noteSigner is a note.Signer for a Key. It is good for one note, because it
+// holds the context of that signature.
 type noteSigner struct {
 	note.Verifier
 	ctx context.Context
@@ -55,8 +50,9 @@ func (s *noteSigner) Sign(msg []byte) ([]byte, error) {
 	return s.key.Sign(s.ctx, digest[:], crypto.SHA256)
 }
 
-// NewSigner gives a note.Signer (C2SP signed-note) for the key under a name. Its signatures end with the context.
-func NewSigner(ctx context.Context, name string, key Key) (note.Signer, error) {
+// newNoteSigner returns a note.Signer (C2SP signed-note) for the key under a name.
+// Its signatures end with ctx.
+func newNoteSigner(ctx context.Context, name string, key Key) (note.Signer, error) {
 	v, err := NewVerifier(name, key.Public)
 	if err != nil {
 		return nil, err
@@ -64,11 +60,11 @@ func NewSigner(ctx context.Context, name string, key Key) (note.Signer, error) {
 	return &noteSigner{Verifier: v, ctx: ctx, key: key}, nil
 }
 
-// VerifierKey gives the text form of a public key, <name>+<hash>+<base64>, as note.NewVerifier and the transparency-dev
-// tools read it. It is public; print it for those who verify.
+// VerifierKey returns the text form of a public key, <name>+<hash>+<base64>, as
+// note.NewVerifier and the transparency-dev tools read it. It is public.
 func VerifierKey(name string, public crypto.PublicKey) (string, error) {
 	if !validName(name) {
-		return "", fmt.Errorf("%w: name %q is empty or has white space or \"+\" in it", ErrKey, name)
+		return "", fmt.Errorf("%w: invalid name %q; use a name without white space or \"+\"", ErrKey, name)
 	}
 	switch k := public.(type) {
 	case ed25519.PublicKey:
@@ -81,10 +77,10 @@ func VerifierKey(name string, public crypto.PublicKey) (string, error) {
 		data := append([]byte{algECDSA}, spki...)
 		return fmt.Sprintf("%s+%08x+%s", name, ecdsaKeyID(spki), base64.StdEncoding.EncodeToString(data)), nil
 	}
-	return "", fmt.Errorf("%w: %T; give the checkpoint key set the algorithm ES256 or Ed25519", ErrKey, public)
+	return "", fmt.Errorf("%w: %T; set the algorithm of the checkpoint key set to ES256 or Ed25519", ErrKey, public)
 }
 
-// NewVerifier gives the note.Verifier for a public key under a name.
+// NewVerifier returns the note.Verifier for a public key under a name.
 func NewVerifier(name string, public crypto.PublicKey) (note.Verifier, error) {
 	text, err := VerifierKey(name, public)
 	if err != nil {
@@ -93,7 +89,7 @@ func NewVerifier(name string, public crypto.PublicKey) (note.Verifier, error) {
 	return ParseVerifier(text)
 }
 
-// ParseVerifier reads the text form that VerifierKey writes.
+// ParseVerifier reads the text form that VerifierKey returns.
 func ParseVerifier(text string) (note.Verifier, error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(text), "+")
 	id, data64, _ := strings.Cut(rest, "+")
@@ -118,14 +114,14 @@ func parseECDSAVerifier(name, id string, spki []byte) (note.Verifier, error) {
 	}
 	k, ok := public.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("%w: type 2 holds a %T", ErrKey, public)
+		return nil, fmt.Errorf("%w: type 2 with a %T", ErrKey, public)
 	}
 	canonical, err := ecdsaSPKI(k)
 	if err != nil {
 		return nil, err
 	}
 	if got, err := strconv.ParseUint(id, 16, 32); err != nil || uint32(got) != ecdsaKeyID(canonical) {
-		return nil, fmt.Errorf("%w: hash %q does not belong to the key", ErrKey, id)
+		return nil, fmt.Errorf("%w: hash %q does not match the key", ErrKey, id)
 	}
 	return &ecdsaVerifier{name: name, id: ecdsaKeyID(canonical), public: k}, nil
 }
@@ -147,7 +143,8 @@ func (v *ecdsaVerifier) Verify(msg, sig []byte) bool {
 
 func ecdsaSPKI(k *ecdsa.PublicKey) ([]byte, error) {
 	if k.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("%w: ECDSA on another curve than P-256; give the checkpoint key set the algorithm ES256 or Ed25519", ErrKey)
+		return nil, fmt.Errorf("%w: ECDSA on %s; set the algorithm of the checkpoint key set to ES256 or Ed25519",
+			ErrKey, k.Curve.Params().Name)
 	}
 	spki, err := x509.MarshalPKIXPublicKey(k)
 	if err != nil {
@@ -161,7 +158,8 @@ func ecdsaKeyID(spki []byte) uint32 {
 	return binary.BigEndian.Uint32(sum[:])
 }
 
-// validName applies the syntax of C2SP signed-note for key names; it also keeps a checkpoint's first line one line.
+// validName checks the syntax of key names in C2SP signed-note. It also keeps
+// the first line of a checkpoint one line.
 func validName(name string) bool {
 	bad := func(r rune) bool { return r == '+' || unicode.IsSpace(r) || unicode.IsControl(r) }
 	return name != "" && utf8.ValidString(name) && strings.IndexFunc(name, bad) < 0

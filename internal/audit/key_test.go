@@ -13,11 +13,12 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// The verifier key of the public Rekor log, as the transparency-dev tools document it: an ECDSA key in the form of
-// signature type 2, whose key ID others computed.
+// rekor is the verifier key of the public Rekor log, as documented by the
+// transparency-dev tools: an ECDSA key with signature type 2, whose key ID
+// someone else computed.
 const rekor = "rekor.sigstore.dev+c0d23d6a+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNhtmPtrWm3U1eQXBogSMdGvXwBcK5AW5i0hrZLOC96l+smGNM7nwZ4QvFK/4sueRoVj//QP22Ni4Qt9DPfkWLc="
 
-func TestVerifierKeyIsTheOneThatOthersUse(t *testing.T) {
+func TestVerifierKeyMatchesRekor(t *testing.T) {
 	v, err := ParseVerifier(rekor)
 	if err != nil {
 		t.Fatal(err)
@@ -29,41 +30,42 @@ func TestVerifierKeyIsTheOneThatOthersUse(t *testing.T) {
 }
 
 func TestSignedNotes(t *testing.T) {
-	for name, s := range map[string]signing{"Ed25519": ed25519Key(t), "ECDSA": ecdsaKey(t)} {
+	for name, s := range map[string]testKey{"Ed25519": ed25519Key(t), "ECDSA": ecdsaKey(t)} {
 		t.Run(name, func(t *testing.T) {
 			msg, err := Checkpoint{Origin: testOrigin, Size: 3}.sign(t.Context(), s.key)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, signed, err := OpenCheckpoint(msg, s.verifier)
+			c, signed, err := OpenCheckpoint(msg, s.verifiers)
 			if err != nil || !signed || c.Size != 3 || c.Origin != testOrigin {
 				t.Errorf("%+v %v %v", c, signed, err)
 			}
 			if _, signed, err = OpenCheckpoint(msg, nil); signed || err != nil {
 				t.Errorf("without a key: %v %v", signed, err)
 			}
-			if _, signed, err = OpenCheckpoint(msg, ed25519Key(t).verifier); signed || err != nil {
+			if _, signed, err = OpenCheckpoint(msg, ed25519Key(t).verifiers); signed || err != nil {
 				t.Errorf("with another key: %v %v", signed, err)
 			}
 			forged := strings.Replace(string(msg), "\n3\n", "\n4\n", 1)
-			if _, signed, err = OpenCheckpoint([]byte(forged), s.verifier); signed || err == nil {
+			if _, signed, err = OpenCheckpoint([]byte(forged), s.verifiers); signed || err == nil {
 				t.Errorf("forged: %v %v", signed, err)
 			}
 			text, err := VerifierKey(testOrigin, s.key.Public)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v, err := ParseVerifier(text + "\n"); err != nil || v.KeyHash() != s.verifier[0].KeyHash() {
+			if v, err := ParseVerifier(text + "\n"); err != nil || v.KeyHash() != s.verifiers[0].KeyHash() {
 				t.Errorf("%v", err)
 			}
 		})
 	}
 }
 
-// A key that signs under another name than the checkpoint's origin says nothing about this log.
+// A signature under a name other than the checkpoint's origin says nothing
+// about this log.
 func TestSignatureUnderAnotherName(t *testing.T) {
 	s := ed25519Key(t)
-	signer, err := NewSigner(t.Context(), "other.example", s.key)
+	signer, err := newNoteSigner(t.Context(), "other.example", s.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +82,7 @@ func TestSignatureUnderAnotherName(t *testing.T) {
 	}
 }
 
-func TestKeysThatAreRefused(t *testing.T) {
+func TestUnusableKeys(t *testing.T) {
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +92,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, public := range []any{&p384.PublicKey, &rsaKey.PublicKey, nil} {
-		if _, err := NewSigner(context.Background(), testOrigin, Key{Public: public}); !errors.Is(err, ErrKey) {
+		if _, err := newNoteSigner(context.Background(), testOrigin, Key{Public: public}); !errors.Is(err, ErrKey) {
 			t.Errorf("%T: %v", public, err)
 		}
 	}

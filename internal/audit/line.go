@@ -11,14 +11,15 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// format names this form of the log in every header line.
+// format names this version of the log format in each header line.
 const format = "assertd-audit/1"
 
-// link is what ties a line to those before it; every line begins with it, in exactly this form:
+// link ties a line to the previous ones. Each line begins with it, in exactly
+// this form:
 //
-//	{"seq":<leaf index in the tree>,"prev":"<leaf hash of the line before, base64>","kind":"<kind>"
+//	{"seq":<leaf index in the tree>,"prev":"<leaf hash of the previous line, base64>","kind":"<kind>"
 //
-// prev of the first line of all is the zero hash.
+// prev of the very first line is the zero hash.
 type link struct {
 	seq  int64
 	prev tlog.Hash
@@ -31,7 +32,8 @@ type head struct {
 	prev tlog.Hash
 }
 
-// appendLine appends the line that holds body (everything from "kind" on) and its newline to b and moves the head past it.
+// appendLine appends a line with this body (everything from "kind" on) and a
+// newline to b, and moves the head past it.
 func (h *head) appendLine(b, body []byte) []byte {
 	start := len(b)
 	b = append(appendLink(b, h.tree.size, h.prev), body...)
@@ -40,7 +42,7 @@ func (h *head) appendLine(b, body []byte) []byte {
 	return append(b, '\n')
 }
 
-// appendLink appends a link up to the kind.
+// appendLink appends a link up to its kind.
 func appendLink(b []byte, seq int64, prev tlog.Hash) []byte {
 	b = append(b, `{"seq":`...)
 	b = strconv.AppendInt(b, seq, 10)
@@ -49,14 +51,15 @@ func appendLink(b []byte, seq int64, prev tlog.Hash) []byte {
 	return append(b, `",`...)
 }
 
-var errLine = errors.New("not a line of this log")
+var errMalformed = errors.New("not a line of this log")
 
-// parseLink reads the link of a line without its newline. It is strict, so that a line has one reading only.
+// parseLink reads the link of a line without its newline. It is strict, so that
+// a line can be read in only one way.
 func parseLink(line []byte) (link, error) {
 	var l link
 	rest, ok := cutPrefix(line, `{"seq":`)
 	if !ok || len(line) > MaxRecord || line[len(line)-1] != '}' {
-		return l, errLine
+		return l, errMalformed
 	}
 	digits := 0
 	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
@@ -64,27 +67,27 @@ func parseLink(line []byte) (link, error) {
 	}
 	seq, err := strconv.ParseInt(string(rest[:digits]), 10, 62)
 	if err != nil || digits > 1 && rest[0] == '0' {
-		return l, errLine
+		return l, errMalformed
 	}
 	l.seq = seq
 	rest, ok = cutPrefix(rest[digits:], `,"prev":"`)
 	const encoded = 44 // of 32 bytes
 	if !ok || len(rest) < encoded {
-		return l, errLine
+		return l, errMalformed
 	}
 	var prev [33]byte // DecodedLen counts the padding
 	n, err := base64.StdEncoding.Strict().Decode(prev[:], rest[:encoded])
 	if err != nil || n != tlog.HashSize {
-		return l, errLine
+		return l, errMalformed
 	}
 	copy(l.prev[:], prev[:])
 	rest, ok = cutPrefix(rest[encoded:], `","kind":"`)
 	if !ok {
-		return l, errLine
+		return l, errMalformed
 	}
 	l.kind, ok = leadingKind(rest)
 	if !ok {
-		return l, errLine
+		return l, errMalformed
 	}
 	return l, nil
 }
@@ -106,7 +109,8 @@ func leadingKind(b []byte) (string, bool) {
 	return "", false
 }
 
-// validKind keeps kinds to short words of small letters, digits, "_" and "-".
+// validKind limits kinds to short words of lower-case letters, digits, "_" and
+// "-".
 func validKind(kind string) bool {
 	for _, c := range []byte(kind) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
@@ -116,8 +120,8 @@ func validKind(kind string) bool {
 	return kind != "" && len(kind) <= 32
 }
 
-// header is the first line of every file. It carries the end of the file before it, so that the tree can go on with
-// nothing but this file at hand.
+// header is the first line of each file. It carries the end of the previous
+// file, so that the tree can continue from this file alone.
 type header struct {
 	Time   time.Time  `json:"time"`
 	Format string     `json:"format"`
@@ -133,7 +137,7 @@ type headerTree struct {
 // body is the line's part from "kind" on.
 func (h header) body() []byte { return jsonBody(kindHeader, h) }
 
-// parseHeader reads a header line and checks that its edge has its root.
+// parseHeader reads a header line and checks that its edge and its root match.
 func parseHeader(line []byte) (header, tree, error) {
 	var h header
 	if err := json.Unmarshal(line, &h); err != nil {
@@ -147,12 +151,12 @@ func parseHeader(line []byte) (header, tree, error) {
 		return h, tree{}, err
 	}
 	if t.root() != h.Tree.Root {
-		return h, tree{}, errors.New("edge and root of the tree do not belong together")
+		return h, tree{}, errors.New("the edge of the tree does not match its root")
 	}
 	return h, t, nil
 }
 
-// recovery is the line that tells what the log had to get over.
+// recovery is a line about something that the log recovered from.
 type recovery struct {
 	Time   time.Time `json:"time"`
 	What   string    `json:"what"`
@@ -161,10 +165,10 @@ type recovery struct {
 
 func (r recovery) body() []byte { return jsonBody(kindRecovery, r) }
 
-// jsonBody encodes the rare lines that the log writes by itself.
+// jsonBody encodes the infrequent lines that the log writes itself.
 func jsonBody(kind string, members any) []byte {
 	b, err := json.Marshal(members)
-	if err != nil { // only strings, numbers, times and hashes go in
+	if err != nil { // can't happen: only strings, numbers, times and hashes go in
 		panic(err)
 	}
 	b[0] = ','

@@ -10,25 +10,28 @@ import (
 	"time"
 )
 
-// Log is an open audit log. Run and those who append write; Append, Reopen and Status may be called from any goroutine.
+// Log is an open audit log. Run must be running for Append to return. Append,
+// Reopen and Status may be called from any goroutine.
 type Log struct {
 	opts Options
 	lock *os.File
 
 	wake    chan struct{}   // pending is not empty
-	reopens chan chan error // requests of Reopen
+	reopens chan chan error // requests from Reopen
 	stopped chan struct{}   // Run has ended
 
-	entries sync.Pool // of entries for newEntry; one per log, so that tests can put a log in a synctest bubble
+	// entries holds used entries for newEntry. Each log has its own, so that
+	// tests can put a log in a synctest bubble.
+	entries sync.Pool
 
 	mu      sync.Mutex
 	pending []*entry
 	state   state
 	status  Status
 
-	turn  sync.Mutex // held by whoever writes; taken before mu
-	w     *writer
-	spare []*entry // for take to use again
+	writing sync.Mutex // held while writing; locked before mu
+	w       *writer
+	spare   []*entry // the last batch, for take to reuse
 }
 
 type state int
@@ -40,24 +43,28 @@ const (
 	closed
 )
 
-// Status is how the log does, for readiness and metrics.
+// Status is the state of the log, for readiness and metrics.
 type Status struct {
-	// Err is nil while records can be written; otherwise what stops them, since when, and how many were refused.
+	// Err is nil while records can be written. Otherwise it is the reason why
+	// not, and Since is when that began. Refused counts all records refused
+	// since Open.
 	Err     error
 	Since   time.Time
 	Refused int64
 
 	File    string
 	Bytes   int64 // of the current file
-	Lines   int64 // of the whole series: the size of the tree
+	Lines   int64 // in all files: the size of the tree
 	Records int64 // appended since Open
-	Pending int   // records that wait for the writer now
+	Pending int   // records waiting for the writer
 
-	// UnsyncedSince is when the oldest record was written that no sync has covered yet; zero where there is none.
+	// UnsyncedSince is when the oldest record was written that no sync has
+	// covered yet; zero if there is none.
 	UnsyncedSince time.Time
 
-	// CheckpointSize is the size that the newest checkpoint covers, CheckpointTime when it was signed, CheckpointErr why
-	// the last attempt failed. Records go on without checkpoints.
+	// CheckpointSize is the tree size that the newest checkpoint covers,
+	// CheckpointTime is when it was signed, and CheckpointErr is why the last
+	// attempt failed. Records continue without checkpoints.
 	CheckpointSize int64
 	CheckpointTime time.Time
 	CheckpointErr  error
@@ -69,7 +76,7 @@ type entry struct {
 	done chan error
 }
 
-// newEntry returns an entry to encode a record in, a used one if there is one.
+// newEntry returns an entry to encode a record into, reusing one if it can.
 func (l *Log) newEntry() *entry {
 	if e, ok := l.entries.Get().(*entry); ok {
 		return e
@@ -77,18 +84,19 @@ func (l *Log) newEntry() *entry {
 	return &entry{done: make(chan error, 1)}
 }
 
-// release keeps the entry for another record, unless its own was so long that
-// keeping the buffer would waste memory.
+// release keeps the entry for reuse, unless its record was so long that keeping
+// the buffer would waste memory.
 func (l *Log) release(e *entry) {
-	const usual = 16 << 10
-	if cap(e.body) <= usual {
+	const maxKept = 16 << 10
+	if cap(e.body) <= maxKept {
 		l.entries.Put(e)
 	}
 }
 
-// Open opens the log of a file, creates it if there is none, and takes it for this process. What kill -9 or a loss of power
-// left behind is set apart (see the package comment); a file changed in its middle is refused with ErrDamaged. Nothing
-// is written before Run.
+// Open opens the log at Options.File, creates it if it does not exist, and
+// locks it for this process. It sets aside what kill -9 or a power loss left
+// after the last complete line (see the package comment). It returns ErrDamaged
+// for a file that was changed in the middle. It writes no line; Run does.
 func Open(o Options) (*Log, error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
@@ -97,7 +105,7 @@ func Open(o Options) (*Log, error) {
 	if err := checkDir(filepath.Dir(o.File)); err != nil {
 		return nil, err
 	}
-	held, err := lock(o.File + ".lock")
+	held, err := acquireLock(o.File + ".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +121,11 @@ func Open(o Options) (*Log, error) {
 	return l, nil
 }
 
-// Append returns nil once the record is written as Options.Sync promises; records of many callers share one write and one
-// sync. With any error the record must count as missing: ErrRecord if it can't be written at all, else an
-// *UnavailableError. When the context ends first the record may still be written; it can't interrupt a write.
+// Append returns nil after the record is written as Options.Sync promises.
+// Records of concurrent callers share one write and one sync. On any error the
+// record must count as missing. The error is ErrRecord if the record can't be
+// written at all, and an *UnavailableError otherwise. If ctx ends first, the
+// record may still be written: ctx does not interrupt a write.
 func (l *Log) Append(ctx context.Context, r Record) error {
 	if r.Time.IsZero() {
 		r.Time = l.opts.Clock()
@@ -127,7 +137,7 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	if err := l.enqueue(e); err != nil {
 		return err
 	}
-	l.writeNow()
+	l.tryWrite()
 	select {
 	case err := <-e.done:
 		l.release(e)
@@ -146,16 +156,16 @@ func (l *Log) encodeEntry(r *Record) (*entry, error) {
 	if e.body, err = r.encode(e.body[:0]); err != nil {
 		return nil, fmt.Errorf("%w: claims: %v", ErrRecord, err)
 	}
-	const linkSize = 100 // at most: names, a number and a hash
+	const linkSize = 100 // upper bound: names, a number and a hash
 	if len(e.body) > MaxRecord-linkSize {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrRecord, len(e.body), MaxRecord-linkSize)
+		return nil, fmt.Errorf("%w: %d bytes; the maximum is %d", ErrRecord, len(e.body), MaxRecord-linkSize)
 	}
 	return e, nil
 }
 
 var (
 	errClosed = errors.New("the log is closed")
-	errFull   = fmt.Errorf("%d records wait already", MaxPending)
+	errFull   = fmt.Errorf("%d records are waiting already", MaxPending)
 )
 
 func (l *Log) enqueue(e *entry) error {
@@ -171,7 +181,7 @@ func (l *Log) enqueue(e *entry) error {
 	return nil
 }
 
-// take gives the writer everything that waits.
+// take returns all waiting records and leaves into as the new, empty queue.
 func (l *Log) take(into []*entry) []*entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,8 +190,10 @@ func (l *Log) take(into []*entry) []*entry {
 	return taken
 }
 
-// Reopen goes over to a new file at the path if somebody, logrotate for one, moved the current one away; if the file is
-// still in its place it does nothing. It returns once the new file is in use. The old file gets a last checkpoint first.
+// Reopen switches to a new file at the path if something, such as logrotate,
+// renamed the current one. If the file is still in place, Reopen does nothing.
+// It returns after the new file is in use. The old file gets a last checkpoint
+// first.
 func (l *Log) Reopen(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
@@ -199,7 +211,7 @@ func (l *Log) Reopen(ctx context.Context) error {
 	}
 }
 
-// Status tells how the log does. It never waits for the disk.
+// Status returns the state of the log. It never waits for the disk.
 func (l *Log) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -215,7 +227,8 @@ func (l *Log) publish() {
 	l.status = l.w.status()
 }
 
-// Close gives the file and the lock back. End Run first: it writes what waits and the last checkpoint.
+// Close closes the file and releases the lock. End Run first: it writes the
+// waiting records and the last checkpoint.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -226,7 +239,7 @@ func (l *Log) Close() error {
 		select {
 		case <-l.stopped:
 		default:
-			return errors.New("audit: close: Run still runs: end its context and wait for it first")
+			return errors.New("audit: close: Run is still running; cancel its context and wait for it first")
 		}
 	}
 	l.state = closed

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +48,7 @@ func TestAppendWritesOneLinePerRecord(t *testing.T) {
 	}
 }
 
-func TestManyCallersShareTheFile(t *testing.T) {
+func TestConcurrentAppends(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file, Sync: SyncAlways})
 	var callers sync.WaitGroup
@@ -72,7 +71,7 @@ func TestManyCallersShareTheFile(t *testing.T) {
 	}
 }
 
-func TestRecordsThatAreRefused(t *testing.T) {
+func TestInvalidRecords(t *testing.T) {
 	l := start(t, Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	long := sample("x")
 	long.Caller.Executable = strings.Repeat("x", MaxRecord)
@@ -94,7 +93,7 @@ func TestRecordsThatAreRefused(t *testing.T) {
 	mustVerify(t, []string{l.opts.File}, VerifyOptions{})
 }
 
-func TestAppendEndsWithItsContextAndWithTheLog(t *testing.T) {
+func TestAppendAfterContextOrRunEnds(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +122,7 @@ func TestAppendEndsWithItsContextAndWithTheLog(t *testing.T) {
 	}
 }
 
-func TestPendingRecordsAreBounded(t *testing.T) {
+func TestPendingLimit(t *testing.T) {
 	l, err := Open(Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +138,7 @@ func TestPendingRecordsAreBounded(t *testing.T) {
 	}
 }
 
-func TestCloseBeforeTheEndOfRun(t *testing.T) {
+func TestCloseWhileRunning(t *testing.T) {
 	l := start(t, Options{File: filepath.Join(t.TempDir(), "audit.jsonl")})
 	l.add("a")
 	if err := l.Close(); err == nil {
@@ -148,7 +147,7 @@ func TestCloseBeforeTheEndOfRun(t *testing.T) {
 	l.add("b")
 }
 
-func TestOpenRefusesWhatOthersCouldChange(t *testing.T) {
+func TestOpenRejectsUnsafeFiles(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, dir, file string){
 		"symbolic link": func(t *testing.T, dir, file string) {
 			check(t, os.WriteFile(filepath.Join(dir, "real"), nil, 0o600))
@@ -183,7 +182,7 @@ func TestOpenRefusesWhatOthersCouldChange(t *testing.T) {
 	}
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "audit.jsonl")
 	for name, o := range map[string]Options{
@@ -211,21 +210,21 @@ func TestOneWriterPerFile(t *testing.T) {
 	start(t, Options{File: file}).add("a")
 }
 
-func TestOpenGoesOnWhereTheLogEnded(t *testing.T) {
+func TestOpenContinuesTheLog(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ecdsaKey(t)
 	for i := range 5 {
 		l := start(t, key.options(file))
-		l.add(jtis(i*10, i)...) // the last run of the log adds nothing but its records
+		l.add(jtis(i*10, i)...) // the first run adds no records
 		l.stop()
 	}
-	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 	if r.Lines != 1+10+5 || r.Checkpoints != 5 || r.Unproven != 0 {
 		t.Errorf("report %+v", r)
 	}
 }
 
-func TestOpenRefusesADamagedFile(t *testing.T) {
+func TestOpenRejectsADamagedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file})
 	l.add("a", "b", "c")
@@ -239,7 +238,7 @@ func TestOpenRefusesADamagedFile(t *testing.T) {
 	}
 }
 
-func TestStatusTellsOfUnsyncedRecords(t *testing.T) {
+func TestStatusReportsUnsyncedRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "audit.jsonl")
 		l := start(t, Options{File: file, Interval: time.Minute})
@@ -252,11 +251,4 @@ func TestStatusTellsOfUnsyncedRecords(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 	})
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		t.Fatal(err)
-	}
 }

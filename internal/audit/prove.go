@@ -15,56 +15,60 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// proofHeader is the first line of a proof in the form of C2SP tlog-proof.
+// proofHeader is the first line of a C2SP tlog-proof.
 const proofHeader = "c2sp.org/tlog-proof@v1"
 
-// Proven is what a proof shows: that the log held this record when the checkpoint was signed.
+// Proven is what a proof shows: the log contained this record when the
+// checkpoint was signed.
 type Proven struct {
-	Line       []byte // the record as the log holds it, one JSON object
-	Seq        int64  // its place in the log
+	Line       []byte // the record as in the log, one JSON object
+	Seq        int64  // its index in the log
 	Checkpoint Checkpoint
 }
 
-// Prove makes a proof that the record of a jti is in the log, against the newest checkpoint. It verifies the files on the
-// way: a log that does not verify proves nothing. The proof has the form of C2SP tlog-proof, with the record's line as
-// its extra data. Errors are ErrNotFound, ErrNotCovered, those of Verify, and one for a jti that stands in two records.
+// Prove returns a proof that the record of a jti is in the log, based on the
+// newest checkpoint. It verifies the files first: a log that does not verify
+// proves nothing. The proof is a C2SP tlog-proof with the record's line as its
+// extra data. The error is ErrNotFound, ErrNotCovered, one of Verify's, or one
+// for a jti in two records.
 func Prove(ctx context.Context, files []string, jti string, o VerifyOptions) ([]byte, error) {
-	w, m := &walker{verifiers: o.Verifiers}, &match{jti: jti, needle: appendMember(nil, "jti", jti)}
-	if _, err := w.walk(ctx, files, o, m.look); err != nil {
+	v, m := &verifier{keys: o.Verifiers}, &match{jti: jti, needle: appendMember(nil, "jti", jti)}
+	if _, err := v.verifyFiles(ctx, files, o, m.visit); err != nil {
 		return nil, err
 	}
 	switch {
 	case m.found == 0:
 		return nil, fmt.Errorf("%w: jti %q", ErrNotFound, jti)
 	case m.found > 1:
-		return nil, fmt.Errorf("audit: jti %q stands in %d records, the last one is record %d", jti, m.found, m.seq)
-	case w.newest == nil:
-		return nil, fmt.Errorf("%w: the log has none that the given keys signed", ErrNotCovered)
+		return nil, fmt.Errorf("audit: jti %q is in %d records; the last one is record %d", jti, m.found, m.seq)
+	case v.newest == nil:
+		return nil, fmt.Errorf("%w: none is signed by the given keys", ErrNotCovered)
 	}
-	c, _, err := OpenCheckpoint(w.newest, o.Verifiers)
+	c, _, err := OpenCheckpoint(v.newest, o.Verifiers)
 	if err != nil {
 		return nil, err
 	}
 	if m.seq >= c.Size {
-		return nil, fmt.Errorf("%w: the newest one covers %d records, this is record %d: try again after the next checkpoint", ErrNotCovered, c.Size, m.seq)
+		return nil, fmt.Errorf("%w: the newest one covers %d records, this is record %d; try again after the next checkpoint",
+			ErrNotCovered, c.Size, m.seq)
 	}
 	path, err := provePath(ctx, files, c, m)
 	if err != nil {
 		return nil, err
 	}
-	return formatProof(m.line, m.seq, path, w.newest), nil
+	return formatProof(m.line, m.seq, path, v.newest), nil
 }
 
 // match finds the record of a jti.
 type match struct {
 	jti    string
-	needle []byte // the member as the log writes it: spares decoding nearly every line
+	needle []byte // the member as the log writes it, to avoid decoding most lines
 	found  int
 	seq    int64
 	line   []byte
 }
 
-func (m *match) look(l link, line []byte) {
+func (m *match) visit(l link, line []byte) {
 	if m.jti == "" || reserved(l.kind) || !bytes.Contains(line, m.needle) {
 		return
 	}
@@ -76,9 +80,10 @@ func (m *match) look(l link, line []byte) {
 	}
 }
 
-// provePath reads the files again and keeps the few hashes that the proof consists of, so memory does not grow with them.
+// provePath reads the files again and keeps only the few hashes of the proof,
+// so memory use does not grow with the log.
 func provePath(ctx context.Context, files []string, c Checkpoint, m *match) (tlog.RecordProof, error) {
-	var want wanted
+	var want neededHashes
 	if _, err := tlog.ProveRecord(c.Size, m.seq, &want); err != nil {
 		return nil, err
 	}
@@ -90,42 +95,43 @@ func provePath(ctx context.Context, files []string, c Checkpoint, m *match) (tlo
 		return nil, err
 	}
 	if err := tlog.CheckRecord(path, c.Size, c.Root, m.seq, tlog.RecordHash(m.line)); err != nil {
-		return nil, fmt.Errorf("%w: the files changed while they were read: try again", ErrProof)
+		return nil, fmt.Errorf("%w: the files changed while being read; try again", ErrProof)
 	}
 	return path, nil
 }
 
-// wanted is a tlog.HashReader that, asked for the first time, notes what it is asked for.
-type wanted struct {
+// neededHashes is a tlog.HashReader that notes, at the first call, which hashes
+// it is asked for.
+type neededHashes struct {
 	hashes map[int64]tlog.Hash
 }
 
 // ReadHashes implements tlog.HashReader.
-func (w *wanted) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	noting := w.hashes == nil
-	if noting {
-		w.hashes = make(map[int64]tlog.Hash, len(indexes))
+func (h *neededHashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	first := h.hashes == nil
+	if first {
+		h.hashes = make(map[int64]tlog.Hash, len(indexes))
 	}
 	list := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {
-		if noting {
-			w.hashes[index] = tlog.Hash{}
+		if first {
+			h.hashes[index] = tlog.Hash{}
 		}
-		list[i] = w.hashes[index]
+		list[i] = h.hashes[index]
 	}
 	return list, nil
 }
 
-// collect fills in the hashes from the lines up to a size.
-func (w *wanted) collect(ctx context.Context, files []string, size int64) error {
-	s, err := openSeries(ctx, files, nil)
+// collect sets the hashes from the lines up to a size.
+func (h *neededHashes) collect(ctx context.Context, files []string, size int64) error {
+	r, err := openLogReader(ctx, files, nil)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer r.close()
 	var t tree
 	for started := false; !started || t.size < size; started = true {
-		line, _, err := s.next()
+		line, _, err := r.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -136,27 +142,27 @@ func (w *wanted) collect(ctx context.Context, files []string, size int64) error 
 			if _, t, err = parseHeader(line); err != nil {
 				return err
 			}
-			w.keepEdge(&t)
+			h.setEdge(&t)
 		}
 		at := tlog.StoredHashIndex(0, t.size)
-		for i, h := range t.add(tlog.RecordHash(line)) {
-			w.keep(at+int64(i), h)
+		for i, hash := range t.add(tlog.RecordHash(line)) {
+			h.set(at+int64(i), hash)
 		}
 	}
 	return nil
 }
 
-func (w *wanted) keepEdge(t *tree) {
+func (h *neededHashes) setEdge(t *tree) {
 	for level := range t.edge {
 		if t.size>>level&1 == 1 {
-			w.keep(tlog.StoredHashIndex(level, t.size>>level-1), t.edge[level])
+			h.set(tlog.StoredHashIndex(level, t.size>>level-1), t.edge[level])
 		}
 	}
 }
 
-func (w *wanted) keep(index int64, h tlog.Hash) {
-	if _, ok := w.hashes[index]; ok {
-		w.hashes[index] = h
+func (h *neededHashes) set(index int64, hash tlog.Hash) {
+	if _, ok := h.hashes[index]; ok {
+		h.hashes[index] = hash
 	}
 }
 
@@ -171,12 +177,13 @@ func formatProof(line []byte, seq int64, path tlog.RecordProof, checkpoint []byt
 	return b.Bytes()
 }
 
-// CheckProof verifies what Prove made, with nothing but the public keys. The error is ErrProof for whatever does not hold.
+// CheckProof verifies what Prove returned, with only the public keys. It
+// returns ErrProof for an invalid proof.
 func CheckProof(proof []byte, verifiers []note.Verifier) (Proven, error) {
 	head, checkpoint, ok := bytes.Cut(proof, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
 	if !ok || len(lines) < 3 || lines[0] != proofHeader {
-		return Proven{}, fmt.Errorf("%w: not of the form %s", ErrProof, proofHeader)
+		return Proven{}, fmt.Errorf("%w: not a %s", ErrProof, proofHeader)
 	}
 	p, path, err := parseProof(lines[1:])
 	if err != nil {
@@ -187,7 +194,7 @@ func CheckProof(proof []byte, verifiers []note.Verifier) (Proven, error) {
 		return Proven{}, fmt.Errorf("%w: checkpoint: %v", ErrProof, err)
 	}
 	if !signed {
-		return Proven{}, fmt.Errorf("%w: none of the given keys signed the checkpoint", ErrProof)
+		return Proven{}, fmt.Errorf("%w: the checkpoint is not signed by any of the given keys", ErrProof)
 	}
 	if err := tlog.CheckRecord(path, c.Size, c.Root, p.Seq, tlog.RecordHash(p.Line)); err != nil {
 		return Proven{}, fmt.Errorf("%w: the record is not in the tree of the checkpoint", ErrProof)
@@ -209,10 +216,10 @@ func parseProof(lines []string) (Proven, tlog.RecordProof, error) {
 	}
 	seq, err := strconv.ParseInt(index, 10, 64)
 	if err != nil || seq < 0 || strconv.FormatInt(seq, 10) != index {
-		return Proven{}, nil, fmt.Errorf("index %q", index)
+		return Proven{}, nil, fmt.Errorf("invalid index %q", index)
 	}
 	if l, err := parseLink(line); err != nil || l.seq != seq {
-		return Proven{}, nil, errors.New("the record is not the one of the index")
+		return Proven{}, nil, errors.New("the record does not have that index")
 	}
 	var path tlog.RecordProof
 	for _, text := range lines[2:] {

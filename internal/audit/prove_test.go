@@ -10,16 +10,16 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-func TestProofsOfEveryRecord(t *testing.T) {
-	for _, key := range []signing{ed25519Key(t), ecdsaKey(t)} {
+func TestProveEveryRecord(t *testing.T) {
+	for _, key := range []testKey{ed25519Key(t), ecdsaKey(t)} {
 		files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
-		o := VerifyOptions{Verifiers: key.verifier}
+		o := VerifyOptions{Verifiers: key.verifiers}
 		for _, jti := range jtis(0, 30) {
 			proof, err := Prove(t.Context(), files, jti, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := CheckProof(proof, key.verifier)
+			p, err := CheckProof(proof, key.verifiers)
 			if err != nil {
 				t.Fatalf("%s: %v", jti, err)
 			}
@@ -30,8 +30,9 @@ func TestProofsOfEveryRecord(t *testing.T) {
 	}
 }
 
-// The files before may be gone: the header of the first one left holds what a proof needs of them.
-func TestProofFromThePartOfASeries(t *testing.T) {
+// Earlier files may be gone: the header of the first remaining one has what a
+// proof needs from them.
+func TestProveFromPartOfTheLog(t *testing.T) {
 	key := ed25519Key(t)
 	files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
 	for _, part := range [][]string{files[1:2], files[1:], files[2:]} {
@@ -39,17 +40,17 @@ func TestProofFromThePartOfASeries(t *testing.T) {
 		if len(part) == 1 && part[0] == files[2] {
 			jti = "jti-000029"
 		}
-		proof, err := Prove(t.Context(), part, jti, VerifyOptions{Verifiers: key.verifier})
+		proof, err := Prove(t.Context(), part, jti, VerifyOptions{Verifiers: key.verifiers})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := CheckProof(proof, key.verifier); err != nil {
+		if _, err := CheckProof(proof, key.verifiers); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-func TestProveSaysWhyNot(t *testing.T) {
+func TestProveErrors(t *testing.T) {
 	key := ed25519Key(t)
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, key.options(file))
@@ -60,7 +61,7 @@ func TestProveSaysWhyNot(t *testing.T) {
 	l = start(t, unsigned)
 	l.add("late")
 	l.stop()
-	o := VerifyOptions{Verifiers: key.verifier}
+	o := VerifyOptions{Verifiers: key.verifiers}
 	for jti, want := range map[string]error{"unknown": ErrNotFound, "": ErrNotFound, "late": ErrNotCovered} {
 		if _, err := Prove(t.Context(), []string{file}, jti, o); !errors.Is(err, want) {
 			t.Errorf("%q: %v", jti, err)
@@ -69,7 +70,7 @@ func TestProveSaysWhyNot(t *testing.T) {
 	if _, err := Prove(t.Context(), []string{file}, "twice", o); err == nil || !strings.Contains(err.Error(), "2 records") {
 		t.Errorf("got %v", err)
 	}
-	other := VerifyOptions{Verifiers: ecdsaKey(t).verifier}
+	other := VerifyOptions{Verifiers: ecdsaKey(t).verifiers}
 	if _, err := Prove(t.Context(), []string{file}, "covered", other); !errors.Is(err, ErrNotCovered) {
 		t.Errorf("with another key: %v", err)
 	}
@@ -77,7 +78,7 @@ func TestProveSaysWhyNot(t *testing.T) {
 		t.Errorf("a proof can be made without the key: %v", err)
 	}
 	lines := readLines(t, file)
-	lines[1] = edit(lines[1], "allowed", "refused")
+	lines[1] = replaceIn(lines[1], "allowed", "refused")
 	writeLines(t, file, lines)
 	if _, err := Prove(t.Context(), []string{file}, "covered", o); !errors.Is(err, ErrTampered) {
 		t.Errorf("got %v", err)
@@ -85,7 +86,7 @@ func TestProveSaysWhyNot(t *testing.T) {
 }
 
 // A jti in a claim value is not the record's jti.
-func TestProveLooksAtTheRecordsOwnJTI(t *testing.T) {
+func TestProveMatchesTheRecordsOwnJTI(t *testing.T) {
 	key := ed25519Key(t)
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, key.options(file))
@@ -98,10 +99,10 @@ func TestProveLooksAtTheRecordsOwnJTI(t *testing.T) {
 	}
 }
 
-func TestCheckProofRefuses(t *testing.T) {
+func TestCheckProofErrors(t *testing.T) {
 	key := ed25519Key(t)
-	file, lines := chained(t, t.TempDir(), key)
-	proof, err := Prove(t.Context(), []string{file}, "jti-000008", VerifyOptions{Verifiers: key.verifier})
+	file, lines := signedLog(t, t.TempDir(), key)
+	proof, err := Prove(t.Context(), []string{file}, "jti-000008", VerifyOptions{Verifiers: key.verifiers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,17 +121,17 @@ func TestCheckProofRefuses(t *testing.T) {
 		"another tree size": strings.Replace(text, testOrigin+"\n21\n", testOrigin+"\n20\n", 1),
 		"no signature":      text[:strings.Index(text, "\n— ")],
 	} {
-		if _, err := CheckProof([]byte(bad), key.verifier); !errors.Is(err, ErrProof) {
+		if _, err := CheckProof([]byte(bad), key.verifiers); !errors.Is(err, ErrProof) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := CheckProof(proof, ecdsaKey(t).verifier); !errors.Is(err, ErrProof) {
+	if _, err := CheckProof(proof, ecdsaKey(t).verifiers); !errors.Is(err, ErrProof) {
 		t.Errorf("another key: %v", err)
 	}
 }
 
-// The tree is that of RFC 6962: tlog's own way of computing a root from all leaves gives the same.
-func TestTreeIsTheOneOfTlog(t *testing.T) {
+// The tree must match RFC 6962: tlog computes the same root from all leaves.
+func TestTreeMatchesTlog(t *testing.T) {
 	var mine tree
 	var stored []tlog.Hash
 	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
@@ -143,7 +144,7 @@ func TestTreeIsTheOneOfTlog(t *testing.T) {
 	for n := range int64(300) {
 		want, err := tlog.TreeHash(n, reader)
 		check(t, err)
-		copied, err := newTree(n, mine.hashes())
+		copied, err := newTree(n, mine.edgeHashes())
 		if err != nil || mine.root() != want || copied.root() != want {
 			t.Fatalf("size %d: %v", n, err)
 		}

@@ -8,15 +8,16 @@ import (
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// The kinds of decision that assertd records. A caller of Append may use others, but none of the reserved ones below.
+// The kinds of decision that assertd records. Callers of Append may use others,
+// except the reserved ones below.
 const (
 	KindAssertion = "assertion"
 	KindRaw       = "raw"
 )
 
-// The kinds of line that the log writes by itself.
+// The kinds of line that the log itself writes.
 const (
-	kindHeader     = "header"     // first line of every file: where in the series the file begins
+	kindHeader     = "header"     // first line of each file: where in the log the file starts
 	kindCheckpoint = "checkpoint" // a signed root of the tree
 	kindRecovery   = "recovery"   // what was lost or could not be written, and when
 )
@@ -28,10 +29,12 @@ const (
 	OutcomeFailed  = "failed"
 )
 
-// Record is one decision. It never holds an assertion, a signature or a claim value that the policy does not mark as
-// loggable: the one who fills it in keeps to that. Empty members are left out of the line, except for those of the caller.
+// Record is one decision. It never holds an assertion, a signature, or a claim
+// value that the policy does not mark as loggable; the caller of Append must
+// see to that. Empty members are left out of the line, except for those of the
+// caller.
 type Record struct {
-	Time      time.Time // that of Append if zero
+	Time      time.Time // if zero, the time of Append
 	Kind      string
 	RequestID string
 	Caller    caller.Caller
@@ -42,23 +45,24 @@ type Record struct {
 	JTI             string
 	LifetimeSeconds int64
 	ClaimNames      []string
-	Claims          map[string]any // loggable claims only; json.Number stays as it is
+	Claims          map[string]any // loggable claims only; keeps json.Number as is
 
 	Hash, Padding string // of a raw signature
-	Digest        []byte // what a raw signature is over; written in hex
+	Digest        []byte // signed by a raw signature; written in hex
 
 	Outcome       string
 	Code          string // the problem code of a refusal or failure
 	LatencyMicros int64
 }
 
-// reserved reports whether kind is one that only the log itself writes. A caller that could write a checkpoint or header
-// line could confuse a reader, though not the verifier.
+// reserved reports whether only the log itself writes lines of this kind. A
+// caller that could write checkpoint or header lines could confuse a reader,
+// though not the verifier.
 func reserved(kind string) bool {
 	return kind == kindHeader || kind == kindCheckpoint || kind == kindRecovery
 }
 
-// encode appends the record's part of the line: everything after the link to the line before it.
+// encode appends the record's part of the line: everything after the link.
 func (r *Record) encode(b []byte) ([]byte, error) {
 	b = append(b, `"kind":`...)
 	b = appendString(b, r.Kind)
@@ -116,7 +120,7 @@ func (r *Record) encodeClaims(b []byte) ([]byte, error) {
 	}
 	var claims bytes.Buffer
 	encoder := json.NewEncoder(&claims)
-	encoder.SetEscapeHTML(false) // six bytes for one could make a record too long to be written
+	encoder.SetEscapeHTML(false) // six bytes per character could make a record too long
 	if err := encoder.Encode(r.Claims); err != nil {
 		return b, err
 	}

@@ -13,19 +13,21 @@ import (
 	"github.com/assertd/assertd/internal/atomicfile"
 )
 
-// rotation is a change to a new file that waits for a checkpoint over the old one.
+// rotation is a switch to a new file that waits for a checkpoint over the old
+// one.
 type rotation struct {
-	rename bool         // move the file away; otherwise somebody else did
-	done   []chan error // callers of Reopen
+	rename  bool         // rename the file; otherwise it was renamed already
+	waiters []chan error // callers of Reopen
 }
 
-// stamp is the time in the names of files that were moved away.
-const stamp = "20060102T150405.000000Z"
+// archiveTime is the format of the time in the names of files that were
+// renamed.
+const archiveTime = "20060102T150405.000000Z"
 
 func (w *writer) rotateIfDue() {
 	full := w.opts.MaxSize > 0 && w.file.end >= w.opts.MaxSize
-	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.born) >= w.opts.MaxAge
-	if w.rotation == nil && w.fresh && (full || old) {
+	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.created) >= w.opts.MaxAge
+	if w.rotation == nil && w.hasRecords && (full || old) {
 		w.startRotation(&rotation{rename: true})
 	}
 }
@@ -34,16 +36,17 @@ func (w *writer) rotateIfDue() {
 func (w *writer) reopen(done chan error) {
 	switch {
 	case w.rotation != nil:
-		w.rotation.done = append(w.rotation.done, done)
+		w.rotation.waiters = append(w.rotation.waiters, done)
 	case w.file.inPlace():
 		done <- nil
 	default:
-		w.startRotation(&rotation{done: []chan error{done}})
+		w.startRotation(&rotation{waiters: []chan error{done}})
 	}
 }
 
-// startRotation waits for a checkpoint first, where there is a key, so that an archived file verifies by itself. The
-// signature's time limit bounds the wait; records go on into the old file meanwhile.
+// startRotation waits for a checkpoint first if there is a key, so that the old
+// file verifies by itself. The timeout of the signature limits the wait.
+// Records go to the old file meanwhile.
 func (w *writer) startRotation(r *rotation) {
 	w.rotation = r
 	w.startCheckpoint()
@@ -58,31 +61,34 @@ func (w *writer) finishRotation() {
 		return
 	}
 	w.rotation = nil
-	err := w.change(r.rename, ".")
+	err := w.switchFile(r.rename, ".")
 	if err != nil {
-		w.opts.Logger.Error("audit log can't change to a new file and goes on in the old one", "file", w.file.path, "error", err)
+		w.opts.Logger.Error("can't switch to a new audit log file, still writing the old one",
+			"file", w.file.path, "error", err)
 	}
-	for _, done := range r.done {
+	for _, done := range r.waiters {
 		done <- err
 	}
 }
 
-// setApart goes over to a new file because somebody else changed the current one. What is left of it stays as evidence; the
-// tree goes on, so Verify finds what was done to it.
-func (w *writer) setApart(detail string) {
-	w.note("file changed by others", detail)
-	if err := w.change(true, ".damaged-"); err != nil {
-		w.notes = w.notes[:len(w.notes)-1] // tried again, and noted again, at the next look
-		w.opts.Logger.Error("audit log can't change to a new file", "file", w.file.path, "error", err)
+// quarantine switches to a new file because someone else changed the current
+// one. It keeps the old file as evidence. The tree continues, so Verify finds
+// the change.
+func (w *writer) quarantine(detail string) {
+	w.report("file changed by others", detail)
+	if err := w.switchFile(true, ".damaged-"); err != nil {
+		w.queued = w.queued[:len(w.queued)-1] // the next tick retries and reports it again
+		w.opts.Logger.Error("can't switch to a new audit log file", "file", w.file.path, "error", err)
 	}
 }
 
-// change goes over to a new file at the path. The old one is renamed to path + infix + time if it is still there. Should
-// the process end right after the rename, Open finds the old file by its name and goes on from its end.
-func (w *writer) change(rename bool, infix string) error {
+// switchFile switches to a new file at the path. It renames the old one to path
+// + infix + time if it is still in place. If the process ends right after the
+// rename, Open finds the old file by its name and continues from its end.
+func (w *writer) switchFile(rename bool, infix string) error {
 	old, archive := w.file, ""
 	if rename && old.inPlace() {
-		archive = old.path + infix + w.opts.Clock().UTC().Format(stamp)
+		archive = old.path + infix + w.opts.Clock().UTC().Format(archiveTime)
 		if err := renameNoReplace(old.path, archive); err != nil {
 			return err
 		}
@@ -94,19 +100,20 @@ func (w *writer) change(rename bool, infix string) error {
 		}
 		return err
 	}
-	if w.opts.Sync != SyncNever || w.opts.Key != nil { // a later checkpoint syncs only the new file, but covers the old one too
+	// A later checkpoint syncs only the new file, but covers the old one too.
+	if w.opts.Sync != SyncNever || w.opts.Key != nil {
 		err = errors.Join(old.sync(), atomicfile.SyncDir(filepath.Dir(old.path)))
 	}
 	err = errors.Join(err, old.f.Close())
 	if err != nil {
-		w.opts.Logger.Error("audit log: the old file may not be whole on the disk", "file", old.path, "error", err)
+		w.opts.Logger.Error("the old audit log file may be incomplete on disk", "file", old.path, "error", err)
 	}
-	w.file, w.fresh, w.unsynced = next, false, time.Time{}
-	_ = w.write(nil) // the header; its failure is kept in outage and tried again
+	w.file, w.hasRecords, w.unsyncedSince = next, false, time.Time{}
+	_ = w.write(nil) // the header; a failure starts an outage, which retries
 	return nil
 }
 
-// openNext creates the next file, or takes an empty one that logrotate created.
+// openNext creates the next file, or opens an empty one that logrotate created.
 func openNext(path string, mode fs.FileMode) (*file, error) {
 	f, err := openFile(path, mode, true)
 	if !errors.Is(err, fs.ErrExist) {
@@ -117,7 +124,7 @@ func openNext(path string, mode fs.FileMode) (*file, error) {
 	}
 	if f.end != 0 {
 		f.f.Close()
-		return nil, fmt.Errorf("audit: %s is there and not empty: move it away", path)
+		return nil, fmt.Errorf("audit: %s exists and is not empty; move it away", path)
 	}
 	return f, nil
 }

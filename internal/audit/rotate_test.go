@@ -2,19 +2,16 @@ package audit
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-func TestRotationBySizeKeepsTheSeriesWhole(t *testing.T) {
+func TestRotationBySize(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	key := ecdsaKey(t)
 	o := key.options(file)
@@ -25,16 +22,16 @@ func TestRotationBySizeKeepsTheSeriesWhole(t *testing.T) {
 		more := jtis(len(written), 5)
 		written = append(written, more...)
 		l.add(more...)
-		return len(all(t, file)) >= 5
+		return len(logFiles(t, file)) >= 5
 	})
 	l.stop()
-	files := all(t, file)
-	r := mustVerify(t, files, VerifyOptions{Verifiers: key.verifier})
+	files := logFiles(t, file)
+	r := mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
 	if r.Files != len(files) || r.Unproven != 0 || r.Checkpoints < len(files) {
 		t.Errorf("%+v", r)
 	}
-	slices.Reverse(files) // whatever order the shell gives them in
-	mustVerify(t, files, VerifyOptions{Verifiers: key.verifier})
+	slices.Reverse(files) // any order will do
+	mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
 	found := jtisIn(t, files)
 	for _, jti := range written {
 		if !found[jti] {
@@ -43,22 +40,23 @@ func TestRotationBySizeKeepsTheSeriesWhole(t *testing.T) {
 	}
 }
 
-// Each archived file ends with a checkpoint, so it verifies by itself; so does what is left when early files are gone.
-func TestPartsOfASeriesVerify(t *testing.T) {
+// Each rotated file ends with a checkpoint, so it verifies by itself. So do the
+// later files if early ones are gone.
+func TestVerifyPartOfTheLog(t *testing.T) {
 	key := ed25519Key(t)
 	files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
 	for _, part := range [][]string{files[:1], files[1:2], files[2:], files[1:]} {
-		r := mustVerify(t, part, VerifyOptions{Verifiers: key.verifier})
+		r := mustVerify(t, part, VerifyOptions{Verifiers: key.verifiers})
 		if r.Unproven != 0 || r.Checkpoints == 0 {
 			t.Errorf("%v: %+v", part, r)
 		}
 	}
-	if r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifier}); r.First == 0 {
-		t.Error("the report does not say that the series begins in its middle")
+	if r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifiers}); r.First == 0 {
+		t.Error("the report does not say that earlier files are missing")
 	}
 }
 
-func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
+func TestVerifyAcrossFiles(t *testing.T) {
 	key := ed25519Key(t)
 	for name, c := range map[string]struct {
 		do      func(t *testing.T, files []string) []string
@@ -79,7 +77,7 @@ func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
 		}, 0, Changed},
 		"last line changed": {func(t *testing.T, f []string) []string {
 			lines := readLines(t, f[0])
-			lines[len(lines)-2] = edit(lines[len(lines)-2], "allowed", "refused")
+			lines[len(lines)-2] = replaceIn(lines[len(lines)-2], "allowed", "refused")
 			writeLines(t, f[0], lines)
 			return f
 		}, 0, Changed},
@@ -101,7 +99,7 @@ func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			files := threeFiles(t, filepath.Join(t.TempDir(), "audit.jsonl"), key)
 			given := c.do(t, files)
-			_, err := Verify(t.Context(), given, VerifyOptions{Verifiers: key.verifier})
+			_, err := Verify(t.Context(), given, VerifyOptions{Verifiers: key.verifiers})
 			var bad *BadLine
 			if !errors.As(err, &bad) {
 				t.Fatalf("got %v", err)
@@ -115,8 +113,9 @@ func TestVerifyFindsWhatIsWrongBetweenFiles(t *testing.T) {
 	}
 }
 
-// threeFiles makes a series of three files by logrotate's way, the oldest first.
-func threeFiles(t *testing.T, file string, key signing) []string {
+// threeFiles makes a log of three files the way logrotate does, the oldest
+// first.
+func threeFiles(t *testing.T, file string, key testKey) []string {
 	t.Helper()
 	l := start(t, key.options(file))
 	defer l.stop()
@@ -141,7 +140,7 @@ func TestReopenAfterLogrotate(t *testing.T) {
 			l := start(t, key.options(file))
 			l.add("before")
 			check(t, os.Rename(file, file+".1"))
-			l.add("between") // goes into the file that was moved
+			l.add("between") // goes to the renamed file
 			check(t, prepare(file))
 			check(t, l.Reopen(t.Context()))
 			l.add("after")
@@ -152,31 +151,32 @@ func TestReopenAfterLogrotate(t *testing.T) {
 			if !jtisIn(t, []string{file})["after"] {
 				t.Error("the record after Reopen is not in the new file")
 			}
-			mustVerify(t, []string{file, file + ".1"}, VerifyOptions{Verifiers: key.verifier})
+			mustVerify(t, []string{file, file + ".1"}, VerifyOptions{Verifiers: key.verifiers})
 		})
 	}
 }
 
-// SIGHUP also reloads the configuration: with the file still in its place, Reopen must leave it alone.
-func TestReopenOfAFileInItsPlace(t *testing.T) {
+// SIGHUP also reloads the configuration. If the file is still in place, Reopen
+// must leave it alone.
+func TestReopenWithTheFileInPlace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file})
 	l.add("a")
 	check(t, l.Reopen(t.Context()))
 	l.add("b")
-	if n := len(readLines(t, file)); n != 3 || len(all(t, file)) != 1 {
-		t.Errorf("%d lines, files %v", n, all(t, file))
+	if n := len(readLines(t, file)); n != 3 || len(logFiles(t, file)) != 1 {
+		t.Errorf("%d lines, files %v", n, logFiles(t, file))
 	}
 }
 
-func TestReopenRefusesAnotherFile(t *testing.T) {
+func TestReopenRejectsANonEmptyFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file})
 	l.add("a")
 	check(t, os.Rename(file, file+".1"))
 	check(t, os.WriteFile(file, []byte("hello\n"), 0o600))
 	if err := l.Reopen(t.Context()); err == nil {
-		t.Error("took over a file with something in it")
+		t.Error("accepted a file that is not empty")
 	}
 	l.add("b") // the old file is still good
 	if !jtisIn(t, []string{file + ".1"})["b"] {
@@ -188,24 +188,25 @@ func TestRotationByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "audit.jsonl")
 		l := start(t, Options{File: file, MaxAge: time.Hour, Interval: time.Minute})
-		time.Sleep(2*time.Hour + 30*time.Second) // an old file without records is not worth a rotation
-		if n := len(all(t, file)); n != 1 {
+		time.Sleep(2*time.Hour + 30*time.Second) // an old file without records is not rotated
+		if n := len(logFiles(t, file)); n != 1 {
 			t.Errorf("%d files", n)
 		}
 		l.add("a")
 		time.Sleep(time.Minute)
-		if n := len(all(t, file)); n != 2 {
+		if n := len(logFiles(t, file)); n != 2 {
 			t.Errorf("%d files", n)
 		}
 		time.Sleep(30 * time.Minute)
 		l.add("b")
 		l.stop()
-		mustVerify(t, all(t, file), VerifyOptions{})
+		mustVerify(t, logFiles(t, file), VerifyOptions{})
 	})
 }
 
-// Whatever moved the file away, if the daemon ends before the next file has a header the log goes on from the moved one.
-func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
+// If the daemon ends before the next file has a header, the log continues from
+// the renamed file, whatever renamed it.
+func TestOpenContinuesFromARotatedFile(t *testing.T) {
 	for _, name := range []string{".1", "-20261121", ".20261121T010203.000000Z", ".1.gz"} {
 		for _, empty := range []bool{false, true} {
 			file := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -213,10 +214,10 @@ func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
 			files := threeFiles(t, file, key)
 			check(t, os.Rename(files[1], file+".1000"))
 			check(t, os.Rename(file, file+name))
-			if isPacked(name) { // by logrotate, while no daemon ran
+			if isCompressed(name) { // by logrotate, while no daemon was running
 				content, err := os.ReadFile(file + name)
 				check(t, err)
-				check(t, os.WriteFile(file+name, pack(t, content), 0o600))
+				check(t, os.WriteFile(file+name, compress(t, content), 0o600))
 			}
 			if empty {
 				check(t, os.WriteFile(file, nil, 0o600))
@@ -224,7 +225,7 @@ func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
 			l := start(t, key.options(file))
 			l.add("next")
 			l.stop()
-			r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier})
+			r := mustVerify(t, logFiles(t, file), VerifyOptions{Verifiers: key.verifiers})
 			if r.Files != 4 || r.First != 0 {
 				t.Errorf("%+v", r)
 			}
@@ -232,7 +233,7 @@ func TestOpenGoesOnFromAFileThatWasMovedAway(t *testing.T) {
 	}
 }
 
-func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
+func TestLogDetectsForeignChanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		do    func(t *testing.T, file string)
 		wants string // in the recovery line
@@ -263,7 +264,7 @@ func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
 			if r := mustVerify(t, []string{file}, VerifyOptions{}); r.First != 11 || r.Recoveries != 1 {
 				t.Errorf("%+v", r)
 			}
-			files := all(t, file)
+			files := logFiles(t, file)
 			if name == "removed" {
 				return
 			}
@@ -272,146 +273,4 @@ func TestTheLogNoticesWhatOthersDoToItsFile(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestCheckpointsComeByTheClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "audit.jsonl")
-		key := ed25519Key(t)
-		o := key.options(file)
-		o.CheckpointInterval = time.Minute
-		l := start(t, o)
-		l.add("a")
-		time.Sleep(90 * time.Second)
-		if s := l.Status(); s.CheckpointSize != 2 {
-			t.Errorf("status %+v", s)
-		}
-		before := len(readLines(t, file))
-		time.Sleep(time.Hour)
-		if after := len(readLines(t, file)); after != before {
-			t.Errorf("an idle log grew from %d to %d lines", before, after)
-		}
-		l.stop()
-		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
-	})
-}
-
-// The HSM may be away or hang: records go on, the failure shows, and checkpoints come back by themselves.
-func TestCheckpointFailuresDoNotStopRecords(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "audit.jsonl")
-		key := ed25519Key(t)
-		away := errors.New("token is away")
-		var hang, fail atomic.Bool
-		o := key.options(file)
-		o.CheckpointInterval = time.Minute
-		o.Key = func(ctx context.Context) (Key, error) {
-			if fail.Load() {
-				return Key{}, away
-			}
-			if hang.Load() {
-				<-ctx.Done()
-				return Key{}, ctx.Err()
-			}
-			return key.key, nil
-		}
-		fail.Store(true)
-		l := start(t, o)
-		l.add("a")
-		time.Sleep(90 * time.Second)
-		if s := l.Status(); !errors.Is(s.CheckpointErr, away) {
-			t.Errorf("status %+v", s)
-		}
-		hang.Store(true)
-		fail.Store(false)
-		l.add(jtis(0, 20)...)
-		time.Sleep(time.Minute)
-		if s := l.Status(); !errors.Is(s.CheckpointErr, context.DeadlineExceeded) || s.Err != nil {
-			t.Errorf("status %+v", s)
-		}
-		hang.Store(false)
-		time.Sleep(time.Minute)
-		if s := l.Status(); s.CheckpointErr != nil || s.CheckpointSize != 22 {
-			t.Errorf("status %+v", s)
-		}
-		l.stop()
-		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
-	})
-}
-
-// A signature that is in progress when Run ends lacks the newest records, and a
-// rotation that waits for it begins a new file.
-func TestTheLastCheckpointCoversEverything(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	key := ed25519Key(t)
-	o := key.options(file)
-	o.MaxSize, o.Interval = 1, time.Millisecond
-	started, proceed := make(chan struct{}, 10), make(chan struct{})
-	o.Key = func(context.Context) (Key, error) {
-		started <- struct{}{}
-		<-proceed
-		return key.key, nil
-	}
-	l := start(t, o)
-	l.add("before")
-	<-started
-	l.add("meanwhile")
-	l.end()
-	close(proceed)
-	l.stop()
-	if r := mustVerify(t, all(t, file), VerifyOptions{Verifiers: key.verifier}); r.Files != 2 || r.Unproven != 0 {
-		t.Errorf("%+v", r)
-	}
-}
-
-// A token that answers with nonsense must not spoil the log with a checkpoint that never verifies.
-func TestBadSignaturesAreNotWritten(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	good, other := ed25519Key(t), ed25519Key(t)
-	o := good.options(file)
-	o.Key = func(context.Context) (Key, error) {
-		return Key{Public: good.key.Public, Sign: other.key.Sign}, nil
-	}
-	l := start(t, o)
-	l.add("a")
-	l.stop()
-	if s := l.Status(); !errors.Is(s.CheckpointErr, ErrKey) {
-		t.Errorf("status %+v", s)
-	}
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: good.verifier}); r.Checkpoints != 0 || r.Lines != 2 {
-		t.Errorf("%+v", r)
-	}
-}
-
-// Checkpoint keys rotate too: a series is verified with all keys that signed it.
-func TestCheckpointsOfSeveralKeys(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	keys := []signing{ed25519Key(t), ecdsaKey(t)}
-	for _, k := range keys {
-		l := start(t, k.options(file))
-		l.add("a")
-		l.stop()
-	}
-	both := append(slices.Clone(keys[0].verifier), keys[1].verifier...)
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: both}); r.Checkpoints != 2 || r.Unverified != 0 {
-		t.Errorf("%+v", r)
-	}
-	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: keys[0].verifier}); r.Checkpoints != 1 || r.Unverified != 1 || r.Unproven != 2 {
-		t.Errorf("%+v", r)
-	}
-}
-
-// jtisIn collects the jtis of the records in files.
-func jtisIn(t testing.TB, files []string) map[string]bool {
-	t.Helper()
-	found := map[string]bool{}
-	for _, f := range files {
-		for _, line := range readLines(t, f) {
-			if _, rest, ok := strings.Cut(string(line), `"jti":"`); ok {
-				jti, _, _ := strings.Cut(rest, `"`)
-				found[jti] = true
-			}
-		}
-	}
-	return found
 }

@@ -6,61 +6,64 @@ import (
 	"time"
 )
 
-// Run writes until the context ends; then it writes what waits, signs a last checkpoint (so whatever Options.Key needs must
-// still be there), syncs and returns. End the callers of Append first. Failures of the disk do not end Run: they show
-// in Append and Status, and Run tries again.
+// Run writes records until ctx ends. Then it writes the waiting records, signs
+// a last checkpoint (so keep what Options.Key needs until Run returns), syncs
+// and returns. Stop the callers of Append first. Disk failures do not end Run:
+// they show in Append and Status, and Run retries.
 func (l *Log) Run(ctx context.Context) error {
-	if !l.begin(context.WithoutCancel(ctx)) { // a checkpoint that is being signed has its own time limit
-		return errors.New("audit: run: the log runs or ran already")
+	if !l.start(context.WithoutCancel(ctx)) { // a signature in progress has its own timeout
+		return errors.New("audit: run: Run was called before; open the log again")
 	}
 	defer close(l.stopped)
-	look := time.NewTicker(l.opts.Interval)
-	defer look.Stop()
+	tick := time.NewTicker(l.opts.Interval)
+	defer tick.Stop()
 	checkpoint := time.NewTicker(l.opts.CheckpointInterval)
 	defer checkpoint.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			l.inTurn(l.drain)
+			l.exclusive(l.drain)
 			return nil
 		case <-l.wake:
-			l.inTurn(l.flush)
-		case <-look.C:
-			l.inTurn(l.w.look)
+			l.exclusive(l.flush)
+		case <-tick.C:
+			l.exclusive(l.w.tick)
 		case <-checkpoint.C:
-			l.inTurn(l.w.startCheckpoint)
+			l.exclusive(l.w.startCheckpoint)
 		case s := <-l.w.signed:
-			l.inTurn(func() { l.w.endCheckpoint(s) })
+			l.exclusive(func() { l.w.endCheckpoint(s) })
 		case err := <-l.w.synced:
-			l.inTurn(func() { l.w.endSync(err) })
+			l.exclusive(func() { l.w.endSync(err) })
 		case done := <-l.reopens:
-			l.inTurn(func() { l.w.reopen(done) })
+			l.exclusive(func() { l.w.reopen(done) })
 		}
 	}
 }
 
-// begin writes the header of a new file, and what Open had to get over.
-func (l *Log) begin(ctx context.Context) (began bool) {
-	l.inTurn(func() {
-		if began = l.enter(opened, running); began {
+// start writes the header of a new file and the recovery lines that Open
+// queued.
+func (l *Log) start(ctx context.Context) (started bool) {
+	l.exclusive(func() {
+		if started = l.transition(opened, running); started {
 			l.w.ctx = ctx
 			_ = l.w.write(nil)
 		}
 	})
-	return began
+	return started
 }
 
-// inTurn does what one goroutine may do at a time, and then has Run write the records whose callers found it busy.
-func (l *Log) inTurn(do func()) {
-	l.turn.Lock()
+// exclusive runs do while no other goroutine writes, then wakes Run for records
+// whose callers could not write meanwhile.
+func (l *Log) exclusive(do func()) {
+	l.writing.Lock()
 	do()
 	l.publish()
-	l.turn.Unlock()
-	l.rouse()
+	l.writing.Unlock()
+	l.wakeRun()
 }
 
-// rouse tells Run of records that wait.
-func (l *Log) rouse() {
+// wakeRun wakes Run if records are waiting.
+func (l *Log) wakeRun() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.pending) > 0 {
@@ -71,22 +74,24 @@ func (l *Log) rouse() {
 	}
 }
 
-// writeNow writes what waits, the caller's record among it. If somebody is at it already, that one sees to the rest; and
-// records that have to be on the disk are left to Run, which takes in what comes during a sync. To hand every record to
-// Run would cost two switches between goroutines for each, several times what it costs to write it.
-func (l *Log) writeNow() {
+// tryWrite writes the waiting records, including the caller's own. If another
+// goroutine is writing, it leaves them to that one or to Run. With SyncAlways
+// it always leaves them to Run, which collects what arrives during a sync.
+// Handing every record to Run would cost two goroutine switches each, several
+// times the cost of the write.
+func (l *Log) tryWrite() {
 	if l.opts.Sync == SyncAlways {
-		l.rouse()
+		l.wakeRun()
 		return
 	}
-	if !l.turn.TryLock() {
+	if !l.writing.TryLock() {
 		return
 	}
 	if l.is(running) {
 		l.flush()
 	}
-	l.turn.Unlock()
-	l.rouse()
+	l.writing.Unlock()
+	l.wakeRun()
 }
 
 func (l *Log) is(s state) bool {
@@ -95,7 +100,7 @@ func (l *Log) is(s state) bool {
 	return l.state == s
 }
 
-func (l *Log) enter(from, to state) bool {
+func (l *Log) transition(from, to state) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != from {
@@ -105,7 +110,7 @@ func (l *Log) enter(from, to state) bool {
 	return true
 }
 
-// flush writes everything that waits and answers each caller.
+// flush writes all waiting records and answers their callers.
 func (l *Log) flush() {
 	batch := l.take(l.spare)
 	for rest := batch; len(rest) > 0; {
@@ -114,7 +119,7 @@ func (l *Log) flush() {
 		if err == nil {
 			l.w.records += int64(n)
 		}
-		l.publish() // before the callers go on: who was refused finds Status saying why
+		l.publish() // before the callers continue: Status must show why they were refused
 		for _, e := range rest[:n] {
 			e.done <- err
 		}
@@ -124,12 +129,13 @@ func (l *Log) flush() {
 	l.spare = batch
 }
 
-// chunk says how many entries one write takes, so that no buffer grows without bound.
+// chunk returns how many entries go into one write, so that no buffer grows
+// without bound.
 func chunk(batch []*entry) int {
-	const most = 1 << 20
+	const maxSize = 1 << 20
 	size := 0
 	for i, e := range batch {
-		if size += len(e.body); size > most && i > 0 {
+		if size += len(e.body); size > maxSize && i > 0 {
 			return i
 		}
 	}
@@ -137,7 +143,7 @@ func chunk(batch []*entry) int {
 }
 
 func (l *Log) drain() {
-	l.enter(running, draining)
+	l.transition(running, draining)
 	l.flush()
 	l.w.finish()
 }

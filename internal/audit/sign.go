@@ -5,20 +5,22 @@ import (
 	"fmt"
 )
 
-// maxBehind is how many lines a checkpoint may stand behind the size that it signs. It bounds what a verifier has to keep.
+// maxBehind is how many lines a checkpoint may be behind the size that it
+// signs. It limits how many leaves a verifier must keep.
 const maxBehind = 1 << 18
 
-// signature is what came of signing one checkpoint.
+// signature is the result of signing one checkpoint.
 type signature struct {
 	checkpoint Checkpoint
 	note       []byte
 	err        error
 }
 
-// startCheckpoint has the tree as it is now signed beside the writer: records never wait for the key. It does nothing where
-// the last checkpoint still covers everything but its own line, so that an idle log does not grow.
+// startCheckpoint signs the current tree in the background, so that records
+// never wait for the key. It does nothing if the last checkpoint covers
+// everything but its own line, so that an idle log does not grow.
 func (w *writer) startCheckpoint() {
-	if w.opts.Key == nil || w.signing || w.head.tree.size == w.ended {
+	if w.opts.Key == nil || w.signing || w.head.tree.size == w.checkpointEnd {
 		return
 	}
 	w.signing = true
@@ -30,8 +32,9 @@ func (w *writer) startCheckpoint() {
 	})
 }
 
-// signCheckpoint signs what is on the disk alone, whatever Options.Sync says: lines lost with the power after others saw the
-// checkpoint over them would leave a log that contradicts it for ever.
+// signCheckpoint signs only what is on disk, whatever Options.Sync says. If a
+// power loss took lines after others saw the checkpoint over them, the log
+// would contradict that checkpoint forever.
 func (w *writer) signCheckpoint(c Checkpoint, f *file) ([]byte, error) {
 	if err := f.sync(); err != nil {
 		return nil, err
@@ -46,15 +49,16 @@ func (w *writer) signCheckpoint(c Checkpoint, f *file) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return msg, c.check(msg, key)
+	return msg, c.verifySignature(msg, key)
 }
 
-// endCheckpoint writes the checkpoint's line and does the rotation that waited for it.
+// endCheckpoint writes the line of the checkpoint and completes the rotation
+// that waited for it.
 func (w *writer) endCheckpoint(s signature) {
 	w.signing = false
 	w.signErr = w.writeCheckpoint(s)
 	if w.signErr != nil {
-		w.opts.Logger.Warn("audit checkpoint failed: records go on, the next attempt is at the next interval", "error", w.signErr)
+		w.opts.Logger.Warn("audit checkpoint failed, retrying at the next interval; records continue", "error", w.signErr)
 	}
 	w.finishRotation()
 }
@@ -64,30 +68,31 @@ func (w *writer) writeCheckpoint(s signature) error {
 		return fmt.Errorf("sign: %w", s.err)
 	}
 	if behind := w.head.tree.size - s.checkpoint.Size; behind > maxBehind {
-		return fmt.Errorf("the signature came %d lines late; at most %d are allowed", behind, maxBehind)
+		return fmt.Errorf("the signature came %d lines late; the maximum is %d", behind, maxBehind)
 	}
 	now := w.opts.Clock().UTC()
 	line := checkpointLine{Time: now, Size: s.checkpoint.Size, Note: string(s.note)}
-	w.notes = append(w.notes, line.body())
+	w.queued = append(w.queued, line.body())
 	if err := w.write(nil); err != nil {
-		w.notes = w.notes[:len(w.notes)-1]
+		w.queued = w.queued[:len(w.queued)-1]
 		return err
 	}
-	// Records that came while the key signed are not covered: then the log is not idle, and the next interval signs again.
-	w.covered, w.ended, w.coverage = s.checkpoint.Size, s.checkpoint.Size+1, now
+	// Records that came during the signature are not covered, so the log is not
+	// idle and the next interval signs again.
+	w.covered, w.checkpointEnd, w.coveredAt = s.checkpoint.Size, s.checkpoint.Size+1, now
 	return nil
 }
 
-// lastCheckpoint signs everything that was written. A signature already in progress
-// may lack the newest records; if it fails there is no second attempt, because
-// shutdown should wait only once for a key that is away.
+// lastCheckpoint signs everything that was written. A signature already in
+// progress may lack the newest records. If that one fails, there is no second
+// attempt, because shutdown should wait only once for a missing key.
 func (w *writer) lastCheckpoint() {
 	if w.signing && w.awaitCheckpoint() != nil {
 		return
 	}
 	w.startCheckpoint()
 	if w.signing {
-		_ = w.awaitCheckpoint() // endCheckpoint logged it
+		_ = w.awaitCheckpoint() // endCheckpoint logs the error
 	}
 }
 

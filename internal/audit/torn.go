@@ -14,34 +14,35 @@ import (
 	"github.com/assertd/assertd/internal/atomicfile"
 )
 
-// tornInfix comes after the log file's name in the name of a file that keeps a
+// tornInfix follows the name of the log file in the name of a file that holds a
 // torn line.
 const tornInfix = ".torn-"
 
-// tornPrefix begins the names of the files that keep torn lines of a log file that
-// would have had this number. Once a line of that number is in the log, the recovery
-// line that tells of the torn one is too, because it comes first. So the name alone
-// says whether the log still has to tell of it.
+// tornPrefix is the start of the names of files that hold a torn line of the
+// log file at path, where the line would have had this number. Once the log has
+// a line of that number, it also has the recovery line about the torn one,
+// which comes first. So the name alone says whether the log still has to report
+// it.
 func tornPrefix(path string, seq int64) string {
 	return path + tornInfix + strconv.FormatInt(seq, 10) + "-"
 }
 
-// moveTorn moves what follows the last good line to a file of its own.
+// moveTorn moves everything after the last good line to a file of its own.
 func (w *writer) moveTorn(f *file, good int64) error {
 	prefix := tornPrefix(f.path, w.head.tree.size)
 	earlier, err := withPrefix(prefix)
 	if err != nil {
 		return err
 	}
-	path := prefix + w.opts.Clock().UTC().Format(stamp)
+	path := prefix + w.opts.Clock().UTC().Format(archiveTime)
 	if err := copyTorn(f, good, path, w.opts.Mode); err != nil {
-		return fmt.Errorf("audit: can't save the torn last line (is the disk full?): %w", err)
+		return fmt.Errorf("audit: save the torn last line: %w; free up the disk if it is full", err)
 	}
 	if err := removeCopies(earlier, path); err != nil {
-		return fmt.Errorf("audit: can't remove an earlier copy of the torn last line: %w", err)
+		return fmt.Errorf("audit: remove an earlier copy of the torn last line: %w", err)
 	}
 	if err := errors.Join(f.f.Truncate(good), f.sync()); err != nil {
-		return fmt.Errorf("audit: can't cut off the torn last line: %w", err)
+		return fmt.Errorf("audit: cut off the torn last line: %w", err)
 	}
 	f.end = good
 	return nil
@@ -56,9 +57,8 @@ func copyTorn(f *file, good int64, path string, mode fs.FileMode) error {
 	return errors.Join(err, out.Sync(), out.Close(), atomicfile.SyncDir(filepath.Dir(path)))
 }
 
-// removeCopies removes the files that hold nothing but the beginning of the one at
-// path: copies that a process made before it was killed, and whose line it had not
-// cut off yet.
+// removeCopies removes the files that hold only the start of the one at path:
+// copies made by a process that was killed before it cut the line off.
 func removeCopies(earlier []string, path string) error {
 	for _, name := range earlier {
 		beginning, err := beginsWith(path, name)
@@ -72,7 +72,8 @@ func removeCopies(earlier []string, path string) error {
 	return nil
 }
 
-// beginsWith reports whether the file at path begins with all of the other file.
+// beginsWith reports whether the file at path begins with the content of the
+// other file.
 func beginsWith(path, other string) (bool, error) {
 	whole, err := os.ReadFile(path)
 	if err != nil {
@@ -82,10 +83,10 @@ func beginsWith(path, other string) (bool, error) {
 	return bytes.HasPrefix(whole, beginning), err
 }
 
-// noteTorn has the log tell of the torn lines that were moved from a file and that
-// no recovery line tells of yet: the one that moveTorn just moved, and those of a
-// process that ended before it could write.
-func (w *writer) noteTorn(path string) error {
+// reportTorn reports the torn lines moved from a file that no recovery line
+// covers yet: the one that moveTorn just moved, and those of a process that
+// ended before it could write.
+func (w *writer) reportTorn(path string) error {
 	names, err := withPrefix(tornPrefix(path, w.head.tree.size))
 	if err != nil {
 		return err
@@ -95,7 +96,8 @@ func (w *writer) noteTorn(path string) error {
 		if err != nil {
 			return fmt.Errorf("audit: %w", err)
 		}
-		w.note("torn last line", fmt.Sprintf("%d bytes of %s moved to %s", info.Size(), filepath.Base(path), filepath.Base(name)))
+		detail := fmt.Sprintf("%d bytes of %s moved to %s", info.Size(), filepath.Base(path), filepath.Base(name))
+		w.report("torn last line", detail)
 	}
 	return nil
 }

@@ -7,18 +7,20 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// tree is what must be known of a Merkle tree (RFC 6962, section 2.1) to let it grow: its size and its right edge, the
-// roots of the complete subtrees that its leaves form. All hashing is tlog's; tree only gives tlog the hashes that it asks
-// for. It is a value: a copy is a snapshot.
+// tree is the part of a Merkle tree (RFC 6962, section 2.1) that it needs to
+// grow: its size and its right edge, the roots of the complete subtrees that
+// its leaves form. tlog does all hashing; tree only gives it the hashes that it
+// asks for. A tree is a value: a copy is a snapshot.
 type tree struct {
 	size int64
-	edge [62]tlog.Hash // edge[l] is set where bit l of size is: the subtree of 2^l leaves at that place
+	edge [62]tlog.Hash // edge[l], set if bit l of size is, is a subtree of 2^l leaves
 }
 
-// add takes in the next leaf and returns the hashes that tlog would store for it, the leaf's own first.
+// add appends a leaf and returns the hashes that tlog would store for it,
+// starting with the leaf's own.
 func (t *tree) add(leaf tlog.Hash) []tlog.Hash {
 	stored, err := tlog.StoredHashesForRecordHash(t.size, leaf, t)
-	if err != nil { // tlog asks for hashes of the edge alone
+	if err != nil { // can't happen: tlog asks only for hashes on the edge
 		panic(err)
 	}
 	t.edge[len(stored)-1] = stored[len(stored)-1]
@@ -26,7 +28,7 @@ func (t *tree) add(leaf tlog.Hash) []tlog.Hash {
 	return stored
 }
 
-// root is the tree's root hash.
+// root returns the root hash.
 func (t *tree) root() tlog.Hash {
 	h, err := tlog.TreeHash(t.size, t)
 	if err != nil {
@@ -35,7 +37,7 @@ func (t *tree) root() tlog.Hash {
 	return h
 }
 
-// ReadHashes implements tlog.HashReader for the hashes of the edge.
+// ReadHashes implements tlog.HashReader for the hashes on the edge.
 func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	if len(indexes) == 0 {
 		return nil, nil
@@ -51,8 +53,8 @@ func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// hashes lists the edge from the largest subtree to the smallest.
-func (t *tree) hashes() []tlog.Hash {
+// edgeHashes lists the edge from the largest subtree to the smallest.
+func (t *tree) edgeHashes() []tlog.Hash {
 	var list []tlog.Hash
 	for level := len(t.edge) - 1; level >= 0; level-- {
 		if t.size>>level&1 == 1 {
@@ -62,7 +64,7 @@ func (t *tree) hashes() []tlog.Hash {
 	return list
 }
 
-// newTree makes a tree of its size and the list that hashes gave.
+// newTree returns the tree of this size with the edge that edgeHashes listed.
 func newTree(size int64, list []tlog.Hash) (tree, error) {
 	t := tree{size: size}
 	if size < 0 || bits.Len64(uint64(size)) > len(t.edge) || bits.OnesCount64(uint64(size)) != len(list) {

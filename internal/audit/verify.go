@@ -18,18 +18,19 @@ type Problem string
 
 const (
 	Changed       Problem = "changed"   // a line is not what was written
-	Dropped       Problem = "dropped"   // lines or files are missing before this place
-	Added         Problem = "added"     // a line stands here that the log did not write here
-	Reordered     Problem = "reordered" // a line stands before one that was written earlier
-	Rewritten     Problem = "rewritten" // lines follow one another, but a signed checkpoint contradicts them
+	Dropped       Problem = "dropped"   // lines or files are missing before this one
+	Added         Problem = "added"     // the log did not write this line here
+	Reordered     Problem = "reordered" // a line comes before one that was written earlier
+	Rewritten     Problem = "rewritten" // the chain is unbroken, but a signed checkpoint contradicts it
 	BadCheckpoint Problem = "bad checkpoint"
 )
 
-// BadLine names the first line that is not as the log wrote it, as far as that can be told. It unwraps to ErrTampered.
+// BadLine is the first line that differs from what the log wrote, as far as
+// Verify can tell. It unwraps to ErrTampered.
 type BadLine struct {
 	File    string
 	Line    int64 // from 1
-	Seq     int64 // the line's place in the whole series, from 0
+	Seq     int64 // index of the line in the whole log, from 0
 	Problem Problem
 	Detail  string
 }
@@ -38,108 +39,114 @@ func (e *BadLine) Error() string {
 	return fmt.Sprintf("%v: %s:%d: %s (record %d): %s", ErrTampered, e.File, e.Line, e.Problem, e.Seq, e.Detail)
 }
 
-// Unwrap makes a BadLine an ErrTampered.
+// Unwrap returns ErrTampered.
 func (e *BadLine) Unwrap() error { return ErrTampered }
 
-// VerifyOptions say what to hold the files against.
+// VerifyOptions configure Verify.
 type VerifyOptions struct {
-	// Verifiers are the public keys that sign checkpoints, all that were in use over the time of the files. Without any,
-	// Verify shows only that the lines follow one another.
+	// Verifiers are the public keys that sign checkpoints: all that were in use
+	// while the files were written. Without any, Verify shows only that the
+	// lines form an unbroken chain.
 	Verifiers []note.Verifier
-	// Known are checkpoints (signed notes) that were kept elsewhere, such as in a log collector. The files must lead to
-	// the same roots and reach as far: this finds an end that was cut off.
+	// Known are checkpoints (signed notes) stored elsewhere, such as in a log
+	// collector. The files must lead to the same roots and reach at least as
+	// far. This shows if the end was cut off.
 	Known [][]byte
-	// Progress is called now and then with the bytes read and their total, and once at the end.
+	// Progress is called from time to time with the bytes read and the total,
+	// and once at the end.
 	Progress func(done, total int64)
 }
 
-// Report is what Verify has shown.
+// Report is the result of Verify.
 type Report struct {
 	Files       int
-	First       int64     // number of the first line; not 0 if the series was given from its middle
-	Lines       int64     // lines looked at
+	First       int64     // number of the first line; not 0 if earlier files were not given
+	Lines       int64     // lines read
 	Size        int64     // size of the tree at the end
-	Root        tlog.Hash // its root
+	Root        tlog.Hash // root of the tree at the end
 	Covered     int64     // size that the newest verified checkpoint (in the files or known) covers
-	Unproven    int64     // lines at the end that no verified checkpoint covers, not counting the checkpoint's own
+	Unproven    int64     // lines at the end that no verified checkpoint covers, without the checkpoint's own
 	Checkpoints int       // checkpoints with a verified signature
 	Unverified  int       // checkpoints by keys that were not given
-	Recoveries  int       // lines in which the log told of an outage, a torn line, a file changed by others
-	Torn        int64     // bytes of a last line without end: one being written, or torn by the end of the process
-	Newest      []byte    // the newest verified checkpoint that stands in the files, to keep elsewhere and give as Known later; nil without one
+	Recoveries  int       // lines about an outage, a torn line, or a file that someone else changed
+	Torn        int64     // bytes of an incomplete last line: still being written, or torn by the end of the process
+	Newest      []byte    // newest verified checkpoint in the files, to store elsewhere as a later Known; nil if none
 }
 
-// Statement says in a sentence what was shown and what was not.
-func (r Report) Statement() string {
+// Summary says in a sentence what was proven and what was not.
+func (r Report) Summary() string {
 	switch {
 	case r.Checkpoints == 0:
-		return fmt.Sprintf("%d lines follow one another, but no checkpoint signature was verified: "+
-			"whoever could write the files could have rewritten them all", r.Lines)
+		return fmt.Sprintf("%d lines form an unbroken chain, but no checkpoint signature was verified: "+
+			"anyone with write access to the files could have rewritten them all", r.Lines)
 	case r.Unproven > 0:
-		return fmt.Sprintf("%d lines are whole and in order; signed checkpoints prove all but the last %d, "+
-			"which whoever could write the files could have changed, added or cut off", r.Lines, r.Unproven)
+		return fmt.Sprintf("%d lines are complete and in order; signed checkpoints prove all but the last %d, "+
+			"which anyone with write access to the files could have changed, added or cut off", r.Lines, r.Unproven)
 	}
-	return fmt.Sprintf("%d lines are whole and in order, proven by signed checkpoints", r.Lines)
+	return fmt.Sprintf("%d lines are complete and in order, proven by signed checkpoints", r.Lines)
 }
 
-// Verify proves that the files hold a series of lines whole and in order, or returns a *BadLine for the first one that is
-// not. The files may come in any order; locks and torn lines among them (the log's *.lock and *.torn-*) are passed over. It needs nothing but the files and the public keys.
+// Verify returns a *BadLine for the first line that is missing, changed or out
+// of order, or a report if there is none. The files may come in any order. It
+// skips lock files and torn lines (*.lock and *.torn-*). It needs only the
+// files and the public keys.
 func Verify(ctx context.Context, files []string, o VerifyOptions) (Report, error) {
-	w := &walker{verifiers: o.Verifiers}
-	return w.walk(ctx, files, o, func(link, []byte) {})
+	v := &verifier{keys: o.Verifiers}
+	return v.verifyFiles(ctx, files, o, func(link, []byte) {})
 }
 
-// walk checks all lines and shows each good one to visit.
-func (w *walker) walk(ctx context.Context, files []string, o VerifyOptions, visit func(link, []byte)) (Report, error) {
+// verifyFiles checks all lines and passes each good one to visit.
+func (v *verifier) verifyFiles(ctx context.Context, files []string, o VerifyOptions, visit func(link, []byte)) (Report, error) {
 	known, err := openKnown(o.Known, o.Verifiers)
 	if err != nil {
 		return Report{}, err
 	}
-	s, err := openSeries(ctx, files, o.Progress)
+	r, err := openLogReader(ctx, files, o.Progress)
 	if err != nil {
 		return Report{}, err
 	}
-	defer s.close()
-	places := places{}
+	defer r.close()
+	places := fileStarts{}
 	for {
-		line, first, err := s.next()
+		line, first, err := r.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return Report{}, w.unreadable(err, s)
+			return Report{}, v.readError(err, r)
 		}
-		l, fault := w.step(line, first)
+		l, fault := v.check(line, first)
 		if fault != nil {
-			return Report{}, w.blame(fault, bytes.Clone(line), first, s, places)
+			return Report{}, v.diagnose(fault, bytes.Clone(line), first, r, places)
 		}
 		if first {
-			places.begin(s.name, l.seq)
+			places.add(r.name, l.seq)
 		}
 		visit(l, line)
-		if known, err = w.holdAgainst(known, places); err != nil {
+		if known, err = v.checkKnown(known, places); err != nil {
 			return Report{}, err
 		}
 	}
-	if err := w.checkEnd(s, known, places); err != nil {
+	if err := v.checkEnd(r, known, places); err != nil {
 		return Report{}, err
 	}
-	return w.report(len(places), int64(len(s.torn))), nil
+	return v.report(len(places), int64(len(r.torn))), nil
 }
 
-func (w *walker) report(files int, torn int64) Report {
-	root, _ := w.rootAt(w.next())
+func (v *verifier) report(files int, torn int64) Report {
+	root, _ := v.rootAt(v.next())
 	r := Report{
-		Files: files, First: w.first, Lines: w.next() - w.first, Size: w.next(), Root: root,
-		Covered: w.covered, Unproven: w.next() - max(w.proven, w.first), Checkpoints: w.signed, Unverified: w.unverified, Recoveries: w.recoveries, Torn: torn,
+		Files: files, First: v.firstSeq, Lines: v.next() - v.firstSeq, Size: v.next(), Root: root,
+		Covered: v.covered, Unproven: v.next() - max(v.proven, v.firstSeq),
+		Checkpoints: v.signed, Unverified: v.unverified, Recoveries: v.recoveries, Torn: torn,
 	}
-	if w.signed > 0 {
-		r.Newest = w.newest
+	if v.signed > 0 {
+		r.Newest = v.newest
 	}
 	return r
 }
 
-// openKnown reads the checkpoints that were kept elsewhere, the smallest first.
+// openKnown reads the checkpoints stored elsewhere and sorts them by size.
 func openKnown(notes [][]byte, verifiers []note.Verifier) ([]Checkpoint, error) {
 	var list []Checkpoint
 	for _, msg := range notes {
@@ -148,7 +155,7 @@ func openKnown(notes [][]byte, verifiers []note.Verifier) ([]Checkpoint, error) 
 			return nil, fmt.Errorf("known checkpoint: %w", err)
 		}
 		if !signed {
-			return nil, fmt.Errorf("known checkpoint over %d lines: none of the given keys signed it", c.Size)
+			return nil, fmt.Errorf("known checkpoint over %d lines: not signed by any of the given keys", c.Size)
 		}
 		list = append(list, c)
 	}
@@ -156,41 +163,47 @@ func openKnown(notes [][]byte, verifiers []note.Verifier) ([]Checkpoint, error) 
 	return list, nil
 }
 
-// holdAgainst compares the tree with the known checkpoints of its size and returns those that are still to come.
-func (w *walker) holdAgainst(known []Checkpoint, p places) ([]Checkpoint, error) {
-	for len(known) > 0 && known[0].Size <= w.next() {
+// checkKnown compares the tree with the known checkpoints up to its size and
+// returns the rest.
+func (v *verifier) checkKnown(known []Checkpoint, p fileStarts) ([]Checkpoint, error) {
+	for len(known) > 0 && known[0].Size <= v.next() {
 		c := known[0]
-		if c.Size <= w.first {
-			return nil, fmt.Errorf("known checkpoint over %d lines: the files begin with record %d: give the earlier ones too", c.Size, w.first)
+		if c.Size <= v.firstSeq {
+			return nil, fmt.Errorf("known checkpoint over %d lines: the files start with record %d; add the earlier files",
+				c.Size, v.firstSeq)
 		}
-		if root, _ := w.rootAt(c.Size); root != c.Root {
-			return nil, w.rewritten(c.Size, p, fmt.Sprintf("a checkpoint over %d lines that was kept elsewhere has another root", c.Size))
+		if root, _ := v.rootAt(c.Size); root != c.Root {
+			return nil, v.rewritten(c.Size, p, fmt.Sprintf("a known checkpoint over %d lines has a different root", c.Size))
 		}
-		w.covered, w.proven = max(w.covered, c.Size), max(w.proven, c.Size)
-		w.signed, known = w.signed+1, known[1:]
+		v.covered, v.proven = max(v.covered, c.Size), max(v.proven, c.Size)
+		v.signed, known = v.signed+1, known[1:]
 	}
 	return known, nil
 }
 
-// unreadable makes a file whose last line is torn, though another file follows, a bad line.
-func (w *walker) unreadable(err error, s *series) error {
+// readError turns the torn last line of a file into a bad line, because another
+// file follows.
+func (v *verifier) readError(err error, r *logReader) error {
 	if !errors.Is(err, errTorn) {
 		return err
 	}
-	return &BadLine{File: s.name, Line: s.line, Seq: w.next(), Problem: Changed, Detail: "the last line of the file has no end"}
+	return &BadLine{File: r.name, Line: r.line, Seq: v.next(), Problem: Changed,
+		Detail: "the last line of the file has no newline"}
 }
 
-// checkEnd looks at what stands behind the last line, and at the known checkpoints that no line led up to.
-func (w *walker) checkEnd(s *series, known []Checkpoint, p places) error {
-	if !w.couldBegin(s.torn) {
-		return &BadLine{File: s.name, Line: s.line + 1, Seq: w.next(), Problem: Added,
-			Detail: "the file ends in something that is not the beginning of the next line"}
+// checkEnd checks what follows the last line, and the known checkpoints that no
+// line reached.
+func (v *verifier) checkEnd(r *logReader, known []Checkpoint, p fileStarts) error {
+	if !v.isPartialNext(r.torn) {
+		return &BadLine{File: r.name, Line: r.line + 1, Seq: v.next(), Problem: Added,
+			Detail: "the file ends in bytes that are not the start of the next line"}
 	}
 	if len(known) == 0 {
 		return nil
 	}
 	c := known[0]
-	file, line := p.of(w.next())
-	return &BadLine{File: file, Line: line, Seq: w.next(), Problem: Dropped,
-		Detail: fmt.Sprintf("the log ends here, but a checkpoint that was kept elsewhere covers %d lines: %d are missing", c.Size, c.Size-w.next())}
+	file, line := p.locate(v.next())
+	return &BadLine{File: file, Line: line, Seq: v.next(), Problem: Dropped,
+		Detail: fmt.Sprintf("the log ends here, but a known checkpoint covers %d lines; %d are missing",
+			c.Size, c.Size-v.next())}
 }

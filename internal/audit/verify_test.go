@@ -16,9 +16,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// chained is a signed log in one file: line 1 is the header, lines 2 to 21 hold the records jti-000000 to jti-000019 and line
-// 22 is the checkpoint over them.
-func chained(t testing.TB, dir string, key signing) (file string, lines [][]byte) {
+// signedLog is a signed log in one file. Line 1 is the header, lines 2 to 21
+// are the records jti-000000 to jti-000019, and line 22 is the checkpoint over
+// them.
+func signedLog(t testing.TB, dir string, key testKey) (file string, lines [][]byte) {
 	t.Helper()
 	file = filepath.Join(dir, "audit.jsonl")
 	l, err := Open(key.options(file))
@@ -26,7 +27,7 @@ func chained(t testing.TB, dir string, key signing) (file string, lines [][]byte
 		t.Fatal(err)
 	}
 	for _, jti := range jtis(0, 20) {
-		e, err := l.encodeEntry(ptr(sample(jti)))
+		e, err := l.encodeEntry(new(sample(jti)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,9 +42,8 @@ func chained(t testing.TB, dir string, key signing) (file string, lines [][]byte
 	return file, readLines(t, file)
 }
 
-func ptr[T any](v T) *T { return &v }
-
-// relink makes all links from line i on fit again, as somebody does who knows the format but has no key.
+// relink fixes all links from line i on, like someone who knows the format but
+// does not have the key.
 func relink(lines [][]byte, i int) {
 	for ; i < len(lines); i++ {
 		l, err := parseLink(bytes.TrimSuffix(lines[i], []byte("\n")))
@@ -56,40 +56,41 @@ func relink(lines [][]byte, i int) {
 	}
 }
 
-func edit(line []byte, from, to string) []byte {
+func replaceIn(line []byte, from, to string) []byte {
 	if !bytes.Contains(line, []byte(from)) {
-		panic("nothing to edit")
+		panic("nothing to replace")
 	}
 	return bytes.Replace(slices.Clone(line), []byte(from), []byte(to), 1)
 }
 
-// Each case does to the lines of chained what somebody might, and says which line must be named, and for what.
-var tamperings = []struct {
+// tamperCases are changes to the lines of signedLog, with the line that Verify
+// must name and the problem.
+var tamperCases = []struct {
 	name    string
 	do      func(l [][]byte) [][]byte
 	line    int64
 	problem Problem
 }{
-	{"record changed", func(l [][]byte) [][]byte { l[9] = edit(l[9], "jti-000008", "jti-666666"); return l }, 10, Changed},
-	{"last record changed", func(l [][]byte) [][]byte { l[20] = edit(l[20], "allowed", "refused"); return l }, 21, Changed},
+	{"record changed", func(l [][]byte) [][]byte { l[9] = replaceIn(l[9], "jti-000008", "jti-666666"); return l }, 10, Changed},
+	{"last record changed", func(l [][]byte) [][]byte { l[20] = replaceIn(l[20], "allowed", "refused"); return l }, 21, Changed},
 	{"two in a row changed", func(l [][]byte) [][]byte {
-		l[9], l[10] = edit(l[9], "allowed", "refused"), edit(l[10], "allowed", "refused")
+		l[9], l[10] = replaceIn(l[9], "allowed", "refused"), replaceIn(l[10], "allowed", "refused")
 		return l
 	}, 10, Changed},
-	{"header changed", func(l [][]byte) [][]byte { l[0] = edit(l[0], `"size":0`, `"size":1`); return l }, 1, Changed},
-	{"header's time changed", func(l [][]byte) [][]byte { l[0] = edit(l[0], `"time":"2`, `"time":"3`); return l }, 1, Changed},
-	{"number changed", func(l [][]byte) [][]byte { l[9] = edit(l[9], `"seq":9`, `"seq":99`); return l }, 10, Changed},
-	{"number made smaller", func(l [][]byte) [][]byte { l[9] = edit(l[9], `"seq":9`, `"seq":2`); return l }, 10, Changed},
+	{"header changed", func(l [][]byte) [][]byte { l[0] = replaceIn(l[0], `"size":0`, `"size":1`); return l }, 1, Changed},
+	{"header's time changed", func(l [][]byte) [][]byte { l[0] = replaceIn(l[0], `"time":"2`, `"time":"3`); return l }, 1, Changed},
+	{"number changed", func(l [][]byte) [][]byte { l[9] = replaceIn(l[9], `"seq":9`, `"seq":99`); return l }, 10, Changed},
+	{"number made smaller", func(l [][]byte) [][]byte { l[9] = replaceIn(l[9], `"seq":9`, `"seq":2`); return l }, 10, Changed},
 	{"made unreadable", func(l [][]byte) [][]byte { l[9] = []byte("{}\n"); return l }, 10, Changed},
 	{"two lines joined", func(l [][]byte) [][]byte { l[9] = bytes.TrimSuffix(l[9], []byte("\n")); return l }, 10, Changed},
 	{"overlong line", func(l [][]byte) [][]byte {
-		l[9] = edit(l[9], "allowed", strings.Repeat("x", MaxRecord))
+		l[9] = replaceIn(l[9], "allowed", strings.Repeat("x", MaxRecord))
 		return l
 	}, 10, Changed},
 	{"record dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 9, 10) }, 10, Dropped},
 	{"three dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 9, 12) }, 10, Dropped},
 	{"header dropped", func(l [][]byte) [][]byte { return slices.Delete(l, 0, 1) }, 1, Dropped},
-	{"neighbours swapped", func(l [][]byte) [][]byte { l[9], l[10] = l[10], l[9]; return l }, 10, Reordered},
+	{"neighbors swapped", func(l [][]byte) [][]byte { l[9], l[10] = l[10], l[9]; return l }, 10, Reordered},
 	{"moved down", func(l [][]byte) [][]byte {
 		moved := l[9]
 		return slices.Insert(slices.Delete(l, 9, 10), 15, moved)
@@ -101,18 +102,18 @@ var tamperings = []struct {
 	{"line repeated", func(l [][]byte) [][]byte { return slices.Insert(l, 10, l[9]) }, 11, Added},
 	{"older line repeated", func(l [][]byte) [][]byte { return slices.Insert(l, 15, l[5]) }, 16, Added},
 	{"line added", func(l [][]byte) [][]byte {
-		return slices.Insert(l, 9, edit(l[9], "jti-000008", "jti-666666"))
+		return slices.Insert(l, 9, replaceIn(l[9], "jti-000008", "jti-666666"))
 	}, 10, Added},
-	{"line added with a fitting link", func(l [][]byte) [][]byte {
-		added := edit(edit(l[9], "jti-000008", "jti-666666"), `"seq":9`, `"seq":10`)
+	{"line added with a matching link", func(l [][]byte) [][]byte {
+		added := replaceIn(replaceIn(l[9], "jti-000008", "jti-666666"), `"seq":9`, `"seq":10`)
 		leaf := tlog.RecordHash(bytes.TrimSuffix(l[9], []byte("\n")))
 		old, _ := parseLink(bytes.TrimSuffix(l[9], []byte("\n")))
-		return slices.Insert(l, 10, edit(added, old.prev.String(), leaf.String()))
+		return slices.Insert(l, 10, replaceIn(added, old.prev.String(), leaf.String()))
 	}, 11, Added},
 	{"text added", func(l [][]byte) [][]byte { return slices.Insert(l, 9, []byte("hello\n")) }, 10, Added},
 	{"empty line added", func(l [][]byte) [][]byte { return slices.Insert(l, 9, []byte("\n")) }, 10, Added},
-	{"rewritten from a record on", func(l [][]byte) [][]byte {
-		l[9] = edit(l[9], "jti-000008", "jti-666666")
+	{"rewritten from one record on", func(l [][]byte) [][]byte {
+		l[9] = replaceIn(l[9], "jti-000008", "jti-666666")
 		relink(l, 10)
 		return l
 	}, 1, Rewritten},
@@ -121,8 +122,8 @@ var tamperings = []struct {
 		relink(l, 9)
 		return l
 	}, 21, BadCheckpoint},
-	{"checkpoint over more than there is", func(l [][]byte) [][]byte {
-		l[21] = edit(l[21], `\n21\n`, `\n22\n`)
+	{"checkpoint over more lines than there are", func(l [][]byte) [][]byte {
+		l[21] = replaceIn(l[21], `\n21\n`, `\n22\n`)
 		return l
 	}, 22, BadCheckpoint},
 	{"checkpoint's root changed", func(l [][]byte) [][]byte {
@@ -131,16 +132,16 @@ var tamperings = []struct {
 		l[21][at] ^= 1
 		return l
 	}, 22, BadCheckpoint},
-	{"checkpoint made unreadable", func(l [][]byte) [][]byte { l[21] = edit(l[21], `"note":"`, `"note":"x`); return l }, 22, BadCheckpoint},
+	{"checkpoint made unreadable", func(l [][]byte) [][]byte { l[21] = replaceIn(l[21], `"note":"`, `"note":"x`); return l }, 22, BadCheckpoint},
 }
 
 func TestVerifyNamesTheFirstBadLine(t *testing.T) {
-	for _, key := range []signing{ed25519Key(t), ecdsaKey(t)} {
-		for _, c := range tamperings {
+	for _, key := range []testKey{ed25519Key(t), ecdsaKey(t)} {
+		for _, c := range tamperCases {
 			t.Run(c.name, func(t *testing.T) {
-				file, lines := chained(t, t.TempDir(), key)
+				file, lines := signedLog(t, t.TempDir(), key)
 				writeLines(t, file, c.do(lines))
-				_, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifier})
+				_, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifiers})
 				var bad *BadLine
 				if !errors.As(err, &bad) || !errors.Is(err, ErrTampered) {
 					t.Fatalf("got %v", err)
@@ -154,51 +155,52 @@ func TestVerifyNamesTheFirstBadLine(t *testing.T) {
 	}
 }
 
-// What the chain alone can't show must show in the report: that nothing was proven.
-func TestVerifyWithoutAKeyClaimsNoMore(t *testing.T) {
+// The report must say that the chain alone proves nothing.
+func TestVerifyWithoutAKey(t *testing.T) {
 	key := ed25519Key(t)
-	file, lines := chained(t, t.TempDir(), key)
+	file, lines := signedLog(t, t.TempDir(), key)
 	r := mustVerify(t, []string{file}, VerifyOptions{})
-	if r.Checkpoints != 0 || r.Unverified != 1 || r.Unproven != 22 || !strings.Contains(r.Statement(), "could have rewritten them all") {
-		t.Errorf("%+v: %s", r, r.Statement())
+	if r.Checkpoints != 0 || r.Unverified != 1 || r.Unproven != 22 || !strings.Contains(r.Summary(), "could have rewritten them all") {
+		t.Errorf("%+v: %s", r, r.Summary())
 	}
-	lines[9] = edit(lines[9], "jti-000008", "jti-666666")
-	lines = lines[:21] // with its checkpoint gone, the rewritten log is consistent
+	lines[9] = replaceIn(lines[9], "jti-000008", "jti-666666")
+	lines = lines[:21] // without its checkpoint, the rewritten log is consistent
 	relink(lines, 10)
 	writeLines(t, file, lines)
-	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
+	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
 	if r.Checkpoints != 0 || r.Covered != 0 || r.Unproven != 21 {
 		t.Errorf("%+v", r)
 	}
 }
 
-func TestVerifyReportsWhatIsProven(t *testing.T) {
+func TestVerifyReport(t *testing.T) {
 	key := ecdsaKey(t)
-	file, _ := chained(t, t.TempDir(), key)
-	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
-	if r.Unproven != 0 || r.Covered != 21 || r.Size != 22 || !strings.HasSuffix(r.Statement(), "proven by signed checkpoints") {
-		t.Errorf("%+v: %s", r, r.Statement())
+	file, _ := signedLog(t, t.TempDir(), key)
+	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
+	if r.Unproven != 0 || r.Covered != 21 || r.Size != 22 || !strings.HasSuffix(r.Summary(), "proven by signed checkpoints") {
+		t.Errorf("%+v: %s", r, r.Summary())
 	}
 	unsigned := key.options(file)
 	unsigned.Key = nil
 	l := start(t, unsigned)
 	l.add("late-1", "late-2")
 	l.stop()
-	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier})
-	if r.Unproven != 2 || !strings.Contains(r.Statement(), "all but the last 2,") {
-		t.Errorf("%+v: %s", r, r.Statement())
+	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
+	if r.Unproven != 2 || !strings.Contains(r.Summary(), "all but the last 2,") {
+		t.Errorf("%+v: %s", r, r.Summary())
 	}
 }
 
-// A log cut at its end is consistent in itself; a checkpoint that was kept elsewhere gives it away.
+// A log whose end was cut off is consistent in itself. A checkpoint stored
+// elsewhere gives it away.
 func TestVerifyAgainstAKnownCheckpoint(t *testing.T) {
 	key := ed25519Key(t)
-	file, lines := chained(t, t.TempDir(), key)
+	file, lines := signedLog(t, t.TempDir(), key)
 	kept, err := parseCheckpointLine(bytes.TrimSpace(lines[21]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := VerifyOptions{Verifiers: key.verifier, Known: [][]byte{[]byte(kept.Note)}}
+	o := VerifyOptions{Verifiers: key.verifiers, Known: [][]byte{[]byte(kept.Note)}}
 	if r := mustVerify(t, []string{file}, o); r.Checkpoints != 2 || r.Covered != 21 {
 		t.Errorf("%+v", r)
 	}
@@ -207,21 +209,21 @@ func TestVerifyAgainstAKnownCheckpoint(t *testing.T) {
 	if _, err := Verify(t.Context(), []string{file}, o); !errors.As(err, &bad) || bad.Problem != Dropped || bad.Line != 16 {
 		t.Errorf("cut: %v", err)
 	}
-	lines[9] = edit(lines[9], "jti-000008", "jti-666666")
+	lines[9] = replaceIn(lines[9], "jti-000008", "jti-666666")
 	relink(lines, 10)
 	writeLines(t, file, lines[:21])
 	if _, err := Verify(t.Context(), []string{file}, o); !errors.As(err, &bad) || bad.Problem != Rewritten || !strings.Contains(bad.Detail, ":21") {
 		t.Errorf("rewritten: %v", err)
 	}
-	o.Verifiers = ed25519Key(t).verifier
+	o.Verifiers = ed25519Key(t).verifiers
 	if _, err := Verify(t.Context(), []string{file}, o); err == nil || errors.Is(err, ErrTampered) {
 		t.Errorf("known checkpoint by another key: %v", err)
 	}
 }
 
-func TestVerifyOfALineThatIsBeingWritten(t *testing.T) {
+func TestVerifyWithAPartialLastLine(t *testing.T) {
 	key := ed25519Key(t)
-	file, lines := chained(t, t.TempDir(), key)
+	file, lines := signedLog(t, t.TempDir(), key)
 	writeLines(t, file, append(lines, []byte(`{"seq":22,"prov`)))
 	var bad *BadLine
 	if _, err := Verify(t.Context(), []string{file}, VerifyOptions{}); !errors.As(err, &bad) || bad.Problem != Added {
@@ -230,13 +232,13 @@ func TestVerifyOfALineThatIsBeingWritten(t *testing.T) {
 	leaf := tlog.RecordHash(bytes.TrimSuffix(lines[21], []byte("\n")))
 	for _, torn := range []string{"{", `{"seq":22,"prev":"` + leaf.String()[:10], `{"seq":22,"prev":"` + leaf.String() + `","kind":"asser`, "\x00\x00"} {
 		writeLines(t, file, append(slices.Clone(lines), []byte(torn)))
-		if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifier}); r.Torn != int64(len(torn)) {
+		if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers}); r.Torn != int64(len(torn)) {
 			t.Errorf("%+v", r)
 		}
 	}
 }
 
-func pack(t *testing.T, content []byte) []byte {
+func compress(t *testing.T, content []byte) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -245,18 +247,18 @@ func pack(t *testing.T, content []byte) []byte {
 	return packed.Bytes()
 }
 
-func TestVerifyReadsWhatLogrotateCompressed(t *testing.T) {
+func TestVerifyCompressedFiles(t *testing.T) {
 	key := ed25519Key(t)
-	file, lines := chained(t, t.TempDir(), key)
-	check(t, os.WriteFile(file+".1.gz", pack(t, bytes.Join(lines, nil)), 0o600))
-	if r := mustVerify(t, []string{file + ".1.gz"}, VerifyOptions{Verifiers: key.verifier}); r.Lines != 22 {
+	file, lines := signedLog(t, t.TempDir(), key)
+	check(t, os.WriteFile(file+".1.gz", compress(t, bytes.Join(lines, nil)), 0o600))
+	if r := mustVerify(t, []string{file + ".1.gz"}, VerifyOptions{Verifiers: key.verifiers}); r.Lines != 22 {
 		t.Errorf("%+v", r)
 	}
 }
 
-func TestVerifyShowsProgressAndEndsWithItsContext(t *testing.T) {
+func TestVerifyProgressAndCancellation(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	longLog(t, file, 20000)
+	writeLongLog(t, file, 20000)
 	var calls int
 	var last, total int64
 	o := VerifyOptions{Progress: func(done, of int64) {
@@ -276,8 +278,8 @@ func TestVerifyShowsProgressAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// longLog writes a log of n records without a Run.
-func longLog(t testing.TB, file string, n int) {
+// writeLongLog writes a log of n records without Run.
+func writeLongLog(t testing.TB, file string, n int) {
 	t.Helper()
 	l, err := Open(Options{File: file, Sync: SyncNever})
 	if err != nil {

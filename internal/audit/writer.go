@@ -9,40 +9,40 @@ import (
 	"time"
 )
 
-// writer is the state of the log that only one goroutine touches at a time.
+// writer is the part of the log that only one goroutine touches at a time.
 type writer struct {
 	opts *Options
-	ctx  context.Context // of Run, without its end
-	jobs sync.WaitGroup  // the signature and the sync that run beside the writer
+	ctx  context.Context // Run's, without its cancellation
+	jobs sync.WaitGroup  // the signature and the sync in the background
 
-	file   *file
-	head   head
-	next   head      // where the head will be if the write in hand succeeds; here to spare an allocation
-	born   time.Time // of the current file, by its header
-	fresh  bool      // the current file holds records besides the log's own lines
-	buf    []byte
-	notes  [][]byte // recovery lines that are due
-	outage *outage
+	file       *file
+	head       head
+	next       head      // the head if the current write succeeds; a field to save an allocation
+	created    time.Time // time in the current file's header
+	hasRecords bool      // the current file has records, not only the log's own lines
+	buf        []byte
+	queued     [][]byte // recovery and checkpoint lines for the next write
+	outage     *outage
 
 	records, refused int64
 
-	unsynced time.Time // when the oldest record was written that no sync was started for; zero: none
-	inSync   time.Time // the same for the records that the running sync covers
-	syncing  bool
-	synced   chan error
-	mustSync bool // a sync failed: what it dropped is unknown, so nothing counts until one succeeds
+	unsyncedSince time.Time // when the oldest record was written that no sync was started for; zero if none
+	syncingSince  time.Time // the same, for the records that the current sync covers
+	syncing       bool
+	synced        chan error
+	mustSync      bool // a sync failed; what it lost is unknown, so every write fails until one is synced
 
-	signing  bool
-	signed   chan signature
-	covered  int64 // tree size that the newest checkpoint covers
-	ended    int64 // tree size right after the newest checkpoint's line
-	coverage time.Time
-	signErr  error
+	signing       bool
+	signed        chan signature
+	covered       int64 // tree size that the newest checkpoint covers
+	checkpointEnd int64 // tree size right after the newest checkpoint's line
+	coveredAt     time.Time
+	signErr       error
 
 	rotation *rotation
 }
 
-// outage is a time in which records could not be written.
+// outage is a period in which records could not be written.
 type outage struct {
 	since   time.Time
 	cause   error
@@ -51,45 +51,47 @@ type outage struct {
 
 func newWriter(o *Options, f *file, h head) *writer {
 	return &writer{
-		opts: o, file: f, head: h, born: o.Clock(),
+		opts: o, file: f, head: h, created: o.Clock(),
 		synced: make(chan error, 1), signed: make(chan signature, 1),
 	}
 }
 
-// write appends the lines that are due and those of the batch with one write, all or none of them.
+// write appends the queued lines and those of the batch with one write: all of
+// them or none.
 func (w *writer) write(batch []*entry) error {
 	w.next = w.head
 	now := w.opts.Clock()
-	buf := w.due(w.buf[:0], &w.next, now)
+	buf := w.appendQueued(w.buf[:0], &w.next, now)
 	for _, e := range batch {
 		buf = w.next.appendLine(buf, e.body)
 	}
 	if len(buf) == 0 {
 		return nil
 	}
-	w.keep(buf)
+	w.keepBuffer(buf)
 	always := w.opts.Sync == SyncAlways
 	if err := w.file.append(buf, always || w.mustSync); err != nil {
 		w.fail(err, now, len(batch))
 		return err
 	}
-	w.head, w.notes = w.next, nil
-	w.fresh = w.fresh || len(batch) > 0
-	w.recover(now)
-	if w.opts.Sync == SyncInterval && w.unsynced.IsZero() {
-		w.unsynced = now
+	w.head, w.queued = w.next, nil
+	w.hasRecords = w.hasRecords || len(batch) > 0
+	w.endOutage(now)
+	if w.opts.Sync == SyncInterval && w.unsyncedSince.IsZero() {
+		w.unsyncedSince = now
 	}
 	return nil
 }
 
-// due appends the lines that must stand before the next record: a new file's header and what was got over.
-func (w *writer) due(buf []byte, next *head, now time.Time) []byte {
+// appendQueued appends the lines that must come before the next record: the
+// header of a new file, the queued lines, and the report of an outage.
+func (w *writer) appendQueued(buf []byte, next *head, now time.Time) []byte {
 	if w.file.end == 0 {
-		w.born = now
-		tree := headerTree{Size: next.tree.size, Root: next.tree.root(), Edge: next.tree.hashes()}
+		w.created = now
+		tree := headerTree{Size: next.tree.size, Root: next.tree.root(), Edge: next.tree.edgeHashes()}
 		buf = next.appendLine(buf, header{Time: now.UTC(), Format: format, Tree: tree}.body())
 	}
-	for _, body := range w.notes {
+	for _, body := range w.queued {
 		buf = next.appendLine(buf, body)
 	}
 	if o := w.outage; o != nil {
@@ -99,8 +101,8 @@ func (w *writer) due(buf []byte, next *head, now time.Time) []byte {
 	return buf
 }
 
-// keep keeps the buffer for the next write unless it became large.
-func (w *writer) keep(buf []byte) {
+// keepBuffer keeps the buffer for the next write unless it has grown large.
+func (w *writer) keepBuffer(buf []byte) {
 	const large = 1 << 20
 	if w.buf = buf; cap(buf) > large {
 		w.buf = nil
@@ -111,60 +113,61 @@ func (w *writer) fail(err error, now time.Time, refused int) {
 	w.refused += int64(refused)
 	if w.outage == nil {
 		w.outage = &outage{since: now}
-		w.opts.Logger.Error("audit log can't be written: requests are refused until it can; free or repair the disk",
+		w.opts.Logger.Error("can't write the audit log, refusing requests; free up or repair the disk",
 			"file", w.file.path, "error", err)
 	}
 	w.outage.cause = err
 	w.outage.refused += int64(refused)
 }
 
-// recover ends an outage after a write that succeeded.
-func (w *writer) recover(now time.Time) {
+// endOutage ends an outage after a successful write.
+func (w *writer) endOutage(now time.Time) {
 	w.mustSync = false
 	if o := w.outage; o != nil {
 		w.outage = nil
-		w.opts.Logger.Info("audit log is written again", "file", w.file.path, "outage", now.Sub(o.since).String(), "refused", o.refused)
+		w.opts.Logger.Info("writing the audit log again",
+			"file", w.file.path, "outage", now.Sub(o.since).String(), "refused", o.refused)
 	}
 }
 
-// note has the log say in a line of its own what it got over.
-func (w *writer) note(what, detail string) {
-	w.notes = append(w.notes, recovery{Time: w.opts.Clock().UTC(), What: what, Detail: detail}.body())
+// report queues a recovery line and logs it as well.
+func (w *writer) report(what, detail string) {
+	w.queued = append(w.queued, recovery{Time: w.opts.Clock().UTC(), What: what, Detail: detail}.body())
 	w.opts.Logger.Error("audit log: "+what, "file", w.file.path, "detail", detail)
 }
 
-// look does what is done once per interval.
-func (w *writer) look() {
-	if detail := w.file.meddled(); detail != "" {
-		w.setApart(detail)
+// tick does the work of one interval.
+func (w *writer) tick() {
+	if detail := w.file.foreignChange(); detail != "" {
+		w.quarantine(detail)
 	}
-	if w.outage != nil || len(w.notes) > 0 || w.file.end == 0 {
-		_ = w.write(nil) // its failure is kept in outage
+	if w.outage != nil || len(w.queued) > 0 || w.file.end == 0 {
+		_ = w.write(nil) // a failure starts or continues the outage
 	}
 	w.startSync()
 	w.rotateIfDue()
 }
 
-// startSync syncs beside the writer, so that records do not wait for the disk.
+// startSync syncs in the background, so that records do not wait for the disk.
 func (w *writer) startSync() {
-	if w.opts.Sync != SyncInterval || w.unsynced.IsZero() || w.syncing {
+	if w.opts.Sync != SyncInterval || w.unsyncedSince.IsZero() || w.syncing {
 		return
 	}
-	w.syncing, w.inSync, w.unsynced = true, w.unsynced, time.Time{}
+	w.syncing, w.syncingSince, w.unsyncedSince = true, w.unsyncedSince, time.Time{}
 	f := w.file
 	w.jobs.Go(func() { w.synced <- f.sync() })
 }
 
 func (w *writer) endSync(err error) {
 	w.syncing = false
-	if err != nil && !errors.Is(err, os.ErrClosed) { // change synced the file itself before it closed it
+	if err != nil && !errors.Is(err, os.ErrClosed) { // switchFile synced the file itself before it closed it
 		w.mustSync = true
 		w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)
 	}
 }
 
-// finish writes the last checkpoint, completes a rotation that waits for one, and
-// syncs.
+// finish writes the last checkpoint, completes a rotation that waits for it,
+// and syncs.
 func (w *writer) finish() {
 	w.lastCheckpoint()
 	w.jobs.Wait()
@@ -181,11 +184,11 @@ func (w *writer) finish() {
 func (w *writer) status() Status {
 	s := Status{
 		Refused: w.refused, File: w.file.path, Bytes: w.file.end, Lines: w.head.tree.size, Records: w.records,
-		UnsyncedSince:  w.unsynced,
-		CheckpointSize: w.covered, CheckpointTime: w.coverage, CheckpointErr: w.signErr,
+		UnsyncedSince:  w.unsyncedSince,
+		CheckpointSize: w.covered, CheckpointTime: w.coveredAt, CheckpointErr: w.signErr,
 	}
 	if w.syncing {
-		s.UnsyncedSince = w.inSync
+		s.UnsyncedSince = w.syncingSince
 	}
 	if w.outage != nil {
 		s.Err, s.Since = w.outage.cause, w.outage.since

@@ -55,5 +55,5 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("%d requests refused with %s", l.refused[code], code)
 		}
 	}
-	t.Logf("%d assertions released, %d refused; %s", len(l.jtis), l.refused[ipc.CodeAuditUnavailable], report.Statement())
+	t.Logf("%d assertions released, %d refused; %s", len(l.jtis), l.refused[ipc.CodeAuditUnavailable], report.Summary())
 }

@@ -11,7 +11,7 @@ const kills = 20
 
 // TestKilled kills the daemon with SIGKILL again and again while callers are at
 // work. Each time every assertion that a caller received is on record, and the log
-// proves whole and in order.
+// verifies as complete and in order.
 func TestKilled(t *testing.T) {
 	s := newSite(t)
 	l := s.newLoad(8)
@@ -37,5 +37,5 @@ func TestKilled(t *testing.T) {
 	if report.Unproven != 0 || report.Checkpoints == 0 || report.Unverified != 0 {
 		t.Errorf("after an orderly end: %+v", report)
 	}
-	t.Logf("%d assertions released in %d lives; %s", len(l.jtis), kills, report.Statement())
+	t.Logf("%d assertions released in %d lives; %s", len(l.jtis), kills, report.Summary())
 }

@@ -205,7 +205,7 @@ func (s *site) jtisOnRecord() map[string]bool {
 	return found
 }
 
-// verify proves the log whole and in order.
+// verify verifies that the log is complete and in order.
 func (s *site) verify() audit.Report {
 	s.t.Helper()
 	files, err := audit.Files(s.log)

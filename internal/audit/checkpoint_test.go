@@ -1,0 +1,141 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestCheckpointInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		key := ed25519Key(t)
+		o := key.options(file)
+		o.CheckpointInterval = time.Minute
+		l := start(t, o)
+		l.add("a")
+		time.Sleep(90 * time.Second)
+		if s := l.Status(); s.CheckpointSize != 2 {
+			t.Errorf("status %+v", s)
+		}
+		before := len(readLines(t, file))
+		time.Sleep(time.Hour)
+		if after := len(readLines(t, file)); after != before {
+			t.Errorf("an idle log grew from %d to %d lines", before, after)
+		}
+		l.stop()
+		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
+	})
+}
+
+// The HSM may be gone or hang. Records continue, the failure shows, and
+// checkpoints come back by themselves.
+func TestRecordsContinueWithoutCheckpoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		key := ed25519Key(t)
+		away := errors.New("token is gone")
+		var hang, fail atomic.Bool
+		o := key.options(file)
+		o.CheckpointInterval = time.Minute
+		o.Key = func(ctx context.Context) (Key, error) {
+			if fail.Load() {
+				return Key{}, away
+			}
+			if hang.Load() {
+				<-ctx.Done()
+				return Key{}, ctx.Err()
+			}
+			return key.key, nil
+		}
+		fail.Store(true)
+		l := start(t, o)
+		l.add("a")
+		time.Sleep(90 * time.Second)
+		if s := l.Status(); !errors.Is(s.CheckpointErr, away) {
+			t.Errorf("status %+v", s)
+		}
+		hang.Store(true)
+		fail.Store(false)
+		l.add(jtis(0, 20)...)
+		time.Sleep(time.Minute)
+		if s := l.Status(); !errors.Is(s.CheckpointErr, context.DeadlineExceeded) || s.Err != nil {
+			t.Errorf("status %+v", s)
+		}
+		hang.Store(false)
+		time.Sleep(time.Minute)
+		if s := l.Status(); s.CheckpointErr != nil || s.CheckpointSize != 22 {
+			t.Errorf("status %+v", s)
+		}
+		l.stop()
+		mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
+	})
+}
+
+// A signature in progress when Run ends lacks the newest records, and a
+// rotation that waits for it starts a new file.
+func TestLastCheckpointCoversEverything(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := ed25519Key(t)
+	o := key.options(file)
+	o.MaxSize, o.Interval = 1, time.Millisecond
+	started, proceed := make(chan struct{}, 10), make(chan struct{})
+	o.Key = func(context.Context) (Key, error) {
+		started <- struct{}{}
+		<-proceed
+		return key.key, nil
+	}
+	l := start(t, o)
+	l.add("before")
+	<-started
+	l.add("meanwhile")
+	l.cancel()
+	close(proceed)
+	l.stop()
+	if r := mustVerify(t, logFiles(t, file), VerifyOptions{Verifiers: key.verifiers}); r.Files != 2 || r.Unproven != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A token that returns garbage must not spoil the log with a checkpoint that
+// never verifies.
+func TestBadSignaturesAreNotWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	good, other := ed25519Key(t), ed25519Key(t)
+	o := good.options(file)
+	o.Key = func(context.Context) (Key, error) {
+		return Key{Public: good.key.Public, Sign: other.key.Sign}, nil
+	}
+	l := start(t, o)
+	l.add("a")
+	l.stop()
+	if s := l.Status(); !errors.Is(s.CheckpointErr, ErrKey) {
+		t.Errorf("status %+v", s)
+	}
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: good.verifiers}); r.Checkpoints != 0 || r.Lines != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Checkpoint keys rotate too. A log is verified with all keys that signed it.
+func TestCheckpointsBySeveralKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	keys := []testKey{ed25519Key(t), ecdsaKey(t)}
+	for _, k := range keys {
+		l := start(t, k.options(file))
+		l.add("a")
+		l.stop()
+	}
+	both := append(slices.Clone(keys[0].verifiers), keys[1].verifiers...)
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: both}); r.Checkpoints != 2 || r.Unverified != 0 {
+		t.Errorf("%+v", r)
+	}
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: keys[0].verifiers}); r.Checkpoints != 1 || r.Unverified != 1 || r.Unproven != 2 {
+		t.Errorf("%+v", r)
+	}
+}
