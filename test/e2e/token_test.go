@@ -74,7 +74,7 @@ func TestTokenOfEveryFamily(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
-	for grant, says := range map[string]string{"proof": "DPoP proof", "own": "as its receiver says", "bearer": "leave the URL out"} {
+	for grant, says := range map[string]string{"proof": "DPoP proof", "own": "as its receiver requires", "bearer": "leave the URL out"} {
 		t.Run("refused "+grant, func(t *testing.T) {
 			args := []string{"token", "--grant", grant, "--url", as.URL + "/token"}
 			if grant == "proof" {
