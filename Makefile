@@ -1,18 +1,17 @@
-# Two targets do everything on a fresh Debian machine with Go: demo and test.
-# Each installs what it misses; `make help` lists the rest.
+# On a fresh Debian machine with Go, start with demo and test. Each target
+# installs the packages it needs; `make help` lists them all.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 
-# Debian packages: a C compiler because PKCS#11 modules are loaded through cgo.
+# Debian packages. The C compiler is for cgo, which loads PKCS#11 modules.
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
-# Node may come from elsewhere than Debian, with an npm that Debian's can't be
-# installed beside.
+# A Node from another source brings its own npm, which conflicts with Debian's.
 NODE_PACKAGES = $(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
-# Python and Node for the examples.
+# Python and Node run the examples.
 TEST_PACKAGES = $(DEMO_PACKAGES) systemd python3 $(NODE_PACKAGES)
-# Debian's Python modules go with Debian's own /usr/bin/python3.
+# Debian's Python modules need Debian's own /usr/bin/python3.
 INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto $(NODE_PACKAGES)
 NODE_MODULES := test/interop/node/node_modules/.package-lock.json
 
@@ -28,13 +27,13 @@ build: ## build bin/assertd and bin/assertctl
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o bin/assertctl ./cmd/assertctl
 
 .PHONY: demo
-demo: ## from nothing to a verified assertion out of a SoftHSM token
+demo: ## sign an assertion with a SoftHSM key and verify it
 	@test/install.sh $(DEMO_PACKAGES)
 	@$(MAKE) --no-print-directory -s build
 	@test/demo.sh
 
 .PHONY: test
-test: ## run every test, as CI does
+test: ## run all tests, as CI does
 	@test/install.sh $(TEST_PACKAGES)
 	go vet ./...
 	CGO_ENABLED=0 go build ./cmd/assertctl ./client/... ./ipc/... ./jwks/... ./signer/...
@@ -44,24 +43,31 @@ test: ## run every test, as CI does
 	cd test/kubernetes && go vet ./... && go test -race ./...
 	@UNABLE=0 $(MAKE) --no-print-directory docker-test
 
+.PHONY: test-quick
+test-quick: ## run the tests that need no Docker and no third-party servers, without long fault runs
+	@test/install.sh $(TEST_PACKAGES)
+	go vet ./...
+	@test/promtool.sh bin/promtool
+	PROMTOOL=$(CURDIR)/bin/promtool/promtool go test -short ./...
+
 .PHONY: interop
-interop: ## the part of test with others' authorization servers and libraries
+interop: ## test against third-party authorization servers and libraries
 	@test/install.sh $(INTEROP_PACKAGES)
 	@$(MAKE) --no-print-directory $(NODE_MODULES)
 	cd test/interop && go vet ./... && go test -race ./...
 
-# By the lock file alone, and only when that is newer: a second run needs no network.
+# Reinstalls only when the lock file is newer, so a second run needs no network.
 $(NODE_MODULES): test/interop/node/package-lock.json
 	cd test/interop/node && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 .PHONY: fresh-test
-fresh-test: ## make demo and make test in a minimal Debian, as root and as a user with sudo (needs root)
+fresh-test: ## run make demo and make test in a minimal Debian, as root and as a sudo user (needs root)
 	@test/install.sh debootstrap
 	@test/fresh/test.sh
 
 .PHONY: bench
-bench: ## measure against raw PKCS#11 in the same run
+bench: ## compare performance with raw PKCS#11
 	@test/install.sh $(DEMO_PACKAGES)
 	go run ./test/bench
 
@@ -71,24 +77,24 @@ request-path: ## list the code on the path of one request, against its limits
 	go run ./test/requestpath
 
 .PHONY: lint
-lint: ## static analysis, known vulnerabilities, and drift of what is generated
+lint: ## run static analysis, check for known vulnerabilities and stale generated files
 	@test/install.sh $(TEST_PACKAGES) shellcheck
 	@test/lint.sh
 
 .PHONY: docker-test
-docker-test: ## build the images and run the compose scenario, in an engine of its own if none runs (as root)
+docker-test: ## build the images and run the compose scenario (needs root or a Docker engine)
 	@VERSION="$(VERSION)" test/docker/test.sh
 
 .PHONY: dist
-dist: ## Debian package and tarballs into dist/, the same bytes for the same sources
+dist: ## build the Debian package and tarballs, reproducibly, in dist/
 	@test/install.sh gcc libc6-dev binutils
 	@deploy/packaging/build.sh "$(VERSION)" dist
 
 .PHONY: dist-test
-dist-test: ## build the packages twice, install, boot and remove them in a fresh Debian (as root)
+dist-test: ## build the packages twice, then install, boot, and remove them in a fresh Debian (needs root)
 	@test/install.sh gcc libc6-dev binutils debootstrap systemd-container
 	@deploy/packaging/test.sh "$(VERSION)"
 
 .PHONY: clean
-clean: ## remove what the targets above made
+clean: ## remove build output
 	rm -rf bin dist .demo

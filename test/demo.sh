@@ -1,6 +1,6 @@
 #!/bin/sh
-# From nothing to a verified assertion: what `make demo` shows. It needs
-# bin/assertd, bin/assertctl and SoftHSM, and leaves nothing running.
+# Runs `make demo`: starts a daemon, gets an assertion, verifies it, and shows two
+# refusals. Needs bin/assertd, bin/assertctl, and SoftHSM; leaves nothing running.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,45 +11,45 @@ assertctl="bin/assertctl --socket $socket"
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 show() { printf '  $ %s\n' "$*"; }
 
-# await TEXT: wait until the daemon's log says it.
+# await TEXT: wait until TEXT is in the daemon's log.
 await() {
 	tries=0
 	until grep -q "$1" $dir/log; do
 		tries=$((tries + 1))
 		if [ $tries -gt 150 ] || ! kill -0 $daemon 2>/dev/null; then
 			cat $dir/log
-			echo "the daemon did not say: $1" >&2
+			echo "not in the daemon's log: $1" >&2
 			exit 1
 		fi
 		sleep 0.2
 	done
 }
 
-# set_rate WINDOW: the rate of the example grant.
+# set_rate WINDOW: change the rate limit of the example grant.
 set_rate() { sed -i "s/rate: .*/rate: [{$1}]/" $dir/assertd.yaml; }
 
-say "1. Start the daemon on a SoftHSM token of its own (in $dir)"
+say "1. Start the daemon with a new SoftHSM token (in $dir)"
 show bin/assertd dev --dir $dir
 mkdir -p $dir
-[ ! -e $dir/assertd.yaml ] || set_rate 'limit: 50, per: 1s, burst: 100' # a former demo tightened it
+[ ! -e $dir/assertd.yaml ] || set_rate 'limit: 50, per: 1s, burst: 100' # an earlier demo lowered it
 : >$dir/log
 bin/assertd dev --dir $dir >$dir/log 2>&1 &
 daemon=$!
 trap 'kill $daemon 2>/dev/null; wait $daemon 2>/dev/null || true' EXIT
 await 'assertd is ready'
-echo "  ready: the private key is in the token and can't be read out"
+echo "  ready: the private key is on the token and cannot be exported"
 
-say "2. Ask for an assertion: the daemon writes the claims, the HSM signs them"
+say "2. Get an assertion: the daemon writes the claims, the HSM signs them"
 show $assertctl assert --decode
 $assertctl assert --decode | sed 's/^/  /'
 
-say "3. Verify a fresh one against the public JWKS, as an authorization server would"
+say "3. Verify a new one with the public JWKS, as an authorization server would"
 show "bin/assertd jwks --config $dir/assertd.yaml > $dir/jwks.json"
 bin/assertd jwks --config $dir/assertd.yaml >$dir/jwks.json
 show "$assertctl assert | $assertctl verify --jwks $dir/jwks.json --audience https://as.example"
 $assertctl assert | $assertctl verify --jwks $dir/jwks.json --audience https://as.example | sed 's/^/  /'
 
-# refused CODE COMMAND: run a command that must exit with CODE, and show what it says.
+# refused CODE COMMAND: run a command that must exit with CODE, and show its error.
 refused() {
 	want=$1
 	shift
@@ -62,11 +62,11 @@ refused() {
 	[ "$code" -eq "$want" ] || { echo "expected exit code $want" >&2; exit 1; }
 }
 
-say "4. Ask for an audience that the policy does not name: refused"
+say "4. Ask for an audience that is not in the policy: refused"
 show $assertctl assert --audience https://evil.example
 refused 3 $assertctl assert --audience https://evil.example
 
-say "5. Tighten the rate in the configuration and reload it, then ask faster than that: refused"
+say "5. Lower the rate limit, reload, and exceed it: refused"
 set_rate 'limit: 3, per: 1m'
 show "kill -HUP $daemon   # after: rate: [{limit: 3, per: 1m}]"
 kill -HUP $daemon
@@ -75,5 +75,5 @@ show "$assertctl assert   # four times"
 for _ in 1 2 3; do $assertctl assert >/dev/null; done
 refused 4 $assertctl assert
 
-say "Done. Every decision is in $dir/audit.jsonl; the last one:"
+say "Done. Every decision is in $dir/audit.jsonl. The last one:"
 tail -n 1 $dir/audit.jsonl | sed 's/^/  /'

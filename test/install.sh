@@ -1,7 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages named as arguments that are not there yet.
-# As root, or as a user with sudo. When nothing is missing it touches nothing,
-# so that a second run is quick and needs no network.
+# Installs the Debian packages named as arguments, as root or with sudo. If none
+# is missing it does nothing, so a second run is fast and needs no network.
 set -eu
 
 missing=
@@ -17,7 +16,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
-# Word splitting is wanted: $missing is a list of package names.
+# $missing is a list of package names: let it split.
 # shellcheck disable=SC2086
 $as_root apt-get install -y -q --no-install-recommends $missing >/dev/null 2>&1 ||
 	{ $as_root apt-get update -q && $as_root apt-get install -y -q --no-install-recommends $missing; }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `make lint` runs. Every check runs, whatever the one before said; the end
-# tells which failed.
+# Runs the checks of `make lint`. All of them run even if one fails; the last
+# line lists the failures.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 failed=
@@ -31,10 +31,10 @@ vetted() {
 		[ -z "$(git ls-files "$module/*.go")" ] || (cd "$module" && go vet ./...) || return 1
 	done
 }
-# Tests hold generated files to what they are generated from; -update writes them.
+# These tests compare generated files with their sources; -update rewrites them.
 generated() { go test ./internal/config ./internal/metrics ./signer/profile ./ipc; }
 tools() { go -C test/tools build -o "$PWD/bin/tools/" tool; }
-# The database of vulnerabilities is a service of its own; without it there is no answer.
+# govulncheck needs an online database; not reaching it is not a failure.
 vulnerabilities() {
 	out=$(bin/tools/govulncheck ./... 2>&1) && return
 	case $out in
@@ -54,7 +54,7 @@ check 'staticcheck, no cgo' env CGO_ENABLED=0 bin/tools/staticcheck ./client/...
 printf '%-28s' govulncheck
 unreachable=
 if vulnerabilities; then
-	if [ -n "$unreachable" ]; then echo 'not run: its database (vuln.go.dev) is not in reach from here'; else echo ok; fi
+	if [ -n "$unreachable" ]; then echo 'not run: cannot reach its database (vuln.go.dev)'; else echo ok; fi
 else
 	failed="$failed govulncheck"
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts Debian's promtool into a directory, unless it is there. The package is only
-# unpacked: to install it would start a Prometheus server on this machine.
+# Puts Debian's promtool in a directory if it is not there yet. The package is
+# only unpacked: installing it would start a Prometheus server on this machine.
 #
 #   test/promtool.sh DIRECTORY
 set -eu
@@ -15,7 +15,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-# As root apt drops its rights for a download, and must be able to write here.
+# Run as root, apt downloads as _apt, which must be able to write here.
 chmod 0755 "$work"
 [ "$(id -u)" -ne 0 ] || chown _apt "$work" 2>/dev/null || true
 echo "unpacking promtool"

@@ -18,7 +18,7 @@ import (
 	"github.com/assertd/assertd/internal/sandbox"
 )
 
-// build compiles a command of this module once for all tests.
+// build builds both programs once for all tests.
 var build = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "assertd-deploy-"); err != nil {
 		return "", err
@@ -49,7 +49,7 @@ func program(t *testing.T, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// daemon is a running assertd dev and what it logs.
+// daemon is a running assertd dev and its log.
 type daemon struct {
 	process *exec.Cmd
 	dir     string
@@ -72,7 +72,7 @@ func (d *daemon) logged() string {
 	return d.log.String()
 }
 
-// start runs argv, an assertd that serves dir, until the test ends.
+// start runs assertd with its files in dir until the test ends.
 func start(t *testing.T, dir string, prepare func(*exec.Cmd), argv ...string) *daemon {
 	t.Helper()
 	d := &daemon{process: exec.Command(argv[0], argv[1:]...), dir: dir, ended: make(chan error, 1)}
@@ -100,11 +100,11 @@ func (d *daemon) stop() error {
 		return err
 	case <-time.After(20 * time.Second):
 		_ = d.process.Process.Kill()
-		return errors.New("it had to be killed")
+		return errors.New("it did not stop within 20 s and was killed")
 	}
 }
 
-// await waits until the log has the text.
+// await waits until the log contains the text.
 func (d *daemon) await(t *testing.T, text string) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -114,11 +114,11 @@ func (d *daemon) await(t *testing.T, text string) {
 		select {
 		case err := <-d.ended:
 			d.ended <- err
-			t.Fatalf("the daemon ended with %v instead of saying %q:\n%s", err, text, d.logged())
+			t.Fatalf("the daemon ended with %v before it logged %q:\n%s", err, text, d.logged())
 		default:
 		}
 	}
-	t.Fatalf("the daemon never said %q:\n%s", text, d.logged())
+	t.Fatalf("the daemon did not log %q:\n%s", text, d.logged())
 }
 
 func startDev(t *testing.T, dir string, prepare func(*exec.Cmd)) *daemon {
@@ -128,7 +128,7 @@ func startDev(t *testing.T, dir string, prepare func(*exec.Cmd)) *daemon {
 	return d
 }
 
-// assert asks the daemon for an assertion.
+// assert gets an assertion from the daemon.
 func (d *daemon) assert(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -139,19 +139,20 @@ func (d *daemon) assert(t *testing.T) {
 	}
 }
 
-// confines tells whether this kernel can; where it can't the daemon has to say so.
+// confines reports whether this kernel can confine processes. If it cannot, the
+// daemon must log that.
 func (d *daemon) confines(t *testing.T) bool {
 	if sandbox.Supported() > 0 {
 		return true
 	}
 	if !strings.Contains(d.logged(), "no Landlock") {
-		t.Error("nothing is confined here and the daemon doesn't say so")
+		t.Error("the kernel has no Landlock and the daemon did not log that")
 	}
 	return false
 }
 
-// TestFrontCantOpenOtherFiles has the real daemon read its configuration through a
-// link that leads out of the sandbox.
+// TestFrontCantOpenOtherFiles makes the daemon read its configuration through a
+// symbolic link to a file outside the sandbox.
 func TestFrontCantOpenOtherFiles(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	d := startDev(t, dir, nil)
@@ -173,7 +174,8 @@ func TestFrontCantOpenOtherFiles(t *testing.T) {
 	d.assert(t)
 }
 
-// TestReloadCantWidenTheSandbox asks for what only a restart can give.
+// TestReloadCantWidenTheSandbox reloads a configuration that needs more access than
+// the sandbox grants.
 func TestReloadCantWidenTheSandbox(t *testing.T) {
 	dir := t.TempDir()
 	d := startDev(t, dir, nil)
@@ -188,7 +190,8 @@ func TestReloadCantWidenTheSandbox(t *testing.T) {
 	d.assert(t)
 }
 
-// TestWorkerCantWriteTheAuditLog has a worker run a PIN command that tries.
+// TestWorkerCantWriteTheAuditLog has a worker run a PIN command that tries to write
+// to the audit log.
 func TestWorkerCantWriteTheAuditLog(t *testing.T) {
 	dir := t.TempDir()
 	d := startDev(t, dir, nil)
@@ -206,12 +209,12 @@ func TestWorkerCantWriteTheAuditLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(log), "forged") && confines {
-		t.Error("a worker wrote into the audit log")
+		t.Error("a worker wrote to the audit log")
 	}
 }
 
-// TestModuleOutOfReach has SoftHSM find its tokens in a way that the daemon knows
-// nothing of, by a configuration in the home directory.
+// TestModuleOutOfReach configures SoftHSM in the home directory, where the daemon
+// does not look for its token directory.
 func TestModuleOutOfReach(t *testing.T) {
 	dir, home, elsewhere := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "tokens")
 	d := startDev(t, dir, nil)
@@ -228,7 +231,7 @@ func TestModuleOutOfReach(t *testing.T) {
 	edit(t, conf, fmt.Sprintf("SOFTHSM2_CONF: %q", filepath.Join(dir, "softhsm2.conf")), fmt.Sprintf("HOME: %q", home))
 	out, err := exec.Command(program(t, "assertd"), "serve", "--config", conf).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "sandbox.write") {
-		t.Errorf("the daemon doesn't tell what to do: %v\n%s", err, out)
+		t.Errorf("the error does not name the remedy: %v\n%s", err, out)
 	}
 	edit(t, conf, "audit:", fmt.Sprintf("sandbox: {write: [%q]}\naudit:", elsewhere))
 	d = start(t, dir, nil, program(t, "assertd"), "serve", "--config", conf)
@@ -236,9 +239,9 @@ func TestModuleOutOfReach(t *testing.T) {
 	d.assert(t)
 }
 
-// TestWorkersOutliveTheirFile replaces the program while it runs, as an upgrade
+// TestWorkersSurviveAnUpgrade replaces the program file while it runs, as an upgrade
 // does, and kills a worker.
-func TestWorkersOutliveTheirFile(t *testing.T) {
+func TestWorkersSurviveAnUpgrade(t *testing.T) {
 	dir, bin := t.TempDir(), filepath.Join(t.TempDir(), "assertd")
 	copyFile(t, program(t, "assertd"), bin)
 	if err := os.Chmod(bin, 0o755); err != nil {
@@ -257,7 +260,7 @@ func TestWorkersOutliveTheirFile(t *testing.T) {
 	d.await(t, "exit")
 	for end := time.Now().Add(20 * time.Second); len(children(t, d.process.Process.Pid)) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("no worker came back:\n%s", d.logged())
+			t.Fatalf("no worker was restarted:\n%s", d.logged())
 		}
 	}
 	d.assert(t)
@@ -291,7 +294,7 @@ func edit(t *testing.T, path, from, to string) {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(content, []byte(from)) {
-		t.Fatalf("%s does not hold %q:\n%s", path, from, content)
+		t.Fatalf("%s does not contain %q:\n%s", path, from, content)
 	}
 	if err := os.WriteFile(path, bytes.ReplaceAll(content, []byte(from), []byte(to)), 0o600); err != nil {
 		t.Fatal(err)

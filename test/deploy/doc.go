@@ -1,3 +1,3 @@
-// Package deploy holds no code: its tests hold what lies in deploy to what it
-// promises, with the tools that will read it on the machines that run assertd.
+// Package deploy has only tests. They check the files in the directory deploy with
+// the tools that read them in production.
 package deploy

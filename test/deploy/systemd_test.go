@@ -12,8 +12,8 @@ import (
 
 const units = "../../deploy/systemd"
 
-// TestExposure keeps the hardening of the service, with each drop-in too: what a
-// drop-in gives away is bounded.
+// TestExposure limits the exposure that systemd-analyze computes for the service,
+// alone and with each drop-in.
 func TestExposure(t *testing.T) {
 	for dropIn, most := range map[string]float64{
 		"":                          1.5,
@@ -32,24 +32,24 @@ func TestExposure(t *testing.T) {
 func TestEveryDropInIsTested(t *testing.T) {
 	found, err := filepath.Glob(units + "/drop-ins/*.conf")
 	if err != nil || len(found) != 5 {
-		t.Errorf("%d drop-ins (%v): name new ones in TestExposure and here", len(found), err)
+		t.Errorf("%d drop-ins (%v): add new ones to TestExposure and here", len(found), err)
 	}
 }
 
-// TestUnitsAreUnderstood: systemd must know every setting, or it would be ignored
-// on the machine where it matters.
+// TestUnitsAreUnderstood checks that systemd knows all settings: it ignores those it
+// does not know.
 func TestUnitsAreUnderstood(t *testing.T) {
 	out, _ := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
 		install(t, ""), filepath.Join(units, "assertd.socket")).CombinedOutput()
 	for line := range strings.Lines(string(out)) {
-		// The program is not installed where this test runs.
+		// assertd is not installed on the machine that runs this test.
 		if strings.Contains(line, "assertd.") && !strings.Contains(line, "/usr/bin/assertd is not executable") {
 			t.Errorf("systemd-analyze verify: %s", line)
 		}
 	}
 }
 
-// install lays out the unit and one drop-in as a machine would have them.
+// install puts the unit and one drop-in in the layout of /etc/systemd/system.
 func install(t *testing.T, dropIn string) (unit string) {
 	dir := t.TempDir()
 	unit = filepath.Join(dir, "assertd.service")
@@ -91,9 +91,9 @@ func exposure(t *testing.T, unit string) float64 {
 	return score
 }
 
-// TestUnitAsItLies scores the unit where it lies, which must count no drop-in.
-func TestUnitAsItLies(t *testing.T) {
+// TestUnitInPlace checks that no drop-in applies to the unit in its own directory.
+func TestUnitInPlace(t *testing.T) {
 	if score := exposure(t, filepath.Join(units, "assertd.service")); score != exposure(t, install(t, "")) {
-		t.Errorf("exposure %.1f: something beside the unit changes it", score)
+		t.Errorf("exposure %.1f in deploy/systemd: a file next to the unit changes it", score)
 	}
 }

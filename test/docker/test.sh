@@ -1,17 +1,17 @@
 #!/bin/sh
-# What `make docker-test` runs: builds both images of the Dockerfile in a real
-# engine, starts the compose scenario, and has the containers without and with a
-# grant ask. Installs and starts an engine where there is none, and makes stand-ins
-# for base images that no registry hands out. As root, or as a user who may use
-# a running engine. Cleans up whatever it made. Where no engine can run it says why
-# and ends with $UNABLE, which is 1 unless the caller wants to go on without.
+# Runs `make docker-test`: builds both images of the Dockerfile, starts the compose
+# scenario, and asks for assertions from containers with and without a grant.
+# Installs and starts an engine if none is running, and builds replacements for
+# base images that cannot be pulled. Needs root, or a user who may use a running
+# engine. Cleans up after itself. If no engine can run here it says why and exits
+# with $UNABLE, which defaults to 1.
 set -eu
 cd "$(dirname "$0")/../.."
 project=assertd-test-$$
 compose_file=test/docker/compose.yaml
 work=$(mktemp -d)
 engine='' made='' revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
-export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0 # the builder that every engine has
+export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0 # the builder every engine has
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -48,11 +48,11 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# An engine of our own, with everything in a directory that goes again. Its storage
-# is whatever the kernel offers: it tries overlay and falls back to vfs by itself.
+# Starts a private engine that keeps everything in the work directory. It picks its
+# own storage driver: overlay if the kernel has it, or else vfs.
 start_engine() {
-	[ "$(id -u)" -eq 0 ] || { echo "docker-test not run: no engine runs, and only root can start one" >&2; exit "${UNABLE:-1}"; }
-	say "no engine runs: starting one"
+	[ "$(id -u)" -eq 0 ] || { echo "docker-test not run: no engine is running, and only root can start one" >&2; exit "${UNABLE:-1}"; }
+	say "no engine is running: starting one"
 	export DOCKER_HOST="unix://$work/docker.sock"
 	dockerd --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/docker.pid" -H "$DOCKER_HOST" >"$work/docker.log" 2>&1 &
 	engine=$!
@@ -60,7 +60,7 @@ start_engine() {
 	until docker info >/dev/null 2>&1; do
 		tries=$((tries + 1))
 		if [ $tries -gt 150 ] || ! kill -0 "$engine" 2>/dev/null; then
-			echo "docker-test not run: no container engine can run on this machine; it says:" >&2
+			echo "docker-test not run: no container engine can run on this machine:" >&2
 			grep -E 'level=(error|fatal)|failed to start' "$work/docker.log" | tail -n 5 >&2
 			exit "${UNABLE:-1}"
 		fi
@@ -68,17 +68,17 @@ start_engine() {
 	done
 }
 
-# base IMAGE PACKAGES: pull it, or make something like it from Debian's packages.
+# base IMAGE PACKAGES: pull an image, or build a replacement from Debian packages.
 base() {
 	docker image inspect "$1" >/dev/null 2>&1 && return
 	made="$made $1"
 	timeout 30 docker pull -q "$1" 2>/dev/null && return
-	say "no registry hands out $1: making a stand-in of Debian's packages"
+	say "cannot pull $1: building a replacement from Debian packages"
 	test/install.sh debootstrap
 	[ -d "$work/base" ] || debootstrap --variant=minbase --include=ca-certificates bookworm "$work/base" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" 2>&1 ||
 		{ tail "$work/log" >&2; exit 1; }
 	rm -rf "$work"/base/var/cache/apt/archives/*.deb
-	cp /etc/ssl/certs/ca-certificates.crt "$work/base/etc/ssl/certs/" # it trusts whom this machine trusts
+	cp /etc/ssl/certs/ca-certificates.crt "$work/base/etc/ssl/certs/" # trust the CAs this machine trusts
 	if [ -z "$2" ]; then
 		tar -C "$work/base" -c . | docker import - "$1" >/dev/null
 		return
@@ -89,7 +89,7 @@ base() {
 	docker build -q -t "$1" "$work/go" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
 }
 
-# argument NAME: the default of an ARG of the Dockerfile.
+# argument NAME: the default of a Dockerfile ARG.
 argument() { sed -n "s/^ARG $1=//p" Dockerfile | head -n 1; }
 
 build() { # TARGET TAG
@@ -108,7 +108,7 @@ await_healthy() { # CONTAINER
 	done
 }
 
-[ "$(id -u)" -eq 0 ] || docker info >/dev/null 2>&1 || start_engine # which says why not
+[ "$(id -u)" -eq 0 ] || docker info >/dev/null 2>&1 || start_engine # says why it cannot
 command -v dockerd >/dev/null || command -v docker >/dev/null || test/install.sh docker.io iptables
 docker info >/dev/null 2>&1 || { command -v dockerd >/dev/null || test/install.sh docker.io iptables; start_engine; }
 docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || test/install.sh docker-compose
@@ -138,23 +138,23 @@ compose up -d assertd
 daemon=$(compose ps -q assertd)
 await_healthy "$daemon"
 
-say "the Go service, which verifies with the published keys"
+say "the Go service verifies its assertion with the published keys"
 compose run --rm go-service | tee "$work/out"
-grep -q '^verified: go-service' "$work/out" || fail "the Go service got no assertion that verifies"
+grep -q '^verified: go-service' "$work/out" || fail "the Go service got no assertion, or an invalid one"
 
-say "the curl service, without any network"
+say "the curl service has no network, only the socket"
 compose run --rm curl-service >"$work/answer"
-docker exec "$daemon" assertctl --socket /run/assertd/curl.sock jwks 2>/dev/null >"$work/jwks.json" || fail "no JWKS over the socket"
+docker exec "$daemon" assertctl --socket /run/assertd/curl.sock jwks 2>/dev/null >"$work/jwks.json" || fail "no JWKS from the socket"
 assertion=$(sed -n 's/.*"assertion":"\([^"]*\)".*/\1/p' "$work/answer")
 [ -n "$assertion" ] || fail "the curl service got: $(cat "$work/answer")"
 docker cp "$work/jwks.json" "$daemon:/run/assertd/jwks.json"
 printf %s "$assertion" | docker exec -i "$daemon" assertctl verify --jwks /run/assertd/jwks.json --audience https://as.example
 
 sockets=$(docker inspect -f '{{range .Mounts}}{{if eq .Destination "/run/assertd"}}{{.Name}}{{end}}{{end}}' "$daemon")
-stranger() { # USER SOCKET: ask from a container that the policy has no grant for
+stranger() { # USER SOCKET: ask from a container that has no grant
 	docker run --rm --network none --user "$1" -v "$sockets:/run/assertd:ro" -e ASSERTD_SOCKET="/run/assertd/$2" assertd-example:curl
 }
-say "a container without a grant gets none, and neither does one on another's socket"
+say "refused: a container without a grant, and one on another's socket"
 for ask in '20003 curl.sock' '0 curl.sock' '20001 curl.sock' '20002 go.sock'; do
 	# shellcheck disable=SC2086 # two words
 	if stranger $ask >"$work/out" 2>&1; then fail "user ${ask% *} got an assertion on ${ask#* }"; fi
@@ -177,8 +177,8 @@ production=$(docker run -d --network none --read-only --cap-drop ALL --security-
 await_healthy "$production" || true
 stranger 20002 curl.sock | grep -q '"assertion"' || { docker logs "$production" >&2; docker rm -f "$production" >/dev/null; fail "no assertion from the production image"; }
 docker stop -t 10 "$production" >/dev/null
-[ "$(docker inspect -f '{{.State.ExitCode}}' "$production")" = 0 ] || fail "the production container ended badly"
+[ "$(docker inspect -f '{{.State.ExitCode}}' "$production")" = 0 ] || fail "the production container did not exit cleanly"
 docker rm -f "$production" >/dev/null
-echo "an assertion from a container that can write nowhere but in its volumes"
+echo "a container that can write only to its volumes signs an assertion"
 
-say "all is well"
+say "docker-test passed"

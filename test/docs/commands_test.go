@@ -17,7 +17,7 @@ import (
 
 const root = "../.."
 
-// documents are those whose commands are run or marked.
+// documents lists the files whose command blocks must have a mark.
 func documents(t *testing.T) (all []string) {
 	t.Helper()
 	for _, pattern := range []string{
@@ -26,14 +26,14 @@ func documents(t *testing.T) (all []string) {
 	} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: nothing (%v)", pattern, err)
+			t.Fatalf("no files match %s (%v)", pattern, err)
 		}
 		all = append(all, found...)
 	}
 	return all
 }
 
-// block is one block of commands and what is to become of it.
+// block is a block of commands and the mark that says how to run it.
 type block struct {
 	line       int
 	mark, text string
@@ -63,9 +63,9 @@ func TestCommands(t *testing.T) {
 	bin := build(t)
 	for _, document := range documents(t) {
 		t.Run(filepath.Base(document), func(t *testing.T) {
-			w := newWalk(t, bin)
+			s := newSession(t, bin)
 			for _, b := range blocks(t, document) {
-				if err := w.run(t.Context(), b); err != nil {
+				if err := s.run(t.Context(), b); err != nil {
 					t.Fatalf("%s:%d: %v", document, b.line, err)
 				}
 			}
@@ -73,7 +73,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// build makes the programs that the commands name.
+// build builds the programs that the commands use.
 func build(t *testing.T) (bin string) {
 	bin = t.TempDir()
 	for _, name := range []string{"assertd", "assertctl"} {
@@ -86,58 +86,58 @@ func build(t *testing.T) (bin string) {
 	return bin
 }
 
-// walk is a session at a terminal: one directory, and an environment that goes from
-// block to block.
-type walk struct {
+// session runs the blocks of one document in one directory. Variables carry over
+// from block to block, as in a terminal.
+type session struct {
 	dir, environment string
 	background       *exec.Cmd
 }
 
-func newWalk(t *testing.T, bin string) *walk {
-	w := &walk{dir: t.TempDir()}
-	w.environment = filepath.Join(w.dir, ".environment")
+func newSession(t *testing.T, bin string) *session {
+	s := &session{dir: t.TempDir()}
+	s.environment = filepath.Join(s.dir, ".environment")
 	examples, err := filepath.Abs(filepath.Join(root, "examples"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Symlink(bin, filepath.Join(w.dir, "bin")), os.Symlink(examples, filepath.Join(w.dir, "examples")), os.WriteFile(w.environment, nil, 0o600)); err != nil {
+	if err := errors.Join(os.Symlink(bin, filepath.Join(s.dir, "bin")), os.Symlink(examples, filepath.Join(s.dir, "examples")), os.WriteFile(s.environment, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.end)
-	return w
+	t.Cleanup(s.end)
+	return s
 }
 
-// end ends what runs in the background, its children with it.
-func (w *walk) end() {
-	if w.background == nil {
+// end stops the background process and its children.
+func (s *session) end() {
+	if s.background == nil {
 		return
 	}
-	_ = syscall.Kill(-w.background.Process.Pid, syscall.SIGTERM)
-	_ = w.background.Wait()
+	_ = syscall.Kill(-s.background.Process.Pid, syscall.SIGTERM)
+	_ = s.background.Wait()
 }
 
 var exitCode = regexp.MustCompile(`^run, exit code ([0-9]+)$`)
 
-func (w *walk) run(ctx context.Context, b block) error {
+func (s *session) run(ctx context.Context, b block) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	switch code := exitCode.FindStringSubmatch(b.mark); {
 	case b.mark == "not runnable here":
 		return nil
 	case b.mark == "run":
-		return w.foreground(ctx, b.text, 0)
+		return s.foreground(ctx, b.text, 0)
 	case b.mark == "run in the background":
-		return w.start(ctx, b.text)
+		return s.start(ctx, b.text)
 	case code != nil:
 		want, _ := strconv.Atoi(code[1])
-		return w.foreground(ctx, b.text, want)
+		return s.foreground(ctx, b.text, want)
 	}
-	return fmt.Errorf("the block has no mark that says whether it runs, but %q before it", b.mark)
+	return fmt.Errorf("%q before a block is not a mark; see the package comment of test/docs", b.mark)
 }
 
-// foreground runs commands and keeps their variables for the blocks that follow.
-func (w *walk) foreground(ctx context.Context, text string, want int) error {
-	cmd := w.shell(ctx, ". "+w.environment+"\nset -e\n"+text+"export -p > "+w.environment+"\n")
+// foreground runs commands and saves their variables for the next block.
+func (s *session) foreground(ctx context.Context, text string, want int) error {
+	cmd := s.shell(ctx, ". "+s.environment+"\nset -e\n"+text+"export -p > "+s.environment+"\n")
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != want {
 		return fmt.Errorf("%v, want exit code %d\n%s", err, want, out)
@@ -145,26 +145,26 @@ func (w *walk) foreground(ctx context.Context, text string, want int) error {
 	return nil
 }
 
-// start leaves commands running and waits until the daemon that they start serves.
-func (w *walk) start(ctx context.Context, text string) error {
-	w.background = w.shell(context.WithoutCancel(ctx), text)
-	w.background.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := w.background.Start(); err != nil {
+// start runs commands in the background and waits until their daemon is ready.
+func (s *session) start(ctx context.Context, text string) error {
+	s.background = s.shell(context.WithoutCancel(ctx), text)
+	s.background.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := s.background.Start(); err != nil {
 		return err
 	}
-	return w.foreground(ctx, "until curl -sf --unix-socket .assertd/assertd.sock http://assertd/v1/ready >/dev/null; do sleep 0.1; done\n", 0)
+	return s.foreground(ctx, "until curl -sf --unix-socket .assertd/assertd.sock http://assertd/v1/ready >/dev/null; do sleep 0.1; done\n", 0)
 }
 
-func (w *walk) shell(ctx context.Context, script string) *exec.Cmd {
+func (s *session) shell(ctx context.Context, script string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
-	cmd.Dir = w.dir
+	cmd.Dir = s.dir
 	cmd.WaitDelay = time.Second
 	return cmd
 }
 
 var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 
-// TestLinks follows every link between the documents.
+// TestLinks checks that every relative link points to a file.
 func TestLinks(t *testing.T) {
 	for _, document := range documents(t) {
 		content, err := os.ReadFile(document)
@@ -173,7 +173,7 @@ func TestLinks(t *testing.T) {
 		}
 		for _, match := range link.FindAllStringSubmatch(string(content), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(document), match[1])); err != nil {
-				t.Errorf("%s: the link to %s leads nowhere", document, match[1])
+				t.Errorf("%s: broken link: %s", document, match[1])
 			}
 		}
 	}

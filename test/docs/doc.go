@@ -1,11 +1,10 @@
-// Package docs holds no code: its test runs the commands of the documents as they
-// are written.
+// Package docs has only tests. They run the commands in the documentation exactly
+// as written.
 //
-// A block that begins with ```sh says in a comment on the line before what is to
-// become of it:
+// The comment on the line before a ```sh block says how to run it:
 //
-//	<!-- run -->                     it must succeed
-//	<!-- run, exit code N -->        its last command must end with N
-//	<!-- run in the background -->   it is left running, and must serve .assertd/assertd.sock
-//	<!-- not runnable here -->       it is for another machine
+//	<!-- run -->                     must succeed
+//	<!-- run, exit code N -->        the last command must exit with N
+//	<!-- run in the background -->   keeps running, and must serve .assertd/assertd.sock
+//	<!-- not runnable here -->       not run: it needs another machine
 package docs

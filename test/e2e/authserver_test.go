@@ -17,9 +17,9 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// authServer is a small authorization server: it verifies assertions by the
-// daemon's public JWKS, takes each once, and knows DPoP with nonces. Real ones are
-// in test/interop.
+// authServer is a small authorization server. It verifies assertions with the
+// daemon's JWKS, accepts each once, and supports DPoP with nonces. test/interop has
+// real ones.
 type authServer struct {
 	*httptest.Server
 	t    *testing.T
@@ -31,7 +31,7 @@ type authServer struct {
 	registered map[string]any
 }
 
-// carriers are the parameters that hold an assertion.
+// carriers lists the parameters that can carry an assertion.
 var carriers = []string{"client_assertion", "assertion", "subject_token", "WebIdentityToken"}
 
 func startAuthServer(t *testing.T, d *devDaemon) *authServer {
@@ -47,7 +47,7 @@ func startAuthServer(t *testing.T, d *devDaemon) *authServer {
 	return as
 }
 
-// trust takes the daemon's present keys for those of the server's client.
+// trust makes the daemon's current keys the keys of the server's client.
 func (as *authServer) trust(d *devDaemon) {
 	as.t.Helper()
 	text, err := d.JWKS(as.t.Context())
@@ -61,7 +61,7 @@ func (as *authServer) trust(d *devDaemon) {
 	}
 }
 
-// sent is the last token request, and the last registration.
+// sent returns the last token request and the last registration.
 func (as *authServer) sent() (form url.Values, registered map[string]any) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -107,7 +107,7 @@ func fail(w http.ResponseWriter, code string, err error) {
 	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": err.Error()})
 }
 
-// checkAssertion verifies the signature and the times, and takes each jti once.
+// checkAssertion verifies the signature and the times, and accepts each jti once.
 func (as *authServer) checkAssertion(compact string) error {
 	token, err := jwt.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -121,13 +121,13 @@ func (as *authServer) checkAssertion(compact string) error {
 		return err
 	}
 	if claims.ID == "" || as.seen[claims.ID] {
-		return fmt.Errorf("jti %q is missing or was seen before", claims.ID)
+		return fmt.Errorf("jti %q is missing or was used before", claims.ID)
 	}
 	as.seen[claims.ID] = true
 	return nil
 }
 
-// checkProof verifies a DPoP proof by the key in its header (RFC 9449 section 4.3)
+// checkProof verifies a DPoP proof with the key in its header (RFC 9449 section 4.3)
 // and returns its nonce.
 func (as *authServer) checkProof(compact string, r *http.Request, ath string) (string, error) {
 	token, err := jwt.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
@@ -149,13 +149,13 @@ func (as *authServer) checkProof(compact string, r *http.Request, ath string) (s
 		return "", err
 	}
 	if claims.HTM != r.Method || claims.HTU != as.URL+r.URL.Path || claims.ATH != ath || as.seen[claims.JTI] {
-		return "", fmt.Errorf("htm %q, htu %q, ath %q, jti %q do not fit", claims.HTM, claims.HTU, claims.ATH, claims.JTI)
+		return "", fmt.Errorf("htm %q, htu %q, ath %q, or jti %q is wrong", claims.HTM, claims.HTU, claims.ATH, claims.JTI)
 	}
 	as.seen[claims.JTI] = true
 	return claims.Nonce, nil
 }
 
-// api wants the token bound to a key, with a nonce of its own (RFC 9449 section 9).
+// api accepts only DPoP-bound tokens, with its own nonce (RFC 9449 section 9).
 func (as *authServer) api(w http.ResponseWriter, r *http.Request) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -175,7 +175,8 @@ func (as *authServer) api(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// register is RFC 7591, for who has an initial access token.
+// register is a registration endpoint (RFC 7591) that requires an initial access
+// token.
 func (as *authServer) register(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer granted" {
 		w.WriteHeader(http.StatusUnauthorized)

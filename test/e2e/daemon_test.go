@@ -9,13 +9,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// daemon is a daemon that a script has running.
+// daemon is a daemon that a script started.
 type daemon struct {
 	process *exec.Cmd
 	ended   chan error
 }
 
-// daemons are the running daemons of one script by name.
+// daemons maps names to the running daemons of one script.
 type daemons map[string]*daemon
 
 type daemonsKey struct{}
@@ -28,8 +28,7 @@ var signals = map[string]syscall.Signal{
 	"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
 }
 
-// start starts a daemon in the background; what it prints goes to NAME.out and
-// NAME.log:
+// start starts a daemon in the background, with its output in NAME.out and NAME.log:
 //
 //	start NAME COMMAND [ARG ...]
 func start(ts *testscript.TestScript, neg bool, args []string) {
@@ -68,8 +67,8 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(running(ts)[args[0]].process.Process.Signal(signals[args[1]]))
 }
 
-// terminate ends a daemon with SIGTERM, or waits for one that was killed; it must
-// end well, with ! badly:
+// terminate stops a daemon with SIGTERM, or waits for one that was killed. The daemon
+// must exit with 0, or with ! with anything else:
 //
 //	[!] terminate NAME
 func terminate(ts *testscript.TestScript, neg bool, args []string) {
@@ -82,14 +81,14 @@ func terminate(ts *testscript.TestScript, neg bool, args []string) {
 	case err := <-d.ended:
 		delete(running(ts), args[0])
 		if (err != nil) != neg {
-			ts.Fatalf("%s ended with %v", args[0], err)
+			ts.Fatalf("%s exited with %v", args[0], err)
 		}
 	case <-time.After(20 * time.Second):
-		ts.Fatalf("%s did not end after SIGTERM", args[0])
+		ts.Fatalf("%s did not exit within 20 s of SIGTERM", args[0])
 	}
 }
 
-// end kills what a failed script left running.
+// end kills the daemons that a failed script left running.
 func (all daemons) end() {
 	for _, d := range all {
 		_ = d.process.Process.Kill()

@@ -39,7 +39,7 @@ func startDev(t *testing.T) *devDaemon {
 		err := daemon.Wait()
 		log.Close()
 		if text, _ := os.ReadFile(log.Name()); err != nil || t.Failed() {
-			t.Logf("the daemon ended with %v and said:\n%s", err, text)
+			t.Logf("the daemon exited with %v; its log:\n%s", err, text)
 		}
 	})
 	d := &devDaemon{dir: dir, socket: filepath.Join(dir, "assertd.sock"), config: filepath.Join(dir, "assertd.yaml"), process: daemon.Process}
@@ -58,21 +58,21 @@ func startDev(t *testing.T) *devDaemon {
 	}
 }
 
-// run runs one of the built programs on this daemon and returns what it prints.
+// run runs one of the built programs against this daemon and returns its output.
 func (d *devDaemon) run(t *testing.T, program string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program, args...)
 	if !filepath.IsAbs(program) {
 		command.Path, command.Err = filepath.Join(binaries, program), nil
 	}
-	var out, complaint strings.Builder
-	command.Stdout, command.Stderr = &out, &complaint
+	var out, errs strings.Builder
+	command.Stdout, command.Stderr = &out, &errs
 	command.Env = append(os.Environ(), "ASSERTD_SOCKET="+d.socket)
 	err = command.Run()
-	return out.String(), complaint.String(), err
+	return out.String(), errs.String(), err
 }
 
-// must is run for what has to succeed.
+// must is run for commands that must succeed.
 func (d *devDaemon) must(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	stdout, stderr, err := d.run(t, program, args...)
@@ -82,13 +82,13 @@ func (d *devDaemon) must(t *testing.T, program string, args ...string) string {
 	return stdout
 }
 
-// reconfigure replaces text in the configuration, makes the first version of new
-// key sets, and waits until the daemon knows a grant.
+// reconfigure replaces text in the configuration, generates a key for each new key
+// set, reloads, and waits until the daemon serves a grant.
 func (d *devDaemon) reconfigure(t *testing.T, old, text, grant string, keySets ...string) {
 	t.Helper()
 	config, err := os.ReadFile(d.config)
 	if err != nil || !strings.Contains(string(config), old) {
-		t.Fatalf("the configuration holds no %q: %v", old, err)
+		t.Fatalf("the configuration does not contain %q: %v", old, err)
 	}
 	if err := os.WriteFile(d.config, []byte(strings.Replace(string(config), old, text, 1)), 0o600); err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func (d *devDaemon) reconfigure(t *testing.T, old, text, grant string, keySets .
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("no grant %q came up: %+v, %v", grant, grants, err)
+			t.Fatalf("grant %q is not served: %+v, %v", grant, grants, err)
 		}
 	}
 }

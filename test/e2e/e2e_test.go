@@ -1,6 +1,5 @@
-// Package e2e drives the built binaries as their users do: each script under
-// testdata is a session at a terminal, with real processes, sockets and a
-// SoftHSM token.
+// Package e2e runs the built programs as their users do. Each script in testdata is a
+// session at a terminal, with real processes, sockets, and a SoftHSM token.
 package e2e
 
 import (
@@ -77,11 +76,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLES", examples)
-	env.Setenv("CONTROL", "dev/\x1b[2J") // a key's label that would clear the screen
+	env.Setenv("CONTROL", "dev/\x1b[2J") // a key label that would clear the screen
 	return nil
 }
 
-// await waits until the daemon at a socket is ready to sign:
+// await waits until the daemon on a socket is ready to sign:
 //
 //	await SOCKET
 func await(ts *testscript.TestScript, neg bool, args []string) {
@@ -105,10 +104,10 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("%s: no daemon became ready", socket)
+	ts.Fatalf("%s: no daemon is ready after 30 s", socket)
 }
 
-// replace changes text in a file, which must hold it:
+// replace replaces text in a file, which must contain it:
 //
 //	replace FILE OLD NEW
 func replace(ts *testscript.TestScript, neg bool, args []string) {
@@ -120,12 +119,12 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := ts.ReadFile(args[0])
 	if !strings.Contains(text, args[1]) {
-		ts.Fatalf("%s does not hold %q", args[0], args[1])
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o600))
 }
 
-// lines checks how many lines of a file hold a text, waiting for them:
+// lines waits until COUNT lines of a file contain a text:
 //
 //	lines COUNT FILE TEXT
 func lines(ts *testscript.TestScript, neg bool, args []string) {
@@ -144,10 +143,10 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("%d lines of %s hold %q, want %s", found, args[1], args[2], args[0])
+	ts.Fatalf("%d lines of %s contain %q, want %s", found, args[1], args[2], args[0])
 }
 
-// retry runs a command until it succeeds, for what takes effect a moment later:
+// retry runs a command until it succeeds, for changes that take a moment:
 //
 //	retry COMMAND [ARG ...]
 func retry(ts *testscript.TestScript, neg bool, args []string) {

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// examples are the directories of the runnable examples.
+// examples is the directory of the runnable examples.
 const examples = "../../examples"
 
-// TestExamples runs every example for callers against a real daemon, alone and
-// with an authorization server that verifies what it gets.
+// TestExamples runs all caller examples against a real daemon, first alone and then
+// with an authorization server that verifies their assertions.
 func TestExamples(t *testing.T) {
 	d := startDev(t)
 	as := startAuthServer(t, d)
@@ -23,8 +23,8 @@ func TestExamples(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		command []string
-		alone   string // what it prints without TOKEN_URL
-		token   string // and with
+		alone   string // its output without TOKEN_URL
+		token   string // its output with TOKEN_URL
 	}{
 		{"curl", []string{"sh", examples + "/curl/token.sh"}, "got an assertion", `"access_token":"granted"`},
 		{"python", []string{"python3", examples + "/python/token.py"}, `"iss": "example-client"`, "got a Bearer token for 600 s"},
@@ -40,19 +40,19 @@ func TestExamples(t *testing.T) {
 			t.Setenv("TOKEN_URL", "")
 			os.Unsetenv("TOKEN_URL")
 			if got := d.must(t, path, row.command[1:]...); !strings.Contains(got, row.alone) {
-				t.Errorf("alone it prints %q", got)
+				t.Errorf("without TOKEN_URL it prints %q", got)
 			}
 			t.Setenv("TOKEN_URL", as.URL+"/token")
 			t.Setenv("API_URL", as.URL+"/token")
 			if got := d.must(t, path, row.command[1:]...); !strings.Contains(got, row.token) {
-				t.Errorf("with a server it prints %q", got)
+				t.Errorf("with TOKEN_URL it prints %q", got)
 			}
 		})
 	}
 }
 
-// TestExamplesSayWhatIsWrong runs them where there is no daemon.
-func TestExamplesSayWhatIsWrong(t *testing.T) {
+// TestExamplesWithoutDaemon checks that the examples fail with an error message.
+func TestExamplesWithoutDaemon(t *testing.T) {
 	nowhere := &devDaemon{socket: filepath.Join(t.TempDir(), "none")}
 	for _, command := range [][]string{
 		{"sh", examples + "/curl/token.sh"}, {"python3", examples + "/python/token.py"}, {"node", examples + "/node/token.mjs"},
@@ -77,8 +77,8 @@ func TestExampleMTLS(t *testing.T) {
 	}
 }
 
-// TestExampleSidecar runs the command of the systemd unit as systemd would, with
-// a notification socket.
+// TestExampleSidecar runs the unit's command with a notification socket, as systemd
+// does.
 func TestExampleSidecar(t *testing.T) {
 	d := startDev(t)
 	file := filepath.Join(t.TempDir(), "token")
@@ -106,7 +106,7 @@ func TestExampleSidecar(t *testing.T) {
 	state := make([]byte, 256)
 	n, err := notify.Read(state)
 	if err != nil || !strings.HasPrefix(string(state[:n]), "READY=1\n") {
-		t.Fatalf("systemd hears %q, %v", state[:n], err)
+		t.Fatalf("notification %q, %v; want READY=1", state[:n], err)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -115,7 +115,7 @@ func TestExampleSidecar(t *testing.T) {
 	d.must(t, "assertctl", "verify", string(text))
 }
 
-// unitCommand is a unit's ExecStart, which has no quotes.
+// unitCommand returns the words of a unit's ExecStart, which has no quotes.
 func unitCommand(t *testing.T, unit string) []string {
 	t.Helper()
 	text, err := os.ReadFile(unit)
@@ -127,11 +127,11 @@ func unitCommand(t *testing.T, unit string) []string {
 			return strings.Fields(command)
 		}
 	}
-	t.Fatalf("%s starts nothing", unit)
+	t.Fatalf("%s has no ExecStart", unit)
 	return nil
 }
 
-// buildExamples builds Go examples and returns where they are.
+// buildExamples builds Go examples and returns the directory of the programs.
 func buildExamples(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()

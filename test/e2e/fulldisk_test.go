@@ -12,19 +12,19 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// TestFullDisk fills the disk of the audit log under load: nothing is released
-// without a record, callers are told audit-unavailable, the daemon says that it is
-// not ready, and recovers by itself once there is room. Mounting a small disk needs
-// root; without, the same is shown of the log alone in internal/audit.
+// TestFullDisk fills the disk of the audit log under load. No assertion is released
+// without a record, callers get audit-unavailable, and the daemon reports that it is
+// not ready. It recovers once there is room. Mounting a small disk needs root;
+// internal/audit has a test of the log alone that does not.
 func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Log("not root: no small disk can be mounted; internal/audit's TestFileSizeLimit stands in")
+		t.Log("not root, cannot mount a small disk; see TestFileSizeLimit in internal/audit")
 		return
 	}
 	s := newSite(t)
 	disk := filepath.Dir(s.log)
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=512k,mode=0700"); errors.Is(err, unix.EPERM) {
-		t.Logf("root without the right to mount: %v", err)
+		t.Logf("root, but cannot mount: %v", err)
 		return
 	} else {
 		check(t, err)
@@ -48,7 +48,7 @@ func TestFullDisk(t *testing.T) {
 	s.recorded(l.jtis)
 	report := s.verify()
 	if report.Recoveries == 0 {
-		t.Errorf("the log does not tell of the outage: %+v", report)
+		t.Errorf("the log does not record the outage: %+v", report)
 	}
 	for code := range l.refused {
 		if code != ipc.CodeAuditUnavailable {

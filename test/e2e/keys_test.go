@@ -11,12 +11,12 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// clockShift moves the clock of binaries that were built with the tag
-// clockshift, as those of these tests are.
+// clockShift shifts the clock of programs built with the tag clockshift, as these
+// tests build them.
 const clockShift = "ASSERTD_CLOCK_SHIFT"
 
-// capture puts what a pattern's group matched in the last output, or in a file,
-// into a variable:
+// capture sets a variable to what the group of a pattern matches in a file, by default
+// in the last output:
 //
 //	capture NAME PATTERN [FILE]
 func capture(ts *testscript.TestScript, neg bool, args []string) {
@@ -29,13 +29,13 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	match := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile(file))
 	if len(match) < 2 {
-		ts.Fatalf("%s has no %q", file, args[1])
+		ts.Fatalf("%s does not match %q", file, args[1])
 	}
 	ts.Setenv(args[0], match[1])
 }
 
-// verifies holds an assertion against a JWKS as a receiver does, at the shifted
-// time: kid, algorithm, signature and life.
+// verifies checks an assertion with a JWKS as a receiver does, at the shifted time:
+// kid, algorithm, signature, and expiry.
 //
 //	[!] verifies ASSERTION JWKS
 func verifies(ts *testscript.TestScript, neg bool, args []string) {
@@ -44,7 +44,7 @@ func verifies(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	err := verify(ts.ReadFile(args[0]), []byte(ts.ReadFile(args[1])), shiftedNow(ts))
 	if (err == nil) == neg {
-		ts.Fatalf("%s against %s: %v", args[0], args[1], err)
+		ts.Fatalf("%s with %s: %v", args[0], args[1], err)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// kills is how often the daemon is killed under load.
+// kills is how often the test kills the daemon.
 const kills = 20
 
 // TestKilled kills the daemon with SIGKILL again and again while callers are at
@@ -19,7 +19,7 @@ func TestKilled(t *testing.T) {
 		process := s.serve()
 		before := l.released.Load()
 		eventually(t, "assertions", func() bool { return l.released.Load() > before+20 })
-		time.Sleep(rand.N(100 * time.Millisecond)) // anywhere in a write, a sync or a checkpoint
+		time.Sleep(rand.N(100 * time.Millisecond)) // during any write, sync, or checkpoint
 		check(t, process.Process.Kill())
 		_ = process.Wait()
 		l.mu.Lock()
@@ -35,7 +35,7 @@ func TestKilled(t *testing.T) {
 	s.recorded(l.jtis)
 	report := s.verify()
 	if report.Unproven != 0 || report.Checkpoints == 0 || report.Unverified != 0 {
-		t.Errorf("after an orderly end: %+v", report)
+		t.Errorf("after a clean stop: %+v", report)
 	}
 	t.Logf("%d assertions released in %d lives; %s", len(l.jtis), kills, report.Summary())
 }

@@ -27,8 +27,7 @@ import (
 // auditOrigin is the name under which the daemon signs checkpoints.
 const auditOrigin = "assertd/audit"
 
-// site is a directory with a token, a configuration and a daemon, for tests that
-// put it under load.
+// site is a token, a configuration, and a daemon, for load tests.
 type site struct {
 	t        *testing.T
 	layout   dev.Layout
@@ -36,8 +35,8 @@ type site struct {
 	verifier note.Verifier
 }
 
-// newSite makes a site without rate limits whose audit log lies in a directory of
-// its own and has signed checkpoints.
+// newSite creates a site without rate limits. Its audit log has its own directory and
+// signed checkpoints.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	layout, err := dev.LayoutOf(t.TempDir())
@@ -57,7 +56,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// assertd runs the binary and returns what it prints.
+// assertd runs assertd and returns its output.
 func (s *site) assertd(args ...string) string {
 	s.t.Helper()
 	out, err := exec.Command(filepath.Join(binaries, "assertd"), args...).CombinedOutput()
@@ -71,7 +70,7 @@ func (s *site) checkpointVerifier() note.Verifier {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(s.assertd("key", "show", "audit", "--pem", "--config", s.layout.Config)))
 	if block == nil {
-		s.t.Fatal("no public key of the checkpoints")
+		s.t.Fatal("no public key for checkpoints")
 	}
 	public, err := x509.ParsePKIXPublicKey(block.Bytes)
 	check(s.t, err)
@@ -80,7 +79,7 @@ func (s *site) checkpointVerifier() note.Verifier {
 	return verifier
 }
 
-// serve starts the daemon and waits until it can sign.
+// serve starts the daemon and waits until it is ready.
 func (s *site) serve() *exec.Cmd {
 	s.t.Helper()
 	stderr, err := os.OpenFile(filepath.Join(s.layout.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -113,7 +112,7 @@ func (s *site) awaitReady() {
 	})
 }
 
-// load is callers at work.
+// load is a number of callers that ask for assertions.
 type load struct {
 	stop     context.CancelFunc
 	callers  sync.WaitGroup
@@ -124,7 +123,7 @@ type load struct {
 	refused map[ipc.Code]int
 }
 
-// newLoad has callers ask for assertions until it is ended.
+// newLoad starts callers; they stop at end.
 func (s *site) newLoad(callers int) *load {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(s.t.Context())
@@ -155,7 +154,7 @@ func (l *load) call(ctx context.Context, s *site) {
 	}
 }
 
-// note keeps what the answer was, if a whole one came.
+// note counts a response, unless it is incomplete.
 func (l *load) note(response *http.Response) {
 	defer response.Body.Close()
 	var answer struct {
@@ -186,7 +185,7 @@ func (l *load) end() {
 	l.callers.Wait()
 }
 
-// jtisOnRecord are those of the released assertions in the log and its archives.
+// jtisOnRecord returns the jtis of released assertions in the log and its archives.
 func (s *site) jtisOnRecord() map[string]bool {
 	s.t.Helper()
 	files, err := audit.Files(s.log)
@@ -215,13 +214,13 @@ func (s *site) verify() audit.Report {
 	return report
 }
 
-// recorded fails the test where a released assertion is not on record.
+// recorded fails the test if a released assertion is not in the log.
 func (s *site) recorded(jtis []string) {
 	s.t.Helper()
 	found := s.jtisOnRecord()
 	for _, jti := range jtis {
 		if !found[jti] {
-			s.t.Errorf("assertion %s was released and is not on record", jti)
+			s.t.Errorf("assertion %s was released but is not in the log", jti)
 		}
 	}
 }
@@ -243,7 +242,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("not within 20 s: " + what)
+			t.Fatal("timed out after 20 s: " + what)
 		}
 	}
 }

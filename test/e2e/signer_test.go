@@ -29,11 +29,11 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// rawKeys are the raw key sets of `assertd dev`, one of each kind.
+// rawKeys lists the raw key sets of `assertd dev`, one per key type.
 var rawKeys = []string{"dev-raw", "dev-rsa", "dev-ed25519"}
 
-// TestRemoteSigner takes the signer to everything that Go code does with keys,
-// with a real daemon and keys on a SoftHSM token.
+// TestRemoteSigner uses the signer wherever Go code takes a crypto.Signer, with a
+// real daemon and keys on a SoftHSM token.
 func TestRemoteSigner(t *testing.T) {
 	d := startDev(t)
 	for _, name := range rawKeys {
@@ -75,7 +75,7 @@ func certificateRequest(t *testing.T, signer *client.Signer) {
 	}
 }
 
-// selfSigned is a certificate for both ends of a connection to localhost.
+// selfSigned returns a certificate for both ends of a connection to localhost.
 func selfSigned(t *testing.T, signer *client.Signer) []byte {
 	t.Helper()
 	template := &x509.Certificate{
@@ -91,7 +91,7 @@ func selfSigned(t *testing.T, signer *client.Signer) []byte {
 	return der
 }
 
-// handshake authenticates both ends by mutual TLS, each with the key in the HSM.
+// handshake makes a mutual TLS connection with the key in the HSM on both ends.
 func handshake(t *testing.T, signer *client.Signer, leaf []byte, version uint16) {
 	certificate, err := x509.ParseCertificate(leaf)
 	if err != nil {
@@ -124,7 +124,7 @@ func handshake(t *testing.T, signer *client.Signer, leaf []byte, version uint16)
 	}
 }
 
-// greetPeer greets one peer by the name that its certificate gives it.
+// greetPeer greets one peer by the name in its certificate.
 func greetPeer(listener net.Listener) error {
 	accepted, err := listener.Accept()
 	if err != nil {
@@ -139,7 +139,7 @@ func greetPeer(listener net.Listener) error {
 	return err
 }
 
-// sshLogin logs in to an SSH server by public key, whose host key is the same.
+// sshLogin logs in to an SSH server with the key, which is also the host key.
 func sshLogin(t *testing.T, signer crypto.Signer) {
 	key, err := ssh.NewSignerFromSigner(signer)
 	if err != nil {
@@ -186,11 +186,11 @@ func acceptLogin(listener net.Listener, config *ssh.ServerConfig) error {
 			return err
 		}
 	}
-	conn.Close() // the client has left already
+	conn.Close() // the client has already disconnected
 	return nil
 }
 
-// joseSignature signs by go-jose, with every algorithm that the key can do.
+// joseSignature signs with go-jose and each algorithm of the key.
 func joseSignature(t *testing.T, signer *client.Signer) {
 	for _, alg := range map[string][]jose.SignatureAlgorithm{
 		"ES256": {jose.ES256}, "RS256": {jose.RS256, jose.RS384, jose.PS256, jose.PS512}, "EdDSA": {jose.EdDSA},
@@ -209,7 +209,7 @@ func joseSignature(t *testing.T, signer *client.Signer) {
 	}
 }
 
-// toolSignature verifies what the command-line tool signs.
+// toolSignature verifies a signature from assertctl sign.
 func toolSignature(t *testing.T, d *devDaemon, name string, signer *client.Signer) {
 	file := filepath.Join(t.TempDir(), "message")
 	if err := os.WriteFile(file, []byte("message"), 0o600); err != nil {
@@ -225,9 +225,9 @@ func toolSignature(t *testing.T, d *devDaemon, name string, signer *client.Signe
 	}
 }
 
-// TestRawSigningIsFencedIn tries what must not be signed, past the checks of the
-// client.
-func TestRawSigningIsFencedIn(t *testing.T) {
+// TestRawSigningRefusals sends requests that the daemon must refuse, bypassing the
+// checks in the client.
+func TestRawSigningRefusals(t *testing.T) {
 	d := startDev(t)
 	digest := sha256.Sum256([]byte("{}"))
 	for _, row := range []struct {
@@ -251,8 +251,8 @@ func TestRawSigningIsFencedIn(t *testing.T) {
 	}
 }
 
-// TestRawSigningIsLimitedAndRecorded holds raw signatures to rates of their own
-// and to the audit log.
+// TestRawSigningIsLimitedAndRecorded checks the rate limits and the audit records of
+// raw signatures.
 func TestRawSigningIsLimitedAndRecorded(t *testing.T) {
 	d := startDev(t)
 	d.reconfigure(t, "{name: raw, key: dev-raw}", "{name: seldom, key: dev-raw, rate: [{limit: 2, per: 1h}]}", "seldom")
@@ -264,13 +264,13 @@ func TestRawSigningIsLimitedAndRecorded(t *testing.T) {
 		}
 	}
 	if _, err := d.Sign(t.Context(), req); !errors.Is(err, ipc.CodeRateLimited) {
-		t.Errorf("the third of two: %v", err)
+		t.Errorf("over the limit: %v", err)
 	}
 	if _, err := d.Sign(t.Context(), ipc.SignRequest{Key: "dev", Hash: ipc.HashSHA256, Digest: digest[:]}); !errors.Is(err, ipc.CodeKeyNotAllowed) {
 		t.Errorf("with a key set for assertions: %v", err)
 	}
 	if _, err := d.Assert(t.Context(), ipc.AssertionRequest{}); err != nil {
-		t.Errorf("assertions pay for raw signatures: %v", err)
+		t.Errorf("raw signatures count against assertions: %v", err)
 	}
 	log, err := os.ReadFile(filepath.Join(d.dir, "audit.jsonl"))
 	if err != nil {
@@ -285,7 +285,7 @@ func TestRawSigningIsLimitedAndRecorded(t *testing.T) {
 		if record.Kind == "raw" {
 			outcomes = append(outcomes, record.Outcome+" "+record.Code)
 			if record.Key == "" || record.Hash != ipc.HashSHA256 || record.Digest != fmt.Sprintf("%x", digest) {
-				t.Errorf("the record does not say what was to be signed: %s", line)
+				t.Errorf("the record lacks the key or the digest: %s", line)
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// families adds a grant for each way in which an assertion is sent.
+// families are grants for each way to send an assertion.
 const families = `
       - {name: grant, key: dev, profile: jwt-bearer, issuer: "https://id.example", subject: batch, audiences: ["https://as.example/token"]}
       - {name: google, key: dev, profile: google-workload-identity, issuer: "https://id.example", subject: api, audiences: ["https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/prod/providers/assertd"]}
@@ -19,8 +19,7 @@ const families = `
       - {name: proof, key: dpop, profile: dpop, claims: {allow: {htm: [POST, GET], htu: ["%[1]s/token", "%[1]s/api"], nonce: any, ath: any}}}
 `
 
-// TestTokenOfEveryFamily has assertctl send each kind of assertion to a server
-// that verifies it.
+// TestTokenOfEveryFamily sends each kind of assertion to a server that verifies it.
 func TestTokenOfEveryFamily(t *testing.T) {
 	d := startDev(t)
 	as := startAuthServer(t, d)
@@ -88,7 +87,8 @@ func TestTokenOfEveryFamily(t *testing.T) {
 	}
 }
 
-// TestRegister registers a client whose initial access token is got by an assertion.
+// TestRegister registers a client with an initial access token obtained with an
+// assertion.
 func TestRegister(t *testing.T) {
 	d := startDev(t)
 	as := startAuthServer(t, d)
@@ -105,9 +105,9 @@ func TestRegister(t *testing.T) {
 		t.Errorf("registered %v", registered)
 	}
 	if _, stderr, err := d.run(t, "assertctl", "register", "--url", as.URL+"/register", "--jwks-uri", "https://keys.example/jwks.json"); err == nil || !strings.Contains(stderr, "initial access token") {
-		t.Errorf("without a token: %v, %s", err, stderr)
+		t.Errorf("without an initial access token: %v, %s", err, stderr)
 	}
 	if _, stderr, err := d.run(t, "assertctl", "register", "--url", as.URL+"/register", "--out", out); err == nil || !strings.Contains(stderr, "already exists") {
-		t.Errorf("over another registration: %v, %s", err, stderr)
+		t.Errorf("over an existing registration: %v, %s", err, stderr)
 	}
 }

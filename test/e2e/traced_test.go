@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// TestTraced sends a request under a caller's trace and finds all of its steps in
-// the collector, by the caller's trace id.
+// TestTraced sends a request with a trace context. All steps of the request reach the
+// collector under the caller's trace ID.
 func TestTraced(t *testing.T) {
 	const trace = "0af7651916cd43dd8448eb211c80319c"
 	var mu sync.Mutex
-	steps := make(map[string][]string) // by trace id
+	steps := make(map[string][]string) // by trace ID
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body struct {
 			ResourceSpans []struct {
@@ -52,7 +52,7 @@ func TestTraced(t *testing.T) {
 	response, err := web.Do(request)
 	check(t, err)
 	response.Body.Close()
-	check(t, process.Process.Signal(signals["TERM"])) // what is left is sent at the end
+	check(t, process.Process.Signal(signals["TERM"])) // the daemon flushes its spans when it stops
 	check(t, process.Wait())
 	mu.Lock()
 	defer mu.Unlock()

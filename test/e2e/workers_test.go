@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// TestWorkersOutliveSignals sends workers what a terminal and systemd send to a
-// whole group of processes. The daemon alone decides when they end, for it has
-// answers and a last checkpoint to sign on its way out.
-func TestWorkersOutliveSignals(t *testing.T) {
+// TestWorkersIgnoreSignals sends workers the signals that a terminal or systemd sends
+// to a whole process group. Only the daemon decides when workers stop: before it
+// exits it still signs pending requests and a last checkpoint.
+func TestWorkersIgnoreSignals(t *testing.T) {
 	s := newSite(t)
 	process := s.serve()
 	l := s.newLoad(4)
@@ -29,7 +29,7 @@ func TestWorkersOutliveSignals(t *testing.T) {
 	before := l.released.Load()
 	eventually(t, "more assertions", func() bool { return l.released.Load() > before+100 })
 	if now := children(t, process.Process.Pid); !slices.Equal(now, workers) {
-		t.Errorf("workers %v became %v", workers, now)
+		t.Errorf("workers %v were replaced by %v", workers, now)
 	}
 	signalAll(t, append(workers, process.Process.Pid), syscall.SIGTERM)
 	check(t, process.Wait())
@@ -47,7 +47,7 @@ func signalAll(t *testing.T, pids []int, signal syscall.Signal) {
 	}
 }
 
-// children lists the processes that a process has started, in order.
+// children returns the child processes of a process, sorted.
 func children(t *testing.T, pid int) (pids []int) {
 	t.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))

@@ -21,11 +21,11 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// patience is how long a test waits for something that takes a second or two
-// on an idle machine.
+// patience is how long a test waits for something that takes a second or two on an
+// idle machine.
 const patience = 30 * time.Second
 
-// daemon is an assertd that runs as a process.
+// daemon is a running assertd process.
 type daemon struct {
 	*client.Client
 	socket  string
@@ -36,16 +36,16 @@ type daemon struct {
 	log     *journal
 	exited  chan struct{} // closed when the process has ended
 	token   token
-	fixed   string // the part of the configuration that is the harness's
-	own     string // the part that is the test's
+	fixed   string // configuration from the harness
+	own     string // configuration from the test
 }
 
-// start runs a daemon on a token with a configuration: keys, clients and jwks
-// are the test's, the rest is the harness's. It returns when the daemon is
-// ready. When the test ends the daemon is told to stop, and has to exit with 0.
+// start runs a daemon with a token and returns when it is ready. The configuration
+// has keys, clients, and jwks; the harness adds the rest. When the test ends the
+// daemon must exit with 0.
 func start(t *testing.T, k token, configuration string) *daemon {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "assertd") // a socket's path has to be short
+	dir, err := os.MkdirTemp("", "assertd") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +74,10 @@ log: {format: json}
 	return d
 }
 
-// configure writes the configuration that the daemon reads at start and reload.
-// The schema of configurations has to take it too.
+// configure writes the configuration, which must also match the schema.
 func (d *daemon) configure(t *testing.T, configuration string) {
 	t.Helper()
-	if err := holdSchema(t, []byte(d.fixed+configuration)); err != nil {
+	if err := validate(t, []byte(d.fixed+configuration)); err != nil {
 		t.Error(err)
 	}
 	d.own = configuration
@@ -96,12 +95,12 @@ func (d *daemon) run(t *testing.T) {
 	}
 	go func() {
 		defer close(d.exited)
-		_ = d.process.Wait() // stop looks at the state
+		_ = d.process.Wait() // stop checks the exit code
 	}()
 	t.Cleanup(func() { d.stop(t) })
 }
 
-// stop ends the daemon as an init system would.
+// stop stops the daemon as an init system does.
 func (d *daemon) stop(t *testing.T) {
 	d.Close()
 	_ = d.process.Process.Signal(syscall.SIGTERM)
@@ -110,7 +109,7 @@ func (d *daemon) stop(t *testing.T) {
 	case <-time.After(patience):
 		_ = d.process.Process.Kill()
 		<-d.exited
-		t.Error("assertd did not stop at SIGTERM")
+		t.Error("assertd did not stop on SIGTERM")
 	}
 	if code := d.process.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("assertd: %v", d.process.ProcessState)
@@ -137,8 +136,8 @@ func (d *daemon) awaitReady(t *testing.T) {
 	})
 }
 
-// await polls until a condition holds, and fails at the deadline or when the
-// daemon ends.
+// await polls until a condition holds. It fails at the deadline or if the daemon
+// exits.
 func (d *daemon) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.After(patience)
@@ -148,14 +147,14 @@ func (d *daemon) await(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-d.exited:
-			t.Fatalf("assertd ended while the test waited for %s: %v\n%s", what, d.process.ProcessState, d.log.text())
+			t.Fatalf("assertd exited while the test waited for %s: %v\n%s", what, d.process.ProcessState, d.log.text())
 		case <-deadline:
 			t.Fatalf("no %s within %v\n%s", what, patience, d.log.text())
 		}
 	}
 }
 
-// http is a plain HTTP client of the socket, for what the SDK would not send.
+// http is a plain HTTP client for the socket, for requests the SDK does not send.
 func (d *daemon) http() *http.Client {
 	return &http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -165,7 +164,7 @@ func (d *daemon) http() *http.Client {
 	}}
 }
 
-// assertion asks for one by the SDK.
+// assertion gets an assertion through the SDK.
 func (d *daemon) assertion(t *testing.T, request ipc.AssertionRequest) ipc.AssertionResponse {
 	t.Helper()
 	answer, err := d.Assert(t.Context(), request)
@@ -175,7 +174,7 @@ func (d *daemon) assertion(t *testing.T, request ipc.AssertionRequest) ipc.Asser
 	return answer
 }
 
-// assertctl runs the caller's tool and gives what it printed.
+// assertctl runs assertctl and returns its output and exit code.
 func (d *daemon) assertctl(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -183,11 +182,11 @@ func (d *daemon) assertctl(t *testing.T, args ...string) (stdout, stderr string,
 	command := exec.CommandContext(ctx, binary(t, "assertctl"), append([]string{"--socket", d.socket}, args...)...)
 	var out, errs bytes.Buffer
 	command.Env, command.Stdout, command.Stderr = environment(), &out, &errs
-	_ = command.Run() // the exit code tells
+	_ = command.Run() // callers check the exit code
 	return out.String(), errs.String(), command.ProcessState.ExitCode()
 }
 
-// accessToken has assertctl get an access token.
+// accessToken gets an access token with assertctl.
 func (d *daemon) accessToken(t *testing.T, args ...string) (answer oauthAnswer) {
 	t.Helper()
 	stdout, stderr, code := d.assertctl(t, append([]string{"token"}, args...)...)
@@ -197,8 +196,7 @@ func (d *daemon) accessToken(t *testing.T, args ...string) (answer oauthAnswer) 
 	return answer
 }
 
-// environment spares children the second that a race detector waits at exit
-// for goroutines that are still about to race.
+// environment keeps the race detector from sleeping for a second when a child exits.
 func environment() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
 
 // journal is a daemon's log.
@@ -219,7 +217,7 @@ func (j *journal) text() string {
 	return j.lines.String()
 }
 
-// field is a member of the first line with this message, if there is one yet.
+// field returns a field of the first entry with this message, or an empty string.
 func (j *journal) field(message, name string) string {
 	for line := range strings.Lines(j.text()) {
 		var entry map[string]any

@@ -28,18 +28,18 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// fositeServer is an authorization server made of Ory Fosite: a token endpoint
-// over HTTP that knows clients and trusted issuers by the URL of their JWKS.
+// fositeServer is an authorization server built with Ory Fosite: an HTTP token
+// endpoint that fetches the keys of clients and trusted issuers from their JWKS URLs.
 type fositeServer struct {
-	url      string // of the token endpoint; there is nobody before serve
+	url      string // of the token endpoint; it listens after serve
 	server   *httptest.Server
 	provider fosite.OAuth2Provider
 	store    *fositeStore
-	fetches  atomic.Int64 // of any JWKS
+	fetches  atomic.Int64 // JWKS requests
 }
 
-// newFosite makes a server that knows nobody yet. Once its clients and issuers
-// are registered, serve starts it.
+// newFosite creates a server without clients or issuers. Register them, then call
+// serve.
 func newFosite(t *testing.T) *fositeServer {
 	s := &fositeServer{}
 	transport := retryablehttp.NewClient()
@@ -59,7 +59,7 @@ func newFosite(t *testing.T) *fositeServer {
 	return s
 }
 
-// register makes a client that authenticates by private_key_jwt.
+// register adds a client that authenticates with private_key_jwt.
 func (s *fositeServer) register(id, alg, jwksURL string) {
 	s.store.Clients[id] = &fosite.DefaultOpenIDConnectClient{
 		DefaultClient:           &fosite.DefaultClient{ID: id, GrantTypes: []string{"client_credentials"}, Scopes: []string{"read"}},
@@ -68,7 +68,7 @@ func (s *fositeServer) register(id, alg, jwksURL string) {
 	}
 }
 
-// trust lets an issuer speak for any subject by the JWT bearer grant.
+// trust allows an issuer to use the JWT bearer grant for any subject.
 func (s *fositeServer) trust(issuer, jwksURL string) { s.store.issuers[issuer] = jwksURL }
 
 func (s *fositeServer) serve() { s.server.Start() }
@@ -87,20 +87,18 @@ func (s *fositeServer) token(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteAccessResponse(r.Context(), w, request, response)
 }
 
-// owner is whom an access token of this server belongs to: a client's ID, or
-// the subject of an assertion.
+// owner returns the client ID and the subject that an access token belongs to.
 func (s *fositeServer) owner(t *testing.T, accessToken string) (clientID, subject string) {
 	t.Helper()
 	session := &fosite.DefaultSession{}
 	_, request, err := s.provider.IntrospectToken(t.Context(), accessToken, fosite.AccessToken, session)
 	if err != nil {
-		t.Fatalf("the access token is not one of the server: %v", err)
+		t.Fatalf("the server did not issue the access token: %v", err)
 	}
 	return request.GetClient().GetID(), request.GetSession().GetSubject()
 }
 
-// fositeStore is Fosite's own store, with the public keys of trusted issuers
-// by URL.
+// fositeStore is Fosite's memory store plus the JWKS URLs of trusted issuers.
 type fositeStore struct {
 	*storage.MemoryStore
 	fetcher fosite.JWKSFetcherStrategy
@@ -131,7 +129,7 @@ func (s *fositeStore) GetPublicKeyScopes(context.Context, string, string, string
 	return []string{"read"}, nil
 }
 
-// oauthAnswer is what a token endpoint answers (RFC 6749 sections 5.1 and 5.2).
+// oauthAnswer is a token response (RFC 6749 sections 5.1 and 5.2).
 type oauthAnswer struct {
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`
@@ -139,7 +137,7 @@ type oauthAnswer struct {
 	Description string `json:"error_description"`
 }
 
-// post makes a token request.
+// post sends a token request.
 func post(ctx context.Context, endpoint string, form url.Values) (answer oauthAnswer, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -160,7 +158,7 @@ func post(ctx context.Context, endpoint string, form url.Values) (answer oauthAn
 	return answer, nil
 }
 
-// clientCredentials is the form of RFC 7523 section 2.2.
+// clientCredentials returns the form of RFC 7523 section 2.2.
 func clientCredentials(assertion string) url.Values {
 	return url.Values{
 		"grant_type": {"client_credentials"}, "scope": {"read"},
@@ -192,7 +190,7 @@ jwks: {listen: "127.0.0.1:0"}
 	t.Run("assertctl gets an access token", func(t *testing.T) {
 		answer := d.accessToken(t, "--url", server.url, "--audience", server.url, "--scope", "read")
 		if client, _ := server.owner(t, answer.AccessToken); client != "9f3c0c" {
-			t.Errorf("the access token is for %q", client)
+			t.Errorf("the access token belongs to client %q", client)
 		}
 		if n := server.fetches.Load(); n != 1 {
 			t.Errorf("the server fetched the JWKS %d times, want 1", n)
@@ -230,7 +228,7 @@ jwks: {listen: "127.0.0.1:0"}
 	})
 }
 
-// forge signs the claims of an assertion with a key that is nobody's.
+// forge signs the claims of an assertion with an unknown key.
 func forge(t *testing.T, assertion, kid string) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -256,7 +254,7 @@ func forge(t *testing.T, assertion, kid string) string {
 	return compact
 }
 
-// splice puts the claims of one assertion under the signature of another.
+// splice combines the claims of one assertion with the signature of another.
 func splice(signed, claims string) string {
 	of, with := strings.Split(signed, "."), strings.Split(claims, ".")
 	return strings.Join([]string{of[0], with[1], of[2]}, ".")
@@ -284,7 +282,7 @@ jwks: {listen: "127.0.0.1:0"}
 	t.Run("assertctl gets an access token", func(t *testing.T) {
 		answer := d.accessToken(t, "--url", server.url, "--grant", "batch", "--scope", "read")
 		if _, subject := server.owner(t, answer.AccessToken); subject != "batch-7" {
-			t.Errorf("the access token is for %q", subject)
+			t.Errorf("the access token belongs to subject %q", subject)
 		}
 	})
 	answer := d.assertion(t, ipc.AssertionRequest{Grant: "batch"})
@@ -297,6 +295,6 @@ jwks: {listen: "127.0.0.1:0"}
 	}
 	form.Set("assertion", d.assertion(t, ipc.AssertionRequest{Grant: "stranger"}).Assertion)
 	if other, err := post(t.Context(), server.url, form); err != nil || other.Error != "invalid_grant" {
-		t.Errorf("an issuer that is not trusted: %+v, %v; want the error invalid_grant", other, err)
+		t.Errorf("an untrusted issuer: %+v, %v; want the error invalid_grant", other, err)
 	}
 }

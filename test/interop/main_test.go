@@ -20,14 +20,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built is where the binaries under test are, once a test has asked for one.
+// built is the directory of the programs under test, once a test has needed one.
 var built struct {
 	once sync.Once
 	dir  string
 	err  error
 }
 
-// binary is the path of assertd or assertctl, built from this checkout.
+// binary returns the path of assertd or assertctl, built from this checkout.
 func binary(t testing.TB, name string) string {
 	t.Helper()
 	built.once.Do(func() { built.dir, built.err = build() })
@@ -50,5 +50,5 @@ func build() (dir string, err error) {
 	return dir, nil
 }
 
-// root is the directory of assertd's own module.
+// root is the directory of assertd's module.
 const root = "../.."

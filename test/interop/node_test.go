@@ -21,7 +21,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// nodeServers are the receivers of node/serve.mjs.
+// nodeServers is a process that runs the servers of node/serve.mjs.
 type nodeServers struct {
 	Plain, FAPI, JOSE string // issuers of the providers, and the URL of the resource
 
@@ -30,10 +30,10 @@ type nodeServers struct {
 	stderr *journal
 }
 
-// metadata is a client's (RFC 7591 section 2).
+// metadata is client metadata (RFC 7591 section 2).
 type metadata map[string]any
 
-// startNode starts the servers; they know nobody before serve.
+// startNode starts the servers. They have no clients before serve.
 func startNode(t *testing.T) *nodeServers {
 	t.Helper()
 	s := &nodeServers{stderr: new(journal)}
@@ -56,9 +56,9 @@ func startNode(t *testing.T) *nodeServers {
 	return s
 }
 
-// nodeProgram is the Node that npm installed, which is newer than many systems'
-// own. It is found by its package, of which npm installs only the one for this
-// machine: npm 9 leaves node_modules/.bin empty when it is told to run no scripts.
+// nodeProgram returns the path of the Node that npm installed, which is newer than
+// that of many distributions. It does not use node_modules/.bin, which npm 9 leaves
+// empty with --ignore-scripts.
 func nodeProgram(t *testing.T) string {
 	t.Helper()
 	found, err := filepath.Glob("node/node_modules/node-linux-*/bin/node")
@@ -80,20 +80,20 @@ func (s *nodeServers) stop(t *testing.T, command *exec.Cmd) {
 	}
 }
 
-// receive reads one line of the process.
+// receive reads one line from the process.
 func (s *nodeServers) receive(t *testing.T, into any) {
 	t.Helper()
-	timer := time.AfterFunc(patience, func() { s.stdin.Close() }) // ends the process, and so the line
+	timer := time.AfterFunc(patience, func() { s.stdin.Close() }) // makes the process exit, which ends the read
 	defer timer.Stop()
 	if !s.stdout.Scan() {
-		t.Fatalf("node said nothing: %v\n%s", s.stdout.Err(), s.stderr.text())
+		t.Fatalf("node printed nothing: %v\n%s", s.stdout.Err(), s.stderr.text())
 	}
 	if err := json.Unmarshal(s.stdout.Bytes(), into); err != nil {
-		t.Fatalf("node said %q: %v", s.stdout.Text(), err)
+		t.Fatalf("node printed %q: %v", s.stdout.Text(), err)
 	}
 }
 
-// serve tells the servers their clients.
+// serve sends the servers their clients.
 func (s *nodeServers) serve(t *testing.T, jwksURL string, plain, fapi []metadata) {
 	t.Helper()
 	known := asJSON(t, map[string]any{"jwks_uri": jwksURL, "plain": plain, "fapi": fapi})
@@ -102,11 +102,11 @@ func (s *nodeServers) serve(t *testing.T, jwksURL string, plain, fapi []metadata
 	}
 	var answer struct{ Serving bool }
 	if s.receive(t, &answer); !answer.Serving {
-		t.Fatal("node does not serve")
+		t.Fatal("node is not serving")
 	}
 }
 
-// privateKeyJWT is a client that gets tokens for itself.
+// privateKeyJWT is the metadata of a client with the client credentials grant.
 func privateKeyJWT(id, alg, jwksURL string) metadata {
 	return metadata{
 		"client_id": id, "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": alg,
@@ -167,8 +167,8 @@ jwks: {listen: "127.0.0.1:0", per_key_set: true}
 	}
 }
 
-// introspect asks a provider about an access token (RFC 7662), which takes a
-// fresh assertion.
+// introspect asks a provider about an access token (RFC 7662). It needs a new
+// assertion.
 func introspect(t *testing.T, issuer, accessToken string, assertion ipc.AssertionResponse) map[string]any {
 	t.Helper()
 	return postForm(t, issuer+"/token/introspection", url.Values{
@@ -176,9 +176,9 @@ func introspect(t *testing.T, issuer, accessToken string, assertion ipc.Assertio
 	})
 }
 
-// TestFAPI2 goes the way of FAPI 2.0: client authentication with the issuer as
-// audience, sender-constrained tokens by DPoP with a nonce of the server's, and
-// a signed request that is pushed. All three kinds of JWT are the daemon's, from a key set each.
+// TestFAPI2 follows FAPI 2.0: client authentication with the issuer as audience,
+// sender-constrained tokens by DPoP with a server nonce, and a pushed, signed request.
+// The daemon signs all three kinds of JWT, each with its own key set.
 func TestFAPI2(t *testing.T) {
 	servers := startNode(t)
 	k := newToken(t)
@@ -253,7 +253,7 @@ jwks: {listen: "127.0.0.1:0"}
 	})
 }
 
-// postForm gives the answer, whatever it is.
+// postForm returns the response, whatever its status.
 func postForm(t *testing.T, endpoint string, form url.Values) (answer map[string]any) {
 	t.Helper()
 	response, err := http.PostForm(endpoint, form)
@@ -267,8 +267,8 @@ func postForm(t *testing.T, endpoint string, form url.Values) (answer map[string
 	return answer
 }
 
-// verifyByJOSE has npm's jose verify a JWT by the JWKS at its URL. An empty
-// string means that it did, anything else is its error.
+// verifyByJOSE verifies a JWT with npm's jose and the JWKS at its URL. It returns
+// jose's error, or an empty string if the JWT is valid.
 func (s *nodeServers) verifyByJOSE(ctx context.Context, assertion string) (problem string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.JOSE, strings.NewReader(assertion))
 	if err != nil {

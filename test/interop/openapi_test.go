@@ -24,11 +24,11 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// contract is ipc/openapi.yaml and what of it the running server has shown.
+// contract is ipc/openapi.yaml, and the parts of it that responses have shown.
 type contract struct {
 	document *openapi3.T
 	router   routers.Router
-	shown    map[string]map[int]bool // operation ID to statuses
+	shown    map[string]map[int]bool // operation ID to status codes
 	codes    map[ipc.Code]bool
 }
 
@@ -48,19 +48,19 @@ func readContract(t *testing.T) *contract {
 	return &contract{document: document, router: router, shown: map[string]map[int]bool{}, codes: map[ipc.Code]bool{}}
 }
 
-// exchange is a request, and what has to come of it.
+// exchange is a request and the expected response.
 type exchange struct {
 	name, method, path, body string
 	mediaType                string // of the body; application/json if empty
 
 	want ipc.Code // empty for success
-	// outside says that the request breaks the document, and the validator must
-	// see that too.
+	// outside means that the request violates the document, which the validator
+	// must detect as well.
 	outside bool
 }
 
-// hold makes the request and holds both sides of it against the document.
-func (c *contract) hold(t *testing.T, d *daemon, e exchange) {
+// check sends the request and checks request and response against the document.
+func (c *contract) check(t *testing.T, d *daemon, e exchange) {
 	t.Helper()
 	request := e.request(t)
 	operation := &http.Request{Method: c.documentedMethod(e), URL: request.URL, Host: request.Host}
@@ -72,13 +72,13 @@ func (c *contract) hold(t *testing.T, d *daemon, e exchange) {
 		Request: request, PathParams: parameters, Route: route,
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 	}
-	if operation.Method == e.method { // of another method the document says nothing but the answer
+	if operation.Method == e.method { // for other methods the document has only the response
 		if err := openapi3filter.ValidateRequest(t.Context(), input); (err != nil) != e.outside {
-			t.Errorf("the document says of the request: %v; want an error: %v", err, e.outside)
+			t.Errorf("validate the request: %v; want an error: %v", err, e.outside)
 		}
 	}
 	response, body := d.roundTrip(t, e.request(t))
-	c.holdResponse(t, input, response, body, e.want)
+	c.checkResponse(t, input, response, body, e.want)
 	id := route.Operation.OperationID
 	if c.shown[id] == nil {
 		c.shown[id] = map[int]bool{}
@@ -86,14 +86,14 @@ func (c *contract) hold(t *testing.T, d *daemon, e exchange) {
 	c.shown[id][response.StatusCode], c.codes[e.want] = true, true
 }
 
-func (c *contract) holdResponse(t *testing.T, input *openapi3filter.RequestValidationInput, response *http.Response, body []byte, want ipc.Code) {
+func (c *contract) checkResponse(t *testing.T, input *openapi3filter.RequestValidationInput, response *http.Response, body []byte, want ipc.Code) {
 	t.Helper()
 	err := openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: response.StatusCode, Header: response.Header,
 		Body: io.NopCloser(bytes.NewReader(body)), Options: input.Options,
 	})
 	if err != nil {
-		t.Errorf("the document says of the response: %v\n%s", err, body)
+		t.Errorf("validate the response: %v\n%s", err, body)
 	}
 	if want == "" {
 		if response.StatusCode != http.StatusOK {
@@ -125,7 +125,8 @@ func (e exchange) request(t *testing.T) *http.Request {
 	return request
 }
 
-// documentedMethod is the path's own method where the exchange uses another.
+// documentedMethod returns the method of the exchange, or one that the document has
+// for the path.
 func (c *contract) documentedMethod(e exchange) string {
 	item := c.document.Paths.Find(e.path)
 	if item == nil || item.GetOperation(e.method) != nil {
@@ -263,16 +264,16 @@ jwks: {listen: "127.0.0.1:0"}
 		{name: "health", method: "GET", path: "/v1/health"},
 		{name: "ready", method: "GET", path: "/v1/ready"},
 	} {
-		t.Run(e.name, func(t *testing.T) { c.hold(t, d, e) })
+		t.Run(e.name, func(t *testing.T) { c.check(t, d, e) })
 	}
 	for path := range c.document.Paths.Map() {
 		t.Run("DELETE "+path, func(t *testing.T) {
-			c.hold(t, d, exchange{method: "DELETE", path: path, want: ipc.CodeMethodNotAllowed})
+			c.check(t, d, exchange{method: "DELETE", path: path, want: ipc.CodeMethodNotAllowed})
 		})
 	}
 	t.Run("another path", func(t *testing.T) {
 		response, body := d.roundTrip(t, exchange{method: "GET", path: "/v2/assertions"}.request(t))
-		c.holdComponent(t, "NotFound", response, body)
+		c.checkComponent(t, "NotFound", response, body)
 	})
 
 	d.reload(t, fmt.Sprintf(configuration, versions[0].Kid, versions[2].Kid, os.Getuid()))
@@ -287,9 +288,9 @@ jwks: {listen: "127.0.0.1:0"}
 		{name: "keys without a key", method: "GET", path: "/v1/keys"},
 		{name: "an empty jwks", method: "GET", path: "/v1/jwks"},
 	} {
-		t.Run(e.name, func(t *testing.T) { c.hold(t, d, e) })
+		t.Run(e.name, func(t *testing.T) { c.check(t, d, e) })
 	}
-	t.Run("not ready", func(t *testing.T) { c.holdReadiness(t, d) })
+	t.Run("not ready", func(t *testing.T) { c.checkReadiness(t, d) })
 
 	d.reload(t, fmt.Sprintf(configuration, "", "", os.Getuid()+1))
 	for _, e := range []exchange{
@@ -299,13 +300,13 @@ jwks: {listen: "127.0.0.1:0"}
 		{name: "grants of nobody", method: "GET", path: "/v1/grants"},
 		{name: "keys of nobody", method: "GET", path: "/v1/keys"},
 	} {
-		t.Run(e.name, func(t *testing.T) { c.hold(t, d, e) })
+		t.Run(e.name, func(t *testing.T) { c.check(t, d, e) })
 	}
 	c.whole(t)
 }
 
-// holdComponent holds an answer of a path that the document doesn't have.
-func (c *contract) holdComponent(t *testing.T, name string, response *http.Response, body []byte) {
+// checkComponent checks a response for a path that is not in the document.
+func (c *contract) checkComponent(t *testing.T, name string, response *http.Response, body []byte) {
 	t.Helper()
 	var problem any
 	if err := json.Unmarshal(body, &problem); err != nil {
@@ -313,15 +314,15 @@ func (c *contract) holdComponent(t *testing.T, name string, response *http.Respo
 	}
 	mediaType := c.document.Components.Responses[name].Value.Content[response.Header.Get("Content-Type")]
 	if mediaType == nil {
-		t.Fatalf("%s: the document has no %s for %s", response.Status, response.Header.Get("Content-Type"), name)
+		t.Fatalf("%s: the document lacks media type %s for %s", response.Status, response.Header.Get("Content-Type"), name)
 	}
 	if err := mediaType.Schema.Value.VisitJSON(problem); err != nil {
 		t.Error(err)
 	}
 }
 
-// holdReadiness: a daemon that is not ready says so with a document of its own.
-func (c *contract) holdReadiness(t *testing.T, d *daemon) {
+// checkReadiness checks the response of a daemon that is not ready.
+func (c *contract) checkReadiness(t *testing.T, d *daemon) {
 	e := exchange{method: "GET", path: "/v1/ready"}
 	route, parameters, err := c.router.FindRoute(e.request(t))
 	if err != nil {
@@ -342,7 +343,7 @@ func (c *contract) holdReadiness(t *testing.T, d *daemon) {
 	}
 }
 
-// reload puts a configuration in force by SIGHUP.
+// reload replaces the configuration and reloads with SIGHUP.
 func (d *daemon) reload(t *testing.T, configuration string) {
 	t.Helper()
 	before := strings.Count(d.log.text(), `"reloaded"`)
@@ -352,20 +353,20 @@ func (d *daemon) reload(t *testing.T, configuration string) {
 	}
 	d.await(t, "reload", func() bool {
 		if log := d.log.text(); strings.Contains(log, "reload refused") {
-			t.Fatal("the configuration was refused:\n" + log)
+			t.Fatal("the daemon refused the configuration:\n" + log)
 		}
 		return strings.Count(d.log.text(), `"reloaded"`) > before
 	})
 }
 
-// whole makes sure that every operation has shown a success and a problem, and
-// lists the codes that the test can't bring about on a sound machine.
+// whole checks that each operation has shown a success and a problem, and that all
+// codes were shown except those that need a fault.
 func (c *contract) whole(t *testing.T) {
 	t.Helper()
 	for path, item := range c.document.Paths.Map() {
 		for method, operation := range item.Operations() {
 			if shown := c.shown[operation.OperationID]; !shown[http.StatusOK] || len(shown) < 2 {
-				t.Errorf("%s %s: the statuses %v are too few", method, path, shown)
+				t.Errorf("%s %s: saw only the status codes %v", method, path, shown)
 			}
 		}
 	}
@@ -376,7 +377,7 @@ func (c *contract) whole(t *testing.T) {
 	}
 	for _, code := range ipc.Codes() {
 		if c.codes[code] == faults[code] {
-			t.Errorf("the code %s: shown %v, can't be shown %v", code, c.codes[code], faults[code])
+			t.Errorf("code %s: shown %v, needs a fault %v", code, c.codes[code], faults[code])
 		}
 	}
 }

@@ -20,18 +20,18 @@ import (
 )
 
 const (
-	// The shortest publish_before that a configuration may have beside a max_age
-	// of a second: the minute is for receivers like oidc-provider, which keep a
-	// JWKS for one whatever its max-age says.
+	// The minimum publish_before with a max_age of one second. The minute is for
+	// receivers like oidc-provider, which cache a JWKS that long regardless of its
+	// max-age.
 	publishBefore = 2 * time.Minute
 	assertionLife = 5 * time.Second
-	// late is how old an assertion is when a slow caller presents it.
+	// late is the age of an assertion when a slow caller presents it.
 	late = 3 * time.Second
-	// leastAsserted is how many assertions Fosite is to take.
+	// leastAsserted is the minimum number of assertions Fosite must accept.
 	leastAsserted = 500
 )
 
-// receiver is one that takes assertions; present answers its error, if any.
+// receiver accepts assertions. present returns its error, or an empty string.
 type receiver struct {
 	grant   string
 	present func(ctx context.Context, assertion string) (problem string, err error)
@@ -55,7 +55,7 @@ func (r *receiver) note(answer ipc.AssertionResponse, problem string, err error)
 	r.refused = append(r.refused, fmt.Sprintf("%s: one of key %s: %s %v", time.Now().Format(time.TimeOnly), answer.Kid, problem, err))
 }
 
-// total is how many assertions it took.
+// total returns the number of accepted assertions.
 func (r *receiver) total() (sum int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -65,8 +65,8 @@ func (r *receiver) total() (sum int) {
 	return sum
 }
 
-// feed has a receiver take assertions until ctx ends, one in each interval, and
-// each when it has the age.
+// feed sends a receiver one assertion per interval until ctx ends, each when it
+// reaches the given age.
 func (d *daemon) feed(ctx context.Context, r *receiver, interval, age time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -76,7 +76,7 @@ func (d *daemon) feed(ctx context.Context, r *receiver, interval, age time.Durat
 			return
 		case <-tick.C:
 		}
-		// What has begun is finished: the end of the test is no refusal.
+		// Requests in flight finish: the end of the test is not a refusal.
 		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		answer, err := d.Assert(whole, ipc.AssertionRequest{Grant: r.grant})
 		problem := ""
@@ -96,9 +96,9 @@ func presentForToken(endpoint string) func(context.Context, string) (string, err
 	}
 }
 
-// TestRotation has three receivers take assertions without a pause while a key
-// set gets its next version, which is published, takes over and sees the old
-// one leave. Each keeps the JWKS in its own way; none may refuse anything.
+// TestRotation sends assertions to three receivers throughout a rotation: the next
+// version is published, starts signing, and the old one leaves the JWKS. Each receiver
+// caches the JWKS in its own way; none may refuse an assertion.
 func TestRotation(t *testing.T) {
 	fositeServer, node := newFosite(t), startNode(t)
 	k := newToken(t)
@@ -137,21 +137,21 @@ jwks: {listen: "127.0.0.1:0", max_age: 1s}
 	feeding.Wait()
 
 	for _, r := range receivers {
-		t.Logf("%s: %d of the first version, %d of the second", r.grant, r.taken[first], r.taken[second])
+		t.Logf("%s: %d by the first version, %d by the second", r.grant, r.taken[first], r.taken[second])
 		if r.taken[first] == 0 || r.taken[second] == 0 {
-			t.Errorf("%s has not seen both versions", r.grant)
+			t.Errorf("%s did not see both versions", r.grant)
 		}
 		if len(r.refused) > 0 {
 			t.Errorf("%s refused %d:\n%s", r.grant, len(r.refused), strings.Join(r.refused, "\n"))
 		}
 	}
 	if n := fositeServer.fetches.Load(); n < 2 || n > 4 {
-		t.Errorf("Fosite fetched the JWKS %d times: it should keep it, and fetch it again for the second version", n)
+		t.Errorf("Fosite fetched the JWKS %d times: it should cache it, and fetch it again for the second version", n)
 	}
 }
 
-// rotate brings the next version all the way: made, published, signing, and
-// the first revoked and gone from the JWKS.
+// rotate generates the next version, waits until it is published and signs, then
+// revokes the first and waits until it has left the JWKS.
 func (d *daemon) rotate(t *testing.T, receivers []*receiver, first string) (second string) {
 	t.Helper()
 	d.await(t, "first assertions", func() bool { // from here on each has a JWKS without the next version
@@ -168,8 +168,8 @@ func (d *daemon) rotate(t *testing.T, receivers []*receiver, first string) (seco
 	}
 	<-time.After(time.Until(published.Add(publishBefore - 5*time.Second)))
 	d.await(t, "signatures of the next version", func() bool { return slices.Equal(d.signing(t), []string{second}) })
-	// By itself the first would leave a minute after the last assertion that it
-	// signed has expired. Nobody needs it any more as soon as that is dead.
+	// Without this the first version leaves the JWKS a minute after its last
+	// assertion expires. Receivers stop needing it at that expiry.
 	<-time.After(assertionLife)
 	d.reload(t, strings.Replace(d.own, "revoke: []", "revoke: ["+first+"]", 1))
 	d.await(t, "end of the first version", func() bool { return slices.Equal(d.published(t), []string{second}) })
@@ -177,7 +177,7 @@ func (d *daemon) rotate(t *testing.T, receivers []*receiver, first string) (seco
 	return second
 }
 
-// generate makes the next version of a key set with the security team's tool.
+// generate generates the next version of a key set with assertd key generate.
 func (d *daemon) generate(t *testing.T, set string) (kid string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -194,7 +194,7 @@ func (d *daemon) generate(t *testing.T, set string) (kid string) {
 	return made.Kid
 }
 
-// published are the kids of the JWKS.
+// published returns the kids in the JWKS.
 func (d *daemon) published(t *testing.T) (kids []string) {
 	t.Helper()
 	response, err := http.Get(d.jwksURL)
@@ -216,7 +216,7 @@ func (d *daemon) published(t *testing.T) (kids []string) {
 	return kids
 }
 
-// signing are the kids of the versions that grants sign with now.
+// signing returns the kids that grants currently sign with.
 func (d *daemon) signing(t *testing.T) (kids []string) {
 	t.Helper()
 	answer, err := d.Grants(t.Context())

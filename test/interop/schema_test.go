@@ -15,14 +15,14 @@ import (
 	"github.com/assertd/assertd/internal/config"
 )
 
-// configurationSchema is docs/assertd.schema.json, by which editors check a
-// configuration as it is written.
+// configurationSchema is docs/assertd.schema.json, which editors use to check
+// configurations.
 var configurationSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	return jsonschema.NewCompiler().Compile(filepath.Join(root, "docs", "assertd.schema.json"))
 })
 
-// holdSchema says what the schema finds wrong with a configuration.
-func holdSchema(t *testing.T, configuration []byte) error {
+// validate checks a configuration against the schema.
+func validate(t *testing.T, configuration []byte) error {
 	t.Helper()
 	schema, err := configurationSchema()
 	if err != nil {
@@ -70,16 +70,16 @@ func TestSchemaTakesTheExamples(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			if err := holdSchema(t, read(t, file)); err != nil {
+			if err := validate(t, read(t, file)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-// TestSchemaRefuses changes a good configuration so that a daemon refuses it,
-// and the schema must see it too. What takes more than a look at one value,
-// such as a grant that names a missing key set, is the daemon's alone.
+// TestSchemaRefuses breaks a good configuration in ways that both the daemon and the
+// schema must refuse. Only the daemon can check what concerns more than one value,
+// such as a grant that names a missing key set.
 func TestSchemaRefuses(t *testing.T) {
 	file := filepath.Join(root, "examples", "config", "containers.yaml")
 	good := string(read(t, file))
@@ -106,13 +106,13 @@ func TestSchemaRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			bad := strings.Replace(good, test.old, test.new, 1)
 			if bad == good {
-				t.Fatalf("the example has no %q", test.old)
+				t.Fatalf("the example does not contain %q", test.old)
 			}
 			if _, err := config.Parse(file, []byte(bad)); err == nil {
-				t.Error("the daemon takes it")
+				t.Error("the daemon accepts it")
 			}
-			if err := holdSchema(t, []byte(bad)); err == nil {
-				t.Error("the schema takes it")
+			if err := validate(t, []byte(bad)); err == nil {
+				t.Error("the schema accepts it")
 			}
 		})
 	}

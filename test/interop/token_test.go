@@ -22,33 +22,32 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-// provisionMark in the environment makes this test binary a process that
-// generates keys and exits: a PKCS#11 module belongs into none that goes on.
+// provisionMark in the environment makes this test binary generate keys and exit.
+// The tests themselves load no PKCS#11 module.
 const provisionMark = "ASSERTD_INTEROP_PROVISION"
 
-// order is what a provisioning process reads from its standard input.
+// order is the standard input of a provisioning process.
 type order struct {
 	Module, Serial, PIN string
 	Keys                []newKey
 }
 
-// newKey is a version to generate, created now as its label says.
+// newKey is a key version to generate.
 type newKey struct {
 	Set       string
 	Type      hsm.KeyType
 	Certified bool // with a self-signed certificate beside it on the token
 }
 
-// version is a version that was generated.
+// version is a generated key version.
 type version struct{ Kid string }
 
-// token is a SoftHSM token of a test's own.
+// token is the SoftHSM token of one test.
 type token struct{ *softhsm.Token }
 
 func newToken(t *testing.T) token { return token{softhsm.New(t)} }
 
-// generate makes a version of each key set, in a process of its own as the
-// security team would.
+// generate generates a version of each key set in a child process.
 func (k token) generate(t *testing.T, keys ...newKey) []version {
 	t.Helper()
 	text, err := json.Marshal(order{Module: k.Module, Serial: k.Serial, PIN: k.PIN, Keys: keys})
@@ -121,7 +120,7 @@ func (k newKey) generate(token *hsm.Token, now time.Time) (version, error) {
 	return version{Kid: kid}, err
 }
 
-// certify stores a certificate for the receivers that want one.
+// certify stores a certificate for receivers that require one.
 func certify(token *hsm.Token, key *hsm.Key, name string, now time.Time) error {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},

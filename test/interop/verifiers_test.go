@@ -22,7 +22,7 @@ import (
 	"github.com/assertd/assertd/signer/profile"
 )
 
-// keyTypes are the algorithms, and the type of key that each signs with.
+// keyTypes maps algorithms to key types.
 var keyTypes = map[string]hsm.KeyType{
 	"RS256": hsm.RSA2048, "RS384": hsm.RSA2048, "RS512": hsm.RSA2048,
 	"PS256": hsm.RSA2048, "PS384": hsm.RSA2048, "PS512": hsm.RSA2048,
@@ -30,7 +30,7 @@ var keyTypes = map[string]hsm.KeyType{
 	"EdDSA": hsm.Ed25519, "Ed25519": hsm.Ed25519,
 }
 
-// specimen is an assertion that a verifier is to take, and one that it isn't.
+// specimen is an assertion that a verifier must accept, and one it must refuse.
 type specimen struct {
 	Name      string `json:"name"` // of the profile
 	Alg       string `json:"alg"`
@@ -41,7 +41,7 @@ type specimen struct {
 	Spoiled   string `json:"spoiled"` // with the claims of another assertion
 }
 
-// grant is one of the configuration, in JSON, which YAML reads as it stands.
+// grant is a grant of the configuration in JSON, which is also YAML.
 type grant struct {
 	Name      string   `json:"name"`
 	Key       string   `json:"key"`
@@ -54,8 +54,8 @@ type grant struct {
 	Claims    any      `json:"claims,omitempty"`
 }
 
-// exampleGrant is the grant that docs/profiles.md shows for a profile, on a key
-// set of the example's algorithm, or of the profile's own where it wants that.
+// exampleGrant returns the example grant of a profile in docs/profiles.md, with a key
+// set of the example's algorithm, or of its own if the profile requires that.
 func exampleGrant(p *profile.Profile) grant {
 	e := p.Example
 	allow := map[string]any{}
@@ -83,7 +83,7 @@ func orEmpty(claims map[string]any) map[string]any {
 	return claims
 }
 
-// gallery is a daemon with a grant for every algorithm and every profile.
+// gallery is a daemon with a grant for each algorithm and each profile.
 type gallery struct {
 	*daemon
 	kids   map[string]string // by key set
@@ -118,7 +118,7 @@ func openGallery(t *testing.T) *gallery {
 	return g
 }
 
-// specimens are an assertion of every grant.
+// specimens returns an assertion for each grant.
 func (g *gallery) specimens(t *testing.T) []specimen {
 	t.Helper()
 	var all []specimen
@@ -137,8 +137,8 @@ func (g *gallery) specimens(t *testing.T) []specimen {
 	return all
 }
 
-// respell adds a claim to the claims of an assertion, which has them differ
-// even where a profile has no jti and the second is the same.
+// respell adds a claim to an assertion, so that the claims differ even if a profile
+// has no jti and both were signed in the same second.
 func respell(t *testing.T, assertion string) string {
 	t.Helper()
 	parts := strings.Split(assertion, ".")
@@ -150,7 +150,7 @@ func respell(t *testing.T, assertion string) string {
 	return strings.Join(parts, ".")
 }
 
-// exampleClaims are what a caller sends in a profile's example.
+// exampleClaims returns the claims that a caller sends in a profile's example.
 func exampleClaims(t *testing.T, p *profile.Profile) map[string]json.RawMessage {
 	t.Helper()
 	claims := map[string]json.RawMessage{}
@@ -171,8 +171,8 @@ func asJSON(t *testing.T, value any) string {
 	return string(text)
 }
 
-// exampleAudience is the one audience of a profile's example, or that of the
-// profile where the example leaves it out.
+// exampleAudience returns the audience of a profile's example, or the profile's own
+// if the example has none.
 func exampleAudience(p *profile.Profile) string {
 	audiences := p.Complete(profile.Settings{Audiences: p.Example.Audiences}).Audiences
 	if len(audiences) == 0 {
@@ -181,8 +181,8 @@ func exampleAudience(p *profile.Profile) string {
 	return audiences[0]
 }
 
-// TestVerifiers has libraries that others wrote verify an assertion of every
-// algorithm and every profile, by the JWKS at its URL.
+// TestVerifiers verifies an assertion of each algorithm and each profile with
+// third-party libraries and the JWKS at its URL.
 func TestVerifiers(t *testing.T) {
 	g := openGallery(t)
 	specimens := g.specimens(t)
@@ -208,17 +208,17 @@ func TestVerifiers(t *testing.T) {
 func verifyByJWX(t *testing.T, set jwk.Set, s specimen) {
 	key, found := set.LookupKeyID(s.Kid)
 	if !found {
-		t.Fatalf("the JWKS has no key %s", s.Kid)
+		t.Fatalf("key %s is not in the JWKS", s.Kid)
 	}
 	alg, declared := key.Algorithm()
 	if !declared || alg.String() != s.Alg {
-		t.Fatalf("the JWKS says alg %v of key %s, the daemon %s", alg, s.Kid, s.Alg)
+		t.Fatalf("the JWKS has alg %v for key %s, the daemon %s", alg, s.Kid, s.Alg)
 	}
 	if _, err := jws.Verify([]byte(s.Assertion), jws.WithKey(alg, key)); err != nil {
 		t.Error(err)
 	}
 	if _, err := jws.Verify([]byte(s.Spoiled), jws.WithKey(alg, key)); err == nil {
-		t.Error("jwx takes the claims of another assertion")
+		t.Error("jwx accepts the claims of another assertion")
 	}
 	options := []jwt.ParseOption{jwt.WithKey(alg, key), jwt.WithRequiredClaim("iat")}
 	if s.Audience != "" {
@@ -234,7 +234,7 @@ func verifyByJWX(t *testing.T, set jwk.Set, s specimen) {
 
 func verifyByJOSE(t *testing.T, servers *nodeServers, s specimen) {
 	if kid := jwtHeader(t, s.Assertion)["kid"]; kid != s.Kid {
-		t.Logf("jose has no key %v, which is what the receiver of %s calls it", kid, s.Name)
+		t.Logf("%s uses kid %v, which is not in the JWKS", s.Name, kid)
 		if problem, err := servers.verifyByJOSE(t.Context(), s.Assertion); err != nil || problem != "ERR_JWKS_NO_MATCHING_KEY" {
 			t.Errorf("jose: %q, %v", problem, err)
 		}
@@ -261,8 +261,8 @@ func jwtHeader(t *testing.T, assertion string) (header map[string]any) {
 	return header
 }
 
-// systemPython is Debian's own interpreter, which sees Debian's packages,
-// whatever else the PATH has to offer.
+// systemPython is Debian's interpreter, which finds Debian's packages. The PATH may
+// have another first.
 const systemPython = "/usr/bin/python3"
 
 func verifyByPython(t *testing.T, set jwk.Set, specimens []specimen) {
@@ -271,7 +271,7 @@ func verifyByPython(t *testing.T, set jwk.Set, specimens []specimen) {
 	command := exec.CommandContext(ctx, systemPython, "python/verify.py")
 	command.Stdin = strings.NewReader(asJSON(t, map[string]any{"jwks": set, "specimens": specimens}))
 	out, err := command.CombinedOutput()
-	// Two libraries, and each specimen but the one with an algorithm that they are too old for.
+	// Two libraries verify all specimens except one, whose algorithm they do not know.
 	if want := fmt.Sprintf("%d\n", 2*(len(specimens)-1)); err != nil || string(out) != want {
 		t.Errorf("%v, and printed:\n%s\nwant %s", err, out, want)
 	}

@@ -1,5 +1,5 @@
-// The Kubernetes files against the types of the API itself, in a module of its
-// own: nobody who builds assertd needs them.
+// Checks deploy/kubernetes against the Kubernetes API types. A separate module,
+// because building assertd must not need them.
 module github.com/assertd/assertd/test/kubernetes
 
 go 1.26.0

@@ -23,7 +23,7 @@ import (
 
 const manifests = "../../deploy/kubernetes"
 
-// kinds is what the files may hold.
+// kinds lists the objects that the files may contain.
 var kinds = map[string]func() meta.Object{
 	"v1/Namespace":                             func() meta.Object { return &core.Namespace{} },
 	"v1/ServiceAccount":                        func() meta.Object { return &core.ServiceAccount{} },
@@ -36,13 +36,13 @@ var kinds = map[string]func() meta.Object{
 	"rbac.authorization.k8s.io/v1/RoleBinding": func() meta.Object { return &rbac.RoleBinding{} },
 }
 
-// read decodes every document of every file strictly: a field that the API does not
-// know, or knows elsewhere, is an error.
+// read decodes all documents of all files strictly: unknown or misplaced fields are
+// errors.
 func read(t *testing.T) (objects []meta.Object) {
 	t.Helper()
 	files, err := filepath.Glob(manifests + "/*.yaml")
 	if err != nil || len(files) < 7 {
-		t.Fatalf("found %v (%v)", files, err)
+		t.Fatalf("want at least 7 files, found %v (%v)", files, err)
 	}
 	for _, file := range files {
 		if filepath.Base(file) == "kustomization.yaml" {
@@ -81,7 +81,7 @@ func decode(t *testing.T, file string, document []byte) meta.Object {
 	}
 	construct := kinds[kind.APIVersion+"/"+kind.Kind]
 	if construct == nil {
-		t.Fatalf("%s: no type for %s %s", file, kind.APIVersion, kind.Kind)
+		t.Fatalf("%s: unexpected object %s %s; add it to kinds", file, kind.APIVersion, kind.Kind)
 	}
 	object := construct()
 	if err := yaml.UnmarshalStrict(document, object); err != nil {
@@ -103,14 +103,14 @@ func one[T meta.Object](t *testing.T, objects []meta.Object) (found T) {
 		}
 	}
 	if count != 1 {
-		t.Fatalf("%d objects of type %T, want one", count, found)
+		t.Fatalf("%d objects of type %T, want 1", count, found)
 	}
 	return found
 }
 
 func TestFilesAreValid(t *testing.T) {
 	if objects := read(t); len(objects) < 10 {
-		t.Errorf("%d objects", len(objects))
+		t.Errorf("%d objects, want at least 10", len(objects))
 	}
 }
 
@@ -141,10 +141,10 @@ func TestContainersAreConfined(t *testing.T) {
 		"payments-api": one[*apps.Deployment](t, objects).Spec.Template.Spec,
 	} {
 		if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
-			t.Errorf("%s: has a token for the API", name)
+			t.Errorf("%s mounts an API token", name)
 		}
 		if pod.HostNetwork || pod.HostPID || pod.HostIPC {
-			t.Errorf("%s: shares a namespace of the node", name)
+			t.Errorf("%s shares a namespace with the node", name)
 		}
 		for _, c := range pod.Containers {
 			checkConfined(t, c)
@@ -169,21 +169,22 @@ func checkMounts(t *testing.T, pod core.PodSpec) {
 	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 		for _, mount := range c.VolumeMounts {
 			if !volumes[mount.Name] {
-				t.Errorf("container %s mounts %s, which there is none of", c.Name, mount.Name)
+				t.Errorf("container %s mounts volume %s, which does not exist", c.Name, mount.Name)
 			}
 		}
 	}
 }
 
-// TestWorkloadSeesItsSocketAlone: its directory, and not the one of all sockets.
-func TestWorkloadSeesItsSocketAlone(t *testing.T) {
+// TestWorkloadSeesOnlyItsSocket checks that the example workload mounts the
+// directory of its own socket and not the parent of all sockets.
+func TestWorkloadSeesOnlyItsSocket(t *testing.T) {
 	workload := one[*apps.Deployment](t, read(t)).Spec.Template.Spec
 	if len(workload.Volumes) != 1 || workload.Volumes[0].HostPath.Path != "/run/assertd/payments-api" {
 		t.Errorf("the workload mounts %+v", workload.Volumes)
 	}
 }
 
-// TestPolicyIsAConfiguration gives the ConfigMap's file to the real program.
+// TestPolicyIsAConfiguration runs assertd on the configuration in the ConfigMap.
 func TestPolicyIsAConfiguration(t *testing.T) {
 	text := one[*core.ConfigMap](t, read(t)).Data["assertd.yaml"]
 	path := filepath.Join(t.TempDir(), "assertd.yaml")
@@ -193,7 +194,7 @@ func TestPolicyIsAConfiguration(t *testing.T) {
 	cmd := exec.Command("go", "run", "./cmd/assertd", "explain", "--config", path, "--user", "20001", "--listener", "/run/assertd/payments-api/assertd.sock", "--audience", "https://as.bank-a.example")
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("the policy does not serve its example workload: %v\n%s", err, out)
+		t.Errorf("the policy refuses its example workload: %v\n%s", err, out)
 	}
 }
 

@@ -1,19 +1,23 @@
-// Package softhsm gives any test a throwaway SoftHSM token of its own.
+// Package softhsm creates SoftHSM tokens for tests.
 //
-// A token is a directory: New makes one under t.TempDir, with its own configuration file and a random PIN, and points
-// this process at it through SOFTHSM2_CONF. Nothing is shared with the machine's own SoftHSM or with another test.
+// A token is a directory. New creates it in t.TempDir, with its own configuration
+// file and a random PIN, and sets SOFTHSM2_CONF for this process. Nothing is shared
+// with the machine's own SoftHSM or with another test.
 //
-// SoftHSM reads SOFTHSM2_CONF when the module is initialised (C_Initialize), and a process has the module initialised
-// once for all who use it. So:
+// SoftHSM reads SOFTHSM2_CONF in C_Initialize, which a process calls once for all
+// users of the module. Therefore:
 //
-//   - One test after the other in one process works if each closes what it opened before it ends: the last close
-//     finalizes the module, and the next open reads the next test's configuration.
-//   - A test that leaves a Token of package hsm open makes all later tests of the process look into its directory.
-//   - Tests that use New can't be parallel (t.Setenv, which New uses, panics there), nor can their parents.
-//   - Child processes are free of all this: give each the Environment of its own token.
-//   - Two tokens that have to be seen at the same time come from New and Add: they share one directory.
+//   - Tests in one process can run one after another if each closes what it opened:
+//     the last close finalizes the module, and the next open reads the next test's
+//     configuration.
+//   - A test that leaves an hsm.Token open makes all later tests of the process use
+//     its directory.
+//   - Tests that use New cannot be parallel, nor can their parents: New uses
+//     t.Setenv, which panics there.
+//   - Child processes have none of these limits: give each its token's Environment.
+//   - For two tokens at the same time use New and Add, which share one directory.
 //
-// A missing SoftHSM fails the test. It never skips it: a test that silently didn't run has shown nothing.
+// Tests fail without SoftHSM. They never skip: a skipped test proves nothing.
 package softhsm
 
 import (
@@ -25,7 +29,7 @@ import (
 	"testing"
 )
 
-// Token is a throwaway token; its directory goes when the test ends.
+// Token is a token that exists until the test ends.
 type Token struct {
 	Module   string // path of libsofthsm2.so
 	Label    string
@@ -38,7 +42,8 @@ type Token struct {
 	t testing.TB
 }
 
-// New makes a token with a random label and PIN and sets SOFTHSM2_CONF for this process until the test ends.
+// New creates a token with a random label and PIN, and sets SOFTHSM2_CONF for this
+// process until the test ends.
 func New(t testing.TB) *Token {
 	t.Helper()
 	token := &Token{Module: module(t), Dir: t.TempDir(), t: t}
@@ -53,8 +58,8 @@ func New(t testing.TB) *Token {
 	return token
 }
 
-// Add makes one more token in the same directory, with the label given and a PIN of its own. A process that has the
-// module open sees it only after it has closed it.
+// Add creates another token in the same directory, with the given label and its own
+// PIN. A process that has the module open sees it only after reopening the module.
 func (k *Token) Add(label string) *Token {
 	k.t.Helper()
 	other := &Token{Module: k.Module, Dir: k.Dir, ConfFile: k.ConfFile, t: k.t}
@@ -62,12 +67,12 @@ func (k *Token) Add(label string) *Token {
 	return other
 }
 
-// Environment is what a child process needs in its environment to see the token.
+// Environment returns the variables a child process needs to use the token.
 func (k *Token) Environment() map[string]string {
 	return map[string]string{"SOFTHSM2_CONF": k.ConfFile}
 }
 
-// PINFile writes the PIN to a file that only this user can read and gives its path.
+// PINFile writes the PIN to a file with mode 0600 and returns its path.
 func (k *Token) PINFile() string {
 	k.t.Helper()
 	path := filepath.Join(k.t.TempDir(), "pin")
@@ -75,14 +80,15 @@ func (k *Token) PINFile() string {
 	return path
 }
 
-// Lose takes the token's files away, all tokens of the directory with it, as if the HSM had been unplugged.
+// Lose moves the token directory away, as if the HSM were unplugged. It takes all
+// tokens from Add with it.
 func (k *Token) Lose() {
 	k.t.Helper()
 	k.move(k.live(), k.lost())
 }
 
-// Restore brings the files back. A process that had the module open while they were away stays blind until it
-// finalizes the module.
+// Restore moves the token directory back. A process that had the module open in the
+// meantime sees the token only after it finalizes the module.
 func (k *Token) Restore() {
 	k.t.Helper()
 	k.move(k.lost(), k.live())
@@ -105,7 +111,8 @@ func (k *Token) write(path, text string) {
 	}
 }
 
-// initialize makes the token with SoftHSM's own tool, so that this process's module is left as it is.
+// initialize creates the token with softhsm2-util, which leaves the module in this
+// process alone.
 func (k *Token) initialize(label string) {
 	k.t.Helper()
 	k.Label, k.PIN, k.SOPIN = label, rand.Text()[:12], rand.Text()[:12]
@@ -117,10 +124,10 @@ func (k *Token) initialize(label string) {
 			return
 		}
 	}
-	k.t.Fatalf("softhsm2-util made no token %q in %s", label, k.Dir)
+	k.t.Fatalf("softhsm2-util created no token %q in %s", label, k.Dir)
 }
 
-// serials lists the serial numbers of the directory's tokens.
+// serials returns the serial numbers of all tokens in the directory.
 func (k *Token) serials() map[string]bool {
 	k.t.Helper()
 	serials := map[string]bool{}
@@ -144,10 +151,10 @@ func (k *Token) util(args ...string) string {
 	return string(out)
 }
 
-const hint = "\nThese tests need SoftHSM 2: apt-get install softhsm2, or dnf install softhsm, or brew install softhsm." +
-	"\nWhere the module isn't in one of the usual places, name it in SOFTHSM2_MODULE."
+const hint = "\nThese tests need SoftHSM 2: apt-get install softhsm2, dnf install softhsm, or brew install softhsm." +
+	"\nIf the module is in an unusual place, set SOFTHSM2_MODULE to its path."
 
-// module finds libsofthsm2.so, or fails the test with what to do.
+// module finds libsofthsm2.so, or fails the test.
 func module(t testing.TB) string {
 	t.Helper()
 	places := []string{

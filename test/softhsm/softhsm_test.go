@@ -8,7 +8,7 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-func TestTokensAreApart(t *testing.T) {
+func TestTokensShareNothing(t *testing.T) {
 	first, second := softhsm.New(t), softhsm.New(t)
 	if first.Serial == "" || first.Serial == second.Serial || first.PIN == second.PIN || first.Dir == second.Dir {
 		t.Fatalf("two tokens share something: %+v and %+v", first, second)
@@ -22,7 +22,7 @@ func TestAddSharesTheDirectory(t *testing.T) {
 	first := softhsm.New(t)
 	second := first.Add(first.Label)
 	if second.Dir != first.Dir || second.Serial == first.Serial || second.Label != first.Label {
-		t.Fatalf("the added token isn't beside the first: %+v and %+v", first, second)
+		t.Fatalf("want two tokens with one label in one directory: %+v and %+v", first, second)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command caller is the Go microservice of the compose scenario: it asks the
-// daemon for an assertion and verifies it with the published keys, as an
+// Command caller is the Go microservice of the compose scenario. It gets an
+// assertion from the daemon and verifies it with the published keys, as an
 // authorization server would.
 package main
 

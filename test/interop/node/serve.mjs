@@ -1,17 +1,17 @@
-// Receivers of assertions from the npm world, each at a port of its own:
+// Servers from npm that receive assertions, each on its own port:
 //
-//   plain  an oidc-provider, as OAuth and OpenID Connect leave it
-//   fapi   an oidc-provider in its FAPI 2.0 mode, with DPoP, pushed
-//          authorization requests and signed request objects
-//   jose   a resource that verifies the JWT that is posted to it by the JWKS
-//          at its URL, with the settings that npm's jose comes with
+//   plain  oidc-provider without extra requirements
+//   fapi   oidc-provider in FAPI 2.0 mode, with DPoP, pushed authorization
+//          requests, and signed request objects
+//   jose   a resource that verifies posted JWTs with jose, its default
+//          settings, and a remote JWKS
 //
-// A test talks to the process by lines of JSON. The process prints the
-// servers' addresses, reads what they are to know,
+// A test exchanges lines of JSON with the process. The process prints the
+// servers' addresses, reads their configuration,
 //
 //   {"jwks_uri": …, "plain": [client metadata, …], "fapi": [client metadata, …]}
 //
-// and prints {"serving": true}. It ends when its standard input does.
+// and prints {"serving": true}. It exits at the end of its standard input.
 
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -20,14 +20,14 @@ import { createInterface } from 'node:readline';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { Provider } from 'oidc-provider';
 
-console.info = console.warn; // standard output is the test's
+console.info = console.warn; // standard output is for the test
 
 const SCOPES = ['read'];
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 const FAPI_ALGORITHMS = ['PS256', 'ES256', 'Ed25519'];
 
-// What both providers have. oidc-provider refuses to fetch from loopback
-// addresses, which is where everything of a test is.
+// Settings of both providers. oidc-provider refuses to fetch from loopback
+// addresses by default, but the tests use nothing else.
 const common = {
   scopes: SCOPES,
   clientAuthMethods: ['private_key_jwt'],
@@ -87,8 +87,8 @@ function resource(jwksURI) {
   };
 }
 
-// A server is at its address before what it serves can be made, since that
-// has to know the address.
+// The servers listen before their handlers exist, because a provider must know
+// its own address.
 const servers = { plain: createServer(), fapi: createServer(), jose: createServer() };
 const addresses = {};
 for (const [name, server] of Object.entries(servers)) {

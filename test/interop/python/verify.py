@@ -1,8 +1,8 @@
 """Verifies assertions with python3-jwt and with python3-jwcrypto.
 
-Reads one JSON document from standard input, {"jwks": {...}, "specimens": [...]},
-and prints one line for each thing that is wrong. Exits with 0 if nothing is,
-and says how many verifications it made.
+Reads one JSON document from standard input, {"jwks": {...}, "specimens": [...]}.
+Prints one line for each failure. If there is none, prints the number of
+verifications and exits with 0.
 """
 
 import json
@@ -12,12 +12,12 @@ import jwt as pyjwt
 from jwcrypto import jwk, jwt as jwcrypto_jwt
 from jwcrypto.common import JWException, base64url_decode
 
-# RFC 9864 renamed EdDSA to Ed25519 for such keys. Debian's libraries know the old name alone.
+# RFC 9864 renamed EdDSA to Ed25519 for these keys. Debian's libraries know only the old name.
 UNKNOWN_ALGORITHMS = {"Ed25519"}
 
 
 def public_key(specimen, keys):
-    """The key that the receiver has: out of the JWKS, or out of a DPoP proof's own header."""
+    """Returns the receiver's key: from the JWKS, or from the header of a DPoP proof."""
     header = json.loads(base64url_decode(specimen["assertion"].split(".")[0]))
     return header.get("jwk") or keys[specimen["kid"]]
 
@@ -64,11 +64,11 @@ def main():
             made += 1
             try:
                 claims = verify(specimen, key, specimen["assertion"])
-                problem = None if ("aud" in claims) == bool(specimen["audience"]) else "aud is there, or is not"
+                problem = None if ("aud" in claims) == bool(specimen["audience"]) else "aud is missing or unexpected"
             except errors as error:
                 problem = f"{type(error).__name__}: {error}"
             if problem is None and not refuses(verify, specimen, key, errors):
-                problem = "takes the claims of another assertion"
+                problem = "accepts the claims of another assertion"
             if problem is not None:
                 wrong += 1
                 print(f"{name}: {specimen['name']} ({specimen['alg']}): {problem}")

@@ -1,8 +1,10 @@
-// Package faulty builds a PKCS#11 module that misbehaves on command, for tests of what a module may do to the processes that load it.
+// Package faulty builds a PKCS#11 module that misbehaves on command. Tests use it to
+// show what a bad module can do to the processes that load it.
 //
-// The module wraps a real one (SoftHSM): it passes every call on and, where the test asked for it, hangs, crashes, waits, answers with an
-// error of the test's choice or spoils a signature. Faults take effect at once in every process that has the module loaded, and calls are
-// counted over all of them.
+// The module wraps SoftHSM and forwards every call. On command a function hangs,
+// crashes, waits, returns an error, or corrupts a signature. Faults take effect
+// immediately in all processes that have loaded the module, and calls are counted
+// across all of them.
 package faulty
 
 import (
@@ -19,7 +21,7 @@ import (
 //go:embed module/faulty.c
 var source []byte
 
-// modules are the places where distributions install SoftHSM.
+// modules lists where distributions install SoftHSM.
 var modules = []string{
 	"/usr/lib/softhsm/libsofthsm2.so",
 	"/usr/lib64/softhsm/libsofthsm2.so",
@@ -27,55 +29,56 @@ var modules = []string{
 	"/usr/local/lib/softhsm/libsofthsm2.so",
 }
 
-// Module is a built module and the table that steers it.
+// Module is a built module and the table that controls it.
 type Module struct {
 	path, control, real string
 	table               *table
 }
 
-// Build compiles the module with cc against the headers that github.com/miekg/pkcs11 ships. Whatever is missing fails the test: a test that
-// can't have its faults shows nothing. The module and its table live until the test ends.
+// Build compiles the module with cc and the headers from github.com/miekg/pkcs11.
+// The test fails if a tool is missing. The module exists until the test ends.
 func Build(t testing.TB) *Module {
 	t.Helper()
 	dir := t.TempDir()
 	m := &Module{path: filepath.Join(dir, "faulty.so"), control: filepath.Join(dir, "control"), real: softHSM(t)}
 	var err error
 	if m.table, err = createTable(m.control); err != nil {
-		t.Fatalf("faulty: make the control file: %v", err)
+		t.Fatalf("faulty: create the control file: %v", err)
 	}
 	t.Cleanup(m.table.close)
 	compile(t, dir, m.path)
 	return m
 }
 
-// Path is the module's file, for hsm.Config.Module and its like.
+// Path is the path of the module, for hsm.Config.Module.
 func (m *Module) Path() string { return m.path }
 
-// Environment is what a process needs in its environment to load the module.
+// Environment returns the variables a process needs to load the module.
 func (m *Module) Environment() map[string]string {
 	return map[string]string{"FAULTY_MODULE": m.real, "FAULTY_CONTROL": m.control}
 }
 
-// Set makes the PKCS#11 function misbehave from its next call on; it replaces the function's former fault and starts its count of faults anew.
+// Set makes a PKCS#11 function misbehave from its next call on. It replaces the
+// function's previous fault and resets Fired.
 func (m *Module) Set(t testing.TB, function string, f Fault) {
 	t.Helper()
 	m.table.set(index(t, function), f)
 }
 
-// Clear lets the function work again. Processes that already hang in it stay so.
+// Clear removes a fault. Calls that already hang keep hanging.
 func (m *Module) Clear(t testing.TB, function string) {
 	t.Helper()
 	m.table.set(index(t, function), Fault{})
 }
 
-// Calls says how often the function was called since the module was built, over all processes. Calls of C_Sign that only ask for the length of
-// a signature are not counted.
+// Calls returns how often all processes have called the function since Build. Calls
+// of C_Sign that only ask for the length of a signature do not count.
 func (m *Module) Calls(t testing.TB, function string) uint64 {
 	t.Helper()
 	return m.table.calls(index(t, function))
 }
 
-// Fired says how often the function's present fault struck.
+// Fired returns how often the function's current fault has occurred.
 func (m *Module) Fired(t testing.TB, function string) uint64 {
 	t.Helper()
 	return m.table.fired(index(t, function))
@@ -85,7 +88,7 @@ func index(t testing.TB, function string) int {
 	t.Helper()
 	i := slices.Index(functions, function)
 	if i < 0 {
-		t.Fatalf("faulty: %s is not a function that can be made to fail; those are %s", function, strings.Join(functions, ", "))
+		t.Fatalf("faulty: cannot make %s fail; use one of %s", function, strings.Join(functions, ", "))
 	}
 	return i
 }
@@ -97,7 +100,7 @@ func softHSM(t testing.TB) string {
 			return path
 		}
 	}
-	t.Fatalf("faulty: no SoftHSM in any of %s; install the package softhsm2", strings.Join(modules, ", "))
+	t.Fatalf("faulty: SoftHSM is not at any of %s; install the package softhsm2", strings.Join(modules, ", "))
 	return ""
 }
 
@@ -113,7 +116,7 @@ func compile(t testing.TB, dir, output string) {
 	run(t, "cc", "-shared", "-fPIC", "-O2", "-Wall", "-I", dir, "-I", headers, "-o", output, c, "-ldl")
 }
 
-// header gives the C side the order of the table.
+// header defines the order of the table for the C code.
 func header() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#define FUNCTIONS %d\n#define EACH_FUNCTION(F)", len(functions))

@@ -14,7 +14,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// open loads the module in this process: a fault that would end or block a process is shown in a process of its own instead.
+// open loads the module in this process. Tests of faults that end or block a process
+// use a child process instead.
 func open(t *testing.T, m *faulty.Module) *pkcs11.Ctx {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +35,7 @@ func open(t *testing.T, m *faulty.Module) *pkcs11.Ctx {
 	return ctx
 }
 
-func TestFaultsStrikeAsTold(t *testing.T) {
+func TestFaultsFollowTheirConditions(t *testing.T) {
 	m := faulty.Build(t)
 	p := open(t, m)
 	if err := p.Initialize(); err != nil {
@@ -60,7 +61,7 @@ func TestFaultsStrikeAsTold(t *testing.T) {
 
 	m.Set(t, "C_GetInfo", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_DEVICE_REMOVED, PID: os.Getpid() + 1})
 	if _, err := p.GetInfo(); err != nil {
-		t.Errorf("a fault meant for another process struck: %v", err)
+		t.Errorf("a fault for another process occurred here: %v", err)
 	}
 
 	m.Set(t, "C_GetInfo", faulty.Fault{Action: faulty.Delay, Wait: 60 * time.Millisecond})

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// functions are those that the module wraps, in the order of its table.
+// functions lists the functions that the module can make fail, in table order.
 var functions = []string{
 	"C_Initialize", "C_Finalize", "C_GetInfo", "C_GetSlotList", "C_GetSlotInfo", "C_GetTokenInfo", "C_GetMechanismList",
 	"C_OpenSession", "C_CloseSession", "C_CloseAllSessions", "C_GetSessionInfo", "C_Login", "C_Logout",
@@ -16,10 +16,11 @@ var functions = []string{
 	"C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_SignInit", "C_Sign", "C_GenerateKeyPair",
 }
 
-// Action is a way to misbehave.
+// Action is a way for a function to misbehave.
 type Action uint64
 
-// The ways to misbehave. Crash is a write through a null pointer; Corrupt flips a bit of what C_Sign returns and does nothing elsewhere.
+// Crash writes through a null pointer. Corrupt flips a bit of the signature that
+// C_Sign returns, and does nothing in other functions.
 const (
 	None Action = iota
 	Hang
@@ -32,19 +33,20 @@ const (
 // Fault says how a function misbehaves and when.
 type Fault struct {
 	Action Action
-	Code   uint64        // what Return answers with, a CKR value
+	Code   uint64        // the CKR value that Return returns
 	Wait   time.Duration // how long Delay waits before the real call, in whole milliseconds
-	Every  uint64        // strike at every Nth call, counted over all processes from Set on; 0 means each
-	Limit  uint64        // strike so often at most; 0 means no limit
-	PID    int           // strike in this process alone; 0 means in any
+	Every  uint64        // fail every Nth call of all processes since Set; 0 means every call
+	Limit  uint64        // fail at most this often; 0 means no limit
+	PID    int           // fail only in this process; 0 means in all
 }
 
-// row is one function's part of the control file, laid out as the C side's struct fault.
+// row is the part of the control file for one function. Its layout is that of struct
+// fault in the C code.
 type row struct {
 	action, value, every, limit, pid, since, calls, fired atomic.Uint64
 }
 
-// table is the control file, mapped into this process as into those that load the module.
+// table is the control file, mapped into this process and all that load the module.
 type table struct {
 	mapped []byte
 	rows   []row
@@ -67,7 +69,7 @@ func createTable(path string) (*table, error) {
 	return &table{mapped: mapped, rows: unsafe.Slice((*row)(unsafe.Pointer(&mapped[0])), len(functions))}, nil
 }
 
-// set writes the row so that no call sees the new action with the old fault's conditions.
+// set writes the action last, so no call sees it with the previous conditions.
 func (t *table) set(i int, f Fault) {
 	r := &t.rows[i]
 	r.action.Store(uint64(None))

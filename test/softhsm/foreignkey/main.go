@@ -1,5 +1,5 @@
-// Command foreignkey makes a key pair on a SoftHSM token as other tools would:
-// one that assertd would never make. Scripts use it to show what is refused.
+// Command foreignkey generates key pairs on a SoftHSM token that assertd itself
+// would never generate. Test scripts use it to show which keys assertd refuses.
 package main
 
 import (
@@ -23,9 +23,9 @@ func main() {
 	flag.StringVar(&s.token, "token", "", "the token's `label`")
 	flag.StringVar(&s.pinFile, "pin-file", "", "the `file` with the user's PIN")
 	flag.StringVar(&s.label, "label", "", "the key's `label`")
-	flag.BoolVar(&s.extractable, "extractable", false, "the private key may leave the token")
-	flag.BoolVar(&s.decrypt, "decrypt", false, "the private key may decrypt")
-	flag.IntVar(&s.rsa, "rsa", 0, "an RSA key of so many `bits`, and not P-256")
+	flag.BoolVar(&s.extractable, "extractable", false, "allow the private key to leave the token")
+	flag.BoolVar(&s.decrypt, "decrypt", false, "allow the private key to decrypt")
+	flag.IntVar(&s.rsa, "rsa", 0, "generate an RSA key of this many `bits` instead of P-256")
 	flag.Parse()
 	if err := s.generate(); err != nil {
 		fmt.Fprintln(os.Stderr, "foreignkey:", err)

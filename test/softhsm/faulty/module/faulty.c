@@ -1,9 +1,11 @@
 /* A PKCS#11 module that misbehaves on command.
  *
- * It loads the real module named by FAULTY_MODULE, hands out its function list with the functions below replaced, and consults, at each call
- * of one of them, a table in the file named by FAULTY_CONTROL. The file is mapped shared: a test changes the table while processes use the
- * module, and reads back how often each function was called, over all processes. functions.h is written by the Go side of the test, which
- * owns the order of the table. */
+ * It loads the real module named by FAULTY_MODULE and returns its function list with
+ * the functions below replaced. Each replacement first reads its row of a table in
+ * the file named by FAULTY_CONTROL. The file is mapped shared: a test changes the
+ * table while processes use the module, and reads back how often all of them called
+ * each function. Package faulty generates functions.h, which defines the order of
+ * the table. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -26,14 +28,15 @@
 
 enum { ACTION_NONE, ACTION_HANG, ACTION_RETURN, ACTION_DELAY, ACTION_CORRUPT, ACTION_CRASH };
 
-/* One row per function; the Go side writes the first half and reads the second. All fields are accessed atomically. */
+/* One row per function. Package faulty writes the first half and reads the second.
+ * All fields are accessed atomically. */
 struct fault {
 	uint64_t action;
 	uint64_t value; /* the CKR to return, or milliseconds to wait */
-	uint64_t every; /* strike at every Nth call; 0 and 1 mean each */
-	uint64_t limit; /* strike so often at most; 0 means no limit */
-	uint64_t pid;   /* strike in this process alone; 0 means in any */
-	uint64_t since; /* calls made when the fault was set: "every" counts from there */
+	uint64_t every; /* fail every Nth call; 0 and 1 mean every call */
+	uint64_t limit; /* fail at most this often; 0 means no limit */
+	uint64_t pid;   /* fail only in this process; 0 means in all */
+	uint64_t since; /* the value of calls when the fault was set; "every" counts from there */
 	uint64_t calls;
 	uint64_t fired;
 };
@@ -43,7 +46,7 @@ static struct fault *table;
 
 static uint64_t get(uint64_t *field) { return __atomic_load_n(field, __ATOMIC_SEQ_CST); }
 
-/* strike counts a call of function f and says which action applies to it. */
+/* strike counts a call of function f and returns the action for it. */
 static uint64_t strike(int f, uint64_t *value)
 {
 	struct fault *row = &table[f];
@@ -61,7 +64,8 @@ static uint64_t strike(int f, uint64_t *value)
 	return action;
 }
 
-/* act does what an action asks for before the real call; it returns 1 where the real call must not happen, with *rv set. */
+/* act performs an action before the real call. If it returns 1 the real call must not
+ * happen, and *rv is the result. */
 static int act(uint64_t action, uint64_t value, CK_RV *rv)
 {
 	switch (action) {
@@ -121,7 +125,8 @@ WRAP(C_GenerateKeyPair,
       CK_OBJECT_HANDLE_PTR hpriv),
      (s, m, pub, npub, priv, npriv, hpub, hpriv))
 
-/* A call that only asks for the length of the signature is not one of the calls that are counted: each signature counts once. */
+/* Calls that only ask for the length of the signature do not count, so that each
+ * signature counts once. */
 static CK_RV faulty_C_Sign(session s, CK_BYTE_PTR data, CK_ULONG n, CK_BYTE_PTR signature, CK_ULONG_PTR length)
 {
 	CK_RV rv = CKR_OK;
