@@ -11,8 +11,9 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-// BenchmarkSign compares signing by token object and by session copy, with one caller and with as many as there are
-// sessions, and with crypto11 as it is recommended there (few sessions).
+// BenchmarkSign compares signing with token objects, session copies, and
+// crypto11 with few sessions as it recommends, each with one caller and with
+// one caller per session.
 func BenchmarkSign(b *testing.B) {
 	for _, typ := range []hsm.KeyType{hsm.P256, hsm.RSA2048, hsm.Ed25519} {
 		b.Run("object/"+string(typ), func(b *testing.B) { benchmarkSign(b, typ) })
@@ -70,7 +71,8 @@ func run(b *testing.B, key crypto.Signer, typ hsm.KeyType) {
 	})
 }
 
-// BenchmarkRefresh is what an owner pays at every interval with session copies, with 200 objects on the token.
+// BenchmarkRefresh is the cost of Refresh with session copies and 200 objects
+// on the token.
 func BenchmarkRefresh(b *testing.B) {
 	token, _ := open(b, withCopies)
 	for i := range 100 {

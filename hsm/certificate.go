@@ -12,13 +12,14 @@ import (
 // Certificate is an X.509 certificate on the token.
 type Certificate struct {
 	Label       string
-	ID          []byte // the CKA_ID, which it shares with its key
+	ID          []byte // the CKA_ID, the same as its key's
 	Certificate *x509.Certificate
 
 	handle pkcs11.ObjectHandle
 }
 
-// Certificates lists the token's X.509 certificates. Objects that don't hold one that parses are left out.
+// Certificates lists the token's X.509 certificates. Objects that don't parse
+// are left out.
 func (t *Token) Certificates() (found []Certificate, err error) {
 	t.admin.RLock()
 	defer t.admin.RUnlock()
@@ -29,17 +30,20 @@ func (t *Token) Certificates() (found []Certificate, err error) {
 	return found, err
 }
 
-// StoreCertificate puts a certificate for the key on the token, under the key's label and ID, and destroys older ones
-// for the same key. It refuses a certificate for another key, and a key without an ID, from which it couldn't be found
-// again. A token that keeps no certificates answers with an *Error.
+// StoreCertificate stores a certificate for the key on the token, under the
+// key's label and ID, and destroys older ones for the same key. It refuses a
+// certificate for another key, and a key without an ID, since the certificate
+// couldn't be found again. A token that can't store certificates returns an
+// *Error.
 func (t *Token) StoreCertificate(k *Key, certificate *x509.Certificate) error {
 	switch {
 	case k.token != t:
 		return fmt.Errorf("hsm: key %s isn't on this token", k)
 	case !equal(k.public, certificate.PublicKey):
-		return fmt.Errorf("hsm: the certificate for %q isn't for key %s: its public key is another one", certificate.Subject, k)
+		return fmt.Errorf("hsm: the certificate for %q isn't for key %s: the public keys differ", certificate.Subject, k)
 	case len(k.id) == 0:
-		return fmt.Errorf("hsm: key %s has no CKA_ID, so no certificate on the token can belong to it: keep it in a file", k)
+		return fmt.Errorf("hsm: key %s has no CKA_ID, so no certificate on the token can belong to it; "+
+			"keep the certificate in a file", k)
 	}
 	serial, err := asn1.Marshal(certificate.SerialNumber)
 	if err != nil {
@@ -71,7 +75,8 @@ func (s session) createCertificate(k *Key, certificate *x509.Certificate, serial
 	return callError("C_CreateObject", err)
 }
 
-// destroyCertificates leaves those alone that certify another key: an issuer's may have been stored under the same ID.
+// destroyCertificates keeps certificates of other keys: an issuer's may be
+// stored under the same ID.
 func (s session) destroyCertificates(k *Key, certificates []Certificate) error {
 	for _, certificate := range certificates {
 		if !equal(k.public, certificate.Certificate.PublicKey) {
@@ -84,7 +89,7 @@ func (s session) destroyCertificates(k *Key, certificates []Certificate) error {
 	return nil
 }
 
-// certificates lists those with the ID, or all if it is empty.
+// certificates lists the certificates with the ID, or all if it is empty.
 func (s session) certificates(id []byte) (found []Certificate, err error) {
 	handles, err := s.find(tokenObjects(pkcs11.CKO_CERTIFICATE, named("", id)...))
 	if err != nil {

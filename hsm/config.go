@@ -1,17 +1,21 @@
 package hsm
 
-// DefaultSessions is how many sessions sign side by side when Config doesn't say.
+// DefaultSessions is the default of Config.Sessions.
 const DefaultSessions = 4
 
 // Config says which token to open and how.
 type Config struct {
-	// Module is the path of the PKCS#11 module, a shared library that others can't write.
+	// Module is the absolute path of the PKCS#11 module, a shared library that
+	// only its owner can write.
 	Module string
-	// Label and Serial select the token: at least one is given, and all that are given must match exactly one token.
+	// Label and Serial select the token: set at least one. They must match
+	// exactly one token.
 	Label, Serial string
-	// Sessions is how many signatures are made side by side; 0 means DefaultSessions. A token that allows fewer gets fewer.
+	// Sessions is how many signatures run in parallel; 0 means DefaultSessions.
+	// If the token allows fewer, so does this package.
 	Sessions int
-	// SessionCopies lets keys sign through copies that live in this process's session (see Token.Refresh).
+	// SessionCopies lets keys sign through session objects copied from them
+	// (see Token.Refresh).
 	SessionCopies bool
 }
 
@@ -20,10 +24,10 @@ type TokenInfo struct {
 	Label, Serial       string
 	Manufacturer, Model string
 	Firmware            string
-	Slot                uint // of this process alone; never a way to find the token again
+	Slot                uint // in this process; it doesn't identify the token
 }
 
-// Selector says which key to find: by label, by ID, or by both.
+// Selector selects a key by label, by ID, or by both.
 type Selector struct {
 	Label string
 	ID    []byte
@@ -31,7 +35,7 @@ type Selector struct {
 
 // Spec is a key pair to generate.
 type Spec struct {
-	// Label must not be on the token yet.
+	// Label must be new on the token.
 	Label string
 	// ID is the CKA_ID; nil means 16 random bytes.
 	ID []byte

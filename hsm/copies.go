@@ -7,19 +7,21 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// identity tells keys apart for as long as the module is initialised. The handle alone wouldn't: a module may give a
-// destroyed key's handle to the next one.
+// identity identifies a key for as long as the module is initialized. The
+// handle isn't enough: a module may reuse a destroyed key's handle.
 type identity struct {
 	handle pkcs11.ObjectHandle
 	public [32]byte // SHA-256 of the public key
 }
 
-// noCopy stands for a key that the token doesn't let be copied.
+// noCopy stands for a key that the token doesn't allow to be copied.
 const noCopy pkcs11.ObjectHandle = 0
 
-// copies are session objects made from token objects (C_CopyObject with CKA_TOKEN false). SoftHSM opens and reads a file
-// for every signature by a token object and none for a session object, which makes P-256 signatures 1.2 to 1.6 times as
-// fast. One copy serves all sessions of the process: a copy for each isn't faster. It is gone when the keeper ends.
+// copies are session objects made from token objects (C_CopyObject with
+// CKA_TOKEN false). SoftHSM opens and reads a file for every signature with a
+// token object and none for a session object, which makes P-256 signatures 1.2
+// to 1.6 times as fast. One copy serves all sessions of the process: a copy for
+// each isn't faster. Copies vanish when the keeper's session closes.
 type copies struct {
 	wanted bool
 	keeper session
@@ -32,7 +34,8 @@ func newCopies(keeper session, wanted bool) *copies {
 	return &copies{wanted: wanted, keeper: keeper, made: map[identity]pkcs11.ObjectHandle{}}
 }
 
-// handle is what to sign with for the key: its copy, made at the first use, or the key itself.
+// handle returns the object to sign with: the copy, made at the first use, or
+// the key itself.
 func (c *copies) handle(key identity) pkcs11.ObjectHandle {
 	if !c.wanted {
 		return key.handle
@@ -60,8 +63,8 @@ func (c *copies) add(key identity) pkcs11.ObjectHandle {
 	return handle
 }
 
-// make copies a key and holds the copy to the key's custody. If the token won't have it the key signs itself, and if the
-// reason is that the token is in trouble, that signature will tell.
+// make copies a key and checks the copy's custody. If the token refuses, the
+// key signs itself; if the token is failing, that signature will show it.
 func (c *copies) make(key pkcs11.ObjectHandle) pkcs11.ObjectHandle {
 	template := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false)}
 	handle, err := c.keeper.ctx.CopyObject(c.keeper.handle, key, template)
@@ -88,7 +91,7 @@ func (c *copies) none() bool {
 	return len(c.made) == 0
 }
 
-// keep drops the copies of all keys that aren't among handles.
+// keep drops the copies of all keys except those among handles.
 func (c *copies) keep(handles []pkcs11.ObjectHandle) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +103,7 @@ func (c *copies) keep(handles []pkcs11.ObjectHandle) {
 	}
 }
 
-// drop lets go of one key's copy.
+// drop destroys one key's copy.
 func (c *copies) drop(key identity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,14 +8,15 @@ import (
 // Flag is a boolean attribute as the token reports it.
 type Flag uint8
 
-// A token may not know an attribute, or not tell. That is Unknown, the zero value, and never taken for either.
+// A token may not know an attribute, or not tell. That is Unknown, the zero
+// value, and never counts as either of the others.
 const (
 	Unknown Flag = iota
 	False
 	True
 )
 
-// String gives "unknown", "false" or "true".
+// String returns "unknown", "false" or "true".
 func (f Flag) String() string {
 	switch f {
 	case False:
@@ -26,10 +27,10 @@ func (f Flag) String() string {
 	return "unknown"
 }
 
-// MarshalText gives String's words.
+// MarshalText returns the word that String returns.
 func (f Flag) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText takes String's words and nothing else.
+// UnmarshalText accepts only the words that String returns.
 func (f *Flag) UnmarshalText(text []byte) error {
 	for _, flag := range []Flag{Unknown, False, True} {
 		if flag.String() == string(text) {
@@ -37,18 +38,19 @@ func (f *Flag) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("hsm: %q isn't a flag: use unknown, false or true", text)
+	return fmt.Errorf("hsm: %q isn't a flag; use unknown, false or true", text)
 }
 
-// Custody is how the token holds a private key: whether it can leave, and what it may be used for.
+// Custody is how the token holds a private key: whether it can leave, and what
+// it may be used for.
 type Custody struct {
 	Extractable, Sensitive            Flag
 	NeverExtractable, AlwaysSensitive Flag // since it was made; false for a key that was imported
-	Private                           Flag // seen only after login
+	Private                           Flag // visible only after login
 	Sign                              Flag
 	Decrypt, Unwrap, Derive           Flag
 	SignRecover                       Flag
-	AlwaysAuthenticate                Flag // wants the PIN again for every signature
+	AlwaysAuthenticate                Flag // needs the PIN again for every signature
 	Local                             Flag // made on the token
 }
 
@@ -70,13 +72,16 @@ func (c Custody) rules() []custodyRule {
 	}
 }
 
-// Check refuses a key that is extractable, not sensitive, within reach without the PIN, or able to do more than sign. An
-// attribute that the token doesn't tell is refused as well. The error is ErrCustody and names each offending attribute with its value.
+// Check refuses a key that is extractable, not sensitive, usable without the
+// PIN, or able to do more than sign. It also refuses a key if the token doesn't
+// tell one of these attributes. The error is ErrCustody and names each
+// offending attribute with its value.
 func (c Custody) Check() error {
 	return checkFlags(c.rules())
 }
 
-// checkNew is Check for a key that was generated a moment ago, of which more must hold.
+// checkNew is Check for a key that was just generated, which must meet stricter
+// rules.
 func (c Custody) checkNew() error {
 	return checkFlags(append(c.rules(),
 		custodyRule{"CKA_NEVER_EXTRACTABLE", c.NeverExtractable, True},
@@ -95,6 +100,6 @@ func checkFlags(rules []custodyRule) error {
 	if offending == nil {
 		return nil
 	}
-	return fail(ErrCustody, nil, "the key isn't held as it must be: %s; generate a new key in its place",
+	return fail(ErrCustody, nil, "the key isn't held securely: %s; generate a new key to replace it",
 		strings.Join(offending, ", "))
 }

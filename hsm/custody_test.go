@@ -13,7 +13,7 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// held is how a key must be held.
+// held is the custody that a key must have.
 func held() hsm.Custody {
 	return hsm.Custody{
 		Extractable: hsm.False, Sensitive: hsm.True, Private: hsm.True, Sign: hsm.True,
@@ -69,7 +69,8 @@ func TestFlagText(t *testing.T) {
 	}
 }
 
-// Keys that another tool made badly are listed, with what is wrong, and never sign.
+// Keys that another tool made with bad attributes are listed with their
+// problems, and never sign.
 func TestBadKeysAreRefused(t *testing.T) {
 	token, soft := open(t, withCopies)
 	generate(t, token, "good", hsm.P256)
@@ -108,7 +109,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 	}
 }
 
-// What a token doesn't tell isn't taken for good.
+// An attribute that a token doesn't tell doesn't count as good.
 func TestTokenThatTellsNothing(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
 	for name, value := range module.Environment() {

@@ -7,9 +7,10 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// Destroy destroys a key pair for good: the private key first, then, unless another private key has the same ID, the
-// public half and the certificates that go with it. The key's Sign answers ErrKeyNotFound from then on.
-// Errors: ErrKeyNotFound if it is gone already, ErrTokenGone, ErrClosed, or an *Error.
+// Destroy destroys a key pair for good: the private key first and then, unless
+// another private key has the same ID, the public half and its certificates.
+// From then on the key's Sign returns ErrKeyNotFound. Errors: ErrKeyNotFound if
+// it is already gone, ErrTokenGone, ErrClosed, or an *Error.
 func (t *Token) Destroy(k *Key) error {
 	if k.token != t {
 		return fmt.Errorf("hsm: key %s isn't on this token", k)
@@ -17,20 +18,21 @@ func (t *Token) Destroy(k *Key) error {
 	t.admin.Lock()
 	defer t.admin.Unlock()
 	return t.sessions.with(context.Background(), func(s session) error {
-		if err := t.same(s, k); err != nil {
+		if err := t.confirm(s, k); err != nil {
 			return err
 		}
 		t.copies.drop(k.identity)
 		if err := s.destroy(k.identity.handle); err != nil {
 			return err
 		}
-		t.seen.Store(false) // it may have been the last
-		return s.destroyRest(k)
+		t.sawKeys.Store(false) // it may have been the last
+		return s.destroyPublic(k)
 	})
 }
 
-// same makes sure that the handle still stands for the key before anything is destroyed.
-func (t *Token) same(s session, k *Key) error {
+// confirm makes sure that the handle still refers to the key before anything is
+// destroyed.
+func (t *Token) confirm(s session, k *Key) error {
 	handles, err := s.find(privateKeys(named(k.label, k.id)...))
 	if err != nil {
 		return err
@@ -43,14 +45,15 @@ func (t *Token) same(s session, k *Key) error {
 			return err
 		}
 	}
-	if err := t.absent(s); err != nil {
+	if err := t.confirmAbsence(s); err != nil {
 		return err
 	}
 	return fail(ErrKeyNotFound, nil, "key %s is no longer on token %s", k, t.slot)
 }
 
-// destroyRest destroys the public objects of a key whose private object is gone.
-func (s session) destroyRest(k *Key) error {
+// destroyPublic destroys the public objects of a key whose private object is
+// gone.
+func (s session) destroyPublic(k *Key) error {
 	if len(k.id) == 0 && k.label == "" {
 		return nil
 	}

@@ -7,54 +7,67 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// The kinds of failure. Every error of this package that is one of these matches it with errors.Is; what the module
-// itself answered, if it was asked, is in the *Error that errors.As finds.
+// The kinds of failure. Every error of this package that is one of these
+// matches it with errors.Is; the module's own return value, if it was called,
+// is in the *Error that errors.As finds.
 var (
-	// ErrModule: the module can't be loaded or initialised. Trying again doesn't help before somebody repairs it.
+	// ErrModule: the module can't be loaded or initialized. Retrying doesn't
+	// help until somebody fixes it.
 	ErrModule = errors.New("hsm: the PKCS#11 module can't be used")
-	// ErrTokenNotFound: no token, or more than one, has the label and serial asked for.
+	// ErrTokenNotFound: no token, or more than one, has the configured label
+	// and serial.
 	ErrTokenNotFound = errors.New("hsm: token not found")
-	// ErrPINIncorrect: the token refused the PIN. One attempt was made; the next may lock the token.
+	// ErrPINIncorrect: the token refused the PIN. It was tried once; the next
+	// attempt may lock the token.
 	ErrPINIncorrect = errors.New("hsm: the token refused the PIN")
-	// ErrPINLocked: the token takes no PIN any more until its security officer unlocks it.
+	// ErrPINLocked: the token accepts no PIN until its security officer unlocks
+	// it.
 	ErrPINLocked = errors.New("hsm: the PIN is locked")
-	// ErrPINNotInitialized: the token has no user PIN yet. SoftHSM also says so when another process is logging in at
-	// the same moment, so a start that failed with it deserves a second one.
+	// ErrPINNotInitialized: the token has no user PIN yet. SoftHSM also returns
+	// this while another process is logging in, so a start that failed with it
+	// is worth a retry.
 	ErrPINNotInitialized = errors.New("hsm: the token has no user PIN")
-	// ErrPINSource: the PIN could not be had from where the configuration says it is. The token wasn't asked.
+	// ErrPINSource: the PIN could not be read from its configured source. The
+	// token wasn't asked.
 	ErrPINSource = errors.New("hsm: the PIN can't be read")
-	// ErrKeyNotFound: the token is there and answers, and has no such key.
+	// ErrKeyNotFound: the token answers and has no such key.
 	ErrKeyNotFound = errors.New("hsm: key not found")
-	// ErrKeyExists: a key with this label or ID is there already.
+	// ErrKeyExists: the label or the ID is already taken.
 	ErrKeyExists = errors.New("hsm: key exists")
-	// ErrAmbiguous: two objects fit where one was asked for.
+	// ErrAmbiguous: two objects match where one was wanted.
 	ErrAmbiguous = errors.New("hsm: more than one matches")
-	// ErrCustody: the key could leave the token, or may do more than sign, or the token doesn't say.
-	ErrCustody = errors.New("hsm: the key isn't held as it must be")
-	// ErrUnusable: the key can't be used for a reason other than its custody; Key.Problem has it.
+	// ErrCustody: the key could leave the token, or may do more than sign, or
+	// the token doesn't tell.
+	ErrCustody = errors.New("hsm: the key isn't held securely")
+	// ErrUnusable: the key can't be used for a reason other than custody;
+	// Key.Problem has it.
 	ErrUnusable = errors.New("hsm: the key can't be used")
 	// ErrAlgorithm: this key doesn't sign with these options.
-	ErrAlgorithm = errors.New("hsm: not an algorithm of this key")
-	// ErrSignature: the token made a signature that doesn't verify, or isn't one.
-	ErrSignature = errors.New("hsm: the token made a bad signature")
-	// ErrTokenGone: the token vanished after it was opened. Nothing in this process brings it back.
+	ErrAlgorithm = errors.New("hsm: the key does not support this algorithm")
+	// ErrSignature: the token returned a signature that is malformed or doesn't
+	// verify.
+	ErrSignature = errors.New("hsm: the token returned a bad signature")
+	// ErrTokenGone: the token vanished after it was opened. This process can't
+	// get it back.
 	ErrTokenGone = errors.New("hsm: the token is gone")
 	// ErrClosed: the Token was closed.
 	ErrClosed = errors.New("hsm: the token is closed")
 )
 
-// Error is what a call into the module answered.
+// Error is the return value of a call into the module.
 type Error struct {
 	Op   string // the PKCS#11 function, such as C_SignInit
 	Code uint   // the CKR_ value
 }
 
-// Error names the function and the code; it holds nothing that was passed to the module.
+// Error names the function and the code, and nothing that was passed to the
+// module.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", e.Op, CodeName(e.Code))
 }
 
-// Unwrap gives the kind that the code stands for, if it stands for one whatever the call was.
+// Unwrap returns the kind that the code stands for, if it has the same meaning
+// for every call.
 func (e *Error) Unwrap() error {
 	switch e.Code {
 	case pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED:
@@ -69,9 +82,10 @@ func (e *Error) Unwrap() error {
 	return nil
 }
 
-// CodeName gives the name of a CKR_ value, or the number of one that isn't in the standard.
+// CodeName returns the name of a CKR_ value, or the number of one that isn't in
+// the standard.
 func CodeName(code uint) string {
-	text := pkcs11.Error(code).Error() // "pkcs11: 0xA0: CKR_PIN_INCORRECT", empty at the end where unknown
+	text := pkcs11.Error(code).Error() // "pkcs11: 0xA0: CKR_PIN_INCORRECT", without the name if unknown
 	var number, name string
 	if n, _ := fmt.Sscanf(text, "pkcs11: %s %s", &number, &name); n < 2 {
 		return fmt.Sprintf("CKR 0x%X", code)
@@ -79,7 +93,8 @@ func CodeName(code uint) string {
 	return name
 }
 
-// callError gives the module's answer to op its type; nil stays nil.
+// callError converts what the module returned for op into an *Error; nil stays
+// nil.
 func callError(op string, err error) error {
 	var code pkcs11.Error
 	if errors.As(err, &code) {
@@ -88,7 +103,7 @@ func callError(op string, err error) error {
 	return err
 }
 
-// hasCode says whether the module answered with one of the codes.
+// hasCode reports whether the module returned one of the codes.
 func hasCode(err error, codes ...uint) bool {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -102,7 +117,7 @@ func hasCode(err error, codes ...uint) bool {
 	return false
 }
 
-// failure is an error with a kind, a sentence for people and, often, a cause.
+// failure is an error with a kind, a message for people and, often, a cause.
 type failure struct {
 	kind  error
 	text  string
@@ -127,8 +142,9 @@ func fail(kind, cause error, format string, args ...any) error {
 	return &failure{kind: kind, cause: cause, text: fmt.Sprintf(format, args...)}
 }
 
-// harmless are the answers that are about one request and leave module, login and other sessions as they were. What
-// isn't listed, a vendor's own codes above all, is taken for the module's failure.
+// harmless are the codes that concern one request and leave the module, the
+// login and other sessions intact. Any other code, a vendor's own above all,
+// counts as a failure of the module.
 var harmless = []uint{
 	pkcs11.CKR_ARGUMENTS_BAD, pkcs11.CKR_DATA_INVALID, pkcs11.CKR_DATA_LEN_RANGE,
 	pkcs11.CKR_ATTRIBUTE_READ_ONLY, pkcs11.CKR_ATTRIBUTE_SENSITIVE,
@@ -140,14 +156,16 @@ var harmless = []uint{
 	pkcs11.CKR_SESSION_COUNT,
 }
 
-// fatal are the kinds that leave the process without a token to sign with, whatever the module answered.
+// fatal are the kinds that leave the process without a usable token, whatever
+// code came with them.
 var fatal = []error{
 	ErrModule, ErrTokenNotFound, ErrTokenGone, ErrClosed, ErrSignature, ErrPINIncorrect, ErrPINLocked, ErrPINNotInitialized,
 }
 
-// IsFatal says whether the process that hosts the token has to end and another take its place: the module or the token
-// failed, and a session, a login or a handle of this process can't be relied on any more. It is false for what only
-// concerns one request or one key, and for nil.
+// IsFatal reports whether the process that hosts the token must exit and be
+// replaced: the module or the token failed, and this process can't rely on its
+// sessions, login or handles any more. It is false for errors that concern only
+// one request or one key, and for nil.
 func IsFatal(err error) bool {
 	if err == nil {
 		return false

@@ -7,27 +7,28 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// Keys lists every private key on the token with its public half. A key that can't be used is listed with its Problem.
-// Errors: ErrTokenGone, ErrClosed, or an *Error.
+// Keys lists every private key on the token with its public half. A key that
+// can't be used has a Problem. Errors: ErrTokenGone, ErrClosed, or an *Error.
 func (t *Token) Keys() ([]*Key, error) {
 	t.admin.RLock()
 	defer t.admin.RUnlock()
 	return t.keys(privateKeys())
 }
 
-// Find gives the one key with the label and the ID, or with either if only one is given; its Problem may be set.
-// Errors: ErrAmbiguous if two match, ErrKeyNotFound if none does and the token was confirmed to be there, ErrTokenGone if
-// it wasn't, ErrClosed, or an *Error.
+// Find returns the one key with the label and the ID, or with either if only
+// one is given; its Problem may be set. Errors: ErrAmbiguous if two match,
+// ErrKeyNotFound if none does and the token was confirmed to be present,
+// ErrTokenGone if it wasn't, ErrClosed, or an *Error.
 func (t *Token) Find(selector Selector) (*Key, error) {
 	t.admin.RLock()
 	defer t.admin.RUnlock()
 	return t.find(selector)
 }
 
-// find is Find for those who hold admin.
+// find is Find for callers that hold admin.
 func (t *Token) find(selector Selector) (*Key, error) {
 	if selector.Label == "" && len(selector.ID) == 0 {
-		return nil, fail(ErrKeyNotFound, nil, "no key named: give its label or its ID")
+		return nil, fail(ErrKeyNotFound, nil, "no key selected; give its label or its ID")
 	}
 	keys, err := t.keys(privateKeys(named(selector.Label, selector.ID)...))
 	switch {
@@ -36,13 +37,13 @@ func (t *Token) find(selector Selector) (*Key, error) {
 	case len(keys) == 0:
 		return nil, fail(ErrKeyNotFound, nil, "no key with %s on token %s", selector, t.slot)
 	case len(keys) > 1:
-		return nil, fail(ErrAmbiguous, nil, "%d keys with %s are on token %s: name it by label and ID, or destroy one",
+		return nil, fail(ErrAmbiguous, nil, "%d keys with %s are on token %s; select one by label and ID, or destroy one",
 			len(keys), selector, t.slot)
 	}
 	return keys[0], nil
 }
 
-// String names what is looked for.
+// String describes the selection.
 func (s Selector) String() string {
 	switch {
 	case len(s.ID) == 0:
@@ -60,9 +61,9 @@ func (t *Token) keys(template []*pkcs11.Attribute) (keys []*Key, err error) {
 			return err
 		}
 		if len(handles) == 0 {
-			return t.absent(s)
+			return t.confirmAbsence(s)
 		}
-		t.seen.Store(true)
+		t.sawKeys.Store(true)
 		for _, handle := range handles {
 			k, err := t.read(s, handle)
 			if err != nil {
@@ -75,16 +76,17 @@ func (t *Token) keys(template []*pkcs11.Attribute) (keys []*Key, err error) {
 	return keys, err
 }
 
-// absent confirms that a search came up empty because the token has no such object, not because it has vanished:
-// SoftHSM's searches then find nothing and report no error. Nor is a token believed that showed keys before and has none
-// at all now.
-func (t *Token) absent(s session) error {
-	if err := t.alive(); err != nil || !t.seen.Load() {
+// confirmAbsence confirms that a search found nothing because the token has no
+// such object, and not because the token vanished: SoftHSM's searches then find
+// nothing and report no error. A token that listed keys before and now has none
+// at all isn't believed either.
+func (t *Token) confirmAbsence(s session) error {
+	if err := t.alive(); err != nil || !t.sawKeys.Load() {
 		return err
 	}
 	handles, err := s.find(privateKeys())
 	if err == nil && len(handles) == 0 {
-		return fail(ErrTokenGone, nil, "token %s shows none of the keys that it showed before", t.slot)
+		return fail(ErrTokenGone, nil, "token %s no longer lists any of its keys", t.slot)
 	}
 	return err
 }

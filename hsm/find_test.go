@@ -15,7 +15,8 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// destroyerLabel makes the test binary another process, which destroys the key with that label on the one token.
+// destroyerLabel makes the test binary destroy the key with that label, as
+// another process.
 const destroyerLabel = "HSM_TEST_DESTROY"
 
 func TestMain(m *testing.M) {
@@ -50,7 +51,8 @@ func destroyElsewhere(t *testing.T, soft *softhsm.Token, label string) {
 	}
 }
 
-// raw does to the token what this package wouldn't, through the module that token has open.
+// raw does things to the token that this package wouldn't, through the module
+// that the token has open.
 func raw(t *testing.T, token *hsm.Token, soft *softhsm.Token, do func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle)) {
 	t.Helper()
 	ctx := pkcs11.New(soft.Module)
@@ -172,7 +174,7 @@ func TestTokenVanishes(t *testing.T) {
 				"Find": findErr, "Keys": listErr, "Generate": generateErr, "Refresh": token.Refresh(t.Context()),
 				"Destroy": token.Destroy(key),
 			}
-			if !copies { // a copy goes on signing, which is why there is Refresh
+			if !copies { // a copy still signs, which is why there is Refresh
 				errs["Prove"] = key.Prove(t.Context())
 			}
 			for call, err := range errs {
@@ -191,7 +193,8 @@ func TestTokenVanishes(t *testing.T) {
 	}
 }
 
-// A token that showed keys and now has none at all isn't believed, even if it answers for itself.
+// A token that listed keys and now has none at all isn't believed, even if it
+// answers.
 func TestTokenThatForgotItsKeys(t *testing.T) {
 	token, soft := open(t)
 	generate(t, token, "key", hsm.P256)
@@ -213,7 +216,8 @@ func count(t *testing.T, ctx *pkcs11.Ctx, session pkcs11.SessionHandle, template
 	return len(handles)
 }
 
-// generateRaw makes a P-256 key pair with the private attributes given on top of this package's own.
+// generateRaw makes a P-256 key pair with private attributes on top of this
+// package's own.
 func generateRaw(t *testing.T, ctx *pkcs11.Ctx, session pkcs11.SessionHandle, label string, id []byte, private map[uint]bool) {
 	t.Helper()
 	flags := map[uint]bool{

@@ -13,27 +13,30 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// form is how one signature is asked of the token, and what makes of its answer what crypto.Signer promises.
+// form is how to ask the token for one signature, and how to convert the result
+// into what crypto.Signer promises.
 //
-// The mechanisms are those that take a digest, since that is what a crypto.Signer gets. A module that has only the
-// combined ones (CKM_ECDSA_SHA256, ...), which want the message, can't be used.
+// The mechanisms take a digest, because that is what a crypto.Signer gets. A
+// module that has only the combined ones (CKM_ECDSA_SHA256, ...), which take
+// the message, can't be used.
 type form struct {
 	mechanism *pkcs11.Mechanism
 	input     []byte
 	encode    func(raw []byte) ([]byte, error)
 }
 
-// formFor refuses what isn't an algorithm of JWS (RFC 7518, section 3.1, and RFC 8037) with ErrAlgorithm.
+// formFor refuses with ErrAlgorithm what isn't a JWS algorithm (RFC 7518
+// section 3.1 and RFC 8037).
 func formFor(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts) (form, error) {
 	if opts == nil {
-		return form{}, fail(ErrAlgorithm, nil, "no options: pass the hash, or crypto.Hash(0) with Ed25519")
+		return form{}, fail(ErrAlgorithm, nil, "no options; pass the hash, or crypto.Hash(0) with Ed25519")
 	}
 	if _, ok := public.(ed25519.PublicKey); ok {
 		return formEd25519(digest, opts)
 	}
 	h, ok := hashes[opts.HashFunc()]
 	if !ok || len(digest) != opts.HashFunc().Size() {
-		return form{}, fail(ErrAlgorithm, nil, "%d bytes as a digest of %v: pass one of SHA-256, SHA-384 or SHA-512",
+		return form{}, fail(ErrAlgorithm, nil, "%d bytes as a digest of %v; pass one of SHA-256, SHA-384 or SHA-512",
 			len(digest), opts.HashFunc())
 	}
 	switch key := public.(type) {
@@ -54,7 +57,8 @@ var (
 	mechanismEdDSA = pkcs11.NewMechanism(ckmEdDSA, nil)
 )
 
-// hash is a hash's PKCS#11 names and the DER of a DigestInfo in front of its digest (RFC 8017, section 9.2, note 1).
+// hash is a hash's PKCS#11 constants and the DER of a DigestInfo up to the
+// digest (RFC 8017 section 9.2, note 1).
 type hash struct {
 	mechanism, mgf uint
 	prefix         []byte
@@ -72,27 +76,29 @@ func digestInfo(hash, size byte) []byte {
 
 func formEd25519(message []byte, opts crypto.SignerOpts) (form, error) {
 	if options, ok := opts.(*ed25519.Options); opts.HashFunc() != 0 || ok && options.Context != "" {
-		return form{}, fail(ErrAlgorithm, nil, "Ed25519 signs the message itself: pass it with crypto.Hash(0)")
+		return form{}, fail(ErrAlgorithm, nil, "Ed25519 signs the message itself; pass it with crypto.Hash(0)")
 	}
 	return form{mechanismEdDSA, message, exactly(ed25519.SignatureSize)}, nil
 }
 
-// formPSS takes one salt length alone: RFC 7518 wants it, and verifiers refuse others.
+// formPSS accepts only the salt length that RFC 7518 section 3.5 requires:
+// verifiers refuse others.
 func formPSS(key *rsa.PublicKey, h hash, digest []byte, opts *rsa.PSSOptions) (form, error) {
 	if opts.SaltLength != rsa.PSSSaltLengthEqualsHash && opts.SaltLength != len(digest) {
-		return form{}, fail(ErrAlgorithm, nil, "a PSS salt length of %d: use rsa.PSSSaltLengthEqualsHash (RFC 7518, section 3.5)",
+		return form{}, fail(ErrAlgorithm, nil, "a PSS salt length of %d; use rsa.PSSSaltLengthEqualsHash (RFC 7518 section 3.5)",
 			opts.SaltLength)
 	}
 	params := pkcs11.NewPSSParams(h.mechanism, h.mgf, uint(len(digest)))
 	return form{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_PSS, params), digest, exactly(key.Size())}, nil
 }
 
-// formECDSA cuts a digest that is longer than the curve's order, as FIPS 186-5, section 6.4.1, has it; not all modules do.
+// formECDSA truncates a digest that is longer than the curve's order (FIPS
+// 186-5 section 6.4.1), which not all modules do.
 func formECDSA(curve elliptic.Curve, digest []byte) form {
 	size := coordinate(curve)
 	return form{mechanismECDSA, digest[:min(len(digest), size)], func(raw []byte) ([]byte, error) {
 		if len(raw) != 2*size {
-			return nil, fail(ErrSignature, nil, "the token made an ECDSA signature of %d bytes; %d are due", len(raw), 2*size)
+			return nil, fail(ErrSignature, nil, "the token returned an ECDSA signature of %d bytes, want %d", len(raw), 2*size)
 		}
 		return asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(raw[:size]), new(big.Int).SetBytes(raw[size:])})
 	}}
@@ -101,7 +107,7 @@ func formECDSA(curve elliptic.Curve, digest []byte) form {
 func exactly(size int) func([]byte) ([]byte, error) {
 	return func(raw []byte) ([]byte, error) {
 		if len(raw) != size {
-			return nil, fail(ErrSignature, nil, "the token made a signature of %d bytes; %d are due", len(raw), size)
+			return nil, fail(ErrSignature, nil, "the token returned a signature of %d bytes, want %d", len(raw), size)
 		}
 		return raw, nil
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The halves of a token's signature have leading zeros, which DER has not.
+// The halves of a token's signature have leading zeros; DER has none.
 func TestECDSAToDER(t *testing.T) {
 	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		size := coordinate(curve)

@@ -14,15 +14,17 @@ import (
 // generatedID is the length of a random CKA_ID in bytes.
 const generatedID = 16
 
-// Generate makes a key pair that can sign and nothing else and can't leave the token. Every attribute that decides about
-// that is set, read back and checked, and a signature is made and verified; only then is the key returned. A key pair
-// that fails any of this is destroyed again. RSA keys can take the token many seconds.
+// Generate makes a key pair that can only sign and can't leave the token. It
+// sets every attribute that matters for this, reads them back and checks them,
+// makes a signature and verifies it, and only then returns the key. It destroys
+// a key pair that fails any of these checks. RSA keys can take many seconds.
 //
-// Errors: ErrKeyExists if the label or the ID is taken, ErrCustody if the token made something else than was asked for,
-// ErrSignature, ErrTokenGone, ErrClosed, or an *Error.
+// Errors: ErrKeyExists if the label or the ID is taken, ErrCustody if the
+// token's key has other attributes than requested, ErrSignature, ErrTokenGone,
+// ErrClosed, or an *Error.
 func (t *Token) Generate(spec Spec) (*Key, error) {
 	if spec.Label == "" || !spec.Type.generatable() {
-		return nil, fmt.Errorf("hsm: a key of type %q with label %q: give a label and one of the types %v",
+		return nil, fmt.Errorf("hsm: a key of type %q with label %q; give a label and one of the types %v",
 			spec.Type, spec.Label, KeyTypes())
 	}
 	if len(spec.ID) == 0 {
@@ -31,7 +33,7 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 	}
 	t.admin.Lock()
 	defer t.admin.Unlock()
-	if err := t.vacant(spec); err != nil {
+	if err := t.checkUnused(spec); err != nil {
 		return nil, err
 	}
 	err := t.generate(spec)
@@ -44,8 +46,9 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 	return nil, errors.Join(fmt.Errorf("hsm: generating key %q: %w", spec.Label, err), t.discard(spec.ID))
 }
 
-// vacant makes sure that neither label nor ID is taken: a key found by either must be unambiguous for good.
-func (t *Token) vacant(spec Spec) error {
+// checkUnused makes sure that neither the label nor the ID is taken: either
+// must always identify one key.
+func (t *Token) checkUnused(spec Spec) error {
 	return t.sessions.with(context.Background(), func(s session) error {
 		sameLabel, err := s.find(privateKeys(named(spec.Label, nil)...))
 		if err != nil {
@@ -56,16 +59,17 @@ func (t *Token) vacant(spec Spec) error {
 		case err != nil:
 			return err
 		case len(sameLabel) > 0:
-			return fail(ErrKeyExists, nil, "a key with label %q is on token %s already", spec.Label, t.slot)
+			return fail(ErrKeyExists, nil, "token %[2]s already has a key with label %[1]q", spec.Label, t.slot)
 		case len(sameID) > 0:
-			return fail(ErrKeyExists, nil, "an object with ID %x is on token %s already", spec.ID, t.slot)
+			return fail(ErrKeyExists, nil, "token %[2]s already has an object with ID %[1]x", spec.ID, t.slot)
 		}
-		return t.absent(s)
+		return t.confirmAbsence(s)
 	})
 }
 
-// generate leaves RSA and EC to crypto11, where it has the token. Its own defaults would let RSA keys decrypt and, on
-// SoftHSM, EC keys unwrap, so every attribute is given.
+// generate leaves RSA and EC to crypto11 if it has the token. Its own defaults
+// would allow RSA keys to decrypt and, on SoftHSM, EC keys to unwrap, so every
+// attribute is set.
 func (t *Token) generate(spec Spec) error {
 	mechanism, public, private, err := templates(spec)
 	if err != nil {
@@ -78,14 +82,14 @@ func (t *Token) generate(spec Spec) error {
 			return callError("C_GenerateKeyPair", err)
 		})
 	case spec.Type.curve() != nil:
-		_, err = c.GenerateECDSAKeyPairWithAttributes(set(public), set(private), spec.Type.curve())
+		_, err = c.GenerateECDSAKeyPairWithAttributes(attributeSet(public), attributeSet(private), spec.Type.curve())
 	default:
-		_, err = c.GenerateRSAKeyPairWithAttributes(set(public), set(private), spec.Type.bits())
+		_, err = c.GenerateRSAKeyPairWithAttributes(attributeSet(public), attributeSet(private), spec.Type.bits())
 	}
 	return callError("C_GenerateKeyPair", err)
 }
 
-func set(attributes []*pkcs11.Attribute) crypto11.AttributeSet {
+func attributeSet(attributes []*pkcs11.Attribute) crypto11.AttributeSet {
 	set := crypto11.NewAttributeSet()
 	set.AddIfNotPresent(attributes)
 	return set
@@ -137,7 +141,8 @@ func privateTemplate() []*pkcs11.Attribute {
 	)
 }
 
-// accept finds the new key like any other and holds it to what was asked for.
+// accept finds the new key like any other and checks that it is what was
+// requested.
 func (t *Token) accept(spec Spec) (*Key, error) {
 	k, err := t.find(Selector{Label: spec.Label, ID: spec.ID})
 	switch {
@@ -146,7 +151,7 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	case k.problem != nil:
 		return nil, k.problem
 	case k.Type() != spec.Type:
-		return nil, fail(ErrUnusable, nil, "the token made a key of type %s; %s was asked for", k.Type(), spec.Type)
+		return nil, fail(ErrUnusable, nil, "the token made a key of type %s, want %s", k.Type(), spec.Type)
 	}
 	if err := k.custody.checkNew(); err != nil {
 		return nil, err
@@ -156,9 +161,10 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	})
 }
 
-// discard destroys what a failed generation left. vacant has seen to it that nothing else has the ID.
+// discard destroys what a failed generation left behind. Nothing else has the
+// ID: checkUnused made sure.
 func (t *Token) discard(id []byte) error {
-	t.seen.Store(false) // it may have been the only key
+	t.sawKeys.Store(false) // it may have been the only key
 	return t.sessions.with(context.Background(), func(s session) error {
 		return s.destroyAll(append(named("", id), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)))
 	})

@@ -66,7 +66,7 @@ func TestGenerateRefuses(t *testing.T) {
 	}
 }
 
-// A key pair that fails its proof doesn't stay on the token.
+// A key pair that fails its first signature doesn't stay on the token.
 func TestFailedGenerationLeavesNothing(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
 	for name, value := range module.Environment() {
@@ -137,7 +137,7 @@ func TestPublicHalfFromCertificate(t *testing.T) {
 	}
 }
 
-// certify makes a certificate for the key, issued by another one.
+// certify makes a certificate for the key, issued by another key.
 func certify(t *testing.T, key *hsm.Key, serial int64) *x509.Certificate {
 	t.Helper()
 	issuer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

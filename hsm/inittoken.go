@@ -10,13 +10,14 @@ import (
 // maxLabel is the length of CK_TOKEN_INFO.label in bytes.
 const maxLabel = 32
 
-// InitToken makes a token in a free slot, for development and tests: C_InitToken with the security officer's PIN, then
-// C_InitPIN with the user's. The PINs reach the module in memory, never through arguments of a command. It refuses a
-// label that a token has already, and never initialises a token again.
+// InitToken initializes a token in a free slot, for development and tests:
+// C_InitToken with the security officer's PIN, then C_InitPIN with the user's.
+// The PINs reach the module in memory, never through command-line arguments. It
+// refuses a label that is taken, and never reinitializes a token.
 func InitToken(modulePath, label string, soPIN, pin *PIN) (serial string, err error) {
 	switch {
 	case label == "" || len(label) > maxLabel:
-		return "", fmt.Errorf("hsm: token label %q: give one of 1 to %d bytes", label, maxLabel)
+		return "", fmt.Errorf("hsm: token label %q; use one of 1 to %d bytes", label, maxLabel)
 	case soPIN.empty() || pin.empty():
 		return "", fail(ErrPINSource, nil, "a PIN for the new token is empty")
 	}
@@ -34,7 +35,7 @@ func InitToken(modulePath, label string, soPIN, pin *PIN) (serial string, err er
 
 func (m *module) initToken(label string, soPIN, pin *PIN) (string, error) {
 	if _, err := selectToken(m.Ctx, Config{Label: label}); err == nil || errors.Is(err, ErrAmbiguous) {
-		return "", fmt.Errorf("hsm: a token %q is there already: choose another label", label)
+		return "", fmt.Errorf("hsm: a token %q already exists; choose another label", label)
 	}
 	free, err := m.freeSlot()
 	if err != nil {
@@ -63,7 +64,8 @@ func (m *module) freeSlot() (uint, error) {
 	return 0, errors.New("hsm: the module has no free slot for a new token")
 }
 
-// initPIN closes its session at the end, and the security officer's login with it.
+// initPIN closes its session when done, which ends the security officer's
+// login.
 func (m *module) initPIN(slot uint, soPIN, pin *PIN) error {
 	s, err := openSession(m.Ctx, slot)
 	if err != nil {

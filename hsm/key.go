@@ -13,8 +13,8 @@ import (
 
 var _ crypto.Signer = (*Key)(nil)
 
-// Key is a key pair on a token whose private half never leaves it. It is a crypto.Signer, and may be used from many
-// goroutines. It is good for as long as its Token is open.
+// Key is a key pair on a token whose private half never leaves it. It is a
+// crypto.Signer, safe for concurrent use, and valid while its Token is open.
 type Key struct {
 	token    *Token
 	identity identity
@@ -32,16 +32,19 @@ func (k *Key) Label() string { return k.label }
 // ID is a copy of the private key's CKA_ID.
 func (k *Key) ID() []byte { return bytes.Clone(k.id) }
 
-// Type is the key pair's type; "" if the public half isn't known or isn't of a type that this package can use.
+// Type is the key pair's type; "" if the public half is unknown or of a type
+// that this package can't use.
 func (k *Key) Type() KeyType { return typeOf(k.public) }
 
-// Public is an *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey; nil if the key has a Problem that hides it.
+// Public is an *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey; nil if
+// the key has a Problem that hides it.
 func (k *Key) Public() crypto.PublicKey { return k.public }
 
 // Custody is how the token held the key when it was read.
 func (k *Key) Custody() Custody { return k.custody }
 
-// Problem says why the key can't be used, nil if it can: ErrCustody, ErrAmbiguous or ErrUnusable. Sign answers with it.
+// Problem says why the key can't be used, nil if it can: ErrCustody,
+// ErrAmbiguous or ErrUnusable. Sign returns it.
 func (k *Key) Problem() error { return k.problem }
 
 // String names the key for people.
@@ -52,19 +55,23 @@ func (k *Key) String() string {
 	return fmt.Sprintf("%q", k.label)
 }
 
-// Sign is crypto.Signer's: it signs a digest that opts.HashFunc made, or for Ed25519 the message itself, with
-// crypto.Hash(0). The token has its own randomness, so the reader isn't used. SignContext says what opts may be.
+// Sign implements crypto.Signer: it signs a digest by opts.HashFunc or, for
+// Ed25519 with crypto.Hash(0), the message itself. The token has its own
+// randomness, so the reader isn't used. For opts see SignContext.
 func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	return k.SignContext(context.Background(), digest, opts)
 }
 
-// SignContext signs; ctx bounds the wait for a free session, not the module's own work.
+// SignContext signs; ctx bounds the wait for a free session, not the module's
+// own work.
 //
-// The hash is SHA-256, SHA-384 or SHA-512. RSA keys make RSASSA-PKCS1-v1_5 signatures, or with *rsa.PSSOptions RSASSA-PSS
-// ones, whose salt must be as long as the hash (RFC 7518, section 3.5). ECDSA signatures are ASN.1 DER.
+// The hash is SHA-256, SHA-384 or SHA-512. RSA keys make RSASSA-PKCS1-v1_5
+// signatures or, with *rsa.PSSOptions, RSASSA-PSS ones with a salt as long as
+// the hash (RFC 7518 section 3.5). ECDSA signatures are ASN.1 DER.
 //
-// Errors: what Problem says; ErrAlgorithm for other options; ErrKeyNotFound if the key was destroyed; ErrTokenGone,
-// ErrClosed, ErrSignature; else an *Error. IsFatal says which of them mean that this process is at its end.
+// Errors: the key's Problem; ErrAlgorithm for other options; ErrKeyNotFound if
+// the key was destroyed; ErrTokenGone, ErrClosed, ErrSignature; or an *Error.
+// IsFatal says which of them mean that this process must exit.
 func (k *Key) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	signature, err := k.sign(ctx, digest, opts)
 	if err != nil {
@@ -73,7 +80,8 @@ func (k *Key) SignContext(ctx context.Context, digest []byte, opts crypto.Signer
 	return signature, nil
 }
 
-// sign is SignContext for those who hold admin: its errors are as the module has them.
+// sign is SignContext for callers that hold admin, with the module's errors
+// unexplained.
 func (k *Key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if k.problem != nil {
 		return nil, k.problem
@@ -99,12 +107,13 @@ func (k *Key) explain(err error) error {
 	case hasCode(err, pkcs11.CKR_OBJECT_HANDLE_INVALID, pkcs11.CKR_KEY_HANDLE_INVALID):
 		return k.token.missing(k, err)
 	case hasCode(err, pkcs11.CKR_MECHANISM_INVALID):
-		return fail(ErrAlgorithm, err, "the token doesn't sign like this with key %s, for all that its type would allow it", k)
+		return fail(ErrAlgorithm, err, "the token doesn't support this algorithm with key %s, though its type would allow it", k)
 	}
 	return err
 }
 
-// missing says why a key's handle is no longer good. That a search doesn't find a key isn't proof that it was destroyed.
+// missing says why a key's handle is no longer valid. A search that doesn't
+// find the key doesn't prove that it was destroyed.
 func (t *Token) missing(k *Key, cause error) error {
 	_, err := t.Find(Selector{Label: k.label, ID: k.id})
 	switch {
@@ -116,8 +125,8 @@ func (t *Token) missing(k *Key, cause error) error {
 	return cause
 }
 
-// read describes the key of a private key object. What is wrong with the key becomes its problem; what is wrong with the
-// token is an error.
+// read describes the key of a private key object. A fault of the key becomes
+// its problem; a fault of the token is an error.
 func (t *Token) read(s session, handle pkcs11.ObjectHandle) (*Key, error) {
 	values, err := s.attributes(handle, pkcs11.CKA_LABEL, pkcs11.CKA_ID, pkcs11.CKA_KEY_TYPE)
 	if err != nil {
@@ -146,13 +155,14 @@ func (t *Token) read(s session, handle pkcs11.ObjectHandle) (*Key, error) {
 	return k, nil
 }
 
-// check holds the key against what any key must be.
+// check checks what every key must meet.
 func (k *Key) check() error {
 	if err := k.custody.Check(); err != nil {
 		return err
 	}
 	if k.custody.AlwaysAuthenticate == True {
-		return fail(ErrUnusable, nil, "the key wants the PIN for every signature (CKA_ALWAYS_AUTHENTICATE): generate one without")
+		return fail(ErrUnusable, nil, "the key needs the PIN for every signature (CKA_ALWAYS_AUTHENTICATE); "+
+			"generate one without it")
 	}
 	if k.public != nil && k.Type() == "" {
 		return fail(ErrUnusable, nil, "keys of type %T aren't supported", k.public)

@@ -13,10 +13,11 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// KeyType names the kind and size of a key pair, as people write it.
+// KeyType names the type and size of a key pair.
 type KeyType string
 
-// The types that can be generated. A key that was found may also be RSA of another size, such as "RSA-2560".
+// The types that can be generated. A key on the token may also be RSA of
+// another size, such as "RSA-2560".
 const (
 	P256    KeyType = "P-256"
 	P384    KeyType = "P-384"
@@ -32,17 +33,17 @@ func KeyTypes() []KeyType {
 	return []KeyType{P256, P384, P521, RSA2048, RSA3072, RSA4096, Ed25519}
 }
 
-// ParseKeyType takes a type's name in any case.
+// ParseKeyType parses a type's name in any case.
 func ParseKeyType(name string) (KeyType, error) {
 	for _, typ := range KeyTypes() {
 		if strings.EqualFold(name, string(typ)) {
 			return typ, nil
 		}
 	}
-	return "", fmt.Errorf("hsm: %q isn't a key type: use one of %v", name, KeyTypes())
+	return "", fmt.Errorf("hsm: %q isn't a key type; use one of %v", name, KeyTypes())
 }
 
-// generatable says whether Generate makes keys of the type.
+// generatable reports whether Generate makes keys of the type.
 func (t KeyType) generatable() bool { return slices.Contains(KeyTypes(), t) }
 
 // bits is the size of an RSA type's modulus, 0 for the others.
@@ -57,7 +58,8 @@ func (t KeyType) bits() int {
 // curve is an ECDSA type's curve, nil for the others.
 func (t KeyType) curve() elliptic.Curve { return jose.Kind{Kty: "EC", Crv: string(t)}.Curve() }
 
-// typeOf names the type of a public key; the zero KeyType if this package can't use it.
+// typeOf names the type of a public key; the zero KeyType if this package can't
+// use it.
 func typeOf(public crypto.PublicKey) KeyType {
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:

@@ -2,9 +2,10 @@ package hsm
 
 import "golang.org/x/sys/unix"
 
-// lockedCopy copies a secret to memory of its own that is not swapped out and not in core files, as far as the system
-// lets the process: RLIMIT_MEMLOCK may forbid the first. The copy lies outside Go's heap, so the collector never moves
-// or keeps it; release gives it back.
+// lockedCopy copies a secret to memory of its own that isn't swapped out or
+// dumped to core files, as far as the system allows: RLIMIT_MEMLOCK may prevent
+// the locking. The copy is outside Go's heap, so the garbage collector never
+// moves or keeps it; release frees it.
 func lockedCopy(secret []byte) []byte {
 	if len(secret) == 0 {
 		return nil
@@ -20,8 +21,8 @@ func lockedCopy(secret []byte) []byte {
 	return memory
 }
 
-// release overwrites a copy and gives its memory back.
+// release overwrites a copy and frees its memory.
 func release(copied []byte) {
 	clear(copied)
-	_ = unix.Munmap(copied) // refused for one that Go's heap had to hold
+	_ = unix.Munmap(copied) // fails for a copy on Go's heap
 }

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// TestPINMemory looks at what the kernel says of the memory that a PIN lies in.
+// TestPINMemory checks the kernel's flags of the memory that holds a PIN.
 func TestPINMemory(t *testing.T) {
 	pin := NewPIN([]byte("correct horse"))
 	defer pin.Zero()

@@ -12,29 +12,33 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// module is one hold on an initialised PKCS#11 module.
+// module is a reference to an initialized PKCS#11 module.
 type module struct {
 	*pkcs11.Ctx
-	crypto11 *crypto11.Context // nil where crypto11 can't open the token
+	crypto11 *crypto11.Context // nil if crypto11 can't open the token
 	finalize func()
 }
 
-// release lets go of the module. The module itself is finalized when nobody in the process holds it any more; a call
-// into it after that crashes the process, so all of the holder's calls have to be over.
+// release drops the reference. The module is finalized with the last one in the
+// process; a call into it after that crashes the process, so all of the
+// caller's calls must have returned.
 func (m *module) release() {
 	m.finalize()
 	m.Destroy()
 }
 
-// openModule loads the module and has it initialised.
+// openModule loads the module and initializes it.
 //
-// That is crypto11's part where crypto11 can do it: it counts who uses a module, so that several tokens of one module
-// live in one process and the last to go finalizes it. It refuses to work on a module that somebody else initialised,
-// so it comes first; the second handle on the same library, ours, shares everything with it. It doesn't log in, for it
-// would take the first token that has the label, and be content with any PIN if the process is logged in already.
+// crypto11 does this if it can: it counts the users of a module, so that one
+// process can open several tokens of one module and the last to close finalizes
+// it. It refuses a module that somebody else initialized, so it goes first; our
+// own handle on the same library shares everything with it. It doesn't log in,
+// since it would take the first token with the label, and accept any PIN if the
+// process is already logged in.
 //
-// crypto11 gives up at the first slot that doesn't answer and at labels padded with NULs. Then the module is
-// initialised without it, and selectToken says what is wrong or finds the token all the same.
+// crypto11 fails at the first slot that doesn't answer and at labels padded
+// with NULs. Then the module is initialized without it, and selectToken finds
+// the token or says what is wrong.
 func openModule(cfg Config) (*module, error) {
 	ctx, err := loadModule(cfg.Module)
 	if err != nil {
@@ -58,7 +62,7 @@ func initialize(ctx *pkcs11.Ctx) (*module, error) {
 	}
 	if err != nil {
 		ctx.Destroy()
-		return nil, fail(ErrModule, err, "the module doesn't start: see that its configuration is there and that this user "+
+		return nil, fail(ErrModule, err, "the module doesn't start; check that its configuration exists and that this user "+
 			"can read it")
 	}
 	return &module{ctx, nil, func() { _ = ctx.Finalize() }}, nil
@@ -70,33 +74,36 @@ func loadModule(path string) (*pkcs11.Ctx, error) {
 	}
 	ctx := pkcs11.New(path)
 	if ctx == nil {
-		return nil, fail(ErrModule, nil, "%s can't be loaded as a PKCS#11 module: run ldd on it to see whether a library "+
+		return nil, fail(ErrModule, nil, "%s can't be loaded as a PKCS#11 module; run ldd on it to see whether a library "+
 			"that it needs is missing", path)
 	}
 	return ctx, nil
 }
 
-// checkModule refuses what must not, or can't, be loaded. A loaded module has the run of the process, PIN included.
+// checkModule refuses a file that must not, or can't, be loaded. A loaded
+// module can do anything in the process, and sees the PIN.
 func checkModule(path string) error {
 	if !filepath.IsAbs(path) {
-		return fail(ErrModule, nil, "module %q: give the absolute path of the PKCS#11 module", path)
+		return fail(ErrModule, nil, "module %q is a relative path; give the absolute path of the PKCS#11 module", path)
 	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return fail(ErrModule, nil, "there is no PKCS#11 module at %s: install it, or correct the path", path)
+		return fail(ErrModule, nil, "no PKCS#11 module at %s; install it, or correct the path", path)
 	case err != nil:
 		return fail(ErrModule, err, "the PKCS#11 module can't be read")
 	case !info.Mode().IsRegular():
-		return fail(ErrModule, nil, "%s isn't a file: name the module itself, such as /usr/lib/softhsm/libsofthsm2.so", path)
+		return fail(ErrModule, nil, "%s isn't a regular file; give the module itself, "+
+			"such as /usr/lib/softhsm/libsofthsm2.so", path)
 	case info.Mode().Perm()&0o022 != 0:
-		return fail(ErrModule, nil, "%s has mode %04o, so others than its owner can change what is loaded: run chmod go-w %s",
-			path, info.Mode().Perm(), path)
+		return fail(ErrModule, nil, "%s has mode %04o, so users other than its owner can change its code; "+
+			"run chmod go-w %s", path, info.Mode().Perm(), path)
 	}
 	return checkLibrary(path)
 }
 
-// checkLibrary tells what dlopen wouldn't: that the file is no library, or none for PKCS#11.
+// checkLibrary reports what dlopen doesn't: that the file isn't a library, or
+// isn't a PKCS#11 module.
 func checkLibrary(path string) error {
 	if runtime.GOOS != "linux" {
 		return nil

@@ -27,8 +27,8 @@ func (s session) find(template []*pkcs11.Attribute) (handles []pkcs11.ObjectHand
 	}
 }
 
-// tokenObjects is the template of a class. Session objects, such as the copies of this package, have the same labels
-// and IDs as what they were made from, so they have to be kept out.
+// tokenObjects is the template of a class. It excludes session objects, such as
+// this package's copies, which have the same labels and IDs as the originals.
 func tokenObjects(class uint, more ...*pkcs11.Attribute) []*pkcs11.Attribute {
 	return append([]*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
@@ -40,7 +40,8 @@ func privateKeys(more ...*pkcs11.Attribute) []*pkcs11.Attribute {
 	return tokenObjects(pkcs11.CKO_PRIVATE_KEY, more...)
 }
 
-// named are the attributes that label and ID put into a template. An empty one is left out: some modules refuse it.
+// named are the template attributes for a label and an ID. Empty ones are left
+// out, since some modules refuse them.
 func named(label string, id []byte) (template []*pkcs11.Attribute) {
 	if label != "" {
 		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
@@ -51,8 +52,9 @@ func named(label string, id []byte) (template []*pkcs11.Attribute) {
 	return template
 }
 
-// attribute reads one attribute, nil if the object doesn't have it or doesn't tell. One at a time, because one attribute
-// that a module doesn't know would take all others of the same call with it.
+// attribute reads one attribute, nil if the object doesn't have it or the token
+// doesn't tell. It reads one at a time, because an attribute that a module
+// doesn't know would hide all others of the same call.
 func (s session) attribute(object pkcs11.ObjectHandle, attribute uint) ([]byte, error) {
 	got, err := s.ctx.GetAttributeValue(s.handle, object, []*pkcs11.Attribute{pkcs11.NewAttribute(attribute, nil)})
 	err = callError("C_GetAttributeValue", err)
@@ -65,7 +67,7 @@ func (s session) attribute(object pkcs11.ObjectHandle, attribute uint) ([]byte, 
 	return got[0].Value, nil
 }
 
-// attributes reads several, in order.
+// attributes reads several attributes, in order.
 func (s session) attributes(object pkcs11.ObjectHandle, attributes ...uint) ([][]byte, error) {
 	values := make([][]byte, len(attributes))
 	for i, attribute := range attributes {
@@ -102,7 +104,7 @@ func (s session) custody(key pkcs11.ObjectHandle) (c Custody, err error) {
 	return c, nil
 }
 
-// flagOf reads a CK_BBOOL: one byte, 0 or 1. Anything else tells nothing.
+// flagOf decodes a CK_BBOOL: one byte, 0 or 1. Anything else is Unknown.
 func flagOf(value []byte) Flag {
 	switch {
 	case len(value) != 1:
@@ -115,7 +117,7 @@ func flagOf(value []byte) Flag {
 	return Unknown
 }
 
-// ulong reads a CK_ULONG, which has the machine's byte order and width.
+// ulong decodes a CK_ULONG, which has the machine's byte order and width.
 func ulong(value []byte) (uint, bool) {
 	switch {
 	case len(value) != int(unsafe.Sizeof(uint(0))):

@@ -54,7 +54,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"no module":          {hsm.Config{Module: "/nowhere/module.so", Label: "x"}, "1", hsm.ErrModule, []string{"/nowhere/module.so", "install"}},
 		"relative path":      {hsm.Config{Module: "module.so", Label: "x"}, "1", hsm.ErrModule, []string{"absolute"}},
-		"a directory":        {hsm.Config{Module: "/usr/lib", Label: "x"}, "1", hsm.ErrModule, []string{"isn't a file"}},
+		"a directory":        {hsm.Config{Module: "/usr/lib", Label: "x"}, "1", hsm.ErrModule, []string{"isn't a regular file"}},
 		"no library":         {hsm.Config{Module: text, Label: "x"}, "1", hsm.ErrModule, []string{"isn't a shared library"}},
 		"no PKCS#11":         {hsm.Config{Module: libc(t, soft.Module), Label: "x"}, "1", hsm.ErrModule, []string{"C_GetFunctionList"}},
 		"others may write":   {hsm.Config{Module: shared, Label: "x"}, "1", hsm.ErrModule, []string{"chmod go-w"}},
@@ -82,10 +82,11 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
-	reopen(t, soft) // nothing above has left the module in a bad state
+	reopen(t, soft) // nothing above left the module in a bad state
 }
 
-// libc is a shared library that isn't a PKCS#11 module: one that the module itself is linked with.
+// libc is a shared library that isn't a PKCS#11 module: one that the module
+// links.
 func libc(t *testing.T, module string) string {
 	t.Helper()
 	out, err := exec.Command("ldd", module).Output()
@@ -125,7 +126,8 @@ func TestWrongPINIsTriedOnce(t *testing.T) {
 	}
 }
 
-// A slot that doesn't answer makes crypto11 give up. It must not keep this package from the token behind it.
+// A slot that doesn't answer makes crypto11 fail. This package must still find
+// the token behind it.
 func TestSilentSlotIsSkipped(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
 	other := soft.Add("other")
@@ -134,8 +136,8 @@ func TestSilentSlotIsSkipped(t *testing.T) {
 	}
 	opened := 0
 	for _, wanted := range []*softhsm.Token{soft, other} {
-		// crypto11 fails at the first slot, and so does the search without it: the token in the second is found, the one
-		// in the first is not.
+		// crypto11 fails at the first slot. The search without it finds the
+		// token in the second, but not the one in the first.
 		module.Set(t, "C_GetTokenInfo", faulty.Fault{Action: faulty.Return, Code: 0x30, Limit: 2})
 		token, err := hsm.Open(hsm.Config{Module: module.Path(), Label: wanted.Label}, hsm.NewPIN([]byte(wanted.PIN)))
 		if err != nil {
@@ -160,9 +162,9 @@ func TestSilentSlotIsSkipped(t *testing.T) {
 func TestSecondOpenIsRefused(t *testing.T) {
 	first, soft := open(t)
 	key := generate(t, first, "key", hsm.P256)
-	// Any PIN would be accepted, since the process is logged in.
+	// The process is logged in, so any PIN would be accepted.
 	_, err := hsm.Open(hsm.Config{Module: soft.Module, Label: soft.Label}, hsm.NewPIN([]byte("wrong-pin")))
-	if err == nil || !strings.Contains(err.Error(), "open already") {
+	if err == nil || !strings.Contains(err.Error(), "already has token") {
 		t.Errorf("a second Open: %v", err)
 	}
 	if err := key.Prove(context.Background()); err != nil {

@@ -16,33 +16,41 @@ import (
 )
 
 const (
-	// maxPIN is the longest PIN accepted, in bytes; CK_TOKEN_INFO.ulMaxPinLen of real tokens is 255 at most.
+	// maxPIN is the longest PIN accepted, in bytes; CK_TOKEN_INFO.ulMaxPinLen
+	// of real tokens is at most 255.
 	maxPIN = 255
-	// commandDeadline bounds a PIN command, whatever deadline its caller has. It is less than the time that workers have
-	// to start, so that it is the command that is blamed and not the module.
+	// commandDeadline bounds a PIN command, whatever deadline its caller has.
+	// It is shorter than a worker's time to start, so that the error names the
+	// command and not the module.
 	commandDeadline = 20 * time.Second
-	// credentialsDirectory is where systemd says it keeps a service's credentials (systemd.exec(5)).
+	// credentialsDirectory is the variable with the directory of a service's
+	// systemd credentials (systemd.exec(5)).
 	credentialsDirectory = "CREDENTIALS_DIRECTORY"
 )
 
-// PINSource says where the PIN comes from. Exactly one field is set. There is none for a literal PIN in the
-// configuration, an environment variable or an argument: those end up in dumps and process lists.
+// PINSource says where the PIN comes from. Exactly one field is set. There is
+// no field for a literal PIN in the configuration, an environment variable or
+// an argument: those end up in dumps and process lists.
 type PINSource struct {
-	// File is a file that only its owner can read: root or the user that this process runs as. Files of systemd's
-	// credentials directory are taken as systemd made them.
+	// File is a file that only its owner can access: root or the user that this
+	// process runs as. Files in systemd's credentials directory are trusted as
+	// systemd made them.
 	File string
-	// Credential is the name of a systemd credential: a file in $CREDENTIALS_DIRECTORY.
+	// Credential is the name of a systemd credential: a file in
+	// $CREDENTIALS_DIRECTORY.
 	Credential string
-	// Command is an absolute path and its arguments. It runs without a shell and without input, has 20 seconds, and
-	// its output is the PIN.
+	// Command is an absolute path and its arguments. It runs without a shell
+	// and without input, has 20 seconds, and prints the PIN.
 	Command []string
 	// Prompt asks on /dev/tty, without echo.
 	Prompt bool
-	// Value is a PIN that was read already, such as one that was handed over a pipe.
+	// Value is a PIN that was already read, such as one that was received over
+	// a socket.
 	Value *PIN
 }
 
-// Validate refuses a source that names no place, or two, or one that can't be read from. It reads nothing.
+// Validate refuses a source with no field set, or two, or with one that can't
+// work. It reads nothing.
 func (s PINSource) Validate() error {
 	var given []string
 	add := func(name string, set bool) {
@@ -57,19 +65,20 @@ func (s PINSource) Validate() error {
 	add("value", s.Value != nil)
 	switch {
 	case len(given) == 0:
-		return errors.New("hsm: no source for the PIN: give one of file, credential, command or prompt")
+		return errors.New("hsm: no PIN source; set one of file, credential, command or prompt")
 	case len(given) > 1:
-		return fmt.Errorf("hsm: %s are given as sources for the PIN: keep one", strings.Join(given, " and "))
+		return fmt.Errorf("hsm: %s are set as PIN sources; keep one", strings.Join(given, " and "))
 	case s.Credential != "" && (filepath.Base(s.Credential) != s.Credential || strings.Trim(s.Credential, ".") == ""):
-		return fmt.Errorf("hsm: credential %q is a path: give only the name that LoadCredential= has", s.Credential)
+		return fmt.Errorf("hsm: credential %q is a path; give only the name that LoadCredential= uses", s.Credential)
 	case len(s.Command) > 0 && !filepath.IsAbs(s.Command[0]):
-		return fmt.Errorf("hsm: PIN command %q: give the absolute path of the program", s.Command[0])
+		return fmt.Errorf("hsm: PIN command %q is not an absolute path; give the program's absolute path", s.Command[0])
 	}
 	return nil
 }
 
-// Read gets the PIN. One newline at the end is taken off; an empty PIN, and one that has a NUL in it, which the module
-// would cut off there, are refused. Errors are ErrPINSource; no error has any of what was read in it.
+// Read reads the PIN and strips one newline at the end. It refuses an empty
+// PIN, and one with a NUL byte, where the module would cut it off. Errors are
+// ErrPINSource; none contains anything that was read.
 func (s PINSource) Read(ctx context.Context) (*PIN, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fail(ErrPINSource, nil, "%s", strings.TrimPrefix(err.Error(), "hsm: "))
@@ -82,11 +91,12 @@ func (s PINSource) Read(ctx context.Context) (*PIN, error) {
 	pin := bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
 	switch {
 	case len(pin) == 0:
-		return nil, fail(ErrPINSource, nil, "%s holds no PIN", s.name())
+		return nil, fail(ErrPINSource, nil, "%s contains no PIN", s.name())
 	case len(pin) > maxPIN:
-		return nil, fail(ErrPINSource, nil, "%s holds more than the %d bytes a PIN may have", s.name(), maxPIN)
+		return nil, fail(ErrPINSource, nil, "%s contains more than %d bytes, the maximum for a PIN", s.name(), maxPIN)
 	case bytes.ContainsAny(pin, "\x00\n"):
-		return nil, fail(ErrPINSource, nil, "%s holds more than one line, or a NUL byte: it must hold the PIN alone", s.name())
+		return nil, fail(ErrPINSource, nil, "%s contains more than one line, or a NUL byte; "+
+			"it must contain only the PIN", s.name())
 	}
 	return NewPIN(pin), nil
 }
@@ -102,7 +112,7 @@ func (s PINSource) name() string {
 	case s.Prompt:
 		return "the prompt"
 	}
-	return "the value handed over"
+	return "the value passed in"
 }
 
 func (s PINSource) raw(ctx context.Context) ([]byte, error) {
@@ -122,13 +132,14 @@ func (s PINSource) raw(ctx context.Context) ([]byte, error) {
 func readCredential(name string) ([]byte, error) {
 	dir := os.Getenv(credentialsDirectory)
 	if dir == "" {
-		return nil, errors.New("$" + credentialsDirectory + " isn't set: run as a systemd service with LoadCredential=" +
+		return nil, errors.New("$" + credentialsDirectory + " isn't set; run as a systemd service with LoadCredential=" +
 			name + ":PATH, or use another PIN source")
 	}
 	return readPINFile(filepath.Join(dir, name))
 }
 
-// readPINFile checks the file that it opened, not its name, so that nobody can swap it in between.
+// readPINFile checks the file that it opened, not the path, so that nobody can
+// swap the file in between.
 func readPINFile(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block the open
 	if err != nil {
@@ -152,19 +163,22 @@ func readPINFile(path string) ([]byte, error) {
 	return content.bytes[:content.n], err
 }
 
-// checkPrivate refuses a file that somebody else may read, or could have written.
+// checkPrivate refuses a file that somebody else can read, or could have
+// written.
 func checkPrivate(path string, info os.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s has mode %04o, so others than its owner have access to the PIN: run chmod 600 %s", path, mode, path)
+		return fmt.Errorf("%s has mode %04o, so users other than its owner can access the PIN; "+
+			"run chmod 600 %s", path, mode, path)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if self := os.Geteuid(); ok && stat.Uid != 0 && int(stat.Uid) != self {
-		return fmt.Errorf("%s belongs to user %d, who could change it: run chown %d %s", path, stat.Uid, self, path)
+		return fmt.Errorf("%s belongs to user %d, who could change it; run chown %d %s", path, stat.Uid, self, path)
 	}
 	return nil
 }
 
-// inCredentialsDirectory: systemd gives access to its credentials by ACL, which shows as group permissions.
+// inCredentialsDirectory reports whether systemd made the file. It grants
+// access by ACL, which looks like group permissions.
 func inCredentialsDirectory(path string) bool {
 	dir := os.Getenv(credentialsDirectory)
 	return dir != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)
@@ -177,7 +191,8 @@ func runPINCommand(ctx context.Context, argv []string) ([]byte, error) {
 	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	command.Stdout = &out
 	command.WaitDelay = time.Second // a grandchild may hold the pipe open
-	// The command must not outlive this process, which may be killed. The kernel takes the end of the thread for that.
+	// The command must not outlive this process, which may be killed. The
+	// kernel sends the signal when the thread ends, so it is locked.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -185,15 +200,16 @@ func runPINCommand(ctx context.Context, argv []string) ([]byte, error) {
 	if err := command.Run(); err != nil {
 		clear(out.bytes[:])
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("it was stopped after %v (%w): run it by hand to see what it waits for",
+			return nil, fmt.Errorf("it was stopped after %v (%w); run it by hand to see what it waits for",
 				time.Since(start).Round(time.Millisecond), context.Cause(ctx))
 		}
-		return nil, fmt.Errorf("it failed (%w): run it by hand to see why", err)
+		return nil, fmt.Errorf("it failed (%w); run it by hand to see why", err)
 	}
 	return out.bytes[:out.n], nil
 }
 
-// pinBuffer keeps just past the longest PIN, so that one that is too long is noticed, and lets the rest go.
+// pinBuffer keeps one byte more than the longest PIN, so that a longer one is
+// noticed, and discards the rest.
 type pinBuffer struct {
 	bytes [maxPIN + 3]byte // a PIN, CR, LF, and one byte too many
 	n     int

@@ -55,14 +55,14 @@ func TestPINSourceValidate(t *testing.T) {
 	pin := hsm.NewPIN([]byte(secret))
 	for name, test := range map[string]struct {
 		source hsm.PINSource
-		says   string // "" for a good one
+		says   string // "" if valid
 	}{
 		"file":               {hsm.PINSource{File: "/x"}, ""},
 		"credential":         {hsm.PINSource{Credential: "pin"}, ""},
 		"command":            {hsm.PINSource{Command: []string{"/bin/cat", "x"}}, ""},
 		"prompt":             {hsm.PINSource{Prompt: true}, ""},
 		"value":              {hsm.PINSource{Value: pin}, ""},
-		"none":               {hsm.PINSource{}, "no source"},
+		"none":               {hsm.PINSource{}, "no PIN source"},
 		"two":                {hsm.PINSource{File: "/x", Prompt: true}, "file and prompt"},
 		"credential path":    {hsm.PINSource{Credential: "../pin"}, "path"},
 		"credential dots":    {hsm.PINSource{Credential: ".."}, "path"},
@@ -80,7 +80,7 @@ func TestReadPINFromFile(t *testing.T) {
 	for name, test := range map[string]struct {
 		content string
 		mode    os.FileMode
-		want    string // "" for a refusal
+		want    string // "" if refused
 		says    string
 	}{
 		"newline":         {secret + "\n", 0o600, secret, ""},
@@ -108,7 +108,8 @@ func TestReadPINFromFile(t *testing.T) {
 	}
 }
 
-// checkRead reads the source and expects the PIN, or if it is "" a refusal that says what.
+// checkRead reads the source and expects the PIN or, if want is "", an error
+// that contains says.
 func checkRead(t *testing.T, source hsm.PINSource, want, says string) {
 	t.Helper()
 	pin, err := source.Read(t.Context())
@@ -126,7 +127,7 @@ func checkRead(t *testing.T, source hsm.PINSource, want, says string) {
 	}
 }
 
-func TestReadPINFromWhatIsNoFile(t *testing.T) {
+func TestReadPINFromOtherSources(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -135,12 +136,12 @@ func TestReadPINFromWhatIsNoFile(t *testing.T) {
 	checkRead(t, hsm.PINSource{File: fifo}, "", "regular file")
 	checkRead(t, hsm.PINSource{File: dir}, "", "regular file")
 	checkRead(t, hsm.PINSource{File: filepath.Join(dir, "none")}, "", "no such file")
-	checkRead(t, hsm.PINSource{}, "", "no source")
+	checkRead(t, hsm.PINSource{}, "", "no PIN source")
 }
 
 func TestReadPINOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		return // only root can make such a file; as root the test runs
+		return // only root can make such a file
 	}
 	path := filepath.Join(t.TempDir(), "pin")
 	if err := errors.Join(os.WriteFile(path, []byte(secret), 0o600), os.Chown(path, 12345, 12345)); err != nil {
@@ -155,7 +156,8 @@ func TestReadCredential(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	path := filepath.Join(dir, "pin")
-	// systemd lets the service's user in by an ACL, which shows as group permissions.
+	// systemd grants access to the service's user by ACL, which looks like
+	// group permissions.
 	if err := errors.Join(os.WriteFile(path, []byte(secret), 0o600), os.Chmod(path, 0o440)); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +187,7 @@ func TestPINCommandIsStopped(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	// The grandchild keeps the pipe open after the shell was killed.
+	// The grandchild keeps the pipe open after the shell is killed.
 	_, err := hsm.PINSource{Command: []string{"/bin/sh", "-c", "sleep 20; echo 1"}}.Read(ctx)
 	if !errors.Is(err, hsm.ErrPINSource) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "by hand") {
 		t.Errorf("a command that takes too long: %v", err)

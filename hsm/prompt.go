@@ -11,18 +11,20 @@ import (
 	"golang.org/x/term"
 )
 
-// promptPIN asks on the terminal that controls this process, whatever standard input and output are.
+// promptPIN asks on the process's controlling terminal, whatever standard input
+// and output are.
 func promptPIN(ctx context.Context) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("there is no terminal to ask on (%w): use a file, a credential or a command", err)
+		return nil, fmt.Errorf("no terminal to prompt on (%w); use a file, a credential or a command", err)
 	}
 	defer tty.Close()
 	return prompt(ctx, tty, "PIN of the token: ")
 }
 
-// prompt reads a line without echo. It uses raw mode and reads the bytes itself, rather than term.ReadPassword, because
-// a read on the file can be ended by a deadline when ctx ends, and ReadPassword's can't.
+// prompt reads a line without echo. It sets raw mode and reads the bytes itself
+// instead of using term.ReadPassword, because a deadline can end its reads when
+// ctx ends, but not ReadPassword's.
 func prompt(ctx context.Context, tty *os.File, question string) (line []byte, err error) {
 	restore, err := makeRaw(tty)
 	if err != nil {
@@ -43,7 +45,8 @@ func prompt(ctx context.Context, tty *os.File, question string) (line []byte, er
 	return line, err
 }
 
-// makeRaw goes through SyscallConn since Fd would make the file blocking, and deaf to deadlines.
+// makeRaw uses SyscallConn because Fd would make the file blocking and ignore
+// deadlines.
 func makeRaw(tty *os.File) (restore func() error, err error) {
 	conn, err := tty.SyscallConn()
 	if err != nil {
@@ -60,9 +63,10 @@ func makeRaw(tty *os.File) (restore func() error, err error) {
 	}, nil
 }
 
-// readHidden knows the keys that people use in a password prompt: Enter, Backspace, Ctrl-U, Ctrl-C, Ctrl-D.
+// readHidden handles the keys that people use at a password prompt: Enter,
+// Backspace, Ctrl-U, Ctrl-C, Ctrl-D.
 func readHidden(r io.Reader) ([]byte, error) {
-	var line [maxPIN + 1]byte // one more than a PIN may have, so that the limit shows
+	var line [maxPIN + 1]byte // one byte more than the maximum, so that a longer PIN is noticed
 	n, key := 0, make([]byte, 1)
 	for {
 		if _, err := io.ReadFull(r, key); err != nil {
@@ -74,7 +78,7 @@ func readHidden(r io.Reader) ([]byte, error) {
 			return line[:n], nil
 		case c == 3:
 			clear(line[:])
-			return nil, errors.New("it was interrupted")
+			return nil, errors.New("interrupted")
 		case c == 0x7f || c == '\b':
 			n = max(n-1, 0)
 		case c == 0x15:

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal gives both ends of a pseudo-terminal: what the person types on and sees, and what the program has.
+// terminal returns both ends of a pseudo-terminal: the person's and the
+// program's.
 func terminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -42,7 +43,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	return person, program
 }
 
-// see reads from the terminal until text has come.
+// see reads from the terminal until text appears.
 func see(t *testing.T, person *os.File, text string) (seen string) {
 	t.Helper()
 	if err := person.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
@@ -108,7 +109,7 @@ func TestPromptEndsWithItsContext(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("the prompt ended with %v", err)
 	}
-	// Echo is back: what is typed shows.
+	// Echo is back: typed text appears.
 	if _, err := io.WriteString(person, "visible\n"); err != nil {
 		t.Fatal(err)
 	}

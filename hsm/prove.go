@@ -9,8 +9,9 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// Prove signs a random value and verifies the signature with the public half. It is the only proof that the token can
-// sign, and that the two halves belong together. A signature that doesn't verify is ErrSignature; other errors are
+// Prove signs a random value and verifies the signature with the public half.
+// Nothing else proves that the token can sign, and that the two halves belong
+// together. A signature that doesn't verify is ErrSignature; other errors are
 // SignContext's.
 func (k *Key) Prove(ctx context.Context) error {
 	return k.prove(func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {

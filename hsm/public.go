@@ -15,14 +15,14 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// PKCS#11 v3.0 values that miekg/pkcs11 doesn't have.
+// PKCS#11 v3.0 constants that miekg/pkcs11 lacks.
 const (
 	ckkEdwards           = 0x40
 	ckmEdwardsKeyPairGen = 0x1055
 	ckmEdDSA             = 0x1057
 )
 
-// minRSABits is the smallest RSA key that is used, as NIST SP 800-131A has it.
+// minRSABits is the smallest RSA key that is used, in bits (NIST SP 800-131A).
 const minRSABits = 2048
 
 var curves = []struct {
@@ -37,8 +37,9 @@ var curves = []struct {
 // oidEd25519 is id-Ed25519 of RFC 8410.
 var oidEd25519 = asn1.ObjectIdentifier{1, 3, 101, 112}
 
-// publicKey finds the public half of a private key: the public key object with its ID, else what the private key object
-// tells itself, else a certificate with its ID. Whether the halves belong together only a signature shows.
+// publicKey finds the public half of a private key: in the public key object
+// with its ID, or the private key object itself, or a certificate with its ID.
+// Only a signature shows whether the halves belong together.
 func (s session) publicKey(private pkcs11.ObjectHandle, kind uint, label string, id []byte) (crypto.PublicKey, error) {
 	keyType := pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, kind)
 	for _, names := range publicNames(label, id) {
@@ -47,23 +48,23 @@ func (s session) publicKey(private pkcs11.ObjectHandle, kind uint, label string,
 			return nil, err
 		}
 		if len(handles) > 0 {
-			return s.only(handles, kind)
+			return s.decodeSame(handles, kind)
 		}
 	}
 	if public, err := s.decode(private, kind); err != nil || public != nil {
 		return public, err
 	}
 	if len(id) > 0 {
-		return s.certified(id)
+		return s.certificateKey(id)
 	}
 	return nil, errNoPublicHalf
 }
 
-var errNoPublicHalf = fail(ErrUnusable, nil, "the token has no public half for this key: import its public key, or one "+
+var errNoPublicHalf = fail(ErrUnusable, nil, "the token has no public half for this key; import its public key, or one "+
 	"certificate for it, with the same CKA_ID")
 
-// certified is the public key of the one certificate with the ID.
-func (s session) certified(id []byte) (crypto.PublicKey, error) {
+// certificateKey is the public key of the one certificate with the ID.
+func (s session) certificateKey(id []byte) (crypto.PublicKey, error) {
 	certificates, err := s.certificates(id)
 	if err != nil {
 		return nil, err
@@ -74,7 +75,8 @@ func (s session) certified(id []byte) (crypto.PublicKey, error) {
 	return certificates[0].Certificate.PublicKey, nil
 }
 
-// publicNames are the ways to look for a public half, the narrowest first.
+// publicNames are the templates to look for a public half with, the narrowest
+// first.
 func publicNames(label string, id []byte) [][]*pkcs11.Attribute {
 	switch {
 	case len(id) > 0 && label != "":
@@ -85,8 +87,8 @@ func publicNames(label string, id []byte) [][]*pkcs11.Attribute {
 	return nil
 }
 
-// only decodes public keys that must all be the same one.
-func (s session) only(handles []pkcs11.ObjectHandle, kind uint) (public crypto.PublicKey, err error) {
+// decodeSame decodes public keys that must all be the same.
+func (s session) decodeSame(handles []pkcs11.ObjectHandle, kind uint) (public crypto.PublicKey, err error) {
 	for _, handle := range handles {
 		next, err := s.decode(handle, kind)
 		switch {
@@ -95,8 +97,8 @@ func (s session) only(handles []pkcs11.ObjectHandle, kind uint) (public crypto.P
 		case next == nil:
 			return nil, fail(ErrUnusable, nil, "the public half on the token lacks its key material")
 		case public != nil && !equal(public, next):
-			return nil, fail(ErrAmbiguous, nil, "different public keys with this key's label and CKA_ID are on the token: "+
-				"destroy those that aren't its own")
+			return nil, fail(ErrAmbiguous, nil, "the token has different public keys with this key's label and CKA_ID; "+
+				"destroy those that don't belong to it")
 		}
 		public = next
 	}
@@ -108,7 +110,8 @@ func equal(a, b crypto.PublicKey) bool {
 	return ok && key.Equal(b)
 }
 
-// decode reads the public key from a key object; nil if the object doesn't hold it.
+// decode reads the public key from a key object; nil if the object doesn't have
+// it.
 func (s session) decode(object pkcs11.ObjectHandle, kind uint) (crypto.PublicKey, error) {
 	names := []uint{pkcs11.CKA_EC_PARAMS, pkcs11.CKA_EC_POINT}
 	if kind == pkcs11.CKK_RSA {
@@ -132,10 +135,10 @@ func (s session) decode(object pkcs11.ObjectHandle, kind uint) (crypto.PublicKey
 func decodeRSA(modulus, exponent []byte) (crypto.PublicKey, error) {
 	n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
 	if n.BitLen() < minRSABits {
-		return nil, fail(ErrUnusable, nil, "an RSA key of %d bits is too small: %d is the least", n.BitLen(), minRSABits)
+		return nil, fail(ErrUnusable, nil, "an RSA key of %d bits is too small; the minimum is %d", n.BitLen(), minRSABits)
 	}
 	if !e.IsInt64() || e.Int64() < 3 || e.Int64() > 1<<31-1 || e.Bit(0) == 0 {
-		return nil, fail(ErrUnusable, nil, "the RSA key has the public exponent %v", e)
+		return nil, fail(ErrUnusable, nil, "the RSA key's public exponent %v isn't supported", e)
 	}
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }
@@ -143,7 +146,7 @@ func decodeRSA(modulus, exponent []byte) (crypto.PublicKey, error) {
 func decodeECDSA(params, point []byte) (crypto.PublicKey, error) {
 	var oid asn1.ObjectIdentifier
 	if rest, err := asn1.Unmarshal(params, &oid); err != nil || len(rest) > 0 {
-		return nil, fail(ErrUnusable, nil, "the key's curve isn't given by name")
+		return nil, fail(ErrUnusable, nil, "the key's curve isn't a named curve")
 	}
 	for _, known := range curves {
 		if !known.oid.Equal(oid) {
@@ -155,31 +158,34 @@ func decodeECDSA(params, point []byte) (crypto.PublicKey, error) {
 		}
 		public, err := ecdsa.ParseUncompressedPublicKey(known.curve, raw)
 		if err != nil {
-			return nil, fail(ErrUnusable, err, "the key's public point is bad")
+			return nil, fail(ErrUnusable, err, "the key's public point is invalid")
 		}
 		return public, nil
 	}
 	return nil, fail(ErrUnusable, nil, "keys on the curve %v aren't supported", oid)
 }
 
-// coordinate is the width of a coordinate, and of each half of a signature, in bytes.
+// coordinate is the width of a coordinate, and of each half of a signature, in
+// bytes.
 func coordinate(curve elliptic.Curve) int { return (curve.Params().BitSize + 7) / 8 }
 
-// decodeEd25519 takes the curve as PKCS#11 v3.0 has it, a PrintableString, or as the OID of RFC 8410.
+// decodeEd25519 accepts the curve as a PrintableString, as in PKCS#11 v3.0, or
+// as the OID of RFC 8410.
 func decodeEd25519(params, point []byte) (crypto.PublicKey, error) {
 	var name string
 	var oid asn1.ObjectIdentifier
 	if _, err := asn1.UnmarshalWithParams(params, &name, "printable"); err != nil || name != "edwards25519" {
 		if _, err := asn1.Unmarshal(params, &oid); err != nil || !oid.Equal(oidEd25519) {
-			return nil, fail(ErrUnusable, nil, "of the Edwards curves only edwards25519 is supported")
+			return nil, fail(ErrUnusable, nil, "edwards25519 is the only Edwards curve supported")
 		}
 	}
 	raw, err := pointBytes(point, ed25519.PublicKeySize)
 	return ed25519.PublicKey(raw), err
 }
 
-// pointBytes unwraps a CKA_EC_POINT. The standard has it as an OCTET STRING, some modules give it bare and some as a BIT
-// STRING. The length decides, since a bare uncompressed point and an OCTET STRING begin with the same byte.
+// pointBytes unwraps a CKA_EC_POINT. The standard wants an OCTET STRING; some
+// modules return the bare point and some a BIT STRING. The length decides,
+// since a bare uncompressed point and an OCTET STRING start with the same byte.
 func pointBytes(point []byte, size int) ([]byte, error) {
 	if len(point) == size {
 		return point, nil
@@ -192,10 +198,10 @@ func pointBytes(point []byte, size int) ([]byte, error) {
 	if rest, err := asn1.Unmarshal(point, &bits); err == nil && len(rest) == 0 && bits.BitLength == 8*size {
 		return bits.Bytes, nil
 	}
-	return nil, fail(ErrUnusable, nil, "the key's public point has %d bytes in an unknown encoding; %d are expected", len(point), size)
+	return nil, fail(ErrUnusable, nil, "the key's public point has %d bytes in an unknown encoding, want %d", len(point), size)
 }
 
-// ecParams is the CKA_EC_PARAMS to generate a key of the type with.
+// ecParams is the CKA_EC_PARAMS for generating a key of the type.
 func ecParams(typ KeyType) ([]byte, error) {
 	if typ == Ed25519 {
 		return asn1.MarshalWithParams("edwards25519", "printable")
@@ -208,7 +214,8 @@ func ecParams(typ KeyType) ([]byte, error) {
 	return nil, fmt.Errorf("hsm: %s has no curve", typ)
 }
 
-// fingerprint of a public key; the zero one for nil.
+// fingerprint is the SHA-256 of a public key's SubjectPublicKeyInfo; zero for
+// nil.
 func fingerprint(public crypto.PublicKey) (sum [32]byte) {
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

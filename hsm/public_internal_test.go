@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// encodings are the ways in which modules give a CKA_EC_POINT.
+// encodings are those of CKA_EC_POINT that modules use.
 func encodings(t testing.TB, point []byte) map[string][]byte {
 	t.Helper()
 	octets, err := asn1.Marshal(point)

@@ -8,16 +8,19 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// session is an open session. Every call gives its errors their type.
+// session is an open session. Its methods return *Error for the module's
+// errors.
 type session struct {
 	ctx    *pkcs11.Ctx
 	handle pkcs11.SessionHandle
 }
 
-// noSession is CK_INVALID_HANDLE: a place in the pool whose session has to be opened first.
+// noSession is CK_INVALID_HANDLE: a place in the pool whose session must be
+// opened first.
 const noSession pkcs11.SessionHandle = 0
 
-// All sessions are read-write. Some modules, AWS CloudHSM's among them, have no others.
+// openSession opens a read-write session. Some modules, such as AWS CloudHSM's,
+// have no others.
 func openSession(ctx *pkcs11.Ctx, slot uint) (session, error) {
 	handle, err := ctx.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
 	return session{ctx, handle}, callError("C_OpenSession", err)
@@ -33,7 +36,7 @@ func (s session) sign(mechanism *pkcs11.Mechanism, key pkcs11.ObjectHandle, inpu
 	return signature, callError("C_Sign", err)
 }
 
-// sessions is a fixed number of sessions that are lent out one at a time.
+// sessions is a fixed-size pool of sessions.
 type sessions struct {
 	ctx    *pkcs11.Ctx
 	slot   uint
@@ -43,7 +46,8 @@ type sessions struct {
 	once   sync.Once
 }
 
-// newSessions opens the sessions at once, so that no signature has to. A token that has fewer to give gets by with those.
+// newSessions opens the sessions up front, so that no signature has to. If the
+// token has fewer, those must do.
 func newSessions(ctx *pkcs11.Ctx, slot uint, n int) (*sessions, error) {
 	p := &sessions{ctx: ctx, slot: slot, free: make(chan pkcs11.SessionHandle, n), closed: make(chan struct{})}
 	for p.size < n {
@@ -61,9 +65,10 @@ func newSessions(ctx *pkcs11.Ctx, slot uint, n int) (*sessions, error) {
 	return p, nil
 }
 
-// with lends a session to use. A session on which a call failed is closed and never lent again: the operation may be
-// half done in it. Every call into the module is made within with, so that close can wait for the last of them. Don't
-// nest it: with one session that would wait for ever.
+// with runs use with a session. A session on which a call failed is closed and
+// never used again: an operation may be half done in it. Every call into the
+// module is made inside with, so that close can wait for the last one. Don't
+// nest it: with one session it would deadlock.
 func (p *sessions) with(ctx context.Context, use func(session) error) error {
 	s, err := p.take(ctx)
 	if err != nil {
@@ -106,7 +111,7 @@ func (p *sessions) ready(handle pkcs11.SessionHandle) (session, error) {
 	return s, err
 }
 
-// close waits for the sessions that are lent out and closes them all.
+// close waits for the sessions in use and closes them all.
 func (p *sessions) close() {
 	p.once.Do(func() {
 		close(p.closed)

@@ -91,7 +91,8 @@ func TestCloseWaitsForSessions(t *testing.T) {
 	<-closed
 }
 
-// A token that says that its PIN is locked or missing isn't asked: there is no module behind these.
+// If a token reports that its PIN is locked or missing, the module isn't
+// called: there is none here.
 func TestLoginIsNotTried(t *testing.T) {
 	for _, test := range []struct {
 		flags uint
@@ -159,7 +160,8 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
-// The generation of a large key takes longer than the pace at which an owner asks whether the token is alive.
+// Generating a large key takes longer than the interval at which an owner calls
+// Refresh.
 func TestRefreshDoesNotWaitForGeneration(t *testing.T) {
 	token := openInternal(t, 1)
 	token.admin.Lock()

@@ -119,7 +119,7 @@ func TestSignRefusesOtherAlgorithms(t *testing.T) {
 	}
 }
 
-// The signatures are what an independent JOSE library expects of the algorithms.
+// An independent JOSE library accepts the signatures.
 func TestGoJoseVerifies(t *testing.T) {
 	token, _ := open(t, withCopies)
 	keys := map[hsm.KeyType]*hsm.Key{}
@@ -151,7 +151,7 @@ func TestGoJoseVerifies(t *testing.T) {
 	}
 }
 
-// jws makes a compact JWS by hand (RFC 7515, section 7.1).
+// jws makes a compact JWS by hand (RFC 7515 section 7.1).
 func jws(t *testing.T, key *hsm.Key, alg string, opts crypto.SignerOpts) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
@@ -177,7 +177,8 @@ func jws(t *testing.T, key *hsm.Key, alg string, opts crypto.SignerOpts) string 
 	return signed + "." + encode(signature)
 }
 
-// Signing goes on, and is right, while the token is listed, refreshed, and keys come and go. Run with -race.
+// Signing works while the token is listed and refreshed and keys come and go.
+// Run with -race.
 func TestConcurrentUse(t *testing.T) {
 	token, _ := open(t, withCopies, func(cfg *hsm.Config) { cfg.Sessions = 3 })
 	keys := []*hsm.Key{generate(t, token, "ec", hsm.P256), generate(t, token, "ed", hsm.Ed25519), generate(t, token, "rsa", hsm.RSA2048)}

@@ -8,7 +8,7 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// slot is a slot with an initialised token in it.
+// slot is a slot with an initialized token.
 type slot struct {
 	id    uint
 	flags uint
@@ -17,9 +17,9 @@ type slot struct {
 
 func (s slot) String() string { return fmt.Sprintf("%q (serial %s)", s.info.Label, s.info.Serial) }
 
-// slots lists the initialised tokens. Slots that don't answer are counted and left out: an absent token of another
-// application stays listed by some modules.
-func slots(ctx *pkcs11.Ctx) (found []slot, silent int, err error) {
+// slots lists the initialized tokens. Slots that don't answer are only counted:
+// some modules still list another application's token after it was removed.
+func slots(ctx *pkcs11.Ctx) (found []slot, unresponsive int, err error) {
 	ids, err := ctx.GetSlotList(true)
 	if err != nil {
 		return nil, 0, callError("C_GetSlotList", err)
@@ -28,12 +28,12 @@ func slots(ctx *pkcs11.Ctx) (found []slot, silent int, err error) {
 		info, err := ctx.GetTokenInfo(id)
 		switch {
 		case err != nil:
-			silent++
+			unresponsive++
 		case info.Flags&pkcs11.CKF_TOKEN_INITIALIZED != 0:
 			found = append(found, slot{id: id, flags: info.Flags, info: describe(id, info)})
 		}
 	}
-	return found, silent, nil
+	return found, unresponsive, nil
 }
 
 func describe(id uint, info pkcs11.TokenInfo) TokenInfo {
@@ -45,32 +45,32 @@ func describe(id uint, info pkcs11.TokenInfo) TokenInfo {
 	}
 }
 
-// trim takes off the padding: spaces by the standard, NULs by habit of some modules.
+// trim removes the padding: spaces by the standard, NULs in some modules.
 func trim(padded string) string { return strings.TrimRight(padded, " \x00") }
 
-// selectToken finds the one token that has the label and the serial number asked for.
+// selectToken finds the one token with the configured label and serial number.
 func selectToken(ctx *pkcs11.Ctx, cfg Config) (slot, error) {
-	all, silent, err := slots(ctx)
+	all, unresponsive, err := slots(ctx)
 	if err != nil {
 		return slot{}, err
 	}
-	var fitting []slot
+	var matches []slot
 	for _, s := range all {
 		if (cfg.Label == "" || s.info.Label == cfg.Label) && (cfg.Serial == "" || s.info.Serial == cfg.Serial) {
-			fitting = append(fitting, s)
+			matches = append(matches, s)
 		}
 	}
-	switch len(fitting) {
+	switch len(matches) {
 	case 1:
-		return fitting[0], nil
+		return matches[0], nil
 	case 0:
-		return slot{}, fail(ErrTokenNotFound, nil, "no token with %s: %s", wanted(cfg), sighted(all, silent))
+		return slot{}, fail(ErrTokenNotFound, nil, "no token with %s: %s", selection(cfg), visible(all, unresponsive))
 	}
 	return slot{}, fail(errors.Join(ErrTokenNotFound, ErrAmbiguous), nil,
-		"%d tokens have %s: %s; name the one you mean by its serial number", len(fitting), wanted(cfg), list(fitting))
+		"%d tokens have %s: %s; select one by its serial number", len(matches), selection(cfg), list(matches))
 }
 
-func wanted(cfg Config) string {
+func selection(cfg Config) string {
 	switch {
 	case cfg.Serial == "":
 		return fmt.Sprintf("label %q", cfg.Label)
@@ -80,14 +80,15 @@ func wanted(cfg Config) string {
 	return fmt.Sprintf("label %q and serial %q", cfg.Label, cfg.Serial)
 }
 
-// sighted says what the module shows instead, for that is mostly a spelling mistake or the wrong module configuration.
-func sighted(all []slot, silent int) string {
-	text := "the module shows no token at all; see that it is configured, and readable, for this user"
+// visible says which tokens the module shows instead: mostly the label is
+// misspelled or the module reads the wrong configuration.
+func visible(all []slot, unresponsive int) string {
+	text := "the module shows no tokens; check that it is configured for this user, who must be able to read its files"
 	if len(all) > 0 {
 		text = "the module shows " + list(all)
 	}
-	if silent > 0 {
-		text += fmt.Sprintf("; %d slots don't answer", silent)
+	if unresponsive > 0 {
+		text += fmt.Sprintf("; %d slots don't answer", unresponsive)
 	}
 	return text
 }

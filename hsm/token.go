@@ -9,36 +9,39 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// Token is an open token, logged in. Its methods may be called from many goroutines; none of them can be cancelled once
-// the module has the call, for PKCS#11 has no way to.
+// Token is an open token, logged in. It is safe for concurrent use. A method
+// can't be canceled once it calls the module: PKCS#11 has no way to.
 type Token struct {
 	module   *module
 	slot     slot
 	sessions *sessions
 	copies   *copies
-	seen     atomic.Bool // a key was seen on the token, so that an empty token is suspicious
+	sawKeys  atomic.Bool // the token has listed a key, so an empty list is suspicious
 
-	// admin is held for writing by what changes the token's objects and for reading by what searches them: SoftHSM's
-	// searches fail while another thread generates.
+	// admin is held for writing to change the token's objects and for reading
+	// to search them: SoftHSM's searches fail while another thread generates a
+	// key.
 	admin  sync.RWMutex
 	closed sync.Once
 }
 
-// Open opens a token and logs in, with one C_Login and never a second: a PIN that is refused is not tried again, and a
-// token that reports its PIN as locked or missing isn't asked at all. The caller clears pin afterwards.
+// Open opens a token and logs in with exactly one C_Login: it never retries a
+// refused PIN, and doesn't try one if the token reports that its PIN is locked
+// or missing. The caller clears pin afterwards.
 //
-// A process opens a token once. A second Open while the first is open is refused, because the module would then accept
-// any PIN.
+// A process opens a token once. A second Open is refused while the first Token
+// is open, because the module would accept any PIN.
 //
-// Errors: ErrModule, ErrTokenNotFound (with ErrAmbiguous if two tokens fit), ErrPINIncorrect, ErrPINLocked,
-// ErrPINNotInitialized, or an *Error. Starts of several processes at the same moment can disturb each other in SoftHSM:
+// Errors: ErrModule, ErrTokenNotFound (with ErrAmbiguous if two tokens match),
+// ErrPINIncorrect, ErrPINLocked, ErrPINNotInitialized, or an *Error. With
+// SoftHSM, processes that start at the same moment can disturb each other:
 // start one after the other.
 func Open(cfg Config, pin *PIN) (*Token, error) {
 	switch {
 	case cfg.Label == "" && cfg.Serial == "":
-		return nil, fail(ErrTokenNotFound, nil, "no token named: give its label or its serial number")
+		return nil, fail(ErrTokenNotFound, nil, "no token selected; give its label or its serial number")
 	case cfg.Sessions < 0:
-		return nil, fmt.Errorf("hsm: %d sessions: give at least 1, or 0 for the default of %d", cfg.Sessions, DefaultSessions)
+		return nil, fmt.Errorf("hsm: %d sessions; give at least 1, or 0 for the default of %d", cfg.Sessions, DefaultSessions)
 	case pin.empty():
 		return nil, fail(ErrPINSource, nil, "the PIN is empty")
 	}
@@ -74,14 +77,15 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 	return &Token{module: m, slot: slot, sessions: sessions, copies: newCopies(keeper, cfg.SessionCopies)}, nil
 }
 
-// login gives the session that stays open as long as the token: with a token's last session its login would end.
+// login returns the keeper, a session that stays open as long as the token:
+// closing the last session would end the login.
 func login(ctx *pkcs11.Ctx, slot slot, pin *PIN) (session, error) {
 	switch {
 	case slot.flags&pkcs11.CKF_USER_PIN_INITIALIZED == 0:
-		return session{}, fail(ErrPINNotInitialized, nil, "token %s has no user PIN: its security officer has to set one", slot)
+		return session{}, fail(ErrPINNotInitialized, nil, "token %s has no user PIN; its security officer must set one", slot)
 	case slot.flags&pkcs11.CKF_USER_PIN_LOCKED != 0:
-		return session{}, fail(ErrPINLocked, nil, "token %s has locked its PIN after wrong ones: its security officer has to "+
-			"unlock it; nothing was tried", slot)
+		return session{}, fail(ErrPINLocked, nil, "token %s has locked its PIN after wrong attempts, so it wasn't tried; its "+
+			"security officer must unlock it", slot)
 	}
 	s, err := openSession(ctx, slot.id)
 	if err != nil {
@@ -99,14 +103,14 @@ func loginError(slot slot, err error) error {
 	case err == nil:
 		return nil
 	case hasCode(err, pkcs11.CKR_USER_ALREADY_LOGGED_IN):
-		return fmt.Errorf("hsm: this process has token %s open already, so the PIN can't be checked: open it once: %w", slot, err)
+		return fmt.Errorf("hsm: this process already has token %s open, so the PIN can't be checked: %w", slot, err)
 	case hasCode(err, pkcs11.CKR_PIN_LOCKED):
-		return fail(ErrPINLocked, err, "token %s has locked its PIN: its security officer has to unlock it", slot)
+		return fail(ErrPINLocked, err, "token %s has locked its PIN; its security officer must unlock it", slot)
 	case hasCode(err, pkcs11.CKR_PIN_EXPIRED):
-		return fail(ErrPINIncorrect, err, "the PIN of token %s has expired: set a new one with the HSM's own tool", slot)
+		return fail(ErrPINIncorrect, err, "the PIN of token %s has expired; set a new one with the vendor's tool", slot)
 	case hasCode(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE):
-		return fail(ErrPINIncorrect, err, "token %s refused the PIN; it was tried once and is not tried again, since that "+
-			"could lock the token: correct the PIN where it is kept", slot)
+		return fail(ErrPINIncorrect, err, "token %s refused the PIN, which was tried once and isn't tried again because "+
+			"that could lock the token; correct the PIN where it is stored", slot)
 	}
 	return err
 }
@@ -114,27 +118,33 @@ func loginError(slot slot, err error) error {
 // Info describes the token as it was when it was opened.
 func (t *Token) Info() TokenInfo { return t.slot.info }
 
-// Close waits for the calls under way, so it can hang if the module does, and lets go of the module. It doesn't log out:
-// a login belongs to the whole process. A second Close does nothing. Keys of a closed token answer ErrClosed.
+// Close waits for calls in progress, so it hangs if the module does, and
+// releases the module. It doesn't log out: a login belongs to the whole
+// process. A second Close does nothing. Keys of a closed token return
+// ErrClosed.
 func (t *Token) Close() error {
 	t.closed.Do(func() {
 		t.admin.Lock()
 		defer t.admin.Unlock()
 		t.sessions.close()
-		t.copies.keeper.close() // and the session copies with it
+		t.copies.keeper.close() // which destroys the session copies
 		t.module.release()
 	})
 	return nil
 }
 
-// Refresh confirms that the token is still there, and that the keys which sign through session copies still are.
+// Refresh confirms that the token is still present, and so are the keys that
+// sign through session copies.
 //
-// A session copy outlives what it was made from: it goes on signing when its key was destroyed, and even when the whole
-// token is gone, so that Prove notices neither. With Config.SessionCopies the owner of the Token therefore calls Refresh
-// at an interval; it costs a description of the token and, once something was signed, one search (BenchmarkRefresh).
-// Copies of keys that are gone are dropped, and their next signature answers ErrKeyNotFound. While a key is generated or
-// destroyed there is no search, since an RSA key may take many seconds: the next call makes up for it.
-// Errors: ErrTokenGone, ErrClosed, or an *Error. That it succeeds isn't proof that the token can sign: Key.Prove is.
+// A session copy outlives its key: it still signs when the key was destroyed,
+// and even when the whole token is gone, and Prove notices neither. So with
+// Config.SessionCopies the owner of the Token calls Refresh at an interval.
+// That costs one request for the token's description and, once something was
+// signed, one search (BenchmarkRefresh). Refresh drops copies of keys that are
+// gone, and their next signature returns ErrKeyNotFound. It doesn't search
+// while a key is generated or destroyed, since an RSA key may take many
+// seconds; the next call does. Errors: ErrTokenGone, ErrClosed, or an *Error.
+// Success doesn't prove that the token can sign: Key.Prove does.
 func (t *Token) Refresh(ctx context.Context) error {
 	idle := t.admin.TryRLock()
 	if idle {
@@ -153,15 +163,16 @@ func (t *Token) Refresh(ctx context.Context) error {
 	})
 }
 
-// alive asks for the token's description: where a token vanishes, SoftHSM's sessions stay open and its searches find
-// nothing, and only this fails. Call it within sessions.with.
+// alive asks for the token's description: if a token vanishes, SoftHSM's
+// sessions stay open and its searches find nothing, and only this fails. Call
+// it inside sessions.with.
 func (t *Token) alive() error {
 	info, err := t.module.GetTokenInfo(t.slot.id)
 	if err != nil {
 		return fail(ErrTokenGone, callError("C_GetTokenInfo", err), "token %s is gone", t.slot)
 	}
 	if now := describe(t.slot.id, info); now.Serial != t.slot.info.Serial {
-		return fail(ErrTokenGone, nil, "token %s is gone: its slot now has the one with serial %s", t.slot, now.Serial)
+		return fail(ErrTokenGone, nil, "token %s is gone; its slot now has the token with serial %s", t.slot, now.Serial)
 	}
 	return nil
 }

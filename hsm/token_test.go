@@ -7,7 +7,7 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-// open gives the test an open token, closed at its end.
+// open opens a token for the test.
 func open(t testing.TB, change ...func(*hsm.Config)) (*hsm.Token, *softhsm.Token) {
 	t.Helper()
 	soft := softhsm.New(t)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/internal/logging"
 )
 
 // Defaults of a Config.
@@ -72,7 +73,7 @@ type Config struct {
 	// anything to it.
 	Stderr *os.File
 	// Logger is for operators; nil discards.
-	Logger Logger
+	Logger logging.Logger
 	// Observer measures; nil discards.
 	Observer Observer
 }
@@ -92,22 +93,6 @@ type noObserver struct{}
 func (noObserver) Signed(string, Timing, error) {}
 func (noObserver) WorkerEvent(Event)            {}
 
-// Logger is the part of a leveled logger that the pool uses. The arguments are
-// pairs of a name and a value.
-type Logger interface {
-	Debug(msg string, args ...any)
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
-	Error(msg string, args ...any)
-}
-
-type discard struct{}
-
-func (discard) Debug(string, ...any) {}
-func (discard) Info(string, ...any)  {}
-func (discard) Warn(string, ...any)  {}
-func (discard) Error(string, ...any) {}
-
 // withDefaults fills in defaults and checks the result.
 func (c Config) withDefaults() (Config, error) {
 	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
@@ -115,7 +100,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.StartTimeout = cmp.Or(c.StartTimeout, DefaultStartTimeout)
 	c.Queue = cmp.Or(c.Queue, DefaultQueue)
 	if c.Logger == nil {
-		c.Logger = discard{}
+		c.Logger = logging.Discard
 	}
 	if c.Observer == nil {
 		c.Observer = noObserver{}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // probeText starts every message that the pool has signed for itself, so that no
@@ -145,5 +146,14 @@ func (p *Pool) probeKey(ctx context.Context, w *worker, k wire.KeyInfo) error {
 		return err
 	}
 	w.verified.Store(time.Now().UnixNano())
+	return nil
+}
+
+// verify is jose.Verify with the error hsm.ErrSignature, which tells the pool
+// that the worker is at fault.
+func verify(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts, signature []byte) error {
+	if err := jose.Verify(public, digest, opts, signature); err != nil {
+		return fmt.Errorf("%w: %w", hsm.ErrSignature, err)
+	}
 	return nil
 }
