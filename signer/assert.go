@@ -119,7 +119,7 @@ func (s *Signer) issue(ctx context.Context, t ticket) (ipc.AssertionResponse, er
 		return ipc.AssertionResponse{}, err
 	}
 	return ipc.AssertionResponse{
-		Assertion: compact, AssertionType: t.profile.Send.AssertionType(), Send: t.profile.Send,
+		Assertion: compact, AssertionType: t.profile.AssertionType, Send: t.profile.Send,
 		Kid: t.key.Kid, Alg: t.key.Alg, JTI: t.token.JTI, Grant: t.grant.Name(),
 		IssuedAt: t.token.IssuedAt.Unix(), ExpiresAt: t.token.ExpiresAt.Unix(),
 	}, nil

@@ -42,8 +42,10 @@ func (s *Signer) newDecision(ctx context.Context, kind string, who caller.Caller
 func (s *Signer) release(ctx context.Context, d *decision, outcome error) error {
 	d.Outcome, d.Code = outcomeOf(outcome)
 	d.LatencyMicros = s.now().Sub(d.Time).Microseconds()
-	tracing.Start(ctx, "decide").At(d.Time).Text("assertd.client", d.Client).Text("assertd.outcome", d.Outcome).
-		Text("assertd.code", d.Code).EndAt(d.decided)
+	if s.traced {
+		tracing.Start(ctx, "decide").At(d.Time).Text("assertd.client", d.Client).Text("assertd.outcome", d.Outcome).
+			Text("assertd.code", d.Code).EndAt(d.decided)
+	}
 	s.logDecision(&d.Record, outcome)
 	if err := s.record(ctx, &d.Record); err != nil {
 		return fmt.Errorf("%w: %w", ErrAudit, err)
@@ -53,28 +55,45 @@ func (s *Signer) release(ctx context.Context, d *decision, outcome error) error 
 
 // record appends the record. Where none is required, a decision passes without.
 func (s *Signer) record(ctx context.Context, r *audit.Record) error {
-	span, start := tracing.Start(ctx, "record"), time.Now()
+	start := time.Now()
 	// A caller that hangs up must not keep its decision out of the log.
 	err := s.log.Append(context.WithoutCancel(ctx), *r)
 	took := time.Since(start)
-	if err != nil && !s.auditRequired {
-		s.throttle.Log(s.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", r.RequestID, "error", err)
-		s.observer.Recorded(r, took, err)
-		endSpan(span, ErrAudit)
-		return nil
-	}
-	if err != nil {
+	s.endSpan(s.startSpan(ctx, "record", start), auditError(err))
+	switch {
+	case err == nil:
+	case s.auditRequired:
 		r.Outcome, r.Code = outcomeOf(ErrAudit)
-		endSpan(span, ErrAudit)
-	} else {
-		span.End()
+	default:
+		s.throttle.Log(s.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", r.RequestID, "error", err)
 	}
 	s.observer.Recorded(r, took, err)
-	return err
+	if s.auditRequired {
+		return err
+	}
+	return nil
+}
+
+func auditError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ErrAudit
+}
+
+// startSpan starts a span that began at a time; nil where nothing is traced.
+func (s *Signer) startSpan(ctx context.Context, name string, start time.Time) *tracing.Span {
+	if !s.traced {
+		return nil
+	}
+	return tracing.Start(ctx, name).At(start)
 }
 
 // endSpan ends a span with the code of an error, whose text stays in the log.
-func endSpan(span *tracing.Span, err error) {
+func (s *Signer) endSpan(span *tracing.Span, err error) {
+	if span == nil {
+		return
+	}
 	if err != nil {
 		_, code := outcomeOf(err)
 		span.Fail(code)

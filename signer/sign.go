@@ -86,9 +86,12 @@ func (s *Signer) sign(ctx context.Context, key keyset.Key, digest []byte, opts c
 	if s.verifiesNext() {
 		check = func(signature []byte) error { return jose.Verify(key.Public, digest, opts, signature) }
 	}
-	span := tracing.Start(ctx, "sign").Text("assertd.key", key.Set).Text("assertd.kid", key.Kid)
+	var span *tracing.Span
+	if s.traced {
+		span = tracing.Start(ctx, "sign").Text("assertd.key", key.Set).Text("assertd.kid", key.Kid)
+	}
 	signature, err := s.hsm.Sign(ctx, key.Set, key.Ref, digest, opts, check)
-	endSpan(span, err)
+	s.endSpan(span, err)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHSM, err)
 	}

@@ -60,6 +60,7 @@ type Options struct {
 	Now      func() time.Time
 	Random   io.Reader // source of jti; crypto/rand.Reader outside tests
 	Verify   Verification
+	Traced   bool // requests carry spans (internal/tracing)
 	// AuditRequired refuses requests that can't be recorded. Without it they pass,
 	// and the failure is logged.
 	AuditRequired bool
@@ -80,6 +81,7 @@ type Signer struct {
 	verify   Verification
 
 	auditRequired bool
+	traced        bool
 
 	// gate is held for reading from a request's decision until its budgets are
 	// taken, and for writing while the policy is replaced.
@@ -95,7 +97,7 @@ func New(o Options) (*Signer, error) {
 	}
 	s := &Signer{
 		keys: o.Keys, hsm: o.HSM, limiter: o.Limiter, log: o.Log, observer: o.Observer, logger: o.Logger,
-		throttle: logging.NewThrottle(o.Now), now: o.Now, random: o.Random, verify: o.Verify, auditRequired: o.AuditRequired,
+		throttle: logging.NewThrottle(o.Now), now: o.Now, random: o.Random, verify: o.Verify, auditRequired: o.AuditRequired, traced: o.Traced,
 	}
 	if s.log == nil {
 		s.log = noLog{}

@@ -116,7 +116,7 @@ func (d *Daemon) newPool() (err error) {
 func (d *Daemon) newSigner() error {
 	options := signer.Options{
 		Policy: d.decisions.policy, Keys: d.ring, HSM: d.pool, Limiter: d.limiter, Observer: d.metrics, Logger: d.Logger,
-		Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify), AuditRequired: d.Config.Audit.Required,
+		Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify), AuditRequired: d.Config.Audit.Required, Traced: d.tracer != nil,
 	}
 	if d.audit != nil {
 		options.Log = d.audit

@@ -2,6 +2,9 @@ package jose
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	_ "crypto/sha256" // the hashes that the table names
 	_ "crypto/sha512"
@@ -119,4 +122,91 @@ func (a Algorithm) Digest(input []byte) []byte {
 	h := a.Hash.New()
 	h.Write(input)
 	return h.Sum(nil)
+}
+
+// Kind is the kind of a key: the kty of its JWK and, except for RSA, its crv
+// (RFC 7518 section 6, RFC 8037 section 2).
+type Kind struct{ Kty, Crv string }
+
+// The kinds of keys that assertd uses.
+var (
+	P256    = Kind{"EC", "P-256"}
+	P384    = Kind{"EC", "P-384"}
+	P521    = Kind{"EC", "P-521"}
+	RSA     = Kind{Kty: "RSA"}
+	Ed25519 = Kind{"OKP", "Ed25519"}
+)
+
+// KindOf gives the kind of a public key, the zero Kind for one that assertd
+// doesn't use.
+func KindOf(public crypto.PublicKey) Kind {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		if key != nil {
+			return kindOfCurve(key.Curve)
+		}
+	case *rsa.PublicKey:
+		if key != nil {
+			return RSA
+		}
+	case ed25519.PublicKey:
+		if len(key) == ed25519.PublicKeySize {
+			return Ed25519
+		}
+	}
+	return Kind{}
+}
+
+func kindOfCurve(curve elliptic.Curve) Kind {
+	for _, kind := range []Kind{P256, P384, P521} {
+		if curve == kind.Curve() {
+			return kind
+		}
+	}
+	return Kind{}
+}
+
+// Curve is the curve of an EC kind, nil for the others.
+func (k Kind) Curve() elliptic.Curve {
+	switch k {
+	case P256:
+		return elliptic.P256()
+	case P384:
+		return elliptic.P384()
+	case P521:
+		return elliptic.P521()
+	}
+	return nil
+}
+
+// HashNone names no hash at all: what is signed is the message itself, as
+// Ed25519 takes it (RFC 8032).
+const HashNone = "none"
+
+// hashes are named as crypto.Hash.String names them.
+var hashes = map[string]crypto.Hash{
+	crypto.SHA256.String(): crypto.SHA256,
+	crypto.SHA384.String(): crypto.SHA384,
+	crypto.SHA512.String(): crypto.SHA512,
+	HashNone:               0,
+}
+
+// HashByName finds a hash by the name that raw signatures use: SHA-256, SHA-384,
+// SHA-512 or none, which is 0.
+func HashByName(name string) (hash crypto.Hash, ok bool) {
+	hash, ok = hashes[name]
+	return hash, ok
+}
+
+// HashName is the name of the algorithm's hash, as HashByName reads it.
+func (a Algorithm) HashName() string {
+	if a.Hash == 0 {
+		return HashNone
+	}
+	return a.Hash.String()
+}
+
+// KnownHash reports whether any algorithm or raw signature uses the hash.
+func KnownHash(hash crypto.Hash) bool {
+	return hash == crypto.SHA256 || hash == crypto.SHA384 || hash == crypto.SHA512
 }

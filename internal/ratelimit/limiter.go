@@ -232,3 +232,55 @@ func (e *Impossible) Error() string {
 
 // Unwrap returns [ErrImpossible].
 func (e *Impossible) Unwrap() error { return ErrImpossible }
+
+// clock converts callers' times to durations since the first one, which never
+// decrease. Times from time.Now follow the monotonic clock, so setting the wall
+// clock changes nothing.
+type clock struct {
+	base   time.Time
+	latest time.Duration
+}
+
+// read returns the current time, and how far the given time is behind it. The
+// caller must wait that much longer, because nothing is refilled until its clock
+// has caught up.
+func (c *clock) read(now time.Time) (at, behind time.Duration) {
+	if c.base.IsZero() {
+		c.base = now
+	}
+	elapsed := now.Sub(c.base)
+	c.latest = max(c.latest, elapsed)
+	return c.latest, c.latest - elapsed
+}
+
+// inFlight counts requests in flight. It has its own lock, and forgets clients that
+// have none.
+type inFlight struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+// Enter counts a client's request as in flight until leave is called; calling leave
+// again does nothing. If that would exceed max, the error wraps [ErrInFlight] and
+// leave is nil.
+func (l *Limiter) Enter(client string, max int) (leave func(), err error) {
+	f := &l.inFlight
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count[client] >= max {
+		return nil, fmt.Errorf("%w: client %q can have %d at a time; wait for one to finish", ErrInFlight, client, max)
+	}
+	if f.count == nil {
+		f.count = make(map[string]int)
+	}
+	f.count[client]++
+	return sync.OnceFunc(func() { f.leave(client) }), nil
+}
+
+func (f *inFlight) leave(client string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count[client]--; f.count[client] == 0 {
+		delete(f.count, client)
+	}
+}

@@ -3,6 +3,10 @@
 // policy decides about it, and the audit log records it.
 package caller
 
+import (
+	"context"
+)
+
 // Caller is the process at the other end of a connection, as the kernel
 // describes it. Nothing in it ever comes from text that the peer sent.
 //
@@ -52,4 +56,17 @@ func (a Attributes) Covers(b Attributes) bool { return a.Union(b) == a }
 // Union returns the attributes in a or b.
 func (a Attributes) Union(b Attributes) Attributes {
 	return Attributes{a.Executable || b.Executable, a.Hash || b.Hash, a.Cgroup || b.Cgroup}
+}
+
+type requestIDKey struct{}
+
+// RequestID is the ID of the request that ctx belongs to, "" if none.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// WithRequestID returns a context that carries a request ID.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDKey{}, id)
 }

@@ -86,6 +86,9 @@ type Profile struct {
 	JTI       JTIRule
 
 	Send ipc.Send
+	// AssertionType is the URN that goes along with the assertion; it follows
+	// from Send.
+	AssertionType string
 	// DedicatedKey requires a key set that no other profile uses, so that a JWT
 	// of one kind can't be passed off as the other (RFC 9449 section 11.5, RFC
 	// 9101 section 10.8).
@@ -101,7 +104,11 @@ type Profile struct {
 
 // table is in the order of the documentation.
 var table = sync.OnceValue(func() []*Profile {
-	return slices.Concat(clientRows(), grantRows(), federationRows(), directRows(), proofRows(), customRows())
+	rows := slices.Concat(clientRows(), grantRows(), federationRows(), directRows(), proofRows(), customRows())
+	for _, p := range rows {
+		p.AssertionType = p.Send.AssertionType()
+	}
+	return rows
 })
 
 var index = sync.OnceValue(func() map[string]*Profile {

@@ -201,7 +201,7 @@ func (r JTIRule) summary() string {
 }
 
 func (p *Profile) sendDetail() string {
-	if urn := p.Send.AssertionType(); urn != "" {
+	if urn := p.AssertionType; urn != "" {
 		return string(p.Send) + " with " + urn
 	}
 	return string(p.Send)
