@@ -102,7 +102,8 @@ func (w *writer) reportTorn(path string) error {
 	return nil
 }
 
-// withPrefix lists the regular files whose path begins with prefix, oldest first.
+// withPrefix lists the regular files whose path begins with prefix, oldest
+// first.
 func withPrefix(prefix string) ([]string, error) {
 	dir, base := filepath.Split(prefix)
 	list, err := os.ReadDir(filepath.Clean(dir))
