@@ -1,6 +1,6 @@
-// Package atomicfile replaces files. A reader sees the old content or the new one,
-// never part of either, and so does a process that starts after a crash or a loss
-// of power.
+// Package atomicfile replaces files. A reader sees the old content or the new
+// one, never part of either, and so does a process that starts after a crash or
+// a loss of power.
 package atomicfile
 
 import (
@@ -11,12 +11,12 @@ import (
 	"syscall"
 )
 
-// Replace writes content to a temporary file in the directory of path, syncs it,
-// renames it to path and syncs the directory. The file has exactly this mode,
-// whatever the umask, and belongs to the user of the process. A symbolic link at
-// path is replaced, not followed. If the write, the sync or the rename fails, path
-// is left as it was; if only the sync of the directory fails, the content is new but
-// a loss of power may still undo it.
+// Replace writes content to a temporary file in the directory of path, syncs
+// it, renames it to path and syncs the directory. The file has exactly this
+// mode, whatever the umask, and belongs to the user of the process. A symbolic
+// link at path is replaced, not followed. If the write, the sync or the rename
+// fails, path is left as it was; if only the sync of the directory fails, the
+// content is new but a loss of power may still undo it.
 func Replace(path string, content []byte, mode fs.FileMode) error {
 	directory := filepath.Dir(path)
 	temporary, err := os.CreateTemp(directory, "."+filepath.Base(path)+".*")
@@ -44,8 +44,8 @@ func fill(file *os.File, content []byte, mode fs.FileMode) error {
 	return errors.Join(err, file.Close())
 }
 
-// SyncDir makes the creations, renames and removals in a directory survive a loss of
-// power. It does nothing on a file system that can't sync directories.
+// SyncDir makes the creations, renames and removals in a directory survive a
+// loss of power. It does nothing on a file system that can't sync directories.
 func SyncDir(path string) error {
 	directory, err := os.Open(path)
 	if err != nil {

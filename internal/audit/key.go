@@ -50,8 +50,8 @@ func (s *noteSigner) Sign(msg []byte) ([]byte, error) {
 	return s.key.Sign(s.ctx, digest[:], crypto.SHA256)
 }
 
-// newNoteSigner returns a note.Signer (C2SP signed-note) for the key under a name.
-// Its signatures end with ctx.
+// newNoteSigner returns a note.Signer (C2SP signed-note) for the key under a
+// name. Its signatures end with ctx.
 func newNoteSigner(ctx context.Context, name string, key Key) (note.Signer, error) {
 	v, err := NewVerifier(name, key.Public)
 	if err != nil {

@@ -41,7 +41,7 @@ func openLogReader(ctx context.Context, files []string, progress func(done, tota
 		progress = func(int64, int64) {}
 	}
 	r := &logReader{ctx: ctx, progress: progress}
-	begins := make(map[string]int64, len(files))
+	starts := make(map[string]int64, len(files))
 	for _, name := range files {
 		if isAuxiliary(name) {
 			continue
@@ -50,11 +50,11 @@ func openLogReader(ctx context.Context, files []string, progress func(done, tota
 		if err != nil {
 			return nil, err
 		}
-		begins[name] = seq
+		starts[name] = seq
 		r.remaining = append(r.remaining, name)
 		r.total += size
 	}
-	slices.SortStableFunc(r.remaining, func(a, b string) int { return cmp.Compare(begins[a], begins[b]) })
+	slices.SortStableFunc(r.remaining, func(a, b string) int { return cmp.Compare(starts[a], starts[b]) })
 	return r, nil
 }
 

@@ -93,8 +93,8 @@ func (r *Record) encode(b []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// encodeCaller appends a caller as the log's format has it: without the groups and
-// the executable's hash.
+// encodeCaller appends a caller as the log's format has it: without the groups
+// and the executable's hash.
 func encodeCaller(b []byte, c *caller.Caller) []byte {
 	b = append(b, `,"caller":{"uid":`...)
 	b = appendUint(b, uint64(c.UID))

@@ -35,7 +35,7 @@ func resume(o *Options) (*writer, error) {
 		f, err = openFile(o.File, o.Mode, true)
 	}
 	if err != nil {
-		return nil, openError(o.File, err)
+		return nil, openError(err)
 	}
 	w, err := resumeFile(o, f)
 	if err != nil {
@@ -45,7 +45,7 @@ func resume(o *Options) (*writer, error) {
 }
 
 // openError leaves errors that already say what to do as they are.
-func openError(path string, err error) error {
+func openError(err error) error {
 	if errors.Is(err, ErrUnsafe) {
 		return err
 	}

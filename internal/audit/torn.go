@@ -54,7 +54,10 @@ func copyTorn(f *file, good int64, path string, mode fs.FileMode) error {
 		return err
 	}
 	_, err = io.Copy(out, io.NewSectionReader(f.f, good, f.end-good))
-	return errors.Join(err, out.Sync(), out.Close(), atomicfile.SyncDir(filepath.Dir(path)))
+	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return atomicfile.SyncDir(filepath.Dir(path))
 }
 
 // removeCopies removes the files that hold only the start of the one at path:
@@ -102,7 +105,8 @@ func (w *writer) reportTorn(path string) error {
 	return nil
 }
 
-// withPrefix lists the regular files whose path begins with prefix, oldest first.
+// withPrefix lists the regular files whose path begins with prefix, oldest
+// first.
 func withPrefix(prefix string) ([]string, error) {
 	dir, base := filepath.Split(prefix)
 	list, err := os.ReadDir(filepath.Clean(dir))

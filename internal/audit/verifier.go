@@ -79,9 +79,9 @@ func (v *verifier) check(line []byte, firstOfFile bool) (link, *fault) {
 // process leaves of the next line, or what a machine leaves that lost power:
 // zero bytes.
 func (v *verifier) isPartialNext(torn []byte) bool {
-	begin := appendLink(nil, v.next(), v.leaf)
-	n := min(len(torn), len(begin))
-	return !v.started || bytes.IndexByte(torn, 0) >= 0 || bytes.Equal(torn[:n], begin[:n])
+	link := appendLink(nil, v.next(), v.leaf)
+	n := min(len(torn), len(link))
+	return !v.started || bytes.IndexByte(torn, 0) >= 0 || bytes.Equal(torn[:n], link[:n])
 }
 
 // begin takes the tree from the header of the first file. The first checkpoint
