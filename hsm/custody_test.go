@@ -104,7 +104,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 			t.Errorf("the key with a bad %s: %v", key.Label(), signErr)
 		}
 		if key.Public() == nil {
-			t.Errorf("the key with a bad %s has no public half, with which people would recognise it", key.Label())
+			t.Errorf("the key with a bad %s has no public half, so operators can't recognize it", key.Label())
 		}
 	}
 }

@@ -107,7 +107,7 @@ func TestCertificates(t *testing.T) {
 	}
 	found, err := token.Certificates()
 	if err != nil || len(found) != 1 || !found[0].Certificate.Equal(second) || !bytes.Equal(found[0].ID, key.ID()) {
-		t.Errorf("found %v (%v), want the second certificate alone", found, err)
+		t.Errorf("found %v (%v), want only the second certificate", found, err)
 	}
 	if err := token.StoreCertificate(other, first); err == nil || !strings.Contains(err.Error(), "isn't for key") {
 		t.Errorf("a certificate for another key: %v", err)
