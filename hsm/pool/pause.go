@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -26,17 +25,4 @@ func pause(n int) time.Duration {
 		full = min(firstPause<<(n-1), longestPause)
 	}
 	return full/2 + rand.N(full/2)
-}
-
-// sleep waits for d or until early is closed; false means that ctx ended.
-func sleep(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-early:
-	case <-ctx.Done():
-		return false
-	}
-	return ctx.Err() == nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/internal/sleep"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -35,7 +36,7 @@ func (s *slot) run(ctx context.Context, p *Pool) {
 		}
 		cause := w.serve(ctx, p)
 		shortLived := p.exited(s, w, cause)
-		if !sleep(ctx, pause(shortLived), nil) {
+		if !sleep.For(ctx, pause(shortLived)) {
 			p.setState(s, ipc.WorkerStopped, cause)
 			return
 		}

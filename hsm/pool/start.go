@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/internal/sleep"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -50,7 +51,7 @@ func (s *slot) start(ctx context.Context, p *Pool) *worker {
 // refused, else for a pause that Reset ends early. False means that ctx ended.
 func retry(ctx context.Context, err error, failures int, reset <-chan struct{}) bool {
 	if !refusedPIN(err) {
-		return sleep(ctx, pause(failures), reset)
+		return sleep.UntilWoken(ctx, pause(failures), reset)
 	}
 	select {
 	case <-reset:
@@ -72,7 +73,7 @@ func (s *slot) try(ctx context.Context, p *Pool) (*worker, error) {
 		if err == nil {
 			return w, nil
 		}
-		if n == tries || !transient(err) || !sleep(ctx, pause(n), nil) {
+		if n == tries || !transient(err) || !sleep.For(ctx, pause(n)) {
 			return nil, err
 		}
 	}
