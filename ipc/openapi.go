@@ -5,11 +5,11 @@ import _ "embed"
 //go:embed openapi.yaml
 var openAPI []byte
 
-// OpenAPI returns the API's description (OpenAPI 3.0.3, YAML).
+// OpenAPI returns the description of the API (OpenAPI 3.0.3, YAML).
 func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
 
 //go:embed operator.yaml
 var operatorOpenAPI []byte
 
-// OperatorOpenAPI returns the description of the operator's API.
+// OperatorOpenAPI returns the description of the operator's API, likewise.
 func OperatorOpenAPI() []byte { return append([]byte(nil), operatorOpenAPI...) }

@@ -11,7 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// document is what the tests look at in openapi.yaml.
+// document is an OpenAPI document, as far as the tests need it.
 type document struct {
 	Components struct {
 		Responses map[string]struct{ Description string }
@@ -41,7 +41,7 @@ func parseDocument(t *testing.T, text []byte) (doc document) {
 	return doc
 }
 
-// wireTypes are all types of the wire; JWKSet is another package's.
+// wireTypes are all types of the API, except JWKSet, which is not in this package.
 var wireTypes = []any{
 	AssertionRequest{}, AssertionResponse{}, BatchRequest{}, BatchResponse{}, BatchResult{}, SignRequest{}, SignResponse{},
 	GrantsResponse{}, CallerInfo{}, GrantInfo{}, Lifetime{}, ClaimsInfo{}, ClaimInfo{}, BudgetInfo{},
@@ -93,7 +93,7 @@ func checkMembers(t *testing.T, typ reflect.Type, s schema) {
 	}
 	for name := range s.Properties {
 		if !members[name] {
-			t.Errorf("%s.%s is in the document alone", typ.Name(), name)
+			t.Errorf("%s.%s is only in the document", typ.Name(), name)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func schemaType(typ reflect.Type) string {
 	return "object"
 }
 
-// operatorTypes are all types of the operator's wire.
+// operatorTypes are all types of the operator's API.
 var operatorTypes = []any{
 	StatusResponse{}, ReadyResponse{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
 	AuditStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, DrainResponse{},

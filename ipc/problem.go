@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Code is a stable error code of the API. It is an error itself, the sentinel of
-// every [Problem] that carries it: errors.Is(err, ipc.CodeRateLimited).
+// Code is a stable error code of the API. It is also the sentinel error of every
+// [Problem] with that code: errors.Is(err, ipc.CodeRateLimited).
 type Code string
 
-// The closed list of codes. A client must treat a code that it does not know by
-// the HTTP status.
+// The complete list of codes. A client must treat an unknown code by its HTTP
+// status.
 const (
 	CodeMalformedRequest     Code = "malformed-request"
 	CodeRequestTooLarge      Code = "request-too-large"
@@ -43,14 +43,14 @@ const (
 	CodeInternal             Code = "internal"
 )
 
-// CodeReloadRefused is the code of a refused reload. It is not in the list of the
-// callers' API, which never has it.
+// CodeReloadRefused is the code of a refused reload. Only operators get it, so it is
+// not among the [Codes].
 const CodeReloadRefused Code = "reload-refused"
 
-// ProblemTypePrefix and a Code make the type member of a problem document.
+// ProblemTypePrefix, followed by a code, is the type member of a problem document.
 const ProblemTypePrefix = "urn:assertd:error:"
 
-// codes is the one table from codes to the wire, in the order of the documentation.
+// codes maps codes to the wire, in the order of the documentation.
 var codes = []struct {
 	code   Code
 	status int
@@ -59,15 +59,15 @@ var codes = []struct {
 	{CodeMalformedRequest, http.StatusBadRequest, "The request is malformed"},
 	{CodeRequestTooLarge, http.StatusRequestEntityTooLarge, "The request is too large"},
 	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The request's media type is not supported"},
-	{CodeNotFound, http.StatusNotFound, "There is no such resource"},
-	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The method is not allowed here"},
+	{CodeNotFound, http.StatusNotFound, "There is no such path"},
+	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The method is not allowed for this path"},
 	{CodeUnknownCaller, http.StatusForbidden, "No client of the policy matches the caller"},
 	{CodeGrantNotFound, http.StatusForbidden, "The caller has no such grant"},
 	{CodeGrantAmbiguous, http.StatusConflict, "More than one grant fits"},
 	{CodeAudienceRequired, http.StatusBadRequest, "The request must name an audience"},
 	{CodeAudienceNotAllowed, http.StatusForbidden, "The audience is not allowed"},
 	{CodeClaimNotAllowed, http.StatusForbidden, "A claim is not allowed"},
-	{CodeClaimReserved, http.StatusForbidden, "A claim is the daemon's to set"},
+	{CodeClaimReserved, http.StatusForbidden, "Only the daemon may set this claim"},
 	{CodeClaimRequired, http.StatusBadRequest, "A required claim is missing"},
 	{CodeLifetimeNotAllowed, http.StatusForbidden, "The lifetime is not allowed"},
 	{CodeKeyNotAllowed, http.StatusForbidden, "The key set is not allowed"},
@@ -97,13 +97,13 @@ func Codes() []Code {
 // Error returns the code's title, so that a Code is a sentinel error.
 func (c Code) Error() string { return c.Title() }
 
-// Status returns the HTTP status of the code; 500 for one that is not in the table.
+// Status returns the HTTP status of the code, and 500 for an unknown code.
 func (c Code) Status() int {
 	status, _ := c.lookup()
 	return status
 }
 
-// Title returns the code's short summary, the same for every occurrence.
+// Title returns a short summary of the code, which never changes.
 func (c Code) Title() string {
 	_, title := c.lookup()
 	return title
@@ -119,30 +119,31 @@ func (c Code) lookup() (status int, title string) {
 		}
 	}
 	if c == CodeReloadRefused {
-		return http.StatusConflict, "The reload failed"
+		return http.StatusConflict, "The reload was refused"
 	}
 	return http.StatusInternalServerError, "The daemon failed"
 }
 
-// Problem is a problem document (RFC 9457) and the error that a [Service]
-// returns to have it sent. Its Detail reaches the peer: it must hold nothing
-// about other clients, the HSM's inside or the machine.
+// Problem is a problem document (RFC 9457), and an error. Callers see its Detail, so
+// that must not say anything about other clients, the machine, or the internals of
+// the HSM.
 type Problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Code   Code   `json:"code"`
-	// Detail says what is wrong with this request and what to do about it.
+	// Detail is one or more sentences that say what is wrong with this request, and
+	// what to do about it.
 	Detail string `json:"detail,omitempty"`
-	// RequestID is the response's X-Request-Id, which the daemon's log carries too.
+	// RequestID is the response's X-Request-Id, which is also in the daemon's log.
 	RequestID string `json:"request_id,omitempty"`
-	// RetryAfterSeconds is when to try again; the Retry-After header is the same,
+	// RetryAfterSeconds is when to try again. The Retry-After header is the same,
 	// rounded up to whole seconds.
 	RetryAfterSeconds float64 `json:"retry_after_seconds,omitempty"`
 }
 
-// NewProblem makes a problem of the table's status and title. A code outside the
-// table becomes [CodeInternal] without the detail.
+// NewProblem makes a problem with the code's status and title. An unknown code
+// becomes [CodeInternal], without the detail.
 func NewProblem(code Code, detail string) *Problem {
 	status, title := code.lookup()
 	if status == http.StatusInternalServerError {
@@ -163,7 +164,7 @@ func (p *Problem) WithRetryAfter(d time.Duration) *Problem {
 	return &c
 }
 
-// RetryAfter is when to try again, 0 if the problem does not say.
+// RetryAfter returns when to try again, or 0 if the problem doesn't say.
 func (p *Problem) RetryAfter() time.Duration {
 	return time.Duration(p.RetryAfterSeconds * float64(time.Second))
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/jwks"
@@ -88,7 +89,7 @@ func newLimiter(t testing.TB) *ratelimit.Limiter {
 	t.Helper()
 	var budgets []ratelimit.Budget
 	for _, name := range budgetNames {
-		budgets = append(budgets, ratelimit.Budget{Name: name, Windows: []ratelimit.Window{{Limit: budgetLimit, Per: time.Hour}}})
+		budgets = append(budgets, ratelimit.Budget{Name: name, Windows: []rate.Window{{Limit: budgetLimit, Per: time.Hour}}})
 	}
 	limiter, err := ratelimit.New(budgets)
 	if err != nil {

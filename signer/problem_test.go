@@ -11,6 +11,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer/policy"
@@ -23,7 +24,7 @@ var errInternal = errors.New("C_Sign: CKR_DEVICE_ERROR at /run/secrets")
 func wrapped(kind error) error { return fmt.Errorf("%w: %w", kind, errInternal) }
 
 func TestEveryErrorHasItsCode(t *testing.T) {
-	exceeded := &ratelimit.Exceeded{Budget: "grant/a/b", Window: ratelimit.Window{Limit: 3, Per: time.Minute}, RetryAfter: 20 * time.Second}
+	exceeded := &ratelimit.Exceeded{Budget: "grant/a/b", Window: rate.Window{Limit: 3, Per: time.Minute}, RetryAfter: 20 * time.Second}
 	for _, test := range []struct {
 		err     error
 		want    ipc.Code

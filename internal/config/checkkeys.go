@@ -91,7 +91,7 @@ func (c *checker) rates(path string, windows []Window) {
 			continue
 		}
 		periods[w.Per] = i
-		if err := policyWindow(w).Check(); err != nil {
+		if err := w.rate().Check(); err != nil {
 			c.fault(strictyaml.Item(path, i), "invalid window: %s", err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -18,7 +19,7 @@ const clockSkew = time.Minute
 func (c *Config) PolicyClients() []policy.Client { return c.policy }
 
 // KeyRates returns the rate windows that all grants on a key set share.
-func (c *Config) KeyRates(set string) []policy.Window { return windows(c.Keys[set].Rate) }
+func (c *Config) KeyRates(set string) []rate.Window { return windows(c.Keys[set].Rate) }
 
 // Rotation returns the rotation of a key set. Its AssertionLife is the longest
 // lifetime that any grant on the key set allows, plus a minute for clocks that
@@ -46,16 +47,16 @@ func (k KeySet) Adopted() time.Time {
 	return created.UTC()
 }
 
-func windows(rate []Window) []policy.Window {
-	var made []policy.Window
-	for _, w := range rate {
-		made = append(made, policyWindow(w))
+func windows(configured []Window) []rate.Window {
+	var made []rate.Window
+	for _, w := range configured {
+		made = append(made, w.rate())
 	}
 	return made
 }
 
-func policyWindow(w Window) policy.Window {
-	return policy.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
+func (w Window) rate() rate.Window {
+	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
 }
 
 func (c *Claims) rules() map[string]policy.ClaimRule {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -136,7 +137,7 @@ func TestPolicyClients(t *testing.T) {
 				},
 				Force:   map[string]any{"nested": map[string]any{"list": []any{json.Number("1"), map[string]any{"deep": "yes"}}}},
 				Require: []string{"scope"}, Loggable: []string{"level"},
-				Rates: []policy.Window{{Limit: 50, Per: time.Second, Burst: 100}, {Limit: 1000, Per: 24 * time.Hour}},
+				Rates: []rate.Window{{Limit: 50, Per: time.Second, Burst: 100}, {Limit: 1000, Per: 24 * time.Hour}},
 			},
 			{
 				Name: "long", Key: "payments", Profile: "private_key_jwt", ClientID: "c1", Audiences: []string{"https://b.example"},
@@ -170,7 +171,7 @@ func TestRotation(t *testing.T) {
 	if got := c.Rotation("payments"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got := c.KeyRates("payments"); !reflect.DeepEqual(got, []policy.Window{{Limit: 200, Per: time.Second}}) {
+	if got := c.KeyRates("payments"); !reflect.DeepEqual(got, []rate.Window{{Limit: 200, Per: time.Second}}) {
 		t.Errorf("rates %+v", got)
 	}
 }

@@ -58,21 +58,13 @@ func budgets(c *config.Config) []ratelimit.Budget {
 	var all []ratelimit.Budget
 	for _, client := range c.PolicyClients() {
 		for _, rule := range client.Grants {
-			all = append(all, budget(signer.GrantBudget(client.Name, rule.Name), rule.Rates))
+			all = append(all, ratelimit.Budget{Name: signer.GrantBudget(client.Name, rule.Name), Windows: rule.Rates})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
-		all = append(all, budget(signer.KeyBudget(name), c.KeyRates(name)))
+		all = append(all, ratelimit.Budget{Name: signer.KeyBudget(name), Windows: c.KeyRates(name)})
 	}
 	return all
-}
-
-func budget(name string, windows []policy.Window) ratelimit.Budget {
-	b := ratelimit.Budget{Name: name}
-	for _, window := range windows {
-		b.Windows = append(b.Windows, ratelimit.Window(window))
-	}
-	return b
 }
 
 // issuing names the key sets that some grant signs with.

@@ -40,9 +40,9 @@ func (d *Daemon) budgetStates() (all []metrics.Budget) {
 // windows are those of one budget, labelled as like is.
 func (d *Daemon) windows(budget string, like metrics.Budget) (all []metrics.Budget) {
 	for _, left := range d.limiter.Left(d.Now(), budget) {
-		like.Window, like.Remaining, like.Limit = left.Per, left.Remaining, left.Limit
-		if left.Burst > 0 {
-			like.Limit = left.Burst
+		like.Window, like.Remaining, like.Limit = left.Window.Per, left.Remaining, left.Window.Limit
+		if left.Window.Burst > 0 {
+			like.Limit = left.Window.Burst
 		}
 		all = append(all, like)
 	}

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/rate"
 )
 
 func manyBudgets(n int) []Budget {
 	budgets := make([]Budget, n)
 	for i := range budgets {
-		budgets[i] = Budget{fmt.Sprintf("client-%d/grant", i), []Window{
+		budgets[i] = Budget{fmt.Sprintf("client-%d/grant", i), []rate.Window{
 			{Limit: 100_000_000, Per: time.Second, Burst: 1_000_000},
 			{Limit: 1_000_000_000, Per: 24 * time.Hour},
 		}}
@@ -44,7 +46,7 @@ func BenchmarkTakeContended(b *testing.B) {
 }
 
 func BenchmarkTakeRefused(b *testing.B) {
-	l := mustNew(b, Budget{"b", []Window{{Limit: 1, Per: time.Hour}}})
+	l := mustNew(b, Budget{"b", []rate.Window{{Limit: 1, Per: time.Hour}}})
 	mustTake(b, l, epoch, 1, "b")
 	for b.Loop() {
 		if l.Take(epoch, 1, "b") == nil {

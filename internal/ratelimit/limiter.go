@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/assertd/assertd/internal/rate"
 )
 
 // The kinds of errors, for errors.Is.
@@ -107,7 +109,7 @@ func (b *budget) find(per time.Duration) int {
 	if b == nil {
 		return -1
 	}
-	return slices.IndexFunc(b.Windows, func(w Window) bool { return w.Per == per })
+	return slices.IndexFunc(b.Windows, func(w rate.Window) bool { return w.Per == per })
 }
 
 // Take spends n in every window of every named budget, or nothing at all. A
@@ -155,7 +157,7 @@ func (l *Limiter) lookUp(name string, n int) (*budget, error) {
 		return nil, fmt.Errorf("%w: take of %d from budget %q", ErrImpossible, n, name)
 	}
 	for _, w := range b.Windows {
-		if n > w.most() {
+		if n > w.Capacity() {
 			return nil, &Impossible{Budget: name, Window: w, N: n}
 		}
 	}
@@ -170,9 +172,7 @@ func (b *budget) take(at time.Duration, n int) {
 
 // Left is the remainder of one window.
 type Left struct {
-	Limit     int
-	Per       time.Duration
-	Burst     int
+	Window    rate.Window
 	Remaining int           // what can be taken now
 	ResetIn   time.Duration // until the window is full again if nothing is taken; 0 if it is full
 }
@@ -193,7 +193,7 @@ func (l *Limiter) Left(now time.Time, name string) []Left {
 		if reset > 0 {
 			reset += behind
 		}
-		left[i] = Left{Limit: w.Limit, Per: w.Per, Burst: w.Burst, Remaining: remaining, ResetIn: reset}
+		left[i] = Left{Window: w, Remaining: remaining, ResetIn: reset}
 	}
 	return left
 }
@@ -202,7 +202,7 @@ func (l *Limiter) Left(now time.Time, name string) []Left {
 // [ErrExceeded].
 type Exceeded struct {
 	Budget     string
-	Window     Window
+	Window     rate.Window
 	RetryAfter time.Duration // always positive
 }
 
@@ -212,7 +212,7 @@ func (e *Exceeded) Error() string {
 		unit = time.Second
 	}
 	wait := (e.RetryAfter + unit - 1).Truncate(unit) // round up: never too early
-	return fmt.Sprintf("budget %q of %v is spent; try again in %s", e.Budget, e.Window, formatDuration(wait))
+	return fmt.Sprintf("budget %q of %v is spent; try again in %s", e.Budget, e.Window, rate.FormatDuration(wait))
 }
 
 // Unwrap returns [ErrExceeded].
@@ -222,12 +222,12 @@ func (e *Exceeded) Unwrap() error { return ErrExceeded }
 // [ErrImpossible].
 type Impossible struct {
 	Budget string
-	Window Window
+	Window rate.Window
 	N      int
 }
 
 func (e *Impossible) Error() string {
-	return fmt.Sprintf("budget %q of %v never allows %d at once; request at most %d", e.Budget, e.Window, e.N, e.Window.most())
+	return fmt.Sprintf("budget %q of %v never allows %d at once; request at most %d", e.Budget, e.Window, e.N, e.Window.Capacity())
 }
 
 // Unwrap returns [ErrImpossible].

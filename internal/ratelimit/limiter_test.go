@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/rate"
 )
 
 // epoch has no monotonic reading, so tests can set it back.
@@ -44,7 +46,7 @@ func mustExceed(t testing.TB, l *Limiter, now time.Time, n int, names ...string)
 }
 
 func TestStrictWindow(t *testing.T) {
-	l := mustNew(t, Budget{"b", []Window{{Limit: 3, Per: time.Second}}})
+	l := mustNew(t, Budget{"b", []rate.Window{{Limit: 3, Per: time.Second}}})
 	for range 3 {
 		mustTake(t, l, epoch, 1, "b")
 	}
@@ -56,7 +58,7 @@ func TestStrictWindow(t *testing.T) {
 }
 
 func TestBurstIsSeparateFromRate(t *testing.T) {
-	l := mustNew(t, Budget{"b", []Window{{Limit: 10, Per: time.Second, Burst: 30}}})
+	l := mustNew(t, Budget{"b", []rate.Window{{Limit: 10, Per: time.Second, Burst: 30}}})
 	mustTake(t, l, epoch, 30, "b")
 	if e := mustExceed(t, l, epoch, 1, "b"); e.RetryAfter != 100*time.Millisecond {
 		t.Errorf("one is back after %v", e.RetryAfter)
@@ -69,8 +71,8 @@ func TestBurstIsSeparateFromRate(t *testing.T) {
 
 func TestAllOrNothing(t *testing.T) {
 	l := mustNew(t,
-		Budget{"grant", []Window{{Limit: 10, Per: time.Second}, {Limit: 12, Per: time.Hour}}},
-		Budget{"key", []Window{{Limit: 11, Per: time.Minute}}},
+		Budget{"grant", []rate.Window{{Limit: 10, Per: time.Second}, {Limit: 12, Per: time.Hour}}},
+		Budget{"key", []rate.Window{{Limit: 11, Per: time.Minute}}},
 		Budget{"free", nil})
 	mustTake(t, l, epoch, 10, "grant", "key", "free")
 	later := epoch.Add(time.Second)
@@ -87,7 +89,7 @@ func TestAllOrNothing(t *testing.T) {
 }
 
 func TestRepeatedNameCountsOnce(t *testing.T) {
-	l := mustNew(t, Budget{"b", []Window{{Limit: 1, Per: time.Second}}})
+	l := mustNew(t, Budget{"b", []rate.Window{{Limit: 1, Per: time.Second}}})
 	mustTake(t, l, epoch, 1, "b", "b")
 	if left := l.Left(epoch, "b"); left[0].Remaining != 0 {
 		t.Errorf("left: %+v", left)
@@ -95,7 +97,7 @@ func TestRepeatedNameCountsOnce(t *testing.T) {
 }
 
 func TestImpossible(t *testing.T) {
-	l := mustNew(t, Budget{"b", []Window{{Limit: 5, Per: time.Second}, {Limit: 100, Per: time.Minute, Burst: 3}}})
+	l := mustNew(t, Budget{"b", []rate.Window{{Limit: 5, Per: time.Second}, {Limit: 100, Per: time.Minute, Burst: 3}}})
 	for n, kind := range map[int]error{6: ErrImpossible, 4: ErrImpossible, 0: ErrImpossible, -1: ErrImpossible} {
 		if err := l.Take(epoch, n, "b"); !errors.Is(err, kind) {
 			t.Errorf("take %d: %v", n, err)
@@ -114,8 +116,8 @@ func TestImpossible(t *testing.T) {
 }
 
 func TestClockSetBackRefillsNothing(t *testing.T) {
-	for _, w := range []Window{{Limit: 5, Per: time.Second}, {Limit: 5, Per: time.Second, Burst: 5}} {
-		l := mustNew(t, Budget{"b", []Window{w}})
+	for _, w := range []rate.Window{{Limit: 5, Per: time.Second}, {Limit: 5, Per: time.Second, Burst: 5}} {
+		l := mustNew(t, Budget{"b", []rate.Window{w}})
 		mustTake(t, l, epoch, 5, "b")
 		back := epoch.Add(-time.Hour)
 		e := mustExceed(t, l, back, 5, "b")
@@ -128,13 +130,14 @@ func TestClockSetBackRefillsNothing(t *testing.T) {
 }
 
 func TestLeft(t *testing.T) {
-	l := mustNew(t, Budget{"b", []Window{{Limit: 5, Per: time.Minute}, {Limit: 10, Per: time.Second, Burst: 20}}})
-	want := []Left{{5, time.Minute, 0, 5, 0}, {10, time.Second, 20, 20, 0}}
+	five, bucket := rate.Window{Limit: 5, Per: time.Minute}, rate.Window{Limit: 10, Per: time.Second, Burst: 20}
+	l := mustNew(t, Budget{"b", []rate.Window{five, bucket}})
+	want := []Left{{five, 5, 0}, {bucket, 20, 0}}
 	if got := l.Left(epoch, "b"); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("unspent: %v", got)
 	}
 	mustTake(t, l, epoch, 4, "b")
-	want = []Left{{5, time.Minute, 0, 1, time.Minute - 50*time.Millisecond}, {10, time.Second, 20, 16, 350 * time.Millisecond}}
+	want = []Left{{five, 1, time.Minute - 50*time.Millisecond}, {bucket, 16, 350 * time.Millisecond}}
 	if got := l.Left(epoch.Add(50*time.Millisecond), "b"); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("spent: %v, want %v", got, want)
 	}
@@ -147,13 +150,13 @@ func TestInvalidBudgets(t *testing.T) {
 	for name, budgets := range map[string][]Budget{
 		"no name":        {{"", nil}},
 		"two of a name":  {{"b", nil}, {"b", nil}},
-		"two of a per":   {{"b", []Window{{Limit: 1, Per: time.Second}, {Limit: 2, Per: time.Second}}}},
-		"no limit":       {{"b", []Window{{Per: time.Second}}}},
-		"no period":      {{"b", []Window{{Limit: 1}}}},
-		"long period":    {{"b", []Window{{Limit: 1, Per: 400 * 24 * time.Hour}}}},
-		"huge limit":     {{"b", []Window{{Limit: maxCount + 1, Per: time.Second}}}},
-		"negative burst": {{"b", []Window{{Limit: 1, Per: time.Second, Burst: -1}}}},
-		"endless refill": {{"b", []Window{{Limit: 1, Per: 366 * 24 * time.Hour, Burst: 51}}}},
+		"two of a per":   {{"b", []rate.Window{{Limit: 1, Per: time.Second}, {Limit: 2, Per: time.Second}}}},
+		"no limit":       {{"b", []rate.Window{{Per: time.Second}}}},
+		"no period":      {{"b", []rate.Window{{Limit: 1}}}},
+		"long period":    {{"b", []rate.Window{{Limit: 1, Per: 400 * 24 * time.Hour}}}},
+		"huge limit":     {{"b", []rate.Window{{Limit: rate.MaxCount + 1, Per: time.Second}}}},
+		"negative burst": {{"b", []rate.Window{{Limit: 1, Per: time.Second, Burst: -1}}}},
+		"endless refill": {{"b", []rate.Window{{Limit: 1, Per: 366 * 24 * time.Hour, Burst: 51}}}},
 	} {
 		if l, err := New(budgets); !errors.Is(err, ErrInvalid) || l != nil {
 			t.Errorf("%s: %v", name, err)
@@ -163,7 +166,7 @@ func TestInvalidBudgets(t *testing.T) {
 
 func TestConfigureKeepsUsage(t *testing.T) {
 	minute := func(limit, burst int) Budget {
-		return Budget{"b", []Window{{Limit: limit, Per: time.Minute, Burst: burst}}}
+		return Budget{"b", []rate.Window{{Limit: limit, Per: time.Minute, Burst: burst}}}
 	}
 	for _, test := range []struct {
 		name          string
@@ -195,16 +198,16 @@ func TestConfigureKeepsUsage(t *testing.T) {
 }
 
 func TestConfigureChangesNothingOnError(t *testing.T) {
-	l := mustNew(t, Budget{"b", []Window{{Limit: 1, Per: time.Minute}}})
+	l := mustNew(t, Budget{"b", []rate.Window{{Limit: 1, Per: time.Minute}}})
 	mustTake(t, l, epoch, 1, "b")
-	if err := l.Configure([]Budget{{"b", []Window{{}}}}); err == nil {
+	if err := l.Configure([]Budget{{"b", []rate.Window{{}}}}); err == nil {
 		t.Fatal("an invalid configuration was accepted")
 	}
 	mustExceed(t, l, epoch, 1, "b")
 }
 
 func TestRemovedBudget(t *testing.T) {
-	b := Budget{"b", []Window{{Limit: 2, Per: time.Minute}}}
+	b := Budget{"b", []rate.Window{{Limit: 2, Per: time.Minute}}}
 	configure := func(l *Limiter, budgets ...Budget) {
 		t.Helper()
 		if err := l.Configure(budgets); err != nil {
@@ -263,7 +266,7 @@ func TestInFlight(t *testing.T) {
 }
 
 func TestConcurrentTakesGiveExactlyTheLimit(t *testing.T) {
-	l := mustNew(t, Budget{"strict", []Window{{Limit: 500, Per: time.Hour}}}, Budget{"burst", []Window{{Limit: 1, Per: time.Hour, Burst: 700}}})
+	l := mustNew(t, Budget{"strict", []rate.Window{{Limit: 500, Per: time.Hour}}}, Budget{"burst", []rate.Window{{Limit: 1, Per: time.Hour, Burst: 700}}})
 	var taken atomic.Int64
 	var group sync.WaitGroup
 	for range 8 {
@@ -313,18 +316,18 @@ func step(random *rand.Rand, per time.Duration) time.Duration {
 func TestNeverMoreThanTheLimitInAnyPeriod(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		w := Window{Limit: 1 + random.IntN(40), Per: time.Minute * time.Duration(1+random.IntN(3))}
-		l := mustNew(t, Budget{"b", []Window{w}})
+		w := rate.Window{Limit: 1 + random.IntN(40), Per: time.Minute * time.Duration(1+random.IntN(3))}
+		l := mustNew(t, Budget{"b", []rate.Window{w}})
 		now, seen, takes := epoch, epoch, []taken(nil) // seen: the latest time passed to the limiter
 		l.Left(epoch, "b")
 		for range 400 {
 			now = now.Add(step(random, w.Per))
 			switch random.IntN(40) {
 			case 0:
-				l, seen = restart(t, l, now, Budget{"b", []Window{w}}), now
+				l, seen = restart(t, l, now, Budget{"b", []rate.Window{w}}), now
 			case 1: // switch to a bucket and back, which must not lose usage
-				if l.Configure([]Budget{{"b", []Window{{Limit: w.Limit, Per: w.Per, Burst: w.Limit}}}}) != nil ||
-					l.Configure([]Budget{{"b", []Window{w}}}) != nil {
+				if l.Configure([]Budget{{"b", []rate.Window{{Limit: w.Limit, Per: w.Per, Burst: w.Limit}}}}) != nil ||
+					l.Configure([]Budget{{"b", []rate.Window{w}}}) != nil {
 					t.Fatal("configure")
 				}
 				takes = nil // a bucket remembers how much, not when: only what follows is strict again
@@ -364,13 +367,13 @@ func restart(t testing.TB, l *Limiter, now time.Time, budgets ...Budget) *Limite
 func TestBucketNeverGivesMoreThanBurstAndRefill(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 2))
-		w := Window{Limit: 1 + random.IntN(40), Per: time.Minute, Burst: 1 + random.IntN(60)}
-		l := mustNew(t, Budget{"b", []Window{w}})
+		w := rate.Window{Limit: 1 + random.IntN(40), Per: time.Minute, Burst: 1 + random.IntN(60)}
+		l := mustNew(t, Budget{"b", []rate.Window{w}})
 		now, takes := epoch, []taken(nil)
 		for range 300 {
 			now = now.Add(step(random, w.Per))
 			if random.IntN(40) == 0 {
-				l = restart(t, l, now, Budget{"b", []Window{w}})
+				l = restart(t, l, now, Budget{"b", []rate.Window{w}})
 			}
 			n := 1 + random.IntN(w.Burst)
 			if l.Take(now, n, "b") != nil {
@@ -395,8 +398,8 @@ func TestRetryAfterIsHonest(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		budgets := []Budget{
-			{"a", []Window{{Limit: 1 + random.IntN(30), Per: time.Second}, {Limit: 20 + random.IntN(100), Per: time.Minute}}},
-			{"b", []Window{{Limit: 7, Per: time.Second, Burst: 1 + random.IntN(50)}}},
+			{"a", []rate.Window{{Limit: 1 + random.IntN(30), Per: time.Second}, {Limit: 20 + random.IntN(100), Per: time.Minute}}},
+			{"b", []rate.Window{{Limit: 7, Per: time.Second, Burst: 1 + random.IntN(50)}}},
 		}
 		most := min(budgets[0].Windows[0].Limit, budgets[0].Windows[1].Limit, budgets[1].Windows[0].Burst)
 		l := mustNew(t, budgets...)
@@ -424,8 +427,8 @@ func TestRetryAfterIsHonest(t *testing.T) {
 
 // Strictness costs a steady caller less than 1/grains of its limit.
 func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
-	w := Window{Limit: 1000, Per: time.Second}
-	l := mustNew(t, Budget{"b", []Window{w}})
+	w := rate.Window{Limit: 1000, Per: time.Second}
+	l := mustNew(t, Budget{"b", []rate.Window{w}})
 	const periods = 20
 	given := 0
 	for at := time.Duration(0); at < periods*w.Per; at += 100 * time.Microsecond {
@@ -442,8 +445,8 @@ func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
 }
 
 func TestExceededSaysWhen(t *testing.T) {
-	minute := Window{Limit: 3, Per: time.Minute}
-	day := Window{Limit: 9, Per: 24 * time.Hour, Burst: 12}
+	minute := rate.Window{Limit: 3, Per: time.Minute}
+	day := rate.Window{Limit: 9, Per: 24 * time.Hour, Burst: 12}
 	for want, e := range map[string]*Exceeded{
 		`budget "b" of 3 per 1m is spent; try again in 1m`:                        {"b", minute, 59994798832},
 		`budget "b" of 3 per 1m is spent; try again in 1ms`:                       {"b", minute, 1},

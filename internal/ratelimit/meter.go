@@ -1,6 +1,10 @@
 package ratelimit
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/internal/rate"
+)
 
 // meter tracks the usage of one window. Times are those of the limiter's clock, and
 // never decrease from call to call.
@@ -26,11 +30,11 @@ type run struct {
 }
 
 // longAgo is before any replayed time.
-const longAgo = -10 * maxPer
+const longAgo = -10 * rate.MaxPer
 
-func newMeter(w Window) meter {
+func newMeter(w rate.Window) meter {
 	if w.Burst > 0 {
-		return &bucket{interval: w.interval(), size: w.Burst, full: longAgo}
+		return &bucket{interval: w.Interval(), size: w.Burst, full: longAgo}
 	}
 	return &sliding{per: w.Per, grain: max(w.Per/grains, 1), limit: w.Limit}
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/assertd/assertd/internal/rate"
 )
 
 const (
@@ -139,12 +141,12 @@ func (s *snapshot) check() error {
 // check requires runs that a meter can have: oldest first, none impossibly old, and
 // few enough that their sum can't overflow.
 func (w *savedWindow) check() error {
-	if w.Per < shortest || w.Per > maxPer || len(w.Runs) == 0 || len(w.Runs) > grains+2 {
+	if w.Per < shortest || w.Per > rate.MaxPer || len(w.Runs) == 0 || len(w.Runs) > grains+2 {
 		return errors.New("impossible window")
 	}
 	before := 2 * w.Per
 	for _, r := range w.Runs {
-		if r.Count < 1 || int64(r.Count) > 1000*maxCount || r.First < r.Last || r.Last < 0 || r.First > before {
+		if r.Count < 1 || int64(r.Count) > 1000*rate.MaxCount || r.First < r.Last || r.Last < 0 || r.First > before {
 			return errors.New("impossible usage")
 		}
 		before = r.Last

@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/rate"
 )
 
-var daily = Budget{"b", []Window{{Limit: 100, Per: 24 * time.Hour}, {Limit: 60, Per: time.Minute, Burst: 50}, {Limit: 10, Per: time.Second}}}
+var daily = Budget{"b", []rate.Window{{Limit: 100, Per: 24 * time.Hour}, {Limit: 60, Per: time.Minute, Burst: 50}, {Limit: 10, Per: time.Second}}}
 
 func TestRestartKeepsLongWindows(t *testing.T) {
 	l := mustNew(t, daily)
@@ -64,7 +66,7 @@ func TestRestoreAddsToUsage(t *testing.T) {
 func TestRestoreIgnoresRemovedWindows(t *testing.T) {
 	l := mustNew(t, daily, Budget{"gone", daily.Windows})
 	mustTake(t, l, epoch, 10, "b", "gone")
-	restart(t, l, epoch, Budget{"b", []Window{{Limit: 5, Per: time.Hour}}})
+	restart(t, l, epoch, Budget{"b", []rate.Window{{Limit: 5, Per: time.Hour}}})
 }
 
 func TestCorruptSnapshots(t *testing.T) {
@@ -188,7 +190,7 @@ func FuzzRestore(f *testing.F) {
 		}
 		before := l.Left(epoch, "b")
 		for i, left := range before {
-			if left.Remaining < 0 || left.Remaining > daily.Windows[i].most() || left.ResetIn < 0 || left.ResetIn > 2*left.Per {
+			if left.Remaining < 0 || left.Remaining > daily.Windows[i].Capacity() || left.ResetIn < 0 || left.ResetIn > 2*left.Window.Per {
 				t.Fatalf("left: %+v", left)
 			}
 		}

@@ -105,7 +105,7 @@ func (s *Signing) Budgets(names ...string) []ipc.BudgetInfo {
 	for _, name := range names {
 		for _, left := range s.Limiter.Left(s.Now(), name) {
 			infos = append(infos, ipc.BudgetInfo{
-				Name: name, Limit: left.Limit, PerSeconds: left.Per.Seconds(), Burst: left.Burst,
+				Name: name, Limit: left.Window.Limit, PerSeconds: left.Window.Per.Seconds(), Burst: left.Window.Burst,
 				Remaining: left.Remaining, ResetSeconds: left.ResetIn.Seconds(),
 			})
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/assertd/assertd/internal/rate"
 )
 
 // rule is a Rule that New has checked and copied, with lookup tables for its
@@ -141,7 +143,7 @@ func checkLifetimes(r *Rule, report reporter) {
 // wholeSeconds reports whether d is at least a second, without a fraction.
 func wholeSeconds(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
 
-func checkRates(rates []Window, report reporter) {
+func checkRates(rates []rate.Window, report reporter) {
 	periods := make(map[time.Duration]bool, len(rates))
 	for _, w := range rates {
 		if err := w.Check(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
@@ -25,7 +26,7 @@ func mine(t testing.TB, grants ...Rule) *Policy {
 
 func TestGrantCarriesItsRule(t *testing.T) {
 	p := mine(t, with(bank(), func(r *Rule) {
-		r.Rates = []Window{{Limit: 5, Per: time.Second, Burst: 7}}
+		r.Rates = []rate.Window{{Limit: 5, Per: time.Second, Burst: 7}}
 		r.Allow, r.Loggable = map[string]ClaimRule{"scope": {Any: true}}, []string{"scope"}
 	}))
 	g, err := p.Decide(me, Request{})
@@ -35,7 +36,7 @@ func TestGrantCarriesItsRule(t *testing.T) {
 	got := []any{g.Client(), g.Name(), g.Key(), g.Profile(), g.ClientID(), g.Issuer(), g.Subject(), g.KeyID(), g.Audience(), g.Lifetime(),
 		g.Rates()[0], g.Loggable()[0], g.InFlight(), len(g.Claims())}
 	want := []any{"mine", "bank", "payments", "private_key_jwt", "9f3c0c", "i", "s", "k", "https://as.bank.example", time.Minute,
-		Window{5, time.Second, 7}, "scope", DefaultInFlight, 0}
+		rate.Window{Limit: 5, Per: time.Second, Burst: 7}, "scope", DefaultInFlight, 0}
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("%d: %v, want %v", i, got[i], want[i])

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
@@ -60,15 +61,15 @@ func TestInvalidConfigurations(t *testing.T) {
 		{"half a second", one(func(r *Rule) { r.DefaultLifetime = time.Second / 2 }), "lifetime"},
 		{"a fraction in the cap", one(func(r *Rule) { r.MaxLifetime += time.Millisecond }), "lifetime"},
 		{"a default over the cap", one(func(r *Rule) { r.DefaultLifetime = time.Hour }), "lifetime"},
-		{"a rate without a limit", one(func(r *Rule) { r.Rates = []Window{{Per: time.Second}} }), "rate"},
-		{"a rate without a period", one(func(r *Rule) { r.Rates = []Window{{Limit: 1}} }), "rate"},
-		{"a negative burst", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: time.Second, Burst: -1}} }), "rate"},
-		{"a limit that is too high", one(func(r *Rule) { r.Rates = []Window{{Limit: 1e9 + 1, Per: time.Second}} }), "rate"},
-		{"a period that is too short", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: time.Microsecond}} }), "rate"},
-		{"a period that is too long", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: 10_000 * time.Hour}} }), "rate"},
-		{"a bucket that never fills", one(func(r *Rule) { r.Rates = []Window{{Limit: 1, Per: 8760 * time.Hour, Burst: 26}} }), "rate"},
+		{"a rate without a limit", one(func(r *Rule) { r.Rates = []rate.Window{{Per: time.Second}} }), "rate"},
+		{"a rate without a period", one(func(r *Rule) { r.Rates = []rate.Window{{Limit: 1}} }), "rate"},
+		{"a negative burst", one(func(r *Rule) { r.Rates = []rate.Window{{Limit: 1, Per: time.Second, Burst: -1}} }), "rate"},
+		{"a limit that is too high", one(func(r *Rule) { r.Rates = []rate.Window{{Limit: 1e9 + 1, Per: time.Second}} }), "rate"},
+		{"a period that is too short", one(func(r *Rule) { r.Rates = []rate.Window{{Limit: 1, Per: time.Microsecond}} }), "rate"},
+		{"a period that is too long", one(func(r *Rule) { r.Rates = []rate.Window{{Limit: 1, Per: 10_000 * time.Hour}} }), "rate"},
+		{"a bucket that never fills", one(func(r *Rule) { r.Rates = []rate.Window{{Limit: 1, Per: 8760 * time.Hour, Burst: 26}} }), "rate"},
 		{"two rates with the same period", one(func(r *Rule) {
-			r.Rates = []Window{{Limit: 1, Per: time.Second}, {Limit: 2, Per: time.Second}}
+			r.Rates = []rate.Window{{Limit: 1, Per: time.Second}, {Limit: 2, Per: time.Second}}
 		}), "rate"},
 		{"a registered claim allowed", allow("iss", ClaimRule{Any: true}), "claims"},
 		{"a registered claim in another case", allow("AUD", ClaimRule{Any: true}), "claims"},

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/assertd/assertd/internal/rate"
 )
 
 // Limits on every request.
@@ -50,7 +52,7 @@ type Rule struct {
 	// Rates are limits, not permissions. A grant without any has no budget of
 	// its own; the budgets of its key set and the client's in-flight cap still
 	// apply.
-	Rates []Window
+	Rates []rate.Window
 
 	// Raw makes this a grant for raw signatures. Profile, audience, lifetime
 	// and claims must then be empty.

@@ -1,0 +1,61 @@
+package ipc
+
+// HealthResponse answers GET /v1/health: the daemon's front process is alive.
+type HealthResponse struct {
+	Status  string `json:"status"` // always "ok"
+	Version string `json:"version"`
+}
+
+// ReadyResponse answers GET /v1/ready, with status 200 if the daemon is ready and
+// 503 if not. Before it is ready, the daemon makes and verifies a real signature.
+type ReadyResponse struct {
+	Ready bool `json:"ready"`
+	// Reason is one of the Reason constants, and empty if the daemon is ready.
+	Reason string `json:"reason,omitempty"`
+	// Detail is a sentence for people. It has nothing that callers must not know.
+	Detail string `json:"detail,omitempty"`
+	// Warnings need an operator's attention, although the daemon can sign. Each is one
+	// of the Warning constants. Ignore unknown ones.
+	Warnings []string `json:"warnings,omitempty"`
+	// Workers are the processes that load the HSM's module, ready or not. The daemon
+	// can sign if one of them is ready.
+	Workers []WorkerState `json:"workers,omitempty"`
+}
+
+// Reasons of a ReadyResponse.
+const (
+	ReasonStarting         = "starting"          // no worker has signed yet
+	ReasonHSMUnavailable   = "hsm-unavailable"   // no worker can reach its token
+	ReasonKeyNotAvailable  = "key-not-available" // a key set has no version that may sign
+	ReasonAuditUnavailable = "audit-unavailable" // the audit log can't be written
+	ReasonDraining         = "draining"          // the daemon is stopping
+)
+
+// Warnings of a ReadyResponse.
+const (
+	// WarningReloadRefused means that the daemon refused the last reload and still
+	// uses the previous configuration. Its log and the operator's socket say why.
+	WarningReloadRefused = "reload-refused"
+)
+
+// WorkerState is what one worker is doing. Operators find out why with
+// [WorkerStatus].
+type WorkerState struct {
+	Token  string `json:"token"`  // the token's name in the configuration
+	Worker int    `json:"worker"` // its index among the token's workers, from 0
+	State  string `json:"state"`  // one of WorkerStates
+}
+
+// States of a worker.
+const (
+	WorkerStarting = "starting" // opening the token, or waiting for its turn to do so
+	WorkerReady    = "ready"    // signing
+	WorkerWaiting  = "waiting"  // exited; the daemon will start it again
+	WorkerRefused  = "refused"  // the token refused the PIN: no start before a reload
+	WorkerStopped  = "stopped"  // the daemon is starting or stopping
+)
+
+// WorkerStates lists the states of a worker.
+func WorkerStates() []string {
+	return []string{WorkerStarting, WorkerReady, WorkerWaiting, WorkerRefused, WorkerStopped}
+}

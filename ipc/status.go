@@ -1,0 +1,113 @@
+package ipc
+
+import "time"
+
+// StatusResponse answers GET /v1/status on the operator's socket. Times that are
+// unknown, or that will not come, are left out.
+type StatusResponse struct {
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Now     time.Time `json:"now"` // the daemon's clock
+
+	Ready     ReadyResponse    `json:"ready"`
+	Tokens    []TokenStatus    `json:"tokens"`
+	Keys      []KeySetStatus   `json:"keys"`
+	Listeners []ListenerStatus `json:"listeners"`
+
+	Connections     int `json:"connections"`
+	ConnectionLimit int `json:"connection_limit"`
+
+	JWKS   JWKSStatus   `json:"jwks"`
+	Audit  *AuditStatus `json:"audit,omitempty"` // absent if there is no audit log
+	Reload ReloadStatus `json:"reload"`
+
+	Clients []ClientStatus `json:"clients"`
+	// Unmatched counts the refusals of requests that matched no client, by code.
+	Unmatched []CodeCount `json:"unmatched,omitempty"`
+}
+
+// TokenStatus is a token with its workers.
+type TokenStatus struct {
+	Name    string         `json:"name"`
+	Workers []WorkerStatus `json:"workers"`
+}
+
+// WorkerStatus is one worker process.
+type WorkerStatus struct {
+	WorkerState
+	PID      int       `json:"pid,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Restarts int       `json:"restarts"`        // processes that became ready after the first
+	InFlight int       `json:"in_flight"`       // requests that it is working on
+	Error    string    `json:"error,omitempty"` // why the last process exited or did not start
+}
+
+// ListenerStatus is one of the callers' sockets.
+type ListenerStatus struct {
+	Socket string `json:"socket"`
+	Client string `json:"client,omitempty"` // the client that the socket is bound to
+}
+
+// JWKSStatus is the state of publishing.
+type JWKSStatus struct {
+	Published time.Time `json:"published,omitzero"` // the last time
+	Keys      int       `json:"keys"`
+	Error     string    `json:"error,omitempty"` // why the last attempt failed
+}
+
+// AuditStatus is the state of the audit log.
+type AuditStatus struct {
+	File            string    `json:"file"`
+	Error           string    `json:"error,omitempty"` // why records can't be written
+	Since           time.Time `json:"since,omitzero"`  // since when
+	Refused         int64     `json:"refused"`         // records that could not be written
+	Records         int64     `json:"records"`         // since the daemon started
+	Lines           int64     `json:"lines"`           // in all files of the log
+	Bytes           int64     `json:"bytes"`           // in the current file
+	Pending         int       `json:"pending"`
+	UnsyncedSince   time.Time `json:"unsynced_since,omitzero"`
+	CheckpointLines int64     `json:"checkpoint_lines"` // covered by the newest checkpoint
+	CheckpointTime  time.Time `json:"checkpoint_time,omitzero"`
+	CheckpointError string    `json:"checkpoint_error,omitempty"`
+}
+
+// ReloadStatus says when the configuration was last loaded or refused.
+type ReloadStatus struct {
+	Success time.Time `json:"success"` // at the start, or at the last reload that took effect
+	Failure time.Time `json:"failure,omitzero"`
+	Error   string    `json:"error,omitempty"` // of the last reload; empty if it took effect
+}
+
+// ClientStatus counts a client's requests since the daemon started.
+type ClientStatus struct {
+	Name     string        `json:"name"`
+	Grants   []GrantStatus `json:"grants"`
+	Refusals []CodeCount   `json:"refusals,omitempty"`
+	Failures []CodeCount   `json:"failures,omitempty"`
+}
+
+// GrantStatus is one grant of a client.
+type GrantStatus struct {
+	Name     string       `json:"name"`
+	Key      string       `json:"key"`
+	Use      string       `json:"use"`      // UseAssertion or UseRaw
+	Released uint64       `json:"released"` // signatures that callers received
+	Budgets  []BudgetInfo `json:"budgets,omitempty"`
+}
+
+// CodeCount says how many requests ended with a code.
+type CodeCount struct {
+	Code  Code   `json:"code"`
+	Count uint64 `json:"count"`
+}
+
+// ReloadResponse answers POST /v1/reload.
+type ReloadResponse struct {
+	Reloaded bool `json:"reloaded"`
+}
+
+// DrainResponse answers POST /v1/drain.
+type DrainResponse struct {
+	Draining bool `json:"draining"`
+}
