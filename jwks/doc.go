@@ -1,10 +1,8 @@
-// Package jwks is everything about the public halves of the signing keys: what
-// a key is called (RFC 7638), what a set of them looks like to a receiver
-// (RFC 7517), which version of a key signs at a given moment, and how the set
-// is served over HTTP and written to a file.
+// Package jwks publishes the public halves of the signing keys. It names a key
+// (RFC 7638), encodes and parses sets of keys (RFC 7517), serves them over HTTP,
+// and writes them to a file. Package keyset decides which keys are in a set.
 //
-// It holds no private key and has no way to the HSM: a caller hands it public
-// keys, and a value that could sign is refused (ErrPrivateKey). Apart from
-// Publisher, Certificate and WriteFile the package is pure: no clock, no I/O,
-// no randomness.
+// The package holds no private key and can't reach the HSM: callers pass public
+// keys, and a value that could sign is refused (ErrPrivateKey). Only Publisher,
+// Publication, Certificate and WriteFile use the clock or do I/O.
 package jwks

@@ -1,11 +1,17 @@
 package jwks
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/assertd/assertd/internal/jose"
 )
@@ -33,13 +39,9 @@ func ParseSet(document []byte) (Set, error) {
 	if len(document) > MaxDocument {
 		return Set{}, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrFormat, len(document), MaxDocument)
 	}
-	var top members
-	if err := decodeStrict(document, &top); err != nil {
+	keys, err := readKeys(document)
+	if err != nil {
 		return Set{}, fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	var keys []members
-	if err := json.Unmarshal(top["keys"], &keys); err != nil || keys == nil {
-		return Set{}, fmt.Errorf("%w: it has no list \"keys\" of objects", ErrFormat)
 	}
 	var entries []entry
 	for i, key := range keys {
@@ -53,6 +55,62 @@ func ParseSet(document []byte) (Set, error) {
 		}
 	}
 	return newSet(entries, len(keys)-len(entries))
+}
+
+// maxDepth is how deep a JWK set may nest: set, list, key, list of certificates,
+// and a few levels for members that we don't know.
+const maxDepth = 8
+
+// members are a JSON object's values by exact name: encoding/json would take
+// "KID" for "kid".
+type members map[string]jsontext.Value
+
+// readKeys returns the objects in the list "keys".
+func readKeys(document []byte) ([]members, error) {
+	if err := checkJSON(document); err != nil {
+		return nil, err
+	}
+	var set struct {
+		Keys []members `json:"keys"`
+	}
+	if err := json.Unmarshal(document, &set); err != nil || set.Keys == nil {
+		return nil, errors.New("no list \"keys\" of objects")
+	}
+	return set.Keys, nil
+}
+
+// checkJSON refuses what is not one JSON value, and what two readers could read
+// in two ways: jsontext refuses repeated names and invalid UTF-8 at any depth.
+func checkJSON(document []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewReader(document))
+	for complete := false; ; complete = decoder.StackDepth() == 0 {
+		_, err := decoder.ReadToken()
+		switch {
+		case complete && !errors.Is(err, io.EOF):
+			return errors.New("more text follows the JSON value")
+		case complete:
+			return nil
+		case errors.Is(err, io.EOF):
+			return errors.New("empty document")
+		case err != nil:
+			return errors.New(strings.TrimPrefix(err.Error(), "jsontext: "))
+		case decoder.StackDepth() > maxDepth:
+			return fmt.Errorf("nested deeper than %d levels", maxDepth)
+		}
+	}
+}
+
+// text reads a member that must be a string if it is present.
+func (m members) text(name string) (string, error) {
+	raw, present := m[name]
+	if !present {
+		return "", nil
+	}
+	if raw.Kind() != '"' {
+		return "", fmt.Errorf("%w: %q is not a string", ErrFormat, name)
+	}
+	value, err := jsontext.AppendUnquote(nil, raw)
+	return string(value), err
 }
 
 // parseKey reads one key; ours is false for one that assertd would never make.
@@ -137,7 +195,7 @@ func (e *entry) normalise() error {
 	return nil
 }
 
-func parseCertificates(raw json.RawMessage) ([]*x509.Certificate, error) {
+func parseCertificates(raw jsontext.Value) ([]*x509.Certificate, error) {
 	if raw == nil {
 		return nil, nil
 	}

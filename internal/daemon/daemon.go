@@ -54,7 +54,7 @@ type Daemon struct {
 	signer   *signer.Signer
 	signing  *server.Signing // what the callers' sockets serve
 	ready    *readiness
-	publish  *publication
+	publish  *jwks.Publication
 	rotation *keyset.Rotator
 	sockets  []*peer.Listener
 	reloaded chan struct{} // told after each reload
@@ -94,7 +94,7 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.rotation = keyset.NewRotator(d.ring, tokens{d}, d.lastPublished(), d.Now, d.Logger)
-	if d.publish, err = newPublication(o.Config.JWKS, o.Logger, d.Now, d.published); err != nil {
+	if d.publish, err = jwks.NewPublication(d.publicationConfig()); err != nil {
 		return nil, err
 	}
 	if err := d.openAudit(); err != nil {
@@ -130,6 +130,18 @@ func (d *Daemon) newSigner() error {
 		Signer: s, KeySets: d.ring, Limiter: d.limiter, Now: d.Now, Readiness: d.ready.withWorkers, BatchWidth: batchWidth(d.Config),
 	}
 	return err
+}
+
+func (d *Daemon) publicationConfig() jwks.PublicationConfig {
+	settings := d.Config.JWKS
+	config := jwks.PublicationConfig{
+		Content: d.published, Listen: settings.Listen, File: settings.File, Logger: d.Logger,
+		Publisher: jwks.PublisherConfig{Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: d.Now},
+	}
+	if settings.TLS != nil {
+		config.CertFile, config.KeyFile = settings.TLS.Cert, settings.TLS.Key
+	}
+	return config
 }
 
 // published is what receivers may see at this moment.
@@ -277,14 +289,11 @@ func firstCause(ctx context.Context, err error) error {
 // publishKeys keeps the public keys before receivers for as long as the group
 // runs.
 func (d *Daemon) publishKeys(g *group) error {
-	listener, certificate, err := d.publish.listen()
-	if err != nil {
+	if err := d.publish.Listen(); err != nil {
 		return err
 	}
-	g.run(d.publish.run)
-	if listener != nil {
-		g.run(func(ctx context.Context) error { return d.publish.publisher.Serve(ctx, listener, certificate) })
-	}
+	g.run(d.publish.Run)
+	g.run(d.publish.Serve)
 	return nil
 }
 
@@ -296,7 +305,7 @@ func (d *Daemon) refresh() error {
 	if err := d.setRing(d.pool.Inventory()); err != nil {
 		return err
 	}
-	d.publish.lacks(unread)
+	d.publish.SetUnread(unread)
 	return nil
 }
 
@@ -324,7 +333,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			}
 		case <-d.reloaded:
 		}
-		d.publish.poke()
+		d.publish.Trigger()
 		select {
 		case changed <- struct{}{}:
 		default: // a check is due already

@@ -42,12 +42,12 @@ func (o operator) Drain(context.Context) { o.daemon.stop() }
 // Status implements server.Operator.
 func (o operator) Status(context.Context) (ipc.StatusResponse, error) {
 	d := o.daemon
-	reload, published := d.LastReload(), d.publish.last()
+	reload, published := d.LastReload(), d.publish.Status()
 	status := ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
 		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: d.rotation.Plans(), Listeners: d.listenerStatus(),
 		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
-		JWKS:   ipc.JWKSStatus{Published: published.at, Keys: published.keys, Error: text(published.err)},
+		JWKS:   ipc.JWKSStatus{Published: published.Published, Keys: published.Keys, Error: text(published.Err)},
 		Audit:  d.auditStatus(),
 		Reload: ipc.ReloadStatus{Success: reload.Success, Failure: reload.Failure, Error: text(reload.Err)},
 	}

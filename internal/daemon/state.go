@@ -8,12 +8,12 @@ import (
 // state is what the daemon is at this moment, for metrics. It never waits for the
 // HSM or the disk.
 func (d *Daemon) state() metrics.State {
-	reload, published := d.LastReload(), d.publish.last()
+	reload, published := d.LastReload(), d.publish.Status()
 	return metrics.State{
 		Ready:       d.ready.answer().Ready,
 		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
 		Budgets: d.budgetStates(), Workers: d.pool.Status(), Keys: d.rotation.Plans(),
-		JWKS:   metrics.JWKS{Published: published.at, Keys: published.keys, Failing: published.err != nil},
+		JWKS:   metrics.JWKS{Published: published.Published, Keys: published.Keys, Failing: published.Err != nil},
 		Audit:  d.auditMetrics(),
 		Reload: metrics.Reload{Success: reload.Success, Failure: reload.Failure, Failed: reload.Err != nil},
 	}

@@ -123,6 +123,7 @@ func refuseNear(t *testing.T) (d *Daemon, mend func()) {
 		t.Fatal(err)
 	}
 	pin.File = wrong
+	o.Config.JWKS.Listen = "127.0.0.1:0"
 	o.Config.JWKS.File = filepath.Join(t.TempDir(), "jwks.json")
 	if err := os.WriteFile(o.Config.JWKS.File, []byte("former"), 0o600); err != nil {
 		t.Fatal(err)

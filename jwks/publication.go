@@ -1,0 +1,174 @@
+package jwks
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/sleep"
+)
+
+// maxRefresh is the longest time between two checks of the keys to publish, even
+// if no change is expected: someone may set the wall clock.
+const maxRefresh = time.Minute
+
+// PublicationConfig says what a Publication publishes, and where.
+type PublicationConfig struct {
+	// Content returns the keys to publish now.
+	Content func() (Content, error)
+	// Publisher configures the documents that are served over HTTP.
+	Publisher PublisherConfig
+	// Listen is the address and port of the HTTP server; "" starts none.
+	Listen string
+	// CertFile and KeyFile are PEM files for HTTPS, see LoadCertificate; "" is
+	// plain HTTP.
+	CertFile, KeyFile string
+	// File is the path of a file that gets the set, see WriteFile; "" writes none.
+	File   string
+	Logger logging.Logger
+}
+
+// Publication keeps what receivers see current: over HTTP and in a file, as
+// configured. It takes the keys from memory and can't reach the HSM.
+type Publication struct {
+	config      PublicationConfig
+	now         func() time.Time
+	logger      logging.Logger
+	publisher   *Publisher
+	listener    net.Listener // nil where nothing is served
+	certificate *Certificate // nil for plain HTTP
+	changed     chan struct{}
+	status      atomic.Pointer[PublicationStatus]
+	throttle    *logging.Throttle
+	hold        initialHold
+}
+
+// PublicationStatus is the outcome of the last attempts to publish.
+type PublicationStatus struct {
+	Published time.Time // when publishing last succeeded; zero for never
+	Keys      int       // how many keys it published then
+	Err       error     // why a later attempt failed; nil if none did
+}
+
+// NewPublication refuses what NewPublisher refuses. It starts nothing.
+func NewPublication(config PublicationConfig) (*Publication, error) {
+	publisher, err := NewPublisher(config.Publisher)
+	if err != nil {
+		return nil, fmt.Errorf("jwks: %w", err)
+	}
+	now := publisher.config.Now
+	p := &Publication{
+		config: config, now: now, logger: config.Logger, publisher: publisher,
+		changed: make(chan struct{}, 1), throttle: logging.NewThrottle(now),
+		hold: initialHold{limit: min(max(publisher.config.MaxAge, minHold), maxHold)},
+	}
+	p.status.Store(&PublicationStatus{})
+	return p, nil
+}
+
+// Status returns the outcome of the last attempts to publish.
+func (p *Publication) Status() PublicationStatus { return *p.status.Load() }
+
+// SetUnread names the tokens that have not been read since the start. The keys
+// of all other tokens must already be in the Content.
+func (p *Publication) SetUnread(tokens []string) { p.hold.unread.Store(&tokens) }
+
+// Trigger makes Run publish soon, after a change of the keys.
+func (p *Publication) Trigger() {
+	select {
+	case p.changed <- struct{}{}:
+	default: // Run is about to publish anyway
+	}
+}
+
+// Run publishes until ctx ends: at once, after each Trigger, and when the
+// content changes by the passing of time.
+func (p *Publication) Run(ctx context.Context) error {
+	for {
+		wait, err := p.update()
+		if err != nil {
+			failed := p.Status()
+			failed.Err = err
+			p.status.Store(&failed)
+			p.throttle.Log(p.logger.Error, "jwks", "jwks not published; receivers keep the former keys", "error", err)
+		}
+		if !sleep.UntilWoken(ctx, wait, p.changed) {
+			return nil
+		}
+	}
+}
+
+// update publishes the current content and returns when to do so again.
+func (p *Publication) update() (time.Duration, error) {
+	if wait, err := p.hold.check(p.now(), p.logger); err != nil {
+		return wait, err
+	}
+	content, err := p.config.Content()
+	if err != nil {
+		return maxRefresh, err
+	}
+	if err := p.publisher.Update(content); err != nil {
+		return maxRefresh, err
+	}
+	if err := p.writeFile(content.Set); err != nil {
+		return maxRefresh, err
+	}
+	p.status.Store(&PublicationStatus{Published: p.now(), Keys: content.Set.Len()})
+	return p.untilNext(content.NextChange), nil
+}
+
+func (p *Publication) writeFile(set Set) error {
+	if p.config.File == "" {
+		return nil
+	}
+	changed, err := WriteFile(p.config.File, set)
+	if changed {
+		p.logger.Info("jwks file written", "file", p.config.File, "keys", set.Len())
+	}
+	return err
+}
+
+func (p *Publication) untilNext(change time.Time) time.Duration {
+	if change.IsZero() {
+		return maxRefresh
+	}
+	return max(time.Millisecond, min(maxRefresh, change.Sub(p.now())))
+}
+
+// Listen opens the address for receivers, if one is configured, and loads its
+// certificate.
+func (p *Publication) Listen() (err error) {
+	if p.config.Listen == "" {
+		return nil
+	}
+	if p.config.CertFile != "" {
+		if p.certificate, err = LoadCertificate(p.config.CertFile, p.config.KeyFile, p.logCertificate); err != nil {
+			return fmt.Errorf("jwks.tls: %w", err)
+		}
+	}
+	if p.listener, err = net.Listen("tcp", p.config.Listen); err != nil {
+		return fmt.Errorf("jwks.listen: %w", err)
+	}
+	p.logger.Info("publishing", "address", p.listener.Addr().String(), "path", SetPath, "tls", p.certificate != nil)
+	return nil
+}
+
+// Serve answers receivers until ctx ends, as Publisher.Serve does. Where Listen
+// opened nothing it returns at once.
+func (p *Publication) Serve(ctx context.Context) error {
+	if p.listener == nil {
+		return nil
+	}
+	return p.publisher.Serve(ctx, p.listener, p.certificate)
+}
+
+func (p *Publication) logCertificate(err error) {
+	if err != nil {
+		p.logger.Error("jwks.tls: the new certificate is refused; the former one stays", "error", err)
+		return
+	}
+	p.logger.Info("jwks.tls: certificate renewed")
+}
