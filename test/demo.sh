@@ -37,6 +37,7 @@ bin/assertd dev --dir $dir >$dir/log 2>&1 &
 daemon=$!
 trap 'kill $daemon 2>/dev/null; wait $daemon 2>/dev/null || true' EXIT
 await 'assertd is ready'
+await 'worker: ready: .*worker=1' # SoftHSM hides the token from other programs while a worker logs in
 echo "  ready: the private key is on the token and cannot be exported"
 
 say "2. Get an assertion: the daemon writes the claims, the HSM signs them"

@@ -145,6 +145,12 @@ func (s *session) foreground(ctx context.Context, text string, want int) error {
 	return nil
 }
 
+// ready waits for the daemon and all of its workers. While a worker logs in SoftHSM
+// rewrites the token's file, and other programs do not find the token.
+const ready = `until state=$(curl -sf --unix-socket .assertd/assertd.sock http://assertd/v1/ready) &&
+	! echo "$state" | grep -q '"state":"[^r]'; do sleep 0.1; done
+`
+
 // start runs commands in the background and waits until their daemon is ready.
 func (s *session) start(ctx context.Context, text string) error {
 	s.background = s.shell(context.WithoutCancel(ctx), text)
@@ -152,7 +158,7 @@ func (s *session) start(ctx context.Context, text string) error {
 	if err := s.background.Start(); err != nil {
 		return err
 	}
-	return s.foreground(ctx, "until curl -sf --unix-socket .assertd/assertd.sock http://assertd/v1/ready >/dev/null; do sleep 0.1; done\n", 0)
+	return s.foreground(ctx, ready, 0)
 }
 
 func (s *session) shell(ctx context.Context, script string) *exec.Cmd {

@@ -47,15 +47,10 @@ func startDev(t *testing.T) *devDaemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		ready, err := d.Ready(t.Context())
-		if err == nil && ready.Ready {
-			return d
-		}
-		if time.Now().After(end) {
-			t.Fatalf("not ready: %+v, %v", ready, err)
-		}
+	if err := awaitWorkers(t.Context(), d.Client); err != nil {
+		t.Fatal(err)
 	}
+	return d
 }
 
 // run runs one of the built programs against this daemon and returns its output.

@@ -4,16 +4,19 @@ package e2e
 
 import (
 	"context"
-	"net"
-	"net/http"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
 )
 
 var binaries string
@@ -87,24 +90,26 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await SOCKET")
 	}
-	socket := ts.MkAbs(args[0])
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		response, err := client.Get("http://assertd/v1/ready")
-		if err != nil {
-			continue
+	c, err := client.New(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer c.Close()
+	ts.Check(awaitWorkers(context.Background(), c))
+}
+
+// awaitWorkers waits until the daemon and all of its workers are ready. One ready
+// worker is enough to sign, but while another logs in SoftHSM rewrites the token's
+// file, and a program that opens the token at that moment does not find it.
+func awaitWorkers(ctx context.Context, c *client.Client) error {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := c.Ready(ctx)
+		starting := slices.ContainsFunc(answer.Workers, func(w ipc.WorkerState) bool { return w.State != ipc.WorkerReady })
+		if err == nil && answer.Ready && !starting {
+			return nil
 		}
-		response.Body.Close()
-		if response.StatusCode == http.StatusOK {
-			return
+		if time.Now().After(end) {
+			return fmt.Errorf("not ready after 30 s: %+v, %v", answer, err)
 		}
 	}
-	ts.Fatalf("%s: no daemon is ready after 30 s", socket)
 }
 
 // replace replaces text in a file, which must contain it:

@@ -5,11 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -123,16 +122,14 @@ func (d *daemon) stop(t *testing.T) {
 	}
 }
 
-// awaitReady polls GET /v1/ready.
+// awaitReady polls GET /v1/ready until the daemon and all of its workers are ready.
+// While a worker logs in SoftHSM rewrites the token's file, and assertd key generate
+// would not find the token.
 func (d *daemon) awaitReady(t *testing.T) {
 	t.Helper()
 	d.await(t, "readiness", func() bool {
-		response, err := d.http().Get("http://assertd/v1/ready")
-		if err != nil {
-			return false
-		}
-		response.Body.Close()
-		return response.StatusCode == http.StatusOK
+		answer, err := d.Ready(t.Context())
+		return err == nil && answer.Ready && !slices.ContainsFunc(answer.Workers, func(w ipc.WorkerState) bool { return w.State != ipc.WorkerReady })
 	})
 }
 
@@ -152,16 +149,6 @@ func (d *daemon) await(t *testing.T, what string, holds func() bool) {
 			t.Fatalf("no %s within %v\n%s", what, patience, d.log.text())
 		}
 	}
-}
-
-// http is a plain HTTP client for the socket, for requests the SDK does not send.
-func (d *daemon) http() *http.Client {
-	return &http.Client{Timeout: patience, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", d.socket)
-		},
-	}}
 }
 
 // assertion gets an assertion through the SDK.
