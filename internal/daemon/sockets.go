@@ -37,11 +37,7 @@ func (d *Daemon) bind() error {
 }
 
 func openSocket(activated peer.Activated, l config.Listener) (*peer.Listener, error) {
-	spec := peer.Socket{Path: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client}
-	if activated[l.Socket] != nil {
-		return activated.Listen(spec)
-	}
-	return peer.Listen(spec)
+	return activated.Listen(peer.Socket{Path: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client})
 }
 
 func (d *Daemon) unbind() {

@@ -17,8 +17,8 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// Signing is the Service of the daemon: it translates between the wire and the
-// use case, and decides nothing.
+// Signing is the daemon's [Service]. It translates between the wire and the signer,
+// and decides nothing itself.
 type Signing struct {
 	Signer  *signer.Signer
 	KeySets *keyset.Active
@@ -26,32 +26,32 @@ type Signing struct {
 	Now     func() time.Time
 	// Readiness answers GET /v1/ready.
 	Readiness func() ipc.ReadyResponse
-	// BatchWidth is how many requests of one batch run at a time.
+	// BatchWidth is how many requests of a batch run at a time.
 	BatchWidth int
 }
 
 var _ Service = (*Signing)(nil)
 
 // Assert implements Service.
-func (s *Signing) Assert(ctx context.Context, who caller.Caller, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
+func (s *Signing) Assert(ctx context.Context, from caller.Caller, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 	request, err := requestOf(req)
 	if err != nil {
 		return ipc.AssertionResponse{}, err
 	}
-	assertion, err := s.Signer.Assert(ctx, who, request)
+	assertion, err := s.Signer.Assert(ctx, from, request)
 	return assertion, signer.ProblemOf(err)
 }
 
-// AssertBatch implements Service. The requests of a batch are independent:
-// each is decided, limited and recorded as if it had come alone.
-func (s *Signing) AssertBatch(ctx context.Context, who caller.Caller, reqs []ipc.AssertionRequest) []ipc.BatchResult {
+// AssertBatch implements Service. The requests of a batch are independent: each is
+// decided, limited and recorded like a single request.
+func (s *Signing) AssertBatch(ctx context.Context, from caller.Caller, reqs []ipc.AssertionRequest) []ipc.BatchResult {
 	results := make([]ipc.BatchResult, len(reqs))
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for range min(s.BatchWidth, len(reqs)) {
-		wait.Go(func() { // for many requests, since the stack that the first made to grow serves the rest
+		wait.Go(func() { // one goroutine for many requests, since its stack grows only once
 			for i := next.Add(1) - 1; i < int64(len(reqs)); i = next.Add(1) - 1 {
-				results[i] = s.batchResult(ctx, who, reqs[i])
+				results[i] = s.batchResult(ctx, from, reqs[i])
 			}
 		})
 	}
@@ -59,8 +59,8 @@ func (s *Signing) AssertBatch(ctx context.Context, who caller.Caller, reqs []ipc
 	return results
 }
 
-func (s *Signing) batchResult(ctx context.Context, who caller.Caller, req ipc.AssertionRequest) ipc.BatchResult {
-	response, err := s.Assert(ctx, who, req)
+func (s *Signing) batchResult(ctx context.Context, from caller.Caller, req ipc.AssertionRequest) ipc.BatchResult {
+	response, err := s.Assert(ctx, from, req)
 	if err == nil {
 		return ipc.BatchResult{Assertion: &response}
 	}
@@ -72,19 +72,19 @@ func (s *Signing) batchResult(ctx context.Context, who caller.Caller, req ipc.As
 }
 
 // Sign implements Service.
-func (s *Signing) Sign(ctx context.Context, who caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
-	signature, err := s.Signer.Sign(ctx, who, req)
+func (s *Signing) Sign(ctx context.Context, from caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
+	signature, err := s.Signer.Sign(ctx, from, req)
 	return signature, signer.ProblemOf(err)
 }
 
 // Grants implements Service.
-func (s *Signing) Grants(_ context.Context, who caller.Caller) (ipc.GrantsResponse, error) {
-	return s.visibleGrants(s.Signer.CurrentPolicy(), who), nil
+func (s *Signing) Grants(_ context.Context, from caller.Caller) (ipc.GrantsResponse, error) {
+	return s.visibleGrants(s.Signer.CurrentPolicy(), from), nil
 }
 
 // Keys implements Service.
-func (s *Signing) Keys(_ context.Context, who caller.Caller) (ipc.KeysResponse, error) {
-	keys, err := s.rawKeys(s.Signer.CurrentPolicy(), who)
+func (s *Signing) Keys(_ context.Context, from caller.Caller) (ipc.KeysResponse, error) {
+	keys, err := s.rawKeys(s.Signer.CurrentPolicy(), from)
 	return keys, signer.ProblemOf(err)
 }
 
@@ -108,7 +108,7 @@ func requestOf(req ipc.AssertionRequest) (policy.Request, error) {
 	}, err
 }
 
-// claimsOf decodes claim values with their numbers as they were written.
+// claimsOf decodes claim values. It keeps numbers as they are written.
 func claimsOf(raw map[string]json.RawMessage) (map[string]any, error) {
 	if len(raw) == 0 {
 		return nil, nil

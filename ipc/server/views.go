@@ -14,11 +14,11 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// grants describes everything that the peer may have signed.
-func (s *Signing) visibleGrants(p *policy.Policy, who caller.Caller) ipc.GrantsResponse {
-	response := ipc.GrantsResponse{Caller: ipc.CallerInfo{Caller: who}, Grants: []ipc.GrantInfo{}}
+// visibleGrants describes everything that the caller may have signed.
+func (s *Signing) visibleGrants(p *policy.Policy, from caller.Caller) ipc.GrantsResponse {
+	response := ipc.GrantsResponse{Caller: ipc.CallerInfo{Caller: from}, Grants: []ipc.GrantInfo{}}
 	named := make(map[string]bool)
-	for _, visible := range p.Visible(who) {
+	for _, visible := range p.Visible(from) {
 		if !named[visible.Client] {
 			named[visible.Client] = true
 			response.Caller.Clients = append(response.Caller.Clients, visible.Client)
@@ -89,8 +89,7 @@ func rawValues(values []any) []json.RawMessage {
 	return raw
 }
 
-// rawValue encodes a value that came out of the configuration, and so is plain
-// JSON.
+// rawValue encodes a value from the configuration, which is always plain JSON.
 func rawValue(value any) json.RawMessage {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -99,7 +98,7 @@ func rawValue(value any) json.RawMessage {
 	return text
 }
 
-// Budgets lists the rate windows of budgets and what is left of them.
+// Budgets lists the rate windows of budgets, and what is left of each.
 func (s *Signing) Budgets(names ...string) []ipc.BudgetInfo {
 	var infos []ipc.BudgetInfo
 	for _, name := range names {
@@ -113,12 +112,12 @@ func (s *Signing) Budgets(names ...string) []ipc.BudgetInfo {
 	return infos
 }
 
-// keys lists the raw key sets that the caller may use and that can sign now. One
-// that can't doesn't keep the others from it; only where none can, it says why.
-func (s *Signing) rawKeys(p *policy.Policy, who caller.Caller) (ipc.KeysResponse, error) {
+// rawKeys lists the raw key sets that the caller may use and that can sign now. If
+// none of them can, the error says why.
+func (s *Signing) rawKeys(p *policy.Policy, from caller.Caller) (ipc.KeysResponse, error) {
 	response := ipc.KeysResponse{Keys: []ipc.KeyInfo{}}
 	var unusable error
-	for _, visible := range p.Visible(who) {
+	for _, visible := range p.Visible(from) {
 		if visible.Rule.Raw == nil {
 			continue
 		}
