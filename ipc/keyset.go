@@ -26,7 +26,8 @@ type KeySetStatus struct {
 	// vanished while no daemon was running may be listed with every set of its
 	// algorithm.
 	Lost     []string        `json:"lost,omitempty"`
-	Versions []VersionStatus `json:"versions"` // oldest first
+	Budgets  []BudgetInfo    `json:"budgets,omitempty"` // shared by all grants on the key set
+	Versions []VersionStatus `json:"versions"`          // oldest first
 }
 
 // KeyVersion is one key pair of a key set.

@@ -67,7 +67,8 @@ type AuditStatus struct {
 	Bytes           int64     `json:"bytes"`           // in the current file
 	Pending         int       `json:"pending"`
 	UnsyncedSince   time.Time `json:"unsynced_since,omitzero"`
-	CheckpointLines int64     `json:"checkpoint_lines"` // covered by the newest checkpoint
+	CheckpointKey   string    `json:"checkpoint_key,omitempty"` // key set; empty if the log has no checkpoints
+	CheckpointLines int64     `json:"checkpoint_lines"`         // covered by the newest checkpoint
 	CheckpointTime  time.Time `json:"checkpoint_time,omitzero"`
 	CheckpointError string    `json:"checkpoint_error,omitempty"`
 }

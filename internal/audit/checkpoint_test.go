@@ -20,7 +20,7 @@ func TestCheckpointInterval(t *testing.T) {
 		l := start(t, o)
 		l.add("a")
 		time.Sleep(90 * time.Second)
-		if s := l.Status(); s.CheckpointSize != 2 {
+		if s := l.Status(); s.CheckpointLines != 2 {
 			t.Errorf("status %+v", s)
 		}
 		before := len(readLines(t, file))
@@ -69,7 +69,7 @@ func TestRecordsContinueWithoutCheckpoints(t *testing.T) {
 		}
 		hang.Store(false)
 		time.Sleep(time.Minute)
-		if s := l.Status(); s.CheckpointErr != nil || s.CheckpointSize != 22 {
+		if s := l.Status(); s.CheckpointErr != nil || s.CheckpointLines != 22 {
 			t.Errorf("status %+v", s)
 		}
 		l.stop()

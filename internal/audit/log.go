@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 // Log is an open audit log. Run must be running for Append to return. Append,
@@ -43,31 +44,12 @@ const (
 	closed
 )
 
-// Status is the state of the log, for readiness and metrics.
+// Status is the state of the log as operators see it, with its errors for
+// errors.Is. CheckpointKey is empty: the log does not know the key set's name.
 type Status struct {
-	// Err is nil while records can be written. Otherwise it is the reason why
-	// not, and Since is when that began. Refused counts all records refused
-	// since Open.
-	Err     error
-	Since   time.Time
-	Refused int64
-
-	File    string
-	Bytes   int64 // of the current file
-	Lines   int64 // in all files: the size of the tree
-	Records int64 // appended since Open
-	Pending int   // records waiting for the writer
-
-	// UnsyncedSince is when the oldest record was written that no sync has
-	// covered yet; zero if there is none.
-	UnsyncedSince time.Time
-
-	// CheckpointSize is the tree size that the newest checkpoint covers,
-	// CheckpointTime is when it was signed, and CheckpointErr is why the last
-	// attempt failed. Records continue without checkpoints.
-	CheckpointSize int64
-	CheckpointTime time.Time
-	CheckpointErr  error
+	ipc.AuditStatus
+	Err           error // nil while records can be written
+	CheckpointErr error // why the last checkpoint failed; records continue without
 }
 
 // entry is a record on its way to the writer.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 // writer is the part of the log that only one goroutine touches at a time.
@@ -182,16 +184,18 @@ func (w *writer) finish() {
 }
 
 func (w *writer) status() Status {
-	s := Status{
+	s := Status{CheckpointErr: w.signErr, AuditStatus: ipc.AuditStatus{
 		Refused: w.refused, File: w.file.path, Bytes: w.file.end, Lines: w.head.tree.size, Records: w.records,
-		UnsyncedSince:  w.unsyncedSince,
-		CheckpointSize: w.covered, CheckpointTime: w.coveredAt, CheckpointErr: w.signErr,
-	}
+		UnsyncedSince: w.unsyncedSince, CheckpointLines: w.covered, CheckpointTime: w.coveredAt,
+	}}
 	if w.syncing {
 		s.UnsyncedSince = w.syncingSince
 	}
 	if w.outage != nil {
-		s.Err, s.Since = w.outage.cause, w.outage.since
+		s.Err, s.Error, s.Since = w.outage.cause, w.outage.cause.Error(), w.outage.since
+	}
+	if w.signErr != nil {
+		s.CheckpointError = w.signErr.Error()
 	}
 	return s
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/tracing"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/ipc/server"
 	"github.com/assertd/assertd/jwks"
@@ -80,7 +81,7 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{Options: o, decisions: parts, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
-	d.lastReload.Store(&ReloadState{Success: o.Now()})
+	d.lastReload.Store(&ReloadState{ReloadStatus: ipc.ReloadStatus{Success: o.Now()}})
 	if err := errors.Join(d.newMetrics(), d.newTracer()); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
-		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.state,
+		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.status,
 		Routes: server.Routes(), Codes: codes(), Tokens: tokenNames(d.Config),
 	})
 	if err == nil {

@@ -4,20 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/ipc"
 )
 
-// ReloadState is what became of the attempts to reload. Err is for operators:
-// it shows lines of the configuration.
+// ReloadState says when the configuration last changed or was refused, with the
+// error for errors.Is. The error is for operators: it quotes the configuration.
 type ReloadState struct {
-	Success time.Time // when the configuration in force was taken over
-	Failure time.Time // when one was last refused; zero for never
-	Err     error     // why the last attempt was refused; nil if it was not
+	ipc.ReloadStatus
+	Err error // why the last reload was refused; nil if it took effect
 }
 
-// LastReload tells what became of the attempts to reload.
+// LastReload returns the outcome of the reloads so far.
 func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 
 // Reload reads the configuration again and puts its clients, grants, rates and
@@ -38,6 +37,7 @@ func (d *Daemon) Reload() error {
 		state.Success = d.Now()
 		d.Logger.Info("reloaded")
 	}
+	state.Error = text(state.Err)
 	d.lastReload.Store(&state)
 	return errors.Join(state.Err, d.reopenAudit())
 }

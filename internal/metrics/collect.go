@@ -1,17 +1,20 @@
 package metrics
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
 )
 
-// stateCollector converts the daemon's state to metrics on each scrape.
+// stateCollector converts the status that operators see to metrics on each scrape.
 type stateCollector struct {
-	state        func() State
+	state        func() ipc.StatusResponse
 	descriptions map[string]*prometheus.Desc
 }
 
@@ -25,7 +28,7 @@ var stateMetrics = []Metric{
 	reloadSuccess, reloadFailure, reloadFailed,
 }
 
-func newStateCollector(state func() State) *stateCollector {
+func newStateCollector(state func() ipc.StatusResponse) *stateCollector {
 	c := &stateCollector{state: state, descriptions: make(map[string]*prometheus.Desc)}
 	for _, m := range stateMetrics {
 		c.descriptions[m.Name] = m.describe()
@@ -44,26 +47,28 @@ func (c *stateCollector) Describe(out chan<- *prometheus.Desc) {
 func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.state()
 	e := emitter{c.descriptions, out}
-	e.flag(ready, s.Ready)
+	e.flag(ready, s.Ready.Ready)
 	e.count(connections, s.Connections)
 	e.count(connectionLimit, s.ConnectionLimit)
-	for _, b := range s.Budgets {
-		e.count(budgetRemaining, b.Remaining, b.Client, b.Grant, b.Key, period(b.Window))
-		e.count(budgetLimit, b.Limit, b.Client, b.Grant, b.Key, period(b.Window))
+	for _, client := range s.Clients {
+		for _, grant := range client.Grants {
+			e.grant(client.Name, grant)
+		}
 	}
-	e.workers(s.Workers)
+	e.workers(s.Tokens)
 	for _, key := range s.Keys {
 		e.key(key)
+		e.budgets(key.Budgets, "", "", key.Name)
 	}
 	e.timestamp(jwksPublished, s.JWKS.Published)
 	e.count(jwksKeys, s.JWKS.Keys)
-	e.flag(jwksFailing, s.JWKS.Failing)
+	e.flag(jwksFailing, s.JWKS.Error != "")
 	if s.Audit != nil {
-		e.audit(*s.Audit)
+		e.audit(*s.Audit, s.Now)
 	}
 	e.timestamp(reloadSuccess, s.Reload.Success)
 	e.timestamp(reloadFailure, s.Reload.Failure)
-	e.flag(reloadFailed, s.Reload.Failed)
+	e.flag(reloadFailed, s.Reload.Error != "")
 }
 
 // period returns text such as 1s, 30m or 24h, as in the configuration.
@@ -110,23 +115,37 @@ func (e emitter) timestamp(m Metric, t time.Time, labels ...string) {
 	}
 }
 
-func (e emitter) workers(all []ipc.WorkerStatus) {
-	type key struct{ token, state string }
-	states, inFlight, restarts := make(map[key]int), make(map[string]int), make(map[string]int)
-	for _, w := range all {
-		for _, state := range ipc.WorkerStates() {
-			states[key{w.Token, state}] += 0 // report 0 instead of omitting a state
+// grant emits the grant's own budgets. Those of its key set follow them in the
+// status, and are emitted once per key set.
+func (e emitter) grant(client string, grant ipc.GrantStatus) {
+	own, name := 0, signer.GrantBudget(client, grant.Name)
+	for own < len(grant.Budgets) && grant.Budgets[own].Name == name {
+		own++
+	}
+	e.budgets(grant.Budgets[:own], client, grant.Name, "")
+}
+
+func (e emitter) budgets(windows []ipc.BudgetInfo, client, grant, key string) {
+	for _, w := range windows {
+		per := period(time.Duration(math.Round(w.PerSeconds * float64(time.Second))))
+		e.count(budgetRemaining, w.Remaining, client, grant, key, per)
+		e.count(budgetLimit, cmp.Or(w.Burst, w.Limit), client, grant, key, per)
+	}
+}
+
+func (e emitter) workers(tokens []ipc.TokenStatus) {
+	for _, token := range tokens {
+		states, inFlight, restarts := make(map[string]int), 0, 0
+		for _, w := range token.Workers {
+			states[w.State]++
+			inFlight += w.InFlight
+			restarts += w.Restarts
 		}
-		states[key{w.Token, w.State}]++
-		inFlight[w.Token] += w.InFlight
-		restarts[w.Token] += w.Restarts
-	}
-	for p, n := range states {
-		e.count(workers, n, p.token, p.state)
-	}
-	for token := range inFlight {
-		e.count(workerInFlight, inFlight[token], token)
-		e.count(workerRestarts, restarts[token], token)
+		for _, state := range ipc.WorkerStates() { // report 0 instead of omitting a state
+			e.count(workers, states[state], token.Name, state)
+		}
+		e.count(workerInFlight, inFlight, token.Name)
+		e.count(workerRestarts, restarts, token.Name)
 	}
 }
 
@@ -146,16 +165,24 @@ func (e emitter) key(key ipc.KeySetStatus) {
 	}
 }
 
-func (e emitter) audit(a Audit) {
-	e.flag(auditUp, a.Up)
+func (e emitter) audit(a ipc.AuditStatus, now time.Time) {
+	e.flag(auditUp, a.Error == "")
 	e.value(auditRecords, float64(a.Records))
 	e.value(auditLines, float64(a.Lines))
 	e.value(auditBytes, float64(a.Bytes))
 	e.count(auditPending, a.Pending)
-	e.value(auditUnsynced, a.Unsynced.Seconds())
-	if a.Checkpoints {
-		e.value(auditUncovered, float64(a.Lines-a.Covered))
-		e.timestamp(auditCovered, a.CoveredAt)
-		e.flag(auditSignFails, a.CheckpointFail)
+	e.value(auditUnsynced, unsynced(a, now).Seconds())
+	if a.CheckpointKey != "" {
+		e.value(auditUncovered, float64(a.Lines-a.CheckpointLines))
+		e.timestamp(auditCovered, a.CheckpointTime)
+		e.flag(auditSignFails, a.CheckpointError != "")
 	}
+}
+
+// unsynced returns the age of the oldest record that no sync has covered.
+func unsynced(a ipc.AuditStatus, now time.Time) time.Duration {
+	if a.UnsyncedSince.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(a.UnsyncedSince))
 }

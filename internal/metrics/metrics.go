@@ -23,7 +23,8 @@ type Options struct {
 	// under an empty label.
 	Routes, Codes, Tokens []string
 	// State is called on each scrape, from any goroutine.
-	State func() State
+	// Only the counts of decisions may be missing.
+	State func() ipc.StatusResponse
 }
 
 var _ pool.Observer = (*Metrics)(nil)

@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,18 +20,19 @@ import (
 var exampleGrant = metrics.Grant{Client: "payments-api", Name: "bank-a", Key: "payments"}
 
 // full returns a state in which no metric is absent.
-func full() metrics.State {
+func full() ipc.StatusResponse {
 	now := time.Unix(1_800_000_000, 0)
-	return metrics.State{
-		Ready: true, Connections: 3, ConnectionLimit: 1024,
-		Budgets: []metrics.Budget{
-			{Client: "payments-api", Grant: "bank-a", Window: 10 * time.Second, Remaining: 40, Limit: 50},
-			{Client: "payments-api", Grant: "bank-a", Window: 24 * time.Hour, Remaining: 5, Limit: 100_000},
-		},
-		Workers: []ipc.WorkerStatus{
+	return ipc.StatusResponse{
+		Now: now, Ready: ipc.ReadyResponse{Ready: true}, Connections: 3, ConnectionLimit: 1024,
+		Clients: []ipc.ClientStatus{{Name: "payments-api", Grants: []ipc.GrantStatus{{Name: "bank-a", Key: "payments", Budgets: []ipc.BudgetInfo{
+			{Name: "grant/payments-api/bank-a", PerSeconds: 10, Remaining: 40, Limit: 50},
+			{Name: "grant/payments-api/bank-a", PerSeconds: 86400, Remaining: 5, Limit: 50, Burst: 100_000},
+			{Name: "key/payments", PerSeconds: 0.001, Remaining: 1, Limit: 2},
+		}}}}},
+		Tokens: []ipc.TokenStatus{{Name: "prod", Workers: []ipc.WorkerStatus{
 			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerReady}, InFlight: 1, Restarts: 2},
 			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerWaiting}},
-		},
+		}}},
 		Keys: []ipc.KeySetStatus{{
 			Name: "payments", Signing: "k1", NextChange: now, DueAt: now,
 			Versions: []ipc.VersionStatus{
@@ -38,9 +40,9 @@ func full() metrics.State {
 				{KeyVersion: ipc.KeyVersion{Kid: "k2"}, State: ipc.KeyRetired},
 			},
 		}},
-		JWKS:   metrics.JWKS{Published: now, Keys: 1},
-		Audit:  &metrics.Audit{Up: true, Records: 7, Lines: 9, Checkpoints: true, Covered: 5, CoveredAt: now},
-		Reload: metrics.Reload{Success: now, Failure: now.Add(time.Minute)},
+		JWKS:   ipc.JWKSStatus{Published: now, Keys: 1},
+		Audit:  &ipc.AuditStatus{Records: 7, Lines: 9, CheckpointKey: "payments", CheckpointLines: 5, CheckpointTime: now},
+		Reload: ipc.ReloadStatus{Success: now, Failure: now.Add(time.Minute)},
 	}
 }
 
@@ -201,11 +203,11 @@ func TestTotals(t *testing.T) {
 	m, _ := newMetrics(t)
 	exercise(m)
 	totals := m.Totals()
-	want := []metrics.Tally{{Client: "payments-api", Code: "rate-limited", Count: 1}}
-	if !slices.Equal(totals.Refusals, want) {
+	want := map[string][]ipc.CodeCount{"payments-api": {{Code: "rate-limited", Count: 1}}}
+	if !reflect.DeepEqual(totals.Refusals, want) {
 		t.Errorf("refusals %v, want %v", totals.Refusals, want)
 	}
-	if len(totals.Failures) != 1 || totals.Failures[0].Code != "internal" {
+	if failures := totals.Failures["payments-api"]; len(totals.Failures) != 1 || len(failures) != 1 || failures[0].Code != "internal" {
 		t.Errorf("failures %v", totals.Failures)
 	}
 }

@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/assertd/assertd/ipc"
+)
 
 // Names are the label values that a configuration allows.
 type Names struct {
@@ -12,6 +16,14 @@ type Names struct {
 type Grant struct {
 	Client, Name, Key string
 	Raw               bool
+}
+
+// Use returns ipc.UseRaw or ipc.UseAssertion.
+func (g Grant) Use() string {
+	if g.Raw {
+		return ipc.UseRaw
+	}
+	return ipc.UseAssertion
 }
 
 // vectors are the metrics whose labels a reload can change.

@@ -3,19 +3,29 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 // Totals are the decisions since the daemon started, for operators without
 // Prometheus.
 type Totals struct {
 	Released           map[Grant]uint64
-	Refusals, Failures []Tally
+	Refusals, Failures map[string][]ipc.CodeCount // by client; "" if policy found none
 }
 
-// Tally is the number of a client's decisions with a code.
-type Tally struct {
-	Client, Code string
-	Count        uint64
+// Count fills in the counts of the clients, and returns those of decisions made
+// before policy found a client.
+func (t Totals) Count(clients []ipc.ClientStatus) (unmatched []ipc.CodeCount) {
+	for i := range clients {
+		c := &clients[i]
+		c.Refusals, c.Failures = t.Refusals[c.Name], t.Failures[c.Name]
+		for j := range c.Grants {
+			g := &c.Grants[j]
+			g.Released = t.Released[Grant{c.Name, g.Name, g.Key, g.Use == ipc.UseRaw}]
+		}
+	}
+	return append(t.Refusals[""], t.Failures[""]...)
 }
 
 // Totals reads the counters of decisions.
@@ -33,9 +43,11 @@ func (m *Metrics) Totals() Totals {
 	return t
 }
 
-func tallies(vec *prometheus.CounterVec) (all []Tally) {
+func tallies(vec *prometheus.CounterVec) map[string][]ipc.CodeCount {
+	all := make(map[string][]ipc.CodeCount)
 	each(vec, func(labels map[string]string, n uint64) {
-		all = append(all, Tally{labels["client"], labels["code"], n})
+		client := labels["client"]
+		all[client] = append(all[client], ipc.CodeCount{Code: ipc.Code(labels["code"]), Count: n})
 	})
 	return all
 }

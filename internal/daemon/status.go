@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"os"
+
+	"github.com/assertd/assertd/internal/metrics"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
+)
+
+// status is the daemon's state at this moment, for operators and for metrics,
+// without the counts of decisions, which the metrics have. It never waits for the
+// HSM or the disk.
+func (d *Daemon) status() ipc.StatusResponse {
+	published, names := d.publish.Status(), d.names()
+	keys := d.keyStatus()
+	return ipc.StatusResponse{
+		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
+		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: keys, Listeners: d.listenerStatus(),
+		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
+		JWKS:  ipc.JWKSStatus{Published: published.Published, Keys: published.Keys, Error: text(published.Err)},
+		Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
+		Clients: d.clientStatus(names.Grants, keys),
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (d *Daemon) connections() int {
+	if server := d.server.Load(); server != nil {
+		return server.Connections()
+	}
+	return 0
+}
+
+func (d *Daemon) tokenStatus() []ipc.TokenStatus {
+	all := []ipc.TokenStatus{}
+	for _, w := range d.pool.Status() {
+		if len(all) == 0 || all[len(all)-1].Name != w.Token {
+			all = append(all, ipc.TokenStatus{Name: w.Token})
+		}
+		token := &all[len(all)-1]
+		token.Workers = append(token.Workers, w)
+	}
+	return all
+}
+
+func (d *Daemon) keyStatus() []ipc.KeySetStatus {
+	keys := d.rotation.Plans()
+	for i, key := range keys {
+		keys[i].Budgets = d.signing.Budgets(signer.KeyBudget(key.Name))
+	}
+	return keys
+}
+
+func (d *Daemon) listenerStatus() []ipc.ListenerStatus {
+	all := []ipc.ListenerStatus{}
+	for _, l := range d.Config.Listen {
+		all = append(all, ipc.ListenerStatus{Socket: l.Socket, Client: l.Client})
+	}
+	return all
+}
+
+func (d *Daemon) auditStatus() *ipc.AuditStatus {
+	if d.audit == nil {
+		return nil
+	}
+	status := d.audit.Status().AuditStatus
+	status.CheckpointKey = d.Config.Audit.CheckpointKey
+	return &status
+}
+
+// clientStatus lists the clients in the order of the configuration. The budgets of
+// a grant are its own and those of its key set.
+func (d *Daemon) clientStatus(grants []metrics.Grant, keys []ipc.KeySetStatus) []ipc.ClientStatus {
+	shared := make(map[string][]ipc.BudgetInfo, len(keys))
+	for _, key := range keys {
+		shared[key.Name] = key.Budgets
+	}
+	clients := []ipc.ClientStatus{}
+	for _, g := range grants {
+		if len(clients) == 0 || clients[len(clients)-1].Name != g.Client {
+			clients = append(clients, ipc.ClientStatus{Name: g.Client})
+		}
+		client := &clients[len(clients)-1]
+		budgets := d.signing.Budgets(signer.GrantBudget(g.Client, g.Name))
+		client.Grants = append(client.Grants, ipc.GrantStatus{
+			Name: g.Name, Key: g.Key, Use: g.Use(), Budgets: append(budgets, shared[g.Key]...),
+		})
+	}
+	return clients
+}
