@@ -1,7 +1,7 @@
-# Two images: `assertd`, for production, and `softhsm`, for developers.
+# Two images: `assertd` for production and `softhsm` for development.
 #   docker build --target assertd -t assertd .
 #   docker build --target softhsm -t assertd:softhsm .
-# glibc and not static: PKCS#11 modules are loaded at run time.
+# Needs glibc, so not static: PKCS#11 modules are loaded at run time.
 ARG GO=golang:1.26.8-bookworm
 ARG BASE=debian:12.12-slim
 
@@ -15,8 +15,8 @@ RUN mkdir /out && \
     go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/assertd ./cmd/assertd && \
     CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/assertctl ./cmd/assertctl
 
-# Production: no SoftHSM. Mount the vendor's module, the
-# configuration and the PIN; run with --read-only. What is written lies in the volumes.
+# Production: no SoftHSM. Mount the vendor's module, the configuration and the PIN,
+# and run with --read-only. The daemon writes only to the volumes.
 FROM ${BASE} AS assertd
 RUN groupadd --system --gid 10001 assertd && \
     useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/assertd --shell /usr/sbin/nologin assertd && \
@@ -38,12 +38,12 @@ LABEL org.opencontainers.image.title="assertd" \
 USER 10001:10001
 WORKDIR /
 VOLUME ["/run/assertd", "/var/lib/assertd", "/var/log/assertd"]
-# It asks the operator's socket: operator: {socket: /run/assertd/operator.sock}
+# Uses the operator socket: operator: {socket: /run/assertd/operator.sock}
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["assertctl", "status"]
 ENTRYPOINT ["assertd"]
 CMD ["serve", "--config", "/etc/assertd/assertd.yaml"]
 
-# Developers: a SoftHSM token is made at the first start and kept in /data.
+# Development: the first start creates a SoftHSM token in /data.
 FROM assertd AS softhsm
 USER root
 RUN apt-get update && \

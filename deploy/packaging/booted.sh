@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs inside the booted machine of test.sh: the installed unit, with all of its
-# hardening, over a SoftHSM token.
+# Runs inside the machine that test.sh boots. Tests the installed unit, with full
+# hardening, on a SoftHSM token.
 set -eu
 conf=/etc/assertd
 
@@ -13,7 +13,7 @@ failed() {
 	journalctl --no-pager -o cat -u assertd.service | tail -n 30
 	exit 1
 }
-# until COMMAND succeeds, for at most 20 seconds
+# await COMMAND: retries for at most 20 seconds
 await() {
 	tries=0
 	until "$@"; do
@@ -50,7 +50,7 @@ E2
 chgrp assertd $conf/assertd.yaml $conf/softhsm2.conf
 chmod 640 $conf/assertd.yaml $conf/softhsm2.conf
 assertd key generate payments --pin-file $conf/pin
-chown -R assertd: /var/lib/assertd # SoftHSM is files; a real token needs none of this
+chown -R assertd: /var/lib/assertd # SoftHSM's token is files; a real token needs no chown
 
 say "start"
 systemctl start assertd.socket assertd.service || failed start
@@ -61,24 +61,24 @@ main=$(property MainPID)
 grep -q 'CapEff:.*0000000000000000' /proc/$main/status || failed "capabilities: $(grep CapEff /proc/$main/status)"
 grep -q 'Seccomp:.*2' /proc/$main/status || failed "no system call filter"
 
-say "who is not in the group does not get in; who is and has no grant gets nothing"
-! setpriv --reuid=daemon --regid=daemon --clear-groups assertctl --socket /run/assertd/assertd.sock assert 2>/dev/null || failed "an outsider got in"
-! setpriv --reuid=daemon --regid=daemon --groups=assertd-callers assertctl --socket /run/assertd/assertd.sock assert 2>/dev/null || failed "a stranger got an assertion"
+say "only group members can connect, and only clients get assertions"
+! setpriv --reuid=daemon --regid=daemon --clear-groups assertctl --socket /run/assertd/assertd.sock assert 2>/dev/null || failed "a user outside the group got an assertion"
+! setpriv --reuid=daemon --regid=daemon --groups=assertd-callers assertctl --socket /run/assertd/assertd.sock assert 2>/dev/null || failed "a user without a grant got an assertion"
 
 say "reload"
 sed -i 's|https://as.example|https://two.example|' $conf/assertd.yaml
 systemctl reload assertd.service
 await sh -c "$(command -v setpriv) --reuid=nobody --regid=nogroup --groups=assertd-callers assertctl --socket /run/assertd/assertd.sock assert --audience https://two.example >/dev/null 2>&1"
-[ "$(property MainPID)" = "$main" ] || failed "a reload made a new process"
+[ "$(property MainPID)" = "$main" ] || failed "a reload started a new process"
 
 say "restart: callers wait on the socket instead of failing"
 (while [ ! -e /run/restarted ]; do ask >/dev/null || echo refused; done) >/run/refusals 2>&1 &
 systemctl restart assertd.service || failed restart
 touch /run/restarted
 wait $!
-[ ! -s /run/refusals ] || failed "callers were refused while it restarted: $(head -n 3 /run/refusals)"
+[ ! -s /run/refusals ] || failed "callers were refused during the restart: $(head -n 3 /run/refusals)"
 
-say "a daemon that hangs is replaced by the watchdog"
+say "the watchdog replaces a daemon that hangs"
 mkdir -p /run/systemd/system/assertd.service.d
 printf '[Service]\nWatchdogSec=2s\n' >/run/systemd/system/assertd.service.d/watchdog.conf
 systemctl daemon-reload
@@ -88,18 +88,18 @@ kill -STOP "$main"
 await sh -c "[ \"\$(systemctl show -P MainPID assertd.service)\" != $main ] && [ \"\$(systemctl is-active assertd.service)\" = active ]"
 ask >/dev/null || failed "no assertion after the watchdog"
 
-say "a refused PIN is not tried again"
+say "a refused PIN is not retried"
 (umask 077 && echo 00000000 >$conf/pin)
 ! systemctl restart assertd.service 2>/dev/null || failed "it started with a wrong PIN"
 sleep 5 # longer than RestartSec
 [ "$(property ExecMainStatus)" = 4 ] || failed "exit status $(property ExecMainStatus), want 4"
-[ "$(property ActiveState)" = failed ] || failed "it was started again"
+[ "$(property ActiveState)" = failed ] || failed "systemd restarted it"
 
 say "stop"
 (umask 077 && echo 87654321 >$conf/pin)
 systemctl reset-failed assertd.service
 systemctl start assertd.service
 systemctl stop assertd.socket assertd.service
-[ "$(property Result)" = success ] || failed "result of the stop: $(property Result)"
+[ "$(property Result)" = success ] || failed "stop result: $(property Result)"
 assertd audit verify /var/log/assertd/audit.jsonl || failed "the audit log does not verify"
-say "all is well"
+say "all checks passed"

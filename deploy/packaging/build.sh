@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds the Debian package and the tarballs into a directory:
 #   deploy/packaging/build.sh VERSION [DIRECTORY]
-# The same sources give the same bytes, wherever they lie: dates come from
-# SOURCE_DATE_EPOCH, which by default is the time of the last commit.
+# Builds are reproducible from any directory. Dates come from SOURCE_DATE_EPOCH; the
+# default is the time of the last commit.
 set -eu
 version=$1
 cd "$(dirname "$0")/../.."
@@ -20,7 +20,7 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 STAGE=$stage/root
 
-# Debian wants a version that begins with a digit and sorts.
+# Debian versions begin with a digit and must sort.
 case $version in
 v[0-9]*) DEB_VERSION=${version#v} ;;
 *) DEB_VERSION=0~$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S).$version ;;
@@ -31,7 +31,7 @@ build() { # GOARCH CGO NAME DIRECTORY
 	GOARCH=$1 CGO_ENABLED=$2 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$4/$3" "./cmd/$3"
 }
 
-lay_out() { # what both the package and the tarball have
+lay_out() { # the files of both the package and the tarball
 	build "$ARCH" 1 assertd "$STAGE/usr/bin"
 	build "$ARCH" 0 assertctl "$STAGE/usr/bin"
 	man=$STAGE/usr/share/man
@@ -62,7 +62,7 @@ tarball() { # NAME: from the current directory, which holds a directory NAME
 	tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$1" | gzip -9n >"$out/$1.tar.gz"
 }
 
-# The oldest libc that has every symbol that assertd asks for.
+# The oldest libc that has every symbol that assertd needs.
 needed_libc() {
 	objdump -T "$1" | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1
 }
@@ -76,7 +76,7 @@ cd "$stage"
 cp -a root "assertd-$version-linux-$ARCH"
 tarball "assertd-$version-linux-$ARCH"
 cd "$source"
-for arch in amd64 arm64; do # the callers' tool alone: it is Go to the last line
+for arch in amd64 arm64; do # only assertctl, which is pure Go
 	name=assertctl-$version-linux-$arch
 	build "$arch" 0 assertctl "$stage/$name"
 	(cd "$stage" && tarball "$name")

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What `make dist-test` runs, as root: builds the packages twice and compares them
+# `make dist-test` runs this as root. It builds the packages twice and compares them
 # byte by byte, installs the Debian package in a fresh Debian, boots that with
-# systemd, and has the real unit serve, reload, restart, fail and go.
+# systemd, and makes the real unit serve, reload, restart, fail and stop.
 #   deploy/packaging/test.sh VERSION
 set -eu
 version=$1
@@ -14,7 +14,7 @@ export SOURCE_DATE_EPOCH
 inside() { systemd-nspawn -q --register=no --keep-unit --pipe -D "$root" "$@"; }
 say() { printf '\n== %s\n' "$*"; }
 
-say "the same bytes from another directory, with nothing cached"
+say "build the same bytes in another directory, with an empty cache"
 deploy/packaging/build.sh "$version" "$work/here" >/dev/null
 mkdir "$work/elsewhere"
 git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C "$work/elsewhere"
@@ -23,7 +23,7 @@ diff "$work/here/SHA256SUMS" "$work/there/SHA256SUMS"
 cat "$work/here/SHA256SUMS"
 rm -rf "$work/cache" "$work/elsewhere"
 
-say "a fresh Debian"
+say "create a fresh Debian"
 root=$work/root
 debootstrap --variant=minbase --include=systemd,softhsm2,curl bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" 2>&1 ||
 	{ tail -n 20 "$work/log" >&2; exit 1; }
@@ -58,8 +58,8 @@ WantedBy=default.target
 E2
 inside systemctl enable -q test.service
 inside systemctl mask -q systemd-networkd-wait-online.service
-# nspawn's own filter of Debian 12 does not know Landlock, and this machine may have no
-# systemd that a container could be registered with.
+# Debian 12's nspawn filter does not allow Landlock. This machine may have no systemd
+# to register the container with.
 timeout 300 systemd-nspawn -q --register=no --keep-unit --private-network \
 	--system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' -D "$root" --boot >"$work/console" 2>&1 && code=0 || code=$?
 cat "$root/root/booted.log"
@@ -78,4 +78,4 @@ test ! -e "$root/etc/assertd"
 test -s "$root/var/log/assertd/audit.jsonl" # evidence stays
 left=$(cd "$root" && find usr lib/systemd etc -name '*assertd*' ! -path '*/group*' | head)
 [ -z "$left" ] || { echo "left behind: $left" >&2; exit 1; }
-say "the packages are good"
+say "all tests passed"
