@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -341,7 +342,7 @@ func TestConnectionLimit(t *testing.T) {
 	if got, err := io.ReadAll(over); len(got) != 0 {
 		t.Errorf("%v %q", err, got)
 	}
-	for _, c := range append(open[:10], excess...) {
+	for _, c := range slices.Concat(open[:10], excess) {
 		c.Close()
 	}
 	peertest.Eventually(t, "room", func() bool { return r.server.Connections() == most-10 })

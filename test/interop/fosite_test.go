@@ -137,6 +137,10 @@ type oauthAnswer struct {
 	Description string `json:"error_description"`
 }
 
+// web uses a new connection for each request. Node closes a connection that was idle
+// for five seconds, and a POST that is sent at that moment fails.
+var web = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // post sends a token request.
 func post(ctx context.Context, endpoint string, form url.Values) (answer oauthAnswer, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
@@ -144,7 +148,7 @@ func post(ctx context.Context, endpoint string, form url.Values) (answer oauthAn
 		return answer, err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, err := http.DefaultClient.Do(request)
+	response, err := web.Do(request)
 	if err != nil {
 		return answer, err
 	}

@@ -256,7 +256,7 @@ jwks: {listen: "127.0.0.1:0"}
 // postForm returns the response, whatever its status.
 func postForm(t *testing.T, endpoint string, form url.Values) (answer map[string]any) {
 	t.Helper()
-	response, err := http.PostForm(endpoint, form)
+	response, err := web.PostForm(endpoint, form)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func (s *nodeServers) verifyByJOSE(ctx context.Context, assertion string) (probl
 	if err != nil {
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := web.Do(request)
 	if err != nil {
 		return "", err
 	}
