@@ -156,7 +156,7 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	if err := k.custody.checkNew(); err != nil {
 		return nil, err
 	}
-	return k, k.prove(func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k, k.prove(spec.Alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 		return k.sign(context.Background(), digest, opts)
 	})
 }

@@ -61,7 +61,7 @@ func TestGenerateRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, key, err)
 		}
 	}
-	if err := first.Prove(t.Context()); err != nil {
+	if err := first.Prove(t.Context(), ""); err != nil {
 		t.Errorf("the first key after all this: %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestPublicHalfFromCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := found.Prove(t.Context()); err != nil {
+	if err := found.Prove(t.Context(), ""); err != nil {
 		t.Errorf("a key whose public half is in a certificate: %v", err)
 	}
 }

@@ -33,7 +33,7 @@ func TestManyKeys(t *testing.T) {
 			t.Errorf("%s: %v", k, k.Problem())
 		}
 	}
-	if err := keys[pairs-1].Prove(t.Context()); err != nil {
+	if err := keys[pairs-1].Prove(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
 }

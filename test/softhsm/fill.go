@@ -27,6 +27,37 @@ func NewFilled(t testing.TB, n int, label func(int) string) *Token {
 
 func (k *Token) fill(n int, label func(int) string) {
 	k.t.Helper()
+	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
+		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil)}
+		p256 := []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07} // the OID in DER
+		for i := range n {
+			public, private := pairTemplates(label(i), binary.BigEndian.AppendUint32(nil, uint32(i)))
+			public = append(public, pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, p256))
+			_, _, err := ctx.GenerateKeyPair(session, mechanism, public, private)
+			k.must(err)
+		}
+	})
+}
+
+// GeneratePSS generates an RSA-2048 key pair that signs with RSA-PSS only
+// (CKA_ALLOWED_MECHANISMS). The module in this process must not be open.
+func (k *Token) GeneratePSS(label string) {
+	k.t.Helper()
+	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
+		public, private := pairTemplates(label, []byte(label))
+		public = append(public, pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 2048),
+			pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}))
+		allowed := binary.NativeEndian.AppendUint64(nil, pkcs11.CKM_RSA_PKCS_PSS) // a CK_MECHANISM_TYPE
+		private = append(private, pkcs11.NewAttribute(pkcs11.CKA_ALLOWED_MECHANISMS, allowed))
+		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, nil)}
+		_, _, err := ctx.GenerateKeyPair(session, mechanism, public, private)
+		k.must(err)
+	})
+}
+
+// session opens the module and a session that is logged in.
+func (k *Token) session(use func(*pkcs11.Ctx, pkcs11.SessionHandle)) {
+	k.t.Helper()
 	ctx := pkcs11.New(k.Module)
 	if ctx == nil {
 		k.t.Fatalf("cannot load %s", k.Module)
@@ -34,13 +65,7 @@ func (k *Token) fill(n int, label func(int) string) {
 	defer ctx.Destroy()
 	k.must(ctx.Initialize())
 	defer func() { k.must(ctx.Finalize()) }()
-	session := k.login(ctx)
-	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil)}
-	for i := range n {
-		public, private := pairTemplates(label(i), binary.BigEndian.AppendUint32(nil, uint32(i)))
-		_, _, err := ctx.GenerateKeyPair(session, mechanism, public, private)
-		k.must(err)
-	}
+	use(ctx, k.login(ctx))
 }
 
 func (k *Token) login(ctx *pkcs11.Ctx) pkcs11.SessionHandle {
@@ -74,9 +99,7 @@ func pairTemplates(label string, id []byte) (public, private []*pkcs11.Attribute
 		pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
 		pkcs11.NewAttribute(pkcs11.CKA_ID, id),
 	}
-	p256 := []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07} // the OID in DER
-	public = append(names[:3:3], pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, p256))
-	private = names[:3:3]
+	public, private = names[:3:3], names[:3:3]
 	for attribute, value := range map[uint]bool{
 		pkcs11.CKA_PRIVATE: true, pkcs11.CKA_SENSITIVE: true, pkcs11.CKA_SIGN: true, pkcs11.CKA_EXTRACTABLE: false,
 		pkcs11.CKA_DECRYPT: false, pkcs11.CKA_UNWRAP: false, pkcs11.CKA_DERIVE: false, pkcs11.CKA_SIGN_RECOVER: false,
