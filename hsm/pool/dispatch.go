@@ -181,6 +181,9 @@ func (p *Pool) complete(w *worker, id uint32, r result) {
 	}
 	delete(w.inFlight, id)
 	w.answered++
+	if r.kind == wire.KindSignature {
+		w.token.measured(r.reply.Module)
+	}
 	a.call.outstanding--
 	r.sent = a.sent
 	a.call.finish(r)
