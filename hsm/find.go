@@ -37,10 +37,17 @@ func (t *Token) find(selector Selector) (*Key, error) {
 	case len(keys) == 0:
 		return nil, fail(ErrKeyNotFound, nil, "no key with %s on token %s", selector, t.slot)
 	case len(keys) > 1:
-		return nil, fail(ErrAmbiguous, nil, "%d keys with %s are on token %s; select one by label and ID, or destroy one",
-			len(keys), selector, t.slot)
+		return nil, fail(ErrAmbiguous, nil, "%d keys with %s are on token %s; %s", len(keys), selector, t.slot, selector.narrow())
 	}
 	return keys[0], nil
+}
+
+// narrow says how to select one of several keys.
+func (s Selector) narrow() string {
+	if s.Label != "" && len(s.ID) > 0 {
+		return "give one of them another label or ID with the vendor's tool"
+	}
+	return "select one by label and ID"
 }
 
 // String describes the selection.

@@ -48,7 +48,7 @@ func (s session) decodeSame(handles []pkcs11.ObjectHandle, kind uint) (public cr
 			return nil, fail(ErrUnusable, nil, "the public half on the token lacks its key material")
 		case public != nil && !equal(public, next):
 			return nil, fail(ErrAmbiguous, nil, "the token has different public keys with this key's label and CKA_ID; "+
-				"destroy those that don't belong to it")
+				"give those that don't belong to it another CKA_ID")
 		}
 		public = next
 	}
