@@ -78,7 +78,7 @@ func BenchmarkRefresh(b *testing.B) {
 	for i := range 100 {
 		key := generate(b, token, fmt.Sprint("key ", i), hsm.P256)
 		if i == 0 {
-			if err := key.Prove(b.Context()); err != nil {
+			if err := key.Prove(b.Context(), ""); err != nil {
 				b.Fatal(err)
 			}
 		}

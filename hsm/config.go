@@ -41,4 +41,7 @@ type Spec struct {
 	ID []byte
 	// Type is one of KeyTypes.
 	Type KeyType
+	// Alg is the JOSE algorithm that the key will sign with; its first signature
+	// is made with it (see Key.Prove).
+	Alg string
 }

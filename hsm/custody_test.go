@@ -162,7 +162,7 @@ func TestUnusableKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := found.Prove(t.Context()); err != nil {
+	if err := found.Prove(t.Context(), ""); err != nil {
 		t.Errorf("an RSA key without a public key object: %v", err)
 	}
 }

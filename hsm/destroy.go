@@ -41,7 +41,7 @@ func (t *Token) confirm(s session, k *Key) error {
 		if handle != k.identity.handle {
 			continue
 		}
-		if now, err := t.read(s, handle); err != nil || now.identity == k.identity {
+		if now, err := t.read(&publicHalves{session: s}, handle); err != nil || now.identity == k.identity {
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func (t *Token) Keys() ([]*Key, error) {
 	t.admin.RLock()
 	defer t.admin.RUnlock()
-	return t.keys(privateKeys())
+	return t.keys(session.index, privateKeys())
 }
 
 // Find returns the one key with the label and the ID, or with either if only
@@ -30,17 +30,24 @@ func (t *Token) find(selector Selector) (*Key, error) {
 	if selector.Label == "" && len(selector.ID) == 0 {
 		return nil, fail(ErrKeyNotFound, nil, "no key selected; give its label or its ID")
 	}
-	keys, err := t.keys(privateKeys(named(selector.Label, selector.ID)...))
+	keys, err := t.keys(session.search, privateKeys(named(selector.Label, selector.ID)...))
 	switch {
 	case err != nil:
 		return nil, err
 	case len(keys) == 0:
 		return nil, fail(ErrKeyNotFound, nil, "no key with %s on token %s", selector, t.slot)
 	case len(keys) > 1:
-		return nil, fail(ErrAmbiguous, nil, "%d keys with %s are on token %s; select one by label and ID, or destroy one",
-			len(keys), selector, t.slot)
+		return nil, fail(ErrAmbiguous, nil, "%d keys with %s are on token %s; %s", len(keys), selector, t.slot, selector.narrow())
 	}
 	return keys[0], nil
+}
+
+// narrow says how to select one of several keys.
+func (s Selector) narrow() string {
+	if s.Label != "" && len(s.ID) > 0 {
+		return "give one of them another label or ID with the vendor's tool"
+	}
+	return "select one by label and ID"
 }
 
 // String describes the selection.
@@ -54,7 +61,11 @@ func (s Selector) String() string {
 	return fmt.Sprintf("label %q and ID %x", s.Label, s.ID)
 }
 
-func (t *Token) keys(template []*pkcs11.Attribute) (keys []*Key, err error) {
+// keys reads the private keys that match. The halves of many are indexed first,
+// those of a few are searched for.
+func (t *Token) keys(
+	halvesOf func(session) (*publicHalves, error), template []*pkcs11.Attribute,
+) (keys []*Key, err error) {
 	err = t.sessions.with(context.Background(), func(s session) error {
 		handles, err := s.find(template)
 		if err != nil {
@@ -64,8 +75,12 @@ func (t *Token) keys(template []*pkcs11.Attribute) (keys []*Key, err error) {
 			return t.confirmAbsence(s)
 		}
 		t.sawKeys.Store(true)
+		halves, err := halvesOf(s)
+		if err != nil {
+			return err
+		}
 		for _, handle := range handles {
-			k, err := t.read(s, handle)
+			k, err := t.read(halves, handle)
 			if err != nil {
 				return err
 			}

@@ -69,7 +69,7 @@ func TestFind(t *testing.T) {
 	token, soft := open(t, withCopies)
 	one := generate(t, token, "one", hsm.P256)
 	two := generate(t, token, "two", hsm.Ed25519)
-	if err := errors.Join(one.Prove(t.Context()), two.Prove(t.Context())); err != nil { // makes session copies
+	if err := errors.Join(one.Prove(t.Context(), ""), two.Prove(t.Context(), "")); err != nil { // makes session copies
 		t.Fatal(err)
 	}
 	// A second key with the first one's label, which Generate wouldn't make.
@@ -112,7 +112,7 @@ func TestDestroy(t *testing.T) {
 	token, soft := open(t, withCopies)
 	key, other := generate(t, token, "key", hsm.P256), generate(t, token, "other", hsm.P256)
 	for _, k := range []*hsm.Key{key, other} {
-		if err := k.Prove(t.Context()); err != nil {
+		if err := k.Prove(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestDestroy(t *testing.T) {
 	if err := token.Destroy(key); !errors.Is(err, hsm.ErrKeyNotFound) {
 		t.Errorf("destroying it again: %v", err)
 	}
-	if err := other.Prove(t.Context()); err != nil {
+	if err := other.Prove(t.Context(), ""); err != nil {
 		t.Errorf("the other key: %v", err)
 	}
 	raw(t, token, soft, func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
@@ -141,17 +141,17 @@ func TestKeyDestroyedByAnotherProcess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			token, soft := open(t, func(cfg *hsm.Config) { cfg.SessionCopies = copies })
 			key, other := generate(t, token, "key", hsm.P256), generate(t, token, "other", hsm.P256)
-			if err := errors.Join(key.Prove(t.Context()), other.Prove(t.Context())); err != nil {
+			if err := errors.Join(key.Prove(t.Context(), ""), other.Prove(t.Context(), "")); err != nil {
 				t.Fatal(err)
 			}
 			destroyElsewhere(t, soft, "key")
 			if err := token.Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := key.Prove(t.Context()); !errors.Is(err, hsm.ErrKeyNotFound) || hsm.IsFatal(err) {
+			if err := key.Prove(t.Context(), ""); !errors.Is(err, hsm.ErrKeyNotFound) || hsm.IsFatal(err) {
 				t.Errorf("the destroyed key: %v, want not found", err)
 			}
-			if err := other.Prove(t.Context()); err != nil {
+			if err := other.Prove(t.Context(), ""); err != nil {
 				t.Errorf("the other key: %v", err)
 			}
 		})
@@ -163,7 +163,7 @@ func TestTokenVanishes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			token, soft := open(t, func(cfg *hsm.Config) { cfg.SessionCopies = copies })
 			key := generate(t, token, "key", hsm.P256)
-			if err := key.Prove(t.Context()); err != nil {
+			if err := key.Prove(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
 			soft.Lose()
@@ -175,7 +175,7 @@ func TestTokenVanishes(t *testing.T) {
 				"Destroy": token.Destroy(key),
 			}
 			if !copies { // a copy still signs, which is why there is Refresh
-				errs["Prove"] = key.Prove(t.Context())
+				errs["Prove"] = key.Prove(t.Context(), "")
 			}
 			for call, err := range errs {
 				if !errors.Is(err, hsm.ErrTokenGone) || errors.Is(err, hsm.ErrKeyNotFound) || !hsm.IsFatal(err) {

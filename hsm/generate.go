@@ -43,7 +43,7 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 			return k, nil
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("hsm: generating key %q: %w", spec.Label, err), t.discard(spec.ID))
+	return nil, errors.Join(fmt.Errorf("hsm: generating key %q: %w", spec.Label, err), t.discard(spec))
 }
 
 // checkUnused makes sure that neither the label nor the ID is taken: either
@@ -156,16 +156,28 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	if err := k.custody.checkNew(); err != nil {
 		return nil, err
 	}
-	return k, k.prove(func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k, k.prove(spec.Alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 		return k.sign(context.Background(), digest, opts)
 	})
 }
 
+// discardTries is how often a key that failed its proof is destroyed, each time in
+// another session: the one in which a call failed is closed.
+const discardTries = 3
+
 // discard destroys what a failed generation left behind. Nothing else has the
-// ID: checkUnused made sure.
-func (t *Token) discard(id []byte) error {
+// ID: checkUnused made sure. If the token refuses, the error names the key, which
+// would otherwise be scheduled to sign.
+func (t *Token) discard(spec Spec) (err error) {
 	t.sawKeys.Store(false) // it may have been the only key
-	return t.sessions.with(context.Background(), func(s session) error {
-		return s.destroyAll(append(named("", id), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)))
-	})
+	for range discardTries {
+		err = t.sessions.with(context.Background(), func(s session) error {
+			return s.destroyAll(append(named("", spec.ID), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)))
+		})
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("hsm: key %q with ID %x failed its proof and may still be on the token; destroy it before it is used: %w",
+		spec.Label, spec.ID, err)
 }

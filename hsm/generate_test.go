@@ -61,7 +61,7 @@ func TestGenerateRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, key, err)
 		}
 	}
-	if err := first.Prove(t.Context()); err != nil {
+	if err := first.Prove(t.Context(), ""); err != nil {
 		t.Errorf("the first key after all this: %v", err)
 	}
 }
@@ -94,6 +94,32 @@ func TestFailedGenerationLeavesNothing(t *testing.T) {
 		}
 	}
 	generate(t, token, "key", hsm.P256) // its label is free again
+}
+
+// A token that refuses to destroy the failed key pair at first is asked again, and
+// one that goes on refusing has the key named.
+func TestFailedGenerationIsDestroyedInAnotherSession(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	for name, value := range module.Environment() {
+		t.Setenv(name, value)
+	}
+	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	module.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt})
+	refusal := faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR, Limit: 1}
+	module.Set(t, "C_DestroyObject", refusal)
+	if _, err := token.Generate(hsm.Spec{Label: "key", Type: hsm.P256}); !errors.Is(err, hsm.ErrSignature) {
+		t.Errorf("a bad signature: %v", err)
+	}
+	if keys, err := token.Keys(); err != nil || len(keys) != 0 || module.Fired(t, "C_DestroyObject") != 1 {
+		t.Errorf("%v is left (%v)", keys, err)
+	}
+
+	refusal.Limit = 0
+	module.Set(t, "C_DestroyObject", refusal)
+	_, err := token.Generate(hsm.Spec{Label: "stuck", ID: []byte{0xab, 0xcd}, Type: hsm.P256})
+	if err == nil || !strings.Contains(err.Error(), `"stuck" with ID abcd`) {
+		t.Errorf("a key that can't be destroyed isn't named: %v", err)
+	}
 }
 
 func TestCertificates(t *testing.T) {
@@ -132,7 +158,7 @@ func TestPublicHalfFromCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := found.Prove(t.Context()); err != nil {
+	if err := found.Prove(t.Context(), ""); err != nil {
 		t.Errorf("a key whose public half is in a certificate: %v", err)
 	}
 }

@@ -127,18 +127,17 @@ func (t *Token) missing(k *Key, cause error) error {
 
 // read describes the key of a private key object. A fault of the key becomes
 // its problem; a fault of the token is an error.
-func (t *Token) read(s session, handle pkcs11.ObjectHandle) (*Key, error) {
-	values, err := s.attributes(handle, pkcs11.CKA_LABEL, pkcs11.CKA_ID, pkcs11.CKA_KEY_TYPE)
+func (t *Token) read(halves *publicHalves, handle pkcs11.ObjectHandle) (*Key, error) {
+	names := []uint{pkcs11.CKA_LABEL, pkcs11.CKA_ID, pkcs11.CKA_KEY_TYPE}
+	values, err := halves.session.attributes(handle, append(names, custodyAttributes()...)...)
 	if err != nil {
 		return nil, err
 	}
 	k := &Key{token: t, identity: identity{handle: handle}, label: string(values[0]), id: values[1]}
-	if k.custody, err = s.custody(handle); err != nil {
-		return nil, err
-	}
+	k.custody = custodyOf(values[len(names):])
 	var known bool
 	if k.kind, known = ulong(values[2]); known {
-		k.public, k.problem = s.publicKey(handle, k.kind, k.label, k.id)
+		k.public, k.problem = halves.of(handle, k.kind, k.label, k.id)
 	} else {
 		k.problem = fail(ErrUnusable, nil, "the token doesn't tell the key's type")
 	}

@@ -53,8 +53,7 @@ func named(label string, id []byte) (template []*pkcs11.Attribute) {
 }
 
 // attribute reads one attribute, nil if the object doesn't have it or the token
-// doesn't tell. It reads one at a time, because an attribute that a module
-// doesn't know would hide all others of the same call.
+// doesn't tell.
 func (s session) attribute(object pkcs11.ObjectHandle, attribute uint) ([]byte, error) {
 	got, err := s.ctx.GetAttributeValue(s.handle, object, []*pkcs11.Attribute{pkcs11.NewAttribute(attribute, nil)})
 	err = callError("C_GetAttributeValue", err)
@@ -67,41 +66,70 @@ func (s session) attribute(object pkcs11.ObjectHandle, attribute uint) ([]byte, 
 	return got[0].Value, nil
 }
 
-// attributes reads several attributes, in order.
+// attributes reads several attributes, in order, with one request if the token
+// tells all of them. One that it doesn't know hides the others of the same
+// request, so after a failure each is read by itself.
 func (s session) attributes(object pkcs11.ObjectHandle, attributes ...uint) ([][]byte, error) {
-	values := make([][]byte, len(attributes))
+	template := make([]*pkcs11.Attribute, len(attributes))
 	for i, attribute := range attributes {
-		value, err := s.attribute(object, attribute)
-		if err != nil {
+		template[i] = pkcs11.NewAttribute(attribute, nil)
+	}
+	values := make([][]byte, len(attributes))
+	got, err := s.ctx.GetAttributeValue(s.handle, object, template)
+	if err == nil && len(got) == len(values) {
+		for i := range got {
+			values[i] = got[i].Value
+		}
+		return values, nil
+	}
+	for i, attribute := range attributes {
+		if values[i], err = s.attribute(object, attribute); err != nil {
 			return nil, err
 		}
-		values[i] = value
 	}
 	return values, nil
 }
 
-func (s session) custody(key pkcs11.ObjectHandle) (c Custody, err error) {
-	for attribute, flag := range map[uint]*Flag{
-		pkcs11.CKA_EXTRACTABLE:         &c.Extractable,
-		pkcs11.CKA_SENSITIVE:           &c.Sensitive,
-		pkcs11.CKA_NEVER_EXTRACTABLE:   &c.NeverExtractable,
-		pkcs11.CKA_ALWAYS_SENSITIVE:    &c.AlwaysSensitive,
-		pkcs11.CKA_PRIVATE:             &c.Private,
-		pkcs11.CKA_SIGN:                &c.Sign,
-		pkcs11.CKA_DECRYPT:             &c.Decrypt,
-		pkcs11.CKA_UNWRAP:              &c.Unwrap,
-		pkcs11.CKA_DERIVE:              &c.Derive,
-		pkcs11.CKA_SIGN_RECOVER:        &c.SignRecover,
-		pkcs11.CKA_ALWAYS_AUTHENTICATE: &c.AlwaysAuthenticate,
-		pkcs11.CKA_LOCAL:               &c.Local,
-	} {
-		value, err := s.attribute(key, attribute)
-		if err != nil {
-			return Custody{}, err
-		}
-		*flag = flagOf(value)
+// custodyFlags are the attributes that make up a Custody.
+var custodyFlags = []struct {
+	attribute uint
+	of        func(*Custody) *Flag
+}{
+	{pkcs11.CKA_EXTRACTABLE, func(c *Custody) *Flag { return &c.Extractable }},
+	{pkcs11.CKA_SENSITIVE, func(c *Custody) *Flag { return &c.Sensitive }},
+	{pkcs11.CKA_NEVER_EXTRACTABLE, func(c *Custody) *Flag { return &c.NeverExtractable }},
+	{pkcs11.CKA_ALWAYS_SENSITIVE, func(c *Custody) *Flag { return &c.AlwaysSensitive }},
+	{pkcs11.CKA_PRIVATE, func(c *Custody) *Flag { return &c.Private }},
+	{pkcs11.CKA_SIGN, func(c *Custody) *Flag { return &c.Sign }},
+	{pkcs11.CKA_DECRYPT, func(c *Custody) *Flag { return &c.Decrypt }},
+	{pkcs11.CKA_UNWRAP, func(c *Custody) *Flag { return &c.Unwrap }},
+	{pkcs11.CKA_DERIVE, func(c *Custody) *Flag { return &c.Derive }},
+	{pkcs11.CKA_SIGN_RECOVER, func(c *Custody) *Flag { return &c.SignRecover }},
+	{pkcs11.CKA_ALWAYS_AUTHENTICATE, func(c *Custody) *Flag { return &c.AlwaysAuthenticate }},
+	{pkcs11.CKA_LOCAL, func(c *Custody) *Flag { return &c.Local }},
+}
+
+func custodyAttributes() (all []uint) {
+	for _, flag := range custodyFlags {
+		all = append(all, flag.attribute)
 	}
-	return c, nil
+	return all
+}
+
+// custodyOf decodes the values of custodyAttributes.
+func custodyOf(values [][]byte) (c Custody) {
+	for i, flag := range custodyFlags {
+		*flag.of(&c) = flagOf(values[i])
+	}
+	return c
+}
+
+func (s session) custody(key pkcs11.ObjectHandle) (Custody, error) {
+	values, err := s.attributes(key, custodyAttributes()...)
+	if err != nil {
+		return Custody{}, err
+	}
+	return custodyOf(values), nil
 }
 
 // flagOf decodes a CK_BBOOL: one byte, 0 or 1. Anything else is Unknown.

@@ -167,7 +167,7 @@ func TestSecondOpenIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "already has token") {
 		t.Errorf("a second Open: %v", err)
 	}
-	if err := key.Prove(context.Background()); err != nil {
+	if err := key.Prove(context.Background(), ""); err != nil {
 		t.Errorf("the first stopped working: %v", err)
 	}
 }
@@ -180,7 +180,7 @@ func TestTwoTokensOfOneModule(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := key.Prove(context.Background()); err != nil {
+	if err := key.Prove(context.Background(), ""); err != nil {
 		t.Errorf("closing one token broke the other: %v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	"crypto/sha256"
 
 	"github.com/assertd/assertd/internal/jose"
 )
@@ -12,21 +11,29 @@ import (
 // Prove signs a random value and verifies the signature with the public half.
 // Nothing else proves that the token can sign, and that the two halves belong
 // together. A signature that doesn't verify is ErrSignature; other errors are
-// SignContext's.
-func (k *Key) Prove(ctx context.Context) error {
-	return k.prove(func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+// SignContext's. It uses the algorithm with the name (RFC 7518 section 3.1, RFC
+// 8037), since a key may be restricted to one; "" means SHA-256 and, for RSA, PKCS
+// #1 v1.5.
+func (k *Key) Prove(ctx context.Context, alg string) error {
+	return k.prove(alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 		return k.SignContext(ctx, digest, opts)
 	})
 }
 
-func (k *Key) prove(sign func(digest []byte, opts crypto.SignerOpts) ([]byte, error)) error {
+func (k *Key) prove(alg string, sign func(digest []byte, opts crypto.SignerOpts) ([]byte, error)) error {
+	a := jose.Algorithm{Hash: crypto.SHA256, Options: crypto.SHA256}
+	if k.Type() == Ed25519 {
+		a = jose.Algorithm{Options: crypto.Hash(0)}
+	}
+	if alg != "" {
+		var err error
+		if a, err = jose.Lookup(alg); err != nil {
+			return fail(ErrAlgorithm, err, "key %s can't be proved", k)
+		}
+	}
 	message := make([]byte, 32)
 	_, _ = rand.Read(message) // never fails (crypto/rand)
-	digest, opts := message, crypto.SignerOpts(crypto.Hash(0))
-	if k.Type() != Ed25519 {
-		sum := sha256.Sum256(message)
-		digest, opts = sum[:], crypto.SHA256
-	}
+	digest, opts := a.Digest(message), a.Options
 	signature, err := sign(digest, opts)
 	if err != nil {
 		return err

@@ -37,56 +37,6 @@ var curves = []struct {
 // oidEd25519 is id-Ed25519 of RFC 8410.
 var oidEd25519 = asn1.ObjectIdentifier{1, 3, 101, 112}
 
-// publicKey finds the public half of a private key: in the public key object
-// with its ID, or the private key object itself, or a certificate with its ID.
-// Only a signature shows whether the halves belong together.
-func (s session) publicKey(private pkcs11.ObjectHandle, kind uint, label string, id []byte) (crypto.PublicKey, error) {
-	keyType := pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, kind)
-	for _, names := range publicNames(label, id) {
-		handles, err := s.find(tokenObjects(pkcs11.CKO_PUBLIC_KEY, append(names, keyType)...))
-		if err != nil {
-			return nil, err
-		}
-		if len(handles) > 0 {
-			return s.decodeSame(handles, kind)
-		}
-	}
-	if public, err := s.decode(private, kind); err != nil || public != nil {
-		return public, err
-	}
-	if len(id) > 0 {
-		return s.certificateKey(id)
-	}
-	return nil, errNoPublicHalf
-}
-
-var errNoPublicHalf = fail(ErrUnusable, nil, "the token has no public half for this key; import its public key, or one "+
-	"certificate for it, with the same CKA_ID")
-
-// certificateKey is the public key of the one certificate with the ID.
-func (s session) certificateKey(id []byte) (crypto.PublicKey, error) {
-	certificates, err := s.certificates(id)
-	if err != nil {
-		return nil, err
-	}
-	if len(certificates) != 1 {
-		return nil, errNoPublicHalf
-	}
-	return certificates[0].Certificate.PublicKey, nil
-}
-
-// publicNames are the templates to look for a public half with, the narrowest
-// first.
-func publicNames(label string, id []byte) [][]*pkcs11.Attribute {
-	switch {
-	case len(id) > 0 && label != "":
-		return [][]*pkcs11.Attribute{named(label, id), named("", id)}
-	case len(id) > 0 || label != "":
-		return [][]*pkcs11.Attribute{named(label, id)}
-	}
-	return nil
-}
-
 // decodeSame decodes public keys that must all be the same.
 func (s session) decodeSame(handles []pkcs11.ObjectHandle, kind uint) (public crypto.PublicKey, err error) {
 	for _, handle := range handles {
@@ -98,7 +48,7 @@ func (s session) decodeSame(handles []pkcs11.ObjectHandle, kind uint) (public cr
 			return nil, fail(ErrUnusable, nil, "the public half on the token lacks its key material")
 		case public != nil && !equal(public, next):
 			return nil, fail(ErrAmbiguous, nil, "the token has different public keys with this key's label and CKA_ID; "+
-				"destroy those that don't belong to it")
+				"give those that don't belong to it another CKA_ID")
 		}
 		public = next
 	}

@@ -56,12 +56,12 @@ func TestWaitForASessionEndsWithItsContext(t *testing.T) {
 	err = token.sessions.with(t.Context(), func(session) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		return key.Prove(ctx)
+		return key.Prove(ctx, "")
 	})
 	if !errors.Is(err, context.DeadlineExceeded) || IsFatal(err) {
 		t.Errorf("waiting for the only session while it is lent: %v", err)
 	}
-	if err := key.Prove(t.Context()); err != nil {
+	if err := key.Prove(t.Context(), ""); err != nil {
 		t.Errorf("after the wait: %v", err)
 	}
 }

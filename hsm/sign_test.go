@@ -29,7 +29,7 @@ func TestEveryKeyTypeSignsAllItsAlgorithms(t *testing.T) {
 			for _, options := range optionsOf(typ) {
 				signAndVerify(t, key, options)
 			}
-			if err := key.Prove(context.Background()); err != nil {
+			if err := key.Prove(context.Background(), ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -113,7 +113,7 @@ func TestSignRefusesOtherAlgorithms(t *testing.T) {
 		}
 	}
 	for typ, key := range keys {
-		if err := key.Prove(t.Context()); err != nil {
+		if err := key.Prove(t.Context(), ""); err != nil {
 			t.Errorf("%s after all this: %v", typ, err)
 		}
 	}
@@ -204,7 +204,7 @@ func TestConcurrentUse(t *testing.T) {
 	for i := range 8 {
 		signers.Go(func() {
 			for range 40 {
-				if err := keys[i%len(keys)].Prove(t.Context()); err != nil {
+				if err := keys[i%len(keys)].Prove(t.Context(), ""); err != nil {
 					t.Error(err)
 				}
 				if i == 0 {

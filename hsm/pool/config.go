@@ -52,9 +52,9 @@ type Config struct {
 	Tokens []TokenConfig
 	// Workers is the number of processes per token, 64 at most.
 	Workers int
-	// Depth is how many requests one worker has at a time, including those that
-	// its sessions work on; 0 means twice its sessions. Others wait in the pool's
-	// queue.
+	// Depth is how many requests one worker has at a time; 0 means as many as it
+	// has sessions. Others wait in the pool's queue. With more, a request's time
+	// runs while it waits in the worker, and a slow module looks like a hung one.
 	Depth int
 	// Timeout is how long a worker may take over a signature, from the moment it is
 	// sent the request. A worker that takes longer is killed and its signatures are
@@ -120,7 +120,7 @@ func (c Config) check() error {
 	case c.Workers < 0 || c.Workers > maxWorkers:
 		return fmt.Errorf("hsm/pool: %d workers per token; use 1 to %d", c.Workers, maxWorkers)
 	case c.Depth < 0 || c.Depth > wire.MaxDepth:
-		return fmt.Errorf("hsm/pool: depth %d; use 1 to %d, or 0 for twice the sessions", c.Depth, wire.MaxDepth)
+		return fmt.Errorf("hsm/pool: depth %d; use 1 to %d, or 0 for the number of sessions", c.Depth, wire.MaxDepth)
 	case c.Timeout < 0 || c.StartTimeout < 0 || c.Probe < 0 || c.Queue < 0:
 		return errors.New("hsm/pool: a timeout, the probe interval or the queue is negative")
 	}
@@ -167,7 +167,7 @@ func checkPIN(source hsm.PINSource) error {
 
 // depth is how many requests a worker of the token has at a time.
 func (c Config) depth(t TokenConfig) int {
-	return cmp.Or(c.Depth, min(2*cmp.Or(t.HSM.Sessions, hsm.DefaultSessions), wire.MaxDepth))
+	return cmp.Or(c.Depth, cmp.Or(t.HSM.Sessions, hsm.DefaultSessions))
 }
 
 // environment is a worker's whole environment. Of the daemon's own it uses only

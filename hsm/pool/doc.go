@@ -18,10 +18,11 @@
 // A signature goes to the least busy worker among those whose token holds the
 // key. If that worker dies or misses its deadline, the signature goes to another
 // one; the pool gives up after two workers that timed out or three that died. If
-// a worker takes longer than a quarter of the deadline, the pool asks a second
-// one as well, preferably on another token. What no worker can take yet waits in
-// a bounded queue. If there is no worker to wait for, the call fails at once with
-// ErrUnavailable.
+// a worker takes longer than a quarter of the deadline, and longer than twice the
+// module's recent latency, the pool asks a second one as well, preferably on
+// another token. A worker gets as many signatures as it has sessions. The others
+// wait in a bounded queue, and overload ends there, in ErrBusy. If there is no
+// worker to wait for, the call fails at once with ErrUnavailable.
 //
 // # Starts
 //

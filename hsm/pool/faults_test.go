@@ -199,7 +199,7 @@ func TestProbeReplacesCorruptWorkers(t *testing.T) {
 	c := config(faultyConfig(token, m))
 	c.Probe = 50 * time.Millisecond
 	p := runReady(t, c)
-	p.generate(hsm.P256)
+	p.probeWith(p.generate(hsm.P256))
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt, PID: p.pids()[0]})
 	eventually(t, 10*time.Second, "the worker is replaced", func() bool { return p.count(pool.EventCorrupt) == 1 && p.count(pool.EventReady) == 3 })
 }

@@ -74,25 +74,42 @@ type running struct {
 	signed map[string]signed // the last by set
 }
 
-// run starts a pool; it need not become ready.
-func run(t testing.TB, c pool.Config) *running {
+// run starts a pool that probes with the keys; it need not become ready.
+func run(t testing.TB, c pool.Config, probes ...wire.KeyInfo) *running {
 	t.Helper()
-	r := &running{t: t, ended: make(chan struct{}), signed: make(map[string]signed)}
+	r := newRunning(t)
 	c.Observer = r
 	var err error
 	if r.Pool, err = pool.New(c); err != nil {
 		t.Fatal(err)
 	}
+	r.probeWith(probes...)
+	r.begin()
+	return r
+}
+
+func newRunning(t testing.TB) *running {
+	return &running{t: t, ended: make(chan struct{}), signed: make(map[string]signed)}
+}
+
+// runPool runs a pool that the test made; its events are lost.
+func runPool(t testing.TB, p *pool.Pool) *running {
+	r := newRunning(t)
+	r.Pool = p
+	r.begin()
+	return r
+}
+
+func (r *running) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() {
 		defer close(r.ended)
 		if err := r.Run(ctx); err != nil {
-			t.Error(err)
+			r.t.Error(err)
 		}
 	}()
-	t.Cleanup(r.stop)
-	return r
+	r.t.Cleanup(r.stop)
 }
 
 // runReady is run, and waits until every worker is ready.
@@ -104,6 +121,15 @@ func runReady(t testing.TB, c pool.Config) *running {
 	}
 	r.waitAll()
 	return r
+}
+
+// probeWith makes keys the pool's probes, with the options of digestOf.
+func (r *running) probeWith(keys ...wire.KeyInfo) {
+	probes := map[wire.KeyRef]crypto.SignerOpts{}
+	for _, k := range keys {
+		_, probes[k.Ref] = digestOf(k, "")
+	}
+	r.SetProbes(probes)
 }
 
 func (r *running) stop() {

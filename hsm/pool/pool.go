@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"sync"
 
@@ -21,6 +22,7 @@ type Pool struct {
 	stopped  bool
 	routes   map[uint64]*route // by the set of tokens
 	keys     map[wire.KeyRef]*route
+	probes   map[wire.KeyRef]crypto.SignerOpts
 	notice   chan struct{} // closed and replaced when the state of a token changes
 	events   []Event       // to report once the lock is released
 	outgoing []delivery    // to send once the lock is released

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -19,41 +20,58 @@ import (
 // leaves the pool.
 const probeText = "assertd worker probe\x00"
 
-// probeRequest makes something for the key to sign, and the options to check the
-// signature with.
-func probeRequest(k wire.KeyInfo) (wire.SignRequest, crypto.SignerOpts, error) {
+// SetProbes says which keys the pool may sign with for itself, and with which
+// options: those of the configured key sets. It never signs with another key on
+// the token, and a key may be restricted to one algorithm. A worker whose token has
+// none of them is ready once it has read its inventory.
+func (p *Pool) SetProbes(keys map[wire.KeyRef]crypto.SignerOpts) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.probes = maps.Clone(keys)
+}
+
+// probe is a key to sign with and how.
+type probe struct {
+	wire.KeyInfo
+	opts crypto.SignerOpts
+}
+
+// probesAmong lists those of the keys that the pool may sign with.
+func (p *Pool) probesAmong(keys []wire.KeyInfo) (probes []probe) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range keys {
+		if opts, configured := p.probes[k.Ref]; configured && k.Signs() {
+			probes = append(probes, probe{k, opts})
+		}
+	}
+	return probes
+}
+
+// request makes something for the key to sign.
+func (k probe) request() (wire.SignRequest, error) {
 	message := append([]byte(probeText), make([]byte, 32)...)
 	_, _ = rand.Read(message[len(probeText):]) // never fails
-	hash := crypto.SHA256
-	switch k.Type {
-	case hsm.Ed25519:
-		hash = 0
-	case hsm.P384:
-		hash = crypto.SHA384
-	case hsm.P521:
-		hash = crypto.SHA512
-	}
-	if hash != 0 {
+	if hash := k.opts.HashFunc(); hash != 0 {
 		h := hash.New()
 		h.Write(message)
 		message = h.Sum(nil)
 	}
-	r, err := wire.NewSignRequest(k.Ref, message, hash)
-	return r, hash, err
+	return wire.NewSignRequest(k.Ref, message, k.opts)
 }
+
+// refused names the key that doesn't sign.
+func (k probe) refused(err error) error { return fmt.Errorf("key %q doesn't sign: %w", k.Label, err) }
 
 // prove has a worker that starts make one signature and verifies it. If the token
 // can't sign with a key, that isn't the worker's fault: the next key is tried.
-// Without keys there is nothing to prove. A signature gets as long as those for
+// Without probes there is nothing to prove. A signature gets as long as those for
 // callers: a module that hangs in it is noticed, and its token tried again, well
 // before the time for the whole start is over.
-func (w *worker) prove(ctx context.Context, keys []wire.KeyInfo, timeout time.Duration) error {
+func (w *worker) prove(ctx context.Context, probes []probe, timeout time.Duration) error {
 	var failed error
 	id := uint32(0)
-	for _, k := range keys {
-		if !k.Signs() {
-			continue
-		}
+	for _, k := range probes {
 		id--
 		_ = w.process.conn.SetDeadline(time.Now().Add(timeout))
 		if ctx.Err() != nil { // the deadline just replaced may be the one that the end of ctx set
@@ -63,7 +81,7 @@ func (w *worker) prove(ctx context.Context, keys []wire.KeyInfo, timeout time.Du
 		if err == nil || endsStart(err) {
 			return err
 		}
-		failed = fmt.Errorf("key %q doesn't sign: %w", k.Label, err)
+		failed = k.refused(err)
 	}
 	return failed
 }
@@ -73,8 +91,8 @@ func endsStart(err error) bool {
 	return hsm.IsFatal(err) || errors.Is(err, ErrDied) || errors.Is(err, ErrStart) || errors.Is(err, wire.ErrMalformed)
 }
 
-func (w *worker) proveKey(k wire.KeyInfo, id uint32) error {
-	request, opts, err := probeRequest(k)
+func (w *worker) proveKey(k probe, id uint32) error {
+	request, err := k.request()
 	if err != nil {
 		return err
 	}
@@ -89,7 +107,7 @@ func (w *worker) proveKey(k wire.KeyInfo, id uint32) error {
 	if err != nil {
 		return err
 	}
-	return verify(k.Public, request.Digest, opts, reply.Signature)
+	return verify(k.Public, request.Digest, k.opts, reply.Signature)
 }
 
 // probeIdle probes every worker that has gone a probe interval without a verified
@@ -109,13 +127,10 @@ func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGr
 }
 
 // probe has one worker sign and retires it if it can't. A worker whose token has
-// no key is pinged instead.
+// no key to probe with is pinged instead.
 func (p *Pool) probe(ctx context.Context, w *worker) {
 	var failed error
-	for _, k := range p.keysOf(w.token) {
-		if !k.Signs() {
-			continue
-		}
+	for _, k := range p.probesAmong(p.keysOf(w.token)) {
 		if failed = p.probeKey(ctx, w, k); failed == nil || ctx.Err() != nil {
 			return
 		}
@@ -133,16 +148,16 @@ func (p *Pool) probe(ctx context.Context, w *worker) {
 	}
 }
 
-func (p *Pool) probeKey(ctx context.Context, w *worker, k wire.KeyInfo) error {
-	request, opts, err := probeRequest(k)
+func (p *Pool) probeKey(ctx context.Context, w *worker, k probe) error {
+	request, err := k.request()
 	if err != nil {
 		return err
 	}
 	r := p.ask(ctx, w, newPinnedCall(&request, p.cfg.Timeout))
 	if r.err != nil {
-		return r.err
+		return k.refused(r.err)
 	}
-	if err := verify(k.Public, request.Digest, opts, r.reply.Signature); err != nil {
+	if err := verify(k.Public, request.Digest, k.opts, r.reply.Signature); err != nil {
 		return err
 	}
 	w.verified.Store(time.Now().UnixNano())

@@ -158,7 +158,7 @@ func (e *exitError) Error() string { return e.cause.Error() + ": " + e.how }
 func (e *exitError) Unwrap() error { return e.cause }
 
 // handshake takes a new worker through its first frames: settings, inventory, and
-// a signature that is verified.
+// a verified signature by a configured key, if the token has one.
 func (w *worker) handshake(ctx context.Context, settings []byte, p *Pool) ([]wire.KeyInfo, error) {
 	f, err := w.exchange(wire.Raw{Kind: wire.KindHello, Payload: settings}, 0)
 	if err != nil {
@@ -171,7 +171,7 @@ func (w *worker) handshake(ctx context.Context, settings []byte, p *Pool) ([]wir
 	if err != nil || p.cfg.Probe == 0 {
 		return keys, err
 	}
-	return keys, w.prove(ctx, keys, min(p.cfg.Timeout, p.cfg.StartTimeout))
+	return keys, w.prove(ctx, p.probesAmong(keys), min(p.cfg.Timeout, p.cfg.StartTimeout))
 }
 
 // exchange sends one request and waits for its reply, before the worker is in

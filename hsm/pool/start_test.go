@@ -182,11 +182,11 @@ func TestTornReadAtStartIsRetried(t *testing.T) {
 // signature, not that of the whole start.
 func TestHangInTheFirstSignature(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
-	prepare(t, token, hsm.P256)
+	k := prepare(t, token, hsm.P256)
 	c := config(faultyConfig(token, m))
 	c.Workers, c.Probe, c.Timeout = 1, time.Minute, 500*time.Millisecond
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Hang, Limit: 2})
-	p := run(t, c)
+	p := run(t, c, k)
 	if err := p.WaitReady(within(t, pool.DefaultStartTimeout/2)); !errors.Is(err, pool.ErrStart) {
 		t.Errorf("got %v; want %v", err, pool.ErrStart)
 	}
@@ -197,7 +197,7 @@ func TestHangInTheFirstSignature(t *testing.T) {
 
 	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Hang})
 	c.Timeout = time.Minute
-	p = run(t, c)
+	p = run(t, c, k)
 	eventually(t, 10*time.Second, "a worker hangs", func() bool { return m.Fired(t, "C_Sign") > 0 })
 	began := time.Now()
 	if p.stop(); time.Since(began) > 10*time.Second {

@@ -29,6 +29,7 @@ type token struct {
 	lastErr     error         // of those
 	refused     bool          // lastErr is a refused PIN
 	reset       chan struct{} // closed and replaced by Reset
+	latency     time.Duration // of a signature in the module, averaged over recent ones
 }
 
 func newToken(config TokenConfig, index, workers int) *token {
@@ -66,6 +67,17 @@ func (t *token) cause() error {
 // the last one went less than limit ago, and no start has failed since.
 func (t *token) expectsRestart(now time.Time, limit time.Duration) bool {
 	return t.failures == 0 && now.Sub(t.lastReadyAt) < limit
+}
+
+// latencyShare is the weight of a new measurement in the average: one in so many.
+const latencyShare = 8
+
+// measured notes how long the module took over a signature.
+func (t *token) measured(module time.Duration) {
+	if t.latency == 0 {
+		t.latency = module
+	}
+	t.latency += (module - t.latency) / latencyShare
 }
 
 func (p *Pool) tokenNamed(name string) *token {

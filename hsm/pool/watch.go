@@ -17,6 +17,10 @@ const (
 	// callers half a second and not the whole timeout, if another token or worker
 	// can sign.
 	hedgesPerTimeout = 4
+	// hedgeLatencies: nor is one asked before the signature has taken this many
+	// times as long as the module usually takes. A copy of every signature would
+	// only make a slow module slower.
+	hedgeLatencies = 2
 )
 
 // watch enforces deadlines and probes idle workers until ctx ends and its probes
@@ -66,7 +70,7 @@ func (p *Pool) overdue(w *worker, now time.Time) bool {
 		if age > a.call.timeout {
 			return true
 		}
-		if a.call.pinned || age < p.cfg.Timeout/hedgesPerTimeout {
+		if a.call.pinned || age < max(p.cfg.Timeout/hedgesPerTimeout, hedgeLatencies*w.token.latency) {
 			continue
 		}
 		w.slow = true

@@ -50,9 +50,10 @@ func (h *host) inventory() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	of := byID(certificates)
 	described := make([]wire.KeyInfo, 0, len(keys))
 	for _, key := range keys {
-		described = append(described, describe(key, certificates))
+		described = append(described, describe(key, of[string(key.ID())]))
 	}
 	return wire.EncodeInventory(described)
 }

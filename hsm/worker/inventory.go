@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"crypto/x509"
 
 	"github.com/assertd/assertd/hsm"
@@ -11,10 +10,9 @@ import (
 // maxProblem is the longest problem text in the inventory, in bytes.
 const maxProblem = 4 << 10
 
-// describe describes a key with those of the token's certificates that have
-// its CKA_ID.
-func describe(key *hsm.Key, certificates []hsm.Certificate) wire.KeyInfo {
-	k := wire.KeyInfo{Label: key.Label(), ID: key.ID(), Type: key.Type(), Custody: key.Custody()}
+// describe describes a key with the certificates that have its CKA_ID.
+func describe(key *hsm.Key, certificates [][]byte) wire.KeyInfo {
+	k := wire.KeyInfo{Label: key.Label(), ID: key.ID(), Type: key.Type(), Custody: key.Custody(), Certificates: certificates}
 	if err := key.Problem(); err != nil {
 		k.Problem = clip(err.Error())
 	}
@@ -23,12 +21,18 @@ func describe(key *hsm.Key, certificates []hsm.Certificate) wire.KeyInfo {
 			k.SPKI = spki
 		}
 	}
+	return k
+}
+
+// byID is the certificates' DER by CKA_ID. One without an ID belongs to no key.
+func byID(certificates []hsm.Certificate) map[string][][]byte {
+	all := map[string][][]byte{}
 	for _, c := range certificates {
-		if len(c.ID) > 0 && bytes.Equal(c.ID, k.ID) {
-			k.Certificates = append(k.Certificates, c.Certificate.Raw)
+		if id := string(c.ID); id != "" {
+			all[id] = append(all[id], c.Certificate.Raw)
 		}
 	}
-	return k
+	return all
 }
 
 func clip(s string) string { return s[:min(len(s), maxProblem)] }

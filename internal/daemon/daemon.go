@@ -163,8 +163,14 @@ func (d *Daemon) setRing(inventory []wire.KeyInfo) error {
 	if err != nil {
 		return err
 	}
-	d.ring.Replace(ring)
+	d.use(ring)
 	return nil
+}
+
+// use puts a ring in force. The workers are probed with its keys from now on.
+func (d *Daemon) use(ring *keyset.Ring) {
+	d.ring.Replace(ring)
+	d.pool.SetProbes(ring.Probes())
 }
 
 // probe makes and verifies a signature with every key set that grants use.

@@ -79,7 +79,7 @@ func (d *Daemon) replace(parts decisions) error {
 		}
 		d.decisions = parts
 		d.metrics.Configure(parts.names)
-		d.ring.Replace(ring)
+		d.use(ring)
 		return nil
 	})
 }

@@ -42,7 +42,7 @@ func (t tokens) Generate(ctx context.Context, set keyset.Set, label string) erro
 	if err != nil {
 		return err
 	}
-	_, err = t.pool.Generate(ctx, hsm.Spec{Label: label, Type: typ})
+	_, err = t.pool.Generate(ctx, hsm.Spec{Label: label, Type: typ, Alg: set.Alg})
 	return err
 }
 

@@ -55,7 +55,7 @@ func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selecto
 	if err := found.checkAdoption(); err != nil {
 		return Adoption{}, err
 	}
-	return Adoption{Set: set, Alg: alg, Key: found}, pair.Prove(ctx)
+	return Adoption{Set: set, Alg: alg, Key: found}, pair.Prove(ctx, alg)
 }
 
 // algorithm is the one of the configured set, the one asked for, or the only

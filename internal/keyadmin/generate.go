@@ -32,7 +32,7 @@ func (a *Admin) Generate(set string, another bool) (Key, error) {
 		return Key{}, fmt.Errorf("%w: %s, %s; ask for --another to make one more", ErrComing, coming.Kid, coming.Outlook(inv.At))
 	}
 	label := keyset.Label(set, keyset.NextCreated(plan.versions(), plan.Set.Rotation.PublishBefore, a.now()))
-	if _, err := a.token.Generate(hsm.Spec{Label: label, Type: plan.Set.Type}); err != nil {
+	if _, err := a.token.Generate(hsm.Spec{Label: label, Type: plan.Set.Type, Alg: plan.Set.Alg}); err != nil {
 		return Key{}, err
 	}
 	if inv, err = a.Inventory(); err != nil {

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -218,6 +219,20 @@ func (r *Ring) Content(perSet bool) (jwks.Content, error) {
 		}
 	}
 	return content, nil
+}
+
+// Probes are the versions that may be tried out with a signature, each with the
+// options of its set's algorithm: all except those that are revoked.
+func (r *Ring) Probes() map[[32]byte]crypto.SignerOpts {
+	probes := make(map[[32]byte]crypto.SignerOpts)
+	for _, e := range r.sets {
+		for kid, key := range e.keys {
+			if a, err := jose.Lookup(key.Alg); err == nil && !slices.Contains(e.set.Rotation.Revoke, kid) {
+				probes[key.Ref] = a.Options
+			}
+		}
+	}
+	return probes
 }
 
 // AssertionSets names the sets whose keys the JWKS shows.

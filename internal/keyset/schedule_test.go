@@ -270,6 +270,16 @@ func TestCheckVersions(t *testing.T) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
+	sameLabel := []Version{{Kid: "x", Label: "old", Adopted: true}, {Kid: "y", Label: "old", Adopted: true}}
+	for advice, versions := range map[string][]Version{
+		"add id":         sameLabel,
+		"another label":  {a, made("b", 0)},
+		"change created": {a, {Kid: "b", Label: "elsewhere", Created: a.Created}},
+	} {
+		if err := CheckVersions(versions); err == nil || !strings.Contains(err.Error(), advice) || strings.Contains(err.Error(), "destroy") {
+			t.Errorf("got %v, want the advice %q", err, advice)
+		}
+	}
 	if err := CheckVersions([]Version{adopted("x"), {Kid: "y", Adopted: true}}); err == nil || !strings.Contains(err.Error(), "configuration") {
 		t.Errorf("two without an age: %v", err)
 	}

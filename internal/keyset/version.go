@@ -93,17 +93,26 @@ func CheckVersions(versions []Version) error {
 		case kids[v.Kid]:
 			return fmt.Errorf("%w: %q", jwks.ErrDuplicateKid, v.Kid)
 		case v.Label != "" && labels[v.Label]:
-			return fmt.Errorf("%w: %q; destroy one of the two keys", ErrDuplicateLabel, v.Label)
+			return fmt.Errorf("%w: %q; %s", ErrDuplicateLabel, v.Label, relabel(v))
 		case sameTime && v.Created.IsZero():
 			return fmt.Errorf("%w: %q and %q are both adopted without one; say in the configuration when they were made",
 				ErrDuplicateCreated, other, v.Kid)
 		case sameTime:
-			return fmt.Errorf("%w: %q and %q at %s; destroy one of the two", ErrDuplicateCreated,
-				other, v.Kid, v.Created.UTC().Format(time.RFC3339))
+			return fmt.Errorf("%w: %q and %q at %s; change created for an adopted key, or relabel one with the vendor's tool",
+				ErrDuplicateCreated, other, v.Kid, v.Created.UTC().Format(time.RFC3339))
 		}
 		kids[v.Kid], labels[v.Label], times[v.Created.Unix()] = true, true, v.Kid
 	}
 	return nil
+}
+
+// relabel says how to tell two keys with one label apart. An ID selects between
+// adopted keys. It doesn't exclude a key whose label is one of the set's own.
+func relabel(v Version) string {
+	if v.Adopted {
+		return "add id to the key set to select one of the two"
+	}
+	return "give one of the two another label with the vendor's tool"
 }
 
 // NextCreated is the creation time to give a version that is made now: now, to
