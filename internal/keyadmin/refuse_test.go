@@ -77,8 +77,9 @@ func TestAdopt(t *testing.T) {
 	if text := adoption.Configuration(); !strings.HasPrefix(text, want) || adoption.Key.Kid == "" {
 		t.Errorf("kid %s, configuration\n%s", adoption.Key.Kid, text)
 	}
-	// What it printed works: the set now has the key, of unknown age and so as its
-	// oldest version, which signs until the generated one has been published for a day.
+	// What it printed works: the set now has the key, of unknown age and so as
+	// its oldest version, which signs until the generated one has been
+	// published for a day.
 	set := payments()
 	set.Label, set.ID = "legacy", []byte{0xa0, 1}
 	b.configure(set)
