@@ -104,6 +104,6 @@ func (a Adoption) Configuration() string {
 	if id := a.Key.Pair.ID(); len(id) > 0 {
 		fmt.Fprintf(&text, "    id: %q\n", hex.EncodeToString(id))
 	}
-	text.WriteString("    # created: 2026-01-31T12:00:00Z   # when it was made, if you know: rotation counts from then\n")
+	text.WriteString("    # created: 2026-01-31T12:00:00Z   # when it was generated, if known: rotation counts from then\n")
 	return text.String()
 }
