@@ -10,30 +10,30 @@ import (
 	"time"
 )
 
-// CheckCertificates tells whether a chain may be published with a key at a
-// given time: the first certificate is for this key (ErrCertificateKey), each
-// next one signed the one before (ErrCertificateChain), and all of them are
-// valid now (ErrCertificateExpired, ErrCertificateFuture). Trust in the last
-// one is the receiver's business. An empty chain is fine.
+// CheckCertificates checks that a chain can be published with a key at a given
+// time: the first certificate is for this key (ErrCertificateKey), each next
+// one signed the one before (ErrCertificateChain), and all are valid now
+// (ErrCertificateExpired, ErrCertificateFuture). Whether to trust the last one
+// is up to the receiver. An empty chain is valid.
 func CheckCertificates(public crypto.PublicKey, chain []*x509.Certificate, now time.Time) error {
 	if err := checkChain(public, chain); err != nil {
 		return err
 	}
 	for _, certificate := range chain {
 		if now.After(certificate.NotAfter) {
-			return fmt.Errorf("%w: %q ended at %s; import a renewed one", ErrCertificateExpired,
+			return fmt.Errorf("%w: %q expired at %s; import a renewed one", ErrCertificateExpired,
 				certificate.Subject, certificate.NotAfter.UTC().Format(time.RFC3339))
 		}
 		if now.Before(certificate.NotBefore) {
-			return fmt.Errorf("%w: %q begins at %s; check this machine's clock", ErrCertificateFuture,
+			return fmt.Errorf("%w: %q is valid from %s; check this machine's clock", ErrCertificateFuture,
 				certificate.Subject, certificate.NotBefore.UTC().Format(time.RFC3339))
 		}
 	}
 	return nil
 }
 
-// checkChain is the part of CheckCertificates that needs no time: a set is
-// built without a clock, and an expired certificate takes nothing from its key.
+// checkChain is the part of CheckCertificates that needs no time. Sets are
+// built without a clock: an expired certificate doesn't invalidate its key.
 func checkChain(public crypto.PublicKey, chain []*x509.Certificate) error {
 	for i, certificate := range chain {
 		if certificate == nil || len(certificate.Raw) == 0 {
@@ -46,7 +46,7 @@ func checkChain(public crypto.PublicKey, chain []*x509.Certificate) error {
 			continue
 		}
 		if err := chain[i-1].CheckSignatureFrom(certificate); err != nil {
-			return fmt.Errorf("%w: %q did not sign %q; order them from the key's own to its issuers",
+			return fmt.Errorf("%w: %q did not sign %q; put the key's own certificate first, and each issuer after it",
 				ErrCertificateChain, certificate.Subject, chain[i-1].Subject)
 		}
 	}
@@ -76,7 +76,7 @@ func (k jwk) withCertificates(key Key) (jwk, error) {
 	return k, nil
 }
 
-// CertificateThumbprint is the x5t#S256 of a certificate: base64url of the
+// CertificateThumbprint returns the x5t#S256 of a certificate: base64url of the
 // SHA-256 of its DER (RFC 7515 section 4.1.8).
 func CertificateThumbprint(certificate *x509.Certificate) string {
 	sum := sha256.Sum256(certificate.Raw)

@@ -13,8 +13,8 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// decodePublic is the way back from encodePublic, and takes only what that
-// makes: full-width coordinates of a point on the curve, shortest integers.
+// decodePublic reverses encodePublic, and accepts only its output: full-width
+// coordinates of a point on the curve, and integers without leading zeros.
 func (k jwk) decodePublic() (crypto.PublicKey, error) {
 	switch k.Kty {
 	case "EC":
@@ -49,7 +49,7 @@ func (k jwk) decodeEC() (crypto.PublicKey, error) {
 	}
 	key, err := ecdsa.ParseUncompressedPublicKey(curve, point)
 	if err != nil {
-		return nil, fmt.Errorf("%w: not a point of %s", ErrUnsupportedKey, k.Crv)
+		return nil, fmt.Errorf("%w: not a point on %s", ErrUnsupportedKey, k.Crv)
 	}
 	return key, nil
 }
@@ -64,7 +64,7 @@ func (k jwk) decodeRSA() (crypto.PublicKey, error) {
 		return nil, err
 	}
 	if !e.IsInt64() || e.Int64() > math.MaxInt32 {
-		return nil, fmt.Errorf("%w: the exponent \"e\" is above %d", ErrUnsupportedKey, math.MaxInt32)
+		return nil, fmt.Errorf("%w: the exponent \"e\" is above the maximum of %d", ErrUnsupportedKey, math.MaxInt32)
 	}
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// FindingKind is what is wrong with a key in a receiver's copy.
+// FindingKind says how a key in a receiver's copy differs from ours.
 type FindingKind string
 
 // The kinds of findings.
 const (
-	KeyMissing FindingKind = "missing" // the receiver cannot verify what this key signs
-	KeyDiffers FindingKind = "differs" // it is there, but not as it should be
-	KeyExtra   FindingKind = "extra"   // it is there, but not, or no longer, ours
+	KeyMissing FindingKind = "missing" // the receiver can't verify this key's signatures
+	KeyDiffers FindingKind = "differs" // the receiver has it, but with other members
+	KeyExtra   FindingKind = "extra"   // the receiver has it, but it is not ours, or no longer
 )
 
-// Finding is one difference. Kid is ours, or theirs for Extra.
+// Finding is one difference. Kid is ours, or theirs for KeyExtra.
 type Finding struct {
 	Kind    FindingKind `json:"kind"`
 	Kid     string      `json:"kid,omitempty"`
@@ -23,16 +23,16 @@ type Finding struct {
 	Details []string    `json:"details,omitempty"`
 }
 
-// Difference is what a receiver's copy lacks, bends and has beyond ours.
+// Difference lists how a receiver's copy differs from ours.
 type Difference struct {
 	Findings []Finding `json:"findings,omitempty"` // missing, then differing, then extra keys
-	Same     int       `json:"same"`               // keys that are there as they should be
-	Foreign  int       `json:"foreign,omitempty"`  // keys there of kinds that assertd never makes; not compared
+	Same     int       `json:"same"`               // keys that match ours
+	Foreign  int       `json:"foreign,omitempty"`  // keys of kinds that assertd never makes; not compared
 }
 
-// Diff compares what a receiver has with what it should have. A key of the
-// receiver's without a kid, or under another one, is recognised by its
-// thumbprint. Extra keys are reported and do no harm: a receiver may keep them.
+// Diff compares the set that a receiver has with the one it should have. It
+// recognizes a key with no kid, or with another one, by its thumbprint. Extra
+// keys are reported but do no harm: a receiver may keep them.
 func Diff(have, want Set) Difference {
 	d := Difference{Foreign: have.foreign}
 	missing, differing := []Finding{}, []Finding{}
@@ -62,8 +62,8 @@ func Diff(have, want Set) Difference {
 	return d
 }
 
-// find is the index of the entry that stands for a wanted one: by kid, else by
-// the key itself, else -1.
+// find returns the index of the entry for a wanted key: the one with its kid,
+// or else the one with the same key, or else -1.
 func (s Set) find(wanted entry) int {
 	for i, e := range s.entries {
 		if e.key.Kid == wanted.key.Kid {
@@ -78,11 +78,11 @@ func (s Set) find(wanted entry) int {
 	return -1
 }
 
-// deviations says in what a receiver's entry is not as it should be.
+// deviations describes how a receiver's entry differs from the wanted one.
 func (e entry) deviations(wanted entry) []string {
 	var details []string
 	if thumbprint(e.wire) != thumbprint(wanted.wire) {
-		return []string{"another public key is under this kid there: what we sign is refused"}
+		return []string{"another public key is under this kid: the receiver refuses our signatures"}
 	}
 	for _, member := range []struct{ name, have, want string }{
 		{"kid", e.wire.Kid, wanted.wire.Kid},
@@ -92,20 +92,20 @@ func (e entry) deviations(wanted entry) []string {
 		switch {
 		case member.have == member.want:
 		case member.have == "":
-			details = append(details, fmt.Sprintf("%s is missing there, want %q", member.name, member.want))
+			details = append(details, fmt.Sprintf("%s is missing, want %q", member.name, member.want))
 		default:
-			details = append(details, fmt.Sprintf("%s is %q there, want %q", member.name, member.have, member.want))
+			details = append(details, fmt.Sprintf("%s is %q, want %q", member.name, member.have, member.want))
 		}
 	}
 	if !sameChain(e.key.Certificates, wanted.key.Certificates) {
-		details = append(details, fmt.Sprintf("x5c has %d certificates there, or others, want %d",
+		details = append(details, fmt.Sprintf("x5c differs: %d certificates, want %d",
 			len(e.key.Certificates), len(wanted.key.Certificates)))
 	}
 	return details
 }
 
-// Complete tells whether the receiver has every key as it should; extra ones
-// do not count.
+// Complete reports whether the receiver has every key with the right members.
+// It ignores extra keys.
 func (d Difference) Complete() bool {
 	return d.count(KeyMissing) == 0 && d.count(KeyDiffers) == 0
 }
@@ -120,8 +120,8 @@ func (d Difference) count(kind FindingKind) int {
 	return n
 }
 
-// String is the report for people: a line for each finding, and a summary. It
-// holds only printable characters, whatever the receiver's copy held.
+// String returns a report for people: a line for each finding, and a summary.
+// It has only printable characters, even if the receiver's copy has others.
 func (d Difference) String() string {
 	var report strings.Builder
 	for _, finding := range d.Findings {
@@ -143,9 +143,9 @@ func (f Finding) write(report *strings.Builder) {
 	fmt.Fprintf(report, "%-8s %-43s %-7s", f.Kind, kid, f.Alg)
 	switch f.Kind {
 	case KeyMissing:
-		report.WriteString(" not there: publish it, or have it uploaded, before it signs")
+		report.WriteString(" publish or upload it before it signs")
 	case KeyExtra:
-		report.WriteString(" not, or no longer, ours: have it removed")
+		report.WriteString(" not ours, or no longer: have the receiver remove it")
 	default:
 		report.WriteString(" " + strings.Join(f.Details, "; "))
 	}

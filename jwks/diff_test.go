@@ -26,15 +26,15 @@ func TestDiff(t *testing.T) {
 		complete bool
 		report   []string
 	}{
-		{"the same", want, true, []string{"2 the same, 0 missing, 0 different, 0 extra"}},
-		{"nothing there", Set{}, false, []string{"missing  " + ec.Kid, "missing  " + p384.Kid, "0 the same, 2 missing"}},
+		{"same", want, true, []string{"2 the same, 0 missing, 0 different, 0 extra"}},
+		{"empty", Set{}, false, []string{"missing  " + ec.Kid, "missing  " + p384.Kid, "0 the same, 2 missing"}},
 		{"more than ours", mustSet(t, ec, p384, rsa), true, []string{"extra    " + rsa.Kid, "2 the same", "1 extra"}},
-		{"no use", parsed(remove(`"use":"sig",`), ec, p384), false, []string{`use is missing there, want "sig"`, "1 the same"}},
-		{"no kid", parsed(remove(`"kid":"`+ec.Kid+`",`), ec, p384), false, []string{`kid is missing there, want "` + ec.Kid}},
-		{"no alg", parsed(remove(`"alg":"ES256",`), ec, p384), false, []string{`alg is missing there, want "ES256"`}},
-		{"another name", mustSet(t, renamed, p384), false, []string{`kid is "their-name" there`, "0 extra"}},
+		{"no use", parsed(remove(`"use":"sig",`), ec, p384), false, []string{`use is missing, want "sig"`, "1 the same"}},
+		{"no kid", parsed(remove(`"kid":"`+ec.Kid+`",`), ec, p384), false, []string{`kid is missing, want "` + ec.Kid}},
+		{"no alg", parsed(remove(`"alg":"ES256",`), ec, p384), false, []string{`alg is missing, want "ES256"`}},
+		{"another name", mustSet(t, renamed, p384), false, []string{`kid is "their-name", want`, "0 extra"}},
 		{"another key under our kid", mustSet(t, impostor), false, []string{"another public key is under this kid", "missing  " + p384.Kid}},
-		{"encryption keys beside", mustParse(t, keySet(strings.Replace(goodEC, "%s", `,"use":"enc"`, 1))), false, []string{"1 of other kinds not compared"}},
+		{"an encryption key too", mustParse(t, keySet(strings.Replace(goodEC, "%s", `,"use":"enc"`, 1))), false, []string{"1 of other kinds not compared"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := Diff(test.have, want)
@@ -58,7 +58,7 @@ func TestDiffOfCertificates(t *testing.T) {
 	private, key := newKey(t)
 	bare := mustSet(t, key)
 	key.Certificates = append(key.Certificates, root.issue(t, "payments", private.Public()))
-	if d := Diff(bare, mustSet(t, key)); d.Complete() || !strings.Contains(d.String(), "x5c has 0 certificates there, or others, want 1") {
+	if d := Diff(bare, mustSet(t, key)); d.Complete() || !strings.Contains(d.String(), "x5c differs: 0 certificates, want 1") {
 		t.Errorf("got %s", d)
 	}
 }

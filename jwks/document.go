@@ -12,7 +12,7 @@ import (
 // nosniff is shared by all responses; net/http only reads header values.
 var nosniff = []string{"nosniff"}
 
-// document is one body with all of its headers made beforehand.
+// document is a response body with its headers, all built in advance.
 type document struct {
 	body         []byte
 	etag         string
@@ -23,14 +23,14 @@ type document struct {
 	lastModified []string
 }
 
-// newDocument keeps the old document where the body is the same.
+// newDocument returns the old document if the body is the same.
 func newDocument(b body, old *document, now time.Time) *document {
 	if old != nil && bytes.Equal(old.body, b.bytes) {
 		return old
 	}
 	modified := now.UTC().Truncate(time.Second)
-	// Two changes within a second must not share a Last-Modified: a receiver that
-	// has the first would never be told of the second.
+	// Two changes within a second must not share a Last-Modified: a receiver
+	// that has the first would never get the second.
 	if old != nil && !modified.After(old.modified) {
 		modified = old.modified.Add(time.Second)
 	}
@@ -62,11 +62,11 @@ func (d *document) serve(w http.ResponseWriter, r *http.Request, now time.Time) 
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	_, _ = w.Write(d.body) // the peer is gone, and nobody is left to tell
+	_, _ = w.Write(d.body) // if this fails, the peer is gone
 }
 
-// isFresh tells whether the receiver has this document: If-None-Match decides
-// where it is given, If-Modified-Since only without it (RFC 9110 section 13.2.2).
+// isFresh reports whether the receiver has this document. If-None-Match takes
+// precedence over If-Modified-Since (RFC 9110 section 13.2.2).
 func (d *document) isFresh(request http.Header) bool {
 	if tags, given := request["If-None-Match"]; given {
 		return d.matches(tags)
@@ -75,8 +75,8 @@ func (d *document) isFresh(request http.Header) bool {
 	return err == nil && !d.modified.After(since)
 }
 
-// matches compares weakly (RFC 9110 section 13.1.2). Our tags hold no comma, so
-// cutting a foreign tag that does cannot make it match.
+// matches uses the weak comparison (RFC 9110 section 13.1.2). Our tags contain
+// no comma, so splitting a foreign tag at its comma can't make it match.
 func (d *document) matches(tags []string) bool {
 	for _, list := range tags {
 		for tag := range strings.SplitSeq(list, ",") {

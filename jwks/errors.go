@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// The kinds of refusal. Match them with errors.Is; the error's text says which
-// key and what to do.
+// The kinds of refusal, to match with errors.Is. The error's text names the key
+// and the remedy.
 var (
-	ErrPrivateKey         = errors.New("private key material where only a public key may be")
+	ErrPrivateKey         = errors.New("private key material in place of a public key")
 	ErrUnsupportedKey     = errors.New("unsupported key")
 	ErrWeakKey            = errors.New("key too weak")
 	ErrAlgorithm          = errors.New("algorithm does not fit the key")
@@ -16,14 +16,14 @@ var (
 	ErrDuplicateKid       = errors.New("kid used twice")
 	ErrCertificateKey     = errors.New("certificate is for another key")
 	ErrCertificateChain   = errors.New("certificates do not form a chain")
-	ErrCertificateExpired = errors.New("certificate is expired")
+	ErrCertificateExpired = errors.New("certificate has expired")
 	ErrCertificateFuture  = errors.New("certificate is not valid yet")
 	ErrSetName            = errors.New("unusable key set name")
 	ErrFormat             = errors.New("not a JWK set")
 )
 
-// KeyError says which key of a set was refused. Kid is empty where the key has
-// none; Index counts from 0 in the order in which the keys were given.
+// KeyError says which key of a set was refused. Kid is empty if the key has
+// none. Index counts from 0, in the order that the keys were passed.
 type KeyError struct {
 	Index int
 	Kid   string

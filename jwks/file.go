@@ -13,12 +13,13 @@ import (
 // fileMode of a JWKS file: it is public.
 const fileMode = 0o644
 
-// WriteFile writes a set to a file if it holds anything else, and tells whether
-// it did. A reader sees the old file or the new one whole, also after a crash;
-// the file is readable by all. Its directory must exist and be writable.
+// WriteFile writes a set to a file unless the file already contains it, and
+// reports whether it wrote. Readers see the whole old file or the whole new
+// one, even after a crash. Everyone can read the file. Its directory must exist
+// and be writable.
 func WriteFile(path string, set Set) (changed bool, err error) {
 	document := set.JSON()
-	same, err := holds(path, document)
+	same, err := contains(path, document)
 	if err != nil || same {
 		return false, err
 	}
@@ -28,8 +29,8 @@ func WriteFile(path string, set Set) (changed bool, err error) {
 	return true, nil
 }
 
-// holds tells whether a file is there as it should be.
-func holds(path string, document []byte) (bool, error) {
+// contains reports whether the file has this content and the right mode.
+func contains(path string, document []byte) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -39,7 +40,7 @@ func holds(path string, document []byte) (bool, error) {
 	case info.Mode()&fs.ModeSymlink != 0:
 		return false, nil // replaced by a file, never followed
 	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("write the JWKS file: %s is there and is no regular file; choose another path", path)
+		return false, fmt.Errorf("write the JWKS file: %s is not a regular file; choose another path", path)
 	case info.Mode().Perm() != fileMode || info.Size() != int64(len(document)):
 		return false, nil
 	}

@@ -22,8 +22,8 @@ func (l *errorLog) Error(message string, args ...any) {
 	l.lines = append(l.lines, message+" "+fmt.Sprint(args...))
 }
 
-// newPublication makes a publication with a clock that the test sets, and a file
-// that an earlier run left.
+// newPublication makes a publication with a clock that the test sets, and a
+// file that an earlier run left.
 func newPublication(t *testing.T, maxAge time.Duration) (*Publication, *clock, *errorLog) {
 	t.Helper()
 	log, clock := &errorLog{Logger: logging.Discard}, &clock{now: day(0)}

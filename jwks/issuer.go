@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// issuer is a checked issuer identifier; the zero value is none.
+// issuer is a validated issuer identifier. The zero value is no issuer.
 type issuer struct {
 	url  string // exactly as configured: receivers compare it byte by byte
-	path string // of the URL, without a slash at the end
+	path string // of the URL, without a trailing slash
 }
 
-// parseIssuer takes https URLs without query, fragment or user (OpenID Connect
-// Discovery 1.0 section 3), and http ones on loopback for trials.
+// parseIssuer accepts https URLs without a query, fragment or user (OpenID
+// Connect Discovery 1.0 section 3), and http ones on loopback for tests.
 func parseIssuer(text string) (issuer, error) {
 	if text == "" {
 		return issuer{}, nil
@@ -26,11 +26,11 @@ func parseIssuer(text string) (issuer, error) {
 	case err != nil || u.Host == "" || u.User != nil || u.Opaque != "":
 		return issuer{}, fmt.Errorf("%w: the issuer must be a URL such as https://id.example.com", ErrPublisher)
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return issuer{}, fmt.Errorf("%w: the issuer %q must be https", ErrPublisher, text)
+		return issuer{}, fmt.Errorf("%w: the issuer %q must start with https://", ErrPublisher, text)
 	case strings.ContainsAny(text, "?#"):
-		return issuer{}, fmt.Errorf("%w: the issuer %q must have no query and no fragment", ErrPublisher, text)
+		return issuer{}, fmt.Errorf("%w: the issuer %q can't have a query or fragment", ErrPublisher, text)
 	case u.RawPath != "":
-		return issuer{}, fmt.Errorf("%w: the path of the issuer %q must need no percent-encoding", ErrPublisher, text)
+		return issuer{}, fmt.Errorf("%w: the path of the issuer %q can't have percent-encoding", ErrPublisher, text)
 	}
 	return issuer{url: text, path: strings.TrimSuffix(u.Path, "/")}, nil
 }
@@ -40,9 +40,9 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// discovery is the part of the OpenID provider metadata (OpenID Connect
-// Discovery 1.0 section 3) that workload federation reads. It is the same that
-// kube-apiserver serves for its service accounts.
+// discovery returns the part of the OpenID provider metadata (OpenID Connect
+// Discovery 1.0 section 3) that workload identity federation reads.
+// kube-apiserver serves the same for its service accounts.
 func (i issuer) discovery(set Set) ([]byte, error) {
 	algorithms := []string{}
 	for _, e := range set.entries {

@@ -13,7 +13,7 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// MaxKid is the longest kid in bytes; kube-apiserver takes no longer ones.
+// MaxKid is the longest kid in bytes, which is also kube-apiserver's limit.
 const MaxKid = 1024
 
 // Key is the public half of one version, as a receiver sees it.
@@ -21,13 +21,14 @@ type Key struct {
 	Kid    string           // RFC 7638 thumbprint, or the kid that a receiver assigned; 1 to MaxKid bytes
 	Alg    string           // the JOSE algorithm it signs with; must fit Public
 	Public crypto.PublicKey // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
-	// Certificates is the chain published as x5c, the first one for Public and
-	// each next one the issuer of the one before (RFC 7517 section 4.7). May be empty.
+	// Certificates is the chain published as x5c: the first for Public, and
+	// each next one the issuer of the one before (RFC 7517 section 4.7). It can
+	// be empty.
 	Certificates []*x509.Certificate
 }
 
-// Algorithms lists the JOSE algorithms that a public key can verify (RFC 7518
-// section 3.1, RFC 8037 section 3.1, RFC 9864), or none for an unsupported key.
+// Algorithms returns the JOSE algorithms that a public key can verify (RFC 7518
+// section 3.1, RFC 8037 section 3.1, RFC 9864), or none if it is unsupported.
 func Algorithms(public crypto.PublicKey) []string {
 	key, err := encodePublic(public)
 	if err != nil {
@@ -38,7 +39,7 @@ func Algorithms(public crypto.PublicKey) []string {
 
 func (k jwk) algorithms() []string { return jose.NamesFor(jose.Kind{Kty: k.Kty, Crv: k.Crv}) }
 
-// encode checks the key whole and gives its wire form.
+// encode checks the whole key and returns its wire form.
 func (k Key) encode() (jwk, error) {
 	wire, err := encodePublic(k.Public)
 	if err != nil {
@@ -51,7 +52,7 @@ func (k Key) encode() (jwk, error) {
 		return jwk{}, err
 	}
 	if fitting := wire.algorithms(); !slices.Contains(fitting, k.Alg) {
-		return jwk{}, fmt.Errorf("%w: %q; this key can do %s", ErrAlgorithm, k.Alg, strings.Join(fitting, ", "))
+		return jwk{}, fmt.Errorf("%w: %q; this key can sign %s", ErrAlgorithm, k.Alg, strings.Join(fitting, ", "))
 	}
 	wire.Kid, wire.Use, wire.Alg = k.Kid, "sig", k.Alg
 	return wire.withCertificates(k)
@@ -60,11 +61,11 @@ func (k Key) encode() (jwk, error) {
 func checkKid(kid string) error {
 	switch {
 	case kid == "":
-		return fmt.Errorf("%w: it is empty; use the thumbprint", ErrKid)
+		return fmt.Errorf("%w: empty; use the thumbprint", ErrKid)
 	case len(kid) > MaxKid:
-		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrKid, len(kid), MaxKid)
+		return fmt.Errorf("%w: %d bytes; the maximum is %d", ErrKid, len(kid), MaxKid)
 	case !utf8.ValidString(kid) || strings.ContainsFunc(kid, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Errorf("%w: it holds characters that cannot be printed", ErrKid)
+		return fmt.Errorf("%w: it has characters that can't be printed", ErrKid)
 	}
 	return nil
 }
@@ -76,9 +77,9 @@ func checkStrength(public crypto.PublicKey) error {
 	}
 	switch bits := key.N.BitLen(); {
 	case bits < MinRSABits:
-		return fmt.Errorf("%w: RSA-%d; %d bits is the least that may be published", ErrWeakKey, bits, MinRSABits)
+		return fmt.Errorf("%w: RSA-%d; the minimum is %d bits", ErrWeakKey, bits, MinRSABits)
 	case bits > MaxRSABits:
-		return fmt.Errorf("%w: RSA-%d; at most %d bits", ErrUnsupportedKey, bits, MaxRSABits)
+		return fmt.Errorf("%w: RSA-%d; the maximum is %d bits", ErrUnsupportedKey, bits, MaxRSABits)
 	}
 	return nil
 }

@@ -23,21 +23,21 @@ const MaxDocument = 1 << 20
 // 6.3.2 and 6.4.1, RFC 9964).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
-// ParseSet reads a JWK set that someone else may have written, to compare it
-// with ours (Diff) or to verify with its keys. It is strict where two readers
-// could see two things: duplicate members or kids, padded or odd base64,
-// coordinates of the wrong width, bytes after the end, a certificate for
-// another key. It refuses private members and keys under 2048 bits.
+// ParseSet reads a JWK set from any source, to compare it with ours (Diff) or
+// to verify signatures with its keys. It is strict where two readers could
+// disagree: it refuses duplicate members and kids, noncanonical base64,
+// coordinates of the wrong width, trailing bytes, and certificates for another
+// key. It also refuses private members and RSA keys under 2048 bits.
 //
 // It is lenient where receivers differ: kid, use and alg may be missing (Diff
-// tells), unknown members are ignored (RFC 7517 section 4), and keys that
-// assertd never makes, for encryption or of another type, are counted and left
-// out. To publish the keys of a parsed set, take them through NewSet.
+// reports that), and unknown members are ignored (RFC 7517 section 4). It
+// counts but omits keys that assertd never makes, such as encryption keys. To
+// publish the keys of a parsed set, pass them to NewSet.
 //
-// Errors wrap ErrFormat or, in a *KeyError, one of those of NewSet.
+// Errors wrap ErrFormat or, in a *KeyError, one of NewSet's errors.
 func ParseSet(document []byte) (Set, error) {
 	if len(document) > MaxDocument {
-		return Set{}, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrFormat, len(document), MaxDocument)
+		return Set{}, fmt.Errorf("%w: %d bytes; the maximum is %d", ErrFormat, len(document), MaxDocument)
 	}
 	keys, err := readKeys(document)
 	if err != nil {
@@ -57,8 +57,8 @@ func ParseSet(document []byte) (Set, error) {
 	return newSet(entries, len(keys)-len(entries))
 }
 
-// maxDepth is how deep a JWK set may nest: set, list, key, list of certificates,
-// and a few levels for members that we don't know.
+// maxDepth limits the nesting of a JWK set: set, list, key, list of
+// certificates, and a few levels for unknown members.
 const maxDepth = 8
 
 // members are a JSON object's values by exact name: encoding/json would take
@@ -113,11 +113,11 @@ func (m members) text(name string) (string, error) {
 	return string(value), err
 }
 
-// parseKey reads one key; ours is false for one that assertd would never make.
+// parseKey reads one key. ours is false if assertd never makes such keys.
 func parseKey(m members) (e entry, ours bool, err error) {
 	for _, name := range privateMembers {
 		if _, there := m[name]; there {
-			return e, false, fmt.Errorf("%w: member %q; treat the key as lost and replace it", ErrPrivateKey, name)
+			return e, false, fmt.Errorf("%w: member %q; treat the key as compromised and replace it", ErrPrivateKey, name)
 		}
 	}
 	wire, err := readMembers(m)
@@ -151,14 +151,14 @@ func readMembers(m members) (jwk, error) {
 	return wire, checkKid(wire.Kid)
 }
 
-// isForeign tells whether a key is for encryption or of a kind that assertd
+// isForeign reports whether a key is for encryption or of a kind that assertd
 // does not make.
 func (k jwk) isForeign() bool {
 	return k.algorithms() == nil || k.Use != "" && k.Use != "sig" ||
 		k.Alg != "" && !slices.Contains(jose.Names(), k.Alg)
 }
 
-// readKey decodes and checks the key proper, and normalises its wire form.
+// readKey decodes and checks the key itself, and normalizes its wire form.
 func (e *entry) readKey(m members) error {
 	public, err := e.wire.decodePublic()
 	if err != nil {
@@ -174,12 +174,12 @@ func (e *entry) readKey(m members) error {
 	if e.key.Certificates, err = parseCertificates(m["x5c"]); err != nil {
 		return err
 	}
-	return e.normalise()
+	return e.normalize()
 }
 
-// normalise replaces the members as they were read by those that the key makes,
-// and holds the certificate thumbprint to the certificate.
-func (e *entry) normalise() error {
+// normalize replaces the members that were read with those that encodePublic
+// makes, and checks the certificate thumbprint against the certificate.
+func (e *entry) normalize() error {
 	wire, err := encodePublic(e.key.Public)
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (e *entry) normalise() error {
 		return err
 	}
 	if given := e.wire.X5tS256; given != "" && wire.X5tS256 != "" && given != wire.X5tS256 {
-		return fmt.Errorf("%w: x5t#S256 is not that of the certificate in x5c", ErrCertificateKey)
+		return fmt.Errorf("%w: x5t#S256 does not match the certificate in x5c", ErrCertificateKey)
 	}
 	e.wire = wire
 	return nil
@@ -211,7 +211,7 @@ func parseCertificates(raw jsontext.Value) ([]*x509.Certificate, error) {
 		}
 		certificate, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, fmt.Errorf("%w: certificate %d of x5c does not parse", ErrFormat, i+1)
+			return nil, fmt.Errorf("%w: certificate %d of x5c is not a certificate", ErrFormat, i+1)
 		}
 		certificates = append(certificates, certificate)
 	}

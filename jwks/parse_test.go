@@ -77,7 +77,7 @@ func TestParseSetRefuses(t *testing.T) {
 		{"alg of another curve", keySet(fmt.Sprintf(goodEC, `,"alg":"ES512"`)), ErrAlgorithm},
 		{"a short coordinate", ec(x[:40], x), ErrUnsupportedKey},
 		{"a coordinate with a zero before", ec("AA"+x[:42], x), ErrUnsupportedKey},
-		{"a point beside the curve", ec(x, x), ErrUnsupportedKey},
+		{"a point off the curve", ec(x, x), ErrUnsupportedKey},
 		{"padding", ec(x+"=", x), ErrFormat},
 		{"a line break", keySet(fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":"%s\n","y":%q}`, x, x)), ErrFormat},
 		{"standard base64", ec(strings.Replace(x, "-", "+", 1), x), ErrFormat},
@@ -90,7 +90,7 @@ func TestParseSetRefuses(t *testing.T) {
 		{"x5c not a list", keySet(fmt.Sprintf(goodEC, `,"x5c":"AA"`)), ErrFormat},
 		{"x5c empty", keySet(fmt.Sprintf(goodEC, `,"x5c":[]`)), ErrFormat},
 		{"x5c not base64", keySet(fmt.Sprintf(goodEC, `,"x5c":["-"]`)), ErrFormat},
-		{"x5c no certificate", keySet(fmt.Sprintf(goodEC, `,"x5c":["AAAA"]`)), ErrFormat},
+		{"x5c not a certificate", keySet(fmt.Sprintf(goodEC, `,"x5c":["AAAA"]`)), ErrFormat},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := ParseSet([]byte(test.document)); !errors.Is(err, test.want) {
@@ -100,7 +100,7 @@ func TestParseSetRefuses(t *testing.T) {
 	}
 }
 
-func TestParseSetHoldsCertificatesToTheKey(t *testing.T) {
+func TestParseSetChecksCertificatesAgainstTheKey(t *testing.T) {
 	root := newAuthority(t)
 	private, key := newKey(t)
 	stranger, other := newKey(t)
@@ -120,8 +120,8 @@ func TestParseSetHoldsCertificatesToTheKey(t *testing.T) {
 	}
 }
 
-// Whatever is read is public, comes out the same when read again, and is a set
-// to go-jose too.
+// FuzzParseSet: a set that parses has public keys only, survives encoding and
+// parsing, and go-jose accepts it.
 func FuzzParseSet(f *testing.F) {
 	f.Add([]byte(keySet(fmt.Sprintf(goodEC, `,"kid":"a","use":"sig","alg":"ES256"`), fmt.Sprintf(goodOKP, `,"kid":"b","use":"sig","alg":"EdDSA"`))))
 	f.Add([]byte(keySet(fmt.Sprintf(goodEC, `,"kid":"a","use":"enc"`), fmt.Sprintf(goodOKP, `,"alg":"EdDSA"`))))

@@ -12,16 +12,16 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// Sizes of RSA moduli in bits that a set takes: RFC 7518 section 3.3 sets the
-// minimum, the maximum keeps verification by others affordable.
+// The range of RSA modulus sizes in a set, in bits. RFC 7518 section 3.3 sets
+// the minimum. The maximum keeps verification affordable for receivers.
 const (
 	MinRSABits = 2048
 	MaxRSABits = 16384
 )
 
 // jwk is one key on the wire, RFC 7517 section 4 and RFC 7518 section 6. The
-// order of the fields is the order of the members, which makes the JSON of a
-// set the same on every machine.
+// order of the fields is the order of the members, so the JSON of a set is the
+// same on every machine.
 type jwk struct {
 	Kty     string   `json:"kty"`
 	Kid     string   `json:"kid,omitempty"`
@@ -36,13 +36,13 @@ type jwk struct {
 	X5tS256 string   `json:"x5t#S256,omitempty"`
 }
 
-// b64 is the encoding of every binary member. Strict: two texts for one value
-// would be two documents for one key.
+// b64 encodes every binary member. It is strict, since two encodings of one
+// value would make two documents for one key.
 var b64 = base64.RawURLEncoding.Strict()
 
-// encodePublic gives the members that carry the key itself. Coordinates have
-// the full width of their curve (RFC 7518 section 6.2.1.2), integers the least
-// (section 6.3.1.1).
+// encodePublic returns the members that describe the key itself. Coordinates
+// have the full width of their curve (RFC 7518 section 6.2.1.2), integers have
+// no leading zeros (section 6.3.1.1).
 func encodePublic(public crypto.PublicKey) (jwk, error) {
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
@@ -51,11 +51,11 @@ func encodePublic(public crypto.PublicKey) (jwk, error) {
 		return encodeRSA(key)
 	case ed25519.PublicKey:
 		if len(key) != ed25519.PublicKeySize {
-			return jwk{}, fmt.Errorf("%w: an Ed25519 key has %d bytes, this has %d", ErrUnsupportedKey, ed25519.PublicKeySize, len(key))
+			return jwk{}, fmt.Errorf("%w: an Ed25519 key with %d bytes, want %d", ErrUnsupportedKey, len(key), ed25519.PublicKeySize)
 		}
 		return jwk{Kty: "OKP", Crv: "Ed25519", X: b64.EncodeToString(key)}, nil
 	case interface{ Public() crypto.PublicKey }:
-		return jwk{}, fmt.Errorf("%w: %T; give its Public()", ErrPrivateKey, public)
+		return jwk{}, fmt.Errorf("%w: %T; pass its Public()", ErrPrivateKey, public)
 	}
 	return jwk{}, fmt.Errorf("%w: %T; use an EC (P-256, P-384, P-521), RSA or Ed25519 public key", ErrUnsupportedKey, public)
 }
@@ -66,13 +66,13 @@ func encodeEC(key *ecdsa.PublicKey) (jwk, error) {
 		return jwk{}, fmt.Errorf("%w: an EC key must be on P-256, P-384 or P-521", ErrUnsupportedKey)
 	}
 	// Bytes panics on a key without coordinates, which a literal can be.
-	//lint:ignore SA1019 there is no other way to see that
+	//lint:ignore SA1019 there is no other way to check
 	if key.X == nil || key.Y == nil {
 		return jwk{}, fmt.Errorf("%w: an EC key without a point", ErrUnsupportedKey)
 	}
 	point, err := key.Bytes()
 	if err != nil {
-		return jwk{}, fmt.Errorf("%w: not a point of %s", ErrUnsupportedKey, kind.Crv)
+		return jwk{}, fmt.Errorf("%w: not a point on %s", ErrUnsupportedKey, kind.Crv)
 	}
 	coordinates := point[1:] // after the 0x04 of an uncompressed point
 	half := len(coordinates) / 2

@@ -11,8 +11,8 @@ import (
 	"github.com/assertd/assertd/internal/sleep"
 )
 
-// maxRefresh is the longest time between two checks of the keys to publish, even
-// if no change is expected: someone may set the wall clock.
+// maxRefresh is the longest time between two checks of the keys to publish,
+// even if no change is expected: someone may set the wall clock.
 const maxRefresh = time.Minute
 
 // PublicationConfig says what a Publication publishes, and where.
@@ -26,7 +26,8 @@ type PublicationConfig struct {
 	// CertFile and KeyFile are PEM files for HTTPS, see LoadCertificate; "" is
 	// plain HTTP.
 	CertFile, KeyFile string
-	// File is the path of a file that gets the set, see WriteFile; "" writes none.
+	// File is the path of a file that gets the set, see WriteFile; "" writes
+	// none.
 	File   string
 	Logger logging.Logger
 }
@@ -93,7 +94,7 @@ func (p *Publication) Run(ctx context.Context) error {
 			failed := p.Status()
 			failed.Err = err
 			p.status.Store(&failed)
-			p.throttle.Log(p.logger.Error, "jwks", "jwks not published; receivers keep the former keys", "error", err)
+			p.throttle.Log(p.logger.Error, "jwks", "jwks not published; receivers keep the previous keys", "error", err)
 		}
 		if !sleep.UntilWoken(ctx, wait, p.changed) {
 			return nil
@@ -167,7 +168,7 @@ func (p *Publication) Serve(ctx context.Context) error {
 
 func (p *Publication) logCertificate(err error) {
 	if err != nil {
-		p.logger.Error("jwks.tls: the new certificate is refused; the former one stays", "error", err)
+		p.logger.Error("jwks.tls: new certificate refused; the previous one stays in use", "error", err)
 		return
 	}
 	p.logger.Info("jwks.tls: certificate renewed")

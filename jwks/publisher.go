@@ -13,51 +13,54 @@ import (
 	"time"
 )
 
-// Where the documents are served. A key set of its own is at
-// SetPathPrefix + <key set> + ".json".
+// The paths of the documents. A single key set is at SetPathPrefix + <key set>
+// + ".json".
 const (
 	SetPath       = "/.well-known/jwks.json"
 	SetPathPrefix = "/.well-known/jwks/"
 	DiscoveryPath = "/.well-known/openid-configuration"
 )
 
-// DefaultMaxAge is how long receivers may keep the JWKS where nothing else is
-// said and no change is near.
+// DefaultMaxAge is how long receivers can cache the JWKS by default, if no
+// change is near.
 const DefaultMaxAge = 5 * time.Minute
 
-// PublisherConfig is how a Publisher publishes.
+// PublisherConfig configures a Publisher.
 type PublisherConfig struct {
-	// Issuer turns on the OpenID Connect discovery document for it, as AWS,
-	// Google and Entra workload federation read it; "" leaves it out.
+	// Issuer adds the OpenID Connect discovery document for this issuer, which
+	// AWS, Google and Entra read for workload federation; "" adds none.
 	Issuer string
-	// MaxAge bounds how long a receiver may keep the JWKS; 0 is DefaultMaxAge.
-	// A version must be published longer than this before it signs.
+	// MaxAge is the maximum time that receivers can cache the JWKS; 0 is
+	// DefaultMaxAge. A version must be published longer than this before it
+	// signs.
 	MaxAge time.Duration
-	// MaxConnections bounds the open connections of Serve; 0 is DefaultMaxConnections.
+	// MaxConnections limits the open connections of Serve; 0 is
+	// DefaultMaxConnections.
 	MaxConnections int
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// ErrorLog takes what the HTTP server has to say about connections; nil drops it.
+	// ErrorLog gets the HTTP server's messages about connections; nil drops
+	// them.
 	ErrorLog *log.Logger
 }
 
-// ErrPublisher is a PublisherConfig or Content that cannot be published.
+// ErrPublisher reports a PublisherConfig or Content that can't be published.
 var ErrPublisher = errors.New("cannot publish")
 
-// Content is what a Publisher serves from one moment on.
+// Content is the keys that a Publisher serves.
 type Content struct {
 	Set Set // every key
-	// Sets are served each at its own path, by key set name, for receivers that
-	// must not see each other's keys. Nil for none.
+	// Sets are sets to serve separately, by key set name, each at its own path,
+	// for receivers that must not see each other's keys. Nil for none.
 	Sets map[string]Set
-	// NextChange is when the content will change by the passing of time, see
-	// Plan.NextChange; no receiver is told to keep it longer. Zero for never.
+	// NextChange is when a version next changes its state by the schedule. No
+	// max-age goes past it. Zero for never.
 	NextChange time.Time
 }
 
-// Publisher serves public keys over HTTP from memory. It answers GET and HEAD
-// for its few documents and nothing else, never redirects, and holds nothing
-// but what Update gave it. Safe for concurrent use.
+// Publisher serves public keys over HTTP from memory. It answers only GET and
+// HEAD for its few documents, never redirects, and has no data but that of
+// Update. It is safe for concurrent use.
 type Publisher struct {
 	config   PublisherConfig
 	issuer   issuer
@@ -65,21 +68,21 @@ type Publisher struct {
 	current  atomic.Pointer[snapshot]
 }
 
-// snapshot is never changed once it is current.
+// snapshot is immutable once it is current.
 type snapshot struct {
 	documents  map[string]*document // by path
 	nextChange time.Time
 }
 
-// NewPublisher refuses an issuer that federation would refuse. It serves 503
-// until the first Update: an empty set would be remembered by receivers.
+// NewPublisher refuses an issuer that receivers would refuse. The Publisher
+// answers 503 until the first Update, since receivers would cache an empty set.
 func NewPublisher(config PublisherConfig) (*Publisher, error) {
 	issuer, err := parseIssuer(config.Issuer)
 	if err != nil {
 		return nil, err
 	}
 	if config.MaxAge < 0 || config.MaxConnections < 0 {
-		return nil, fmt.Errorf("%w: max_age and the number of connections cannot be negative", ErrPublisher)
+		return nil, fmt.Errorf("%w: max_age and the number of connections can't be negative", ErrPublisher)
 	}
 	if config.MaxAge == 0 {
 		config.MaxAge = DefaultMaxAge
@@ -93,8 +96,8 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 	return &Publisher{config: config, issuer: issuer}, nil
 }
 
-// Update serves new content from the next request on. Documents that stay the
-// same keep their Last-Modified. On an error, the old content stays.
+// Update replaces the content. Unchanged documents keep their Last-Modified. On
+// an error, the old content stays.
 func (p *Publisher) Update(content Content) error {
 	bodies, err := p.bodies(content)
 	if err != nil {
@@ -125,7 +128,7 @@ type body struct {
 
 const setContentType = "application/jwk-set+json" // RFC 7517 section 8.5.2
 
-// bodies are the documents of a content by path.
+// bodies returns the documents for a content, by path.
 func (p *Publisher) bodies(content Content) (map[string]body, error) {
 	bodies := map[string]body{SetPath: {setContentType, content.Set.JSON()}}
 	for _, name := range slices.Sorted(maps.Keys(content.Sets)) {
@@ -146,20 +149,21 @@ func (p *Publisher) bodies(content Content) (map[string]body, error) {
 	return bodies, nil
 }
 
-// ServeHTTP answers with a document, or 404, 405, or 503 before the first Update.
+// ServeHTTP answers with a document, 404 or 405, or with 503 before the first
+// Update.
 func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["X-Content-Type-Options"] = nosniff
 	current := p.current.Load()
 	if current == nil {
 		header.Set("Retry-After", "1")
-		http.Error(w, "the keys are not known yet", http.StatusServiceUnavailable)
+		http.Error(w, "the keys are not available yet", http.StatusServiceUnavailable)
 		return
 	}
 	document, found := current.documents[r.URL.Path]
 	switch {
 	case !found:
-		http.Error(w, "there is nothing here", http.StatusNotFound)
+		http.Error(w, "not found", http.StatusNotFound)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		http.Error(w, "use GET or HEAD", http.StatusMethodNotAllowed)
@@ -170,8 +174,8 @@ func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// cacheControl lets receivers keep a document for maxAge, but not past the next
-// change, and not use it stale after that (RFC 9111 section 5.2.2).
+// cacheControl lets receivers cache a document for maxAge, but not past the
+// next change, and not use it when stale (RFC 9111 section 5.2.2).
 func (s *snapshot) cacheControl(now time.Time, maxAge time.Duration) string {
 	if !s.nextChange.IsZero() {
 		maxAge = max(0, min(maxAge, s.nextChange.Sub(now)))

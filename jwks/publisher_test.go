@@ -196,8 +196,8 @@ func TestPublisherUpdates(t *testing.T) {
 	if second.Get("ETag") == first.Get("ETag") || second.Get("Last-Modified") != day(1).Format(http.TimeFormat) {
 		t.Errorf("another set looks the same: %v", second)
 	}
-	// A receiver that has the set of a moment ago must hear of the next one, even
-	// within the second.
+	// A receiver that has the set of a moment ago must hear of the next one,
+	// even within the second.
 	update(t, p, Content{Set: one})
 	third := ask(p, "GET", SetPath, "If-Modified-Since", second.Get("Last-Modified"))
 	if third.StatusCode != 200 || third.Header.Get("Last-Modified") != "" {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Certificate is a TLS certificate that follows its files: a renewed one is
-// taken at the next handshake, without a restart. Safe for concurrent use.
+// Certificate is a TLS certificate that follows its files: the next handshake
+// after a renewal uses the new one. It is safe for concurrent use.
 type Certificate struct {
 	certFile, keyFile string
 	onReload          func(error)
@@ -18,9 +18,10 @@ type Certificate struct {
 	seen    [2]os.FileInfo // the files of the last attempt, good or bad
 }
 
-// LoadCertificate reads a PEM certificate chain and its key. onReload, which
-// may be nil, hears of each change of the files later on: with nil when the new
-// certificate was taken, with the error when it was bad and the old one stays.
+// LoadCertificate reads a PEM certificate chain and its key. onReload, if not
+// nil, is called after each later change of the files: with nil if the new
+// certificate is now in use, or with the error if it is bad and the old one
+// stays.
 func LoadCertificate(certFile, keyFile string, onReload func(error)) (*Certificate, error) {
 	c := &Certificate{certFile: certFile, keyFile: keyFile, onReload: onReload}
 	seen, err := c.stat()
@@ -34,8 +35,8 @@ func LoadCertificate(certFile, keyFile string, onReload func(error)) (*Certifica
 	return c, nil
 }
 
-// GetCertificate is for tls.Config. It looks whether the files have changed,
-// and never fails once there was a good certificate.
+// GetCertificate is for tls.Config. It reloads the files if they have changed.
+// It never fails: the last good certificate stays.
 func (c *Certificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	current, changed, err := c.refresh()
 	if changed && c.onReload != nil {
@@ -44,14 +45,14 @@ func (c *Certificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, er
 	return current, nil
 }
 
-// refresh reads the files again if they are not those of the last attempt; so a
-// bad file is tried, and reported, once.
+// refresh reads the files again if they have changed since the last attempt. A
+// bad file is thus tried, and reported, once.
 func (c *Certificate) refresh() (current *tls.Certificate, changed bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen, err := c.stat()
 	if err != nil {
-		// Gone for a moment is how some tools replace files.
+		// Some tools replace files by removing them for a moment.
 		changed = c.seen != [2]os.FileInfo{}
 		c.seen = [2]os.FileInfo{}
 		return c.current, changed, c.describe(err)
@@ -95,8 +96,8 @@ func (c *Certificate) read() (*tls.Certificate, error) {
 	return &certificate, nil
 }
 
-// describe tells which files; neither the errors of crypto/tls nor those of os
-// hold anything of a key.
+// describe adds the files to an error. The errors of crypto/tls and os contain
+// no key material.
 func (c *Certificate) describe(err error) error {
 	return fmt.Errorf("TLS certificate %s with key %s: %w", c.certFile, c.keyFile, err)
 }

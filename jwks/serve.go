@@ -13,12 +13,12 @@ import (
 	"github.com/assertd/assertd/internal/connlimit"
 )
 
-// DefaultMaxConnections is how many connections Serve keeps open at once.
-// Further ones wait in the kernel until one ends.
+// DefaultMaxConnections is how many connections Serve keeps open at once. More
+// connections wait in the kernel until one closes.
 const DefaultMaxConnections = 1024
 
-// What a connection may take. The documents are small and asked for rarely, so
-// anything slower is no receiver.
+// Limits for each connection. The documents are small and requested rarely, so
+// a slower peer is not a receiver.
 const (
 	headerTimeout   = 5 * time.Second
 	requestTimeout  = 10 * time.Second
@@ -28,10 +28,10 @@ const (
 	maxHeaderBytes  = 8 << 10
 )
 
-// Serve answers on the listener until the context ends, then lets answers in
-// flight finish for up to five seconds and returns nil. It closes the listener.
-// With a certificate it speaks TLS 1.2 and up, without one plain HTTP, for use
-// behind a proxy.
+// Serve answers on the listener until ctx ends. It then lets in-flight
+// responses finish for up to five seconds, and returns nil. It closes the
+// listener. With a certificate it serves TLS 1.2 or later; without one, plain
+// HTTP, for use behind a proxy.
 func (p *Publisher) Serve(ctx context.Context, listener net.Listener, certificate *Certificate) error {
 	server := p.server(certificate)
 	limited := connlimit.NewListener(listener, p.config.MaxConnections, connlimit.Queue)
@@ -56,7 +56,7 @@ func (p *Publisher) Serve(ctx context.Context, listener net.Listener, certificat
 	return err
 }
 
-// drain ends a server: gently, then not.
+// drain lets in-flight responses finish, then closes the server.
 func drain(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()

@@ -98,7 +98,7 @@ func TestServeEnds(t *testing.T) {
 	}
 }
 
-// An idle connection does not hold up the end.
+// An idle connection does not delay the shutdown.
 func TestServeEndsWithIdleConnections(t *testing.T) {
 	p, _ := newPublisher(t, "")
 	update(t, p, Content{})
@@ -140,7 +140,7 @@ func TestServeCapsConnections(t *testing.T) {
 	defer second.Close()
 	second.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	if line, err := reader.ReadString('\n'); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("a second connection beside the only one: %q %v", line, err)
+		t.Fatalf("a second connection over the limit of one: %q %v", line, err)
 	}
 	first.Close()
 	second.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -261,7 +261,7 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 	expect("another's key", "third", false)
 	for _, err := range reports {
 		if err != nil && (!strings.Contains(err.Error(), files.cert) || strings.Contains(err.Error(), "BEGIN")) {
-			t.Errorf("the report is no help: %v", err)
+			t.Errorf("the report does not help: %v", err)
 		}
 	}
 }

@@ -8,28 +8,28 @@ import (
 	"slices"
 )
 
-// Set is an immutable set of public keys, RFC 7517 section 5. The zero value is
-// the empty set. It is safe for concurrent use.
+// Set is an immutable set of public keys (RFC 7517 section 5). The zero value
+// is the empty set. It is safe for concurrent use.
 type Set struct {
 	entries []entry // by kid
-	foreign int     // entries of a parsed set that are not ours to understand
+	foreign int     // keys of a parsed set that assertd never makes
 	json    []byte
 }
 
-// entry is a key and how it stands, or stood, on the wire. In a set of NewSet
-// all is filled in; a parsed one may lack kid, use or alg.
+// entry is a key with its wire form. In a parsed set, kid, use and alg can be
+// missing.
 type entry struct {
 	key   Key
 	wire  jwk
-	index int // as given, from 0
+	index int // position in the input, from 0
 }
 
-// NewSet makes the set that a receiver gets: each key with kid, use "sig" and
-// alg, and x5c and x5t#S256 where it has certificates. The order of the keys
-// does not matter: they are sorted by kid, so every daemon publishes the same
-// bytes. It refuses whatever must never be published, with a *KeyError that
-// wraps ErrPrivateKey, ErrUnsupportedKey, ErrWeakKey, ErrAlgorithm, ErrKid,
-// ErrDuplicateKid, ErrCertificateKey or ErrCertificateChain.
+// NewSet makes the set that receivers get: each key with kid, use "sig" and
+// alg, and with x5c and x5t#S256 if it has certificates. It sorts the keys by
+// kid, so every daemon publishes the same bytes. It refuses a key that must
+// never be published, with a *KeyError that wraps ErrPrivateKey,
+// ErrUnsupportedKey, ErrWeakKey, ErrAlgorithm, ErrKid, ErrDuplicateKid,
+// ErrCertificateKey or ErrCertificateChain.
 func NewSet(keys []Key) (Set, error) {
 	entries := make([]entry, 0, len(keys))
 	for i, key := range keys {
@@ -47,7 +47,7 @@ func newSet(entries []entry, foreign int) (Set, error) {
 	seen := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		if e.key.Kid != "" && seen[e.key.Kid] {
-			err := fmt.Errorf("%w; a kid must lead to one key", ErrDuplicateKid)
+			err := fmt.Errorf("%w; give each key its own kid", ErrDuplicateKid)
 			return Set{}, &KeyError{Index: e.index, Kid: e.key.Kid, Err: err}
 		}
 		seen[e.key.Kid] = true
@@ -73,7 +73,8 @@ func encodeSet(entries []entry) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
 
-// JSON is the document to publish: compact, the same bytes for the same keys.
+// JSON returns the document to publish: compact, with the same bytes for the
+// same keys.
 func (s Set) JSON() []byte {
 	if s.json == nil {
 		return []byte(`{"keys":[]}`)
@@ -81,7 +82,7 @@ func (s Set) JSON() []byte {
 	return bytes.Clone(s.json)
 }
 
-// Keys are the keys of the set, sorted by kid.
+// Keys returns the keys of the set, sorted by kid.
 func (s Set) Keys() []Key {
 	keys := make([]Key, 0, len(s.entries))
 	for _, e := range s.entries {
@@ -92,7 +93,7 @@ func (s Set) Keys() []Key {
 	return keys
 }
 
-// Lookup finds the key with a kid.
+// Lookup returns the key with a kid.
 func (s Set) Lookup(kid string) (Key, bool) {
 	for _, e := range s.entries {
 		if e.key.Kid == kid && kid != "" {
@@ -104,5 +105,5 @@ func (s Set) Lookup(kid string) (Key, bool) {
 	return Key{}, false
 }
 
-// Len is the number of keys in the set.
+// Len returns the number of keys in the set.
 func (s Set) Len() int { return len(s.entries) }

@@ -114,7 +114,7 @@ func TestCertificatesInTheSet(t *testing.T) {
 	key.Certificates = []*x509.Certificate{leaf, root.certificate}
 	set := mustSet(t, key)
 
-	var theirs jose.JSONWebKeySet // go-jose holds x5c and x5t#S256 to the key
+	var theirs jose.JSONWebKeySet // go-jose checks x5c and x5t#S256 against the key
 	if err := json.Unmarshal(set.JSON(), &theirs); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestCheckCertificates(t *testing.T) {
 	}
 }
 
-// What signs through an HSM also has a Public method, and is no public key.
+// An HSM signer also has a Public method, and is not a public key.
 func TestSignerIsNoPublicKey(t *testing.T) {
 	signer := struct{ crypto.Signer }{testKeys().p256}
 	if _, err := NewSet([]Key{{Kid: "k", Alg: "ES256", Public: signer}}); !errors.Is(err, ErrPrivateKey) {

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// MaxSetName is the longest name of a key set in bytes: some tokens keep only
-// short labels, and the name is part of a path in the JWKS.
+// MaxSetName is the maximum length of a key set's name, in bytes: some tokens
+// store only short labels, and the name is part of a URL path.
 const MaxSetName = 64
 
-// CheckSetName refuses a name that a key set can't have (ErrSetName): 1 to
-// MaxSetName letters, digits, '.', '_' and '-', the first one a letter or digit.
+// CheckSetName refuses (ErrSetName) all names but 1 to MaxSetName letters,
+// digits, '.', '_' and '-', the first one a letter or digit.
 func CheckSetName(name string) error {
 	if name == "" || len(name) > MaxSetName {
 		return fmt.Errorf("%w: %q has %d bytes, want 1 to %d", ErrSetName, name, len(name), MaxSetName)

@@ -6,10 +6,11 @@ import (
 	"fmt"
 )
 
-// Thumbprint is the RFC 7638 SHA-256 thumbprint of a public key in base64url
-// without padding, 43 characters: the kid of a version. EC keys on P-256, P-384
-// and P-521, RSA keys of any size and Ed25519 keys (RFC 8037 section 2) have
-// one; anything else is ErrUnsupportedKey, and what could sign ErrPrivateKey.
+// Thumbprint returns the RFC 7638 SHA-256 thumbprint of a public key, as 43
+// characters of base64url without padding: the kid of a version. It supports EC
+// keys on P-256, P-384 and P-521, RSA keys of any size, and Ed25519 keys (RFC
+// 8037 section 2). Other keys are ErrUnsupportedKey, private ones
+// ErrPrivateKey.
 func Thumbprint(public crypto.PublicKey) (string, error) {
 	key, err := encodePublic(public)
 	if err != nil {
@@ -19,7 +20,7 @@ func Thumbprint(public crypto.PublicKey) (string, error) {
 }
 
 // thumbprint hashes the required members in lexicographic order (RFC 7638
-// section 3.2). None of the values holds a character that JSON would escape.
+// section 3.2). No value has a character that JSON escapes.
 func thumbprint(key jwk) string {
 	var canonical string
 	switch key.Kty {

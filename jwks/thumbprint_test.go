@@ -102,7 +102,7 @@ func TestThumbprintRefuses(t *testing.T) {
 		{"P-224", &ecdsa.PublicKey{Curve: elliptic.P224()}, ErrUnsupportedKey},
 		{"an empty EC key", &ecdsa.PublicKey{Curve: elliptic.P256()}, ErrUnsupportedKey},
 		//lint:ignore SA1019 a key that the present constructors refuse to make
-		{"a point beside the curve", &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, ErrUnsupportedKey},
+		{"a point off the curve", &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, ErrUnsupportedKey},
 		{"an RSA key with exponent 1", &rsa.PublicKey{N: k.rsa.N, E: 1}, ErrUnsupportedKey},
 		{"an RSA key with an even modulus", &rsa.PublicKey{N: new(big.Int).Lsh(k.rsa.N, 1), E: 3}, ErrUnsupportedKey},
 		{"a short Ed25519 key", ed25519.PublicKey{1, 2, 3}, ErrUnsupportedKey},

@@ -84,7 +84,7 @@ func TestJWKSDiffURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/good": "", "/html": "Content-Type", "/gone": "410 Gone", "/large": "at most", "/private": "private key material", "/moved": "redirects to /good",
+		"/good": "", "/html": "Content-Type", "/gone": "410 Gone", "/large": "the maximum is", "/private": "private key material", "/moved": "redirects to /good",
 	} {
 		code, _, stderr := tool(t, "jwks", "diff", server.URL+path, "--jwks", ours, "--ca", ca)
 		if (code == 0) != (want == "") || !strings.Contains(stderr, want) {

@@ -42,7 +42,7 @@ func (f *auditFlags) keyFlag(cmd *cobra.Command) {
 func (f *auditFlags) register(cmd *cobra.Command) {
 	f.keyFlag(cmd)
 	cmd.Flags().StringArrayVar(&f.known, "known", nil, "`file` with a checkpoint stored elsewhere, to detect that the end was cut off; may be repeated")
-	cmd.Flags().BoolVarP(&f.all, "all", "A", false, "include the rotated files beside each FILE")
+	cmd.Flags().BoolVarP(&f.all, "all", "A", false, "include the rotated files next to each FILE")
 }
 
 // read returns the files of the logs, and the options to verify them.

@@ -133,23 +133,6 @@ func (d *Daemon) newSigner() error {
 	return err
 }
 
-func (d *Daemon) publicationConfig() jwks.PublicationConfig {
-	settings := d.Config.JWKS
-	config := jwks.PublicationConfig{
-		Content: d.published, Listen: settings.Listen, File: settings.File, Logger: d.Logger,
-		Publisher: jwks.PublisherConfig{Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: d.Now},
-	}
-	if settings.TLS != nil {
-		config.CertFile, config.KeyFile = settings.TLS.Cert, settings.TLS.Key
-	}
-	return config
-}
-
-// published is what receivers may see at this moment.
-func (d *Daemon) published() (jwks.Content, error) {
-	return d.ring.Ring().Content(d.Config.JWKS.PerKeySet)
-}
-
 func verification(v config.Verify) signer.Verification {
 	if v == config.VerifySampled {
 		return signer.VerifySampled
@@ -291,17 +274,6 @@ func firstCause(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
-}
-
-// publishKeys keeps the public keys before receivers for as long as the group
-// runs.
-func (d *Daemon) publishKeys(g *group) error {
-	if err := d.publish.Listen(); err != nil {
-		return err
-	}
-	g.run(d.publish.Run)
-	g.run(d.publish.Serve)
-	return nil
 }
 
 // refresh takes over the inventory that the workers report.

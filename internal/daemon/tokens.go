@@ -2,9 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
@@ -44,23 +41,4 @@ func (t tokens) Generate(ctx context.Context, set keyset.Set, label string) erro
 	}
 	_, err = t.pool.Generate(ctx, hsm.Spec{Label: label, Type: typ, Alg: set.Alg})
 	return err
-}
-
-// lastPublished are the keys that an earlier run left in jwks.file.
-func (d *Daemon) lastPublished() []jwks.Key {
-	if d.Config.JWKS.File == "" {
-		return nil
-	}
-	text, err := os.ReadFile(d.Config.JWKS.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var set jwks.Set
-	if err == nil {
-		set, err = jwks.ParseSet(text)
-	}
-	if err != nil {
-		d.Logger.Warn("could not read the jwks file, so it does not tell whether a published key has vanished since", "error", err)
-	}
-	return set.Keys()
 }

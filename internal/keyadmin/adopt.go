@@ -14,8 +14,8 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// ErrAdopted is a key that serves a key set already.
-var ErrAdopted = errors.New("the key belongs to a key set")
+// ErrAdopted reports a key that already belongs to another key set.
+var ErrAdopted = errors.New("the key belongs to another key set")
 
 // Adoption is an existing key that a key set can take over.
 type Adoption struct {
@@ -23,11 +23,12 @@ type Adoption struct {
 	Key      Key
 }
 
-// Adopt checks whether a key set can take over a key that assertd did not make:
-// exactly one has the label and ID, it is held as it must be (hsm.ErrCustody
-// names each attribute that is not), it is strong enough, no other set has it,
-// and it signs. alg may be empty where the type of key leaves one choice. The
-// key stays as it is: what makes it adopted is Configuration.
+// Adopt checks whether a key set can take over a key that assertd did not
+// generate: the label and ID are unique, the attributes are right
+// (hsm.ErrCustody names each that is not), the key is strong enough, it belongs
+// to no other set, and it signs. alg may be empty if the key type implies it.
+// Adopt doesn't change the key: to adopt it, add the output of Configuration to
+// the configuration.
 func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selector) (Adoption, error) {
 	if err := jwks.CheckSetName(set); err != nil {
 		return Adoption{}, err
@@ -45,7 +46,7 @@ func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selecto
 	}
 	for _, key := range inv.Keys {
 		if key.Set != "" && key.Set != set && key.Pair.Label() == pair.Label() && slices.Equal(key.Pair.ID(), pair.ID()) {
-			return Adoption{}, fmt.Errorf("%w: %q is one of %q; one key pair can serve one key set alone", ErrAdopted, pair.Label(), key.Set)
+			return Adoption{}, fmt.Errorf("%w: %q is a version of %q; a key pair can serve only one key set", ErrAdopted, pair.Label(), key.Set)
 		}
 	}
 	if alg, err = a.algorithm(set, alg, pair); err != nil {
@@ -58,8 +59,8 @@ func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selecto
 	return Adoption{Set: set, Alg: alg, Key: found}, pair.Prove(ctx, alg)
 }
 
-// algorithm is the one of the configured set, the one asked for, or the only
-// one that the key can do.
+// algorithm returns the configured set's algorithm, the requested one, or the
+// only one that the key supports.
 func (a *Admin) algorithm(set, alg string, pair *hsm.Key) (string, error) {
 	for _, s := range a.sets {
 		if s.Name == set {
@@ -72,27 +73,27 @@ func (a *Admin) algorithm(set, alg string, pair *hsm.Key) (string, error) {
 	possible := jwks.Algorithms(pair.Public())
 	switch {
 	case alg != "" && !slices.Contains(possible, alg):
-		return "", fmt.Errorf("%w: %s; a key of type %s can sign %s", ErrNoAlgorithm, alg, pair.Type(), strings.Join(possible, ", "))
+		return "", fmt.Errorf("%w: %s; a key of type %s signs %s", ErrNoAlgorithm, alg, pair.Type(), strings.Join(possible, ", "))
 	case alg == "" && pair.Type() != hsm.Ed25519 && len(possible) != 1:
-		return "", fmt.Errorf("%w: a key of type %s can sign %s; say which with --alg", ErrNoAlgorithm, pair.Type(), strings.Join(possible, ", "))
+		return "", fmt.Errorf("%w: a key of type %s can sign %s; choose one with --alg", ErrNoAlgorithm, pair.Type(), strings.Join(possible, ", "))
 	case alg == "":
 		return possible[0], nil
 	}
 	return alg, nil
 }
 
-// checkAdoption has the daemon's own key ring look at the key.
+// checkAdoption applies the daemon's checks to the key.
 func (k *Key) checkAdoption() error {
 	set := keyset.Set{Name: k.Set, Alg: k.Alg, Label: k.Pair.Label(), ID: k.Pair.ID()}
 	findings := keyset.Survey([]keyset.Set{set}, ringPairs([]*hsm.Key{k.Pair}, nil))
 	if len(findings) != 1 {
-		return fmt.Errorf("%w: the key has neither label nor ID to name it by", ErrNoSuchKey)
+		return fmt.Errorf("%w: the key has neither a label nor an ID to name it by", ErrNoSuchKey)
 	}
 	k.Kid, k.Label = findings[0].Version.Kid, k.Pair.Label()
 	return findings[0].Err
 }
 
-// Configuration is what the configuration has to say for the key to be adopted.
+// Configuration returns the YAML that adopts the key.
 func (a Adoption) Configuration() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "keys:\n  %s:\n    alg: %s\n    use: assertion   # or raw\n", a.Set, a.Alg)
@@ -103,6 +104,6 @@ func (a Adoption) Configuration() string {
 	if id := a.Key.Pair.ID(); len(id) > 0 {
 		fmt.Fprintf(&text, "    id: %q\n", hex.EncodeToString(id))
 	}
-	text.WriteString("    # created: 2026-01-31T12:00:00Z   # when it was made, if you know: rotation counts from then\n")
+	text.WriteString("    # created: 2026-01-31T12:00:00Z   # when it was generated, if known: rotation counts from then\n")
 	return text.String()
 }

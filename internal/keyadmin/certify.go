@@ -18,11 +18,11 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// ErrNames is a subject or an alternative name that can't stand in a
-// certificate.
+// ErrNames reports a subject or an alternative name that a certificate can't
+// have.
 var ErrNames = errors.New("unusable name for a certificate")
 
-// Names are whom a certificate is for.
+// Names are the subject and the alternative names of a certificate.
 type Names struct {
 	Subject string // such as "CN=payments-api,O=Example Ltd,C=GB"
 	DNS     []string
@@ -31,7 +31,7 @@ type Names struct {
 	IPs     []string
 }
 
-// request makes the names into a template.
+// request returns a template with the names.
 func (n Names) request() (*x509.CertificateRequest, error) {
 	subject, err := ParseSubject(n.Subject)
 	if err != nil {
@@ -41,28 +41,29 @@ func (n Names) request() (*x509.CertificateRequest, error) {
 	for _, text := range n.URIs {
 		uri, err := url.Parse(text)
 		if err != nil || !uri.IsAbs() {
-			return nil, fmt.Errorf("%w: %q is no absolute URI", ErrNames, text)
+			return nil, fmt.Errorf("%w: %q is not an absolute URI", ErrNames, text)
 		}
 		template.URIs = append(template.URIs, uri)
 	}
 	for _, text := range n.IPs {
 		ip := net.ParseIP(text)
 		if ip == nil {
-			return nil, fmt.Errorf("%w: %q is no IP address", ErrNames, text)
+			return nil, fmt.Errorf("%w: %q is not an IP address", ErrNames, text)
 		}
 		template.IPAddresses = append(template.IPAddresses, ip)
 	}
 	for _, text := range n.Emails {
 		address, err := mail.ParseAddress(text)
 		if err != nil || address.Address != text {
-			return nil, fmt.Errorf("%w: %q is no e-mail address", ErrNames, text)
+			return nil, fmt.Errorf("%w: %q is not an email address", ErrNames, text)
 		}
 	}
 	template.EmailAddresses = n.Emails
 	return template, nil
 }
 
-// CSR is a certificate signing request that the HSM signs (RFC 2986), in PEM.
+// CSR returns a certificate signing request (RFC 2986) in PEM, signed by the
+// HSM.
 func (k Key) CSR(names Names) ([]byte, error) {
 	template, err := names.request()
 	if err != nil {
@@ -75,9 +76,9 @@ func (k Key) CSR(names Names) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
 }
 
-// SelfSigned is a certificate that the key signs for itself, in PEM, for
-// receivers such as Entra that only want the key in that form. It can sign
-// nothing else: it is no certificate authority.
+// SelfSigned returns a certificate in PEM that the key signs for itself, for
+// receivers such as Entra that take keys only in that form. It is not a
+// certificate authority.
 func (k Key) SelfSigned(names Names, life time.Duration, now time.Time) ([]byte, error) {
 	request, err := names.request()
 	if err != nil {
@@ -98,8 +99,8 @@ func (k Key) SelfSigned(names Names, life time.Duration, now time.Time) ([]byte,
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
-// checkImport holds a chain to what receivers will: it is the key's, it is a
-// chain, and it is valid now.
+// checkImport applies the receivers' checks: the certificates are for this key,
+// form a chain, and are valid now.
 func (k Key) checkImport(text []byte, now time.Time) ([]*x509.Certificate, error) {
 	certificates, err := keyset.ParseCertificates(text)
 	if err != nil {
@@ -110,33 +111,33 @@ func (k Key) checkImport(text []byte, now time.Time) ([]*x509.Certificate, error
 		return nil, fmt.Errorf("%w: %q is not for key %s (%s); request one with assertd key csr %s",
 			jwks.ErrCertificateKey, certificates[0].Subject, k.Kid, Printable(k.Label), k.Kid)
 	}
-	// An issuer that leads nowhere is a chain with a gap, or one of another key.
+	// An unused issuer means that the chain has a gap, or is for another key.
 	for _, c := range certificates {
 		if c.IsCA && !contains(chain, c) {
-			return nil, fmt.Errorf("%w: %q issued none of the certificates of %q; add those between them, or leave it out",
+			return nil, fmt.Errorf("%w: %q issued no certificate in the chain of %q; add the missing certificates, or omit this one",
 				jwks.ErrCertificateChain, c.Subject, chain[0].Subject)
 		}
 	}
 	return chain, jwks.CheckCertificates(k.Pair.Public(), chain, now)
 }
 
-// ImportToToken stores a certificate, in PEM or DER, beside its key on the
-// token, where it replaces a former one. The token keeps the key's own alone:
-// left is the number of issuers in text that it does not keep.
+// ImportToToken stores a certificate, in PEM or DER, with its key on the token,
+// where it replaces the previous one. The token stores only the key's own
+// certificate: left is the number of issuers in text that it does not store.
 func (a *Admin) ImportToToken(k Key, text []byte) (certificate *x509.Certificate, left int, err error) {
 	chain, err := k.checkImport(text, a.now())
 	if err != nil {
 		return nil, 0, err
 	}
 	if err := a.token.StoreCertificate(k.Pair, chain[0]); err != nil {
-		return nil, 0, fmt.Errorf("%w; a token that keeps no certificates needs them in a file: see --file", err)
+		return nil, 0, fmt.Errorf("%w; if the token can't store certificates, use --file", err)
 	}
 	return chain[0], len(chain) - 1, nil
 }
 
-// ImportToFile puts a certificate, in PEM or DER, with its issuers into the file
-// of the key's set. The file keeps what it has for other versions. A reader sees
-// the old file or the new one whole.
+// ImportToFile writes a certificate, in PEM or DER, with its issuers to the
+// file of the key's set. The certificates of other versions stay in the file.
+// Readers see the whole old file or the whole new one.
 func (a *Admin) ImportToFile(k Key, text []byte, path string) (*x509.Certificate, error) {
 	chain, err := k.checkImport(text, a.now())
 	if err != nil {
@@ -167,13 +168,13 @@ func contains(chain []*x509.Certificate, c *x509.Certificate) bool {
 	return false
 }
 
-// CertificateFile is the file in which the configuration keeps the certificates
-// of the key's set.
+// CertificateFile returns the configured file for the certificates of the key's
+// set.
 func (inv *Inventory) CertificateFile(k Key) (string, error) {
 	for _, p := range inv.Plans {
 		if p.Set.Name == k.Set && p.Set.CertificateFile != "" {
 			return p.Set.CertificateFile, nil
 		}
 	}
-	return "", fmt.Errorf("%w: the configuration names no file for key %s; write keys.%s.certificate, or leave the certificate on the token", ErrNoCertificate, k.Kid, orDash(k.Set))
+	return "", fmt.Errorf("%w: the configuration has no certificate file for key %s; set keys.%s.certificate, or store the certificate on the token", ErrNoCertificate, k.Kid, orDash(k.Set))
 }

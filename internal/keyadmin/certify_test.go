@@ -95,7 +95,7 @@ func TestImportToToken(t *testing.T) {
 		t.Errorf("%d certificates with the key", len(chain))
 	}
 	b.at(201 * day)
-	if notes := strings.Join(b.inventory().Notes(), "\n"); !strings.Contains(notes, "certificate is expired") {
+	if notes := strings.Join(b.inventory().Notes(), "\n"); !strings.Contains(notes, "certificate has expired") {
 		t.Errorf("notes %q", notes)
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// ErrInUse is a key that receivers still trust, or may have to.
+// ErrInUse reports a key that receivers trust or may still need.
 var ErrInUse = errors.New("the key is in use")
 
-// Prunable lists the retired versions of the sets named, or of all where none
-// is. A set of which something is wrong is refused (ErrUnsound): what is retired
-// follows from all of its versions.
+// Prunable returns the retired versions of the named sets, or of all sets. It
+// refuses a set with a problem (ErrUnsound), since all of its versions
+// determine which have retired.
 func (inv *Inventory) Prunable(sets ...string) ([]Key, error) {
 	if len(sets) == 0 {
 		for _, p := range inv.Plans {
@@ -34,34 +34,34 @@ func (inv *Inventory) Prunable(sets ...string) ([]Key, error) {
 	return prunable, nil
 }
 
-// MayPrune allows retired versions alone.
+// MayPrune allows only retired versions.
 func MayPrune(k Key) error {
 	if k.State != keyset.Retired {
-		return fmt.Errorf("%w: key %s (%s) is %s; prune takes retired versions alone", ErrInUse, k.Kid, Printable(k.Label), orUnknown(k.State))
+		return fmt.Errorf("%w: key %s (%s) is %s; only retired versions can be pruned", ErrInUse, k.Kid, Printable(k.Label), orUnknown(k.State))
 	}
 	return nil
 }
 
-// MayDestroy refuses what the JWKS shows: a key is taken out of use before it
-// is destroyed, so that no receiver is left with assertions it can't verify.
+// MayDestroy refuses keys in the JWKS. A key must be taken out of use first, or
+// receivers would get assertions that they can't verify.
 func MayDestroy(k Key) error {
 	if !k.State.InJWKS() {
 		return nil
 	}
-	return fmt.Errorf("%w: key %s (%s) is %s, and the JWKS has it; put its kid under keys.%s.rotation.revoke and reload every daemon, then destroy it",
+	return fmt.Errorf("%w: key %s (%s) is %s and in the JWKS; add its kid to keys.%s.rotation.revoke and reload every daemon before you destroy it",
 		ErrInUse, k.Kid, Printable(k.Label), k.State, k.Set)
 }
 
 func orUnknown(s keyset.State) string {
 	if s == "" {
-		return "in no schedule"
+		return "not in a schedule"
 	}
 	return string(s)
 }
 
-// Destroy destroys a key pair for good, with its public half and certificates.
-// A person may have thought about it for a while, so it reads the token again
-// and asks may about the key as it is now.
+// Destroy permanently destroys a key pair with its certificates. It reads the
+// token again and calls may with the key's current state, since confirmation
+// can take a person a while.
 func (a *Admin) Destroy(k Key, may func(Key) error) error {
 	inv, err := a.Inventory()
 	if err != nil {
@@ -74,12 +74,12 @@ func (a *Admin) Destroy(k Key, may func(Key) error) error {
 		}
 	}
 	if len(now) == 0 {
-		return fmt.Errorf("%w: %s (%s) is gone already", ErrNoSuchKey, k.Kid, Printable(k.Label))
+		return fmt.Errorf("%w: %s (%s) is already gone", ErrNoSuchKey, k.Kid, Printable(k.Label))
 	}
-	// A pair that serves two key sets is there twice, and must be free in both.
+	// A pair that serves two key sets is listed twice. may must allow both.
 	for _, key := range now {
 		if key.Pair != now[0].Pair {
-			return fmt.Errorf("%w: two pairs have kid %s, label %q and the same id; destroy one with the HSM's own tool", ErrAmbiguous, k.Kid, k.Label)
+			return fmt.Errorf("%w: two pairs have kid %s, label %q and the same ID; destroy one with the HSM vendor's tool", ErrAmbiguous, k.Kid, k.Label)
 		}
 		if err := may(key); err != nil {
 			return err
@@ -88,8 +88,8 @@ func (a *Admin) Destroy(k Key, may func(Key) error) error {
 	return a.token.Destroy(now[0].Pair)
 }
 
-// Confirmation is what a person types before the key is destroyed: its kid, or
-// its label where it has none.
+// Confirmation returns what a person must type to destroy the key: its kid, or
+// its label if it has none.
 func (k Key) Confirmation() string {
 	if k.Kid == "" {
 		return k.Label

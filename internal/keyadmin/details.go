@@ -9,7 +9,7 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// Details describes a key for people, a line for each thing to know.
+// Details describes a key for people, one property per line.
 func (k Key) Details(now time.Time) []byte {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -37,13 +37,13 @@ func (k Key) Details(now time.Time) []byte {
 	if k.Problem != nil {
 		line("problem", k.Problem.Error())
 	}
-	_ = table.Flush() // a buffer takes everything
+	_ = table.Flush() // writing to a buffer can't fail
 	return text.Bytes()
 }
 
 func (k Key) custodyDetails() string {
 	c := k.Pair.Custody()
-	return fmt.Sprintf("%s: extractable %s, sensitive %s, never extractable %s, made on the token %s",
+	return fmt.Sprintf("%s: extractable %s, sensitive %s, never extractable %s, generated on the token %s",
 		k.Custody(), c.Extractable, c.Sensitive, c.NeverExtractable, c.Local)
 }
 

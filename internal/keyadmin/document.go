@@ -8,12 +8,12 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// Document is an inventory for machines.
+// Document is an inventory as JSON.
 type Document struct {
 	At    time.Time     `json:"at"`
 	Token TokenDocument `json:"token"`
 	Sets  []SetDocument `json:"key_sets"`
-	Other []KeyDocument `json:"other_keys,omitempty"` // of no key set
+	Other []KeyDocument `json:"other_keys,omitempty"` // in no key set
 }
 
 // TokenDocument names a token.
@@ -27,8 +27,8 @@ type SetDocument struct {
 	Name     string        `json:"name"`
 	Alg      string        `json:"alg"`
 	Use      string        `json:"use"`
-	Signing  string        `json:"signing,omitempty"` // the kid that signs
-	Reason   string        `json:"reason,omitempty"`  // why none signs
+	Signing  string        `json:"signing,omitempty"` // the signing version's kid
+	Reason   string        `json:"reason,omitempty"`  // why no version signs
 	Problem  string        `json:"problem,omitempty"` // why the daemon refuses the set
 	DueAt    *time.Time    `json:"due_at,omitempty"`  // when the next version must exist
 	Late     bool          `json:"late,omitempty"`
@@ -54,7 +54,7 @@ type KeyDocument struct {
 	Certificate *time.Time   `json:"certificate_ends,omitempty"`
 }
 
-// Document gives the inventory its form for machines.
+// Document returns the inventory as JSON.
 func (inv *Inventory) Document() Document {
 	d := Document{At: inv.At.UTC(), Token: TokenDocument{inv.Token.Label, inv.Token.Serial}, Sets: []SetDocument{}}
 	for _, p := range inv.Plans {
@@ -85,7 +85,7 @@ func (p Plan) document() SetDocument {
 	return set
 }
 
-// Document gives a key its form for machines.
+// Document returns a key as JSON.
 func (k Key) Document() KeyDocument {
 	custody := k.Pair.Custody()
 	d := KeyDocument{

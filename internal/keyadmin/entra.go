@@ -10,17 +10,16 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// entraFederated is the profile of assertions that Entra verifies by a JWKS.
+// entraFederated is the profile of assertions that Entra verifies with a JWKS.
 const entraFederated = "entra-federated"
 
-// Federation is a trust that Entra can have in assertions of this key by way of
-// a published JWKS: the claims that they have.
+// Federation describes assertions that Entra can verify with a published JWKS.
 type Federation struct {
 	Name, Issuer, Subject, Audience string
 }
 
-// Federations are the trusts in a key set that the grants of a configuration
-// call for; none without a configuration.
+// Federations returns the federations that the grants of a configuration need
+// for a key set. It returns none if c is nil.
 func Federations(c *config.Config, set string) []Federation {
 	if c == nil {
 		return nil
@@ -39,7 +38,7 @@ func Federations(c *config.Config, set string) []Federation {
 	return all
 }
 
-// keyCredential is an uploaded certificate as Microsoft Graph has it.
+// keyCredential is Microsoft Graph's form of an uploaded certificate.
 type keyCredential struct {
 	Type        string `json:"type"`
 	Usage       string `json:"usage"`
@@ -49,7 +48,7 @@ type keyCredential struct {
 	Key         string `json:"key"`
 }
 
-// federatedCredential is a trust by JWKS as Microsoft Graph has it.
+// federatedCredential is Microsoft Graph's form of a Federation.
 type federatedCredential struct {
 	Name      string   `json:"name"`
 	Issuer    string   `json:"issuer"`
@@ -57,13 +56,13 @@ type federatedCredential struct {
 	Audiences []string `json:"audiences"`
 }
 
-// Entra is what Microsoft Graph takes to trust the key, in either way: its
-// certificate, for an application's keyCredentials, and federated identity
-// credentials, which need no certificate. It refuses a key that has neither, and
-// an expired certificate.
+// Entra returns the JSON for Microsoft Graph to trust the key: its certificate,
+// for an application's keyCredentials, and federated identity credentials,
+// which need no certificate. It refuses a key that has neither, and an expired
+// certificate.
 func (k Key) Entra(federations []Federation, now time.Time) ([]byte, error) {
 	if len(k.Certificates) == 0 && len(federations) == 0 {
-		return nil, fmt.Errorf("%w: Entra trusts a certificate or a published JWKS, never a bare public key; store a certificate with assertd key import-cert, or set jwks.issuer and have a grant with the profile entra-federated", ErrNoCertificate)
+		return nil, fmt.Errorf("%w: Entra trusts a certificate or a published JWKS, never a bare public key; store a certificate with assertd key import-cert, or set jwks.issuer and add a grant with the profile entra-federated", ErrNoCertificate)
 	}
 	if err := jwks.CheckCertificates(k.Pair.Public(), k.Certificates, now); err != nil {
 		return nil, err

@@ -9,16 +9,15 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// ErrComing is a version that was made already and is yet to sign.
-var ErrComing = errors.New("the next version is there already")
+// ErrComing reports a version that exists but has not begun to sign.
+var ErrComing = errors.New("the next version already exists")
 
-// Generate makes the next version of a key set and gives it with its state. The
-// token makes it with every attribute set, has them read back, and signs with it
-// before anybody gets to see it (hsm.Token.Generate).
+// Generate generates the next version of a key set and returns it with its
+// state. hsm.Token.Generate checks the key's attributes and a signature first.
 //
-// It refuses a set of which something is wrong (ErrUnsound), since one more key
-// would not put that right, and one whose next version waits already
-// (ErrComing), unless another is asked for.
+// It refuses a set with a problem (ErrUnsound), since another key would not fix
+// it. Unless another is true, it also refuses a set whose next version already
+// exists (ErrComing).
 func (a *Admin) Generate(set string, another bool) (Key, error) {
 	inv, err := a.Inventory()
 	if err != nil {
@@ -29,20 +28,20 @@ func (a *Admin) Generate(set string, another bool) (Key, error) {
 		return Key{}, err
 	}
 	if coming, ok := plan.coming(); ok && !another {
-		return Key{}, fmt.Errorf("%w: %s, %s; ask for --another to make one more", ErrComing, coming.Kid, coming.Outlook(inv.At))
+		return Key{}, fmt.Errorf("%w: %s, %s; use --another to generate one more", ErrComing, coming.Kid, coming.Outlook(inv.At))
 	}
 	label := keyset.Label(set, keyset.NextCreated(plan.versions(), plan.Set.Rotation.PublishBefore, a.now()))
 	if _, err := a.token.Generate(hsm.Spec{Label: label, Type: plan.Set.Type, Alg: plan.Set.Alg}); err != nil {
 		return Key{}, err
 	}
 	if inv, err = a.Inventory(); err != nil {
-		return Key{}, fmt.Errorf("key %q was generated, and then: %w", label, err)
+		return Key{}, fmt.Errorf("key %q was generated, but reading the token failed: %w", label, err)
 	}
 	return inv.Find(label)
 }
 
-// TypeOf is the type of key that Generate makes for a set; empty for a set that
-// is not known.
+// TypeOf returns the type of key that Generate makes for a set, or "" for an
+// unknown set.
 func (a *Admin) TypeOf(set string) hsm.KeyType {
 	for _, s := range a.sets {
 		if s.Name == set {
@@ -52,7 +51,7 @@ func (a *Admin) TypeOf(set string) hsm.KeyType {
 	return ""
 }
 
-// coming is the oldest version that is yet to sign.
+// coming returns the oldest version that has not begun to sign.
 func (p Plan) coming() (Key, bool) {
 	for _, v := range p.Versions {
 		if v.State == keyset.Waiting || v.State == keyset.Published {
@@ -70,7 +69,7 @@ func (p Plan) versions() []keyset.Version {
 	return all
 }
 
-// Outlook says in words what happens to a version next and when.
+// Outlook says what happens to a version next, and when.
 func (k Key) Outlook(now time.Time) string {
 	switch {
 	case k.State == keyset.Retired:
@@ -80,14 +79,14 @@ func (k Key) Outlook(now time.Time) string {
 	case k.Next == "" && k.State == keyset.Signing:
 		return "signs until the next version"
 	case k.Next == "":
-		return "stays until it is revoked"
+		return "stays until revoked"
 	case k.NextAt.IsZero():
-		return string(k.Next) + " once it is under activate"
+		return string(k.Next) + " once its kid is in rotation.activate"
 	}
 	return fmt.Sprintf("%s in %s, %s", k.Next, Span(k.NextAt.Sub(now)), k.NextAt.UTC().Format("2006-01-02 15:04Z"))
 }
 
-// Span writes a time span in its two largest units, as people say it.
+// Span formats a duration in its two largest units.
 func Span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch d = d.Abs(); {

@@ -16,12 +16,12 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// What may be wrong with the naming of a key or a key set.
+// Errors of looking up a key or a key set.
 var (
 	ErrNoSuchSet = errors.New("no such key set")
 	ErrNoSuchKey = errors.New("no such key")
-	ErrAmbiguous = errors.New("more than one key fits")
-	ErrUnsound   = errors.New("something is wrong with the key set")
+	ErrAmbiguous = errors.New("more than one key matches")
+	ErrUnsound   = errors.New("the key set has a problem")
 )
 
 // Admin works on the keys of one token.
@@ -31,28 +31,28 @@ type Admin struct {
 	now   func() time.Time
 }
 
-// New makes an Admin for an open token. Without a configuration sets is empty:
-// then nothing is known of states, and nothing is pruned.
+// New returns an Admin for an open token. Without a configuration, sets is
+// empty: then keys have no state and nothing is pruned.
 func New(token *hsm.Token, sets []KeySet, now func() time.Time) *Admin {
 	return &Admin{token: token, sets: sets, now: now}
 }
 
-// Key is one key pair on the token as it serves one key set, or none.
+// Key is a key pair on the token, as a version of one key set or of none.
 type Key struct {
-	keyset.PlannedVersion // State is empty where it can't be told
+	keyset.PlannedVersion // State is empty if unknown
 
-	Set          string // empty where the pair belongs to none
-	Alg          string // empty where no key set says it
+	Set          string // empty if it belongs to none
+	Alg          string // empty if it belongs to no key set
 	Certificates []*x509.Certificate
 	Problem      error // why it can't be used
 	Pair         *hsm.Key
 }
 
-// Inventory is what is on the token at one moment.
+// Inventory is the keys on a token at one time.
 type Inventory struct {
 	At    time.Time
 	Token hsm.TokenInfo
-	Keys  []Key // by key set and creation; those of no set at the end, by label
+	Keys  []Key // by key set and creation time; then those of no set, by label
 	Plans []Plan
 }
 
@@ -60,11 +60,11 @@ type Inventory struct {
 type Plan struct {
 	keyset.Plan
 	Set     KeySet
-	Problem error // why the daemon would refuse the set as it is
+	Problem error // why the daemon refuses the set
 }
 
-// Inventory reads the token. Errors are those of hsm.Token.Keys: an empty
-// answer of a token that has vanished is not taken for an empty token.
+// Inventory reads the token. Its errors are those of hsm.Token.Keys, which
+// doesn't mistake an absent token for an empty one.
 func (a *Admin) Inventory() (*Inventory, error) {
 	pairs, err := a.token.Keys()
 	if err != nil {
@@ -88,12 +88,12 @@ func (a *Admin) Inventory() (*Inventory, error) {
 	}
 	slices.SortFunc(strays, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.Kid, b.Kid)) })
 	inv.Keys = append(inv.Keys, strays...)
-	inv.share()
+	inv.noteShared()
 	return inv, nil
 }
 
-// ringPairs describes the token's pairs as the daemon's key ring takes them, in
-// the same order.
+// ringPairs converts the token's pairs to those of internal/keyset, in the same
+// order.
 func ringPairs(pairs []*hsm.Key, certificates []hsm.Certificate) []keyset.Pair {
 	all := make([]keyset.Pair, 0, len(pairs))
 	for _, pair := range pairs {
@@ -114,7 +114,7 @@ func ringPairs(pairs []*hsm.Key, certificates []hsm.Certificate) []keyset.Pair {
 	return all
 }
 
-// add enters a configured key set with its pairs and their schedule.
+// add adds a configured key set with its pairs and their schedule.
 func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyset.Pair, owned map[int]bool) {
 	var versions []keyset.Version
 	findings := keyset.Survey([]keyset.Set{set.Set}, found)
@@ -142,7 +142,7 @@ func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyset.Pair, own
 	}
 }
 
-// stray describes a pair of which no schedule speaks.
+// stray returns a pair that is in no schedule.
 func stray(pair *hsm.Key, found keyset.Pair) Key {
 	key := Key{Pair: pair, Problem: pair.Problem(), Certificates: keyset.Chain(found.Public, found.Certificates)}
 	key.Label = pair.Label()
@@ -155,9 +155,9 @@ func stray(pair *hsm.Key, found keyset.Pair) Key {
 	return key
 }
 
-// share looks for pairs that serve two sets, which no set sees by itself, and
-// notes them with both: a raw signature would forge the other's assertions.
-func (inv *Inventory) share() {
+// noteShared notes pairs that serve two sets as a problem of both sets: with
+// one set's raw signatures, a caller could forge the other's assertions.
+func (inv *Inventory) noteShared() {
 	serves := make(map[string][]string)
 	for _, key := range inv.Keys {
 		if key.Set != "" && key.Kid != "" && !slices.Contains(serves[key.Kid], key.Set) {
@@ -168,14 +168,14 @@ func (inv *Inventory) share() {
 		for i := range inv.Plans {
 			p := &inv.Plans[i]
 			if len(names) > 1 && slices.Contains(names, p.Set.Name) {
-				p.Problem = errors.Join(p.Problem, fmt.Errorf("%w: key pair %s serves %s; give each key set a pair of its own",
+				p.Problem = errors.Join(p.Problem, fmt.Errorf("%w: key pair %s serves %s; give each key set its own pair",
 					keyset.ErrKey, kid, strings.Join(names, " and ")))
 			}
 		}
 	}
 }
 
-// plan is the schedule of a key set.
+// plan returns the schedule of a key set.
 func (inv *Inventory) plan(set string) (Plan, error) {
 	var names []string
 	for _, p := range inv.Plans {
@@ -194,8 +194,8 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// sound is plan, and refuses a set of which something is wrong: what is decided
-// on a schedule that leaves keys out would be wrong as well.
+// sound returns the schedule of a key set, and refuses a set with a problem: a
+// schedule that lacks keys leads to wrong decisions.
 func (inv *Inventory) sound(set string) (Plan, error) {
 	p, err := inv.plan(set)
 	if err == nil && p.Problem != nil {
@@ -204,28 +204,27 @@ func (inv *Inventory) sound(set string) (Plan, error) {
 	return p, err
 }
 
-// Find gives the one key that a person means: by kid (with or without "kid:"
-// before it), by label, by "id:" and the CKA_ID in hexadecimal, or by the name of
-// a key set that has one version.
+// Find returns the key with a kid (with or without the prefix "kid:"), a label,
+// or "id:" and the CKA_ID in hexadecimal, or the only version of a key set.
 // Errors: ErrNoSuchKey, ErrAmbiguous.
 func (inv *Inventory) Find(name string) (Key, error) {
-	var fits []Key
+	var matches []Key
 	for _, key := range inv.Keys {
-		if key.named(name) && !slices.ContainsFunc(fits, func(k Key) bool { return k.Pair == key.Pair }) {
-			fits = append(fits, key)
+		if key.named(name) && !slices.ContainsFunc(matches, func(k Key) bool { return k.Pair == key.Pair }) {
+			matches = append(matches, key)
 		}
 	}
-	switch len(fits) {
+	switch len(matches) {
 	case 0:
-		return Key{}, fmt.Errorf("%w: %q is no kid, label or key set of token %q; assertd key list shows what there is", ErrNoSuchKey, name, inv.Token.Label)
+		return Key{}, fmt.Errorf("%w: %q is not a kid, label or key set on token %q; run assertd key list", ErrNoSuchKey, name, inv.Token.Label)
 	case 1:
-		return fits[0], nil
+		return matches[0], nil
 	}
 	var names []string
-	for _, key := range fits {
+	for _, key := range matches {
 		names = append(names, fmt.Sprintf("%s (%s, id:%x)", key.Kid, Printable(key.Label), key.Pair.ID()))
 	}
-	return Key{}, fmt.Errorf("%w: %q could be %s; name one by its kid or id", ErrAmbiguous, name, strings.Join(names, ", or "))
+	return Key{}, fmt.Errorf("%w: %q could be %s; use the kid or the ID", ErrAmbiguous, name, strings.Join(names, ", or "))
 }
 
 func (k Key) named(name string) bool {

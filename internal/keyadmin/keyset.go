@@ -12,17 +12,17 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// KeySet is a key set with the type of the keys that are generated for it.
+// KeySet is a key set with the type of the keys to generate for it.
 type KeySet struct {
 	keyset.Set
 	Type hsm.KeyType
-	// CertificateFile is keys.*.certificate, empty where there is none.
+	// CertificateFile is keys.*.certificate; empty if not set.
 	CertificateFile string
 }
 
-// readIfThere takes a file of certificates that is yet to be made for an empty
-// one: import-cert is what makes it.
-func readIfThere(path string) ([]*x509.Certificate, error) {
+// readIfExists treats a missing certificate file as empty, since import-cert
+// creates it.
+func readIfExists(path string) ([]*x509.Certificate, error) {
 	certificates, err := keyset.ReadCertificates(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -30,9 +30,9 @@ func readIfThere(path string) ([]*x509.Certificate, error) {
 	return certificates, err
 }
 
-// Configured gives the key sets of a configuration.
+// Configured returns the key sets of a configuration.
 func Configured(c *config.Config) ([]KeySet, error) {
-	sets, err := c.KeySets(readIfThere)
+	sets, err := c.KeySets(readIfExists)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,8 @@ func Configured(c *config.Config) ([]KeySet, error) {
 	return all, nil
 }
 
-// Unconfigured is a key set of which only name and algorithm are known, for a
-// token that has no configuration yet.
+// Unconfigured returns a key set with only a name and an algorithm, for a token
+// that has no configuration yet.
 func Unconfigured(name, alg string, bits int) (KeySet, error) {
 	if err := jwks.CheckSetName(name); err != nil {
 		return KeySet{}, err

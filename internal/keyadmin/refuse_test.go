@@ -14,7 +14,7 @@ import (
 )
 
 // TestWrongKeysAreRefusedByName puts on the token what must not be there. The
-// inventory names each, and neither is anything generated beside it nor pruned.
+// inventory names each, and assertd neither generates nor prunes in its key set.
 func TestWrongKeysAreRefusedByName(t *testing.T) {
 	label := keyset.Label("payments", start)
 	for _, test := range []struct {
@@ -40,10 +40,10 @@ func TestWrongKeysAreRefusedByName(t *testing.T) {
 				t.Errorf("notes %q, want %q in them", notes, test.want)
 			}
 			if _, err := b.Generate("payments", false); !errors.Is(err, keyadmin.ErrUnsound) || !errors.Is(err, keyset.ErrKey) {
-				t.Errorf("generated beside it: %v", err)
+				t.Errorf("generated in spite of it: %v", err)
 			}
 			if _, err := b.inventory().Prunable(); !errors.Is(err, keyadmin.ErrUnsound) {
-				t.Errorf("pruned beside it: %v", err)
+				t.Errorf("pruned in spite of it: %v", err)
 			}
 		})
 	}
@@ -77,8 +77,9 @@ func TestAdopt(t *testing.T) {
 	if text := adoption.Configuration(); !strings.HasPrefix(text, want) || adoption.Key.Kid == "" {
 		t.Errorf("kid %s, configuration\n%s", adoption.Key.Kid, text)
 	}
-	// What it printed works: the set now has the key, of unknown age and so as its
-	// oldest version, which signs until the generated one has been published for a day.
+	// What it printed works: the set now has the key, of unknown age and so as
+	// its oldest version, which signs until the generated one has been
+	// published for a day.
 	set := payments()
 	set.Label, set.ID = "legacy", []byte{0xa0, 1}
 	b.configure(set)

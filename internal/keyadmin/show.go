@@ -12,14 +12,14 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// What keeps a key from being shown in a form.
+// Why a key can't be shown in a format.
 var (
 	ErrNoPublicKey   = errors.New("the public key can't be read")
 	ErrNoAlgorithm   = errors.New("no algorithm")
 	ErrNoCertificate = errors.New("no certificate")
 )
 
-// PEM is the public key as a SubjectPublicKeyInfo (RFC 7468 section 13).
+// PEM returns the public key as a SubjectPublicKeyInfo (RFC 7468 section 13).
 func (k Key) PEM() ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(k.Pair.Public())
 	if err != nil {
@@ -28,7 +28,7 @@ func (k Key) PEM() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
-// JWK is the public key as it stands in the JWKS (RFC 7517), indented.
+// JWK returns the public key as in the JWKS (RFC 7517), indented.
 func (k Key) JWK() ([]byte, error) {
 	set, err := k.set()
 	if err != nil {
@@ -38,7 +38,7 @@ func (k Key) JWK() ([]byte, error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(set.JSON(), &document); err != nil || len(document.Keys) != 1 {
-		return nil, fmt.Errorf("take the key out of its set: %w", err)
+		return nil, fmt.Errorf("extract the key from its set: %w", err)
 	}
 	return indent(document.Keys[0])
 }
@@ -50,7 +50,7 @@ func (k Key) set() (jwks.Set, error) {
 			return jwks.Set{}, ErrNoPublicKey
 		}
 		if k.Pair.Type()[:3] == "RSA" {
-			return jwks.Set{}, fmt.Errorf("%w: this key could sign %v; say which with --alg", ErrNoAlgorithm, possible)
+			return jwks.Set{}, fmt.Errorf("%w: this key can sign %v; choose one with --alg", ErrNoAlgorithm, possible)
 		}
 		k.Alg = possible[0]
 	}
@@ -62,9 +62,9 @@ func indent(value any) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// SSH is the public key as a line of an authorized_keys file (RFC 4253 section
-// 6.6, RFC 5656, RFC 8709), with the label as its comment. A label with a line
-// break does not get to add a key of its own.
+// SSH returns the public key as a line of an authorized_keys file (RFC 4253
+// section 6.6, RFC 5656, RFC 8709), with the label as its comment. It quotes
+// the label, so that a line break in it can't add another key.
 func (k Key) SSH() ([]byte, error) {
 	key, err := ssh.NewPublicKey(k.Pair.Public())
 	if err != nil {
@@ -74,7 +74,8 @@ func (k Key) SSH() ([]byte, error) {
 	return fmt.Appendf(nil, "%s %s\n", line[:len(line)-1], Printable(k.Label)), nil
 }
 
-// CertificatePEM is the key's certificate and its issuers (RFC 7468 section 5).
+// CertificatePEM returns the key's certificate and its issuers (RFC 7468
+// section 5).
 func (k Key) CertificatePEM() ([]byte, error) {
 	if len(k.Certificates) == 0 {
 		return nil, fmt.Errorf("%w: key %s has none; request one with assertd key csr and store it with assertd key import-cert", ErrNoCertificate, k.Kid)

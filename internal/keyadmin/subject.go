@@ -9,18 +9,18 @@ import (
 	"unicode"
 )
 
-// attributes are the parts of a distinguished name that CAs for services ask
-// for (RFC 4519 section 2).
+// attributes are the parts of a distinguished name that CAs for services use
+// (RFC 4519 section 2).
 var attributes = map[string]asn1.ObjectIdentifier{
 	"CN": {2, 5, 4, 3}, "SERIALNUMBER": {2, 5, 4, 5}, "C": {2, 5, 4, 6}, "L": {2, 5, 4, 7},
 	"ST": {2, 5, 4, 8}, "STREET": {2, 5, 4, 9}, "O": {2, 5, 4, 10}, "OU": {2, 5, 4, 11},
 	"UID": {0, 9, 2342, 19200300, 100, 1, 1},
 }
 
-// ParseSubject reads a distinguished name such as CN=payments,O=Example Ltd,C=GB
-// in the order of RFC 4514, the most specific part first, and gives its DER. A
-// character of ,+";<>\ inside a value is written with a backslash before it. Parts
-// of several attributes, joined by a plus, are refused.
+// ParseSubject converts a distinguished name such as CN=payments,O=Example
+// Ltd,C=GB to DER. The most specific part comes first, as in RFC 4514. In a
+// value, each of ,+";<>\ needs a backslash. Parts with several attributes,
+// joined by a plus, are not supported.
 func ParseSubject(text string) ([]byte, error) {
 	var name pkix.RDNSequence
 	parts, err := splitUnescaped(text)
@@ -35,11 +35,11 @@ func ParseSubject(text string) ([]byte, error) {
 		case !found || value == "":
 			return nil, fmt.Errorf("%w: %q in the subject; write it as CN=payments,O=Example Ltd", ErrNames, part)
 		case !known:
-			return nil, fmt.Errorf("%w: %q in the subject is not known; use CN, O, OU, C, ST, L, STREET, SERIALNUMBER or UID", ErrNames, key)
+			return nil, fmt.Errorf("%w: unknown %q in the subject; use CN, O, OU, C, ST, L, STREET, SERIALNUMBER or UID", ErrNames, key)
 		case oid.Equal(attributes["C"]) && len(value) != 2:
-			return nil, fmt.Errorf("%w: country %q; use the two letters of ISO 3166", ErrNames, value)
+			return nil, fmt.Errorf("%w: country %q; use the two-letter code of ISO 3166", ErrNames, value)
 		}
-		// RFC 4514 writes the sequence backwards.
+		// RFC 4514 reverses the sequence.
 		name = append(pkix.RDNSequence{{{Type: oid, Value: value}}}, name...)
 	}
 	der, err := asn1.Marshal(name)
@@ -49,8 +49,8 @@ func ParseSubject(text string) ([]byte, error) {
 	return der, nil
 }
 
-// splitUnescaped cuts at commas, but not at those after a backslash, which it
-// takes away.
+// splitUnescaped splits at commas without a backslash, and removes the
+// backslashes.
 func splitUnescaped(text string) ([]string, error) {
 	var parts []string
 	var part strings.Builder
@@ -58,7 +58,7 @@ func splitUnescaped(text string) ([]string, error) {
 	for _, c := range text {
 		switch {
 		case !unicode.IsPrint(c):
-			return nil, fmt.Errorf("%w: subject %q holds a character that can't be printed", ErrNames, text)
+			return nil, fmt.Errorf("%w: subject %q has a character that can't be printed", ErrNames, text)
 		case escaped:
 			part.WriteRune(c)
 			escaped = false
@@ -68,7 +68,7 @@ func splitUnescaped(text string) ([]string, error) {
 			parts = append(parts, part.String())
 			part.Reset()
 		case strings.ContainsRune(`+";<>`, c):
-			return nil, fmt.Errorf("%w: %q in subject %q; write a backslash before it", ErrNames, c, text)
+			return nil, fmt.Errorf("%w: %q in subject %q; put a backslash before it", ErrNames, c, text)
 		default:
 			part.WriteRune(c)
 		}
@@ -79,10 +79,10 @@ func splitUnescaped(text string) ([]string, error) {
 	return append(parts, part.String()), nil
 }
 
-// positive is a serial number of up to 16 bytes that DER does not take for a
-// negative one (RFC 5280 section 4.1.2.2).
+// positive makes 16 random bytes into a positive serial number (RFC 5280
+// section 4.1.2.2).
 func positive(random []byte) *big.Int {
 	random[0] &= 0x7f
-	random[0] |= 0x40 // nor ever too short to be unique
+	random[0] |= 0x40 // and keeps it at full length
 	return new(big.Int).SetBytes(random)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// WriteTable writes the inventory for people: a row for each version, and below
-// what is wrong or due, and what to do.
+// WriteTable writes the inventory for people: a row for each version, then
+// notes on problems and due versions, with the remedy.
 func (inv *Inventory) WriteTable(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KEY SET\tVERSION\tSTATE\tKID\tALG\tCUSTODY\tAGE\tNEXT")
@@ -52,8 +52,8 @@ func orDash(text string) string {
 	return text
 }
 
-// Printable quotes a label, or another name, that holds anything but printable
-// characters: what others put on the token must not get to write on this terminal.
+// Printable quotes a label, or another name, that has unprintable characters,
+// so that a name on the token can't control this terminal.
 func Printable(label string) string {
 	if strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.QuoteToASCII(label)
@@ -68,8 +68,9 @@ func (k Key) algorithm() string {
 	return orDash(string(k.Pair.Type()))
 }
 
-// Custody says in a word how the token holds the key: sound, imported for one
-// that was outside once and is held well now, refused for one that may not sign.
+// Custody rates how the token protects the key: "sound", "imported" if it was
+// outside the token before but is protected now, or "refused" if it must not
+// sign.
 func (k Key) Custody() string {
 	c := k.Pair.Custody()
 	switch {
@@ -91,7 +92,7 @@ func (inv *Inventory) age(k Key) string {
 	return Span(inv.At.Sub(k.Created))
 }
 
-// Notes are the sentences below the table.
+// Notes returns the notes below the table.
 func (inv *Inventory) Notes() []string {
 	var notes []string
 	for _, p := range inv.Plans {
@@ -125,7 +126,7 @@ func (inv *Inventory) planNotes(p Plan) []string {
 	switch {
 	case p.DueAt.IsZero():
 	case p.Late:
-		add("the next version is overdue since %s; run assertd key generate %s", p.DueAt.UTC().Format("2006-01-02 15:04Z"), p.Set.Name)
+		add("the next version has been overdue since %s; run assertd key generate %s", p.DueAt.UTC().Format("2006-01-02 15:04Z"), p.Set.Name)
 	default:
 		add("the next version is due in %s, %s", Span(p.DueAt.Sub(inv.At)), p.DueAt.UTC().Format("2006-01-02 15:04Z"))
 	}

@@ -1,0 +1,55 @@
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/assertd/assertd/jwks"
+)
+
+func (d *Daemon) publicationConfig() jwks.PublicationConfig {
+	settings := d.Config.JWKS
+	config := jwks.PublicationConfig{
+		Content: d.published, Listen: settings.Listen, File: settings.File, Logger: d.Logger,
+		Publisher: jwks.PublisherConfig{Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: d.Now},
+	}
+	if settings.TLS != nil {
+		config.CertFile, config.KeyFile = settings.TLS.Cert, settings.TLS.Key
+	}
+	return config
+}
+
+// published returns the keys to publish now.
+func (d *Daemon) published() (jwks.Content, error) {
+	return d.ring.Ring().Content(d.Config.JWKS.PerKeySet)
+}
+
+// publishKeys publishes the keys while the group runs.
+func (d *Daemon) publishKeys(g *group) error {
+	if err := d.publish.Listen(); err != nil {
+		return err
+	}
+	g.run(d.publish.Run)
+	g.run(d.publish.Serve)
+	return nil
+}
+
+// lastPublished returns the keys that an earlier run left in jwks.file.
+func (d *Daemon) lastPublished() []jwks.Key {
+	if d.Config.JWKS.File == "" {
+		return nil
+	}
+	text, err := os.ReadFile(d.Config.JWKS.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var set jwks.Set
+	if err == nil {
+		set, err = jwks.ParseSet(text)
+	}
+	if err != nil {
+		d.Logger.Warn("could not read the jwks file; keys that were lost since the last run can't be detected", "error", err)
+	}
+	return set.Keys()
+}
