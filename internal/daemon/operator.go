@@ -42,11 +42,12 @@ func (o operator) Drain(context.Context) { o.daemon.stop() }
 // Status implements server.Operator.
 func (o operator) Status(context.Context) (ipc.StatusResponse, error) {
 	d := o.daemon
+	connections, limit := d.connections()
 	reload, published := d.LastReload(), d.publish.last()
 	status := ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
 		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: d.rotation.Plans(), Listeners: d.listenerStatus(),
-		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
+		Connections: connections, ConnectionLimit: limit,
 		JWKS:   ipc.JWKSStatus{Published: published.at, Keys: published.keys, Error: text(published.err)},
 		Audit:  d.auditStatus(),
 		Reload: ipc.ReloadStatus{Success: reload.Success, Failure: reload.Failure, Error: text(reload.Err)},

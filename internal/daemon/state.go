@@ -8,10 +8,11 @@ import (
 // state is what the daemon is at this moment, for metrics. It never waits for the
 // HSM or the disk.
 func (d *Daemon) state() metrics.State {
+	connections, limit := d.connections()
 	reload, published := d.LastReload(), d.publish.last()
 	return metrics.State{
 		Ready:       d.ready.answer().Ready,
-		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
+		Connections: connections, ConnectionLimit: limit,
 		Budgets: d.budgetStates(), Workers: d.pool.Status(), Keys: d.rotation.Plans(),
 		JWKS:   metrics.JWKS{Published: published.at, Keys: published.keys, Failing: published.err != nil},
 		Audit:  d.auditMetrics(),
@@ -19,11 +20,13 @@ func (d *Daemon) state() metrics.State {
 	}
 }
 
-func (d *Daemon) connections() int {
+// connections returns how many connections callers have open, and how many they can
+// have.
+func (d *Daemon) connections() (open, limit int) {
 	if server := d.server.Load(); server != nil {
-		return server.Connections()
+		return server.Connections(), server.MaxConnections()
 	}
-	return 0
+	return 0, d.Config.Limits.Connections
 }
 
 func (d *Daemon) budgetStates() (all []metrics.Budget) {
