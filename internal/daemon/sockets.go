@@ -55,7 +55,7 @@ func (d *Daemon) serverOptions() server.Options {
 		Logger: d.Logger, Version: d.Version,
 		Needed: d.signer.Wants, Recorded: d.recorded(), Observer: d.metrics, Tracer: d.tracer,
 
-		MaxConnections: limits.Connections,
+		MaxConnections: d.maxConnections(),
 		HeaderTimeout:  limits.HeaderTimeout.Std(),
 		IdleTimeout:    limits.IdleTimeout.Std(),
 		DrainTimeout:   limits.DrainTimeout.Std(),
@@ -70,7 +70,7 @@ func (d *Daemon) recorded() caller.Attributes {
 	return caller.Attributes{Cgroup: d.audit != nil && peer.PidfdSupported() == nil}
 }
 
-var errRestart = errors.New("takes effect at a restart alone")
+var errRestart = errors.New("requires a restart")
 
 // restartOnly refuses a reload that changes what only a restart can change, so
 // that a reload is all or nothing.
@@ -94,7 +94,7 @@ func restartOnly(was, is *config.Config) error {
 		{"sandbox", !same(was.Sandbox, is.Sandbox)},
 	} {
 		if part.changed {
-			problems = append(problems, fmt.Errorf("%s: a change of %q %w", is.At(part.name), part.name, errRestart))
+			problems = append(problems, fmt.Errorf("%s: %q %w", is.At(part.name), part.name, errRestart))
 		}
 	}
 	return errors.Join(problems...)

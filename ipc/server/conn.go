@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -13,9 +14,9 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// excessConnections is how many connections past MaxConnections are answered with
+// ExcessConnections is how many connections past a limit are answered with
 // overloaded. Further ones are closed at once.
-const excessConnections = 64
+func ExcessConnections(limit int) int { return min(64, 4+limit/4) }
 
 // connOwner is a user on a socket. Callers in different containers may have the
 // same user ID, but not the same socket.
@@ -30,6 +31,7 @@ type conn struct {
 	server      *Server
 	excess      bool        // past MaxConnections: answered with overloaded, then closed
 	sentRequest atomic.Bool // the peer has sent a request
+	answering   atomic.Bool // from the end of a request's header until its response is sent
 	busy        atomic.Bool // a whole request was read, and its response is not sent yet
 	identified  sync.Once
 }
@@ -37,12 +39,24 @@ type conn struct {
 // Read identifies the peer before it reads the first byte. That is as soon after
 // accept as possible, no matter what the peer sends. It is also in the connection's
 // own goroutine, so that hashing a large program doesn't delay other connections.
+//
+// A peer that closes its sending side after a whole request still wants the
+// response, but net/http would take the end of input for the peer's leaving.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.excess {
 		c.identified.Do(func() { c.identify() })
 	}
-	return c.UnixConn.Read(p)
+	n, err := c.UnixConn.Read(p)
+	if err == io.EOF && c.watching(p) {
+		return 0, c.AwaitHangup()
+	}
+	return n, err
 }
+
+// watching reports whether net/http reads only to notice that the peer leaves. It
+// then reads one byte at a time; it reads bodies through a larger buffer. It ends
+// such a read with a deadline in the past.
+func (c *conn) watching(p []byte) bool { return len(p) == 1 && c.answering.Load() }
 
 // identify returns the caller with the attributes that the present policy needs
 // and those that are recorded.
@@ -59,7 +73,8 @@ func (c *conn) identify() caller.Caller {
 var plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
 // Write replaces the responses of net/http to requests that it can't parse, which
-// no handler sees, with problem documents. net/http sends each in one write.
+// no handler sees, with problem documents. net/http sends each in one write, and
+// then closes the connection.
 func (c *conn) Write(p []byte) (int, error) {
 	status, isError := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
 	if !isError || len(status) < 4 || status[0] < '4' {
@@ -71,7 +86,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	if _, err := c.UnixConn.Write(c.server.badRequest(status[:3])); err != nil {
 		return 0, err
 	}
+	c.linger()
 	return len(p), nil
+}
+
+// unread reports whether a part of the request's body was not read. A caller that
+// expects 100 (Continue) sends no body after another answer.
+func (c *conn) unread(r *http.Request) bool {
+	return r.ContentLength != 0 && !c.busy.Load() && r.Header["Expect"] == nil
 }
 
 // unused reports whether the peer has never sent a request.
@@ -95,10 +117,16 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// trackState learns from net/http when a response has been sent.
+// trackState learns from net/http when a header has been read and when a response
+// has been sent.
 func trackState(c net.Conn, state http.ConnState) {
-	if c, ok := c.(*conn); ok && state == http.StateIdle {
-		c.busy.Store(false)
+	tracked, ok := c.(*conn)
+	switch {
+	case ok && state == http.StateActive:
+		tracked.answering.Store(true)
+	case ok && state == http.StateIdle:
+		tracked.answering.Store(false)
+		tracked.busy.Store(false)
 	}
 }
 
@@ -117,6 +145,11 @@ type acceptor struct {
 func (a acceptor) Accept() (net.Conn, error) {
 	for {
 		raw, err := a.AcceptUnix()
+		if outOfDescriptors(err) && a.server.spare.refuse(a.Listener, a.server.noDescriptors) {
+			a.server.log.warn("refused a connection, because the process has no file descriptors left; raise its limit (LimitNOFILE, ulimit -n), or lower limits.connections",
+				"listener", a.Path())
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
