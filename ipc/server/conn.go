@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -30,6 +31,7 @@ type conn struct {
 	server      *Server
 	excess      bool        // past MaxConnections: answered with overloaded, then closed
 	sentRequest atomic.Bool // the peer has sent a request
+	answering   atomic.Bool // from the end of a request's header until its response is sent
 	busy        atomic.Bool // a whole request was read, and its response is not sent yet
 	identified  sync.Once
 }
@@ -37,12 +39,24 @@ type conn struct {
 // Read identifies the peer before it reads the first byte. That is as soon after
 // accept as possible, no matter what the peer sends. It is also in the connection's
 // own goroutine, so that hashing a large program doesn't delay other connections.
+//
+// A peer that closes its sending side after a whole request still wants the
+// response, but net/http would take the end of input for the peer's leaving.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.excess {
 		c.identified.Do(func() { c.identify() })
 	}
-	return c.UnixConn.Read(p)
+	n, err := c.UnixConn.Read(p)
+	if err == io.EOF && c.watching(p) {
+		return 0, c.AwaitHangup()
+	}
+	return n, err
 }
+
+// watching reports whether net/http reads only to notice that the peer leaves. It
+// then reads one byte at a time; it reads bodies through a larger buffer. It ends
+// such a read with a deadline in the past.
+func (c *conn) watching(p []byte) bool { return len(p) == 1 && c.answering.Load() }
 
 // identify returns the caller with the attributes that the present policy needs
 // and those that are recorded.
@@ -95,10 +109,16 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// trackState learns from net/http when a response has been sent.
+// trackState learns from net/http when a header has been read and when a response
+// has been sent.
 func trackState(c net.Conn, state http.ConnState) {
-	if c, ok := c.(*conn); ok && state == http.StateIdle {
-		c.busy.Store(false)
+	tracked, ok := c.(*conn)
+	switch {
+	case ok && state == http.StateActive:
+		tracked.answering.Store(true)
+	case ok && state == http.StateIdle:
+		tracked.answering.Store(false)
+		tracked.busy.Store(false)
 	}
 }
 
