@@ -73,7 +73,8 @@ func (c *conn) identify() caller.Caller {
 var plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
 // Write replaces the responses of net/http to requests that it can't parse, which
-// no handler sees, with problem documents. net/http sends each in one write.
+// no handler sees, with problem documents. net/http sends each in one write, and
+// then closes the connection.
 func (c *conn) Write(p []byte) (int, error) {
 	status, isError := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
 	if !isError || len(status) < 4 || status[0] < '4' {
@@ -85,7 +86,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	if _, err := c.UnixConn.Write(c.server.badRequest(status[:3])); err != nil {
 		return 0, err
 	}
+	c.linger()
 	return len(p), nil
+}
+
+// unread reports whether a part of the request's body was not read. A caller that
+// expects 100 (Continue) sends no body after another answer.
+func (c *conn) unread(r *http.Request) bool {
+	return r.ContentLength != 0 && !c.busy.Load() && r.Header["Expect"] == nil
 }
 
 // unused reports whether the peer has never sent a request.

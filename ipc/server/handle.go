@@ -32,7 +32,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c == nil || c.excess || s.draining.Load() {
 		resp.close = true
 	}
-	resp.write(w, id)
+	if c != nil && c.unread(r) && (resp.close || !smallBody(r)) {
+		s.writeEarly(resp, w, c, r, id)
+	} else {
+		resp.write(w, id)
+	}
 	if callerLeft(r.Context(), err) { // the daemon didn't fail
 		resp.status, resp.code = statusCallerLeft, ""
 	}
