@@ -26,7 +26,8 @@ type Signing struct {
 	Now     func() time.Time
 	// Readiness answers GET /v1/ready.
 	Readiness func() ipc.ReadyResponse
-	// BatchWidth is how many requests of a batch run at a time.
+	// BatchWidth is how many requests of a batch run at a time, within the
+	// client's cap on requests in flight.
 	BatchWidth int
 }
 
@@ -48,7 +49,7 @@ func (s *Signing) AssertBatch(ctx context.Context, from caller.Caller, reqs []ip
 	results := make([]ipc.BatchResult, len(reqs))
 	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range min(s.BatchWidth, len(reqs)) {
+	for range s.width(from, reqs) {
 		wait.Go(func() { // one goroutine for many requests, since its stack grows only once
 			for i := next.Add(1) - 1; i < int64(len(reqs)); i = next.Add(1) - 1 {
 				results[i] = s.batchResult(ctx, from, reqs[i])
@@ -57,6 +58,20 @@ func (s *Signing) AssertBatch(ctx context.Context, from caller.Caller, reqs []ip
 	}
 	wait.Wait()
 	return results
+}
+
+// width returns how many requests of a batch run at a time. A batch by itself must
+// not exceed its client's cap.
+func (s *Signing) width(from caller.Caller, reqs []ipc.AssertionRequest) int {
+	grants := make([]string, len(reqs))
+	for i := range reqs {
+		grants[i] = reqs[i].Grant
+	}
+	width := min(s.BatchWidth, len(reqs))
+	if most := s.Signer.CurrentPolicy().InFlight(from, grants); most > 0 {
+		width = min(width, most)
+	}
+	return width
 }
 
 func (s *Signing) batchResult(ctx context.Context, from caller.Caller, req ipc.AssertionRequest) ipc.BatchResult {
