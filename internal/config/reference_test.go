@@ -33,6 +33,10 @@ list never means "everything". If the file is invalid on reload, nothing changes
 - **Mode**: permission bits in octal and in quotes, such as ` + "`\"0660\"`" + `.
 - **Path**: absolute and in its shortest form.
 - Text that looks like a number needs quotes: ` + "`serial: \"0123\"`" + `.
+- Keys and values contain only what a reader sees: no invisible characters, no space next to quotes, no line break at the end, no characters
+  outside normal form (NFKC), and no letters of different scripts in one text, such as U+0430 (Cyrillic) in a Latin name. Comments are free, except
+  for control characters and those that reverse text. A character that you mean can be written as an escape sequence in double quotes:
+  ` + "`\"\\u200b\"`" + `. Text in one script that resembles another is not refused.
 - The maximum is 4 MiB, 32 levels, and 10,000 keys per mapping. Lists (clients, grants) have no other limit.
 
 Editors can check the file as you type with the JSON Schema in [assertd.schema.json](assertd.schema.json):

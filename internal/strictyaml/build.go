@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -74,6 +75,7 @@ func (b *builder) scalar(n ast.Node) *node {
 	case *ast.LiteralNode:
 		leaf.kind, leaf.text = String, n.Value.Value
 		leaf.place = placeOf(n.Start)
+		leaf.lineBreak = strings.HasSuffix(leaf.text, "\n")
 	default:
 		b.report.add(leaf.place, "", "this kind of value is not supported; use text, a number, true, false, a list or a mapping")
 		return nil

@@ -11,6 +11,8 @@ var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9
 // map[string]any. Numbers keep their digits.
 func (d *decoder) free(n *node, path string) any {
 	switch n.kind {
+	case String:
+		d.endsWithBreak(n, path)
 	case Bool:
 		return n.text == "true"
 	case Number:

@@ -38,6 +38,8 @@ type node struct {
 	entries []entry // of a mapping, in file order, duplicates included
 	items   []*node // of a list
 	secret  bool    // never shown
+
+	lineBreak bool // a block of text that ends with a line break, which no one sees
 }
 
 type entry struct {

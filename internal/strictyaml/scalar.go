@@ -121,6 +121,9 @@ func (d *decoder) checkText(n *node, path string, f Field) bool {
 		d.report.add(n.place, path, "%s is empty; set a value, or remove the key", path)
 		return false
 	}
+	if d.endsWithBreak(n, path) {
+		return false
+	}
 	if len(f.Words) > 0 && !slices.Contains(f.Words, n.text) {
 		advice := "use one of " + strings.Join(f.Words, ", ")
 		if near := Nearest(n.text, f.Words); near != "" && len(f.Words) > 3 {
@@ -140,4 +143,11 @@ func (d *decoder) checkText(n *node, path string, f Field) bool {
 		}
 	}
 	return true
+}
+
+func (d *decoder) endsWithBreak(n *node, path string) bool {
+	if n.lineBreak {
+		d.report.add(n.place, path, "%s ends with a line break; write |- or >- to leave it out", path)
+	}
+	return n.lineBreak
 }

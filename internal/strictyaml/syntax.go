@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -38,6 +39,7 @@ func readTree(data []byte, rules Rules, r *report) *node {
 		return nil
 	}
 	root.hideSecrets(rules.Secrets)
+	checkSeen(tokens, r)
 	return root
 }
 
@@ -56,7 +58,8 @@ func checkBytes(data []byte, maxSize int, r *report) bool {
 			return false
 		}
 		crlf := c == '\r' && i+1 < len(data) && data[i+1] == '\n'
-		if (c < ' ' && c != '\n' && c != '\t' && !crlf) || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0x2028 || c == 0x2029 {
+		if (c < ' ' && c != '\n' && c != '\t' && !crlf) || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
+			unicode.Is(unicode.Bidi_Control, c) {
 			r.add(place{line, column}, "", "control character %U is not allowed; remove it", c)
 			return false
 		}
