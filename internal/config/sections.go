@@ -102,7 +102,7 @@ func (Verify) Words() []string { return []string{string(VerifyAlways), string(Ve
 // Limits limit what callers can hold open. The limits on a request itself are
 // fixed: they are part of the API.
 type Limits struct {
-	Connections   int      `json:"connections" default:"1024" min:"1" max:"65536" doc:"Maximum number of open connections."`
+	Connections   int      `json:"connections" default:"1024" min:"1" max:"65536" doc:"Maximum number of open connections. The process's limit on file descriptors can lower it; the daemon then warns when it starts."`
 	HeaderTimeout Duration `json:"header_timeout" default:"5s" min:"100ms" max:"1m" doc:"How long a caller can take to send a request."`
 	IdleTimeout   Duration `json:"idle_timeout" default:"2m" min:"1s" max:"1h" doc:"How long an idle connection is kept open."`
 	DrainTimeout  Duration `json:"drain_timeout" default:"10s" min:"1s" max:"5m" doc:"How long in-flight requests can take to finish when the daemon stops."`

@@ -12,12 +12,13 @@ import (
 // without the counts of decisions, which the metrics have. It never waits for the
 // HSM or the disk.
 func (d *Daemon) status() ipc.StatusResponse {
+	connections, limit := d.connections()
 	published, names := d.publish.Status(), d.names()
 	keys := d.keyStatus()
 	return ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
 		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: keys, Listeners: d.listenerStatus(),
-		Connections: d.connections(), ConnectionLimit: d.Config.Limits.Connections,
+		Connections: connections, ConnectionLimit: limit,
 		JWKS:  ipc.JWKSStatus{Published: published.Published, Keys: published.Keys, Error: text(published.Err)},
 		Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
 		Clients: d.clientStatus(names.Grants, keys),
@@ -31,11 +32,13 @@ func text(err error) string {
 	return err.Error()
 }
 
-func (d *Daemon) connections() int {
+// connections returns how many connections callers have open, and how many they can
+// have.
+func (d *Daemon) connections() (open, limit int) {
 	if server := d.server.Load(); server != nil {
-		return server.Connections()
+		return server.Connections(), server.MaxConnections()
 	}
-	return 0
+	return 0, d.Config.Limits.Connections
 }
 
 func (d *Daemon) tokenStatus() []ipc.TokenStatus {

@@ -14,9 +14,9 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// excessConnections is how many connections past MaxConnections are answered with
+// ExcessConnections is how many connections past a limit are answered with
 // overloaded. Further ones are closed at once.
-const excessConnections = 64
+func ExcessConnections(limit int) int { return min(64, 4+limit/4) }
 
 // connOwner is a user on a socket. Callers in different containers may have the
 // same user ID, but not the same socket.
@@ -145,6 +145,11 @@ type acceptor struct {
 func (a acceptor) Accept() (net.Conn, error) {
 	for {
 		raw, err := a.AcceptUnix()
+		if outOfDescriptors(err) && a.server.spare.refuse(a.Listener, a.server.noDescriptors) {
+			a.server.log.warn("refused a connection, because the process has no file descriptors left; raise its limit (LimitNOFILE, ulimit -n), or lower limits.connections",
+				"listener", a.Path())
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

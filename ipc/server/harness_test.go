@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 	peertest.Main(m, map[string]peertest.Role{
 		"ask":       childAsk,       // SOCKET: connect and ask who I am
 		"inherited": childInherited, // descriptor 3 is a connection: ask who I am
+		"crowd":     childCrowd,     // see descriptors_test.go
 		"give":      childGive,      // see identity_test.go
 		"impostor":  childImpostor,  // see identity_test.go
 	})

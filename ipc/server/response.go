@@ -169,13 +169,23 @@ func (s *Server) badRequest(status []byte) []byte {
 	if string(status) == strconv.Itoa(http.StatusRequestHeaderFieldsTooLarge) {
 		problem = ipc.Problemf(ipc.CodeRequestTooLarge, "The header of a request may have about %d bytes.", s.opts.MaxHeaderBytes)
 	}
-	problem.RequestID = s.newRequestID()
-	body, err := json.Marshal(problem)
+	return s.wholeResponse(problem)
+}
+
+// wholeResponse returns a response to a request that no handler sees. It is the
+// connection's last.
+func (s *Server) wholeResponse(problem *ipc.Problem) []byte {
+	sent := complete(problem, s.newRequestID())
+	body, err := json.Marshal(sent)
 	if err != nil {
 		s.opts.Logger.Error("encode a problem", "error", err)
 	}
-	s.opts.Observer.Request("", problem.Status, problem.Code, 0)
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\nDate: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n%s\n",
-		problem.Status, http.StatusText(problem.Status), problemType[0], len(body)+1,
-		s.opts.Now().UTC().Format(http.TimeFormat), problem.RequestID, body)
+	s.opts.Observer.Request("", sent.Status, sent.Code, 0)
+	var again string
+	if after := sent.RetryAfter(); after > 0 {
+		again = "Retry-After: " + retryAfterHeader(after) + "\r\n"
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\nDate: %s\r\nX-Request-Id: %s\r\n%sConnection: close\r\n\r\n%s\n",
+		sent.Status, http.StatusText(sent.Status), problemType[0], len(body)+1,
+		s.opts.Now().UTC().Format(http.TimeFormat), sent.RequestID, again, body)
 }

@@ -30,6 +30,7 @@ type Server struct {
 	opts       Options
 	identifier *peer.Identifier
 	conns      *connlimit.Set[connOwner, *conn]
+	spare      *spare
 	inFlight   inFlight
 	log        throttledLog
 	draining   atomic.Bool
@@ -42,13 +43,16 @@ func New(service Service, opts Options) *Server {
 		service:    service,
 		opts:       opts,
 		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Now),
-		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, excessConnections),
+		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, ExcessConnections(opts.MaxConnections)),
 		log:        throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
 	}
 }
 
 // Connections returns how many connections are open.
 func (s *Server) Connections() int { return s.conns.Len() }
+
+// MaxConnections returns how many connections can be open.
+func (s *Server) MaxConnections() int { return s.opts.MaxConnections }
 
 // Serve serves the listeners until ctx ends or one of them fails. Then it drains:
 // it closes the listeners, answers new requests with [ipc.CodeDraining], waits for
@@ -58,6 +62,8 @@ func (s *Server) Connections() int { return s.conns.Len() }
 func (s *Server) Serve(ctx context.Context, listeners ...*peer.Listener) error {
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
+	s.spare = newSpare()
+	defer s.spare.close()
 	web := s.webServer(requests)
 	failed := make(chan error, len(listeners))
 	var serving sync.WaitGroup

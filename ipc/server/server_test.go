@@ -332,11 +332,11 @@ func TestConnectionLimit(t *testing.T) {
 	r.do("GET", "/v1/health", "").problem(t, ipc.CodeOverloaded)
 
 	peertest.Eventually(t, "the excess one gone", func() bool { return r.server.Connections() == most })
-	excess := make([]net.Conn, excessConnections)
+	excess := make([]net.Conn, ExcessConnections(most))
 	for i := range excess {
 		excess[i] = r.dial()
 	}
-	peertest.Eventually(t, "excess full", func() bool { return r.server.Connections() == most+excessConnections })
+	peertest.Eventually(t, "excess full", func() bool { return r.server.Connections() == most+len(excess) })
 	over := r.dial()
 	if got, err := io.ReadAll(over); len(got) != 0 {
 		t.Errorf("%v %q", err, got)

@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/ipc/server"
+)
+
+// reservedDescriptors are for everything but callers' connections: to replace
+// workers, rotate files, read /proc, and answer operators and monitoring.
+const reservedDescriptors = 16
+
+// maxConnections returns how many connections callers can have open: the configured
+// limit, or fewer if the process can't have that many descriptors.
+func (d *Daemon) maxConnections() int {
+	limit := d.Config.Limits.Connections
+	allowed, free, err := descriptors()
+	if err != nil {
+		d.Logger.Warn("the limit on file descriptors is unknown", "error", err)
+		return limit
+	}
+	possible := limit
+	for possible > 1 && possible+server.ExcessConnections(possible)+reservedDescriptors > free {
+		possible--
+	}
+	if possible < limit {
+		d.Logger.Warn("the process's limit on file descriptors allows fewer connections than limits.connections; raise it (LimitNOFILE, ulimit -n), or lower limits.connections",
+			"limits.connections", limit, "descriptors", allowed, "connections", possible)
+	}
+	return possible
+}
+
+// descriptors returns how many descriptors this process may have, and how many of
+// these are free. Go's runtime has raised the soft limit to the hard limit.
+func descriptors() (allowed, free int, err error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, 0, os.NewSyscallError("getrlimit", err)
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0, 0, err
+	}
+	allowed = int(min(limit.Cur, 1<<30))
+	return allowed, allowed - len(open), nil
+}
