@@ -14,12 +14,13 @@ import (
 // confinement is what the daemon can access while it runs. A reload can't
 // extend it.
 type confinement struct {
-	front, worker *sandbox.Rules // nil if not confined
+	front, worker *sandbox.Rules  // nil if not confined
+	accounts      config.Accounts // that a confined front finds
 }
 
 // confine conceals this process's memory, and limits its access to the files
 // that the configuration requires.
-func confine(path string, c *config.Config, logger hclog.Logger) (confinement, error) {
+func confine(path string, c *config.Config, accounts *config.RememberedAccounts, logger hclog.Logger) (confinement, error) {
 	if err := sandbox.Conceal(); err != nil {
 		return confinement{}, err
 	}
@@ -40,7 +41,7 @@ func confine(path string, c *config.Config, logger hclog.Logger) (confinement, e
 	front := sandbox.Front(path, c)
 	logger.Info("sandbox: confined", "landlock", version)
 	logger.Debug("sandbox: accessible paths", "read", front.Read, "write", front.Write)
-	return confinement{front: &front, worker: &worker}, front.Enforce()
+	return confinement{front: &front, worker: &worker, accounts: accounts.Confined()}, front.Enforce()
 }
 
 var errConfined = errors.New("a running daemon can't extend its sandbox; restart it to apply this configuration")
@@ -48,9 +49,12 @@ var errConfined = errors.New("a running daemon can't extend its sandbox; restart
 // reread reads the configuration again, and refuses one that needs more access
 // than the sandbox allows.
 func (f confinement) reread(path string) (*config.Config, error) {
-	c, err := config.Load(path)
-	if err != nil || f.front == nil {
-		return c, err
+	if f.front == nil {
+		return config.Load(path)
+	}
+	c, err := config.Load(path, config.WithAccounts(f.accounts))
+	if err != nil {
+		return nil, err
 	}
 	if sandbox.MatchesExecutables(c) {
 		return nil, fmt.Errorf("a client is matched by executable, which a confined daemon can't see: %w", errConfined)

@@ -47,7 +47,8 @@ func serve(ctx context.Context, path string, ready func()) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // first, since an unhandled SIGHUP kills the process
 	defer signal.Stop(hangups)
-	c, err := config.Load(path)
+	accounts := config.RememberAccounts(config.SystemAccounts())
+	c, err := config.Load(path, config.WithAccounts(accounts))
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	collectLater()
 	logger := newLogger(c.Log)
-	confined, err := confine(path, c, logger)
+	confined, err := confine(path, c, accounts, logger)
 	if err != nil {
 		return err
 	}
