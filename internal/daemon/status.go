@@ -12,8 +12,8 @@ import (
 // without the counts of decisions, which the metrics have. It never waits for the
 // HSM or the disk.
 func (d *Daemon) status() ipc.StatusResponse {
-	published, names := d.publish.Status(), d.names()
 	connections, limit := d.connections()
+	published, names := d.publish.Status(), d.names()
 	keys := d.keyStatus()
 	return ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
@@ -32,8 +32,8 @@ func text(err error) string {
 	return err.Error()
 }
 
-// connections returns how many connections callers have open, and how many they
-// can have.
+// connections returns how many connections callers have open, and how many they can
+// have.
 func (d *Daemon) connections() (open, limit int) {
 	if server := d.server.Load(); server != nil {
 		return server.Connections(), server.MaxConnections()

@@ -26,7 +26,7 @@ type Signing struct {
 	Now     func() time.Time
 	// Readiness answers GET /v1/ready.
 	Readiness func() ipc.ReadyResponse
-	// BatchWidth is how many requests of one batch run at a time, within the
+	// BatchWidth is how many requests of a batch run at a time, within the
 	// client's cap on requests in flight.
 	BatchWidth int
 }
