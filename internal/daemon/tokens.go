@@ -60,7 +60,7 @@ func (d *Daemon) lastPublished() []jwks.Key {
 		set, err = jwks.ParseSet(text)
 	}
 	if err != nil {
-		d.Logger.Warn("could not read the jwks file, so it does not tell whether a published key has vanished since", "error", err)
+		d.Logger.Warn("could not read the jwks file, so keys lost since the last run go unnoticed", "error", err)
 	}
 	return set.Keys()
 }
