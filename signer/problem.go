@@ -60,8 +60,8 @@ var claimCodes = map[error]ipc.Code{
 	profile.ErrClaimRequired:   ipc.CodeClaimRequired,
 }
 
-// ProblemOf is what the caller is told of an error: an *ipc.Problem, or the error
-// itself where the caller may not know it. That a caller left is for the server
+// ProblemOf returns the *ipc.Problem that the caller gets for an error, or the
+// error itself if the caller may not see it. That a caller left is for the server
 // to see: the HSM that was being asked has no problem.
 func ProblemOf(err error) error {
 	if err == nil || CallerLeft(err) {
@@ -78,7 +78,7 @@ func ProblemOf(err error) error {
 const CodeCallerLeft = "caller-left"
 
 // CallerLeft reports whether a request was given up because its caller had gone.
-// A record that could not be written is a failure whoever is waiting.
+// A record that could not be written is a failure even if nobody is waiting.
 func CallerLeft(err error) bool {
 	return errors.Is(err, context.Canceled) && !errors.Is(err, ErrAudit)
 }

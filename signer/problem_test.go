@@ -95,7 +95,7 @@ func TestUnknownErrorsAreNotTranslated(t *testing.T) {
 	}
 }
 
-// A caller that hangs up is on record as that, and is no failure for operators:
+// A caller that hangs up is recorded as that, and is not a failure for operators:
 // any caller could raise their alarms at will.
 func TestCallerThatLeftIsNoFailure(t *testing.T) {
 	gone := fmt.Errorf("%w: %w", ErrHSM, fmt.Errorf("wait for the token: %w", context.Canceled))

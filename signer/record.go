@@ -101,9 +101,9 @@ func (s *Signer) endSpan(span *tracing.Span, err error) {
 	span.End()
 }
 
-// logDecision tells the operators: failures as errors, since those are theirs to
-// fix; refusals and successes at lower levels. Failures of one kind say the same,
-// so they are throttled by code; refusals also by client.
+// logDecision logs failures as errors, since operators must fix them, and refusals
+// and successes at lower levels. Failures are throttled by code, refusals also by
+// client.
 func (s *Signer) logDecision(r *audit.Record, err error) {
 	fields := []any{
 		"request_id", r.RequestID, "client", r.Client, "grant", r.Grant,
@@ -121,7 +121,7 @@ func (s *Signer) logDecision(r *audit.Record, err error) {
 	}
 }
 
-// refused records who a refusal is about, which the caller is not told.
+// refused records whose request was refused, which the response leaves out.
 func (d *decision) refused(err error) {
 	var refusal *policy.Refusal
 	if !errors.As(err, &refusal) {

@@ -18,7 +18,7 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// Keys knows which version of a key set signs at this moment.
+// Keys knows which version of a key set signs now.
 type Keys interface {
 	// SigningKey returns the version of the set that signs now, or an error
 	// that wraps keyset.ErrNoKey and says why none does.

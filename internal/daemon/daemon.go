@@ -1,6 +1,6 @@
-// Package daemon assembles assertd: it builds the parts from a configuration,
-// runs them, and takes them down in the right order. It is the only package
-// that knows all the others.
+// Package daemon assembles assertd: it builds the components from a
+// configuration, runs them, and stops them in the right order. It is the only
+// package that imports all the others.
 package daemon
 
 import (
@@ -30,7 +30,7 @@ import (
 	"github.com/assertd/assertd/signer"
 )
 
-// Options are what a Daemon is made of.
+// Options configure a Daemon.
 type Options struct {
 	Config *config.Config
 	// Reread reads the configuration again, for Reload.
@@ -58,29 +58,29 @@ type Daemon struct {
 	publish  *jwks.Publication
 	rotation *keyset.Rotator
 	sockets  []*peer.Listener
-	reloaded chan struct{} // told after each reload
+	reloaded chan struct{} // signaled after each reload
 	registry *prometheus.Registry
 	metrics  *metrics.Metrics
-	tracer   *tracing.Tracer               // nil where nothing is traced
+	tracer   *tracing.Tracer               // nil if nothing is traced
 	server   atomic.Pointer[server.Server] // nil before callers are served
 	started  time.Time
-	stop     context.CancelFunc // ends Run in good order
+	stop     context.CancelFunc // ends Run cleanly
 
 	reloading  sync.Mutex // held during a reload, from reading the file on
 	lastReload atomic.Pointer[ReloadState]
 
-	mu        sync.Mutex // held by Reload and refresh, which replace the parts below
+	mu        sync.Mutex // held by Reload and refresh, which replace decisions
 	decisions decisions
 }
 
-// New builds a daemon and refuses a configuration that can't work. It opens
-// the audit log; nothing else is started, and no HSM touched, before Run.
+// New builds a daemon and refuses a configuration that can't work. It opens the
+// audit log. It starts nothing else, and does not touch the HSM; Run does.
 func New(o Options) (*Daemon, error) {
-	parts, err := newDecisions(o.Config)
+	decided, err := newDecisions(o.Config)
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{Options: o, decisions: parts, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
+	d := &Daemon{Options: o, decisions: decided, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{ReloadStatus: ipc.ReloadStatus{Success: o.Now()}})
 	if err := errors.Join(d.newMetrics(), d.newTracer()); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func New(o Options) (*Daemon, error) {
 	if err := d.newPool(); err != nil {
 		return nil, err
 	}
-	if d.limiter, err = ratelimit.New(parts.budgets); err != nil {
+	if d.limiter, err = ratelimit.New(decided.budgets); err != nil {
 		return nil, err
 	}
 	if err := d.setRing(nil); err != nil {
@@ -124,9 +124,7 @@ func (d *Daemon) newSigner() error {
 	}
 	s, err := signer.New(options)
 	d.signer = s
-	d.ready = &readiness{
-		probe: d.probe, audit: d.auditState, stale: func() bool { return d.LastReload().Err != nil }, workers: d.pool.Status,
-	}
+	d.ready = &readiness{daemon: d}
 	d.signing = &server.Signing{
 		Signer: s, KeySets: d.ring, Limiter: d.limiter, Now: d.Now, Readiness: d.ready.withWorkers, BatchWidth: batchWidth(d.Config),
 	}
@@ -140,7 +138,7 @@ func verification(v config.Verify) signer.Verification {
 	return signer.VerifyAlways
 }
 
-// setRing holds the configured key sets against the pairs on the tokens.
+// setRing matches the configured key sets with the pairs on the tokens.
 func (d *Daemon) setRing(inventory []wire.KeyInfo) error {
 	ring, err := keyset.New(d.decisions.sets, pairs(inventory), d.Now)
 	if err != nil {
@@ -170,8 +168,8 @@ func (d *Daemon) probe(ctx context.Context) error {
 
 // Run serves until ctx ends, then drains: requests in flight are answered
 // before the audit log closes, and the log signs its last checkpoint before the
-// workers stop. It returns nil after an orderly end, and an error where the
-// daemon could not start or go on.
+// workers stop. It returns nil after a clean stop, and an error if the daemon could
+// not start or continue.
 func (d *Daemon) Run(ctx context.Context) error {
 	defer d.closeAudit()
 	if err := d.bind(); err != nil {
@@ -198,7 +196,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	records.run(d.runAudit)
 	if err := d.start(ctx); err != nil {
 		if errors.Is(err, context.Canceled) {
-			d.Logger.Info("told to stop before it was ready")
+			d.Logger.Info("stopped before it was ready")
 			return nil
 		}
 		return err
@@ -213,7 +211,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return errors.Join(d.serve(ctx), d.saveBudgets())
 }
 
-// group is parts of the daemon that run until it ends them.
+// group is a set of components that run until end.
 type group struct {
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -221,16 +219,16 @@ type group struct {
 	fail    context.CancelCauseFunc // ends the daemon
 }
 
-// background makes a group that outlives ctx: it is ended in its turn.
+// background makes a group that outlives ctx, so that groups end in order.
 func background(ctx context.Context, fail context.CancelCauseFunc) *group {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &group{ctx: ctx, stop: stop, fail: fail}
 }
 
-// run runs a part. Its failure ends the daemon.
-func (g *group) run(part func(context.Context) error) {
+// run runs a component. If it fails, the daemon stops.
+func (g *group) run(component func(context.Context) error) {
 	g.running.Go(func() {
-		if err := part(g.ctx); err != nil && g.ctx.Err() == nil {
+		if err := component(g.ctx); err != nil && g.ctx.Err() == nil {
 			g.fail(err)
 		}
 	})
@@ -245,22 +243,22 @@ func (g *group) end() {
 // made a verified signature. Until then nothing is served.
 func (d *Daemon) start(ctx context.Context) error {
 	if err := d.pool.WaitReady(ctx); err != nil {
-		return firstCause(ctx, err)
+		return causeOr(ctx, err)
 	}
 	err := d.prove(ctx)
 	if errors.Is(err, keyset.ErrNoKey) {
-		absent := d.pool.WaitAll(ctx) // the key may be on a token that is slower
+		absent := d.pool.WaitAll(ctx) // the key may be on a slower token
 		if err = d.prove(ctx); err != nil {
 			err = errors.Join(err, absent)
 		}
 	}
 	if err != nil {
-		return firstCause(ctx, err)
+		return causeOr(ctx, err)
 	}
 	return nil
 }
 
-// prove makes a signature with the keys that are known by now.
+// prove makes a signature with the keys found so far.
 func (d *Daemon) prove(ctx context.Context) error {
 	if err := d.refresh(); err != nil {
 		return err
@@ -268,8 +266,8 @@ func (d *Daemon) prove(ctx context.Context) error {
 	return d.ready.check(ctx)
 }
 
-// firstCause prefers the failure that cancelled a wait to the cancelled wait.
-func firstCause(ctx context.Context, err error) error {
+// causeOr returns the failure that canceled ctx or, if none did, err.
+func causeOr(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -280,7 +278,7 @@ func firstCause(ctx context.Context, err error) error {
 func (d *Daemon) refresh() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	unread := d.pool.Unread() // before the inventory, which may then have more but not less
+	unread := d.pool.Unread() // read first: the inventory may then have more tokens, never fewer
 	if err := d.setRing(d.pool.Inventory()); err != nil {
 		return err
 	}
@@ -288,13 +286,13 @@ func (d *Daemon) refresh() error {
 	return nil
 }
 
-// watch keeps the ring and the readiness true while the tokens and the
-// configuration change.
+// watch keeps the ring and the readiness current as tokens and configuration
+// change.
 func (d *Daemon) watch(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
 	var checking sync.WaitGroup
 	defer checking.Wait()
-	checking.Go(func() { d.ready.run(ctx, d.Config.HSM.Probe.Std(), changed, d.tellReady()) })
+	checking.Go(func() { d.ready.run(ctx, d.Config.HSM.Probe.Std(), changed) })
 	saving := time.NewTicker(saveEvery)
 	defer saving.Stop()
 	for {
@@ -308,38 +306,24 @@ func (d *Daemon) watch(ctx context.Context) error {
 			continue
 		case <-d.pool.Changed():
 			if err := d.refresh(); err != nil {
-				d.Logger.Error("the tokens changed and what is on them now is refused; the keys known before stay in force", "error", err)
+				d.Logger.Error("the keys now on the tokens are refused; the former keys stay in use", "error", err)
 			}
 		case <-d.reloaded:
 		}
 		d.publish.Trigger()
 		select {
 		case changed <- struct{}{}:
-		default: // a check is due already
+		default: // a check is already pending
 		}
 	}
 }
 
-// tellReady logs when readiness turns, not each time it is checked.
-func (d *Daemon) tellReady() func(error) {
-	ready := true
-	return func(err error) {
-		switch {
-		case err != nil && ready:
-			d.Logger.Error("not ready: no signature could be made", "error", err)
-		case err == nil && !ready:
-			d.Logger.Info("ready again")
-		}
-		ready = err == nil
-	}
-}
-
-// serve answers callers until ctx ends, which is also when a part fails.
+// serve answers callers until ctx ends, or a component fails.
 func (d *Daemon) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { d.ready.draining.Store(true) })()
 	server := server.New(d.signing, d.serverOptions())
 	d.server.Store(server)
-	d.announce()
+	d.reportReady()
 	if err := server.Serve(ctx, d.sockets...); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
@@ -349,8 +333,8 @@ func (d *Daemon) serve(ctx context.Context) error {
 	return nil
 }
 
-// announce says that the daemon is up, to people and to whoever started it.
-func (d *Daemon) announce() {
+// reportReady logs the sockets and calls Ready.
+func (d *Daemon) reportReady() {
 	for _, socket := range d.Config.Listen {
 		d.Logger.Info("serving", "socket", socket.Socket, "client", socket.Client)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/assertd/assertd/signer"
 )
 
-// Inspection is a look at the tokens without serving anybody.
+// Inspection describes the keys on the tokens, read without serving anyone.
 type Inspection struct {
 	Findings []keyset.Finding // every pair that belongs to a key set
 	Ring     *keyset.Ring     // nil where a finding is refused
@@ -22,11 +22,11 @@ type Inspection struct {
 	checkpoint string // the key set that signs the audit log's checkpoints
 }
 
-// Inspect opens the tokens of the configuration, hands what is on all of them to
-// look, and closes them again. It returns an error where the configuration or a
-// token can't be used at all; what is wrong with single keys is in the Inspection.
-func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *Inspection) error) error {
-	parts, err := newDecisions(o.Config)
+// Inspect opens the tokens of the configuration, passes their keys to visit, and
+// closes them again. It returns an error if the configuration or a token can't be
+// used at all. Problems of single keys are in the Inspection.
+func Inspect(ctx context.Context, o Options, visit func(ctx context.Context, i *Inspection) error) error {
+	decided, err := newDecisions(o.Config)
 	if err != nil {
 		return err
 	}
@@ -48,9 +48,9 @@ func Inspect(ctx context.Context, o Options, look func(ctx context.Context, i *I
 	}
 	i := &Inspection{pool: workers, checkpoint: o.Config.Audit.CheckpointKey}
 	found := pairs(workers.Inventory())
-	i.Findings = keyset.Survey(parts.sets, found)
-	i.Ring, i.Err = keyset.New(parts.sets, found, o.Now)
-	return look(ctx, i)
+	i.Findings = keyset.Survey(decided.sets, found)
+	i.Ring, i.Err = keyset.New(decided.sets, found, o.Now)
+	return visit(ctx, i)
 }
 
 // JWKS is the public set that the daemon would serve.
@@ -67,9 +67,9 @@ func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
 	return signer.Prove(ctx, i.pool, key)
 }
 
-// Missing is why the daemon would refuse what is on the tokens or, where it
-// would not, the key sets that nothing signs for and the certificates that
-// receivers refuse.
+// Missing returns why the daemon would refuse the keys on the tokens. If it would
+// not, it returns the key sets without a signing key and the certificates that
+// receivers reject.
 func (i *Inspection) Missing() error {
 	if i.Err != nil {
 		return i.Err

@@ -42,7 +42,7 @@ func tokenNames(c *config.Config) []string {
 	return names
 }
 
-// metricNames are the names of a configuration that label metrics.
+// metricNames returns the label values that a configuration allows.
 func metricNames(c *config.Config) metrics.Names {
 	names := metrics.Names{Keys: slices.Sorted(maps.Keys(c.Keys))}
 	for _, client := range c.PolicyClients() {

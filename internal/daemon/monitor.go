@@ -14,8 +14,8 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 )
 
-// monitorConnections bounds the connections to metrics.listen: any process of the
-// machine can reach it, and must not use up the daemon's file descriptors.
+// monitorConnections limits the connections to metrics.listen: any local process
+// can reach it, and must not use up the daemon's file descriptors.
 const monitorConnections = 16
 
 // monitor serves metrics, and health without details, to Prometheus and to load
@@ -37,7 +37,7 @@ func (d *Daemon) monitor() http.Handler {
 	return mux
 }
 
-// scrapeLog tells of metrics that can't be written.
+// scrapeLog logs metrics that can't be written.
 type scrapeLog struct{ logger logging.Logger }
 
 // Println implements promhttp.Logger.
@@ -56,7 +56,7 @@ func (d *Daemon) monitorOverTCP(g *group) error {
 	}
 	d.Logger.Info("metrics", "address", listener.Addr().String())
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		d.Logger.Warn("metrics.listen is no loopback address: whoever reaches it learns the names of clients, grants and keys, unencrypted", "address", address)
+		d.Logger.Warn("metrics.listen is not a loopback address; anyone who can reach it sees the names of clients, grants and keys, unencrypted", "address", address)
 	}
 	g.run(func(ctx context.Context) error { return serveMonitor(ctx, listener, d.monitor()) })
 	return nil
@@ -67,8 +67,8 @@ func serveMonitor(ctx context.Context, listener net.Listener, handler http.Handl
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
 	}
-	// Close and not Shutdown: a scrape that is cut short is no loss, and a scraper
-	// that doesn't read must not hold the daemon up.
+	// Close and not Shutdown: an interrupted scrape loses nothing, and a scraper
+	// that doesn't read must not delay the stop.
 	stop := context.AfterFunc(ctx, func() { web.Close() })
 	defer stop()
 	err := web.Serve(connlimit.NewListener(listener, monitorConnections, connlimit.Refuse))

@@ -42,8 +42,8 @@ func pairs(inventory []wire.KeyInfo) []keyset.Pair {
 	return all
 }
 
-// certificates parses what the token stores beside a key. What is no
-// certificate is left out: it is not needed to sign.
+// certificates parses what the token stores beside a key. Anything that is
+// not a certificate is left out: signing does not need it.
 func certificates(ders [][]byte) []*x509.Certificate {
 	var parsed []*x509.Certificate
 	for _, der := range ders {

@@ -10,29 +10,27 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// readiness remembers whether the daemon could sign when it last tried.
+// readiness is whether the daemon can sign, as of the last probe.
 type readiness struct {
-	probe    func(ctx context.Context) error // a verified signature with every key set in use
-	audit    func() error                    // whether decisions can be recorded now
-	stale    func() bool                     // whether a newer configuration was refused
-	workers  func() []ipc.WorkerStatus
+	daemon   *Daemon
 	last     atomic.Pointer[ipc.ReadyResponse]
+	failing  bool // as last logged; only run uses it
 	draining atomic.Bool
 }
 
-// withWorkers is what GET /v1/ready says at this moment.
+// withWorkers answers GET /v1/ready.
 func (r *readiness) withWorkers() ipc.ReadyResponse {
 	response := r.answer()
-	for _, w := range r.workers() {
+	for _, w := range r.daemon.pool.Status() {
 		response.Workers = append(response.Workers, w.WorkerState)
 	}
 	return response
 }
 
-// answer says whether the daemon is ready at this moment.
+// answer is withWorkers without the workers.
 func (r *readiness) answer() ipc.ReadyResponse {
 	response := r.state()
-	if r.stale() {
+	if r.daemon.LastReload().Err != nil {
 		response.Warnings = []string{ipc.WarningReloadRefused}
 	}
 	return response
@@ -42,7 +40,7 @@ func (r *readiness) state() ipc.ReadyResponse {
 	if r.draining.Load() {
 		return ipc.ReadyResponse{Reason: ipc.ReasonDraining, Detail: "The daemon is stopping."}
 	}
-	if err := r.audit(); err != nil {
+	if err := r.daemon.auditState(); err != nil {
 		return ipc.ReadyResponse{Reason: ipc.ReasonAuditUnavailable, Detail: "The audit log can't be written, so nothing is signed."}
 	}
 	if last := r.last.Load(); last != nil {
@@ -51,9 +49,9 @@ func (r *readiness) state() ipc.ReadyResponse {
 	return ipc.ReadyResponse{Reason: ipc.ReasonStarting, Detail: "No signature has been made yet."}
 }
 
-// check makes the signatures and notes the outcome.
+// check makes the signatures and stores the outcome.
 func (r *readiness) check(ctx context.Context) error {
-	err := r.probe(ctx)
+	err := r.daemon.probe(ctx)
 	response := ipc.ReadyResponse{Ready: err == nil}
 	switch {
 	case err == nil:
@@ -66,8 +64,8 @@ func (r *readiness) check(ctx context.Context) error {
 	return err
 }
 
-// run repeats the check at the interval, and at once when something changed.
-func (r *readiness) run(ctx context.Context, interval time.Duration, changed <-chan struct{}, tell func(error)) {
+// run checks at each interval, and at once after a change.
+func (r *readiness) run(ctx context.Context, interval time.Duration, changed <-chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -81,8 +79,19 @@ func (r *readiness) run(ctx context.Context, interval time.Duration, changed <-c
 		err := r.check(limited)
 		cancel()
 		if ctx.Err() != nil {
-			return // a check that the stop cut short tells nothing
+			return // a check cut short by the stop proves nothing
 		}
-		tell(err)
+		r.logChange(err)
 	}
+}
+
+// logChange logs when readiness changes, not every check.
+func (r *readiness) logChange(err error) {
+	switch {
+	case err != nil && !r.failing:
+		r.daemon.Logger.Error("not ready: no signature could be made", "error", err)
+	case err == nil && r.failing:
+		r.daemon.Logger.Info("ready again")
+	}
+	r.failing = err != nil
 }

@@ -38,7 +38,7 @@ func (d *Daemon) openAudit() error {
 }
 
 // checkpointKey is the version of the configured key set that signs the log's
-// checkpoints at this moment.
+// checkpoints now.
 func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 	key, err := d.ring.SigningKey(d.Config.Audit.CheckpointKey)
 	if err != nil {
@@ -51,7 +51,7 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 	}}, nil
 }
 
-// auditState says why decisions can't be recorded at this moment.
+// auditState returns why decisions can't be recorded now.
 func (d *Daemon) auditState() error {
 	if d.audit == nil || !d.Config.Audit.Required {
 		return nil
@@ -69,7 +69,7 @@ func (d *Daemon) runAudit(ctx context.Context) error {
 // reopenWait bounds how long a reload waits for the audit log's writer.
 const reopenWait = 10 * time.Second
 
-// reopenAudit goes over to a new file if somebody moved the log's away.
+// reopenAudit switches to a new file if the log's was moved away.
 func (d *Daemon) reopenAudit() error {
 	if d.audit == nil {
 		return nil

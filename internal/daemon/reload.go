@@ -20,13 +20,13 @@ type ReloadState struct {
 func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 
 // Reload reads the configuration again and puts its clients, grants, rates and
-// key sets in force, all of them or, where anything is wrong, none. Requests in
-// flight finish under the policy that decided them. What was spent of a rate
-// window that stays is still spent. A PIN that was refused is tried once more,
-// since that is what an operator reloads for; not so one that was typed. The audit log's file is opened anew
-// whatever becomes of the configuration: logrotate asks for that in the same way.
+// key sets in force: all of them or, if anything is wrong, none. Requests in flight
+// finish under the policy that decided them. What was spent of a rate window that
+// stays is still spent. A refused PIN is tried once more, since operators reload
+// after fixing it, unless it was typed. The audit log's file is always reopened,
+// because logrotate requests that with the same signal.
 func (d *Daemon) Reload() error {
-	// One at a time: a file that was read earlier must not overtake a later one.
+	// One at a time, so that an older file can't replace a newer one.
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	state := d.LastReload()
@@ -50,43 +50,43 @@ func (d *Daemon) reload() error {
 	if err := restartOnly(d.Config, next); err != nil {
 		return err
 	}
-	parts, err := newDecisions(next)
+	decided, err := newDecisions(next)
 	if err != nil {
 		return err
 	}
-	if err := d.replace(parts); err != nil {
+	if err := d.replace(decided); err != nil {
 		return err
 	}
-	d.noteReload()
+	d.signalReload()
 	d.rotation.Trigger()
 	if err := d.retryTokens(); err != nil {
-		d.Logger.Error("tokens are not tried again before their time", "error", err)
+		d.Logger.Error("tokens are not retried early", "error", err)
 	}
 	return nil
 }
 
-// replace puts the parts in force in one step.
-func (d *Daemon) replace(parts decisions) error {
+// replace puts decisions in force in one step.
+func (d *Daemon) replace(next decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ring, err := keyset.New(parts.sets, pairs(d.pool.Inventory()), d.Now)
+	ring, err := keyset.New(next.sets, pairs(d.pool.Inventory()), d.Now)
 	if err != nil {
 		return err
 	}
-	return d.signer.Replace(parts.policy, func() error {
-		if err := d.limiter.Configure(parts.budgets); err != nil {
+	return d.signer.Replace(next.policy, func() error {
+		if err := d.limiter.Configure(next.budgets); err != nil {
 			return fmt.Errorf("rates: %w", err)
 		}
-		d.decisions = parts
-		d.metrics.Configure(parts.names)
+		d.decisions = next
+		d.metrics.Configure(next.names)
 		d.use(ring)
 		return nil
 	})
 }
 
-// retryTokens has the workers try every token again at once, those too that
-// refused a PIN: an operator who reloads has seen to it. A PIN that was typed is
-// the exception: nobody can have corrected it.
+// retryTokens makes the workers retry every token now, even one that refused the
+// PIN: the operator may have fixed it. A typed PIN is the exception, since nobody
+// can have changed it.
 func (d *Daemon) retryTokens() error {
 	var problems []error
 	for _, token := range d.tokens {
@@ -95,8 +95,8 @@ func (d *Daemon) retryTokens() error {
 	return errors.Join(problems...)
 }
 
-// noteReload has the watcher publish and probe anew.
-func (d *Daemon) noteReload() {
+// signalReload makes watch publish and probe again.
+func (d *Daemon) signalReload() {
 	select {
 	case d.reloaded <- struct{}{}:
 	default:

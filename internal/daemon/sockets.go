@@ -11,8 +11,7 @@ import (
 	"github.com/assertd/assertd/ipc/server"
 )
 
-// bind opens the callers' sockets: those that systemd hands over, and the rest
-// by itself.
+// bind opens the callers' sockets, or takes them over from systemd.
 func (d *Daemon) bind() error {
 	if len(d.Config.Listen) == 0 {
 		return errors.New("the configuration has no socket to listen on; add one under listen")
@@ -62,10 +61,9 @@ func (d *Daemon) serverOptions() server.Options {
 	}
 }
 
-// recorded are the attributes of callers that the audit log has, whatever policy
-// looks at. The executable is not among them: to see other users' programs the
-// daemon would have to go unconfined and with a capability, which is for policy
-// to ask.
+// recorded are the attributes of callers that the audit log always has. The
+// executable is not one of them: to see other users' programs the daemon needs a
+// capability and no sandbox, which only a policy that matches it justifies.
 func (d *Daemon) recorded() caller.Attributes {
 	return caller.Attributes{Cgroup: d.audit != nil && peer.PidfdSupported() == nil}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 )
 
-// A daemon that is told to stop while its workers still start has not failed.
+// A daemon stopped while its workers are starting has not failed.
 func TestStopBeforeReady(t *testing.T) {
 	dir := publicDir(t)
 	path, pin, socket := filepath.Join(dir, "assertd.yaml"), filepath.Join(dir, "pin"), filepath.Join(dir, "assertd.sock")
@@ -39,9 +39,7 @@ func TestStopBeforeReady(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	for _, err := os.Stat(socket); err != nil; _, err = os.Stat(socket) {
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(t, "the daemon listens", func() bool { _, err := os.Stat(socket); return err == nil })
 	stop(signalled{})
 	if err := <-ended; err != nil {
 		t.Errorf("the daemon ended with %v", err)
@@ -57,12 +55,12 @@ type signalled struct{}
 func (signalled) Error() string        { return "terminated signal received" }
 func (signalled) Is(target error) bool { return target == context.Canceled }
 
-// The first part that fails ends the daemon, which tells why.
+// The first component that fails stops the daemon, which returns the cause.
 func TestPartFails(t *testing.T) {
 	ctx, fail := context.WithCancelCause(t.Context())
 	g := background(ctx, fail)
 	broken := errors.New("broken")
-	g.run(func(context.Context) error { return nil }) // that a part ends is no failure
+	g.run(func(context.Context) error { return nil }) // a component may end
 	g.run(func(ctx context.Context) error { <-ctx.Done(); return errors.New("stopped") })
 	g.run(func(context.Context) error { return broken })
 	<-ctx.Done()

@@ -8,7 +8,7 @@ import (
 	"github.com/assertd/assertd/signer"
 )
 
-// status is the daemon's state at this moment, for operators and for metrics,
+// status is the daemon's state now, for operators and for metrics,
 // without the counts of decisions, which the metrics have. It never waits for the
 // HSM or the disk.
 func (d *Daemon) status() ipc.StatusResponse {

@@ -80,8 +80,8 @@ func startAndStop(t *testing.T, o Options) error {
 	return err
 }
 
-// A key that is not on the token that answers first is no reason to give up, nor
-// to tell people to make another.
+// A key that is not on the token that answers first is not a reason to give up, nor
+// to advise making another.
 func TestStartWaitsForTheTokenThatHasTheKey(t *testing.T) {
 	o, m := twoTokens(t)
 	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: time.Second})
@@ -107,10 +107,10 @@ func TestStartSaysWhyTheKeysTokenIsAway(t *testing.T) {
 	}
 }
 
-// refuseNear starts a daemon on twoTokens whose near token refuses the PIN; mend
+// refuseNear starts a daemon on twoTokens whose near token refuses the PIN; fixPIN
 // puts the right one in its place. The far one has the key. An earlier run left
 // a jwks.file.
-func refuseNear(t *testing.T) (d *Daemon, mend func()) {
+func refuseNear(t *testing.T) (d *Daemon, fixPIN func()) {
 	t.Helper()
 	o, _ := twoTokens(t)
 	pin := o.Config.HSM.All()[0].PIN

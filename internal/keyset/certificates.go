@@ -115,7 +115,7 @@ func (s Set) chainOf(pair Pair) []*x509.Certificate {
 
 // checkFile refuses a file of which no certificate is for any of the set's
 // keys. Issuers, and certificates of versions that are gone by now, may stand
-// beside one that is. A set without keys has nothing to hold the file against.
+// beside one that is. Without keys there is nothing to check the file against.
 func (e *entry) checkFile() error {
 	if len(e.set.Certificates) == 0 || len(e.keys) == 0 {
 		return nil

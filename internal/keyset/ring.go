@@ -74,7 +74,7 @@ type plan struct {
 	from time.Time
 }
 
-// New holds the sets against the pairs. Every pair that belongs to a set must
+// New matches the sets with the pairs. Every pair that belongs to a set must
 // be usable: one that is not is refused by name (ErrKey), as are two pairs
 // under one label and one pair that serves two sets. A set without any pair is
 // no error here; Missing lists those.
@@ -130,7 +130,7 @@ func newEntry(set Set, pairs []Pair) (*entry, error) {
 	return e, errors.Join(problems...)
 }
 
-// current is the schedule of this moment, computed anew only when the last one
+// current is the schedule now, computed again only when the last one
 // has run out or the clock went back.
 func (e *entry) current(now time.Time) *plan {
 	if p := e.plan.Load(); p != nil && !now.Before(p.from) && (p.NextChange.IsZero() || now.Before(p.NextChange)) {
@@ -154,7 +154,7 @@ func (r *Ring) SigningKey(set string) (Key, error) {
 	return e.keys[p.Signing], nil
 }
 
-// Plan is the schedule of a key set at this moment. It is computed each time,
+// Plan is the schedule of a key set now. It is computed each time,
 // since a version becomes due without any change of state.
 func (r *Ring) Plan(set string) (Plan, bool) {
 	e, ok := r.sets[set]
@@ -202,7 +202,7 @@ func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 	return keys, next
 }
 
-// Content is what receivers may see at this moment, and until when: one JWK set
+// Content is what receivers may see now, and until when: one JWK set
 // of all assertion keys and, with perSet, one for each key set.
 func (r *Ring) Content(perSet bool) (jwks.Content, error) {
 	sets := r.AssertionSets()

@@ -31,7 +31,7 @@ func published(p Plan) []Version {
 // Schedule says what each version of a key set is at a moment. It is a pure
 // function: daemons that see the same token and configuration agree, and a
 // restart loses nothing. It takes any input and never panics; Rotation.Check
-// and CheckVersions tell which inputs make sense.
+// and CheckVersions say which inputs make sense.
 //
 // Let C be a version's creation time, and order the versions by C (then kid).
 // Revoked versions count as if they did not exist; the rules are about the rest.
@@ -52,12 +52,12 @@ func published(p Plan) []Version {
 //	R7  The next version is due at C + Every of the newest one, which has it take
 //	    over when the newest has signed for Every (the very first version signs
 //	    PublishBefore longer). One created further than PublishBefore in the
-//	    future, past that due time, is no successor. A version of unknown age is
+//	    future, past that due time, is not a successor. A version of unknown age is
 //	    never due. When every version is revoked the next one is overdue; when
 //	    there is none at all nothing is: a vanished key must not be replaced
 //	    before someone has looked.
 //
-// What follows, for as long as labels tell the truth (a version is on the token
+// What follows, for as long as labels are right (a version is on the token
 // from C on), PublishBefore exceeds the clocks' difference plus the time to
 // notice a key, and KeepAfter the clocks' difference:
 //
@@ -222,7 +222,7 @@ func (c calendar) dueAt(all []PlannedVersion) time.Time {
 	return c.live[newest].Created.Add(c.Every)
 }
 
-// succeeds tells whether a version is there already, give or take a clock, or
+// succeeds reports whether a version is there already, give or take a clock, or
 // comes in time after the one before it.
 func (c calendar) succeeds(i int) bool {
 	before := c.live[i-1].Created

@@ -70,7 +70,7 @@ func versionOf(set Set, pair Pair, created time.Time) (Version, Key, error) {
 		Key{Key: public, Set: set.Name, Ref: pair.Ref}, nil
 }
 
-// belongs tells whether a pair is the set's by its label or by adoption. A
+// belongs reports whether a pair is the set's by its label or by adoption. A
 // label that begins like the set's but holds no time is an error: a typing
 // mistake there must not quietly hide a key.
 func belongs(set Set, pair Pair) (created time.Time, mine bool, err error) {

@@ -1,13 +1,10 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
@@ -18,14 +15,14 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// decisions are the parts of a configuration that a reload can replace, built
-// and checked together so that they are replaced together or not at all.
+// decisions are the parts of a configuration that a reload can replace. They are
+// built and checked together, and replaced together or not at all.
 type decisions struct {
 	policy  *policy.Policy
 	budgets []ratelimit.Budget
 	sets    []keyset.Set
-	issuing []string      // key sets that grants use: what readiness is about
-	names   metrics.Names // what labels metrics
+	issuing []string      // key sets that grants use; readiness probes them
+	names   metrics.Names // labels of metrics
 }
 
 func newDecisions(c *config.Config) (decisions, error) {
@@ -43,7 +40,7 @@ func newDecisions(c *config.Config) (decisions, error) {
 	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c), names: metricNames(c)}, nil
 }
 
-// supported refuses selectors that this kernel gives no safe answer to.
+// supported refuses selectors that this kernel can't answer safely.
 func supported(wants caller.Attributes) error {
 	if wants == (caller.Attributes{}) {
 		return nil
@@ -67,7 +64,7 @@ func budgets(c *config.Config) []ratelimit.Budget {
 	return all
 }
 
-// issuing names the key sets that some grant signs with.
+// issuing names the key sets that any grant uses.
 func issuing(c *config.Config) []string {
 	used := make(map[string]bool)
 	for _, client := range c.Clients {
@@ -76,40 +73,4 @@ func issuing(c *config.Config) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(used))
-}
-
-// poolConfig is what the workers are told.
-func poolConfig(o Options) (pool.Config, error) {
-	c := o.Config.HSM
-	settings := pool.Config{
-		Command: o.WorkerCommand, Workers: c.Workers, Timeout: c.Timeout.Std(),
-		Queue: c.Queue, Probe: c.Probe.Std(), Logger: o.Logger,
-	}
-	for _, token := range c.All() {
-		pin, err := pinSource(*token.PIN)
-		if err != nil {
-			return pool.Config{}, fmt.Errorf("token %s: %w", token.Name, err)
-		}
-		settings.Tokens = append(settings.Tokens, pool.TokenConfig{
-			Name: token.Name,
-			HSM: hsm.Config{
-				Module: token.Module, Label: token.Label, Serial: token.Serial,
-				Sessions: c.Sessions, SessionCopies: c.SessionCopies,
-			},
-			PIN: pin, Environment: token.Environment,
-		})
-	}
-	return settings, nil
-}
-
-// pinSource tells the workers where to read the PIN themselves. A PIN that is
-// typed at a prompt is the one that the front has to hold: it asks once, and
-// workers that are started later get it handed over.
-func pinSource(p config.PIN) (hsm.PINSource, error) {
-	source := hsm.PINSource{File: p.File, Credential: p.Credential, Command: p.Command, Prompt: p.Prompt}
-	if !p.Prompt {
-		return source, nil
-	}
-	pin, err := source.Read(context.Background())
-	return hsm.PINSource{Value: pin}, err
 }

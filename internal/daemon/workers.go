@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/internal/config"
+)
+
+// poolConfig returns the settings of the workers.
+func poolConfig(o Options) (pool.Config, error) {
+	c := o.Config.HSM
+	settings := pool.Config{
+		Command: o.WorkerCommand, Workers: c.Workers, Timeout: c.Timeout.Std(),
+		Queue: c.Queue, Probe: c.Probe.Std(), Logger: o.Logger,
+	}
+	for _, token := range c.All() {
+		pin, err := pinSource(*token.PIN)
+		if err != nil {
+			return pool.Config{}, fmt.Errorf("token %s: %w", token.Name, err)
+		}
+		settings.Tokens = append(settings.Tokens, pool.TokenConfig{
+			Name: token.Name,
+			HSM: hsm.Config{
+				Module: token.Module, Label: token.Label, Serial: token.Serial,
+				Sessions: c.Sessions, SessionCopies: c.SessionCopies,
+			},
+			PIN: pin, Environment: token.Environment,
+		})
+	}
+	return settings, nil
+}
+
+// pinSource returns where the workers read the PIN. Only a PIN typed at a prompt is
+// kept by the front: it asks once, and passes the PIN to workers that start later.
+func pinSource(p config.PIN) (hsm.PINSource, error) {
+	source := hsm.PINSource{File: p.File, Credential: p.Credential, Command: p.Command, Prompt: p.Prompt}
+	if !p.Prompt {
+		return source, nil
+	}
+	pin, err := source.Read(context.Background())
+	return hsm.PINSource{Value: pin}, err
+}
