@@ -169,7 +169,7 @@ func FuzzRestore(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := l.Take(epoch, 10, "b"); err != nil {
+	if _, err := l.Take(epoch, 10, "b"); err != nil {
 		f.Fatal(err)
 	}
 	good, err := l.Snapshot(epoch)
