@@ -34,6 +34,10 @@ type Limiter struct {
 	mu      sync.Mutex
 	budgets map[string]*budget
 	clock   clock
+	changes uint64 // takes, refunds and restores so far
+
+	saving sync.Mutex // held during Save, never together with a decision
+	saved  saved
 
 	inFlight inFlight
 }
@@ -123,6 +127,7 @@ func (l *Limiter) Take(now time.Time, n int, names ...string) (*Taken, error) {
 	if err := l.refusal(at, behind, n, names); err != nil {
 		return nil, err
 	}
+	l.changes++
 	taken := &Taken{limiter: l, at: at, n: n}
 	for i, name := range names {
 		if !slices.Contains(names[:i], name) {

@@ -26,6 +26,7 @@ func (t *Taken) Refund(now time.Time) {
 	t.limiter.mu.Lock()
 	defer t.limiter.mu.Unlock()
 	at, _ := t.limiter.clock.read(now)
+	t.limiter.changes++
 	for _, m := range t.meters {
 		m.refund(at, t.at, t.n)
 	}
