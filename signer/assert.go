@@ -65,7 +65,7 @@ func (s *Signer) admit(req policy.Request, d *decision) (ticket, error) {
 	if err != nil {
 		return ticket{}, err
 	}
-	t, err := s.prepare(grant, claims)
+	t, err := s.prepare(grant, claims, d)
 	if err != nil {
 		leave()
 		return ticket{}, err
@@ -77,7 +77,7 @@ func (s *Signer) admit(req policy.Request, d *decision) (ticket, error) {
 
 // prepare pins the key, builds header and claims, and takes the budgets. The
 // budgets come last, so that none is spent on what can't be signed.
-func (s *Signer) prepare(grant policy.Grant, claims map[string]any) (ticket, error) {
+func (s *Signer) prepare(grant policy.Grant, claims map[string]any, d *decision) (ticket, error) {
 	if !grant.Valid() {
 		return ticket{}, errors.New("signer: invalid (zero) grant")
 	}
@@ -96,7 +96,7 @@ func (s *Signer) prepare(grant policy.Grant, claims map[string]any) (ticket, err
 	if err != nil {
 		return ticket{}, err
 	}
-	return ticket{grant: grant, profile: p, key: key, token: token}, s.limit(grant.Client(), grant.Name(), grant.Key())
+	return ticket{grant: grant, profile: p, key: key, token: token}, s.limit(d, grant.Client(), grant.Name(), grant.Key())
 }
 
 func (s *Signer) build(p *profile.Profile, grant policy.Grant, claims map[string]any, key keyset.Key) (profile.Token, error) {

@@ -116,7 +116,7 @@ func (p *parts) spent() (names []string) {
 
 // exhaust spends a budget.
 func (p *parts) exhaust(name string) {
-	if err := p.limiter.Take(epoch, budgetLimit, name); err != nil {
+	if _, err := p.limiter.Take(epoch, budgetLimit, name); err != nil {
 		panic(err)
 	}
 }

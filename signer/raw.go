@@ -82,7 +82,7 @@ func (s *Signer) prepareRaw(grant policy.RawGrant, req ipc.SignRequest, d *decis
 	if err != nil {
 		return rawTicket{}, err
 	}
-	return rawTicket{key: key, opts: opts}, s.limit(grant.Client(), grant.Name(), grant.Key())
+	return rawTicket{key: key, opts: opts}, s.limit(d, grant.Client(), grant.Name(), grant.Key())
 }
 
 // rawOptions turns the request's words into those of crypto.Signer, and

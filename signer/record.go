@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
@@ -27,11 +28,12 @@ type Observer interface {
 	Recorded(record *audit.Record, took time.Duration, err error)
 }
 
-// decision is a request on its way: the record that it fills in, and when policy
-// and limits had decided.
+// decision is a request on its way: the record that it fills in, when policy and
+// limits had decided, and what it took from its budgets.
 type decision struct {
 	audit.Record
 	decided time.Time
+	taken   *ratelimit.Taken // nil until the budgets are taken
 }
 
 func (s *Signer) newDecision(ctx context.Context, kind string, who caller.Caller) *decision {
@@ -39,7 +41,25 @@ func (s *Signer) newDecision(ctx context.Context, kind string, who caller.Caller
 }
 
 // release writes the record of a decision and only then lets its outcome pass.
+// What was not signed and released gives its budgets back.
 func (s *Signer) release(ctx context.Context, d *decision, outcome error) error {
+	released := s.recorded(ctx, d, outcome)
+	if d.taken != nil && released != nil && !left(ctx, outcome) {
+		d.taken.Refund(s.now())
+	}
+	return released
+}
+
+// left reports whether the caller had gone. Its budgets stay spent even if
+// something else failed as well: the work was done for nobody, and a caller must
+// not get it for free by hanging up.
+func left(ctx context.Context, outcome error) bool {
+	return errors.Is(ctx.Err(), context.Canceled) || errors.Is(outcome, context.Canceled)
+}
+
+// recorded writes the record of a decision and returns its outcome, or ErrAudit if
+// that could not be recorded.
+func (s *Signer) recorded(ctx context.Context, d *decision, outcome error) error {
 	d.Outcome, d.Code = outcomeOf(outcome)
 	d.LatencyMicros = s.now().Sub(d.Time).Microseconds()
 	if s.traced {

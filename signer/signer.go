@@ -148,10 +148,12 @@ func GrantBudget(client, grant string) string { return "grant/" + client + "/" +
 func KeyBudget(set string) string { return "key/" + set }
 
 // limit takes the rate budgets of one request.
-func (s *Signer) limit(client, grant, set string) error {
-	if err := s.limiter.Take(s.now(), 1, GrantBudget(client, grant), KeyBudget(set)); err != nil {
+func (s *Signer) limit(d *decision, client, grant, set string) error {
+	taken, err := s.limiter.Take(s.now(), 1, GrantBudget(client, grant), KeyBudget(set))
+	if err != nil {
 		return fmt.Errorf("signer: %w", err)
 	}
+	d.taken = taken
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/internal/sdnotify"
 )
 
@@ -47,6 +47,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // first, since an unhandled SIGHUP kills the process
 	defer signal.Stop(hangups)
+	limit := memory.HonorCgroup()
 	accounts := config.RememberAccounts(config.SystemAccounts())
 	c, err := config.Load(path, config.WithAccounts(accounts))
 	if err != nil {
@@ -56,8 +57,8 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	collectLater()
 	logger := newLogger(c.Log)
+	logger.Debug("memory limit of the Go runtime, from the cgroup; 0 for none", "bytes", limit)
 	confined, err := confine(path, c, accounts, logger)
 	if err != nil {
 		return err
@@ -76,17 +77,8 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
+	memory.Settle()
 	return confined.explain(runDaemon(ctx, d, hangups, manager, logger))
-}
-
-// collectLater lets the heap grow to five times the live data before a garbage
-// collection. That is a few megabytes. With the runtime's default, the
-// collector runs some fifty times a second under load, and takes a tenth of the
-// front's CPU time. GOGC in the environment takes precedence.
-func collectLater() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
 }
 
 // runDaemon runs the daemon and keeps the service manager informed.

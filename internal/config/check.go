@@ -12,8 +12,8 @@ type checker struct {
 	sockets  map[string]bool  // of all listeners
 }
 
-func check(config *Config) {
-	c := &checker{Config: config, file: config.file, accounts: newAccountCache(config.accounts), bound: make(map[string][]int), sockets: make(map[string]bool)}
+func check(config *Config, file *strictyaml.Document) {
+	c := &checker{Config: config, file: file, accounts: newAccountCache(config.accounts), bound: make(map[string][]int), sockets: make(map[string]bool)}
 	for i, l := range config.Listen {
 		c.sockets[l.Socket] = true
 		if l.Client != "" {

@@ -44,7 +44,7 @@ type Config struct {
 	Limits   Limits            `json:"limits,omitzero" doc:"Limits on what callers can hold open."`
 	Sandbox  Sandbox           `json:"sandbox,omitzero" doc:"The sandbox (Landlock) of the daemon and its workers: which files they can open besides those that the configuration names."`
 
-	file         *strictyaml.Document
+	sections     map[string]string // file:line:column of each top-level setting
 	accounts     Accounts
 	policy       []policy.Client          // built by check, which must resolve users and groups anyway
 	maxLifetimes map[string]time.Duration // of assertions, by key set
@@ -82,21 +82,23 @@ func Parse(name string, data []byte, options ...Option) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.file = file
 	file.Decode(c)
-	check(c)
+	check(c, file)
 	if err := file.Err(); err != nil {
 		return nil, err
 	}
+	c.sections = file.Sections()
 	return c, nil
 }
 
-// At returns file:line:column of the setting at a path such as
-// "clients[2].grants[0].key", or of the nearest setting around it that the
-// file has.
-func (c *Config) At(path string) string {
-	if c.file == nil {
-		return path
+// At returns file:line:column of a top-level setting such as "audit", or of the
+// top of the file if it doesn't have the setting. It has only those places: to keep
+// the whole file would take many times the memory of the configuration.
+func (c *Config) At(section string) string {
+	for _, name := range []string{section, ""} {
+		if at, ok := c.sections[name]; ok {
+			return at
+		}
 	}
-	return c.file.At(path)
+	return section
 }

@@ -212,6 +212,10 @@ audit: {required: false}
 
 func TestAt(t *testing.T) {
 	c := mustParse(t, whole)
+	file, err := strictyaml.Parse("test.yaml", []byte(whole), FileRules(""))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{
 		"":                                   "test.yaml:1:1",
 		"hsm.pin.file":                       "test.yaml:1:50",
@@ -221,8 +225,13 @@ func TestAt(t *testing.T) {
 		"clients[0].grants[9]":               "test.yaml:14:7", // the nearest one around it
 		"verify":                             "test.yaml:1:1",
 	} {
-		if got := c.At(path); got != want {
+		if got := file.At(path); got != want {
 			t.Errorf("At(%q) = %s, want %s", path, got, want)
+		}
+	}
+	for _, section := range []string{"", "hsm", "keys", "clients", "listen", "verify"} {
+		if got, want := c.At(section), file.At(section); got != want {
+			t.Errorf("the configuration has %s at %s, the file at %s", section, got, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -29,6 +30,8 @@ func (d *Daemon) Reload() error {
 	// One at a time, so that an older file can't replace a newer one.
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	memory.Tighten()
+	defer memory.Settle()
 	state := d.LastReload()
 	if state.Err = d.reload(); state.Err != nil {
 		state.Failure = d.Now()

@@ -25,7 +25,7 @@ func BenchmarkTake(b *testing.B) {
 		b.Run(fmt.Sprintf("budgets=%d", n), func(b *testing.B) {
 			l := mustNew(b, manyBudgets(n)...)
 			for b.Loop() {
-				if err := l.Take(time.Now(), 1, "client-1/grant", "client-2/grant"); err != nil {
+				if _, err := l.Take(time.Now(), 1, "client-1/grant", "client-2/grant"); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -38,7 +38,7 @@ func BenchmarkTakeContended(b *testing.B) {
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := l.Take(time.Now(), 1, "client-1/grant", "client-2/grant"); err != nil {
+			if _, err := l.Take(time.Now(), 1, "client-1/grant", "client-2/grant"); err != nil {
 				b.Error(err)
 			}
 		}
@@ -49,7 +49,7 @@ func BenchmarkTakeRefused(b *testing.B) {
 	l := mustNew(b, Budget{"b", []rate.Window{{Limit: 1, Per: time.Hour}}})
 	mustTake(b, l, epoch, 1, "b")
 	for b.Loop() {
-		if l.Take(epoch, 1, "b") == nil {
+		if _, err := l.Take(epoch, 1, "b"); err == nil {
 			b.Fatal("not refused")
 		}
 	}

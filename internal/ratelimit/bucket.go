@@ -1,6 +1,10 @@
 package ratelimit
 
-import "time"
+import (
+	"time"
+
+	"github.com/assertd/assertd/internal/rate"
+)
 
 // bucket is a token bucket in the form of the generic cell rate algorithm
 // (ITU-T I.371): instead of a level that must be refilled, it keeps the time at
@@ -22,6 +26,20 @@ func (b *bucket) wait(now time.Duration, n int) time.Duration {
 
 func (b *bucket) take(now time.Duration, n int) {
 	b.full = max(b.full, now) + time.Duration(n)*b.interval
+}
+
+// refund keeps what was refilled since the take: a bucket that was never emptied
+// would have overflowed instead. With all takes that are kept, in any period, full
+// then stays at or above what it would be without the refunded ones.
+func (b *bucket) refund(now, taken time.Duration, n int) {
+	b.full -= max(time.Duration(n)*b.interval-(now-taken), 0)
+}
+
+func (b *bucket) become(w rate.Window, now time.Duration) meter {
+	if w.Burst == b.size && w.Interval() == b.interval {
+		return b
+	}
+	return replayed(w, b, now)
 }
 
 func (b *bucket) left(now time.Duration) (int, time.Duration) {

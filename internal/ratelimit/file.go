@@ -14,9 +14,24 @@ import (
 // each.
 const maxFile = 256 << 20
 
+// saved is what the file has.
+type saved struct {
+	path    string // "" before the first Save
+	changes uint64
+}
+
 // Save writes a [Limiter.Snapshot] to a file that only its owner can read and write
-// (mode 0600). It replaces an older file atomically.
+// (mode 0600), unless the last Save wrote the same usage there. It replaces an older
+// file atomically, and holds up no decision however long the disk takes.
 func (l *Limiter) Save(now time.Time, path string) error {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	l.mu.Lock()
+	next := saved{path, l.changes} // before the snapshot, which may have more
+	l.mu.Unlock()
+	if next == l.saved {
+		return nil
+	}
 	data, err := l.Snapshot(now)
 	if err == nil {
 		err = atomicfile.Replace(path, data, 0o600)
@@ -24,6 +39,7 @@ func (l *Limiter) Save(now time.Time, path string) error {
 	if err != nil {
 		return fmt.Errorf("save budgets: %w", err)
 	}
+	l.saved = next
 	return nil
 }
 

@@ -2,8 +2,8 @@
 // windows at once.
 //
 // A [Limiter] takes from all windows of all budgets that a request needs, or from
-// none. Time is a parameter, and never runs backward: a clock that is set back
-// refills nothing. The usage of windows of a minute or longer survives a restart
+// none, and gives back what turned out not to be used. Time is a parameter, and
+// never runs backward: a clock that is set back refills nothing. The usage of windows of a minute or longer survives a restart
 // with [Limiter.Save] and [Limiter.Load].
 package ratelimit
 
@@ -34,6 +34,10 @@ type Limiter struct {
 	mu      sync.Mutex
 	budgets map[string]*budget
 	clock   clock
+	changes uint64 // takes, refunds and restores so far
+
+	saving sync.Mutex // held during Save, never together with a decision
+	saved  saved
 
 	inFlight inFlight
 }
@@ -94,11 +98,8 @@ func (l *Limiter) carry(given Budget) *budget {
 	for i, w := range b.Windows {
 		if j := old.find(w.Per); j < 0 {
 			b.meters[i] = newMeter(w)
-		} else if old.Windows[j] == w {
-			b.meters[i] = old.meters[j]
 		} else {
-			b.meters[i] = newMeter(w)
-			b.meters[i].replay(old.meters[j].spent(l.clock.latest))
+			b.meters[i] = old.meters[j].become(w, l.clock.latest)
 		}
 	}
 	return b
@@ -113,16 +114,31 @@ func (b *budget) find(per time.Duration) int {
 }
 
 // Take spends n in every window of every named budget, or nothing at all. A
-// repeated name counts once.
+// repeated name counts once. What it returns can give n back.
 //
 // The error is an [*Exceeded] if waiting helps. It has the longest wait of all
 // windows: after that the same Take succeeds, unless others took in between. The
 // error is an [*Impossible] if n exceeds a limit, and wraps [ErrUnknown] if a name
 // has no budget. An n below 1 is also [ErrImpossible].
-func (l *Limiter) Take(now time.Time, n int, names ...string) error {
+func (l *Limiter) Take(now time.Time, n int, names ...string) (*Taken, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, behind := l.clock.read(now)
+	if err := l.refusal(at, behind, n, names); err != nil {
+		return nil, err
+	}
+	l.changes++
+	taken := &Taken{limiter: l, at: at, n: n}
+	for i, name := range names {
+		if !slices.Contains(names[:i], name) {
+			taken.spend(l.budgets[name].meters)
+		}
+	}
+	return taken, nil
+}
+
+// refusal returns why n can't be taken now, or nil.
+func (l *Limiter) refusal(at, behind time.Duration, n int, names []string) error {
 	var exceeded *Exceeded
 	for _, name := range names {
 		b, err := l.lookUp(name, n)
@@ -138,11 +154,6 @@ func (l *Limiter) Take(now time.Time, n int, names ...string) error {
 	}
 	if exceeded != nil {
 		return exceeded
-	}
-	for i, name := range names {
-		if !slices.Contains(names[:i], name) {
-			l.budgets[name].take(at, n)
-		}
 	}
 	return nil
 }
@@ -162,12 +173,6 @@ func (l *Limiter) lookUp(name string, n int) (*budget, error) {
 		}
 	}
 	return b, nil
-}
-
-func (b *budget) take(at time.Duration, n int) {
-	for _, m := range b.meters {
-		m.take(at, n)
-	}
 }
 
 // Left is the remainder of one window.

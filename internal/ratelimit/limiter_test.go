@@ -27,14 +27,14 @@ func mustNew(t testing.TB, budgets ...Budget) *Limiter {
 
 func mustTake(t testing.TB, l *Limiter, now time.Time, n int, names ...string) {
 	t.Helper()
-	if err := l.Take(now, n, names...); err != nil {
+	if _, err := l.Take(now, n, names...); err != nil {
 		t.Fatalf("take %d from %v at %v: %v", n, names, now.Sub(epoch), err)
 	}
 }
 
 func mustExceed(t testing.TB, l *Limiter, now time.Time, n int, names ...string) *Exceeded {
 	t.Helper()
-	err := l.Take(now, n, names...)
+	_, err := l.Take(now, n, names...)
 	var exceeded *Exceeded
 	if !errors.As(err, &exceeded) || !errors.Is(err, ErrExceeded) {
 		t.Fatalf("take %d from %v at %v: %v, want it exceeded", n, names, now.Sub(epoch), err)
@@ -99,17 +99,17 @@ func TestRepeatedNameCountsOnce(t *testing.T) {
 func TestImpossible(t *testing.T) {
 	l := mustNew(t, Budget{"b", []rate.Window{{Limit: 5, Per: time.Second}, {Limit: 100, Per: time.Minute, Burst: 3}}})
 	for n, kind := range map[int]error{6: ErrImpossible, 4: ErrImpossible, 0: ErrImpossible, -1: ErrImpossible} {
-		if err := l.Take(epoch, n, "b"); !errors.Is(err, kind) {
+		if _, err := l.Take(epoch, n, "b"); !errors.Is(err, kind) {
 			t.Errorf("take %d: %v", n, err)
 		}
 	}
 	var impossible *Impossible
-	if err := l.Take(epoch, 4, "b"); !errors.As(err, &impossible) || impossible.Window.Burst != 3 {
+	if _, err := l.Take(epoch, 4, "b"); !errors.As(err, &impossible) || impossible.Window.Burst != 3 {
 		t.Errorf("take over the burst: %v", err)
 	} else if !strings.Contains(err.Error(), "at most 3") {
 		t.Errorf("the error does not say what is possible: %v", err)
 	}
-	if err := l.Take(epoch, 1, "b", "nobody"); !errors.Is(err, ErrUnknown) {
+	if _, err := l.Take(epoch, 1, "b", "nobody"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("unknown budget: %v", err)
 	}
 	mustTake(t, l, epoch, 3, "b")
@@ -225,7 +225,7 @@ func TestRemovedBudget(t *testing.T) {
 	configure(l)
 	l.Left(epoch.Add(time.Minute), "b")
 	configure(l)
-	if err := l.Take(epoch, 1, "b"); !errors.Is(err, ErrUnknown) {
+	if _, err := l.Take(epoch, 1, "b"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("it is kept although nothing is spent: %v", err)
 	}
 }
@@ -272,7 +272,7 @@ func TestConcurrentTakesGiveExactlyTheLimit(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 200 {
-				if l.Take(epoch, 1, "strict", "burst") == nil {
+				if _, err := l.Take(epoch, 1, "strict", "burst"); err == nil {
 					taken.Add(1)
 				}
 				l.Left(epoch, "strict")
@@ -339,7 +339,7 @@ func TestNeverMoreThanTheLimitInAnyPeriod(t *testing.T) {
 			if at.After(seen) {
 				seen = at
 			}
-			if l.Take(at, n, "b") != nil {
+			if _, err := l.Take(at, n, "b"); err != nil {
 				continue
 			}
 			takes = append(takes, taken{seen, n})
@@ -376,7 +376,7 @@ func TestBucketNeverGivesMoreThanBurstAndRefill(t *testing.T) {
 				l = restart(t, l, now, Budget{"b", []rate.Window{w}})
 			}
 			n := 1 + random.IntN(w.Burst)
-			if l.Take(now, n, "b") != nil {
+			if _, err := l.Take(now, n, "b"); err != nil {
 				continue
 			}
 			takes = append(takes, taken{now, n})
@@ -411,14 +411,14 @@ func TestRetryAfterIsHonest(t *testing.T) {
 				at = at.Add(-time.Millisecond)
 			}
 			var exceeded *Exceeded
-			if err := l.Take(at, n, "a", "b"); !errors.As(err, &exceeded) {
+			if _, err := l.Take(at, n, "a", "b"); !errors.As(err, &exceeded) {
 				continue
 			}
 			if exceeded.RetryAfter > 2*time.Minute {
 				t.Fatalf("seed %d: told to wait %v", seed, exceeded.RetryAfter)
 			}
 			now = at.Add(exceeded.RetryAfter)
-			if err := l.Take(now, n, "a", "b"); err != nil {
+			if _, err := l.Take(now, n, "a", "b"); err != nil {
 				t.Fatalf("seed %d: waited %v for %d of %v, then: %v", seed, exceeded.RetryAfter, n, exceeded.Window, err)
 			}
 		}
@@ -432,7 +432,7 @@ func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
 	const periods = 20
 	given := 0
 	for at := time.Duration(0); at < periods*w.Per; at += 100 * time.Microsecond {
-		if l.Take(epoch.Add(at), 1, "b") == nil {
+		if _, err := l.Take(epoch.Add(at), 1, "b"); err == nil {
 			given++
 		}
 	}

@@ -14,6 +14,11 @@ type meter interface {
 	wait(now time.Duration, n int) time.Duration
 	// take spends n, after wait has returned 0 for it.
 	take(now time.Duration, n int)
+	// refund gives back n that were taken at a time. At no later time does the meter
+	// then have more left than without that take.
+	refund(now, taken time.Duration, n int)
+	// become returns a meter for a window of the same period, with this usage.
+	become(w rate.Window, now time.Duration) meter
 	// left returns how many can be taken now, and how long until the window is full.
 	left(now time.Duration) (remaining int, reset time.Duration)
 	// spent returns the usage, oldest first, for another kind of meter to replay.
@@ -31,6 +36,13 @@ type run struct {
 
 // longAgo is before any replayed time.
 const longAgo = -10 * rate.MaxPer
+
+// replayed makes a new meter with the usage of another one.
+func replayed(w rate.Window, m meter, now time.Duration) meter {
+	made := newMeter(w)
+	made.replay(m.spent(now))
+	return made
+}
 
 func newMeter(w rate.Window) meter {
 	if w.Burst > 0 {

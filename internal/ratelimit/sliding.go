@@ -1,6 +1,11 @@
 package ratelimit
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/assertd/assertd/internal/rate"
+)
 
 // grains is how many parts a sliding window has: it remembers at most grains + 2
 // runs.
@@ -69,6 +74,29 @@ func (s *sliding) add(r run) {
 	}
 	newest.last = r.last
 	newest.count += r.count
+}
+
+// refund does nothing if the take has left the window.
+func (s *sliding) refund(now, taken time.Duration, n int) {
+	s.expire(now)
+	i := slices.IndexFunc(s.runs, func(r run) bool { return r.first <= taken && taken <= r.last })
+	if i < 0 || s.runs[i].count < n {
+		return
+	}
+	s.total -= n
+	if s.runs[i].count -= n; s.runs[i].count == 0 {
+		s.runs = slices.Delete(s.runs, i, i+1)
+	}
+}
+
+// become keeps the meter unless the window becomes a bucket: runs don't depend on
+// the limit.
+func (s *sliding) become(w rate.Window, now time.Duration) meter {
+	if w.Burst > 0 {
+		return replayed(w, s, now)
+	}
+	s.limit = w.Limit
+	return s
 }
 
 func (s *sliding) left(now time.Duration) (int, time.Duration) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,27 +42,40 @@ type savedRun struct {
 // Snapshot returns the usage of every window of a minute or longer, as JSON. A
 // bucket's spent tokens are rounded up.
 func (l *Limiter) Snapshot(now time.Time) ([]byte, error) {
-	l.mu.Lock()
 	s := snapshot{Version: snapshotVersion, Written: now.UTC().Round(0), Windows: []savedWindow{}}
+	l.mu.Lock()
 	at, _ := l.clock.read(now)
-	for name, b := range l.budgets {
-		for i, w := range b.Windows {
-			if runs := b.meters[i].spent(at); w.Per >= shortest && len(runs) > 0 {
-				s.Windows = append(s.Windows, savedWindow{name, w.Per, age(runs, at)})
-			}
-		}
-	}
+	budgets := slices.Collect(maps.Values(l.budgets))
 	l.mu.Unlock()
+	for _, b := range budgets {
+		s.Windows = append(s.Windows, l.save(b, at)...)
+	}
 	slices.SortFunc(s.Windows, func(a, b savedWindow) int {
 		return cmp.Or(cmp.Compare(a.Budget, b.Budget), cmp.Compare(a.Per, b.Per))
 	})
 	return json.Marshal(s)
 }
 
+// save copies the usage of one budget, so that decisions wait for no more than that.
+func (l *Limiter) save(b *budget, at time.Duration) (windows []savedWindow) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, w := range b.Windows {
+		if w.Per < shortest {
+			continue
+		}
+		if runs := b.meters[i].spent(at); len(runs) > 0 {
+			windows = append(windows, savedWindow{b.Name, w.Per, age(runs, at)})
+		}
+	}
+	return windows
+}
+
+// age counts takes that came during the snapshot as its last ones.
 func age(runs []run, at time.Duration) []savedRun {
 	saved := make([]savedRun, len(runs))
 	for i, r := range runs {
-		saved[i] = savedRun{First: at - r.first, Last: at - r.last, Count: r.count}
+		saved[i] = savedRun{First: max(at-r.first, 0), Last: max(at-r.last, 0), Count: r.count}
 	}
 	return saved
 }
@@ -80,6 +94,7 @@ func (l *Limiter) Restore(now time.Time, data []byte) error {
 	passed := max(now.Sub(s.Written), 0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.changes++
 	at, _ := l.clock.read(now)
 	for _, w := range s.Windows {
 		b := l.budgets[w.Budget]

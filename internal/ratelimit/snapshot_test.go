@@ -115,8 +115,8 @@ func TestSaveAndLoad(t *testing.T) {
 	if err := l.Load(epoch, path); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("no file: %v", err)
 	}
-	mustTake(t, l, epoch, 10, "b")
 	for range 2 { // the second replaces the first
+		mustTake(t, l, epoch, 5, "b")
 		if err := l.Save(epoch, path); err != nil {
 			t.Fatal(err)
 		}
@@ -133,6 +133,58 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 	if left := fresh.Left(epoch, "b"); left[0].Remaining != 90 {
 		t.Errorf("left: %+v", left)
+	}
+}
+
+// An idle daemon doesn't write and sync the same usage every few seconds.
+func TestSaveWritesOnlyWhatChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "budgets.json")
+	l := mustNew(t, daily)
+	written := func() bool {
+		t.Helper()
+		if err := l.Save(epoch, path); err != nil {
+			t.Fatal(err)
+		}
+		err := os.Remove(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	if !written() {
+		t.Error("the first save wrote nothing")
+	}
+	taken := take(t, l, epoch, 1, "b")
+	for _, step := range []struct {
+		name string
+		do   func()
+		want bool
+	}{
+		{"a take", func() {}, true},
+		{"nothing", func() {}, false},
+		{"a refused take", func() { l.Take(epoch, 11, "b") }, false},
+		{"a look", func() { l.Left(epoch, "b") }, false},
+		{"a refund", func() { taken.Refund(epoch) }, true},
+	} {
+		if step.do(); written() != step.want {
+			t.Errorf("after %s: written is %v", step.name, !step.want)
+		}
+	}
+}
+
+// A save that fails is tried again, although nothing changed.
+func TestFailedSaveIsTriedAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "away")
+	path := filepath.Join(dir, "budgets.json")
+	l := mustNew(t, daily)
+	if l.Save(epoch, path) == nil {
+		t.Fatal("saved into a missing directory")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.Save(epoch, path), os.Remove(path)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -169,7 +221,7 @@ func FuzzRestore(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := l.Take(epoch, 10, "b"); err != nil {
+	if _, err := l.Take(epoch, 10, "b"); err != nil {
 		f.Fatal(err)
 	}
 	good, err := l.Snapshot(epoch)

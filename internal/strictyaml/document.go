@@ -94,6 +94,17 @@ func (d *Document) At(path string) string {
 	return fmt.Sprintf("%s:%d:%d", d.report.name, n.line, n.column)
 }
 
+// Sections returns the place of every top-level setting as file:line:column, by
+// name, and that of the first one also as "". Unlike the document, it takes little
+// memory.
+func (d *Document) Sections() map[string]string {
+	sections := map[string]string{"": d.At("")}
+	for _, e := range d.root.entries {
+		sections[e.key] = d.At(Key("", e.key))
+	}
+	return sections
+}
+
 // Line returns the line of the setting at a path, or of the nearest one around
 // it.
 func (d *Document) Line(path string) int { return d.root.find(path).line }
