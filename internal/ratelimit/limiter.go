@@ -10,6 +10,7 @@ package ratelimit
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -45,8 +46,9 @@ type Limiter struct {
 // budget is a Budget with one meter per window, in the same order.
 type budget struct {
 	Budget
-	meters  []meter
-	retired bool // no longer configured
+	meters   []meter
+	capacity int  // the most that all windows allow at once
+	retired  bool // no longer configured
 }
 
 // New returns a limiter whose budgets are unspent. The error wraps [ErrInvalid] and
@@ -93,9 +95,12 @@ func (b *budget) isSpent(at time.Duration) bool {
 // carry creates the meters of a budget, with the usage of the previous budget of
 // the same name.
 func (l *Limiter) carry(given Budget) *budget {
-	b := &budget{Budget: Budget{given.Name, slices.Clone(given.Windows)}, meters: make([]meter, len(given.Windows))}
+	b := &budget{
+		Budget: Budget{given.Name, slices.Clone(given.Windows)}, meters: make([]meter, len(given.Windows)), capacity: math.MaxInt,
+	}
 	old := l.budgets[given.Name]
 	for i, w := range b.Windows {
+		b.capacity = min(b.capacity, w.Capacity())
 		if j := old.find(w.Per); j < 0 {
 			b.meters[i] = newMeter(w)
 		} else {
@@ -167,10 +172,9 @@ func (l *Limiter) lookUp(name string, n int) (*budget, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("%w: take of %d from budget %q", ErrImpossible, n, name)
 	}
-	for _, w := range b.Windows {
-		if n > w.Capacity() {
-			return nil, &Impossible{Budget: name, Window: w, N: n}
-		}
+	if n > b.capacity {
+		i := slices.IndexFunc(b.Windows, func(w rate.Window) bool { return n > w.Capacity() })
+		return nil, &Impossible{Budget: name, Window: b.Windows[i], N: n}
 	}
 	return b, nil
 }
