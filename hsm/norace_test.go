@@ -1,5 +1,0 @@
-//go:build !race
-
-package hsm_test
-
-const raceFactor = 1
