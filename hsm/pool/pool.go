@@ -15,6 +15,7 @@ type Pool struct {
 	tokens  []*token
 	spawner spawner
 	changed chan struct{}
+	prove   chan struct{} // wakes watch to probe the workers that have not signed yet
 	admin   chan struct{} // a mutex: holds an element while a Generate or Refresh runs
 
 	mu       sync.Mutex
@@ -45,6 +46,7 @@ func New(cfg Config) (*Pool, error) {
 		cfg:     cfg,
 		spawner: spawner{requests: make(chan spawnRequest)},
 		changed: make(chan struct{}, 1),
+		prove:   make(chan struct{}, 1),
 		admin:   make(chan struct{}, 1),
 		routes:  map[uint64]*route{},
 		keys:    map[wire.KeyRef]*route{},

@@ -23,11 +23,22 @@ const probeText = "assertd worker probe\x00"
 // SetProbes says which keys the pool may sign with for itself, and with which
 // options: those of the configured key sets. It never signs with another key on
 // the token, and a key may be restricted to one algorithm. A worker whose token has
-// none of them is ready once it has read its inventory.
+// none of them is ready once it has read its inventory. Workers in service that
+// have not signed yet are probed at once: the pool had no key to prove them with
+// when they started. SetProbes doesn't wait for that.
 func (p *Pool) SetProbes(keys map[wire.KeyRef]crypto.SignerOpts) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.probes = maps.Clone(keys)
+	p.triggerProofs()
+}
+
+// triggerProofs has watch probe the workers that have not signed yet.
+func (p *Pool) triggerProofs() {
+	select {
+	case p.prove <- struct{}{}:
+	default: // it is about to
+	}
 }
 
 // probe is a key to sign with and how.
@@ -78,6 +89,9 @@ func (w *worker) prove(ctx context.Context, probes []probe, timeout time.Duratio
 			return context.Cause(ctx)
 		}
 		err := w.proveKey(k, id)
+		if err == nil {
+			w.verified.Store(time.Now().UnixNano())
+		}
 		if err == nil || endsStart(err) {
 			return err
 		}
@@ -111,19 +125,43 @@ func (w *worker) proveKey(k probe, id uint32) error {
 }
 
 // probeIdle probes every worker that has gone a probe interval without a verified
-// signature.
+// signature or, if it has no key to sign with, a ping.
 func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGroup) {
 	if p.cfg.Probe == 0 {
 		return
 	}
 	for _, w := range p.readyWorkers(nil) {
-		if now.UnixNano()-w.verified.Load() > int64(p.cfg.Probe) && w.probing.CompareAndSwap(false, true) {
-			probes.Go(func() {
-				defer w.probing.Store(false)
-				p.probe(ctx, w)
-			})
+		if now.UnixNano()-w.lastProof() > int64(p.cfg.Probe) {
+			p.startProbe(ctx, w, probes)
 		}
 	}
+}
+
+// probeUnproved probes every worker in service that has not signed yet and has a
+// key to do so.
+func (p *Pool) probeUnproved(ctx context.Context, probes *sync.WaitGroup) {
+	if p.cfg.Probe == 0 {
+		return
+	}
+	for _, w := range p.readyWorkers(nil) {
+		if w.verified.Load() == 0 && len(p.probesAmong(p.keysOf(w.token))) > 0 {
+			p.startProbe(ctx, w, probes)
+		}
+	}
+}
+
+// startProbe probes a worker in the background, unless a probe of it is running.
+func (p *Pool) startProbe(ctx context.Context, w *worker, probes *sync.WaitGroup) {
+	if !w.probing.CompareAndSwap(false, true) {
+		return
+	}
+	probes.Go(func() {
+		p.probe(ctx, w)
+		w.probing.Store(false)
+		if w.verified.Load() == 0 {
+			p.triggerProofs() // the probes may have been set while it was pinged
+		}
+	})
 }
 
 // probe has one worker sign and retires it if it can't. A worker whose token has
@@ -141,7 +179,7 @@ func (p *Pool) probe(ctx context.Context, w *worker) {
 	}
 	if failed == nil {
 		failed = p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: wire.KindPing}, p.cfg.Timeout)).err
-		w.verified.Store(time.Now().UnixNano())
+		w.pinged.Store(time.Now().UnixNano())
 	}
 	if failed != nil && ctx.Err() == nil {
 		p.retire(w, failed, "")

@@ -48,6 +48,24 @@ func TestProbeUsesTheConfiguredAlgorithm(t *testing.T) {
 	}
 }
 
+// A worker that started before the pool knew its probes proves itself once it does,
+// not a probe interval later.
+func TestSetProbesProvesWorkersInService(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	k := prepare(t, token, hsm.P256)
+	c := config(faultyConfig(token, m))
+	c.Workers, c.Probe = 1, time.Hour
+	p := runReady(t, c)
+	m.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt, Limit: 1})
+	p.probeWith(k)
+	eventually(t, 30*time.Second, "the worker is replaced", func() bool {
+		return p.count(pool.EventCorrupt) == 1 && p.count(pool.EventReady) == 2
+	})
+	if n := m.Calls(t, "C_Sign"); n != 2 {
+		t.Errorf("%d signatures, want one by each worker", n)
+	}
+}
+
 // The pool doesn't sign with keys that no key set has.
 func TestProbeLeavesOtherKeysAlone(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)

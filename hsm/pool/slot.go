@@ -93,7 +93,7 @@ func (p *Pool) add(w *worker, keys []wire.KeyInfo) {
 	defer p.unlock()
 	t, s := w.token, w.slot
 	w.readyAt = time.Now()
-	w.verified.Store(w.readyAt.UnixNano())
+	w.pinged.Store(w.readyAt.UnixNano())
 	t.ready = append(t.ready, w)
 	t.failures, t.lastErr, t.refused = 0, nil, false
 	if s.started {
@@ -110,6 +110,7 @@ func (p *Pool) add(w *worker, keys []wire.KeyInfo) {
 		}
 		p.outgoing = append(p.outgoing, delivery{w, c, id})
 	}
+	p.triggerProofs() // the probes may have been set since the worker looked for one
 	p.announce()
 }
 

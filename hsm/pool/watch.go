@@ -37,6 +37,8 @@ func (p *Pool) watch(ctx context.Context) {
 				p.retire(w, ErrTimeout, EventKill)
 			}
 			p.probeIdle(ctx, now, &probes)
+		case <-p.prove:
+			p.probeUnproved(ctx, &probes)
 		case <-ctx.Done():
 			return
 		}

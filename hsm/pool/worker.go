@@ -20,7 +20,9 @@ type worker struct {
 	frames  *wire.Reader
 	depth   int
 
-	verified atomic.Int64 // when a signature of this worker was last verified, in Unix nanoseconds
+	// In Unix nanoseconds:
+	verified atomic.Int64 // when a signature of this worker was last verified, 0 if none was
+	pinged   atomic.Int64 // when it last answered without signing: at its start, and to a ping
 	probing  atomic.Bool
 
 	// The pool's lock guards the rest.
@@ -99,6 +101,9 @@ func (w *worker) read(p *Pool) error {
 		p.complete(w, f.ID, r)
 	}
 }
+
+// lastProof is when the worker last showed that it works, in Unix nanoseconds.
+func (w *worker) lastProof() int64 { return max(w.verified.Load(), w.pinged.Load()) }
 
 // parseReply turns a frame from a worker into the result of a call.
 func parseReply(f wire.Frame) (r result, fatal bool, err error) {
