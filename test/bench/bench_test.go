@@ -30,38 +30,38 @@ func TestRepeatCountsEveryCaller(t *testing.T) {
 	}
 	o = repeat(func() (int, error) { return 0, errors.New("refused") }, 2, time.Hour)
 	if o.Error == "" {
-		t.Error("an error of the operation got lost")
+		t.Error("the error of the operation is lost")
 	}
 }
 
-// A cell's name is what its samples are kept under and what -run chooses by.
+// A case's name identifies its samples, and -run selects by it.
 func TestSections(t *testing.T) {
 	for _, s := range sections() {
 		names := map[string]bool{}
-		for _, c := range s.cells {
+		for _, c := range s.cases {
 			if names[c.name] || roles[c.role] == nil {
-				t.Errorf("%s/%s: a second one, or its role %q isn't there", s.name, c.name, c.role)
+				t.Errorf("%s/%s: the name is not unique, or role %q does not exist", s.name, c.name, c.role)
 			}
 			names[c.name] = true
 		}
 		if s.base != "" && !names[s.base] {
-			t.Errorf("%s: no cell is its base %q", s.name, s.base)
+			t.Errorf("%s: base %q is not one of its cases", s.name, s.base)
 		}
-		chosen := s.chosen(settings{only: regexp.MustCompile("^" + s.name + "/" + s.cells[len(s.cells)-1].name + "$")})
-		if want := 1 + min(len(s.base), 1); len(chosen.cells) != want {
-			t.Errorf("%s: %d cells for the last one, want %d", s.name, len(chosen.cells), want)
+		chosen := s.chosen(settings{only: regexp.MustCompile("^" + s.name + "/" + s.cases[len(s.cases)-1].name + "$")})
+		if want := 1 + min(len(s.base), 1); len(chosen.cases) != want {
+			t.Errorf("%s: -run selects %d cases for the last one, want %d", s.name, len(chosen.cases), want)
 		}
 	}
 }
 
 func TestConfigurationsAreValid(t *testing.T) {
-	b := bed{Dir: t.TempDir(), Module: "/usr/lib/softhsm/libsofthsm2.so", PINFile: "/pin", SoftHSMConf: "/softhsm2.conf"}
+	e := env{Dir: t.TempDir(), Module: "/usr/lib/softhsm/libsofthsm2.so", PINFile: "/pin", SoftHSMConf: "/softhsm2.conf"}
 	for _, s := range sections() {
-		for _, c := range s.cells {
+		for _, c := range s.cases {
 			if c.daemon == nil {
 				continue
 			}
-			if _, err := parsed(b, *c.daemon); err != nil {
+			if _, err := parseConfiguration(e, *c.daemon); err != nil {
 				t.Errorf("%s/%s: %v", s.name, c.name, err)
 			}
 		}
@@ -71,7 +71,7 @@ func TestConfigurationsAreValid(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for _, wrong := range [][]string{{"-rounds", "0"}, {"-slice", "1ns"}, {"-run", "("}, {"-bogus"}} {
 		if _, err := parse(wrong, io.Discard); err == nil {
-			t.Errorf("%q is taken", wrong)
+			t.Errorf("%q is accepted", wrong)
 		}
 	}
 }

@@ -12,21 +12,25 @@ import (
 	"time"
 )
 
-// childArgument makes this program a child: a process that does one kind of work, so that its CPU time is its own.
+// childArgument makes this program a child, a process that does one kind of work.
+// Its CPU time then shows the cost of that work.
 const childArgument = "-child"
 
-// A role is what a child does: the module itself, the load, and so on. It turns a task into the operation to repeat.
-type role func(bed) (prepare, error)
+// A role is the kind of work that a child does, such as calling the module or
+// generating load. It opens what its tasks share.
+type role func(env) (prepare, error)
 
+// prepare turns a task into the operation to repeat.
 type prepare func(task) (operation, error)
 
-// operation makes signatures, or whatever the task counts, and says how many.
+// operation makes signatures, or does whatever else the task counts, and returns how
+// many.
 type operation func() (int, error)
 
 var roles = map[string]role{
 	"setup":    setUp,
 	"pkcs11":   rawModule,
-	"crypto11": throughCrypto11,
+	"crypto11": viaCrypto11,
 	"worker":   workerHop,
 	"load":     loadSocket,
 	"verify":   verification,
@@ -44,7 +48,7 @@ type task struct {
 	Clients int           `json:",omitempty"`
 }
 
-// outcome is what came of it.
+// outcome is the result of a task.
 type outcome struct {
 	Count    int           // signatures, decisions
 	Elapsed  time.Duration // of the slice
@@ -55,21 +59,22 @@ type outcome struct {
 // assignment is the first line that a child reads.
 type assignment struct {
 	Role string
-	Bed  bed
+	Env  env
 }
 
-// serveChild is a child's life: its role, then a task for each line until its input ends.
+// serveChild reads the child's role, then runs one task per line until the input
+// ends.
 func serveChild(stdin io.Reader, stdout io.Writer) error {
 	in, out := json.NewDecoder(stdin), json.NewEncoder(stdout)
 	var a assignment
 	if err := in.Decode(&a); err != nil {
 		return err
 	}
-	take, ok := roles[a.Role]
+	open, ok := roles[a.Role]
 	if !ok {
-		return fmt.Errorf("no role %q", a.Role)
+		return fmt.Errorf("unknown role %q", a.Role)
 	}
-	prepare, err := take(a.Bed)
+	prepare, err := open(a.Env)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Role, err)
 	}
@@ -107,7 +112,7 @@ func answer(t task, prepare prepare, known map[task]operation) outcome {
 	return repeat(op, t.Callers, duration)
 }
 
-// child is a child as the parent sees it.
+// child is the parent's view of a child process.
 type child struct {
 	cmd *exec.Cmd
 	in  *json.Encoder
@@ -115,11 +120,12 @@ type child struct {
 	end io.Closer
 }
 
-// startChild starts this program again in a role and waits until it has taken it: two that open SoftHSM at the same moment
-// can disturb each other. It ends when its input is closed, or with this process.
-func startChild(ctx context.Context, b bed, role string) (*child, error) {
+// startChild runs this program again in a role and waits until the role is set
+// up: two processes that open SoftHSM at the same time can disturb each other. The
+// child exits when its input is closed or this process exits.
+func startChild(ctx context.Context, e env, role string) (*child, error) {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", childArgument)
-	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+b.SoftHSMConf)
+	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+e.SoftHSMConf)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdin, err := cmd.StdinPipe()
@@ -134,7 +140,7 @@ func startChild(ctx context.Context, b bed, role string) (*child, error) {
 		return nil, err
 	}
 	c := &child{cmd: cmd, in: json.NewEncoder(stdin), out: json.NewDecoder(stdout), end: stdin}
-	if err := c.in.Encode(assignment{role, b}); err != nil {
+	if err := c.in.Encode(assignment{role, e}); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
 	if _, err := c.answer(); err != nil {
@@ -143,7 +149,7 @@ func startChild(ctx context.Context, b bed, role string) (*child, error) {
 	return c, nil
 }
 
-// do has the child work on a task and waits for the outcome.
+// do runs a task in the child and returns its outcome.
 func (c *child) do(t task) (outcome, error) {
 	if err := c.in.Encode(t); err != nil {
 		return outcome{}, err
@@ -154,7 +160,7 @@ func (c *child) do(t task) (outcome, error) {
 func (c *child) answer() (outcome, error) {
 	var o outcome
 	if err := c.out.Decode(&o); err != nil {
-		return outcome{}, fmt.Errorf("the child ended: %w", err)
+		return outcome{}, fmt.Errorf("the child exited: %w", err)
 	}
 	if o.Error != "" {
 		return outcome{}, errors.New(o.Error)

@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// cpuTime adds up what the scheduler has counted for all threads of the processes, in nanoseconds where /proc/PID/stat
-// has ticks of 10 ms. Processes that are gone count nothing.
+// cpuTime is the CPU time of all threads of the processes. The scheduler counts
+// it in nanoseconds; /proc/PID/stat would have ticks of 10 ms. Processes that have
+// exited count as zero.
 func cpuTime(pids ...int) (total time.Duration) {
 	for _, pid := range pids {
-		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is valid
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // fails only for a bad pattern
 		for _, thread := range threads {
 			var ran int64
 			text, _ := os.ReadFile(thread)
@@ -25,12 +26,12 @@ func cpuTime(pids ...int) (total time.Duration) {
 	return total
 }
 
-// childrenOf lists the processes whose parent is pid.
+// childrenOf returns the processes whose parent is pid.
 func childrenOf(pid int) (children []int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
-		_, rest, _ := strings.Cut(string(text), ") ") // the name before it may hold anything
+		_, rest, _ := strings.Cut(string(text), ") ") // the name before it may contain anything
 		fields := strings.Fields(rest)
 		if len(fields) < 2 || fields[1] != strconv.Itoa(pid) {
 			continue

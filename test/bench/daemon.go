@@ -16,14 +16,14 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// variant is how a daemon's configuration differs from the defaults.
+// variant is a daemon's configuration, as far as it varies.
 type variant struct {
 	workers int
-	audit   string // "off", or what audit.sync is
+	audit   string // the value of audit.sync, or "off" for no log
 	clients int
 }
 
-var usual = variant{workers: 2, audit: "interval", clients: 1}
+var defaults = variant{workers: 2, audit: "interval", clients: 1}
 
 func (v variant) name() string { return fmt.Sprintf("w%d-%s-%d", v.workers, v.audit, v.clients) }
 
@@ -34,30 +34,30 @@ type daemon struct {
 	log    bytes.Buffer
 }
 
-const startLimit = 30 * time.Second
+const startTimeout = 30 * time.Second
 
-// startDaemon runs the real binary and returns once it serves.
-func startDaemon(ctx context.Context, b bed, v variant) (*daemon, error) {
-	d := &daemon{socket: b.file(v.name() + ".sock")}
-	file := b.file(v.name() + ".yaml")
-	if err := os.WriteFile(file, configuration(b, v, d.socket), 0o600); err != nil {
+// startDaemon runs the real binary and returns when it is ready.
+func startDaemon(ctx context.Context, e env, v variant) (*daemon, error) {
+	d := &daemon{socket: e.file(v.name() + ".sock")}
+	file := e.file(v.name() + ".yaml")
+	if err := os.WriteFile(file, configuration(e, v, d.socket), 0o600); err != nil {
 		return nil, err
 	}
-	d.cmd = exec.Command(b.Binary, "serve", "--config", file)
+	d.cmd = exec.Command(e.Binary, "serve", "--config", file)
 	d.cmd.Stderr = &d.log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := d.await(ctx); err != nil {
+	if err := d.waitReady(ctx); err != nil {
 		return nil, errors.Join(err, d.stop(), errors.New(d.log.String()))
 	}
 	return d, nil
 }
 
-// await polls until the daemon gives an assertion, which it does only once all its parts work.
-func (d *daemon) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
+// waitReady polls until the daemon issues an assertion. That takes all its parts.
+func (d *daemon) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	c, err := client.New(d.socket)
 	if err != nil {
@@ -78,19 +78,20 @@ func (d *daemon) await(ctx context.Context) error {
 
 func (d *daemon) pid() int { return d.cmd.Process.Pid }
 
-// stop drains the daemon, or kills it where that takes too long.
+// stop lets the daemon drain, and kills it if that takes too long.
 func (d *daemon) stop() error {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(startLimit, func() { _ = d.cmd.Process.Kill() })
+	late := time.AfterFunc(startTimeout, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
 	return d.cmd.Wait()
 }
 
-// configuration is the defaults but for what v says. Budgets have the usual two windows, so wide that they never refuse.
-func configuration(b bed, v variant, socket string) []byte {
+// configuration returns the daemon's YAML for a variant. Budgets have the usual two
+// windows, too wide to ever refuse.
+func configuration(e env, v variant, socket string) []byte {
 	var y strings.Builder
 	fmt.Fprintf(&y, "hsm: {module: %q, token: {label: %s}, pin: {file: %q}, environment: {SOFTHSM2_CONF: %q}, workers: %d}\n",
-		b.Module, tokenLabel, b.PINFile, b.SoftHSMConf, v.workers)
+		e.Module, tokenLabel, e.PINFile, e.SoftHSMConf, v.workers)
 	y.WriteString("keys:\n")
 	for _, a := range algorithms {
 		fmt.Fprintf(&y, "  %s: {alg: %s, use: assertion}\n", setOf(a.alg), a.alg)
@@ -107,7 +108,7 @@ func configuration(b bed, v variant, socket string) []byte {
 	if v.audit == "off" {
 		y.WriteString("audit: {required: false}\n")
 	} else {
-		fmt.Fprintf(&y, "audit: {file: %q, sync: %s}\n", b.file(v.name()+".audit"), v.audit)
+		fmt.Fprintf(&y, "audit: {file: %q, sync: %s}\n", e.file(v.name()+".audit"), v.audit)
 	}
 	return []byte(y.String())
 }
@@ -118,7 +119,7 @@ func grant(alg string) string {
 		"rate: [{limit: 1000000, per: 1s, burst: 1000000}, {limit: 1000000000, per: 24h}]}", setOf(alg))
 }
 
-// parsed is the configuration as the daemon itself reads it.
-func parsed(b bed, v variant) (*config.Config, error) {
-	return config.Parse("bench.yaml", configuration(b, v, b.file("none.sock")))
+// parseConfiguration returns the configuration as the daemon itself reads it.
+func parseConfiguration(e env, v variant) (*config.Config, error) {
+	return config.Parse("bench.yaml", configuration(e, v, e.file("none.sock")))
 }

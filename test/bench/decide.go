@@ -7,12 +7,13 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// decisions is policy.Decide alone, with as many clients configured as the task says.
-func decisions(b bed) (prepare, error) {
+// decisions calls policy.Decide and nothing else, with the task's number of clients
+// configured.
+func decisions(e env) (prepare, error) {
 	return func(t task) (operation, error) {
-		v := usual
+		v := defaults
 		v.clients = t.Clients
-		c, err := parsed(b, v)
+		c, err := parseConfiguration(e, v)
 		if err != nil {
 			return nil, err
 		}
@@ -22,7 +23,7 @@ func decisions(b bed) (prepare, error) {
 		}
 		caller := caller.Caller{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), PID: int32(os.Getpid())}
 		request := policy.Request{Grant: setOf(algorithms[0].alg)}
-		const many = 64 // so that the clock isn't what is measured
+		const many = 64 // or reading the clock would dominate
 		return func() (int, error) {
 			for range many {
 				if _, err := p.Decide(caller, request); err != nil {

@@ -11,15 +11,16 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// workerHop signs with a key in this process ("key") or by way of the pool ("pool"), which runs the daemon's own workers.
-// Nothing is verified: the difference of the two is what the way to a worker and back costs.
-func workerHop(b bed) (prepare, error) {
-	token, err := b.open(true)
+// workerHop signs with a key in this process ("key") or through the pool ("pool"),
+// which runs the daemon's own workers. Nothing is verified, so the difference
+// between the two is the cost of the round trip to a worker.
+func workerHop(e env) (prepare, error) {
+	token, err := e.open(true)
 	if err != nil {
 		return nil, err
 	}
 	return func(t task) (operation, error) {
-		key, err := token.Find(hsm.Selector{Label: b.labelOf(t.Alg)})
+		key, err := token.Find(hsm.Selector{Label: e.labelOf(t.Alg)})
 		if err != nil {
 			return nil, err
 		}
@@ -31,7 +32,7 @@ func workerHop(b bed) (prepare, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := runPool(b, t.Workers)
+		p, err := runPool(e, t.Workers)
 		return func() (int, error) {
 			_, err := p.Sign(context.Background(), "", ref, digest, opts, nil)
 			return 1, err
@@ -39,7 +40,7 @@ func workerHop(b bed) (prepare, error) {
 	}, nil
 }
 
-// inputOf is what a crypto.Signer is asked for the algorithm.
+// inputOf returns what a crypto.Signer is given for the algorithm.
 func inputOf(alg string) ([]byte, crypto.SignerOpts) {
 	if alg == "EdDSA" {
 		return message, crypto.Hash(0)
@@ -48,14 +49,14 @@ func inputOf(alg string) ([]byte, crypto.SignerOpts) {
 	return digest[:], crypto.SHA256
 }
 
-// runPool starts workers that end with this process.
-func runPool(b bed, workers int) (*pool.Pool, error) {
+// runPool starts workers that exit with this process.
+func runPool(e env, workers int) (*pool.Pool, error) {
 	p, err := pool.New(pool.Config{
-		Command: []string{b.Binary, "hsm-worker"}, Workers: workers,
+		Command: []string{e.Binary, "hsm-worker"}, Workers: workers,
 		Tokens: []pool.TokenConfig{{
-			Name: tokenLabel, PIN: hsm.PINSource{File: b.PINFile},
-			HSM:         hsm.Config{Module: b.Module, Label: tokenLabel, SessionCopies: true},
-			Environment: map[string]string{"SOFTHSM2_CONF": b.SoftHSMConf},
+			Name: tokenLabel, PIN: hsm.PINSource{File: e.PINFile},
+			HSM:         hsm.Config{Module: e.Module, Label: tokenLabel, SessionCopies: true},
+			Environment: map[string]string{"SOFTHSM2_CONF": e.SoftHSMConf},
 		}},
 	})
 	if err != nil {
@@ -68,7 +69,7 @@ func runPool(b bed, workers int) (*pool.Pool, error) {
 	}
 	select {
 	case err := <-ended:
-		return nil, errors.Join(errors.New("the pool ended"), err)
+		return nil, errors.Join(errors.New("the pool stopped"), err)
 	default:
 		return p, nil
 	}

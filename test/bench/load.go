@@ -18,11 +18,11 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// batchSize is how many assertions a "batch" asks for at once.
+// batchSize is the number of assertions in a "batch".
 const batchSize = 32
 
-// loadSocket is the callers: the client package over the daemon's socket.
-func loadSocket(bed) (prepare, error) {
+// loadSocket plays the callers: the client package over the daemon's socket.
+func loadSocket(env) (prepare, error) {
 	return func(t task) (operation, error) {
 		c, err := client.New(t.Socket)
 		if err != nil {
@@ -54,7 +54,8 @@ func batch(ctx context.Context, c *client.Client, request ipc.AssertionRequest) 
 	return len(results), err
 }
 
-// checkOne makes sure that what is measured is what it should be: an assertion that the published keys verify.
+// checkOne makes sure that the daemon issues what the benchmark is meant to measure:
+// an assertion that the published keys verify.
 func checkOne(ctx context.Context, c *client.Client, request ipc.AssertionRequest) error {
 	answer, err := c.Assert(ctx, request)
 	if err != nil {
@@ -74,14 +75,15 @@ func checkOne(ctx context.Context, c *client.Client, request ipc.AssertionReques
 	}
 	matching := keys.Key(answer.Kid)
 	if len(matching) != 1 {
-		return fmt.Errorf("%d published keys with the kid of the assertion", len(matching))
+		return fmt.Errorf("%d published keys have the kid of the assertion, want 1", len(matching))
 	}
 	_, err = jws.Verify(matching[0])
 	return err
 }
 
-// verification is the front's share that can't be had for less: Go's own check of a signature.
-func verification(bed) (prepare, error) {
+// verification verifies a signature with the standard library. The front can't do
+// less for an assertion.
+func verification(env) (prepare, error) {
 	return func(t task) (operation, error) {
 		key, err := softwareKey(t.Alg)
 		if err != nil {

@@ -1,14 +1,15 @@
-// Command bench measures assertd on this machine, against raw PKCS#11 in the same run.
+// Command bench compares assertd with raw PKCS#11 on the same machine, in one run.
 //
-// It builds the real daemon, gives it a SoftHSM token of its own in a temporary directory, and drives it over its socket
-// with the client package from another process. Before every slice of a measurement it measures the raw baseline: one
-// thread that calls the PKCS#11 module in its own process. What is printed as a ratio is the median of the ratios of
-// neighbouring slices, so that a machine that others use as well blurs the figures less than it blurs the operations per
-// second. docs/performance.md says how to read the tables and what bounds the figures.
+// It builds the real daemon, gives it a new SoftHSM token in a temporary directory,
+// and drives it over its socket with the client package from another process. Before
+// each slice it measures the raw baseline: one thread that calls the PKCS#11 module
+// in its own process. Each ratio is the median over adjacent slices, so other load
+// on the machine affects ratios less than rates. docs/performance.md explains the
+// tables and the limits.
 //
-//	go run ./test/bench                    # everything, about six minutes
-//	go run ./test/bench -quick             # everything, one short round
-//	go run ./test/bench -run 'ES256.*w2'   # the cells whose name matches
+//	go run ./test/bench                    # all cases, about six minutes
+//	go run ./test/bench -quick             # all cases, one short round
+//	go run ./test/bench -run 'ES256.*w2'   # the cases whose name matches
 package main
 
 import (
@@ -43,10 +44,10 @@ func main() {
 	}
 }
 
-// settings are how long and what to measure.
+// settings say what to measure and for how long.
 type settings struct {
 	rounds int
-	slice  time.Duration // of one cell in one round
+	slice  time.Duration // of one case in one round
 	raw    time.Duration // of the baseline before it
 	only   *regexp.Regexp
 }
@@ -56,9 +57,9 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "one short round")
-	only := flags.String("run", "", "measure the cells whose `regexp` matches section/name")
-	flags.IntVar(&s.rounds, "rounds", s.rounds, "how often each cell is measured")
-	flags.DurationVar(&s.slice, "slice", s.slice, "how long each cell is measured in one round")
+	only := flags.String("run", "", "measure the cases whose `regexp` matches section/name")
+	flags.IntVar(&s.rounds, "rounds", s.rounds, "how many times to measure each case")
+	flags.DurationVar(&s.slice, "slice", s.slice, "how long to measure each case in one round")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -66,7 +67,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		s.rounds, s.slice, s.raw = 1, 200*time.Millisecond, 100*time.Millisecond
 	}
 	if s.rounds < 1 || s.slice < time.Millisecond {
-		return s, fmt.Errorf("%d rounds of %v: give at least one of a millisecond", s.rounds, s.slice)
+		return s, fmt.Errorf("%d rounds of %v are too few or too short; the minimum is 1 round of 1ms", s.rounds, s.slice)
 	}
 	var err error
 	s.only, err = regexp.Compile(*only)
@@ -78,14 +79,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBed(ctx)
+	e, err := newEnv(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.remove()
+	defer e.remove()
 	describeMachine(stdout)
 	for _, section := range sections() {
-		if err := section.measure(ctx, b, s, stdout, stderr); err != nil {
+		if err := section.measure(ctx, e, s, stdout, stderr); err != nil {
 			return fmt.Errorf("%s: %w", section.name, err)
 		}
 	}

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// lab holds the processes of one section.
-type lab struct {
-	bed      bed
+// harness holds the processes of one section.
+type harness struct {
+	env      env
 	children map[string]*child
 	daemons  map[variant]*daemon
 }
 
-// sample is a cell in one round.
+// sample is the result of a case in one round.
 type sample struct {
 	rate                   float64 // per second
 	ratio                  float64 // to the section's base
-	room                   float64 // the ratio that the CPU times allow where nobody else uses the machine
+	byCPU                  float64 // the ratio that the CPU times would allow on an otherwise idle machine
 	p50, p99               time.Duration
 	caller, front, workers time.Duration // CPU for one operation
 }
@@ -30,35 +30,35 @@ func (s sample) cpu() time.Duration { return s.caller + s.front + s.workers }
 
 const warmUp = 50 * time.Millisecond
 
-// measure runs the section's cells and prints their table.
-func (s section) measure(ctx context.Context, b bed, o settings, out, progress io.Writer) (err error) {
+// measure runs the section's cases and prints their table.
+func (s section) measure(ctx context.Context, e env, o settings, out, progress io.Writer) (err error) {
 	s = s.chosen(o)
-	if len(s.cells) == 0 {
+	if len(s.cases) == 0 {
 		return nil
 	}
-	l := &lab{bed: b, children: map[string]*child{}, daemons: map[variant]*daemon{}}
+	l := &harness{env: e, children: map[string]*child{}, daemons: map[variant]*daemon{}}
 	defer func() { err = errors.Join(err, l.close()) }()
-	for _, c := range s.cells {
+	for _, c := range s.cases {
 		if err := l.start(ctx, c); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	s.turns = slices.Clone(s.cells)
+	s.order = slices.Clone(s.cases)
 	samples := make(map[string][]sample)
 	for round := range o.rounds {
 		fmt.Fprintf(progress, "%s: round %d of %d\n", s.name, round+1, o.rounds)
 		if err := s.round(ctx, l, o, samples); err != nil {
 			return err
 		}
-		slices.Reverse(s.turns) // so that no cell always comes first
+		slices.Reverse(s.order) // or one case would always come first
 	}
-	s.relate(samples)
+	s.fillRatios(samples)
 	s.print(out, samples)
 	return nil
 }
 
-func (s section) round(ctx context.Context, l *lab, o settings, samples map[string][]sample) error {
-	for _, c := range s.turns {
+func (s section) round(ctx context.Context, l *harness, o settings, samples map[string][]sample) error {
+	for _, c := range s.order {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (s section) round(ctx context.Context, l *lab, o settings, samples map[stri
 		if raw.rate > 0 {
 			one.ratio = one.rate / raw.rate
 			if c.daemon != nil {
-				one.room = float64(runtime.NumCPU()) * float64(raw.caller) / float64(one.cpu())
+				one.byCPU = float64(runtime.NumCPU()) * float64(raw.caller) / float64(one.cpu())
 			}
 		}
 		samples[c.name] = append(samples[c.name], one)
@@ -81,40 +81,41 @@ func (s section) round(ctx context.Context, l *lab, o settings, samples map[stri
 	return nil
 }
 
-// relate gives the ratios of a section that has a base of its own, each to the base in the same round.
-func (s section) relate(samples map[string][]sample) {
+// fillRatios sets the ratios of a section with its own base, each to the base in
+// the same round.
+func (s section) fillRatios(samples map[string][]sample) {
 	for name := range samples {
 		for round, base := range samples[s.base] {
 			samples[name][round].ratio = samples[name][round].rate / base.rate
-			samples[name][round].room = float64(base.cpu()) / float64(samples[name][round].cpu())
+			samples[name][round].byCPU = float64(base.cpu()) / float64(samples[name][round].cpu())
 		}
 	}
 }
 
-// raw is the baseline at this moment; nothing where the section has another.
-func (l *lab) raw(s section, c cell, o settings) (sample, error) {
+// raw measures the baseline now, unless the section has its own.
+func (l *harness) raw(s section, c benchCase, o settings) (sample, error) {
 	if s.base != "" || c.task.Alg == "" {
 		return sample{}, nil
 	}
-	return l.sample(cell{role: "pkcs11", task: task{Do: "raw", Alg: c.task.Alg}}, o.raw)
+	return l.sample(benchCase{role: "pkcs11", task: task{Do: "raw", Alg: c.task.Alg}}, o.raw)
 }
 
 func perSecond(o outcome) float64 { return float64(o.Count) / max(o.Elapsed, 1).Seconds() }
 
-// start brings up what the cell needs and warms it up.
-func (l *lab) start(ctx context.Context, c cell) error {
+// start starts the processes that the case needs and warms them up.
+func (l *harness) start(ctx context.Context, c benchCase) error {
 	for _, role := range []string{"pkcs11", c.role} {
 		if l.children[role] != nil {
 			continue
 		}
-		started, err := startChild(ctx, l.bed, role)
+		started, err := startChild(ctx, l.env, role)
 		if err != nil {
 			return err
 		}
 		l.children[role] = started
 	}
 	if c.daemon != nil && l.daemons[*c.daemon] == nil {
-		d, err := startDaemon(ctx, l.bed, *c.daemon)
+		d, err := startDaemon(ctx, l.env, *c.daemon)
 		if err != nil {
 			return err
 		}
@@ -124,8 +125,8 @@ func (l *lab) start(ctx context.Context, c cell) error {
 	return err
 }
 
-// sample measures a cell once.
-func (l *lab) sample(c cell, d time.Duration) (sample, error) {
+// sample measures a case once.
+func (l *harness) sample(c benchCase, d time.Duration) (sample, error) {
 	child, t := l.children[c.role], c.task
 	t.For = d
 	front, pool := []int(nil), childrenOf(child.pid())
@@ -146,7 +147,7 @@ func (l *lab) sample(c cell, d time.Duration) (sample, error) {
 	}, nil
 }
 
-func (l *lab) close() error {
+func (l *harness) close() error {
 	var problems []error
 	for _, d := range l.daemons {
 		problems = append(problems, d.stop())

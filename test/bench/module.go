@@ -12,30 +12,31 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// message is what is signed where no assertion is: as long as an assertion's signing input.
+// message is signed in cases without assertions. It is as long as an assertion's
+// signing input.
 var message = make([]byte, 400)
 
-// mechanismEdDSA is CKM_EDDSA (PKCS#11 3.0), which miekg/pkcs11 has no name for.
+// mechanismEdDSA is CKM_EDDSA (PKCS#11 3.0), which miekg/pkcs11 doesn't define.
 const mechanismEdDSA = 0x1057
 
 // digestInfo is the DER of SHA-256's DigestInfo before the hash (RFC 8017, section 9.2).
 var digestInfo = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
 
-// rawModule is the baseline: miekg/pkcs11 and nothing else, one session.
-func rawModule(b bed) (prepare, error) {
-	ctx := pkcs11.New(b.Module)
+// rawModule is the baseline: miekg/pkcs11 with one session and nothing else.
+func rawModule(e env) (prepare, error) {
+	ctx := pkcs11.New(e.Module)
 	if ctx == nil {
-		return nil, fmt.Errorf("load %s", b.Module)
+		return nil, fmt.Errorf("load %s", e.Module)
 	}
 	if err := ctx.Initialize(); err != nil {
 		return nil, err
 	}
-	session, err := openRaw(ctx, b)
+	session, err := openRaw(ctx, e)
 	if err != nil {
 		return nil, err
 	}
 	return func(t task) (operation, error) {
-		key, err := findRaw(ctx, session, b.labelOf(t.Alg))
+		key, err := findRaw(ctx, session, e.labelOf(t.Alg))
 		if err == nil && t.Do == "copy" {
 			key, err = ctx.CopyObject(session, key, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false)})
 		}
@@ -50,7 +51,8 @@ func rawModule(b bed) (prepare, error) {
 	}, nil
 }
 
-// mechanismOf is how PKCS#11 makes the algorithm's signatures, and what it makes them of. Hashing is part of each operation.
+// mechanismOf returns the algorithm's PKCS#11 mechanism and a function that makes
+// its input. Hashing is part of each operation.
 func mechanismOf(alg string) ([]*pkcs11.Mechanism, func() []byte) {
 	digest := func() []byte { sum := sha256.Sum256(message); return sum[:] }
 	switch alg {
@@ -62,7 +64,7 @@ func mechanismOf(alg string) ([]*pkcs11.Mechanism, func() []byte) {
 	return []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_ECDSA, nil)}, digest
 }
 
-func openRaw(ctx *pkcs11.Ctx, b bed) (pkcs11.SessionHandle, error) {
+func openRaw(ctx *pkcs11.Ctx, e env) (pkcs11.SessionHandle, error) {
 	slots, err := ctx.GetSlotList(true)
 	if err != nil || len(slots) == 0 {
 		return 0, errors.Join(errors.New("no token"), err)
@@ -71,7 +73,7 @@ func openRaw(ctx *pkcs11.Ctx, b bed) (pkcs11.SessionHandle, error) {
 	if err != nil {
 		return 0, err
 	}
-	pin, err := os.ReadFile(b.PINFile)
+	pin, err := os.ReadFile(e.PINFile)
 	if err != nil {
 		return 0, err
 	}
@@ -94,20 +96,21 @@ func findRaw(ctx *pkcs11.Ctx, session pkcs11.SessionHandle, label string) (pkcs1
 	return keys[0], nil
 }
 
-// throughCrypto11 is the library that most Go programs use, with as many sessions as our workers have.
-func throughCrypto11(b bed) (prepare, error) {
-	pin, err := os.ReadFile(b.PINFile)
+// viaCrypto11 signs with the library that most Go programs use, with as many
+// sessions as assertd's workers have.
+func viaCrypto11(e env) (prepare, error) {
+	pin, err := os.ReadFile(e.PINFile)
 	if err != nil {
 		return nil, err
 	}
-	ctx, err := crypto11.Configure(&crypto11.Config{Path: b.Module, TokenLabel: tokenLabel, Pin: string(pin), MaxSessions: 4})
+	ctx, err := crypto11.Configure(&crypto11.Config{Path: e.Module, TokenLabel: tokenLabel, Pin: string(pin), MaxSessions: 4})
 	if err != nil {
 		return nil, err
 	}
 	return func(t task) (operation, error) {
-		key, err := ctx.FindKeyPair(nil, []byte(b.labelOf(t.Alg)))
+		key, err := ctx.FindKeyPair(nil, []byte(e.labelOf(t.Alg)))
 		if err == nil && key == nil {
-			err = fmt.Errorf("no key %q", b.labelOf(t.Alg))
+			err = fmt.Errorf("no key %q", e.labelOf(t.Alg))
 		}
 		return func() (int, error) {
 			digest := sha256.Sum256(message)

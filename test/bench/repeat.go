@@ -8,26 +8,27 @@ import (
 	"time"
 )
 
-// repeat has so many callers repeat the operation for a time, each as fast as it is answered. The first error ends it.
+// repeat runs the operation in a loop in each caller until the time is up. A caller
+// stops at its first error.
 func repeat(op operation, callers int, d time.Duration) outcome {
-	results := make([]lane, callers)
+	results := make([]tally, callers)
 	var all sync.WaitGroup
 	began := time.Now()
 	for i := range results {
 		all.Go(func() { results[i].run(op, began.Add(d)) })
 	}
 	all.Wait()
-	return summarise(results, time.Since(began))
+	return summarize(results, time.Since(began))
 }
 
-// lane is what one caller did.
-type lane struct {
+// tally counts what one caller did.
+type tally struct {
 	count int
 	took  []time.Duration
 	err   error
 }
 
-func (l *lane) run(op operation, end time.Time) {
+func (l *tally) run(op operation, end time.Time) {
 	for now := time.Now(); now.Before(end); {
 		n, err := op()
 		if err != nil {
@@ -41,11 +42,11 @@ func (l *lane) run(op operation, end time.Time) {
 	}
 }
 
-func summarise(lanes []lane, elapsed time.Duration) outcome {
+func summarize(tallies []tally, elapsed time.Duration) outcome {
 	o := outcome{Elapsed: elapsed}
 	var took []time.Duration
 	var errs []error
-	for _, l := range lanes {
+	for _, l := range tallies {
 		o.Count += l.count
 		took = append(took, l.took...)
 		errs = append(errs, l.err)
@@ -57,7 +58,8 @@ func summarise(lanes []lane, elapsed time.Duration) outcome {
 	return o
 }
 
-// quantile gives the smallest value that so large a part of the values does not exceed. It sorts them.
+// quantile returns the smallest value that at least the given part of the values
+// does not exceed. It sorts the values.
 func quantile[T int | float64 | time.Duration](values []T, part float64) T {
 	if len(values) == 0 {
 		return 0

@@ -20,9 +20,9 @@ func (s section) print(out io.Writer, samples map[string][]sample) {
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	fmt.Fprintf(table, "| what\t| per second\t| of %s\t| by CPU\t| p50 ms\t| p99 ms\t| CPU µs: caller\t| front\t| workers\t| together\t|\n", to)
 	fmt.Fprintln(table, strings.Repeat("|---\t", 10)+"|")
-	for _, c := range s.cells {
+	for _, c := range s.cases {
 		m := medianOf(samples[c.name])
-		fmt.Fprintf(table, "| %s\t| %.0f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", c.name, m.rate, ratio(m.ratio), ratio(m.room),
+		fmt.Fprintf(table, "| %s\t| %.0f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", c.name, m.rate, ratio(m.ratio), ratio(m.byCPU),
 			millis(m.p50), millis(m.p99), micros(m.caller), micros(m.front), micros(m.workers), micros(m.caller+m.front+m.workers))
 	}
 	table.Flush()
@@ -32,7 +32,7 @@ func medianOf(samples []sample) sample {
 	return sample{
 		rate:    pick(samples, func(s sample) float64 { return s.rate }),
 		ratio:   pick(samples, func(s sample) float64 { return s.ratio }),
-		room:    pick(samples, func(s sample) float64 { return s.room }),
+		byCPU:   pick(samples, func(s sample) float64 { return s.byCPU }),
 		p50:     pick(samples, func(s sample) time.Duration { return s.p50 }),
 		p99:     pick(samples, func(s sample) time.Duration { return s.p99 }),
 		caller:  pick(samples, func(s sample) time.Duration { return s.caller }),
@@ -65,7 +65,7 @@ func micros(d time.Duration) string {
 	return fmt.Sprintf("%.1f", float64(d.Nanoseconds())/1e3)
 }
 
-// describeMachine says on what the figures were measured.
+// describeMachine prints the machine that the figures come from.
 func describeMachine(out io.Writer) {
 	fmt.Fprintf(out, "%s, %d CPUs (%s), load %s before\n", runtime.Version(), runtime.NumCPU(), valueOf("/proc/cpuinfo", "model name"), loadAverage())
 }
