@@ -248,7 +248,10 @@ func (d *Daemon) start(ctx context.Context) error {
 	err := d.prove(ctx)
 	if errors.Is(err, keyset.ErrNoKey) {
 		absent := d.pool.WaitAll(ctx) // the key may be on a slower token
-		if err = d.prove(ctx); err != nil {
+		err = d.prove(ctx)
+		if absent != nil && errors.Is(err, keyset.ErrNoKey) { // no advice to make a key that may exist
+			err = fmt.Errorf("a key set has no key on the tokens that were read: %w", absent)
+		} else if err != nil {
 			err = errors.Join(err, absent)
 		}
 	}

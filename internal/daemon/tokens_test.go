@@ -98,12 +98,33 @@ func TestStartSaysWhyTheKeysTokenIsAway(t *testing.T) {
 	if err := os.WriteFile(o.Config.HSM.All()[1].PIN.File, []byte("not-the-pin"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := startAndStop(t, o); !errors.Is(err, hsm.ErrPINIncorrect) {
+	if err := startAndStop(t, o); !errors.Is(err, hsm.ErrPINIncorrect) || strings.Contains(err.Error(), "key generate") {
 		t.Errorf("the daemon: %v", err)
 	}
 	err := Inspect(t.Context(), o, func(context.Context, *Inspection) error { return nil })
 	if !errors.Is(err, hsm.ErrPINIncorrect) {
 		t.Errorf("inspected: %v", err)
+	}
+}
+
+// A checkpoint key on a token that could not be read is not missing.
+func TestCheckpointDoesNotAdviseMakingAKeyOnAnUnreadToken(t *testing.T) {
+	o, _ := twoTokens(t)
+	checkpoints := o.Config.Keys["one"]
+	checkpoints.Use, checkpoints.Alg = "raw", "ES256"
+	o.Config.Keys["checkpoints"] = checkpoints
+	o.Config.Audit.CheckpointKey = "checkpoints"
+	for _, token := range o.Config.HSM.All() {
+		if err := os.WriteFile(token.PIN.File, []byte("not-the-pin"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := startAndStop(t, o); !errors.Is(err, hsm.ErrPINIncorrect) {
+		t.Errorf("the daemon: %v", err)
+	}
+	log := strings.Join(o.Logger.(*journal).take(), "\n")
+	if strings.Contains(log, "key generate") || !strings.Contains(log, "have not been read") {
+		t.Errorf("the log says\n%s", log)
 	}
 }
 
