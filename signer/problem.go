@@ -64,7 +64,7 @@ var claimCodes = map[error]ipc.Code{
 // error itself if the caller may not see it. That a caller left is for the server
 // to see: the HSM that was being asked has no problem.
 func ProblemOf(err error) error {
-	if err == nil || CallerLeft(err) {
+	if err == nil || callerLeft(err) {
 		return err
 	}
 	if problem, _ := classify(err); problem != nil {
@@ -77,9 +77,9 @@ func ProblemOf(err error) error {
 // was gone before it was signed. The API has none: there is nobody to answer.
 const CodeCallerLeft = "caller-left"
 
-// CallerLeft reports whether a request was given up because its caller had gone.
+// callerLeft reports whether a request was given up because its caller had gone.
 // A record that could not be written is a failure even if nobody is waiting.
-func CallerLeft(err error) bool {
+func callerLeft(err error) bool {
 	return errors.Is(err, context.Canceled) && !errors.Is(err, ErrAudit)
 }
 
@@ -88,7 +88,7 @@ func outcomeOf(err error) (outcome, code string) {
 	switch {
 	case err == nil:
 		return audit.OutcomeAllowed, ""
-	case CallerLeft(err):
+	case callerLeft(err):
 		return audit.OutcomeFailed, CodeCallerLeft
 	}
 	problem, outcome := classify(err)
