@@ -113,3 +113,13 @@ func TestCallerThatLeftIsNoFailure(t *testing.T) {
 		t.Errorf("without a record: %s", code)
 	}
 }
+
+// A record that is not required fails nothing, so its span must not either.
+func TestOptionalRecordFailsNoSpan(t *testing.T) {
+	if err := (&Signer{}).auditError(errInternal); err != nil {
+		t.Errorf("optional: %v", err)
+	}
+	if err := (&Signer{auditRequired: true}).auditError(errInternal); !errors.Is(err, ErrAudit) {
+		t.Errorf("required: %v", err)
+	}
+}

@@ -63,7 +63,7 @@ func (d *Daemon) reload() error {
 	d.signalReload()
 	d.rotation.Trigger()
 	if err := d.retryTokens(); err != nil {
-		d.Logger.Error("tokens not retried at once; the usual retries go on", "error", err)
+		d.Logger.Error("could not retry the tokens at once", "error", err)
 	}
 	return nil
 }
