@@ -184,14 +184,3 @@ func certify(t *testing.T, key *hsm.Key, serial int64) *x509.Certificate {
 	}
 	return certificate
 }
-
-func TestParseKeyType(t *testing.T) {
-	for _, typ := range hsm.KeyTypes() {
-		if got, err := hsm.ParseKeyType(strings.ToLower(string(typ))); err != nil || got != typ {
-			t.Errorf("%s came back as %s (%v)", typ, got, err)
-		}
-	}
-	if typ, err := hsm.ParseKeyType("RSA-1024"); err == nil {
-		t.Errorf("RSA-1024 was taken for %s", typ)
-	}
-}

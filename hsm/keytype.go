@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/assertd/assertd/internal/jose"
 )
@@ -31,16 +30,6 @@ const (
 // KeyTypes lists the types that can be generated.
 func KeyTypes() []KeyType {
 	return []KeyType{P256, P384, P521, RSA2048, RSA3072, RSA4096, Ed25519}
-}
-
-// ParseKeyType parses a type's name in any case.
-func ParseKeyType(name string) (KeyType, error) {
-	for _, typ := range KeyTypes() {
-		if strings.EqualFold(name, string(typ)) {
-			return typ, nil
-		}
-	}
-	return "", fmt.Errorf("hsm: %q isn't a key type; use one of %v", name, KeyTypes())
 }
 
 // generatable reports whether Generate makes keys of the type.

@@ -29,8 +29,8 @@ func newDocument(b body, old *document, now time.Time) *document {
 		return old
 	}
 	modified := now.UTC().Truncate(time.Second)
-	// Two changes within a second must not share a Last-Modified: a receiver
-	// that has the first would never get the second.
+	// Two changes within a second must not share a Last-Modified: a receiver with
+	// the first would never fetch the second.
 	if old != nil && !modified.After(old.modified) {
 		modified = old.modified.Add(time.Second)
 	}

@@ -168,7 +168,7 @@ func (p *Publication) Serve(ctx context.Context) error {
 
 func (p *Publication) logCertificate(err error) {
 	if err != nil {
-		p.logger.Error("jwks.tls: new certificate refused; the previous one stays in use", "error", err)
+		p.logger.Error("jwks.tls: new certificate refused; keeping the old one", "error", err)
 		return
 	}
 	p.logger.Info("jwks.tls: certificate renewed")

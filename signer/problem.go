@@ -13,9 +13,8 @@ import (
 	"github.com/assertd/assertd/signer/profile"
 )
 
-// The kinds of refusal and failure that are the signer's own. Refusals by
-// policy are *policy.Refusal, spent budgets *ratelimit.Exceeded. Each may wrap
-// a detail.
+// The signer's own kinds of refusal and failure. Refusals by policy are
+// *policy.Refusal, spent budgets *ratelimit.Exceeded. Each may wrap a detail.
 var (
 	ErrInFlight = errors.New("too many requests in flight")
 	ErrHSM      = errors.New("the HSM did not sign")
@@ -27,11 +26,11 @@ var (
 	ErrTimeout    = errors.New("the HSM did not sign in time")
 )
 
-// How long a caller should wait before it retries, where all that is known is
-// that the daemon is working on it.
+// How long a caller should wait before it retries, if nothing tells the daemon
+// when it will recover.
 const (
 	retryBusy    = 100 * time.Millisecond // a full queue
-	retryRestart = time.Second            // a worker or a disk that is away
+	retryRestart = time.Second            // a dead worker or a full disk
 )
 
 // failures maps the kinds of error to the API's codes and to audit outcomes, the
@@ -44,13 +43,13 @@ var failures = []struct {
 	detail  string
 	retry   time.Duration
 }{
-	{ErrAudit, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "The decision could not be recorded, so nothing was released. Try again; the operators have been alerted.", retryRestart},
+	{ErrAudit, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "The decision could not be recorded, so nothing was released. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrInFlight, ipc.CodeInFlightLimit, audit.OutcomeRefused, "This client has reached its limit of requests in flight. Wait for responses before you send more.", retryBusy},
 	{keyset.ErrNoKey, ipc.CodeKeyNotAvailable, audit.OutcomeFailed, "No version of the grant's key set can sign now. Contact the operators of assertd.", retryRestart},
 	{ErrOverloaded, ipc.CodeOverloaded, audit.OutcomeFailed, "The daemon's signing queue is full. Slow down and try again.", retryBusy},
 	{ErrTimeout, ipc.CodeTimeout, audit.OutcomeFailed, "The HSM did not sign in time. Try again.", retryRestart},
 	{context.DeadlineExceeded, ipc.CodeTimeout, audit.OutcomeFailed, "The request took too long. Try again.", retryRestart},
-	{ErrHSM, ipc.CodeHSMUnavailable, audit.OutcomeFailed, "The HSM can't be reached or does not sign. Try again; the operators have been alerted.", retryRestart},
+	{ErrHSM, ipc.CodeHSMUnavailable, audit.OutcomeFailed, "The HSM can't be reached or does not sign. Try again; the daemon's log has the cause.", retryRestart},
 }
 
 // claimCodes are the codes of a profile's objections to a caller's claims.
@@ -61,10 +60,10 @@ var claimCodes = map[error]ipc.Code{
 }
 
 // ProblemOf returns the *ipc.Problem that the caller gets for an error, or the
-// error itself if the caller may not see it. That a caller left is for the server
-// to see: the HSM that was being asked has no problem.
+// error itself if the caller may not see it, or if the caller hung up: the HSM
+// isn't at fault then.
 func ProblemOf(err error) error {
-	if err == nil || CallerLeft(err) {
+	if err == nil || callerLeft(err) {
 		return err
 	}
 	if problem, _ := classify(err); problem != nil {
@@ -74,21 +73,21 @@ func ProblemOf(err error) error {
 }
 
 // CodeCallerLeft is the code, in the audit log only, of a request whose caller
-// was gone before it was signed. The API has none: there is nobody to answer.
+// hung up before it was signed. The API has none: there is nobody to answer.
 const CodeCallerLeft = "caller-left"
 
-// CallerLeft reports whether a request was given up because its caller had gone.
+// callerLeft reports whether a request was given up because its caller hung up.
 // A record that could not be written is a failure even if nobody is waiting.
-func CallerLeft(err error) bool {
+func callerLeft(err error) bool {
 	return errors.Is(err, context.Canceled) && !errors.Is(err, ErrAudit)
 }
 
-// outcomeOf gives the audit outcome and code of a decision.
+// outcomeOf returns the audit outcome and code of a decision.
 func outcomeOf(err error) (outcome, code string) {
 	switch {
 	case err == nil:
 		return audit.OutcomeAllowed, ""
-	case CallerLeft(err):
+	case callerLeft(err):
 		return audit.OutcomeFailed, CodeCallerLeft
 	}
 	problem, outcome := classify(err)
@@ -98,10 +97,10 @@ func outcomeOf(err error) (outcome, code string) {
 	return outcome, string(problem.Code)
 }
 
-// classify gives the problem and the outcome of an error; no problem where the
-// caller may not know the error.
+// classify returns the problem and the outcome of an error. The problem is nil if
+// the caller may not see the error.
 func classify(err error) (*ipc.Problem, string) {
-	// A failed record hides the outcome that it was for, so it goes first.
+	// A failed record hides the decision it was for, so it goes first.
 	if !errors.Is(err, ErrAudit) {
 		if problem := refusalOf(err); problem != nil {
 			return problem, audit.OutcomeRefused
@@ -115,7 +114,8 @@ func classify(err error) (*ipc.Problem, string) {
 	return nil, audit.OutcomeFailed
 }
 
-// refusalOf gives the problem of a refusal whose detail is written for the caller.
+// refusalOf returns the problem of a refusal whose detail is written for the
+// caller, nil for other errors.
 func refusalOf(err error) *ipc.Problem {
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
@@ -127,10 +127,12 @@ func refusalOf(err error) *ipc.Problem {
 	}
 	var exceeded *ratelimit.Exceeded
 	if errors.As(err, &exceeded) {
-		return ipc.NewProblem(ipc.CodeRateLimited, exceeded.Error()).WithRetryAfter(exceeded.RetryAfter)
+		return ipc.Problemf(ipc.CodeRateLimited, "Budget %q of %v is spent. Try again in %s.",
+			exceeded.Budget, exceeded.Window, exceeded.Wait()).WithRetryAfter(exceeded.RetryAfter)
 	}
-	if errors.Is(err, ErrDigest) {
-		return ipc.NewProblem(ipc.CodeMalformedRequest, err.Error())
+	var digest digestError
+	if errors.As(err, &digest) {
+		return ipc.NewProblem(ipc.CodeMalformedRequest, digest.Error())
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{&policy.Refusal{Code: policy.AudienceNotAllowed, Detail: "no"}, ipc.CodeAudienceNotAllowed, false, audit.OutcomeRefused},
 		{&profile.ClaimError{Kind: profile.ErrClaimRequired}, ipc.CodeClaimRequired, false, audit.OutcomeRefused},
 		{fmt.Errorf("signer: %w", exceeded), ipc.CodeRateLimited, true, audit.OutcomeRefused},
+		{refuseDigest("The message has %d bytes.", 9), ipc.CodeMalformedRequest, false, audit.OutcomeRefused},
 		{wrapped(ErrInFlight), ipc.CodeInFlightLimit, true, audit.OutcomeRefused},
 		{wrapped(keyset.ErrNoKey), ipc.CodeKeyNotAvailable, true, audit.OutcomeFailed},
 		{wrapped(ErrHSM), ipc.CodeHSMUnavailable, true, audit.OutcomeFailed},
@@ -53,6 +54,9 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		}
 		if (problem.RetryAfter() > 0) != test.retry {
 			t.Errorf("%s: Retry-After %v", code, problem.RetryAfter())
+		}
+		if d := problem.Detail; len(d) > 2 && (d[0] < 'A' || d[0] > 'Z' || !strings.HasSuffix(d, ".")) {
+			t.Errorf("%s: %q is not a sentence", code, d)
 		}
 		if strings.Contains(problem.Error(), "CKR") || strings.Contains(problem.Error(), "/run") {
 			t.Errorf("%s tells the caller %q", code, problem.Error())
@@ -107,5 +111,15 @@ func TestCallerThatLeftIsNoFailure(t *testing.T) {
 	}
 	if _, code := outcomeOf(fmt.Errorf("%w: %w", ErrAudit, gone)); code != string(ipc.CodeAuditUnavailable) {
 		t.Errorf("without a record: %s", code)
+	}
+}
+
+// A record that is not required fails nothing, so its span must not either.
+func TestOptionalRecordFailsNoSpan(t *testing.T) {
+	if err := (&Signer{}).auditError(errInternal); err != nil {
+		t.Errorf("optional: %v", err)
+	}
+	if err := (&Signer{auditRequired: true}).auditError(errInternal); !errors.Is(err, ErrAudit) {
+		t.Errorf("required: %v", err)
 	}
 }

@@ -85,12 +85,23 @@ func (s *Signer) prepareRaw(grant policy.RawGrant, req ipc.SignRequest, d *decis
 	return rawTicket{key: key, opts: opts}, s.limit(d, grant.Client(), grant.Name(), grant.Key())
 }
 
+// digestError is a sentence for the caller. It unwraps to ErrDigest.
+type digestError string
+
+func (e digestError) Error() string { return string(e) }
+
+func (digestError) Unwrap() error { return ErrDigest }
+
+func refuseDigest(format string, args ...any) error {
+	return digestError(fmt.Sprintf(format, args...))
+}
+
 // rawOptions turns the request's words into those of crypto.Signer, and
 // refuses what does not fit the key.
 func rawOptions(public crypto.PublicKey, req ipc.SignRequest) (crypto.SignerOpts, error) {
 	hash, ok := jose.HashByName(req.Hash)
 	if !ok {
-		return nil, fmt.Errorf("%w: hash %q is unknown; use SHA-256, SHA-384, SHA-512, or none for Ed25519", ErrDigest, req.Hash)
+		return nil, refuseDigest("Hash %q is unknown. Use SHA-256, SHA-384, SHA-512, or none for Ed25519.", req.Hash)
 	}
 	if err := fitsKey(public, hash, req.Padding); err != nil {
 		return nil, err
@@ -99,7 +110,7 @@ func rawOptions(public crypto.PublicKey, req ipc.SignRequest) (crypto.SignerOpts
 		return hash, fitsMessage(req.Digest)
 	}
 	if len(req.Digest) != hash.Size() {
-		return nil, fmt.Errorf("%w: a %s digest has %d bytes, this one has %d", ErrDigest, req.Hash, hash.Size(), len(req.Digest))
+		return nil, refuseDigest("A %s digest has %d bytes, but this one has %d.", req.Hash, hash.Size(), len(req.Digest))
 	}
 	if req.Padding == ipc.PaddingPSS {
 		return jose.PSS(hash), nil
@@ -109,7 +120,7 @@ func rawOptions(public crypto.PublicKey, req ipc.SignRequest) (crypto.SignerOpts
 
 func fitsMessage(message []byte) error {
 	if len(message) > ipc.MaxMessageBytes {
-		return fmt.Errorf("%w: the message has %d bytes, at most %d are signed", ErrDigest, len(message), ipc.MaxMessageBytes)
+		return refuseDigest("The message has %d bytes; the limit is %d.", len(message), ipc.MaxMessageBytes)
 	}
 	return nil
 }
@@ -119,18 +130,18 @@ func fitsKey(public crypto.PublicKey, hash crypto.Hash, padding string) error {
 	switch jose.KindOf(public) {
 	case jose.Ed25519:
 		if hash != 0 || padding != "" {
-			return fmt.Errorf(`%w: an Ed25519 key signs the message itself: hash "none", no padding`, ErrDigest)
+			return refuseDigest(`An Ed25519 key signs the message itself. Use hash "none" and no padding.`)
 		}
 	case jose.P256, jose.P384, jose.P521:
 		if hash == 0 || padding != "" {
-			return fmt.Errorf("%w: an ECDSA key signs a SHA-256, SHA-384 or SHA-512 digest, without padding", ErrDigest)
+			return refuseDigest("An ECDSA key signs a SHA-256, SHA-384 or SHA-512 digest without padding.")
 		}
 	case jose.RSA:
 		if hash == 0 || (padding != ipc.PaddingPKCS1v15 && padding != ipc.PaddingPSS) {
-			return fmt.Errorf(`%w: an RSA key signs a SHA-256, SHA-384 or SHA-512 digest with padding "pkcs1v15" or "pss"`, ErrDigest)
+			return refuseDigest(`An RSA key signs a SHA-256, SHA-384 or SHA-512 digest with padding "pkcs1v15" or "pss".`)
 		}
 	default:
-		return fmt.Errorf("%w: keys of type %T do not sign", ErrDigest, public)
+		return refuseDigest("Keys of type %T can't sign.", public)
 	}
 	return nil
 }

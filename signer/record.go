@@ -79,7 +79,7 @@ func (s *Signer) record(ctx context.Context, r *audit.Record) error {
 	// A caller that hangs up must not keep its decision out of the log.
 	err := s.log.Append(context.WithoutCancel(ctx), *r)
 	took := time.Since(start)
-	s.endSpan(s.startSpan(ctx, "record", start), auditError(err))
+	s.endSpan(s.startSpan(ctx, "record", start), s.auditError(err))
 	switch {
 	case err == nil:
 	case s.auditRequired:
@@ -94,8 +94,10 @@ func (s *Signer) record(ctx context.Context, r *audit.Record) error {
 	return nil
 }
 
-func auditError(err error) error {
-	if err == nil {
+// auditError is what a failed record means for its request: nothing, unless
+// records are required.
+func (s *Signer) auditError(err error) error {
+	if err == nil || !s.auditRequired {
 		return nil
 	}
 	return ErrAudit

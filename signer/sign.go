@@ -99,7 +99,7 @@ func (s *Signer) sign(ctx context.Context, key keyset.Key, digest []byte, opts c
 }
 
 func (s *Signer) verifiesNext() bool {
-	return s.verify == VerifyAlways || s.unproven.Add(1)%SampleEvery == 1
+	return s.verify == VerifyAlways || s.sampled.Add(1)%SampleEvery == 1
 }
 
 // Probe makes and verifies one signature with the key that the set signs with

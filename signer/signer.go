@@ -43,7 +43,7 @@ const (
 	VerifySampled                     // the first of every SampleEvery signatures
 )
 
-// SampleEvery is the distance between two verified signatures under
+// SampleEvery is how many signatures there are per verified one under
 // VerifySampled.
 const SampleEvery = 16
 
@@ -54,7 +54,7 @@ type Options struct {
 	Keys     Keys
 	HSM      HSM
 	Limiter  *ratelimit.Limiter
-	Log      Log            // nil where decisions are not recorded
+	Log      Log            // nil if decisions are not recorded
 	Observer Observer       // nil for none
 	Logger   logging.Logger // nil for none
 	Now      func() time.Time
@@ -85,12 +85,12 @@ type Signer struct {
 
 	// gate is held for reading from a request's decision until its budgets are
 	// taken, and for writing while the policy is replaced.
-	gate     sync.RWMutex
-	policy   atomic.Pointer[policy.Policy]
-	unproven atomic.Uint64 // signatures counted under VerifySampled
+	gate    sync.RWMutex
+	policy  atomic.Pointer[policy.Policy]
+	sampled atomic.Uint64 // signatures counted under VerifySampled
 }
 
-// New makes a Signer. It starts nothing.
+// New makes a Signer. It starts no goroutine.
 func New(o Options) (*Signer, error) {
 	if o.Policy == nil || o.Keys == nil || o.HSM == nil || o.Limiter == nil || o.Now == nil || o.Random == nil {
 		return nil, errors.New("signer: an option is missing")
@@ -120,10 +120,10 @@ type noObserver struct{}
 
 func (noObserver) Recorded(*audit.Record, time.Duration, error) {}
 
-// Replace puts a policy in force, and with it what change replaces elsewhere:
-// keys and budgets. Requests in flight finish under the policy that decided them:
-// each is either past its keys and budgets, or not yet decided. If change fails,
-// the policy stays. change must not block.
+// Replace puts a policy in force, together with the keys and budgets that change
+// replaces. Requests in flight finish under the policy that decided them: each has
+// either taken its key and budgets already, or is not yet decided. If change
+// fails, the policy stays. change must not block.
 func (s *Signer) Replace(p *policy.Policy, change func() error) error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
@@ -137,7 +137,7 @@ func (s *Signer) Replace(p *policy.Policy, change func() error) error {
 // CurrentPolicy is the policy that decides the next request.
 func (s *Signer) CurrentPolicy() *policy.Policy { return s.policy.Load() }
 
-// Wants says which attributes of a caller the current policy looks at.
+// Wants returns the caller attributes that the current policy looks at.
 func (s *Signer) Wants() caller.Attributes { return s.policy.Load().Wants() }
 
 // GrantBudget names the rate budget of a grant in the Limiter.

@@ -19,7 +19,7 @@ var (
 	ErrBusy = fmt.Errorf("hsm/pool: %w", signer.ErrOverloaded)
 	// ErrTimeout: the workers that were asked didn't answer within Config.Timeout
 	// and were killed.
-	ErrTimeout = fmt.Errorf("hsm/pool: %w", signer.ErrTimeout)
+	ErrTimeout error = timeoutError{}
 	// ErrCorrupt: two workers in a row made a signature that doesn't verify.
 	// Neither signature left the pool.
 	ErrCorrupt = errors.New("hsm/pool: the token's signatures don't verify")
@@ -30,6 +30,14 @@ var (
 	// ErrStart: a worker wasn't ready within Config.StartTimeout.
 	ErrStart = errors.New("hsm/pool: the worker didn't start in time")
 )
+
+// timeoutError also stands for tokens that hang while they list or generate
+// keys, so its text is not signer.ErrTimeout's, which is about signatures.
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "hsm/pool: the token didn't answer in time" }
+
+func (timeoutError) Unwrap() error { return signer.ErrTimeout }
 
 // An UnavailableError is ErrUnavailable with the reason, if one is known.
 type UnavailableError struct{ Cause error }

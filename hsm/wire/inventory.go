@@ -16,14 +16,14 @@ func EncodeInventory(keys []KeyInfo) ([]byte, error) {
 		return nil, fmt.Errorf("hsm/wire: encode the inventory: %w", err)
 	}
 	if len(keys) > maxKeys || len(payload) > MaxReply-idSize {
-		return nil, fmt.Errorf("hsm/wire: %d keys make an inventory of %d bytes; the limits are %d keys and %d bytes: remove old keys from the token",
+		return nil, fmt.Errorf("hsm/wire: %d keys make an inventory of %d bytes; the limits are %d keys and %d bytes; remove old keys from the token",
 			len(keys), len(payload), maxKeys, MaxReply-idSize)
 	}
 	return payload, nil
 }
 
-// DecodeInventory decodes the keys of the named token. It decodes one key at a
-// time: sixteen megabytes hold five million empty keys, which must not expand to
+// DecodeInventory decodes the keys of the named token, one at a time: sixteen
+// megabytes can hold five million empty keys, which must not expand to
 // gigabytes before they are counted.
 func DecodeInventory(payload []byte, token string) ([]KeyInfo, error) {
 	list := json.NewDecoder(bytes.NewReader(payload))

@@ -74,7 +74,8 @@ func DecodeKey(payload []byte, token string) (KeyInfo, error) {
 	if err := json.Unmarshal(payload, &k); err != nil {
 		return KeyInfo{}, Malformed("the generated key: %v", err)
 	}
-	return k, k.derive(token)
+	err := k.derive(token)
+	return k, err
 }
 
 // derive fills in what doesn't cross.

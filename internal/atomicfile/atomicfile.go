@@ -45,9 +45,14 @@ func fill(file *os.File, content []byte, mode fs.FileMode) error {
 }
 
 // SyncDir makes the creations, renames and removals in a directory survive a
-// loss of power. It does nothing on a file system that can't sync directories.
+// loss of power. It does nothing on a file system that can't sync directories,
+// or without permission to read the directory: a process may write to one that
+// it can't list.
 func SyncDir(path string) error {
 	directory, err := os.Open(path)
+	if errors.Is(err, syscall.EACCES) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReplaceSetsContentAndMode(t *testing.T) {
@@ -91,6 +94,39 @@ func TestReadersSeeTheOldContentOrTheNew(t *testing.T) {
 	if err := <-read; err != nil {
 		t.Error(err)
 	}
+}
+
+// A directory may be writable but unreadable, as one with mode 0300.
+func TestReplaceInAnUnreadableDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o300); err != nil {
+		t.Fatal(err)
+	}
+	err := withoutReadOverride(func() error { return Replace(filepath.Join(dir, "file"), []byte("new"), 0o600) })
+	if err != nil {
+		t.Error(err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, dir, "file")
+}
+
+// withoutReadOverride runs f on a thread without the capabilities that let root
+// read any directory. The thread ends with it.
+func withoutReadOverride(f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and no unlock: the thread is not used again
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil {
+			result <- err
+			return
+		}
+		result <- f()
+	}()
+	return <-result
 }
 
 func wantFiles(t *testing.T, dir, want string) {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// saveEvery is how often spent budgets go to their file. A crash gives back
-// what was spent since: at most this much of a window.
+// saveEvery is how often spent budgets are saved. A crash gives back what was
+// spent since the last save.
 const saveEvery = 5 * time.Second
 
-// loadBudgets brings back what was spent of the long windows before a restart,
-// and writes it again at once, so that a file that can't be written is found
-// now and not after a crash. A damaged file is an error and not a fresh start:
-// that would hand out every budget again.
+// loadBudgets restores what was spent of the long windows before a restart. It
+// saves the file again at once: if that fails, the operator must find out now
+// and not after a crash. A damaged file is an error: starting fresh would give
+// back every budget.
 func (d *Daemon) loadBudgets() error {
 	file := d.Config.Budgets.File
 	if file == "" {

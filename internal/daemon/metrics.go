@@ -13,7 +13,7 @@ import (
 	"github.com/assertd/assertd/ipc/server"
 )
 
-// newMetrics makes the metrics, bounded by the configuration.
+// newMetrics makes the metrics. The configuration bounds their label values.
 func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
@@ -53,7 +53,7 @@ func metricNames(c *config.Config) metrics.Names {
 	return names
 }
 
-// names are those of the configuration in force.
+// names returns the label values that the configuration in force allows.
 func (d *Daemon) names() metrics.Names {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 )
 
-// monitorConnections limits the connections to metrics.listen: any local process
-// can reach it, and must not use up the daemon's file descriptors.
+// monitorConnections limits connections to metrics.listen: any local process
+// can open them, and must not exhaust the daemon's file descriptors.
 const monitorConnections = 16
 
 // monitor serves metrics, and health without details, to Prometheus and to load
@@ -41,10 +41,12 @@ func (d *Daemon) monitor() http.Handler {
 type scrapeLog struct{ logger logging.Logger }
 
 // Println implements promhttp.Logger.
-func (l scrapeLog) Println(v ...any) { l.logger.Error("metrics", "error", fmt.Sprint(v...)) }
+func (l scrapeLog) Println(v ...any) {
+	l.logger.Error("metrics not written", "error", fmt.Sprint(v...))
+}
 
-// monitorOverTCP serves the monitor at metrics.listen while the group runs, if the
-// configuration has it.
+// monitorOverTCP serves the monitor at metrics.listen while the group runs, if
+// one is configured.
 func (d *Daemon) monitorOverTCP(g *group) error {
 	address := d.Config.Metrics.Listen
 	if address == "" {
@@ -54,7 +56,7 @@ func (d *Daemon) monitorOverTCP(g *group) error {
 	if err != nil {
 		return fmt.Errorf("metrics.listen: %w", err)
 	}
-	d.Logger.Info("metrics", "address", listener.Addr().String())
+	d.Logger.Info("serving metrics", "address", listener.Addr().String())
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		d.Logger.Warn("metrics.listen is not a loopback address; anyone who can reach it sees the names of clients, grants and keys, unencrypted", "address", address)
 	}
@@ -67,8 +69,8 @@ func serveMonitor(ctx context.Context, listener net.Listener, handler http.Handl
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
 	}
-	// Close and not Shutdown: an interrupted scrape loses nothing, and a scraper
-	// that doesn't read must not delay the stop.
+	// Close, not Shutdown: an interrupted scrape loses nothing, and a scraper that
+	// doesn't read must not delay the stop.
 	stop := context.AfterFunc(ctx, func() { web.Close() })
 	defer stop()
 	err := web.Serve(connlimit.NewListener(listener, monitorConnections, connlimit.Refuse))

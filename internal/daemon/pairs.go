@@ -8,17 +8,17 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// copies names a pair on one token or several: the same key under the same label.
+// copies identifies a pair across tokens: the same key with the same label.
 type copies struct {
 	ref   wire.KeyRef
 	label string
 }
 
-// pairs lists what the workers found on the tokens, each pair once however
-// many tokens hold it. What is wrong with one copy is wrong with the pair: a key
-// that can leave any of the tokens can leave. A copy under another label, or a
-// second one on its token, is listed too, since it may put the pair into a
-// second key set, or into one twice: the key ring refuses both.
+// pairs lists the key pairs on the tokens, each once even if several tokens
+// hold it. A problem with one copy is a problem with the pair: a key that can
+// leave one of the tokens can leave. A copy with another label, or a second one
+// on the same token, is listed too: it may put the pair into two key sets, or
+// into one twice, and the key ring refuses both.
 func pairs(inventory []wire.KeyInfo) []keyset.Pair {
 	problems, tokens := make(map[wire.KeyRef]string), make(map[copies]string)
 	var all []keyset.Pair
@@ -42,8 +42,8 @@ func pairs(inventory []wire.KeyInfo) []keyset.Pair {
 	return all
 }
 
-// certificates parses what the token stores beside a key. Anything that is
-// not a certificate is left out: signing does not need it.
+// certificates parses the certificates that the token stores with a key. It
+// skips those that don't parse: signing doesn't need them.
 func certificates(ders [][]byte) []*x509.Certificate {
 	var parsed []*x509.Certificate
 	for _, der := range ders {

@@ -16,7 +16,7 @@ import (
 // auditOrigin names the log in its checkpoints.
 const auditOrigin = "assertd/audit"
 
-// openAudit opens the audit log of the configuration, if it has one.
+// openAudit opens the audit log, if one is configured.
 func (d *Daemon) openAudit() error {
 	settings := d.Config.Audit
 	if settings.File == "" {
@@ -59,7 +59,8 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 	}}, nil
 }
 
-// auditState returns why decisions can't be recorded now.
+// auditState returns why required records can't be written now; nil if they
+// can.
 func (d *Daemon) auditState() error {
 	if d.audit == nil || !d.Config.Audit.Required {
 		return nil
@@ -77,7 +78,7 @@ func (d *Daemon) runAudit(ctx context.Context) error {
 // reopenWait bounds how long a reload waits for the audit log's writer.
 const reopenWait = 10 * time.Second
 
-// reopenAudit switches to a new file if the log's was moved away.
+// reopenAudit switches to a new file if the log file was moved away.
 func (d *Daemon) reopenAudit() error {
 	if d.audit == nil {
 		return nil
@@ -85,8 +86,8 @@ func (d *Daemon) reopenAudit() error {
 	ctx, cancel := context.WithTimeout(context.Background(), reopenWait)
 	defer cancel()
 	if err := d.audit.Reopen(ctx); err != nil {
-		d.Logger.Error("audit log not reopened; records go to the former file", "error", err)
-		return fmt.Errorf("audit log not reopened; records go to the former file: %w", err)
+		d.Logger.Error("audit log not reopened; still writing to the old file", "error", err)
+		return fmt.Errorf("audit log not reopened; still writing to the old file: %w", err)
 	}
 	return nil
 }

@@ -17,17 +17,17 @@ type ReloadState struct {
 	Err error // why the last reload was refused; nil if it took effect
 }
 
-// LastReload returns the outcome of the reloads so far.
+// LastReload returns when reloads last succeeded and failed.
 func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 
 // Reload reads the configuration again and puts its clients, grants, rates and
 // key sets in force: all of them or, if anything is wrong, none. Requests in flight
-// finish under the policy that decided them. What was spent of a rate window that
-// stays is still spent. A refused PIN is tried once more, since operators reload
-// after fixing it, unless it was typed. The audit log's file is always reopened,
-// because logrotate requests that with the same signal.
+// finish under the policy that decided them. Rate windows that stay keep what
+// was spent. A refused PIN is tried once more, since operators reload after
+// fixing it, unless it was typed. The audit log is always reopened, because
+// logrotate sends the same signal.
 func (d *Daemon) Reload() error {
-	// One at a time, so that an older file can't replace a newer one.
+	// One at a time: an older file must not replace a newer one.
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	memory.Tighten()
@@ -35,7 +35,7 @@ func (d *Daemon) Reload() error {
 	state := d.LastReload()
 	if state.Err = d.reload(); state.Err != nil {
 		state.Failure = d.Now()
-		d.Logger.Error("reload refused; the configuration in force stays", "error", state.Err)
+		d.Logger.Error("reload refused; keeping the current configuration", "error", state.Err)
 	} else {
 		state.Success = d.Now()
 		d.Logger.Info("reloaded")
@@ -63,12 +63,12 @@ func (d *Daemon) reload() error {
 	d.signalReload()
 	d.rotation.Trigger()
 	if err := d.retryTokens(); err != nil {
-		d.Logger.Error("tokens are not retried early", "error", err)
+		d.Logger.Error("could not retry the tokens at once", "error", err)
 	}
 	return nil
 }
 
-// replace puts decisions in force in one step.
+// replace puts decisions in force atomically.
 func (d *Daemon) replace(next decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -88,8 +88,8 @@ func (d *Daemon) replace(next decisions) error {
 }
 
 // retryTokens makes the workers retry every token now, even one that refused the
-// PIN: the operator may have fixed it. A typed PIN is the exception, since nobody
-// can have changed it.
+// PIN: the operator may have fixed it. A typed PIN isn't retried, since it
+// can't have changed.
 func (d *Daemon) retryTokens() error {
 	var problems []error
 	for _, token := range d.tokens {

@@ -15,16 +15,15 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// maxCertificateFile is the largest file of certificates that is read, in
-// bytes: room for some hundred.
+// maxCertificateFile is the size limit of a certificate file in bytes: room for
+// hundreds of certificates.
 const maxCertificateFile = 1 << 20
 
-// ErrCertificates is the kind of every complaint about a file of certificates.
+// ErrCertificates is the kind of every problem with a certificate file.
 var ErrCertificates = errors.New("certificates refused")
 
-// ReadCertificates reads a PEM file of certificates, of which it must hold at
-// least one and nothing else: a private key beside them is refused, since it
-// has no business on this machine.
+// ReadCertificates reads a PEM file of at least one certificate and nothing
+// else. A private key in it is refused: it must not be on this machine.
 func ReadCertificates(path string) ([]*x509.Certificate, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -36,7 +35,7 @@ func ReadCertificates(path string) ([]*x509.Certificate, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrCertificates, err)
 	case len(text) > maxCertificateFile:
-		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrCertificates, path, maxCertificateFile)
+		return nil, fmt.Errorf("%w: %s has more than %d bytes; remove certificates that are not needed", ErrCertificates, path, maxCertificateFile)
 	}
 	certificates, err := ParseCertificates(text)
 	if err != nil {
@@ -45,7 +44,7 @@ func ReadCertificates(path string) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-// ParseCertificates reads certificates in PEM, or a single one in DER.
+// ParseCertificates parses PEM certificates, or a single DER certificate.
 func ParseCertificates(text []byte) ([]*x509.Certificate, error) {
 	if single, err := x509.ParseCertificate(text); err == nil {
 		return []*x509.Certificate{single}, nil
@@ -57,7 +56,7 @@ func ParseCertificates(text []byte) ([]*x509.Certificate, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%w: it holds a %s; leave only CERTIFICATE blocks in it", ErrCertificates, block.Type)
+			return nil, fmt.Errorf("%w: it contains a %s block; leave only CERTIFICATE blocks", ErrCertificates, block.Type)
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -67,16 +66,17 @@ func ParseCertificates(text []byte) ([]*x509.Certificate, error) {
 	}
 	switch {
 	case len(certificates) == 0:
-		return nil, fmt.Errorf("%w: it holds no certificate; give it in PEM", ErrCertificates)
+		return nil, fmt.Errorf("%w: it contains no certificate; supply PEM", ErrCertificates)
 	case len(bytes.TrimSpace(text)) > 0:
-		return nil, fmt.Errorf("%w: there is something after certificate %d that is no PEM", ErrCertificates, len(certificates))
+		return nil, fmt.Errorf("%w: certificate %d is followed by data that is not PEM", ErrCertificates, len(certificates))
 	}
 	return certificates, nil
 }
 
-// Chain picks, from certificates in any order, the key's own and then its
-// issuers as far as they are there: what x5c wants. Of several for the key the
-// one that ends last counts. It is empty where none is for the key.
+// Chain picks the key's certificate and then its issuers, as far as they are
+// present, from certificates in any order: the order of x5c (RFC 7517 section
+// 4.7). Of several certificates for the key it picks the one that expires last.
+// Without any, the chain is empty.
 func Chain(public crypto.PublicKey, certificates []*x509.Certificate) []*x509.Certificate {
 	var leaf *x509.Certificate
 	for _, c := range certificates {
@@ -105,7 +105,7 @@ func certifies(c *x509.Certificate, public crypto.PublicKey) bool {
 	return ok && key.Equal(c.PublicKey)
 }
 
-// chainOf prefers the file of the configuration to what the token keeps.
+// chainOf prefers the configured file to the certificates on the token.
 func (s Set) chainOf(pair Pair) []*x509.Certificate {
 	if chain := Chain(pair.Public, s.Certificates); chain != nil {
 		return chain
@@ -113,9 +113,9 @@ func (s Set) chainOf(pair Pair) []*x509.Certificate {
 	return Chain(pair.Public, pair.Certificates)
 }
 
-// checkFile refuses a file of which no certificate is for any of the set's
-// keys. Issuers, and certificates of versions that are gone by now, may stand
-// beside one that is. Without keys there is nothing to check the file against.
+// checkFile refuses a certificate file without a certificate for any of the
+// set's keys. The file may also have issuers and the certificates of versions
+// that no longer exist. Without keys there is nothing to check.
 func (e *entry) checkFile() error {
 	if len(e.set.Certificates) == 0 || len(e.keys) == 0 {
 		return nil
@@ -125,20 +125,20 @@ func (e *entry) checkFile() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: key set %q: %w: the file has %q, which none of the set's versions fits; request one with assertd key csr",
+	return fmt.Errorf("%w: key set %q: %w: the file's certificate %q is not for any of the set's versions; request one with assertd key csr",
 		ErrKey, e.set.Name, jwks.ErrCertificateKey, e.set.Certificates[0].Subject)
 }
 
-// Certificates says what is wrong, or will be within the time given, with the
-// certificates of published keys. An ended certificate takes nothing from its
-// key, so nothing stops for it; receivers that ask for one will refuse.
+// Certificates returns the problems that the certificates of published keys
+// have, or will have within the given time. A key with an expired certificate
+// still signs; receivers that require a certificate will refuse it.
 func (r *Ring) Certificates(within time.Duration) []error {
 	var problems []error
 	keys, _ := r.Published(r.AssertionSets()...)
 	for _, key := range keys {
 		err := jwks.CheckCertificates(key.Public, key.Certificates, r.now())
 		if err == nil {
-			err = endsWithin(key, r.now().Add(within))
+			err = expiresBy(key, r.now().Add(within))
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("key %s: %w", key.Kid, err))
@@ -147,10 +147,10 @@ func (r *Ring) Certificates(within time.Duration) []error {
 	return problems
 }
 
-func endsWithin(key jwks.Key, moment time.Time) error {
+func expiresBy(key jwks.Key, moment time.Time) error {
 	for _, c := range key.Certificates {
 		if moment.After(c.NotAfter) {
-			return fmt.Errorf("its certificate %q ends at %s; renew it in time with assertd key csr and assertd key import-cert",
+			return fmt.Errorf("certificate %q expires at %s; renew it with assertd key csr and assertd key import-cert",
 				c.Subject, c.NotAfter.UTC().Format(time.RFC3339))
 		}
 	}

@@ -122,8 +122,8 @@ func TestCertificateFile(t *testing.T) {
 	if _, err := jwks.NewSet(keys); err != nil {
 		t.Error(err)
 	}
-	if warnings := ring.Certificates(7 * 24 * time.Hour); len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "ends at 2026-11-07T12:00:00Z") {
-		t.Errorf("warnings %v, want the one that ends within a week", warnings)
+	if warnings := ring.Certificates(7 * 24 * time.Hour); len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "expires at 2026-11-07T12:00:00Z") {
+		t.Errorf("warnings %v, want the one that expires within a week", warnings)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// ErrNoKey is a key set of which no version signs now.
+// ErrNoKey means that no version of a key set signs now.
 var ErrNoKey = errors.New("no key version signs now")
 
 // Key is one version of a key set, pinned for one signature: the key that the
@@ -14,5 +14,5 @@ var ErrNoKey = errors.New("no key version signs now")
 type Key struct {
 	jwks.Key
 	Set string   // name of the key set
-	Ref [32]byte // SHA-256 of the SubjectPublicKeyInfo: how the HSM's side finds the pair
+	Ref [32]byte // SHA-256 of the SubjectPublicKeyInfo, by which the HSM finds the pair
 }

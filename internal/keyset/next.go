@@ -2,6 +2,7 @@ package keyset
 
 import (
 	"context"
+	"crypto/rsa"
 	"time"
 
 	"github.com/assertd/assertd/internal/sleep"
@@ -15,7 +16,7 @@ const maxSpread = 5 * time.Minute
 // at about the same time, so each waits for a random time and reads the tokens
 // again: the first makes the version, and the others find it.
 func (r *Rotator) generateNext(ctx context.Context, plan Plan) {
-	set, spread := r.set(plan.Name), r.spread(plan.Name)
+	spread := r.spread(plan.Name)
 	if !sleep.For(ctx, r.delay(spread)) {
 		return
 	}
@@ -24,7 +25,9 @@ func (r *Rotator) generateNext(ctx context.Context, plan Plan) {
 		return
 	}
 	r.compare()
-	plan = r.plan(r.keys.Ring(), set.Name)
+	// Only now: a reload during the wait may have changed the set.
+	set := r.set(plan.Name)
+	plan = r.plan(r.keys.Ring(), plan.Name)
 	if !plan.Auto || !plan.Late || len(plan.Lost) > 0 {
 		return
 	}
@@ -51,7 +54,11 @@ func (r *Rotator) generate(ctx context.Context, set Set, plan Plan, spread time.
 	}
 	r.generated[set.Name] = plan.DueAt
 	r.compare()
-	r.logger.Info("made the next version of a key set", "key", set.Name, "label", label, "alg", set.Alg, "signs", r.takesOver(set.Name, label))
+	fields := []any{"key", set.Name, "label", label, "alg", set.Alg}
+	if bits := r.bits(set.Name, label); bits > 0 {
+		fields = append(fields, "bits", bits)
+	}
+	r.logger.Info("made the next version of a key set", append(fields, "signs", r.takesOver(set.Name, label))...)
 }
 
 func versions(plan Plan) []Version {
@@ -65,6 +72,18 @@ func versions(plan Plan) []Version {
 // spread is in proportion to how often the set rotates.
 func (r *Rotator) spread(set string) time.Duration {
 	return max(min(maxSpread, r.every(set)/1000), time.Second)
+}
+
+// bits is the RSA modulus size of a version; 0 for other keys.
+func (r *Rotator) bits(set, label string) int {
+	plan, _ := r.keys.Ring().Plan(set)
+	for _, v := range plan.Versions {
+		key, _ := r.keys.Ring().Key(set, v.Kid)
+		if public, ok := key.Public.(*rsa.PublicKey); ok && v.Label == label {
+			return public.N.BitLen()
+		}
+	}
+	return 0
 }
 
 // takesOver says from when a version signs.

@@ -1,11 +1,11 @@
-// Package keyset is the life of key sets: it checks the configured sets against
-// the key pairs on the HSM, and says for any moment which version of a set signs
-// and which public keys are published.
+// Package keyset is the lifecycle of key sets. It matches the configured sets
+// with the key pairs on the HSM, and decides which version of a set signs at a
+// given moment and which public keys are published.
 //
-// It keeps no state of its own: what a version is follows from the labels on the
-// token, the rotation settings and the clock (Schedule). A Ring is immutable;
-// when the HSM's inventory or the configuration changes, a new one takes its
-// place.
+// It keeps no state of its own: a version's state follows from the labels on
+// the token, the rotation settings and the clock (Schedule). A Ring is
+// immutable; a new one replaces it when the HSM's inventory or the
+// configuration changes.
 package keyset
 
 import (
@@ -22,25 +22,25 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// ErrKey is the kind of every complaint about a key pair on the HSM.
+// ErrKey is the kind of every problem with a key pair on the HSM.
 var ErrKey = errors.New("key refused")
 
-// Set is a key set as the configuration has it.
+// Set is a key set as configured.
 type Set struct {
 	Name     string
 	Alg      string // JOSE algorithm of every version
-	Raw      bool   // raw signatures alone; otherwise assertions alone
+	Raw      bool   // only raw signatures; otherwise only assertions
 	Rotation Rotation
 	Auto     bool // the daemon makes the next version
-	Bits     int  // of RSA keys that it makes; 0 for the default
+	Bits     int  // of the RSA keys that it makes; 0 for the default
 
 	// An existing key is adopted by naming its label, its ID, or both.
 	Label   string
 	ID      []byte
 	Created time.Time // of an adopted key; zero for "before all others"
 
-	// Certificates are those of the configured file, for whichever versions, in
-	// any order. They come before those on the token.
+	// Certificates are those of the configured file, for any versions, in any
+	// order. They take precedence over those on the token.
 	Certificates []*x509.Certificate
 }
 
@@ -51,7 +51,7 @@ type Pair struct {
 	Ref          [32]byte // SHA-256 of the SubjectPublicKeyInfo
 	Public       crypto.PublicKey
 	Certificates []*x509.Certificate
-	Problem      string // why this pair can't be used; empty where it can
+	Problem      string // why this pair can't be used; empty if it can
 }
 
 // Ring answers which key signs. It is safe for concurrent use.
@@ -68,16 +68,16 @@ type entry struct {
 	plan     atomic.Pointer[plan]
 }
 
-// plan is a schedule and the span of time for which it holds.
+// plan is a schedule that is valid from a moment until its NextChange.
 type plan struct {
 	Plan
 	from time.Time
 }
 
-// New matches the sets with the pairs. Every pair that belongs to a set must
-// be usable: one that is not is refused by name (ErrKey), as are two pairs
-// under one label and one pair that serves two sets. A set without any pair is
-// no error here; Missing lists those.
+// New matches the sets with the pairs. Every pair that belongs to a set must be
+// usable. An unusable pair is an error that names it and wraps ErrKey, as are
+// two pairs with one label and one pair that serves two sets. A set without a
+// pair is not an error; Missing lists such sets.
 func New(sets []Set, pairs []Pair, now func() time.Time) (*Ring, error) {
 	r := &Ring{now: now, sets: make(map[string]*entry, len(sets))}
 	owner := make(map[[32]byte]string)
@@ -97,12 +97,12 @@ func New(sets []Set, pairs []Pair, now func() time.Time) (*Ring, error) {
 	return r, nil
 }
 
-// claim notes which set each pair serves and refuses a pair that serves two:
-// a raw signature made with it would forge the other's assertions.
+// claim records which set each pair serves, and refuses a pair that serves two:
+// a raw signature made for one could forge an assertion of the other.
 func claim(owner map[[32]byte]string, e *entry) (problems []error) {
 	for kid, key := range e.keys {
 		if other, taken := owner[key.Ref]; taken {
-			problems = append(problems, fmt.Errorf("%w: key pair %s serves both %q and %q; give each key set a pair of its own",
+			problems = append(problems, fmt.Errorf("%w: key pair %s serves both %q and %q; give each key set its own pair",
 				ErrKey, kid, other, e.set.Name))
 		}
 		owner[key.Ref] = e.set.Name
@@ -130,8 +130,8 @@ func newEntry(set Set, pairs []Pair) (*entry, error) {
 	return e, errors.Join(problems...)
 }
 
-// current is the schedule now, computed again only when the last one
-// has run out or the clock went back.
+// current returns the schedule now. It computes a new one only when the last
+// one has expired or the clock went back.
 func (e *entry) current(now time.Time) *plan {
 	if p := e.plan.Load(); p != nil && !now.Before(p.from) && (p.NextChange.IsZero() || now.Before(p.NextChange)) {
 		return p
@@ -145,7 +145,7 @@ func (e *entry) current(now time.Time) *plan {
 func (r *Ring) SigningKey(set string) (Key, error) {
 	e, ok := r.sets[set]
 	if !ok {
-		return Key{}, fmt.Errorf("%w: the HSM holds no usable key of set %q", ErrNoKey, set)
+		return Key{}, fmt.Errorf("%w: the HSM has no usable key of set %q", ErrNoKey, set)
 	}
 	p := e.current(r.now())
 	if p.Signing == "" {
@@ -154,8 +154,8 @@ func (r *Ring) SigningKey(set string) (Key, error) {
 	return e.keys[p.Signing], nil
 }
 
-// Plan is the schedule of a key set now. It is computed each time,
-// since a version becomes due without any change of state.
+// Plan returns the schedule of a key set now. It computes one each time, since
+// a version becomes due without any change of state.
 func (r *Ring) Plan(set string) (Plan, bool) {
 	e, ok := r.sets[set]
 	if !ok {
@@ -175,7 +175,7 @@ func (r *Ring) Sets() []Set {
 	return sets
 }
 
-// Key is a version of a set by its kid.
+// Key returns a version of a set by its kid.
 func (r *Ring) Key(set, kid string) (Key, bool) {
 	e, ok := r.sets[set]
 	if !ok {
@@ -185,8 +185,8 @@ func (r *Ring) Key(set, kid string) (Key, bool) {
 	return key, ok
 }
 
-// Published lists the public keys of the given sets that are in the JWKS at
-// this moment, and when that list changes next (zero for never).
+// Published lists the public keys of the given sets that are in the JWKS now,
+// and when that list changes next (zero for never).
 func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 	for _, name := range sets {
 		e, ok := r.sets[name]
@@ -202,8 +202,8 @@ func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 	return keys, next
 }
 
-// Content is what receivers may see now, and until when: one JWK set
-// of all assertion keys and, with perSet, one for each key set.
+// Content returns what receivers may see now, and until when: one JWK set of
+// all assertion keys and, with perSet, one for each key set.
 func (r *Ring) Content(perSet bool) (jwks.Content, error) {
 	sets := r.AssertionSets()
 	keys, next := r.Published(sets...)
@@ -221,8 +221,8 @@ func (r *Ring) Content(perSet bool) (jwks.Content, error) {
 	return content, nil
 }
 
-// Probes are the versions that may be tried out with a signature, each with the
-// options of its set's algorithm: all except those that are revoked.
+// Probes returns the keys that a probe may sign with, each with the options of
+// its set's algorithm: all versions that are not revoked.
 func (r *Ring) Probes() map[[32]byte]crypto.SignerOpts {
 	probes := make(map[[32]byte]crypto.SignerOpts)
 	for _, e := range r.sets {
@@ -235,7 +235,7 @@ func (r *Ring) Probes() map[[32]byte]crypto.SignerOpts {
 	return probes
 }
 
-// AssertionSets names the sets whose keys the JWKS shows.
+// AssertionSets names the sets whose keys are in the JWKS.
 func (r *Ring) AssertionSets() []string {
 	var names []string
 	for _, set := range r.Sets() {
@@ -253,7 +253,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Missing names the sets of which no version signs now, each with the reason.
+// Missing returns an error for each set without a version that signs now, with
+// the reason.
 func (r *Ring) Missing() []error {
 	var missing []error
 	for _, set := range r.Sets() {
@@ -267,12 +268,12 @@ func (r *Ring) Missing() []error {
 // Active holds the Ring in force. It is safe for concurrent use.
 type Active struct{ ring atomic.Pointer[Ring] }
 
-// Ring is the ring in force.
+// Ring returns the ring in force.
 func (a *Active) Ring() *Ring { return a.ring.Load() }
 
 // Replace puts a ring in force.
 func (a *Active) Replace(r *Ring) { a.ring.Store(r) }
 
-// SigningKey is the version of the set that signs now. The error wraps ErrNoKey
-// and says why none does.
+// SigningKey returns the version of the set that signs now. The error wraps
+// ErrNoKey and says why none does.
 func (a *Active) SigningKey(set string) (Key, error) { return a.Ring().SigningKey(set) }

@@ -89,8 +89,8 @@ func TestRefusals(t *testing.T) {
 		want  string
 	}{
 		{"extractable", []keyset.Set{payments()}, []keyset.Pair{extractable}, "extractable"},
-		{"wrong curve", []keyset.Set{payments()}, []keyset.Pair{pair(t, label, elliptic.P384())}, "does not sign ES256"},
-		{"wrong kind", []keyset.Set{payments()}, []keyset.Pair{pairOf(t, label, edKey.Public())}, "does not sign ES256"},
+		{"wrong curve", []keyset.Set{payments()}, []keyset.Pair{pair(t, label, elliptic.P384())}, "can't sign ES256"},
+		{"wrong kind", []keyset.Set{payments()}, []keyset.Pair{pairOf(t, label, edKey.Public())}, "can't sign ES256"},
 		{"bad time", []keyset.Set{payments()}, []keyset.Pair{pair(t, "payments/yesterday", elliptic.P256())}, "yesterday"},
 		{"one label twice", []keyset.Set{payments()}, []keyset.Pair{good, pair(t, label, elliptic.P256())}, label},
 		{"one pair twice", []keyset.Set{payments()}, []keyset.Pair{good, good}, "twice"},

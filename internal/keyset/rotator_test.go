@@ -131,8 +131,12 @@ func (p *poolTokens) Kids() map[string]bool {
 	return kids
 }
 
-func (p *poolTokens) Generate(ctx context.Context, _ keyset.Set, label string) error {
-	_, err := p.env.pool.Generate(ctx, hsm.Spec{Label: label, Type: hsm.P256})
+func (p *poolTokens) Generate(ctx context.Context, set keyset.Set, label string) error {
+	spec := hsm.Spec{Label: label, Type: hsm.P256}
+	if set.Bits > 0 {
+		spec.Type = hsm.KeyType(fmt.Sprintf("RSA-%d", set.Bits))
+	}
+	_, err := p.env.pool.Generate(ctx, spec)
 	return err
 }
 
@@ -252,6 +256,21 @@ func TestDaemonsOfOneTokenMakeOneVersion(t *testing.T) {
 	if n := first.versions(); n != 2 {
 		t.Errorf("%d versions, want 2", n)
 	}
+}
+
+func TestReloadDuringTheDelayCounts(t *testing.T) {
+	b := newEnv(t, newPool(t, softhsm.New(t)), true)
+	b.sets[0].Alg, b.sets[0].Bits = "RS256", 2048
+	label := keyset.Label("payments", start)
+	if _, err := b.pool.Generate(t.Context(), hsm.Spec{Label: label, Type: hsm.RSA2048}); err != nil {
+		t.Fatal(err)
+	}
+	b.says(0)
+	b.SetDelay(func(time.Duration) time.Duration {
+		b.sets[0].Bits = 3072
+		return 0
+	})
+	b.says(90*day+time.Second, "bits3072")
 }
 
 func TestPeopleAreWarnedAhead(t *testing.T) {

@@ -10,14 +10,14 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// Plan is the schedule of a key set at one moment: what every version is, and
-// what comes next. It is what the operator's API shows.
+// Plan is the schedule of a key set at one moment: the state of every version,
+// and what comes next. The operator API shows it.
 type Plan = ipc.KeySetStatus
 
 // PlannedVersion is a version at the moment of the plan.
 type PlannedVersion = ipc.VersionStatus
 
-// published are the versions that belong in the JWKS, oldest first.
+// published returns the versions that belong in the JWKS, oldest first.
 func published(p Plan) []Version {
 	var versions []Version
 	for _, v := range p.Versions {
@@ -28,53 +28,53 @@ func published(p Plan) []Version {
 	return versions
 }
 
-// Schedule says what each version of a key set is at a moment. It is a pure
-// function: daemons that see the same token and configuration agree, and a
-// restart loses nothing. It takes any input and never panics; Rotation.Check
+// Schedule computes the state of each version of a key set at a moment. It is a
+// pure function: daemons that see the same token and configuration agree, and a
+// restart loses nothing. It accepts any input and never panics; Rotation.Check
 // and CheckVersions say which inputs make sense.
 //
 // Let C be a version's creation time, and order the versions by C (then kid).
-// Revoked versions count as if they did not exist; the rules are about the rest.
+// The rules treat revoked versions as if they did not exist.
 //
-//	R1  The first version begins to sign at C: nothing before it could be
-//	    replaced too early. Each later one begins at C + PublishBefore.
-//	R2  Of the versions that have begun, the newest signs.
-//	R3  A version retires when the next one begins, and never for its age: with
-//	    no successor it goes on signing, however late the successor is.
+//	R1  The first version starts to sign at C: there is no older one to replace
+//	    too early. Each later one starts at C + PublishBefore.
+//	R2  Of the versions that have started, the newest signs.
+//	R3  A version retires when the next one starts, never because of its age:
+//	    without a successor it keeps signing, however late the successor is.
 //	R4  A version leaves the JWKS AssertionLife + KeepAfter after it retired.
 //	    Until then it is in the JWKS from the moment it is seen, even if its C
-//	    lies in the future: publishing early harms nobody, publishing late does.
-//	R5  A version in Activate has begun, whatever the time. It retires older
-//	    ones at once, but they leave as if it had begun by R1, since the time of
-//	    an activation leaves no trace.
-//	R6  With Manual, R5 is the only way to begin, and retired versions stay in
+//	    is in the future: publishing early hurts nobody, publishing late does.
+//	R5  A version in Activate has started, whatever the time. It retires older
+//	    ones at once, but they leave as if it had started by R1, since the time
+//	    of an activation is not recorded anywhere.
+//	R6  With Manual, R5 is the only way to start, and retired versions stay in
 //	    the JWKS until they are revoked or destroyed.
-//	R7  The next version is due at C + Every of the newest one, which has it take
-//	    over when the newest has signed for Every (the very first version signs
+//	R7  The next version is due at C + Every of the newest one, so it takes over
+//	    when the newest has signed for Every (the very first version signs
 //	    PublishBefore longer). One created further than PublishBefore in the
-//	    future, past that due time, is not a successor. A version of unknown age is
-//	    never due. When every version is revoked the next one is overdue; when
-//	    there is none at all nothing is: a vanished key must not be replaced
-//	    before someone has looked.
+//	    future, past that due time, is not a successor. Nothing is due after a
+//	    version of unknown age. If every version is revoked, the next one is
+//	    overdue. If there are no versions, nothing is due: someone must look
+//	    before a vanished key is replaced.
 //
-// What follows, for as long as labels are right (a version is on the token
-// from C on), PublishBefore exceeds the clocks' difference plus the time to
-// notice a key, and KeepAfter the clocks' difference:
+// The following holds as long as labels are right (a version is on the token
+// from C on), PublishBefore exceeds the clock difference plus the time to
+// notice a key, and KeepAfter exceeds the clock difference:
 //
 //	T1  Whenever a version signs, it has been in the JWKS for PublishBefore,
-//	    unless it is the first, or was activated by hand.
-//	T2  From any moment at which a version signs, it stays in the JWKS for
-//	    AssertionLife + KeepAfter: no receiver loses a key while an assertion
-//	    of it lives.
-//	T3  One version signs, or none and Reason says why.
-//	T4  As time goes a version's state only moves forward.
+//	    unless it is the first or was activated by hand.
+//	T2  After a version last signs, it stays in the JWKS for AssertionLife +
+//	    KeepAfter: no receiver loses a key while an assertion signed with it is
+//	    valid.
+//	T3  One version signs, or none does and Reason says why.
+//	T4  Over time, a version's state only moves forward.
 //	T5  Destroying retired versions changes nothing for the others.
-//	T6  Two daemons whose clocks differ publish, at any moment, the version with
-//	    which the other signs.
+//	T6  At any moment, each of two daemons whose clocks differ publishes the
+//	    version that the other signs with.
 //
-// Only a change of the inputs can bring a retired version back: when all that
-// came after it is revoked or gone from the token, it is the newest again. To
-// rule that out, revoke or destroy it too.
+// Only a change of the inputs can bring a retired version back: it is the
+// newest again if all later ones are revoked or gone from the token. To rule
+// that out, revoke or destroy it too.
 func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 	c := newCalendar(versions, r, now)
 	plan := Plan{Versions: c.plan(versions), Missing: c.missing(versions)}
@@ -93,11 +93,11 @@ func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 	return plan
 }
 
-// calendar is the versions that count, by creation, at one moment.
+// calendar holds the versions that are not revoked, by creation, at one moment.
 type calendar struct {
 	Rotation
 	live    []Version
-	signing int // index into live, -1 for none
+	signing int // index into live, -1 if none signs
 	now     time.Time
 }
 
@@ -109,7 +109,7 @@ func newCalendar(versions []Version, r Rotation, now time.Time) calendar {
 		}
 	}
 	for i := range c.live {
-		if c.begun(i) {
+		if c.started(i) {
 			c.signing = i
 		}
 	}
@@ -127,7 +127,7 @@ func byCreation(versions []Version) []Version {
 func (c calendar) revoked(v Version) bool   { return slices.Contains(c.Revoke, v.Kid) }
 func (c calendar) activated(v Version) bool { return slices.Contains(c.Activate, v.Kid) }
 
-// starts is R1.
+// starts implements R1.
 func (c calendar) starts(i int) time.Time {
 	if i == 0 {
 		return c.live[0].Created
@@ -135,12 +135,12 @@ func (c calendar) starts(i int) time.Time {
 	return c.live[i].Created.Add(c.PublishBefore)
 }
 
-// begun is R2's condition, with R5 and R6.
-func (c calendar) begun(i int) bool {
+// started is the condition of R2, with R5 and R6.
+func (c calendar) started(i int) bool {
 	return c.activated(c.live[i]) || !c.Manual && !c.starts(i).After(c.now)
 }
 
-// leaves is R4, for a version that has a successor.
+// leaves implements R4 for a version that has a successor.
 func (c calendar) leaves(i int) time.Time {
 	return c.starts(i + 1).Add(c.AssertionLife).Add(c.KeepAfter)
 }
@@ -181,7 +181,7 @@ func (c calendar) planned(i int) PlannedVersion {
 	return p
 }
 
-// planComing fills in a version that is yet to sign.
+// planComing fills in a version that has not signed yet.
 func (c calendar) planComing(p *PlannedVersion, i int) {
 	p.State, p.Since, p.Next = Published, p.Created, Signing
 	if !c.Manual {
@@ -195,8 +195,8 @@ func (c calendar) planComing(p *PlannedVersion, i int) {
 	}
 }
 
-// past is t if that is how it came, and unknown where only an activation can
-// have brought about what t would have.
+// past is t, or zero if t can't be when it happened: an activation leaves no
+// time.
 func (c calendar) past(t time.Time) time.Time {
 	if c.Manual || t.After(c.now) {
 		return time.Time{}
@@ -204,7 +204,7 @@ func (c calendar) past(t time.Time) time.Time {
 	return t
 }
 
-// dueAt is R7: it follows the successors that are there or come in time.
+// dueAt implements R7. It counts successors that exist or will in time.
 func (c calendar) dueAt(all []PlannedVersion) time.Time {
 	switch {
 	case c.Every == 0 || len(all) == 0:
@@ -222,8 +222,8 @@ func (c calendar) dueAt(all []PlannedVersion) time.Time {
 	return c.live[newest].Created.Add(c.Every)
 }
 
-// succeeds reports whether a version is there already, give or take a clock, or
-// comes in time after the one before it.
+// succeeds reports whether a version exists already, within the clock
+// difference, or is created in time to follow the one before it.
 func (c calendar) succeeds(i int) bool {
 	before := c.live[i-1].Created
 	there := !c.live[i].Created.After(c.now.Add(c.PublishBefore))
@@ -245,14 +245,14 @@ func (c calendar) missing(versions []Version) []string {
 func (c calendar) reason(all int) string {
 	switch {
 	case all == 0:
-		return "the key set has no version on the token: make one with `assertd key generate`"
+		return "the key set has no version on the token; make one with `assertd key generate`"
 	case len(c.live) == 0:
-		return "every version is under rotation.revoke: make a new one with `assertd key generate`"
+		return "every version is listed under rotation.revoke; make a new one with `assertd key generate`"
 	case c.Manual:
-		return fmt.Sprintf("no version is activated: have the receivers take the key, then list its kid under rotation.activate (there is %s)", c.kids())
+		return fmt.Sprintf("no version is activated; wait until receivers have the key, then list its kid under rotation.activate (available: %s)", c.kids())
 	}
 	first := c.live[0]
-	return fmt.Sprintf("the oldest version, kid %s, was created at %s, which is %s ahead of this machine's clock: check the clock",
+	return fmt.Sprintf("the oldest version, kid %s, was created at %s, which is %s ahead of this machine's clock; check the clock",
 		first.Kid, first.Created.UTC().Format(time.RFC3339), first.Created.Sub(c.now).Round(time.Second))
 }
 

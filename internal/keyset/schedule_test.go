@@ -95,7 +95,7 @@ func TestSchedule(t *testing.T) {
 		{"activated, and its time has come", []Version{a, late}, activate(quarterly, "late"), 101, "a retiring, late signing", "", 102 + life, 190, false},
 		{"an old one activated has no effect", []Version{a, b}, activate(quarterly, "a"), 91.5, "a retiring, b signing", "", 92 + life, 180, false},
 
-		{"manual, none activated", []Version{a, b}, manual, 100, "a published, b published", "list its kid under rotation.activate (there is a, b)", none, 455, false},
+		{"manual, none activated", []Version{a, b}, manual, 100, "a published, b published", "list its kid under rotation.activate (available: a, b)", none, 455, false},
 		{"manual, one activated", []Version{a, b}, activate(manual, "a"), 100, "a signing, b published", "", none, 455, false},
 		{"manual, both activated", []Version{a, b}, activate(manual, "a", "b"), 500, "a retiring, b signing", "", none, 455, true},
 		{"manual, only the newer activated", []Version{a, b}, activate(manual, "b"), 100, "a retiring, b signing", "", none, 455, false},

@@ -15,14 +15,13 @@ import (
 type Finding struct {
 	Set     string
 	Label   string
-	Index   int     // of the pair in what was surveyed
-	Version Version // zero where Err is set
-	Key     Key     // zero where Err is set
-	Err     error   // wraps ErrKey: why the pair can't be used
+	Index   int     // of the pair in the list that was surveyed
+	Version Version // zero if Err is set
+	Key     Key     // zero if Err is set
+	Err     error   // why the pair can't be used; wraps ErrKey
 }
 
-// Survey lists every pair that belongs to one of the sets, in the order of the
-// sets.
+// Survey lists every pair that belongs to one of the sets, set by set.
 func Survey(sets []Set, pairs []Pair) []Finding {
 	var found []Finding
 	for _, set := range sets {
@@ -47,7 +46,7 @@ func survey(set Set, pairs []Pair) []Finding {
 	return found
 }
 
-// versionOf makes a version of a pair that belongs to the set, or refuses it.
+// versionOf turns a pair that belongs to the set into a version, or refuses it.
 func versionOf(set Set, pair Pair, created time.Time) (Version, Key, error) {
 	refuse := func(err error) (Version, Key, error) {
 		return Version{}, Key{}, fmt.Errorf("%w: %q of key set %q: %w", ErrKey, pair.Label, set.Name, err)
@@ -56,10 +55,10 @@ func versionOf(set Set, pair Pair, created time.Time) (Version, Key, error) {
 		return refuse(errors.New(pair.Problem))
 	}
 	if a, err := jose.Lookup(set.Alg); err != nil || !a.Fits(pair.Public) {
-		return refuse(fmt.Errorf("it does not sign %s; change alg, or generate a key for it", set.Alg))
+		return refuse(fmt.Errorf("it can't sign %s; change alg, or generate a key for %[1]s", set.Alg))
 	}
 	if key, ok := pair.Public.(*rsa.PublicKey); ok && key.N.BitLen() < jwks.MinRSABits {
-		return refuse(fmt.Errorf("%w: it is RSA-%d, and %d bits are the least; generate a new one", jwks.ErrWeakKey, key.N.BitLen(), jwks.MinRSABits))
+		return refuse(fmt.Errorf("%w: it is RSA-%d, and the minimum is %d bits; generate a new key", jwks.ErrWeakKey, key.N.BitLen(), jwks.MinRSABits))
 	}
 	kid, err := jwks.Thumbprint(pair.Public)
 	if err != nil {
@@ -70,9 +69,9 @@ func versionOf(set Set, pair Pair, created time.Time) (Version, Key, error) {
 		Key{Key: public, Set: set.Name, Ref: pair.Ref}, nil
 }
 
-// belongs reports whether a pair is the set's by its label or by adoption. A
-// label that begins like the set's but holds no time is an error: a typing
-// mistake there must not quietly hide a key.
+// belongs reports whether a pair is the set's, by label or by adoption. A label
+// with the set's prefix but without a valid time is an error: a typo must not
+// silently hide a key.
 func belongs(set Set, pair Pair) (created time.Time, mine bool, err error) {
 	if set.adopts(pair) {
 		return set.Created, true, nil

@@ -38,8 +38,8 @@ var (
 	budgetRemaining = Metric{"assertd_rate_budget_remaining", Gauge, []string{"client", "grant", "key", "window"}, "Signatures left in a rate window. A grant's window has the labels client and grant, a key set's has key."}
 	budgetLimit     = Metric{"assertd_rate_budget_limit", Gauge, []string{"client", "grant", "key", "window"}, "Maximum number of signatures left in the same window: its burst, or its limit if it has no burst."}
 
-	signDuration = Metric{"assertd_sign_duration_seconds", Histogram, []string{"key", "stage"}, "Time spent on a signature, by stage, including the daemon's own probes. queue: waiting for a worker. worker: from then until the response, which includes session: waiting for a free PKCS#11 session, and module: inside the PKCS#11 module."}
-	signErrors   = Metric{"assertd_sign_errors_total", Counter, []string{"key"}, "Signatures that failed, including the daemon's own probes."}
+	signDuration = Metric{"assertd_sign_duration_seconds", Histogram, []string{"key", "stage"}, "Time spent on a signature, by stage, including the daemon's own probes and checkpoint signatures. queue: waiting for a worker. worker: from then until the response, which includes session: waiting for a free PKCS#11 session, and module: inside the PKCS#11 module."}
+	signErrors   = Metric{"assertd_sign_errors_total", Counter, []string{"key"}, "Signatures that failed, including the daemon's own probes and checkpoint signatures."}
 
 	workers        = Metric{"assertd_workers", Gauge, []string{"token", "state"}, "Worker processes, by state: starting, ready, waiting, refused (the token refused the PIN) or stopped."}
 	workerInFlight = Metric{"assertd_worker_requests_in_flight", Gauge, []string{"token"}, "Requests in flight in a token's workers."}

@@ -216,12 +216,16 @@ type Exceeded struct {
 }
 
 func (e *Exceeded) Error() string {
+	return fmt.Sprintf("budget %q of %v is spent; try again in %s", e.Budget, e.Window, e.Wait())
+}
+
+// Wait is RetryAfter in words, rounded up: never too early.
+func (e *Exceeded) Wait() string {
 	unit := time.Millisecond
 	if e.RetryAfter > 10*time.Second {
 		unit = time.Second
 	}
-	wait := (e.RetryAfter + unit - 1).Truncate(unit) // round up: never too early
-	return fmt.Sprintf("budget %q of %v is spent; try again in %s", e.Budget, e.Window, rate.FormatDuration(wait))
+	return rate.FormatDuration((e.RetryAfter + unit - 1).Truncate(unit))
 }
 
 // Unwrap returns [ErrExceeded].

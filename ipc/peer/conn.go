@@ -62,8 +62,11 @@ func (c *Conn) Identify(needed, recorded caller.Attributes) (caller.Caller, erro
 	next := &identity{caller: known.caller, lookedUp: known.lookedUp.Union(want)}
 	next.caller.Executable, next.caller.ExecutableSHA256, next.caller.Unit, next.caller.Container = "", "", "", ""
 	err := c.identifier.identify(c.UnixConn, next.lookedUp, &next.caller)
-	if !isTransient(err) {
+	switch {
+	case !isTransient(err):
 		c.identity.Store(next)
+	case known.lookedUp.Covers(needed):
+		return known.caller, nil // the next request tries again
 	}
 	if !affects(err, needed) {
 		err = nil

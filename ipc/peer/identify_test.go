@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -164,6 +165,37 @@ func identifyNow(t *testing.T, c *net.UnixConn) (caller.Caller, error) {
 		t.Fatal(err)
 	}
 	return who, err
+}
+
+// TestShortageKeepsWhatIsKnown: a daemon out of file descriptors doesn't forget
+// what it already knows about a caller.
+func TestShortageKeepsWhatIsKnown(t *testing.T) {
+	l := mustListen(t, Socket{Path: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
+	prog := peertest.Program(t, "known")
+	connected(t, prog, l.Path())
+	c, err := NewIdentifier(IDMap{}, time.Now).Conn(l, accepted(t, l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	executable := caller.Attributes{Executable: true}
+	before, err := c.Identify(executable, caller.Attributes{})
+	if err != nil || before.Executable != prog {
+		t.Fatalf("%+v: %v", before, err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) })
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := c.Identify(executable, everything()); err != nil || who.Executable != prog {
+		t.Errorf("%+v: %v", who, err)
+	}
+	if _, err := c.Identify(everything(), everything()); !isTransient(err) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestDeadProcessIsUnidentified: of a process that died before it was identified

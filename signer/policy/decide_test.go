@@ -34,7 +34,7 @@ func TestGrantCarriesItsRule(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := []any{g.Client(), g.Name(), g.Key(), g.Profile(), g.ClientID(), g.Issuer(), g.Subject(), g.KeyID(), g.Audience(), g.Lifetime(),
-		g.Rates()[0], g.Loggable()[0], g.InFlight(), len(g.Claims())}
+		g.rule.Rates[0], g.Loggable()[0], g.InFlight(), len(g.Claims())}
 	want := []any{"mine", "bank", "payments", "private_key_jwt", "9f3c0c", "i", "s", "k", "https://as.bank.example", time.Minute,
 		rate.Window{Limit: 5, Per: time.Second, Burst: 7}, "scope", DefaultInFlight, 0}
 	for i := range want {
@@ -422,8 +422,8 @@ func TestRawSignatures(t *testing.T) {
 				g.Key() != test.req.Key || g.Hash() != test.req.Hash || g.Padding() != test.padding {
 				t.Errorf("grant %s of %s: %s %s %s", g.Name(), g.Client(), g.Key(), g.Hash(), g.Padding())
 			}
-			if g.InFlight() != DefaultInFlight || len(g.Rates()) != 0 {
-				t.Errorf("in flight %d, rates %v", g.InFlight(), g.Rates())
+			if g.InFlight() != DefaultInFlight || len(g.rule.Rates) != 0 {
+				t.Errorf("in flight %d, rates %v", g.InFlight(), g.rule.Rates)
 			}
 		})
 	}

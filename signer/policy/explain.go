@@ -34,7 +34,7 @@ type GrantTrace struct {
 	Raw    bool    `json:"raw"`    // for raw signatures, so never a candidate
 	Named  bool    `json:"named"`  // the request names this grant, or none
 	Fits   bool    `json:"fits"`   // every check held, regardless of the caller
-	Checks []Check `json:"checks"` // empty if Raw
+	Checks []Check `json:"checks"` // empty if Raw, never nil
 }
 
 // Check is one comparison. Want is what the configuration requires, Have what
@@ -106,7 +106,8 @@ func (c *client) explainSelectors(caller *caller.Caller) []Check {
 }
 
 func (c clientRule) explain(req *normalizedRequest) GrantTrace {
-	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Named: req.Grant == "" || c.hasName(req.Grant)}
+	named := req.Grant == "" || c.hasName(req.Grant)
+	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Named: named, Checks: []Check{}}
 	if trace.Raw {
 		return trace
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -51,6 +52,14 @@ allowed: grant bank of client mine
 `
 	if got := e.Text(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestExplainHasNoNullLists(t *testing.T) {
+	p := mine(t, raw("tls", "mtls", []string{"SHA-256"}, nil))
+	text, err := json.Marshal(p.Explain(me, Request{}).Clients)
+	if err != nil || strings.Contains(string(text), "null") {
+		t.Errorf("%s: %v", text, err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
@@ -27,9 +26,6 @@ func (c clientRule) Name() string { return c.rule.Name }
 
 // Key is the key set to sign with.
 func (c clientRule) Key() string { return c.rule.Key }
-
-// Rates returns the grant's own rate windows.
-func (c clientRule) Rates() []rate.Window { return slices.Clone(c.rule.Rates) }
 
 // InFlight is the client's cap on concurrent requests.
 func (c clientRule) InFlight() int { return c.client.inFlight }
