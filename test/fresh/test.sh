@@ -3,8 +3,8 @@
 # HEAD in a minimal Debian 12 that has make, git, CA certificates, and this
 # machine's Go; once as root and once as a user with sudo. Needs root.
 #
-#   FRESH_USER=root   only as root; or builder, the user
-#   FRESH_ONLY=demo   only that target; or test
+#   FRESH_USER=root   only as root, or builder: only as the user with sudo
+#   FRESH_ONLY=demo   only these targets
 #
 # The base system is built once and cached; remove the file named at the start
 # to get a newer one. DEBIAN_MIRROR names another mirror than Debian's own.
