@@ -3,8 +3,8 @@
 # HEAD in a minimal Debian 12 that has make, git, CA certificates, and this
 # machine's Go; once as root and once as a user with sudo. Needs root.
 #
-#   FRESH_USER=root   only as root; or builder, the user
-#   FRESH_ONLY=demo   only that target; or test
+#   FRESH_USER=root   only as root, or builder: only as the user with sudo
+#   FRESH_ONLY=demo   only these targets
 #
 # The base system is built once and cached; remove the file named at the start
 # to get a newer one. DEBIAN_MIRROR names another mirror than Debian's own.
@@ -110,15 +110,21 @@ try_user() { # USER HOME
 	rm -rf --one-file-system "$root"
 }
 
-build_base
-export_settings
-echo "base $base, commit $(git rev-parse --short HEAD), $("$go" env GOVERSION)"
-[ -z "$(git status --porcelain)" ] || echo "uncommitted changes are left out"
-for user in ${FRESH_USER:-root builder}; do
-	case $user in
-	root) try_user root /root ;;
-	builder) try_user builder /home/builder ;;
-	*) echo "FRESH_USER is root or builder, not $user" >&2; exit 1 ;;
-	esac
-done
-[ -z "$failed" ]
+# One function, so that the shell has read the whole script before a run that
+# takes long enough for someone to edit it.
+main() {
+	build_base
+	export_settings
+	echo "base $base, commit $(git rev-parse --short HEAD), $("$go" env GOVERSION)"
+	[ -z "$(git status --porcelain)" ] || echo "uncommitted changes are left out"
+	for user in ${FRESH_USER:-root builder}; do
+		case $user in
+		root) try_user root /root ;;
+		builder) try_user builder /home/builder ;;
+		*) echo "FRESH_USER is root or builder, not $user" >&2; exit 1 ;;
+		esac
+	done
+	[ -z "$failed" ] || exit 1
+	exit 0
+}
+main
