@@ -26,7 +26,7 @@ func (r *Rotator) generateNext(ctx context.Context, plan Plan) {
 	}
 	r.compare()
 	// Only now: a reload during the wait may have changed the set.
-	set := r.set(plan.Name)
+	set := r.keys.Ring().Set(plan.Name)
 	plan = r.plan(r.keys.Ring(), plan.Name)
 	if !plan.Auto || !plan.Late || len(plan.Lost) > 0 {
 		return

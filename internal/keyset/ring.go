@@ -175,6 +175,14 @@ func (r *Ring) Sets() []Set {
 	return sets
 }
 
+// Set returns a key set by its name, the zero Set if there is none.
+func (r *Ring) Set(name string) Set {
+	if e, ok := r.sets[name]; ok {
+		return e.set
+	}
+	return Set{}
+}
+
 // Key returns a version of a set by its kid.
 func (r *Ring) Key(set, kid string) (Key, bool) {
 	e, ok := r.sets[set]

@@ -71,16 +71,7 @@ func (r *Rotator) warnCertificates() {
 	}
 }
 
-func (r *Rotator) set(name string) Set {
-	for _, set := range r.keys.Ring().Sets() {
-		if set.Name == name {
-			return set
-		}
-	}
-	return Set{}
-}
-
 // every is how often the set rotates; the times of its warnings are in proportion.
-func (r *Rotator) every(name string) time.Duration { return r.set(name).Rotation.Every }
+func (r *Rotator) every(name string) time.Duration { return r.keys.Ring().Set(name).Rotation.Every }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
