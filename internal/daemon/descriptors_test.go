@@ -19,7 +19,7 @@ func TestDescriptorLimit(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &old) })
 	r := serveDaemon(t, grantOf("one", ""))
-	if log := strings.Join(r.take(), "\n"); !strings.Contains(log, "limits.connections") {
+	if log := strings.Join(r.Take(), "\n"); !strings.Contains(log, "limits.connections") {
 		t.Errorf("no warning in\n%s", log)
 	}
 	if limit := r.status().ConnectionLimit; limit < 1 || limit > 48 {

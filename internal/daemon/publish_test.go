@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -18,7 +19,7 @@ func TestStartKeepsTheFormerJWKS(t *testing.T) {
 	d, fixPIN := refuseNear(t)
 	var log string
 	waitFor(t, "the log names the missing token", func() bool {
-		log += strings.Join(d.Logger.(*journal).take(), "\n")
+		log += strings.Join(d.Logger.(*logtest.Journal).Take(), "\n")
 		return strings.Contains(log, "ERROR jwks not published") && strings.Contains(log, "token near") && publishing.MatchString(log)
 	})
 	address := publishing.FindStringSubmatch(log)[1]

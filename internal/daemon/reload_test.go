@@ -136,7 +136,7 @@ func TestRefusedReload(t *testing.T) {
 			t.Errorf("%s: %s", name, answer.Body)
 		}
 	}
-	if log := strings.Join(r.take(), "\n"); strings.Count(log, "ERROR reload refused") != 4 || !strings.Contains(log, "assertd.yaml:") {
+	if log := strings.Join(r.Take(), "\n"); strings.Count(log, "ERROR reload refused") != 4 || !strings.Contains(log, "assertd.yaml:") {
 		t.Errorf("the log says\n%s", log)
 	}
 	r.write(grantOf("two", ""))
@@ -156,7 +156,7 @@ func TestReloadKeepsWhatWasSpent(t *testing.T) {
 		t.Helper()
 		for _, code := range want {
 			if got := r.assert(`{}`).code(t); got != code {
-				t.Errorf("%q, want %q\n%s", got, code, strings.Join(r.take(), "\n"))
+				t.Errorf("%q, want %q\n%s", got, code, strings.Join(r.Take(), "\n"))
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 )
@@ -24,7 +25,7 @@ import (
 // running is a whole daemon on a token of its own, until the test ends.
 type running struct {
 	*Daemon
-	*journal
+	*logtest.Journal
 	t    *testing.T
 	dir  string // everybody may look into it
 	path string // of the configuration
@@ -48,7 +49,7 @@ func publicDir(t *testing.T) string {
 // directory.
 func serveDaemon(t *testing.T, rest string) *running {
 	t.Helper()
-	r := &running{t: t, journal: &journal{}, dir: publicDir(t)}
+	r := &running{t: t, Journal: &logtest.Journal{}, dir: publicDir(t)}
 	r.path, r.head = filepath.Join(r.dir, "assertd.yaml"), head(t)
 	r.write(rest)
 	load := func() (*config.Config, error) { return config.Load(r.path) }
@@ -58,7 +59,7 @@ func serveDaemon(t *testing.T, rest string) *running {
 	}
 	ready := make(chan struct{})
 	r.Daemon, err = New(Options{
-		Config: c, Reread: load, Logger: r.journal, Version: "test",
+		Config: c, Reread: load, Logger: r.Journal, Version: "test",
 		WorkerCommand: []string{"/proc/self/exe", "hsm-worker"}, Now: time.Now, Ready: func() { close(ready) },
 	})
 	if err != nil {
@@ -70,7 +71,7 @@ func serveDaemon(t *testing.T, rest string) *running {
 	select {
 	case <-ready:
 	case err := <-ended:
-		t.Fatalf("the daemon ended: %v\n%s", err, strings.Join(r.take(), "\n"))
+		t.Fatalf("the daemon ended: %v\n%s", err, strings.Join(r.Take(), "\n"))
 	}
 	t.Cleanup(func() {
 		stop()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/logging/logtest"
 )
 
 // A daemon stopped while its workers are starting has not failed.
@@ -27,7 +28,7 @@ func TestStopBeforeReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &journal{}
+	log := &logtest.Journal{}
 	d, err := New(Options{
 		Config: c, Logger: log, Now: time.Now,
 		WorkerCommand: []string{"/bin/sleep", "60"}, // never says that it is there
@@ -44,7 +45,7 @@ func TestStopBeforeReady(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the daemon ended with %v", err)
 	}
-	if all := strings.Join(log.take(), "\n"); !strings.Contains(all, "before it was ready") {
+	if all := strings.Join(log.Take(), "\n"); !strings.Contains(all, "before it was ready") {
 		t.Errorf("the log does not say so: %s", all)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -47,7 +48,7 @@ budgets: {file: DIR/budgets.json}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Config: c, Logger: &journal{}, Version: "test", WorkerCommand: []string{"/proc/self/exe", "hsm-worker"}, Now: time.Now}, m
+	return Options{Config: c, Logger: &logtest.Journal{}, Version: "test", WorkerCommand: []string{"/proc/self/exe", "hsm-worker"}, Now: time.Now}, m
 }
 
 func makeKey(t *testing.T, k *softhsm.Token, set string) {
@@ -122,7 +123,7 @@ func TestCheckpointDoesNotAdviseMakingAKeyOnAnUnreadToken(t *testing.T) {
 	if err := startAndStop(t, o); !errors.Is(err, hsm.ErrPINIncorrect) {
 		t.Errorf("the daemon: %v", err)
 	}
-	log := strings.Join(o.Logger.(*journal).take(), "\n")
+	log := strings.Join(o.Logger.(*logtest.Journal).Take(), "\n")
 	if strings.Contains(log, "key generate") || !strings.Contains(log, "have not been read") {
 		t.Errorf("the log says\n%s", log)
 	}

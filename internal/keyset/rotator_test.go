@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/jwks"
 	"github.com/assertd/assertd/test/softhsm"
 )
@@ -22,37 +22,11 @@ const day = 24 * time.Hour
 
 var start = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
-// journal keeps what is logged, a line each.
-type journal struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (j *journal) add(level, message string, args []any) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.lines = append(j.lines, level+" "+message+" "+fmt.Sprint(args...))
-}
-
-func (j *journal) Debug(m string, a ...any) {}
-func (j *journal) Info(m string, a ...any)  { j.add("INFO", m, a) }
-func (j *journal) Warn(m string, a ...any)  { j.add("WARN", m, a) }
-func (j *journal) Error(m string, a ...any) { j.add("ERROR", m, a) }
-
-// take gives the lines since it was asked last.
-func (j *journal) take() []string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	lines := j.lines
-	j.lines = nil
-	return lines
-}
-
 // env is a Rotator on a real token through a real worker, at a clock that the
 // test sets.
 type env struct {
 	*keyset.Rotator
-	*journal
+	*logtest.Journal
 	t     *testing.T
 	pool  *pool.Pool
 	clock time.Time
@@ -85,13 +59,13 @@ func newPool(t *testing.T, k *softhsm.Token) *pool.Pool {
 // newEnv has one key set, "payments", that rotates every 90 days.
 func newEnv(t *testing.T, p *pool.Pool, auto bool, published ...jwks.Key) *env {
 	e := &env{
-		t: t, journal: &journal{}, pool: p, clock: start, keys: &keyset.Active{},
+		t: t, Journal: &logtest.Journal{}, pool: p, clock: start, keys: &keyset.Active{},
 		sets: []keyset.Set{{Name: "payments", Alg: "ES256", Auto: auto, Rotation: keyset.Rotation{
 			Every: 90 * day, PublishBefore: day, KeepAfter: day, AssertionLife: time.Minute,
 		}}},
 	}
 	now := func() time.Time { return e.clock }
-	e.Rotator = keyset.NewRotator(e.keys, &poolTokens{e}, published, now, e.journal)
+	e.Rotator = keyset.NewRotator(e.keys, &poolTokens{e}, published, now, e.Journal)
 	e.SetDelay(func(time.Duration) time.Duration { return 0 })
 	if err := e.setRing(); err != nil {
 		t.Fatal(err)
@@ -152,7 +126,7 @@ func (b *env) at(after time.Duration) []string {
 	b.t.Helper()
 	b.clock = start.Add(after)
 	b.Poll(b.t.Context())
-	return b.take()
+	return b.Take()
 }
 
 func (b *env) says(after time.Duration, want ...string) {
