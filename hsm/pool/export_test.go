@@ -16,3 +16,13 @@ func (p *Pool) Ping(ctx context.Context) error {
 	}
 	return p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: wire.KindPing}, p.cfg.Timeout)).err
 }
+
+// Queued is how many signatures wait for a worker.
+func (p *Pool) Queued() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.routes {
+		n += len(r.waiting)
+	}
+	return n
+}

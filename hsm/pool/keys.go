@@ -2,6 +2,7 @@ package pool
 
 import (
 	"slices"
+	"time"
 
 	"github.com/assertd/assertd/hsm/wire"
 )
@@ -47,13 +48,22 @@ func (p *Pool) routeFor(set uint64) *route {
 	return r
 }
 
-// requeue puts calls that waited back into the queues of their keys, in order.
+// requeue dispatches calls that waited again, in order: a token that now holds
+// their key may have idle workers, which nothing else would give these calls to.
 func (p *Pool) requeue(waiting []*call) {
 	slices.SortFunc(waiting, func(a, b *call) int { return a.queued.Compare(b.queued) })
+	now := time.Now()
 	for _, c := range waiting {
 		r, err := p.routeOf(c.key)
+		if err == nil && !r.expectsWorker(now, p.cfg.Timeout) {
+			err = r.unavailable()
+		}
 		if err != nil {
 			c.finish(result{err: err})
+			continue
+		}
+		if w := r.pick(); w != nil {
+			p.outgoing = append(p.outgoing, delivery{w, c, w.assign(c, now)})
 			continue
 		}
 		r.waiting = append(r.waiting, c)
