@@ -159,7 +159,7 @@ var harmless = []uint{
 // fatal are the kinds that leave the process without a usable token, whatever
 // code came with them.
 var fatal = []error{
-	ErrModule, ErrTokenNotFound, ErrTokenGone, ErrClosed, ErrSignature, ErrPINIncorrect, ErrPINLocked, ErrPINNotInitialized,
+	ErrModule, ErrTokenNotFound, ErrTokenGone, ErrClosed, ErrSignature, ErrLeftover, ErrPINIncorrect, ErrPINLocked, ErrPINNotInitialized,
 }
 
 // IsFatal reports whether the process that hosts the token must exit and be

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"github.com/ThalesGroup/crypto11"
@@ -21,15 +20,15 @@ const generatedID = 16
 //
 // Errors: ErrKeyExists if the label or the ID is taken, ErrCustody if the
 // token's key has other attributes than requested, ErrSignature, ErrTokenGone,
-// ErrClosed, or an *Error.
+// ErrClosed, an *Error, or a *LeftoverError with one of these if the failed key
+// pair could not be destroyed.
 func (t *Token) Generate(spec Spec) (*Key, error) {
 	if spec.Label == "" || !spec.Type.generatable() {
 		return nil, fmt.Errorf("hsm: a key of type %q with label %q; give a label and one of the types %v",
 			spec.Type, spec.Label, KeyTypes())
 	}
 	if len(spec.ID) == 0 {
-		spec.ID = make([]byte, generatedID)
-		_, _ = rand.Read(spec.ID) // never fails (crypto/rand)
+		spec.ID = NewID()
 	}
 	t.admin.Lock()
 	defer t.admin.Unlock()
@@ -43,7 +42,18 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 			return k, nil
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("hsm: generating key %q: %w", spec.Label, err), t.discard(spec))
+	err = fmt.Errorf("hsm: generating key %q: %w", spec.Label, err)
+	if left := t.discard(spec); left != nil {
+		return nil, &LeftoverError{Label: spec.Label, ID: spec.ID, Marked: t.mark(spec) == nil, Cause: err, Refusal: left}
+	}
+	return nil, err
+}
+
+// NewID returns a random CKA_ID.
+func NewID() []byte {
+	id := make([]byte, generatedID)
+	_, _ = rand.Read(id) // never fails (crypto/rand)
+	return id
 }
 
 // checkUnused makes sure that neither the label nor the ID is taken: either
@@ -159,25 +169,4 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	return k, k.prove(spec.Alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 		return k.sign(context.Background(), digest, opts)
 	})
-}
-
-// discardTries is how often a key that failed its proof is destroyed, each time in
-// another session: the one in which a call failed is closed.
-const discardTries = 3
-
-// discard destroys what a failed generation left behind. Nothing else has the
-// ID: checkUnused made sure. If the token refuses, the error names the key, which
-// would otherwise be scheduled to sign.
-func (t *Token) discard(spec Spec) (err error) {
-	t.sawKeys.Store(false) // it may have been the only key
-	for range discardTries {
-		err = t.sessions.with(context.Background(), func(s session) error {
-			return s.destroyAll(append(named("", spec.ID), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)))
-		})
-		if err == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("hsm: key %q with ID %x failed its proof and may still be on the token; destroy it before it is used: %w",
-		spec.Label, spec.ID, err)
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -96,8 +97,7 @@ func TestFailedGenerationLeavesNothing(t *testing.T) {
 	generate(t, token, "key", hsm.P256) // its label is free again
 }
 
-// A token that refuses to destroy the failed key pair at first is asked again, and
-// one that goes on refusing has the key named.
+// A token that refuses to destroy the failed key pair at first is asked again.
 func TestFailedGenerationIsDestroyedInAnotherSession(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
 	for name, value := range module.Environment() {
@@ -113,12 +113,52 @@ func TestFailedGenerationIsDestroyedInAnotherSession(t *testing.T) {
 	if keys, err := token.Keys(); err != nil || len(keys) != 0 || module.Fired(t, "C_DestroyObject") != 1 {
 		t.Errorf("%v is left (%v)", keys, err)
 	}
+}
 
-	refusal.Limit = 0
-	module.Set(t, "C_DestroyObject", refusal)
-	_, err := token.Generate(hsm.Spec{Label: "stuck", ID: []byte{0xab, 0xcd}, Type: hsm.P256})
-	if err == nil || !strings.Contains(err.Error(), `"stuck" with ID abcd`) {
-		t.Errorf("a key that can't be destroyed isn't named: %v", err)
+// A key that failed its proof and can't be destroyed is marked, so that nothing
+// schedules it, and another process can destroy it later. One that can't be marked
+// either is named.
+func TestFailedKeyThatStaysIsMarked(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	for name, value := range module.Environment() {
+		t.Setenv(name, value)
+	}
+	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	const label = "dev/20260102T030405Z"
+	id := []byte{0xab, 0xcd}
+	refusal := faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR}
+	for _, marks := range []bool{true, false} {
+		module.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt})
+		module.Set(t, "C_DestroyObject", refusal)
+		want := hsm.FailedLabel(label)
+		if !marks {
+			module.Set(t, "C_SetAttributeValue", refusal)
+			want = label
+		}
+		_, err := token.Generate(hsm.Spec{Label: label, ID: id, Type: hsm.P256})
+		var left *hsm.LeftoverError
+		if !errors.As(err, &left) || left.Marked != marks || !errors.Is(err, hsm.ErrLeftover) || !errors.Is(err, hsm.ErrSignature) {
+			t.Fatalf("marked %v: %v", marks, err)
+		}
+		if !strings.Contains(err.Error(), fmt.Sprintf("%q", want)) || !strings.Contains(err.Error(), "abcd") {
+			t.Errorf("the key isn't named: %v", err)
+		}
+		if keys, err := token.Keys(); err != nil || len(keys) != 1 || keys[0].Label() != want {
+			t.Errorf("marked %v: on the token %v (%v), want %q", marks, keys, err, want)
+		}
+		module.Clear(t, "C_DestroyObject")
+		if err := token.Discard("other", id); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := token.Keys(); err != nil || len(keys) != 1 {
+			t.Errorf("discarding another label destroyed the key: %v (%v)", keys, err)
+		}
+		if err := token.Discard(label, id); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := token.Keys(); err != nil || len(keys) != 0 {
+			t.Errorf("%v is left (%v)", keys, err)
+		}
 	}
 }
 

@@ -56,12 +56,13 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 	if err != nil {
 		return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
 	}
+	defer pin.Zero()
 	token, err := open(ctx, place.hsm, pin)
-	pin.Zero()
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(keyadmin.New(token, sets, now)), token.Close())
+	err = errors.Join(do(keyadmin.New(token, sets, now)), token.Close())
+	return place.destroyLeftover(ctx, pin, err)
 }
 
 // open opens the token. It retries once if SoftHSM may have been read while

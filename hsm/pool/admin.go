@@ -88,29 +88,43 @@ func (p *Pool) update(t *token, change func([]wire.KeyInfo) []wire.KeyInfo) {
 // Generate makes a key pair on the first token of the configuration; operators
 // keep the other tokens in step. The key can be used when Generate returns.
 // Generate isn't retried: after ErrUnavailable, a timeout or the end of ctx the
-// key may or may not exist, and Refresh finds out.
+// key may or may not exist, and Refresh finds out. A key that fails its proof is
+// destroyed, if need be by another worker. If none can, the error is
+// hsm.ErrLeftover and the pool never uses the key.
 func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (wire.KeyInfo, error) {
 	if err := p.lockAdmin(ctx); err != nil {
 		return wire.KeyInfo{}, err
 	}
 	defer p.unlockAdmin()
-	t := p.tokens[0]
-	payload, err := json.Marshal(spec)
-	if err != nil {
-		return wire.KeyInfo{}, fmt.Errorf("hsm/pool: encode the key to generate: %w", err)
+	if len(spec.ID) == 0 {
+		spec.ID = hsm.NewID() // Discard needs it
 	}
+	t := p.tokens[0]
 	workers := p.readyWorkers(t)
 	if len(workers) == 0 {
 		return wire.KeyInfo{}, t.noWorker()
 	}
-	r := p.ask(ctx, workers[0], newPinnedCall(wire.Raw{Kind: wire.KindGenerate, Payload: payload}, generateTimeout))
-	if r.err != nil {
-		return wire.KeyInfo{}, r.err
+	payload, err := p.administer(ctx, workers[0], wire.KindGenerate, spec, generateTimeout)
+	if errors.Is(err, hsm.ErrLeftover) {
+		return wire.KeyInfo{}, p.discardFailed(ctx, t, spec, err)
 	}
-	key, err := wire.DecodeKey(r.payload, t.config.Name)
+	if err != nil {
+		return wire.KeyInfo{}, err
+	}
+	key, err := wire.DecodeKey(payload, t.config.Name)
 	if err != nil {
 		return wire.KeyInfo{}, err
 	}
 	p.update(t, func(keys []wire.KeyInfo) []wire.KeyInfo { return append(slices.Clone(keys), key) })
 	return key, nil
+}
+
+// administer has a worker generate or discard a key.
+func (p *Pool) administer(ctx context.Context, w *worker, kind wire.Kind, spec hsm.Spec, timeout time.Duration) ([]byte, error) {
+	payload, err := json.Marshal(spec)
+	if err != nil {
+		return nil, fmt.Errorf("hsm/pool: encode the request for a key: %w", err)
+	}
+	r := p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: kind, Payload: payload}, timeout))
+	return r.payload, r.err
 }

@@ -10,6 +10,7 @@ import (
 // setKeys stores a token's new inventory and works out again which tokens hold
 // which key. The pool is locked.
 func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) {
+	keys = t.withoutFailed(keys)
 	if t.read && slices.EqualFunc(t.keys, keys, wire.KeyInfo.Equal) {
 		return
 	}

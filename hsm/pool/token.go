@@ -25,6 +25,7 @@ type token struct {
 	lastReadyAt time.Time // when the last ready worker went
 	keys        []wire.KeyInfo
 	read        bool          // keys have been read at least once
+	failed      [][]byte      // IDs of keys that failed their proof and were left on the token
 	failures    int           // starts that failed since one succeeded
 	lastErr     error         // of those
 	refused     bool          // lastErr is a refused PIN

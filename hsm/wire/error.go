@@ -12,27 +12,27 @@ import (
 type errorCode uint8
 
 // sentinels is the error table of both sides, indexed by errorCode. 0 is any
-// error without a sentinel. The numbers are the protocol's: new ones go to the
-// end. Where an error matches several, the first row wins, so the specific come
-// before the general.
+// error without a sentinel. Where an error matches several, the first row wins, so
+// the specific come before the general.
 var sentinels = []error{
 	0:  nil,
-	1:  hsm.ErrPINIncorrect,
-	2:  hsm.ErrPINLocked,
-	3:  hsm.ErrPINSource,
-	4:  hsm.ErrPINNotInitialized,
-	5:  hsm.ErrTokenGone,
-	6:  hsm.ErrTokenNotFound,
-	7:  hsm.ErrKeyNotFound,
-	8:  hsm.ErrKeyExists,
-	9:  hsm.ErrAmbiguous,
-	10: hsm.ErrCustody,
-	11: hsm.ErrUnusable,
-	12: hsm.ErrAlgorithm,
-	13: hsm.ErrSignature,
-	14: hsm.ErrModule,
-	15: hsm.ErrClosed,
-	16: ErrMalformed,
+	1:  hsm.ErrLeftover,
+	2:  hsm.ErrPINIncorrect,
+	3:  hsm.ErrPINLocked,
+	4:  hsm.ErrPINSource,
+	5:  hsm.ErrPINNotInitialized,
+	6:  hsm.ErrTokenGone,
+	7:  hsm.ErrTokenNotFound,
+	8:  hsm.ErrKeyNotFound,
+	9:  hsm.ErrKeyExists,
+	10: hsm.ErrAmbiguous,
+	11: hsm.ErrCustody,
+	12: hsm.ErrUnusable,
+	13: hsm.ErrAlgorithm,
+	14: hsm.ErrSignature,
+	15: hsm.ErrModule,
+	16: hsm.ErrClosed,
+	17: ErrMalformed,
 }
 
 func codeOf(err error) errorCode {

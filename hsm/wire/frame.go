@@ -29,6 +29,7 @@ const (
 	KindGenerate  Kind = 0x03
 	KindInventory Kind = 0x04
 	KindPing      Kind = 0x05
+	KindDiscard   Kind = 0x06
 
 	KindReady     Kind = 0x81
 	KindSignature Kind = 0x82

@@ -134,6 +134,19 @@ func (h *host) create(spec hsm.Spec) (*hsm.Key, error) {
 	return key, nil
 }
 
+// discard destroys a key pair that failed its proof in another worker, and
+// describes the keys that are left.
+func (h *host) discard(payload []byte) ([]byte, error) {
+	var spec hsm.Spec
+	if err := json.Unmarshal(payload, &spec); err != nil {
+		return nil, wire.Malformed("the key to discard: %v", err)
+	}
+	if err := h.token.Discard(spec.Label, spec.ID); err != nil {
+		return nil, err
+	}
+	return h.inventory()
+}
+
 // confirm notices if the token, or a key that signs through a copy, is gone.
 func (h *host) confirm(ctx context.Context) error { return h.token.Refresh(ctx) }
 

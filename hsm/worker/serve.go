@@ -192,7 +192,7 @@ func (s *server) dispatch(f wire.Frame, admin chan<- job) error {
 		}
 		request.Digest = append([]byte(nil), request.Digest...)
 		j.request = request
-	case wire.KindGenerate, wire.KindInventory:
+	case wire.KindGenerate, wire.KindDiscard, wire.KindInventory:
 		queue = admin
 		j.payload = append([]byte(nil), f.Payload...)
 	case wire.KindPing:
@@ -248,10 +248,13 @@ func (s *server) administer(ctx context.Context, jobs <-chan job) {
 
 func (s *server) administerOne(j job) {
 	reply, payload, err := wire.KindReady, []byte(nil), error(nil)
-	if j.kind == wire.KindGenerate {
+	switch j.kind {
+	case wire.KindGenerate:
 		reply = wire.KindKey
 		payload, err = s.host.generate(j.payload)
-	} else {
+	case wire.KindDiscard:
+		payload, err = s.host.discard(j.payload)
+	default:
 		payload, err = s.host.inventory()
 	}
 	if err != nil {

@@ -116,6 +116,7 @@ WRAP(C_CreateObject, (session s, CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_OBJECT_HANDL
 WRAP(C_CopyObject, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_OBJECT_HANDLE_PTR c), (s, o, t, n, c))
 WRAP(C_DestroyObject, (session s, object o), (s, o))
 WRAP(C_GetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
+WRAP(C_SetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
 WRAP(C_FindObjectsInit, (session s, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, t, n))
 WRAP(C_FindObjects, (session s, CK_OBJECT_HANDLE_PTR o, CK_ULONG max, CK_ULONG_PTR n), (s, o, max, n))
 WRAP(C_FindObjectsFinal, (session s), (s))
