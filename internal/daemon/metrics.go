@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"context"
 	"maps"
+	"net/http"
 	"runtime"
 	"slices"
 
@@ -24,6 +26,26 @@ func (d *Daemon) newMetrics() (err error) {
 		d.metrics.Configure(d.decisions.names)
 	}
 	return err
+}
+
+// monitor serves metrics and health, on the operator's socket and over TCP.
+func (d *Daemon) monitor() http.Handler {
+	return metrics.Handler(d.registry, func() bool { return d.ready.answer().Ready }, d.Logger)
+}
+
+// monitorOverTCP serves the monitor at metrics.listen while the group runs, if
+// one is configured.
+func (d *Daemon) monitorOverTCP(g *group) error {
+	address := d.Config.Metrics.Listen
+	if address == "" {
+		return nil
+	}
+	listener, err := metrics.Listen(address, d.Logger)
+	if err != nil {
+		return err
+	}
+	g.run(func(ctx context.Context) error { return metrics.Serve(ctx, listener, d.monitor()) })
+	return nil
 }
 
 func codes() []string {

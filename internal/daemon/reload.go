@@ -3,8 +3,8 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"reflect"
 
+	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/ipc"
@@ -50,7 +50,7 @@ func (d *Daemon) reload() error {
 	if err != nil {
 		return err
 	}
-	if err := restartOnly(d.Config, next); err != nil {
+	if err := config.RestartOnly(d.Config, next); err != nil {
 		return err
 	}
 	decided, err := newDecisions(next)
@@ -105,5 +105,3 @@ func (d *Daemon) signalReload() {
 	default:
 	}
 }
-
-func same(a, b any) bool { return reflect.DeepEqual(a, b) }

@@ -117,8 +117,8 @@ func TestRefusedReload(t *testing.T) {
 	}{
 		"syntax":      {"clients: [", strictyaml.ErrInvalid},
 		"meaning":     {grantOf("three", ""), strictyaml.ErrInvalid},
-		"restart":     {grantOf("one", "") + "log: {level: debug}\n", errRestart},
-		"other token": {strings.Replace(grantOf("one", ""), "0600", "0660", 1), errRestart},
+		"restart":     {grantOf("one", "") + "log: {level: debug}\n", config.ErrRestart},
+		"other token": {strings.Replace(grantOf("one", ""), "0600", "0660", 1), config.ErrRestart},
 	} {
 		r.write(c.rest)
 		if err := r.Reload(); !errors.Is(err, c.want) {

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/assertd/assertd/internal/config"
@@ -66,34 +65,4 @@ func (d *Daemon) serverOptions() server.Options {
 // capability and no sandbox, which only a policy that matches it justifies.
 func (d *Daemon) recorded() caller.Attributes {
 	return caller.Attributes{Cgroup: d.audit != nil && peer.PidfdSupported() == nil}
-}
-
-var errRestart = errors.New("requires a restart")
-
-// restartOnly refuses a reload that changes what only a restart can change, so
-// that a reload is all or nothing.
-func restartOnly(was, is *config.Config) error {
-	var problems []error
-	for _, part := range []struct {
-		name    string
-		changed bool
-	}{
-		{"hsm", !same(was.HSM, is.HSM)},
-		{"listen", !same(was.Listen, is.Listen)},
-		{"audit", !same(was.Audit, is.Audit)},
-		{"jwks", !same(was.JWKS, is.JWKS)},
-		{"metrics", !same(was.Metrics, is.Metrics)},
-		{"tracing", !same(was.Tracing, is.Tracing)},
-		{"operator", !same(was.Operator, is.Operator)},
-		{"budgets", !same(was.Budgets, is.Budgets)},
-		{"log", !same(was.Log, is.Log)},
-		{"limits", !same(was.Limits, is.Limits)},
-		{"verify", !same(was.Verify, is.Verify)},
-		{"sandbox", !same(was.Sandbox, is.Sandbox)},
-	} {
-		if part.changed {
-			problems = append(problems, fmt.Errorf("%s: %q %w", is.At(part.name), part.name, errRestart))
-		}
-	}
-	return errors.Join(problems...)
 }

@@ -1,4 +1,4 @@
-package daemon
+package metrics
 
 import (
 	"context"
@@ -8,26 +8,27 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/assertd/assertd/internal/connlimit"
 	"github.com/assertd/assertd/internal/logging"
 )
 
-// monitorConnections limits connections to metrics.listen: any local process
-// can open them, and must not exhaust the daemon's file descriptors.
-const monitorConnections = 16
+// maxConnections limits connections to metrics.listen: any local process can
+// open them, and must not exhaust the daemon's file descriptors.
+const maxConnections = 16
 
-// monitor serves metrics, and health without details, to Prometheus and to load
-// balancers.
-func (d *Daemon) monitor() http.Handler {
+// Handler serves GET /metrics, and health without details, to Prometheus and to
+// load balancers.
+func Handler(registry *prometheus.Registry, ready func() bool, logger logging.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{
-		ErrorLog: scrapeLog{d.Logger}, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog: scrapeLog{logger}, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
 	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !d.ready.answer().Ready {
+		if !ready() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			io.WriteString(w, "not ready\n")
 			return
@@ -45,26 +46,22 @@ func (l scrapeLog) Println(v ...any) {
 	l.logger.Error("metrics not written", "error", fmt.Sprint(v...))
 }
 
-// monitorOverTCP serves the monitor at metrics.listen while the group runs, if
-// one is configured.
-func (d *Daemon) monitorOverTCP(g *group) error {
-	address := d.Config.Metrics.Listen
-	if address == "" {
-		return nil
-	}
+// Listen opens metrics.listen. It warns about an address that other machines can
+// reach.
+func Listen(address string, logger logging.Logger) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("metrics.listen: %w", err)
+		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
-	d.Logger.Info("serving metrics", "address", listener.Addr().String())
+	logger.Info("serving metrics", "address", listener.Addr().String())
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		d.Logger.Warn("metrics.listen is not a loopback address; anyone who can reach it sees the names of clients, grants and keys, unencrypted", "address", address)
+		logger.Warn("metrics.listen is not a loopback address; anyone who can reach it sees the names of clients, grants and keys, unencrypted", "address", address)
 	}
-	g.run(func(ctx context.Context) error { return serveMonitor(ctx, listener, d.monitor()) })
-	return nil
+	return listener, nil
 }
 
-func serveMonitor(ctx context.Context, listener net.Listener, handler http.Handler) error {
+// Serve serves the handler until ctx ends. It closes the listener.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	web := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
@@ -73,7 +70,7 @@ func serveMonitor(ctx context.Context, listener net.Listener, handler http.Handl
 	// doesn't read must not delay the stop.
 	stop := context.AfterFunc(ctx, func() { web.Close() })
 	defer stop()
-	err := web.Serve(connlimit.NewListener(listener, monitorConnections, connlimit.Refuse))
+	err := web.Serve(connlimit.NewListener(listener, maxConnections, connlimit.Refuse))
 	if ctx.Err() != nil {
 		return nil
 	}
