@@ -25,6 +25,17 @@ func (c *Config) KeySets(read func(path string) ([]*x509.Certificate, error)) ([
 	return sets, nil
 }
 
+// GrantedKeys names the key sets that grants use.
+func (c *Config) GrantedKeys() []string {
+	used := make(map[string]bool)
+	for _, client := range c.Clients {
+		for _, grant := range client.Grants {
+			used[grant.Key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(used))
+}
+
 func (c *Config) keySet(name string, read func(string) ([]*x509.Certificate, error)) (keyset.Set, error) {
 	key := c.Keys[name]
 	id, err := hex.DecodeString(key.ID)

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/assertd/assertd/hsm/pool"
-	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
@@ -139,8 +138,8 @@ func verification(v config.Verify) signer.Verification {
 }
 
 // setRing matches the configured key sets with the pairs on the tokens.
-func (d *Daemon) setRing(inventory []wire.KeyInfo) error {
-	ring, err := keyset.New(d.decisions.sets, pairs(inventory), d.Now)
+func (d *Daemon) setRing(found []keyset.Pair) error {
+	ring, err := keyset.New(d.decisions.sets, found, d.Now)
 	if err != nil {
 		return err
 	}
@@ -282,7 +281,7 @@ func (d *Daemon) refresh() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	unread := d.pool.Unread() // read first: the inventory may then have more tokens, never fewer
-	if err := d.setRing(d.pool.Inventory()); err != nil {
+	if err := d.setRing(d.pool.Pairs()); err != nil {
 		return err
 	}
 	d.publish.SetUnread(unread)

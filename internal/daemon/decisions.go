@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -9,7 +8,6 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
-	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -30,25 +28,14 @@ func newDecisions(c *config.Config) (decisions, error) {
 	if err != nil {
 		return decisions{}, err
 	}
-	if err := supported(p.Wants()); err != nil {
+	if err := peer.Supports(p.Wants()); err != nil {
 		return decisions{}, err
 	}
 	sets, err := c.KeySets(keyset.ReadCertificates)
 	if err != nil {
 		return decisions{}, err
 	}
-	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: issuing(c), names: metricNames(c)}, nil
-}
-
-// supported refuses selectors that this kernel can't answer safely.
-func supported(wants caller.Attributes) error {
-	if wants == (caller.Attributes{}) {
-		return nil
-	}
-	if err := peer.PidfdSupported(); err != nil {
-		return fmt.Errorf("a client is matched by executable, unit or container, which can't be established safely here: %w; match by user, group or listener instead", err)
-	}
-	return nil
+	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: c.GrantedKeys(), names: metricNames(c)}, nil
 }
 
 func budgets(c *config.Config) []ratelimit.Budget {
@@ -62,15 +49,4 @@ func budgets(c *config.Config) []ratelimit.Budget {
 		all = append(all, ratelimit.Budget{Name: signer.KeyBudget(name), Windows: c.KeyRates(name)})
 	}
 	return all
-}
-
-// issuing names the key sets that any grant uses.
-func issuing(c *config.Config) []string {
-	used := make(map[string]bool)
-	for _, client := range c.Clients {
-		for _, grant := range client.Grants {
-			used[grant.Key] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(used))
 }

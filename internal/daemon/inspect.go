@@ -47,7 +47,7 @@ func Inspect(ctx context.Context, o Options, visit func(ctx context.Context, i *
 		return err
 	}
 	i := &Inspection{pool: workers, checkpoint: o.Config.Audit.CheckpointKey}
-	found := pairs(workers.Inventory())
+	found := workers.Pairs()
 	i.Findings = keyset.Survey(decided.sets, found)
 	i.Ring, i.Err = keyset.New(decided.sets, found, o.Now)
 	return visit(ctx, i)

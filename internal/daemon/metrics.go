@@ -20,7 +20,7 @@ func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
 		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.status,
-		Routes: server.Routes(), Codes: codes(), Tokens: tokenNames(d.Config),
+		Routes: server.Routes(), Codes: ipc.Codes(), Tokens: tokenNames(d.Config),
 	})
 	if err == nil {
 		d.metrics.Configure(d.decisions.names)
@@ -46,14 +46,6 @@ func (d *Daemon) monitorOverTCP(g *group) error {
 	}
 	g.run(func(ctx context.Context) error { return metrics.Serve(ctx, listener, d.monitor()) })
 	return nil
-}
-
-func codes() []string {
-	var all []string
-	for _, code := range ipc.Codes() {
-		all = append(all, string(code))
-	}
-	return all
 }
 
 func tokenNames(c *config.Config) []string {

@@ -72,7 +72,7 @@ func (d *Daemon) reload() error {
 func (d *Daemon) replace(next decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ring, err := keyset.New(next.sets, pairs(d.pool.Inventory()), d.Now)
+	ring, err := keyset.New(next.sets, d.pool.Pairs(), d.Now)
 	if err != nil {
 		return err
 	}

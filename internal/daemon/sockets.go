@@ -53,7 +53,7 @@ func (d *Daemon) serverOptions() server.Options {
 		Logger: d.Logger, Version: d.Version,
 		Needed: d.signer.Wants, Recorded: d.recorded(), Observer: d.metrics, Tracer: d.tracer,
 
-		MaxConnections: d.maxConnections(),
+		MaxConnections: server.PossibleConnections(limits.Connections, d.Logger),
 		HeaderTimeout:  limits.HeaderTimeout.Std(),
 		IdleTimeout:    limits.IdleTimeout.Std(),
 		DrainTimeout:   limits.DrainTimeout.Std(),

@@ -21,7 +21,8 @@ type Options struct {
 	Version, GoVersion string
 	// The closed lists of label values. Anything else is not counted, or is counted
 	// under an empty label.
-	Routes, Codes, Tokens []string
+	Routes, Tokens []string
+	Codes          []ipc.Code
 	// State is called on each scrape, from any goroutine.
 	// Only the counts of decisions may be missing.
 	State func() ipc.StatusResponse
@@ -72,7 +73,7 @@ func New(o Options) (*Metrics, error) {
 		m.durations[route] = durations.WithLabelValues(route)
 	}
 	for _, code := range o.Codes {
-		m.problems[code] = problems.WithLabelValues(code)
+		m.problems[string(code)] = problems.WithLabelValues(string(code))
 	}
 	for _, token := range o.Tokens {
 		for _, kind := range pool.EventKinds() {

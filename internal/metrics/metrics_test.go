@@ -51,7 +51,7 @@ func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 	registry := prometheus.NewRegistry()
 	m, err := metrics.New(metrics.Options{
 		Registry: registry, Version: "v1", GoVersion: "go1",
-		Routes: []string{"/v1/assertions"}, Codes: []string{"rate-limited", "internal"},
+		Routes: []string{"/v1/assertions"}, Codes: []ipc.Code{"rate-limited", "internal"},
 		Tokens: []string{"prod"}, State: full,
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/assertd/assertd/ipc/caller"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,6 +36,17 @@ func PidfdSupported() error {
 		return fmt.Errorf("%w: %w; use a newer kernel, or match callers by user, group or listener", ErrPidfdUnsupported, err)
 	}
 	return unix.Close(pidfd)
+}
+
+// Supports refuses attributes that this kernel can't answer safely.
+func Supports(wants caller.Attributes) error {
+	if wants == (caller.Attributes{}) {
+		return nil
+	}
+	if err := PidfdSupported(); err != nil {
+		return fmt.Errorf("a client is matched by executable, unit or container, which can't be established safely here: %w; match by user, group or listener instead", err)
+	}
+	return nil
 }
 
 // peerPidfd returns a pidfd of the process that connected. The socket refers to

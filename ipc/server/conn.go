@@ -14,9 +14,9 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// ExcessConnections is how many connections past a limit are answered with
+// excessConnections is how many connections past a limit are answered with
 // overloaded. Further ones are closed at once.
-func ExcessConnections(limit int) int { return min(64, 4+limit/4) }
+func excessConnections(limit int) int { return min(64, 4+limit/4) }
 
 // connOwner is a user on a socket. Callers in different containers may have the
 // same user ID, but not the same socket.

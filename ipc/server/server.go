@@ -43,7 +43,7 @@ func New(service Service, opts Options) *Server {
 		service:    service,
 		opts:       opts,
 		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Now),
-		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, ExcessConnections(opts.MaxConnections)),
+		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, excessConnections(opts.MaxConnections)),
 		log:        throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
 	}
 }

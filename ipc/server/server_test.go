@@ -333,7 +333,7 @@ func TestConnectionLimit(t *testing.T) {
 	r.do("GET", "/v1/health", "").problem(t, ipc.CodeOverloaded)
 
 	peertest.Eventually(t, "the excess one gone", func() bool { return r.server.Connections() == most })
-	excess := make([]net.Conn, ExcessConnections(most))
+	excess := make([]net.Conn, excessConnections(most))
 	for i := range excess {
 		excess[i] = r.dial()
 	}

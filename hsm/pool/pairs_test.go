@@ -1,4 +1,4 @@
-package daemon
+package pool
 
 import (
 	"crypto/ed25519"

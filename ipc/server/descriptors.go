@@ -1,32 +1,31 @@
-package daemon
+package server
 
 import (
 	"os"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/assertd/assertd/ipc/server"
+	"github.com/assertd/assertd/internal/logging"
 )
 
 // reservedDescriptors are for everything but callers' connections: to replace
 // workers, rotate files, read /proc, and answer operators and monitoring.
 const reservedDescriptors = 16
 
-// maxConnections returns how many connections callers can have open: the configured
-// limit, or fewer if the process can't have that many descriptors.
-func (d *Daemon) maxConnections() int {
-	limit := d.Config.Limits.Connections
+// PossibleConnections returns how many connections callers can have open: the limit,
+// or fewer if the process can't have that many descriptors. It logs why.
+func PossibleConnections(limit int, logger logging.Logger) int {
 	allowed, free, err := descriptors()
 	if err != nil {
-		d.Logger.Warn("the limit on file descriptors is unknown", "error", err)
+		logger.Warn("the limit on file descriptors is unknown", "error", err)
 		return limit
 	}
 	possible := limit
-	for possible > 1 && possible+server.ExcessConnections(possible)+reservedDescriptors > free {
+	for possible > 1 && possible+excessConnections(possible)+reservedDescriptors > free {
 		possible--
 	}
 	if possible < limit {
-		d.Logger.Warn("the process's limit on file descriptors allows fewer connections than limits.connections; raise it (LimitNOFILE, ulimit -n), or lower limits.connections",
+		logger.Warn("the process's limit on file descriptors allows fewer connections than limits.connections; raise it (LimitNOFILE, ulimit -n), or lower limits.connections",
 			"limits.connections", limit, "descriptors", allowed, "connections", possible)
 	}
 	return possible
