@@ -13,7 +13,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/cli"
-	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/inspect"
 )
 
 func auditCommand() *cobra.Command {
@@ -285,7 +285,7 @@ func auditKeyCommand() *cobra.Command {
 			"and keep those of versions that are removed: older checkpoints are verified with them.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return inspect(cmd.Context(), path, func(_ context.Context, i *daemon.Inspection) error {
+			return readTokens(cmd.Context(), path, func(_ context.Context, i *inspect.Inspection) error {
 				keys, err := i.CheckpointKeys()
 				if err != nil {
 					return err

@@ -13,6 +13,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
 )
@@ -33,8 +34,8 @@ func checkCommand() *cobra.Command {
 	return cmd
 }
 
-// inspect opens the HSM of the configuration at path and calls do.
-func inspect(ctx context.Context, path string, do func(context.Context, *daemon.Inspection) error) error {
+// readTokens opens the HSM of the configuration at path and calls do.
+func readTokens(ctx context.Context, path string, do func(context.Context, *inspect.Inspection) error) error {
 	c, err := config.Load(path)
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func inspect(ctx context.Context, path string, do func(context.Context, *daemon.
 }
 
 func check(ctx context.Context, path string, out io.Writer) error {
-	err := inspect(ctx, path, func(ctx context.Context, i *daemon.Inspection) error {
+	err := readTokens(ctx, path, func(ctx context.Context, i *inspect.Inspection) error {
 		if problems := errors.Join(checkKeys(ctx, i, out), i.Missing()); problems != nil {
 			fmt.Fprintf(out, "\n%v\n", problems)
 			return errSilent
@@ -61,7 +62,7 @@ func check(ctx context.Context, path string, out io.Writer) error {
 
 // checkKeys prints a row for every key pair of a key set. Its error lists the
 // keys that do not sign although the daemon would use them.
-func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) error {
+func checkKeys(ctx context.Context, i *inspect.Inspection, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KEY SET\tLABEL\tKID\tALG\tSTATE\tCUSTODY\tSIGNATURE")
 	var problems []error
@@ -73,7 +74,7 @@ func checkKeys(ctx context.Context, i *daemon.Inspection, out io.Writer) error {
 	return errors.Join(append(problems, table.Flush())...)
 }
 
-func checkRow(ctx context.Context, i *daemon.Inspection, f keyset.Finding) (row string, err error) {
+func checkRow(ctx context.Context, i *inspect.Inspection, f keyset.Finding) (row string, err error) {
 	label := keyadmin.Printable(f.Label)
 	if f.Err != nil { // Missing reports the reason
 		return fmt.Sprintf("%s\t%s\t-\t-\t-\trefused\t-", f.Set, label), nil
@@ -86,7 +87,7 @@ func checkRow(ctx context.Context, i *daemon.Inspection, f keyset.Finding) (row 
 }
 
 // state is the current state of a version, if known.
-func state(i *daemon.Inspection, f keyset.Finding) string {
+func state(i *inspect.Inspection, f keyset.Finding) string {
 	if i.Ring == nil {
 		return "-"
 	}

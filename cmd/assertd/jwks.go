@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
-	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/inspect"
 )
 
 func jwksCommand() *cobra.Command {
@@ -19,7 +19,7 @@ func jwksCommand() *cobra.Command {
 			"daemon serves now. Register it with the authorization server.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return inspect(cmd.Context(), path, func(_ context.Context, i *daemon.Inspection) error {
+			return readTokens(cmd.Context(), path, func(_ context.Context, i *inspect.Inspection) error {
 				set, err := i.JWKS()
 				if err != nil {
 					return err

@@ -2,103 +2,22 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"github.com/assertd/assertd/hsm/pool"
-	"github.com/assertd/assertd/internal/audit"
-	"github.com/assertd/assertd/internal/keyset"
-	"github.com/assertd/assertd/jwks"
-	"github.com/assertd/assertd/signer"
+	"github.com/assertd/assertd/internal/inspect"
 )
 
-// Inspection describes the keys on the tokens, read without serving anyone.
-type Inspection struct {
-	Findings []keyset.Finding // every pair that belongs to a key set
-	Ring     *keyset.Ring     // nil where a finding is refused
-	Err      error            // why there is no ring
-
-	pool       *pool.Pool
-	checkpoint string // the key set that signs the audit log's checkpoints
-}
-
-// Inspect opens the tokens of the configuration, passes their keys to visit, and
-// closes them again. It returns an error if the configuration or a token can't be
-// used at all. Problems of single keys are in the Inspection.
-func Inspect(ctx context.Context, o Options, visit func(ctx context.Context, i *Inspection) error) error {
+// Inspect passes the keys on the tokens of the configuration to visit. It returns
+// an error if the configuration or a token can't be used at all.
+func Inspect(ctx context.Context, o Options, visit func(context.Context, *inspect.Inspection) error) error {
 	decided, err := newDecisions(o.Config)
 	if err != nil {
 		return err
 	}
-	settings, err := poolConfig(o)
+	tokens, err := poolConfig(o)
 	if err != nil {
 		return err
 	}
-	settings.Workers = 1
-	workers, err := pool.New(settings)
-	if err != nil {
-		return err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- workers.Run(ctx) }()
-	defer func() { stop(); <-ended }()
-	if err := workers.WaitAll(ctx); err != nil {
-		return err
-	}
-	i := &Inspection{pool: workers, checkpoint: o.Config.Audit.CheckpointKey}
-	found := workers.Pairs()
-	i.Findings = keyset.Survey(decided.sets, found)
-	i.Ring, i.Err = keyset.New(decided.sets, found, o.Now)
-	return visit(ctx, i)
-}
-
-// JWKS is the public set that the daemon would serve.
-func (i *Inspection) JWKS() (jwks.Set, error) {
-	if i.Err != nil {
-		return jwks.Set{}, i.Err
-	}
-	keys, _ := i.Ring.Published(i.Ring.AssertionSets()...)
-	return jwks.NewSet(keys)
-}
-
-// Prove makes one signature with a key and verifies it with the public half.
-func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
-	return signer.Prove(ctx, i.pool, key)
-}
-
-// Missing returns why the daemon would refuse the keys on the tokens. If it would
-// not, it returns the key sets without a signing key and the certificates that
-// receivers reject.
-func (i *Inspection) Missing() error {
-	if i.Err != nil {
-		return i.Err
-	}
-	return errors.Join(append(i.Ring.Missing(), i.Ring.Certificates(0)...)...)
-}
-
-// CheckpointKeys are the public keys of every version that signs, has signed or
-// will sign the checkpoints of the audit log, each in the text form that
-// audit.ParseVerifier reads.
-func (i *Inspection) CheckpointKeys() ([]string, error) {
-	switch {
-	case i.checkpoint == "":
-		return nil, errors.New("the configuration has no audit.checkpoint_key, so the log has no signed checkpoints")
-	case i.Err != nil:
-		return nil, i.Err
-	}
-	plan, _ := i.Ring.Plan(i.checkpoint)
-	var keys []string
-	for _, version := range plan.Versions {
-		key, _ := i.Ring.Key(i.checkpoint, version.Kid)
-		text, err := audit.VerifierKey(auditOrigin, key.Public)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, text)
-	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: the tokens hold no version of key set %q", keyset.ErrNoKey, i.checkpoint)
-	}
-	return keys, nil
+	return inspect.Tokens(ctx, tokens, inspect.Expected{
+		Sets: decided.sets, CheckpointKey: o.Config.Audit.CheckpointKey, Origin: auditOrigin, Now: o.Now,
+	}, visit)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/test/softhsm"
@@ -89,7 +90,7 @@ func TestStartWaitsForTheTokenThatHasTheKey(t *testing.T) {
 	if err := startAndStop(t, o); err != nil {
 		t.Error(err)
 	}
-	if err := Inspect(t.Context(), o, func(_ context.Context, i *Inspection) error { return i.Missing() }); err != nil {
+	if err := Inspect(t.Context(), o, func(_ context.Context, i *inspect.Inspection) error { return i.Missing() }); err != nil {
 		t.Errorf("inspected: %v", err)
 	}
 }
@@ -102,7 +103,7 @@ func TestStartSaysWhyTheKeysTokenIsAway(t *testing.T) {
 	if err := startAndStop(t, o); !errors.Is(err, hsm.ErrPINIncorrect) || strings.Contains(err.Error(), "key generate") {
 		t.Errorf("the daemon: %v", err)
 	}
-	err := Inspect(t.Context(), o, func(context.Context, *Inspection) error { return nil })
+	err := Inspect(t.Context(), o, func(context.Context, *inspect.Inspection) error { return nil })
 	if !errors.Is(err, hsm.ErrPINIncorrect) {
 		t.Errorf("inspected: %v", err)
 	}
