@@ -51,9 +51,9 @@ type ListenerStatus struct {
 
 // JWKSStatus is the state of publishing.
 type JWKSStatus struct {
-	Published time.Time `json:"published,omitzero"` // the last time
-	Keys      int       `json:"keys"`
-	Error     string    `json:"error,omitempty"` // why the last attempt failed
+	Published time.Time `json:"published,omitzero"` // when publishing last succeeded; zero for never
+	Keys      int       `json:"keys"`               // how many keys it published then
+	Error     string    `json:"error,omitempty"`    // why a later attempt failed; empty if none did
 }
 
 // AuditStatus is the state of the audit log.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/sleep"
+	"github.com/assertd/assertd/ipc"
 )
 
 // maxRefresh is the longest time between two checks of the keys to publish,
@@ -42,16 +43,9 @@ type Publication struct {
 	listener    net.Listener // nil where nothing is served
 	certificate *Certificate // nil for plain HTTP
 	changed     chan struct{}
-	status      atomic.Pointer[PublicationStatus]
+	status      atomic.Pointer[ipc.JWKSStatus]
 	throttle    *logging.Throttle
 	hold        initialHold
-}
-
-// PublicationStatus is the outcome of the last attempts to publish.
-type PublicationStatus struct {
-	Published time.Time // when publishing last succeeded; zero for never
-	Keys      int       // how many keys it published then
-	Err       error     // why a later attempt failed; nil if none did
 }
 
 // NewPublication refuses what NewPublisher refuses. It starts nothing.
@@ -66,12 +60,12 @@ func NewPublication(config PublicationConfig) (*Publication, error) {
 		changed: make(chan struct{}, 1), throttle: logging.NewThrottle(now),
 		hold: initialHold{limit: min(max(publisher.config.MaxAge, minHold), maxHold)},
 	}
-	p.status.Store(&PublicationStatus{})
+	p.status.Store(&ipc.JWKSStatus{})
 	return p, nil
 }
 
 // Status returns the outcome of the last attempts to publish.
-func (p *Publication) Status() PublicationStatus { return *p.status.Load() }
+func (p *Publication) Status() ipc.JWKSStatus { return *p.status.Load() }
 
 // SetUnread names the tokens that have not been read since the start. The keys
 // of all other tokens must already be in the Content.
@@ -92,7 +86,7 @@ func (p *Publication) Run(ctx context.Context) error {
 		wait, err := p.update()
 		if err != nil {
 			failed := p.Status()
-			failed.Err = err
+			failed.Error = err.Error()
 			p.status.Store(&failed)
 			p.throttle.Log(p.logger.Error, "jwks", "jwks not published; receivers keep the previous keys", "error", err)
 		}
@@ -117,7 +111,7 @@ func (p *Publication) update() (time.Duration, error) {
 	if err := p.writeFile(content.Set); err != nil {
 		return maxRefresh, err
 	}
-	p.status.Store(&PublicationStatus{Published: p.now(), Keys: content.Set.Len()})
+	p.status.Store(&ipc.JWKSStatus{Published: p.now(), Keys: content.Set.Len()})
 	return p.untilNext(content.NextChange), nil
 }
 

@@ -33,7 +33,8 @@ type NamedToken struct {
 	Environment map[string]string `json:"environment,omitzero" doc:"Environment variables of the workers, in addition to hsm.environment."`
 }
 
-// PIN says where the PIN is read from. Exactly one source is set.
+// PIN says where the PIN is read from. Exactly one source is set. It is not an
+// hsm.PINSource because this package doesn't link PKCS#11.
 type PIN struct {
 	File       string   `json:"file,omitzero" format:"path" doc:"Absolute path of a file that only the daemon's user can read."`
 	Credential string   `json:"credential,omitzero" doc:"Name of a systemd credential (LoadCredential=, LoadCredentialEncrypted=)."`

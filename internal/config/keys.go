@@ -49,7 +49,8 @@ type Rotation struct {
 	Revoke        []string      `json:"revoke,omitzero" doc:"Kids of versions that no longer sign and are no longer published."`
 }
 
-// Window is one rate window. Several can apply at once.
+// Window is one rate window. Several can apply at once. It is not a rate.Window
+// because the tags and the text of a duration belong to the configuration.
 type Window struct {
 	Limit int      `json:"limit" required:"true" min:"1" max:"1000000000" doc:"Maximum number of signatures in any period."`
 	Per   Duration `json:"per" required:"true" min:"1s" max:"366d" doc:"Length of the period."`

@@ -13,15 +13,13 @@ import (
 // HSM or the disk.
 func (d *Daemon) status() ipc.StatusResponse {
 	connections, limit := d.connections()
-	published, names := d.publish.Status(), d.names()
 	keys := d.keyStatus()
 	return ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
 		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: keys, Listeners: d.listenerStatus(),
 		Connections: connections, ConnectionLimit: limit,
-		JWKS:  ipc.JWKSStatus{Published: published.Published, Keys: published.Keys, Error: text(published.Err)},
-		Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
-		Clients: d.clientStatus(names.Grants, keys),
+		JWKS: d.publish.Status(), Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
+		Clients: d.clientStatus(d.names().Grants, keys),
 	}
 }
 

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/assertd/assertd/ipc/caller"
 )
@@ -65,12 +66,22 @@ func (p *Policy) Explain(caller caller.Caller, req Request) Explanation {
 	return e
 }
 
+// explainSyntax runs the checks of a request by itself.
 func explainSyntax(req *Request) []Check {
-	checks := make([]Check, 0, len(syntaxChecks))
-	for _, c := range syntaxChecks {
-		checks = append(checks, newCheck(c.name, c.want, c.have(req), c.check(req)))
+	names := sortedNames(req.Claims)
+	return []Check{
+		newCheck("claim names", "none of "+strings.Join(registered, ", "), enumerate(names), checkReserved(names)),
+		newCheck("claim values", fmt.Sprintf("JSON, at most %d levels deep", maxDepth), countClaims(req), checkClaimSyntax(req)),
+		newCheck("audience", fmt.Sprintf("at most %d bytes", maxAudience), fmt.Sprintf("%d bytes", len(req.Audience)), checkAudienceSyntax(req)),
+		newCheck("lifetime", "whole seconds, at least 1, or none", formatLifetime(req.Lifetime), checkLifetimeSyntax(req)),
 	}
-	return checks
+}
+
+func countClaims(req *Request) string {
+	if len(req.Claims) == 1 {
+		return "1 claim"
+	}
+	return fmt.Sprintf("%d claims", len(req.Claims))
 }
 
 func newCheck(name, want, have string, refusal *Refusal) Check {

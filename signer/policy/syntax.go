@@ -1,50 +1,6 @@
 package policy
 
-import (
-	"fmt"
-	"strings"
-	"unicode/utf8"
-)
-
-// syntaxChecks check a request by itself. The first one that fails decides.
-var syntaxChecks = []struct {
-	name  string
-	check func(*Request) *Refusal
-	want  string
-	have  func(*Request) string
-}{
-	{
-		name:  "claim names",
-		check: func(req *Request) *Refusal { return checkReserved(sortedNames(req.Claims)) },
-		want:  "none of " + strings.Join(registered, ", "),
-		have:  func(req *Request) string { return enumerate(sortedNames(req.Claims)) },
-	},
-	{
-		name:  "claim values",
-		check: checkClaimSyntax,
-		want:  fmt.Sprintf("JSON, at most %d levels deep", maxDepth),
-		have:  countClaims,
-	},
-	{
-		name:  "audience",
-		check: checkAudienceSyntax,
-		want:  fmt.Sprintf("at most %d bytes", maxAudience),
-		have:  func(req *Request) string { return fmt.Sprintf("%d bytes", len(req.Audience)) },
-	},
-	{
-		name:  "lifetime",
-		check: checkLifetimeSyntax,
-		want:  "whole seconds, at least 1, or none",
-		have:  func(req *Request) string { return formatLifetime(req.Lifetime) },
-	},
-}
-
-func countClaims(req *Request) string {
-	if len(req.Claims) == 1 {
-		return "1 claim"
-	}
-	return fmt.Sprintf("%d claims", len(req.Claims))
-}
+import "unicode/utf8"
 
 func checkReserved(names []string) *Refusal {
 	for _, name := range names {
