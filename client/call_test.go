@@ -81,11 +81,19 @@ func TestSurvivesDaemonRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.Close()
+	stopping, err := net.Listen("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
 	restarted := make(chan struct{})
-	go func() {
+	go func() { // comes back while the client waits to retry
 		defer close(restarted)
-		time.Sleep(50 * time.Millisecond) // while the client waits to retry
+		conn, err := stopping.Accept()
+		stopping.Close()
 		s.listen(t, good)
+		if err == nil {
+			conn.Close()
+		}
 	}()
 	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); err != nil {
 		t.Errorf("after a restart: %v", err)

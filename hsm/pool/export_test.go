@@ -6,6 +6,14 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
+// LastPing returns when a worker last answered a ping, in Unix nanoseconds.
+func (p *Pool) LastPing() (last int64) {
+	for _, w := range p.readyWorkers(nil) {
+		last = max(last, w.pinged.Load())
+	}
+	return last
+}
+
 // Ping sends a ping the way a signature goes: to the least busy worker and back.
 func (p *Pool) Ping(ctx context.Context) error {
 	p.mu.Lock()

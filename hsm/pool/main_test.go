@@ -15,30 +15,22 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
-	"github.com/assertd/assertd/hsm/worker"
+	"github.com/assertd/assertd/hsm/worker/workertest"
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// TestMain makes the test's own binary the workers' program: they are real
-// processes.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "hsm-worker" {
-		if err := worker.Serve(context.Background(), os.NewFile(worker.FD, "pool")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	workertest.Serve()
 	os.Exit(m.Run())
 }
 
 // config is the configuration for a test's own tokens.
 func config(tokens ...pool.TokenConfig) pool.Config {
 	return pool.Config{
-		Command: []string{"/proc/self/exe", "hsm-worker"},
+		Command: workertest.Command(),
 		Tokens:  tokens,
 	}
 }
@@ -135,6 +127,16 @@ func (r *running) probeWith(keys ...wire.KeyInfo) {
 func (r *running) stop() {
 	r.cancel()
 	<-r.ended
+}
+
+// inState counts the workers in a state.
+func (r *running) inState(state string) (n int) {
+	for _, s := range r.Status() {
+		if s.State == state {
+			n++
+		}
+	}
+	return n
 }
 
 // WorkerEvent implements pool.Observer.

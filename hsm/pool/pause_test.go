@@ -1,8 +1,12 @@
 package pool
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/assertd/assertd/hsm"
 )
 
 func TestPauseGrowsToItsLimit(t *testing.T) {
@@ -15,4 +19,29 @@ func TestPauseGrowsToItsLimit(t *testing.T) {
 			t.Errorf("after %d failures %v", n, d)
 		}
 	}
+}
+
+// TestRefusedPINWaitsForReset: a token may lock after three attempts, so time is
+// no reason for another.
+func TestRefusedPINWaitsForReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reset, ended := make(chan struct{}), make(chan bool, 1)
+		go func() { ended <- retry(t.Context(), hsm.ErrPINIncorrect, 1, reset) }()
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Error("the refused PIN is tried again")
+		default:
+		}
+		close(reset)
+		if !<-ended {
+			t.Error("no attempt after Reset")
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if retry(ctx, hsm.ErrPINIncorrect, 1, nil) {
+			t.Error("an attempt after the end of the context")
+		}
+	})
 }

@@ -72,9 +72,12 @@ func TestProbeLeavesOtherKeysAlone(t *testing.T) {
 	prepare(t, token, hsm.P256)
 	c := config(faultyConfig(token, m))
 	c.Workers, c.Probe = 1, 20*time.Millisecond
-	runReady(t, c)
+	p := runReady(t, c)
 	looks := m.Calls(t, "C_FindObjectsInit")
-	time.Sleep(10 * c.Probe)
+	for range 5 {
+		former := p.LastPing()
+		eventually(t, 30*time.Second, "the worker is pinged instead", func() bool { return p.LastPing() > former })
+	}
 	if n := m.Calls(t, "C_Sign"); n != 0 || looks == 0 {
 		t.Errorf("%d signatures by a key that isn't configured, after %d searches", n, looks)
 	}

@@ -2,19 +2,17 @@ package daemon
 
 import (
 	"encoding/json"
-	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// childRole makes the test's binary a caller: a real process with identities of
+// callerRole makes the test's binary a caller: a real process with identities of
 // its own.
-const childRole = "ASSERTD_TEST_CALLER"
+const callerRole = "caller"
 
 // askAsCaller is what the test binary does as a caller: SOCKET REQUEST... With "-" as
 // the socket, descriptor 3 is a connection that somebody else made. A request is
@@ -50,8 +48,7 @@ type process struct {
 // ask starts the process, has it ask, and waits for it.
 func (p process) ask(t *testing.T, socket string, requests ...string) []reply {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), p.program, append([]string{socket}, requests...)...)
-	cmd.Env = []string{childRole + "=1", "GORACE=atexit_sleep_ms=0"}
+	cmd := peertest.Command(t, p.program, callerRole, append([]string{socket}, requests...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.ids}
 	if p.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(p.cgroup.Fd())
@@ -69,30 +66,4 @@ func (p process) ask(t *testing.T, socket string, requests ...string) []reply {
 		t.Fatalf("%s: %v: %s", socket, err, out)
 	}
 	return answers
-}
-
-// program copies the test's binary to where every user may run it, with some
-// bytes more so that each copy has a hash of its own.
-func program(t *testing.T, dir, name string) string {
-	t.Helper()
-	from, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.Close()
-	path := filepath.Join(dir, name)
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Fprint(to, name); err != nil {
-		t.Fatal(err)
-	}
-	if err := to.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

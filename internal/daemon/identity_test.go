@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
 // identities is a client for each kind of selector. The client_id of each is
@@ -49,9 +50,8 @@ type identified struct {
 
 func serveIdentities(t *testing.T) *identified {
 	t.Helper()
-	programs := publicDir(t)
 	i := &identified{
-		trusted: program(t, programs, "trusted"), other: program(t, programs, "other"),
+		trusted: peertest.Program(t, "trusted"), other: peertest.Program(t, "other"),
 		unit: "assertd-test-" + strings.ToLower(rand.Text()[:8]) + ".service",
 	}
 	content, err := os.ReadFile(i.trusted)

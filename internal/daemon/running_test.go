@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/worker/workertest"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/peer/peertest"
 	"github.com/assertd/assertd/test/softhsm"
 )
 
@@ -32,24 +34,12 @@ type running struct {
 	head string // what every configuration of the daemon begins with
 }
 
-// publicDir is a directory that every user may look into.
-func publicDir(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // serveDaemon runs a daemon with the key sets "one" and "two", of which each
 // has a version, and with clients and listeners as given. DIR in them is its
 // directory.
 func serveDaemon(t *testing.T, rest string) *running {
 	t.Helper()
-	r := &running{t: t, Journal: &logtest.Journal{}, dir: publicDir(t)}
+	r := &running{t: t, Journal: &logtest.Journal{}, dir: peertest.Dir(t)}
 	r.path, r.head = filepath.Join(r.dir, "assertd.yaml"), head(t)
 	r.write(rest)
 	load := func() (*config.Config, error) { return config.Load(r.path) }
@@ -60,7 +50,7 @@ func serveDaemon(t *testing.T, rest string) *running {
 	ready := make(chan struct{})
 	r.Daemon, err = New(Options{
 		Config: c, Reread: load, Logger: r.Journal, Version: "test",
-		WorkerCommand: []string{"/proc/self/exe", "hsm-worker"}, Now: time.Now, Ready: func() { close(ready) },
+		WorkerCommand: workertest.Command(), Now: time.Now, Ready: func() { close(ready) },
 	})
 	if err != nil {
 		t.Fatal(err)

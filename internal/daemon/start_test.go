@@ -11,11 +11,12 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/logging/logtest"
+	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
 // A daemon stopped while its workers are starting has not failed.
 func TestStopBeforeReady(t *testing.T) {
-	dir := publicDir(t)
+	dir := peertest.Dir(t)
 	path, pin, socket := filepath.Join(dir, "assertd.yaml"), filepath.Join(dir, "pin"), filepath.Join(dir, "assertd.sock")
 	text := "hsm: {module: /nowhere.so, token: {label: t}, pin: {file: " + pin + "}}\n" +
 		"keys: {one: {alg: ES256, use: assertion}}\nlisten: [{socket: " + socket + "}]\naudit: {required: false}\n"

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/worker/workertest"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging/logtest"
+	"github.com/assertd/assertd/ipc/peer/peertest"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -23,7 +25,7 @@ import (
 // only key and goes through the faulty module. Nothing runs.
 func twoTokens(t *testing.T) (Options, *faulty.Module) {
 	t.Helper()
-	dir, far, m := publicDir(t), softhsm.New(t), faulty.Build(t)
+	dir, far, m := peertest.Dir(t), softhsm.New(t), faulty.Build(t)
 	near := far.Add("near")
 	makeKey(t, far, "one")
 	remote := fmt.Sprintf("{name: far, module: %s, label: %s, pin: {file: %s}, environment: {SOFTHSM2_CONF: %s", m.Path(), far.Label, far.PINFile(), far.ConfFile)
@@ -49,7 +51,7 @@ budgets: {file: DIR/budgets.json}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Config: c, Logger: &logtest.Journal{}, Version: "test", WorkerCommand: []string{"/proc/self/exe", "hsm-worker"}, Now: time.Now}, m
+	return Options{Config: c, Logger: &logtest.Journal{}, Version: "test", WorkerCommand: workertest.Command(), Now: time.Now}, m
 }
 
 func makeKey(t *testing.T, k *softhsm.Token, set string) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
+	"github.com/assertd/assertd/hsm/worker/workertest"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/jwks"
@@ -37,7 +38,7 @@ type env struct {
 func newPool(t *testing.T, k *softhsm.Token) *pool.Pool {
 	t.Helper()
 	pool, err := pool.New(pool.Config{
-		Command: []string{"/proc/self/exe", "hsm-worker"}, Workers: 1,
+		Command: workertest.Command(), Workers: 1,
 		Tokens: []pool.TokenConfig{{
 			Name: "token", HSM: hsm.Config{Module: k.Module, Label: k.Label},
 			PIN: hsm.PINSource{File: k.PINFile()}, Environment: k.Environment(),

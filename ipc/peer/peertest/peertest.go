@@ -59,7 +59,8 @@ func As(uid, gid uint32, groups ...uint32) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid, Groups: groups}}
 }
 
-// Program copies the test binary to a place where every user may run it.
+// Program copies the test binary to a place where every user may run it. The name
+// is appended, so that programs with different names have different hashes.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	self, err := os.Open("/proc/self/exe")
@@ -73,6 +74,9 @@ func Program(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(f, self); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(name); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
