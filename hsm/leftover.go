@@ -78,7 +78,7 @@ func (t *Token) mark(spec Spec) error {
 
 // Discard destroys a key pair that an earlier Generate left behind, usually in
 // another process: both halves, if they still have the ID and the label that they
-// were generated with or marked with. It is no error if they are gone. Errors:
+// were generated with or marked with. It is not an error if they are gone. Errors:
 // ErrTokenGone, ErrClosed, or an *Error.
 func (t *Token) Discard(label string, id []byte) error {
 	if label == "" || len(id) == 0 {

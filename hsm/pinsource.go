@@ -200,7 +200,7 @@ func runPINCommand(ctx context.Context, argv []string) ([]byte, error) {
 	if err := command.Run(); err != nil {
 		clear(out.bytes[:])
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("it was stopped after %v (%w); run it by hand to see what it waits for",
+			return nil, fmt.Errorf("it was stopped after %v (%w); run it by hand to see what it is waiting for",
 				time.Since(start).Round(time.Millisecond), context.Cause(ctx))
 		}
 		return nil, fmt.Errorf("it failed (%w); run it by hand to see why", err)

@@ -11,5 +11,5 @@ func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
 //go:embed operator.yaml
 var operatorOpenAPI []byte
 
-// OperatorOpenAPI returns the description of the operator's API, likewise.
+// OperatorOpenAPI returns the description of the operator's API.
 func OperatorOpenAPI() []byte { return append([]byte(nil), operatorOpenAPI...) }

@@ -15,7 +15,7 @@ const (
 )
 
 // initialHold delays the first publication while some token has not been read
-// since the start. Keys that are only on that token would be missing from the
+// since startup. Keys that are only on that token would be missing from the
 // JWKS, and receivers drop what is missing. But other daemons may sign with
 // those keys now, and assertions from before the restart are still in use.
 // Until the hold ends, the file stays as an earlier run left it, and HTTP
@@ -46,11 +46,11 @@ func (h *initialHold) check(now time.Time, logger logging.Logger) (time.Duration
 	}
 	if held := now.Sub(h.since); held < h.limit {
 		left := h.limit - held
-		return min(maxRefresh, left), fmt.Errorf("no worker has read token %s since the start, and its keys would be missing; "+
+		return min(maxRefresh, left), fmt.Errorf("no worker has read token %s since startup, and its keys would be missing; "+
 			"see assertctl status; publishing without them in %s", tokens, left.Round(time.Second))
 	}
 	h.over = true
-	logger.Error("jwks published without the keys of tokens that no worker has read since the start; receivers drop those keys",
+	logger.Error("jwks published without the keys of tokens that no worker has read since startup; receivers drop those keys",
 		"tokens", tokens)
 	return 0, nil
 }

@@ -65,7 +65,7 @@ func TestPublicationWaitsForEveryToken(t *testing.T) {
 			if overHTTP, inFile := p.published(t); (err == nil) != want || overHTTP != want || inFile != want {
 				t.Errorf("max_age %v: %v; over HTTP %v, in the file %v, want %v", maxAge, err, overHTTP, inFile, want)
 			}
-			if err != nil && !strings.Contains(err.Error(), "token near, far since the start") {
+			if err != nil && !strings.Contains(err.Error(), "token near, far since startup") {
 				t.Errorf("%v", err)
 			}
 		}

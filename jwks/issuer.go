@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// issuer is a validated issuer identifier. The zero value is no issuer.
+// issuer is a validated issuer identifier. The zero value is not an issuer.
 type issuer struct {
 	url  string // exactly as configured: receivers compare it byte by byte
 	path string // of the URL, without a trailing slash

@@ -67,7 +67,7 @@ func NewPublication(config PublicationConfig) (*Publication, error) {
 // Status returns the outcome of the last attempts to publish.
 func (p *Publication) Status() ipc.JWKSStatus { return *p.status.Load() }
 
-// SetUnread names the tokens that have not been read since the start. The keys
+// SetUnread names the tokens that have not been read since startup. The keys
 // of all other tokens must already be in the Content.
 func (p *Publication) SetUnread(tokens []string) { p.hold.unread.Store(&tokens) }
 

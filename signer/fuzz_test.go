@@ -218,7 +218,7 @@ func holdTimes(t *testing.T, payload map[string]any, want fixed, asked time.Dura
 }
 
 // holdRest looks for claims that nobody allowed, and for registered ones in a
-// spelling that a lax receiver would take for them.
+// spelling that a lax receiver would accept.
 func holdRest(t *testing.T, payload map[string]any, want fixed) {
 	t.Helper()
 	registered := []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}

@@ -12,7 +12,7 @@ import (
 )
 
 // destroyLeftover destroys a key pair that failed its proof and that this process
-// could not destroy, from a new process: there the module starts afresh. Any other
+// could not destroy, from a new process: the module starts fresh there. Any other
 // error it returns as it is.
 func (p place) destroyLeftover(ctx context.Context, pin *hsm.PIN, failed error) error {
 	var left *hsm.LeftoverError

@@ -1,5 +1,5 @@
 // The tools that make packages, in a module of their own: what they depend on
-// is no business of those who build or use assertd.
+// does not concern anyone who builds or uses assertd.
 module github.com/assertd/assertd/deploy/packaging
 
 go 1.26.0

@@ -20,7 +20,7 @@ const MaxDepth = 1024
 type Hello struct {
 	Version  int // set by Encode
 	HSM      hsm.Config
-	PIN      hsm.PINSource // Value crosses apart from the JSON
+	PIN      hsm.PINSource // Value is sent separately from the JSON
 	Depth    int           // requests that the pool sends without waiting for a reply
 	HasValue bool          // the PIN follows the JSON; set by Encode
 }

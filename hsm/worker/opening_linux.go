@@ -18,7 +18,7 @@ const pollInterval = 100 * time.Millisecond
 
 // openUnlessAbandoned runs open, which calls the module and can't be interrupted.
 // If the pool closes the connection meanwhile and open doesn't return within
-// wire.OpenGrace, the process exits silently: nobody is left to be told. The worker
+// wire.OpenGrace, the process exits silently: nobody is left to tell. The worker
 // gets its death signal only once it is logged in, because a kill during the login
 // can cost the token.
 func openUnlessAbandoned(pool *net.UnixConn, open func() error) error {

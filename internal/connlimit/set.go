@@ -17,7 +17,7 @@ type Conn interface {
 type Place int
 
 const (
-	// Refused is no place at all: the connection is not in the set.
+	// Refused means that the connection is not in the set.
 	Refused Place = iota
 	// Excess is a place past the limit, for a connection that is told so and closed.
 	Excess

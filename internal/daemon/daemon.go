@@ -280,7 +280,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			continue
 		case <-d.pool.Changed():
 			if err := d.refresh(); err != nil {
-				d.Logger.Error("the keys now on the tokens are refused; the former keys stay in use", "error", err)
+				d.Logger.Error("the keys now on the tokens are refused; the previous keys stay in use", "error", err)
 			}
 		case <-d.reloaded:
 		}

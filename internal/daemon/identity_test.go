@@ -19,7 +19,7 @@ import (
 )
 
 // identities is a client for each kind of selector. The client_id of each is
-// its name, so that an assertion shows by whose grant it was made.
+// its name, so that an assertion shows whose grant made it.
 const identities = `
 clients:
   - {name: self,     match: {uid: SELF},                     grants: [{name: g, key: one, profile: private_key_jwt, client_id: self, audiences: [https://as.example]}]}
@@ -67,8 +67,8 @@ func serveIdentities(t *testing.T) *identified {
 
 func (i *identified) socket(name string) string { return filepath.Join(i.dir, name+".sock") }
 
-// is checks that a process is these clients and no others: in what it is told,
-// and in what it gets signed.
+// is checks that the daemon takes a process for these clients and no others, in
+// GET /v1/grants and in the assertions that it gets.
 func (i *identified) is(t *testing.T, p process, socket string, clients ...string) {
 	t.Helper()
 	requests := []string{""}
@@ -97,7 +97,7 @@ func (i *identified) is(t *testing.T, p process, socket string, clients ...strin
 	}
 }
 
-// clientsOf is whom the daemon takes a caller for.
+// clientsOf returns the clients that a caller matched.
 func clientsOf(t *testing.T, answer reply) ipc.CallerInfo {
 	t.Helper()
 	var grants ipc.GrantsResponse
@@ -146,7 +146,7 @@ func TestProgramThatIsReplaced(t *testing.T) {
 	i.is(t, process{program: i.trusted}, "shared", "self", "program")
 }
 
-// TestConnectionHandedToAChild stays that of the process that made it.
+// TestConnectionHandedToAChild: it still belongs to the process that made it.
 func TestConnectionHandedToAChild(t *testing.T) {
 	i := serveIdentities(t)
 	conn, err := net.Dial("unix", i.socket("shared"))
@@ -182,7 +182,7 @@ func TestUnit(t *testing.T) {
 		}
 		i.is(t, process{program: i.other, cgroup: cgroup}, "shared", "self", "unit")
 	}
-	// Who may make cgroups below a unit of another name can't take this one's.
+	// A user who can create cgroups under another unit can't pose as this one.
 	cgroup, err := makeCgroup(t, "assertd-test-other.service/"+i.unit)
 	if err != nil {
 		t.Fatal(err)

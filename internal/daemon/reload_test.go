@@ -53,8 +53,7 @@ func (r *running) readiness() ipc.ReadyResponse {
 }
 
 // TestReloadUnderLoad swaps key sets, budgets and clients while requests come:
-// each of them is answered by one configuration or the other, none by half of
-// each.
+// each is answered by one configuration or the other, never by a mix.
 func TestReloadUnderLoad(t *testing.T) {
 	r := serveDaemon(t, grantOf("one", ", rate: [{limit: 100000, per: 1m}]"))
 	done := make(chan struct{})
@@ -103,8 +102,8 @@ func (r *running) drop(text string) {
 	}
 }
 
-// TestRefusedReload changes nothing, is remembered until one succeeds, and tells
-// callers that it happened but not a word of the file.
+// TestRefusedReload: a refused reload changes nothing and is remembered until one
+// succeeds. Callers learn that it happened, and nothing from the file.
 func TestRefusedReload(t *testing.T) {
 	r := serveDaemon(t, grantOf("one", ""))
 	begun := r.LastReload()

@@ -29,7 +29,7 @@ type running struct {
 	*Daemon
 	*logtest.Journal
 	t    *testing.T
-	dir  string // everybody may look into it
+	dir  string // every user can read it
 	path string // of the configuration
 	head string // what every configuration of the daemon begins with
 }

@@ -177,8 +177,7 @@ func refuseNear(t *testing.T) (d *Daemon, fixPIN func()) {
 	}
 }
 
-// Whoever asks whether the daemon is ready hears what each worker is doing, and
-// nothing else about it.
+// GET /v1/ready says what each worker is doing, and nothing else about it.
 func TestReadyNamesWorkers(t *testing.T) {
 	d, _ := refuseNear(t)
 	want := `"workers":[{"token":"near","worker":0,"state":"refused"},{"token":"far","worker":0,"state":"ready"}]}`

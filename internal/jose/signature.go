@@ -76,7 +76,7 @@ func (a Algorithm) Signature(signature []byte) ([]byte, error) {
 	return out, nil
 }
 
-// halves takes an ECDSA signature in DER apart (RFC 3279 section 2.2.3), as
+// halves splits an ECDSA signature in DER (RFC 3279 section 2.2.3), as
 // strictly as crypto/ecdsa does.
 func halves(signature []byte) (r, s *big.Int, ok bool) {
 	r, s = new(big.Int), new(big.Int)

@@ -25,9 +25,9 @@ func Label(set string, created time.Time) string {
 	return set + "/" + created.UTC().Format(labelTime)
 }
 
-// ParseLabel takes a version's label apart. It accepts exactly what Label
-// makes: ErrLabel means that the label has not this form at all (a key of
-// someone else's), jwks.ErrSetName and ErrLabelTime that it was meant to.
+// ParseLabel splits a version's label. It accepts exactly what Label makes.
+// ErrLabel means that the label is of another form (not assertd's key),
+// jwks.ErrSetName and ErrLabelTime that it was meant to be one.
 func ParseLabel(label string) (set string, created time.Time, err error) {
 	set, text, found := strings.Cut(label, "/")
 	if !found {

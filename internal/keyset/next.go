@@ -58,7 +58,7 @@ func (r *Rotator) generate(ctx context.Context, set Set, plan Plan, spread time.
 	if bits := r.bits(set.Name, label); bits > 0 {
 		fields = append(fields, "bits", bits)
 	}
-	r.logger.Info("made the next version of a key set", append(fields, "signs", r.takesOver(set.Name, label))...)
+	r.logger.Info("generated the next version of a key set", append(fields, "signs", r.takesOver(set.Name, label))...)
 }
 
 func versions(plan Plan) []Version {

@@ -199,7 +199,7 @@ func TestNextVersionIsMadeWhenDueAndOnce(t *testing.T) {
 	b.says(0) // no version at all is for people to look at
 	b.generate(0)
 	b.says(89 * day)
-	b.says(90*day+time.Second, "INFO made the next version")
+	b.says(90*day+time.Second, "INFO generated the next version")
 	b.says(90*day + time.Minute)
 	if n := b.versions(); n != 2 {
 		t.Fatalf("%d versions", n)
@@ -209,7 +209,7 @@ func TestNextVersionIsMadeWhenDueAndOnce(t *testing.T) {
 		t.Errorf("plan %+v", plan)
 	}
 	// The machine was off for a year: one version is enough.
-	b.says(545*day, "INFO made the next version")
+	b.says(545*day, "INFO generated the next version")
 	b.says(545*day + time.Hour)
 	if n := b.versions(); n != 3 {
 		t.Errorf("%d versions", n)
@@ -224,7 +224,7 @@ func TestDaemonsOfOneTokenMakeOneVersion(t *testing.T) {
 	second.says(0)
 	// The second waits for its moment while the first makes the version.
 	second.SetDelay(func(time.Duration) time.Duration {
-		first.says(90*day+time.Second, "INFO made the next version")
+		first.says(90*day+time.Second, "INFO generated the next version")
 		return 0
 	})
 	second.says(90*day + time.Second)
@@ -287,7 +287,7 @@ func TestAVanishedKeyIsAnAlarmAndNoReasonToGenerate(t *testing.T) {
 	}
 	// A person has looked, and says that the lost one must not come back.
 	b.sets[0].Rotation.Revoke = []string{second}
-	b.says(102*day+time.Minute, "INFO made the next version")
+	b.says(102*day+time.Minute, "INFO generated the next version")
 }
 
 // A daemon that was away can't remember. What it published last can.
@@ -328,9 +328,9 @@ func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 		t.Fatalf("%d versions: one was made in place of the lost one", n)
 	}
 	b.sets[0].Rotation.Revoke = []string{second}
-	b.says(101*day+time.Hour, "INFO made the next version")
+	b.says(101*day+time.Hour, "INFO generated the next version")
 
-	// Where several sets could have had it none of them goes on as if nothing was.
+	// If it could belong to several sets, all of them stop generating.
 	b = restarted()
 	b.sets = append(b.sets, b.sets[0])
 	b.sets[1].Name = "other"
@@ -344,7 +344,7 @@ func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
 	b.says(0)
 	k.Lose()
 	lines := b.at(91 * day)
-	if len(lines) != 1 || !strings.HasPrefix(lines[0], "ERROR could not make the next version of a key set") {
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "ERROR could not generate the next version of a key set") {
 		t.Errorf("it said %q", lines)
 	}
 	if plan := b.Plans()[0]; len(plan.Lost) > 0 || plan.Signing == "" {
@@ -356,7 +356,7 @@ func TestNothingIsMadeWhereTheTokenCannotBeAsked(t *testing.T) {
 			t.Fatal("the token did not come back")
 		}
 	}
-	b.says(91*day+time.Hour, "INFO made the next version")
+	b.says(91*day+time.Hour, "INFO generated the next version")
 }
 
 func TestARefusedKeyIsToldAgain(t *testing.T) {
@@ -389,7 +389,7 @@ func TestAVersionThatHelpsNothingIsMadeOnce(t *testing.T) {
 	b.generate(0)
 	b.says(0)
 	b.SetTokens(mislabeled{&poolTokens{b}})
-	b.says(91*day, "INFO made the next version")
+	b.says(91*day, "INFO generated the next version")
 	b.says(91*day+time.Hour, "ERROR a version was made but the next one is still due")
 	b.says(91*day + 2*time.Hour)
 	if n := b.versions(); n != 2 {

@@ -75,7 +75,7 @@ func (r Rotation) Check() error {
 	return nil
 }
 
-// What makes versions impossible to tell apart.
+// Reasons why versions are indistinguishable.
 var (
 	ErrDuplicateLabel   = errors.New("label used twice")
 	ErrDuplicateCreated = errors.New("two versions created at the same time")

@@ -37,7 +37,7 @@ func (r *Rotator) warnDue(plan Plan) {
 	}
 	message := "the next version of a key set is due soon; run the command"
 	if left < 0 {
-		message = "the next version of a key set is overdue and the current one goes on signing; run the command"
+		message = "the next version of a key set is overdue, and the current one keeps signing; run the command"
 	}
 	r.logger.Warn(message, "key", plan.Name, "due", stamp(plan.DueAt), "command", "assertd key generate "+plan.Name)
 }
@@ -50,7 +50,7 @@ func (r *Rotator) warnStillDue(set string) {
 
 func (r *Rotator) warnFailed(plan Plan, err error) {
 	if r.mayWarn("failed "+plan.Name, time.Hour) {
-		r.logger.Error("could not make the next version of a key set; will try again, and the current one goes on signing",
+		r.logger.Error("could not generate the next version of a key set; the current one keeps signing, and the daemon will try again",
 			"key", plan.Name, "due", stamp(plan.DueAt), "error", err, "command", "assertd key generate "+plan.Name)
 	}
 }

@@ -30,8 +30,8 @@ const noID = ^uint32(0)
 var ErrProcess = errors.New("no such process can exist")
 
 // Caller resolves a process to what the kernel would report. Users and
-// groups can be names or numbers. Without a primary group the first of the
-// supplementary ones is taken for it.
+// groups can be names or numbers. Without a primary group, the first
+// supplementary one is used.
 func (s *Simulator) Caller(p Process) (caller.Caller, error) {
 	resolved := caller.Caller{
 		GID: noID, Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,

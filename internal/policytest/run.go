@@ -105,7 +105,7 @@ func (s *Suite) sign(c loadedCase) outcome {
 	}}
 }
 
-// String returns the outcome as the file of cases would have it.
+// String returns the outcome in the form of the test-case file.
 func (o outcome) String() string {
 	switch o.refused {
 	case "":

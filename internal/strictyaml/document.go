@@ -1,7 +1,7 @@
 // Package strictyaml reads a strict subset of YAML into Go structs. It refuses
 // everything that lets a file mean something other than it seems to: unknown,
 // duplicate and empty keys, anchors, aliases, merge keys, tags, second documents
-// and characters that a reader can't see or takes for others. It reports every mistake at once, each with its line, column, an
+// and characters that a reader can't see or can mistake for others. It reports every mistake at once, each with its line, column, an
 // excerpt, and a fix. Values that could be secrets appear in no message.
 //
 // Struct tags hold the rules for each setting: json (its key), doc, default,

@@ -10,7 +10,7 @@ type Field struct {
 	Index    int    // in the struct
 	Name     string // json: the key
 	Doc      string // doc: a sentence or more for schemas and reference pages
-	Default  string // default: as the file would have it
+	Default  string // default: as written in the file
 	Required bool   // required
 	Words    []string
 	Min, Max string // of numbers, durations and sizes; Max also of text, in bytes

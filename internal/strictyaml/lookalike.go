@@ -36,7 +36,7 @@ func isInvisible(r rune) bool {
 }
 
 // findUncomposed finds a character that Unicode knows in another form that looks
-// the same or nearly so: a letter and its accent apart, a letter of double width, a
+// the same or nearly so: a letter and a separate accent, a letter of double width, a
 // ligature (Unicode Standard Annex 15, forms NFC and NFKC).
 func findUncomposed(text []rune) *unseen {
 	given, normal := string(text), []rune(norm.NFKC.String(string(text)))

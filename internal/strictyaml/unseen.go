@@ -8,7 +8,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// unseen is a character that a reader can't see, or takes for another.
+// unseen is a character that a reader can't see, or can mistake for another.
 type unseen struct {
 	at      int // in runes
 	message string

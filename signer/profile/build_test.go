@@ -15,7 +15,7 @@ import (
 )
 
 // probes lists claim names that no caller may set, and near misses that some
-// decoders take for one of them.
+// decoders accept as one.
 func probes() []string {
 	names := slices.Concat(registered, headerParams)
 	for _, name := range slices.Concat(registered, headerParams) {

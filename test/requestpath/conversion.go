@@ -161,7 +161,7 @@ func (f *sourceFile) source(value ast.Expr) types.Object {
 }
 
 // root is the struct variable at the left of a chain of fields, which a getter
-// may end. A field that holds a function is no value of the struct.
+// may end. A field that holds a function is not a value of the struct.
 func (f *sourceFile) root(selector *ast.SelectorExpr) types.Object {
 	selection := f.info.Selections[selector]
 	if selection == nil {
