@@ -15,8 +15,8 @@
 //     that the grant's profile calls for. [TokenSource] caches the access token
 //     until shortly before it expires. Package oauth2source adapts it to
 //     golang.org/x/oauth2.
-//   - [Client.Signer] returns a [crypto.Signer] whose key is in the HSM, for TLS
-//     client certificates, certificate requests, SSH and JOSE libraries.
+//   - [Client.Signer] returns a [crypto.Signer] whose key is in the HSM, for
+//     TLS client certificates, certificate requests, SSH and JOSE libraries.
 //   - [Keeper] keeps a fresh assertion in a file, for programs that read one.
 //
 // # Errors

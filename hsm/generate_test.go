@@ -116,8 +116,8 @@ func TestFailedGenerationIsDestroyedInAnotherSession(t *testing.T) {
 }
 
 // A key that failed its proof and can't be destroyed is marked, so that nothing
-// schedules it, and another process can destroy it later. One that can't be marked
-// either is named.
+// schedules it, and another process can destroy it later. One that can't be
+// marked either is named.
 func TestFailedKeyThatStaysIsMarked(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
 	for name, value := range module.Environment() {

@@ -28,8 +28,8 @@ type halfName struct {
 }
 
 // index reads the names of all public key objects. A search costs a module time
-// for every object on the token, so one search for each key would make reading a
-// token of a thousand keys take minutes.
+// for every object on the token, so one search for each key would make reading
+// a token of a thousand keys take minutes.
 func (s session) index() (*publicHalves, error) {
 	h := &publicHalves{session: s, indexed: true, objects: map[halfName][]pkcs11.ObjectHandle{}}
 	handles, err := s.find(tokenObjects(pkcs11.CKO_PUBLIC_KEY))

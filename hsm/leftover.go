@@ -13,8 +13,8 @@ import (
 // the token refused to destroy it.
 var ErrLeftover = errors.New("hsm: a key pair that failed its proof is still on the token")
 
-// LeftoverError is the ErrLeftover of a Generate. Often a new process can do what
-// this one can't: see Discard.
+// LeftoverError is the ErrLeftover of a Generate. Often a new process can do
+// what this one can't: see Discard.
 type LeftoverError struct {
 	Label   string // that the key was generated with
 	ID      []byte // CKA_ID
@@ -40,8 +40,8 @@ func FailedLabel(label string) string {
 	return "failed proof, " + strings.ReplaceAll(label, "/", " ")
 }
 
-// discardTries is how often a key that failed its proof is destroyed, each time in
-// another session: the one in which a call failed is closed.
+// discardTries is how often a key that failed its proof is destroyed, each time
+// in another session: the one in which a call failed is closed.
 const discardTries = 3
 
 // discard destroys what a failed generation left behind. Nothing else has the
@@ -77,9 +77,9 @@ func (t *Token) mark(spec Spec) error {
 }
 
 // Discard destroys a key pair that an earlier Generate left behind, usually in
-// another process: both halves, if they still have the ID and the label that they
-// were generated with or marked with. It is not an error if they are gone. Errors:
-// ErrTokenGone, ErrClosed, or an *Error.
+// another process: both halves, if they still have the ID and the label that
+// they were generated with or marked with. It is not an error if they are gone.
+// Errors: ErrTokenGone, ErrClosed, or an *Error.
 func (t *Token) Discard(label string, id []byte) error {
 	if label == "" || len(id) == 0 {
 		return errors.New("hsm: a key pair to discard needs a label and an ID")

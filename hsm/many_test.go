@@ -9,8 +9,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// The cost of a scan grows with the number of keys, not with its square: a token
-// of 1,000 key pairs takes a few calls of the module for each pair.
+// The cost of a scan grows with the number of keys, not with its square: a
+// token of 1,000 key pairs takes a few calls of the module for each pair.
 func TestManyKeys(t *testing.T) {
 	const pairs, callsPerPair = 1000, 8
 	soft, module := softhsm.NewFilled(t, pairs, func(i int) string { return fmt.Sprint("key ", i) }), faulty.Build(t)

@@ -12,8 +12,8 @@ import (
 // Nothing else proves that the token can sign, and that the two halves belong
 // together. A signature that doesn't verify is ErrSignature; other errors are
 // SignContext's. It uses the algorithm with the name (RFC 7518 section 3.1, RFC
-// 8037), since a key may be restricted to one; "" means SHA-256 and, for RSA, PKCS
-// #1 v1.5.
+// 8037), since a key may be restricted to one; "" means SHA-256 and, for RSA,
+// PKCS #1 v1.5.
 func (k *Key) Prove(ctx context.Context, alg string) error {
 	return k.prove(alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 		return k.SignContext(ctx, digest, opts)

@@ -12,8 +12,8 @@ type GrantsResponse struct {
 	Grants []GrantInfo `json:"grants"`
 }
 
-// CallerInfo tells callers how the daemon has identified them. Attributes that no
-// client in the configuration matches on are not looked up, and left out.
+// CallerInfo tells callers how the daemon has identified them. Attributes that
+// no client in the configuration matches on are not looked up, and left out.
 type CallerInfo struct {
 	caller.Caller
 	// Clients are the clients that match this caller.
@@ -26,8 +26,9 @@ const (
 	UseRaw       = "raw"
 )
 
-// GrantInfo describes a grant. A raw grant has none of the members for assertions,
-// and a grant for assertions has none of the members for raw signatures.
+// GrantInfo describes a grant. A raw grant has none of the members for
+// assertions, and a grant for assertions has none of the members for raw
+// signatures.
 type GrantInfo struct {
 	Name   string `json:"name"`
 	Client string `json:"client"`
@@ -56,8 +57,8 @@ type Lifetime struct {
 	MaxSeconds     int64 `json:"max_seconds"`
 }
 
-// ClaimsInfo says which claims a caller may add (Allow), which the daemon always
-// sets (Set), and which a request must have (Require).
+// ClaimsInfo says which claims a caller may add (Allow), which the daemon
+// always sets (Set), and which a request must have (Require).
 type ClaimsInfo struct {
 	Allow   map[string]ClaimInfo       `json:"allow,omitempty"`
 	Set     map[string]json.RawMessage `json:"set,omitempty"`

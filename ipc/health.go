@@ -6,19 +6,20 @@ type HealthResponse struct {
 	Version string `json:"version"`
 }
 
-// ReadyResponse answers GET /v1/ready, with status 200 if the daemon is ready and
-// 503 if not. Before it is ready, the daemon makes and verifies a real signature.
+// ReadyResponse answers GET /v1/ready, with status 200 if the daemon is ready
+// and 503 if not. Before it is ready, the daemon makes and verifies a real
+// signature.
 type ReadyResponse struct {
 	Ready bool `json:"ready"`
 	// Reason is one of the Reason constants, and empty if the daemon is ready.
 	Reason string `json:"reason,omitempty"`
 	// Detail is a sentence for people. It has nothing that callers must not know.
 	Detail string `json:"detail,omitempty"`
-	// Warnings need an operator's attention, although the daemon can sign. Each is one
-	// of the Warning constants. Ignore unknown ones.
+	// Warnings need an operator's attention, although the daemon can sign. Each is
+	// one of the Warning constants. Ignore unknown ones.
 	Warnings []string `json:"warnings,omitempty"`
-	// Workers are the processes that load the HSM's module, ready or not. The daemon
-	// can sign if one of them is ready.
+	// Workers are the processes that load the HSM's module, ready or not. The
+	// daemon can sign if one of them is ready.
 	Workers []WorkerState `json:"workers,omitempty"`
 }
 

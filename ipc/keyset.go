@@ -12,8 +12,8 @@ type KeySetStatus struct {
 	// NextChange is the next time that a state changes without anyone's doing, or
 	// zero. Until then the schedule stays the same unless its inputs change.
 	NextChange time.Time `json:"next_change,omitzero"`
-	// DueAt is when the next version must exist to take over in time, or zero if no
-	// next version is needed.
+	// DueAt is when the next version must exist to take over in time, or zero if
+	// no next version is needed.
 	DueAt time.Time `json:"due,omitzero"`
 	// Late says that DueAt has passed. The current version keeps signing.
 	Late bool `json:"late,omitempty"`
@@ -21,10 +21,10 @@ type KeySetStatus struct {
 	Auto bool `json:"auto,omitempty"`
 	// Missing are the kids in rotation.activate that no version has.
 	Missing []string `json:"missing,omitempty"`
-	// Lost are kids that were on the token and in the JWKS and are gone. Nothing is
-	// generated for the set until they are back or in rotation.revoke. A key that
-	// vanished while no daemon was running may be listed with every set of its
-	// algorithm.
+	// Lost are kids that were on the token and in the JWKS and are gone. Nothing
+	// is generated for the set until they are back or in rotation.revoke. A key
+	// that vanished while no daemon was running may be listed with every set of
+	// its algorithm.
 	Lost     []string        `json:"lost,omitempty"`
 	Budgets  []BudgetInfo    `json:"budgets,omitempty"` // shared by all grants on the key set
 	Versions []VersionStatus `json:"versions"`          // oldest first
@@ -57,8 +57,8 @@ type VersionStatus struct {
 // KeyState is the state of a version of a key set.
 type KeyState string
 
-// The states, in the order in which a version goes through them. Time only moves a
-// version forward. It may skip states.
+// The states, in the order in which a version goes through them. Time only
+// moves a version forward. It may skip states.
 const (
 	KeyWaiting   KeyState = "waiting"   // created in the future, by this clock; already in the JWKS
 	KeyPublished KeyState = "published" // in the JWKS, so that receivers know it before it signs

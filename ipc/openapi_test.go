@@ -41,7 +41,8 @@ func parseDocument(t *testing.T, text []byte) (doc document) {
 	return doc
 }
 
-// wireTypes are all types of the API, except JWKSet, which is not in this package.
+// wireTypes are all types of the API, except JWKSet, which is not in this
+// package.
 var wireTypes = []any{
 	AssertionRequest{}, AssertionResponse{}, BatchRequest{}, BatchResponse{}, BatchResult{}, SignRequest{}, SignResponse{},
 	GrantsResponse{}, CallerInfo{}, GrantInfo{}, Lifetime{}, ClaimsInfo{}, ClaimInfo{}, BudgetInfo{},

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Code is a stable error code of the API. It is also the sentinel error of every
-// [Problem] with that code: errors.Is(err, ipc.CodeRateLimited).
+// Code is a stable error code of the API. It is also the sentinel error of
+// every [Problem] with that code: errors.Is(err, ipc.CodeRateLimited).
 type Code string
 
 // The complete list of codes. A client must treat an unknown code by its HTTP
@@ -43,11 +43,12 @@ const (
 	CodeInternal             Code = "internal"
 )
 
-// CodeReloadRefused is the code of a refused reload. Only operators get it, so it is
-// not among the [Codes].
+// CodeReloadRefused is the code of a refused reload. Only operators get it, so
+// it is not among the [Codes].
 const CodeReloadRefused Code = "reload-refused"
 
-// ProblemTypePrefix, followed by a code, is the type member of a problem document.
+// ProblemTypePrefix, followed by a code, is the type member of a problem
+// document.
 const ProblemTypePrefix = "urn:assertd:error:"
 
 // codes maps codes to the wire, in the order of the documentation.
@@ -124,16 +125,16 @@ func (c Code) lookup() (status int, title string) {
 	return http.StatusInternalServerError, "The daemon failed"
 }
 
-// Problem is a problem document (RFC 9457), and an error. Callers see its Detail, so
-// that must not say anything about other clients, the machine, or the internals of
-// the HSM.
+// Problem is a problem document (RFC 9457), and an error. Callers see its
+// Detail, so that must not say anything about other clients, the machine, or
+// the internals of the HSM.
 type Problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Code   Code   `json:"code"`
-	// Detail is one or more sentences that say what is wrong with this request, and
-	// what to do about it.
+	// Detail is one or more sentences that say what is wrong with this request,
+	// and what to do about it.
 	Detail string `json:"detail,omitempty"`
 	// RequestID is the response's X-Request-Id, which is also in the daemon's log.
 	RequestID string `json:"request_id,omitempty"`

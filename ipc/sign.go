@@ -5,8 +5,8 @@ const (
 	HashSHA256 = "SHA-256"
 	HashSHA384 = "SHA-384"
 	HashSHA512 = "SHA-512"
-	// HashNone means that the digest is the message itself, at most MaxMessageBytes,
-	// as for Ed25519 (RFC 8032).
+	// HashNone means that the digest is the message itself, at most
+	// MaxMessageBytes, as for Ed25519 (RFC 8032).
 	HashNone = "none"
 )
 
@@ -20,8 +20,8 @@ const (
 	PaddingPSS      = "pss" // the salt is as long as the hash
 )
 
-// SignRequest is the body of POST /v1/sign: a raw signature over a digest, for key
-// sets with `use: raw`.
+// SignRequest is the body of POST /v1/sign: a raw signature over a digest, for
+// key sets with `use: raw`.
 type SignRequest struct {
 	Key  string `json:"key"`
 	Hash string `json:"hash"`
@@ -33,8 +33,8 @@ type SignRequest struct {
 
 // SignResponse answers POST /v1/sign.
 type SignResponse struct {
-	// Signature is what crypto.Signer returns for the key: ASN.1 DER for ECDSA, plain
-	// octets for RSA and Ed25519. On the wire it is standard base64.
+	// Signature is what crypto.Signer returns for the key: ASN.1 DER for ECDSA,
+	// plain octets for RSA and Ed25519. On the wire it is standard base64.
 	Signature []byte `json:"signature"`
 	Kid       string `json:"kid"`
 }

@@ -2,8 +2,8 @@ package ipc
 
 import "time"
 
-// StatusResponse answers GET /v1/status on the operator's socket. Times that are
-// unknown, or that will not come, are left out.
+// StatusResponse answers GET /v1/status on the operator's socket. Times that
+// are unknown, or that will not come, are left out.
 type StatusResponse struct {
 	Version string    `json:"version"`
 	PID     int       `json:"pid"`

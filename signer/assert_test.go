@@ -263,8 +263,8 @@ func TestRefusalsAreRecordedWithTheirClient(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreRecordedWithWhatWasAsked: names and lifetime, no values, and no
-// more than the audit log takes, whatever the caller sends.
+// TestRefusalsAreRecordedWithWhatWasAsked: names and lifetime, no values, and
+// no more than the audit log takes, whatever the caller sends.
 func TestRefusalsAreRecordedWithWhatWasAsked(t *testing.T) {
 	s, p := newSigner(t, "ES256")
 	req := policy.Request{Lifetime: time.Hour, Claims: map[string]any{"admin": "s3cr3t", "sub": "s3cr3t"}}

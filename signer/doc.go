@@ -7,8 +7,8 @@
 //	  -> rate budgets -> HSM and verification -> audit record -> answer
 //
 // A raw signature has no profile; its hash and padding are checked against the
-// key at that point. The budgets are last before the HSM, so that a request that
-// can't be signed spends nothing.
+// key at that point. The budgets are last before the HSM, so that a request
+// that can't be signed spends nothing.
 //
 // Two properties hold by construction. Nothing is signed without a
 // policy.Grant, which only policy.Decide can make. Nothing is released without

@@ -24,8 +24,9 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// parts are what a signer under test works with: software keys in place of an HSM
-// and an audit log in memory, with faults that a test chooses, and a real limiter.
+// parts are what a signer under test works with: software keys in place of an
+// HSM and an audit log in memory, with faults that a test chooses, and a real
+// limiter.
 type parts struct {
 	mu       sync.Mutex
 	key      keyset.Key

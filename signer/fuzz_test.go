@@ -86,8 +86,8 @@ func fuzzedPolicy(t testing.TB) *policy.Policy {
 }
 
 // FuzzAssert sends whatever a caller could send through policy, profile and
-// signer, and holds the assertion that comes out of it to the grant. RS256 is an
-// algorithm that every one of the profiles takes.
+// signer, and holds the assertion that comes out of it to the grant. RS256 is
+// an algorithm that every one of the profiles takes.
 func FuzzAssert(f *testing.F) {
 	f.Add("", "", ``, int64(0))
 	f.Add("bank", "https://as.bank.example", `{"scope":"read write","free":{"iss":"evil"}}`, int64(120))
@@ -138,7 +138,8 @@ func sentClaims(text string) map[string]any {
 	return claims
 }
 
-// refusedProperly wants a refusal that the caller can be told, and nothing else.
+// refusedProperly wants a refusal that the caller can be told, and nothing
+// else.
 func refusedProperly(t *testing.T, err error, a ipc.AssertionResponse, rec audit.Record) {
 	t.Helper()
 	var refusal *policy.Refusal

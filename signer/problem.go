@@ -33,8 +33,8 @@ const (
 	retryRestart = time.Second            // a dead worker or a full disk
 )
 
-// failures maps the kinds of error to the API's codes and to audit outcomes, the
-// more specific before the more general. The caller sees the code and this
+// failures maps the kinds of error to the API's codes and to audit outcomes,
+// the more specific before the more general. The caller sees the code and this
 // table's sentence; the log has the rest.
 var failures = []struct {
 	err     error
@@ -97,8 +97,8 @@ func outcomeOf(err error) (outcome, code string) {
 	return outcome, string(problem.Code)
 }
 
-// classify returns the problem and the outcome of an error. The problem is nil if
-// the caller may not see the error.
+// classify returns the problem and the outcome of an error. The problem is nil
+// if the caller may not see the error.
 func classify(err error) (*ipc.Problem, string) {
 	// A failed record hides the decision it was for, so it goes first.
 	if !errors.Is(err, ErrAudit) {

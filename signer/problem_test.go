@@ -64,8 +64,8 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 	}
 }
 
-// A reason without a code of its own would reach the caller as internal, without
-// its detail.
+// A reason without a code of its own would reach the caller as internal,
+// without its detail.
 func TestEveryReasonHasItsCode(t *testing.T) {
 	for _, reason := range policy.Reasons() {
 		problem, _ := classify(&policy.Refusal{Code: reason, Detail: "No."})
@@ -99,8 +99,8 @@ func TestUnknownErrorsAreNotTranslated(t *testing.T) {
 	}
 }
 
-// A caller that hangs up is recorded as that, and is not a failure for operators:
-// any caller could raise their alarms at will.
+// A caller that hangs up is recorded as that, and is not a failure for
+// operators: any caller could raise their alarms at will.
 func TestCallerThatLeftIsNoFailure(t *testing.T) {
 	gone := fmt.Errorf("%w: %w", ErrHSM, fmt.Errorf("wait for the token: %w", context.Canceled))
 	if outcome, code := outcomeOf(gone); outcome != audit.OutcomeFailed || code != CodeCallerLeft {

@@ -15,8 +15,8 @@ import (
 )
 
 // Sign answers one request for a raw signature, by the conventions of
-// crypto.Signer, with a key set whose use is raw. Errors are those of Assert, and
-// ErrDigest.
+// crypto.Signer, with a key set whose use is raw. Errors are those of Assert,
+// and ErrDigest.
 func (s *Signer) Sign(ctx context.Context, who caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error) {
 	d := s.newDecision(ctx, audit.KindRaw, who)
 	d.Key, d.Hash, d.Padding, d.Digest = req.Key, req.Hash, req.Padding, req.Digest

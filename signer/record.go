@@ -28,8 +28,8 @@ type Observer interface {
 	Recorded(record *audit.Record, took time.Duration, err error)
 }
 
-// decision is a request on its way: the record that it fills in, when policy and
-// limits had decided, and what it took from its budgets.
+// decision is a request on its way: the record that it fills in, when policy
+// and limits had decided, and what it took from its budgets.
 type decision struct {
 	audit.Record
 	decided time.Time
@@ -51,14 +51,14 @@ func (s *Signer) release(ctx context.Context, d *decision, outcome error) error 
 }
 
 // left reports whether the caller had gone. Its budgets stay spent even if
-// something else failed as well: the work was done for nobody, and a caller must
-// not get it for free by hanging up.
+// something else failed as well: the work was done for nobody, and a caller
+// must not get it for free by hanging up.
 func left(ctx context.Context, outcome error) bool {
 	return errors.Is(ctx.Err(), context.Canceled) || errors.Is(outcome, context.Canceled)
 }
 
-// recorded writes the record of a decision and returns its outcome, or ErrAudit if
-// that could not be recorded.
+// recorded writes the record of a decision and returns its outcome, or ErrAudit
+// if that could not be recorded.
 func (s *Signer) recorded(ctx context.Context, d *decision, outcome error) error {
 	d.Outcome, d.Code = outcomeOf(outcome)
 	d.LatencyMicros = s.now().Sub(d.Time).Microseconds()
@@ -123,9 +123,9 @@ func (s *Signer) endSpan(span *tracing.Span, err error) {
 	span.End()
 }
 
-// logDecision logs failures as errors, since operators must fix them, and refusals
-// and successes at lower levels. Failures are throttled by code, refusals also by
-// client.
+// logDecision logs failures as errors, since operators must fix them, and
+// refusals and successes at lower levels. Failures are throttled by code,
+// refusals also by client.
 func (s *Signer) logDecision(r *audit.Record, err error) {
 	fields := []any{
 		"request_id", r.RequestID, "client", r.Client, "grant", r.Grant,
@@ -180,8 +180,8 @@ func truncate(name string) string {
 	return strings.ToValidUTF8(name[:maxRequestedName], "") + "…"
 }
 
-// granted records a grant: the names of its claims, and the values of those that
-// it marks loggable.
+// granted records a grant: the names of its claims, and the values of those
+// that it marks loggable.
 func (d *decision) granted(g policy.Grant, claims map[string]any) {
 	d.Client, d.Grant, d.Key, d.Profile = g.Client(), g.Name(), g.Key(), g.Profile()
 	d.Audience, d.LifetimeSeconds = g.Audience(), int64(g.Lifetime()/time.Second)

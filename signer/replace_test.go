@@ -30,8 +30,8 @@ func TestReplaceChangesTheNextDecision(t *testing.T) {
 	}
 }
 
-// TestReplaceIsAllOrNothing: a policy never meets the keys and budgets of another
-// one, however many requests come while both are replaced.
+// TestReplaceIsAllOrNothing: a policy never meets the keys and budgets of
+// another one, however many requests come while both are replaced.
 func TestReplaceIsAllOrNothing(t *testing.T) {
 	s, p := newSigner(t, "ES256")
 	policies := []*policy.Policy{s.CurrentPolicy(), otherSet(t)}

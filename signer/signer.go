@@ -29,9 +29,9 @@ type Keys interface {
 type HSM interface {
 	// Sign signs a digest with a key of a key set, by the conventions of
 	// crypto.Signer: ECDSA as ASN.1 DER, Ed25519 over the message itself with
-	// crypto.Hash(0). The key is the SHA-256 of its SubjectPublicKeyInfo. If verify
-	// isn't nil, Sign returns only a signature that verify accepted. Errors wrap
-	// ErrOverloaded or ErrTimeout where that is the reason.
+	// crypto.Hash(0). The key is the SHA-256 of its SubjectPublicKeyInfo. If
+	// verify isn't nil, Sign returns only a signature that verify accepted. Errors
+	// wrap ErrOverloaded or ErrTimeout where that is the reason.
 	Sign(ctx context.Context, set string, key [32]byte, digest []byte, opts crypto.SignerOpts, verify func(signature []byte) error) ([]byte, error)
 }
 
@@ -47,8 +47,8 @@ const (
 // VerifySampled.
 const SampleEvery = 16
 
-// Options are the parts of a Signer. All but Log, Observer, Logger and Verify are
-// required.
+// Options are the parts of a Signer. All but Log, Observer, Logger and Verify
+// are required.
 type Options struct {
 	Policy   *policy.Policy
 	Keys     Keys
@@ -120,10 +120,10 @@ type noObserver struct{}
 
 func (noObserver) Recorded(*audit.Record, time.Duration, error) {}
 
-// Replace puts a policy in force, together with the keys and budgets that change
-// replaces. Requests in flight finish under the policy that decided them: each has
-// either taken its key and budgets already, or is not yet decided. If change
-// fails, the policy stays. change must not block.
+// Replace puts a policy in force, together with the keys and budgets that
+// change replaces. Requests in flight finish under the policy that decided
+// them: each has either taken its key and budgets already, or is not yet
+// decided. If change fails, the policy stays. change must not block.
 func (s *Signer) Replace(p *policy.Policy, change func() error) error {
 	s.gate.Lock()
 	defer s.gate.Unlock()

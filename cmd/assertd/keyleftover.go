@@ -11,9 +11,9 @@ import (
 	"github.com/assertd/assertd/hsm/pool"
 )
 
-// destroyLeftover destroys a key pair that failed its proof and that this process
-// could not destroy, from a new process: the module starts fresh there. Any other
-// error it returns as it is.
+// destroyLeftover destroys a key pair that failed its proof and that this
+// process could not destroy, from a new process: the module starts fresh there.
+// Any other error it returns as it is.
 func (p place) destroyLeftover(ctx context.Context, pin *hsm.PIN, failed error) error {
 	var left *hsm.LeftoverError
 	if !errors.As(failed, &left) {

@@ -13,13 +13,13 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// generateTimeout is how long a worker may take to make a key pair: devices take
-// a minute for a large RSA key.
+// generateTimeout is how long a worker may take to make a key pair: devices
+// take a minute for a large RSA key.
 const generateTimeout = 2 * time.Minute
 
 // Refresh reads every token again, in every worker, to notice keys that others
-// made or destroyed. The error says which tokens could not be read; the inventory
-// has what the others reported.
+// made or destroyed. The error says which tokens could not be read; the
+// inventory has what the others reported.
 func (p *Pool) Refresh(ctx context.Context) error {
 	if err := p.lockAdmin(ctx); err != nil {
 		return err
@@ -47,9 +47,9 @@ func (p *Pool) lockAdmin(ctx context.Context) error {
 
 func (p *Pool) unlockAdmin() { <-p.admin }
 
-// refresh takes a token's inventory from any worker that answers. It asks all of
-// them, so that each learns of new keys. One that exits meanwhile says nothing
-// about the token.
+// refresh takes a token's inventory from any worker that answers. It asks all
+// of them, so that each learns of new keys. One that exits meanwhile says
+// nothing about the token.
 func (p *Pool) refresh(ctx context.Context, t *token) error {
 	answered, failed := false, t.noWorker()
 	for _, w := range p.readyWorkers(t) {
@@ -88,8 +88,8 @@ func (p *Pool) update(t *token, change func([]wire.KeyInfo) []wire.KeyInfo) {
 // Generate makes a key pair on the first token of the configuration; operators
 // keep the other tokens in step. The key can be used when Generate returns.
 // Generate isn't retried: after ErrUnavailable, a timeout or the end of ctx the
-// key may or may not exist, and Refresh finds out. A key that fails its proof is
-// destroyed, if need be by another worker. If none can, the error is
+// key may or may not exist, and Refresh finds out. A key that fails its proof
+// is destroyed, if need be by another worker. If none can, the error is
 // hsm.ErrLeftover and the pool never uses the key.
 func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (wire.KeyInfo, error) {
 	if err := p.lockAdmin(ctx); err != nil {

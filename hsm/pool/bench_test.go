@@ -15,8 +15,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-// BenchmarkHop is the way to a worker and back without a signature: cpu-µs/op is
-// the CPU time of both processes.
+// BenchmarkHop is the way to a worker and back without a signature: cpu-µs/op
+// is the CPU time of both processes.
 func BenchmarkHop(b *testing.B) {
 	for _, callers := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("callers-%d", callers), func(b *testing.B) {

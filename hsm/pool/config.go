@@ -33,9 +33,9 @@ type TokenConfig struct {
 	HSM hsm.Config
 	// PIN is where each worker reads the PIN itself, so that the pool's process
 	// never holds it. The exception is a PIN that a person typed: the caller reads
-	// it once and passes it as Value, which goes to each worker in its first frame.
-	// Prompt is refused: a worker has no terminal, and nobody sits at one when it
-	// restarts.
+	// it once and passes it as Value, which goes to each worker in its first
+	// frame. Prompt is refused: a worker has no terminal, and nobody sits at one
+	// when it restarts.
 	PIN hsm.PINSource
 	// Environment is the workers' whole environment, such as SOFTHSM2_CONF; a PIN
 	// from a systemd credential adds CREDENTIALS_DIRECTORY.
@@ -56,9 +56,9 @@ type Config struct {
 	// has sessions. Others wait in the pool's queue. With more, a request's time
 	// runs while it waits in the worker, and a slow module looks like a hung one.
 	Depth int
-	// Timeout is how long a worker may take over a signature, from the moment it is
-	// sent the request. A worker that takes longer is killed and its signatures are
-	// sent to another one. Before that a signature may be queued for as long.
+	// Timeout is how long a worker may take over a signature, from the moment it
+	// is sent the request. A worker that takes longer is killed and its signatures
+	// are sent to another one. Before that a signature may be queued for as long.
 	Timeout time.Duration
 	// StartTimeout is how long a worker may take to open its token and read the
 	// inventory.

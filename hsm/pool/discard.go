@@ -24,8 +24,8 @@ func (p *Pool) Discard(ctx context.Context, label string, id []byte) error {
 	return p.discard(ctx, p.tokens[0], hsm.Spec{Label: label, ID: id})
 }
 
-// discard asks the token's workers in turn, and waits for one that starts if none
-// is in service.
+// discard asks the token's workers in turn, and waits for one that starts if
+// none is in service.
 func (p *Pool) discard(ctx context.Context, t *token, spec hsm.Spec) error {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.StartTimeout)
 	defer cancel()
@@ -46,8 +46,8 @@ func (p *Pool) discard(ctx context.Context, t *token, spec hsm.Spec) error {
 }
 
 // discardFailed destroys a key pair that a worker left behind, from another
-// worker: that one's module may be in a better state. The key is out of use from
-// now on, whether or not this succeeds.
+// worker: that one's module may be in a better state. The key is out of use
+// from now on, whether or not this succeeds.
 func (p *Pool) discardFailed(ctx context.Context, t *token, spec hsm.Spec, failed error) error {
 	p.mu.Lock()
 	t.failed = append(t.failed, spec.ID)
@@ -58,8 +58,8 @@ func (p *Pool) discardFailed(ctx context.Context, t *token, spec hsm.Spec, faile
 	return fmt.Errorf("hsm/pool: the new key %q failed its proof; another worker destroyed it, and the log has the cause", spec.Label)
 }
 
-// withoutFailed marks the keys that failed their proof, so that nothing uses them.
-// The pool is locked.
+// withoutFailed marks the keys that failed their proof, so that nothing uses
+// them. The pool is locked.
 func (t *token) withoutFailed(keys []wire.KeyInfo) []wire.KeyInfo {
 	if len(t.failed) == 0 {
 		return keys

@@ -12,8 +12,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// A key that failed its proof and that its worker could not destroy is destroyed
-// by another process.
+// A key that failed its proof and that its worker could not destroy is
+// destroyed by another process.
 func TestFailedKeyIsDestroyedByAnotherWorker(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	p := runReady(t, config(faultyConfig(token, m)))

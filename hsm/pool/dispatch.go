@@ -12,17 +12,18 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// These bound how often one signature is sent: once, and again if the worker that
-// had it died. A request that crashes the module kills this many workers and no
-// more; one that merely shared a worker with it gets a second chance after the
-// first resend. A worker that hangs costs a whole timeout, so a signature that
-// hung is repeated only once.
+// These bound how often one signature is sent: once, and again if the worker
+// that had it died. A request that crashes the module kills this many workers
+// and no more; one that merely shared a worker with it gets a second chance
+// after the first resend. A worker that hangs costs a whole timeout, so a
+// signature that hung is repeated only once.
 const (
 	maxAttempts = 3
 	maxTimeouts = 2
 )
 
-// call is a request on its way. The pool's lock guards the fields below the line.
+// call is a request on its way. The pool's lock guards the fields below the
+// line.
 type call struct {
 	message wire.Message
 	key     wire.KeyRef
@@ -65,7 +66,8 @@ type signCall struct {
 	digest  [64]byte
 }
 
-// newSignCall copies the digest: a call can be resent after its caller has gone.
+// newSignCall copies the digest: a call can be resent after its caller has
+// gone.
 func newSignCall(r wire.SignRequest, timeout time.Duration) *call {
 	s := &signCall{request: r}
 	s.request.Digest = append(s.digest[:0], r.Digest...)
@@ -159,8 +161,8 @@ func (p *Pool) routeOf(key wire.KeyRef) (*route, error) {
 	return nil, fmt.Errorf("%w: no token holds a key pair whose public half has SHA-256 %x", hsm.ErrKeyNotFound, key[:8])
 }
 
-// abandon forgets a call whose caller has gone. The deadline of a worker that has
-// it still holds.
+// abandon forgets a call whose caller has gone. The deadline of a worker that
+// has it still holds.
 func (p *Pool) abandon(c *call) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -244,8 +246,8 @@ func (p *Pool) retire(w *worker, cause error, kind EventKind) {
 	w.kill()
 }
 
-// resend sends a call of a worker that was retired to another one, unless it has
-// been tried often enough. The pool is locked.
+// resend sends a call of a worker that was retired to another one, unless it
+// has been tried often enough. The pool is locked.
 func (p *Pool) resend(c *call, w *worker, cause error) {
 	c.outstanding--
 	if errors.Is(cause, ErrTimeout) {
@@ -265,8 +267,8 @@ func (p *Pool) resend(c *call, w *worker, cause error) {
 	p.redispatch(c)
 }
 
-// redispatch is dispatch for a call that goes before those that waited for less.
-// The pool is locked.
+// redispatch is dispatch for a call that goes before those that waited for
+// less. The pool is locked.
 func (p *Pool) redispatch(c *call) {
 	now := time.Now()
 	r, err := p.routeOf(c.key)

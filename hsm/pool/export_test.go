@@ -14,7 +14,8 @@ func (p *Pool) LastPing() (last int64) {
 	return last
 }
 
-// Ping sends a ping the way a signature goes: to the least busy worker and back.
+// Ping sends a ping the way a signature goes: to the least busy worker and
+// back.
 func (p *Pool) Ping(ctx context.Context) error {
 	p.mu.Lock()
 	w := (&route{tokens: p.tokens}).pick()

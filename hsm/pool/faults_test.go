@@ -25,8 +25,9 @@ func loadTime() time.Duration {
 	return 5 * time.Second
 }
 
-// load asks for about 500 verified signatures a second, at a steady rate whether
-// or not earlier ones have been answered. Each that fails, fails the test.
+// load asks for about 500 verified signatures a second, at a steady rate
+// whether or not earlier ones have been answered. Each that fails, fails the
+// test.
 func load(t *testing.T, p *running, k wire.KeyInfo, d time.Duration) {
 	t.Helper()
 	ctx := within(t, d+30*time.Second)
@@ -62,7 +63,8 @@ func load(t *testing.T, p *running, k wire.KeyInfo, d time.Duration) {
 	}
 }
 
-// meanwhile runs f concurrently with the test until the returned function is called.
+// meanwhile runs f concurrently with the test until the returned function is
+// called.
 func meanwhile(f func(ctx context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

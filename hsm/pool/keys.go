@@ -50,7 +50,8 @@ func (p *Pool) routeFor(set uint64) *route {
 }
 
 // requeue dispatches calls that waited again, in order: a token that now holds
-// their key may have idle workers, which nothing else would give these calls to.
+// their key may have idle workers, which nothing else would give these calls
+// to.
 func (p *Pool) requeue(waiting []*call) {
 	slices.SortFunc(waiting, func(a, b *call) int { return a.queued.Compare(b.queued) })
 	now := time.Now()
@@ -72,8 +73,8 @@ func (p *Pool) requeue(waiting []*call) {
 }
 
 // Inventory lists the keys of all tokens as they were last read: when a worker
-// started, and at each Refresh. A key pair on two tokens is listed twice. A token
-// that is away keeps its keys here.
+// started, and at each Refresh. A key pair on two tokens is listed twice. A
+// token that is away keeps its keys here.
 func (p *Pool) Inventory() []wire.KeyInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()

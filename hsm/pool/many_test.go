@@ -8,8 +8,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-// A worker of a token with 1,000 key pairs becomes ready, and the whole inventory
-// reaches the pool.
+// A worker of a token with 1,000 key pairs becomes ready, and the whole
+// inventory reaches the pool.
 func TestStartWithManyKeys(t *testing.T) {
 	const pairs = 1000
 	token := softhsm.NewFilled(t, pairs, func(i int) string { return fmt.Sprint("key ", i) })

@@ -14,11 +14,11 @@ type copies struct {
 	label string
 }
 
-// Pairs lists the key pairs on the tokens, as last read, each once even if several
-// tokens hold it. A problem with one copy is a problem with the pair: a key that can
-// leave one of the tokens can leave. A copy with another label, or a second one
-// on the same token, is listed too: it may put the pair into two key sets, or
-// into one twice, and the key ring refuses both.
+// Pairs lists the key pairs on the tokens, as last read, each once even if
+// several tokens hold it. A problem with one copy is a problem with the pair: a
+// key that can leave one of the tokens can leave. A copy with another label, or
+// a second one on the same token, is listed too: it may put the pair into two
+// key sets, or into one twice, and the key ring refuses both.
 func (p *Pool) Pairs() []keyset.Pair { return pairs(p.Inventory()) }
 
 func pairs(inventory []wire.KeyInfo) []keyset.Pair {

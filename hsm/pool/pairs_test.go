@@ -11,8 +11,8 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// The same pair on two tokens is one; what is wrong with either copy, in whichever
-// order they are listed, is wrong with it.
+// The same pair on two tokens is one; what is wrong with either copy, in
+// whichever order they are listed, is wrong with it.
 func TestPairsOnTwoTokens(t *testing.T) {
 	public := make(ed25519.PublicKey, ed25519.PublicKeySize)
 	on := func(token string, ref byte, problem string) wire.KeyInfo {

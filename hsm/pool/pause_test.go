@@ -21,8 +21,8 @@ func TestPauseGrowsToItsLimit(t *testing.T) {
 	}
 }
 
-// TestRefusedPINWaitsForReset: a token may lock after three attempts, so time is
-// no reason for another.
+// TestRefusedPINWaitsForReset: a token may lock after three attempts, so time
+// is no reason for another.
 func TestRefusedPINWaitsForReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reset, ended := make(chan struct{}), make(chan bool, 1)

@@ -58,9 +58,9 @@ func New(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Run starts the workers and keeps them running until ctx ends. Then it lets them
-// finish their requests and returns nil once the last process has exited. A pool
-// runs once.
+// Run starts the workers and keeps them running until ctx ends. Then it lets
+// them finish their requests and returns nil once the last process has exited.
+// A pool runs once.
 func (p *Pool) Run(ctx context.Context) error {
 	if err := p.start(); err != nil {
 		return err
@@ -103,8 +103,8 @@ func (p *Pool) stop() {
 	p.announce()
 }
 
-// unlock releases the lock and then does what must not be done under it: write to
-// sockets and report events.
+// unlock releases the lock and then does what must not be done under it: write
+// to sockets and report events.
 func (p *Pool) unlock() {
 	events, outgoing := p.events, p.outgoing
 	p.events, p.outgoing = nil, nil

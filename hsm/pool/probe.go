@@ -15,17 +15,17 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// probeText starts every message that the pool has signed for itself, so that no
-// receiver takes one for its own; random bytes follow. Such a signature never
-// leaves the pool.
+// probeText starts every message that the pool has signed for itself, so that
+// no receiver takes one for its own; random bytes follow. Such a signature
+// never leaves the pool.
 const probeText = "assertd worker probe\x00"
 
 // SetProbes says which keys the pool may sign with for itself, and with which
 // options: those of the configured key sets. It never signs with another key on
-// the token, and a key may be restricted to one algorithm. A worker whose token has
-// none of them is ready once it has read its inventory. Workers in service that
-// have not signed yet are probed at once: the pool had no key to prove them with
-// when they started. SetProbes doesn't wait for that.
+// the token, and a key may be restricted to one algorithm. A worker whose token
+// has none of them is ready once it has read its inventory. Workers in service
+// that have not signed yet are probed at once: the pool had no key to prove
+// them with when they started. SetProbes doesn't wait for that.
 func (p *Pool) SetProbes(keys map[wire.KeyRef]crypto.SignerOpts) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,11 +74,11 @@ func (k probe) request() (wire.SignRequest, error) {
 // refused names the key that doesn't sign.
 func (k probe) refused(err error) error { return fmt.Errorf("key %q doesn't sign: %w", k.Label, err) }
 
-// prove has a worker that starts make one signature and verifies it. If the token
-// can't sign with a key, that isn't the worker's fault: the next key is tried.
-// Without probes there is nothing to prove. A signature gets as long as those for
-// callers: a module that hangs in it is noticed, and its token tried again, well
-// before the time for the whole start is over.
+// prove has a worker that starts make one signature and verifies it. If the
+// token can't sign with a key, that isn't the worker's fault: the next key is
+// tried. Without probes there is nothing to prove. A signature gets as long as
+// those for callers: a module that hangs in it is noticed, and its token tried
+// again, well before the time for the whole start is over.
 func (w *worker) prove(ctx context.Context, probes []probe, timeout time.Duration) error {
 	var failed error
 	id := uint32(0)
@@ -124,8 +124,8 @@ func (w *worker) proveKey(k probe, id uint32) error {
 	return verify(k.Public, request.Digest, k.opts, reply.Signature)
 }
 
-// probeIdle probes every worker that has gone a probe interval without a verified
-// signature or, if it has no key to sign with, a ping.
+// probeIdle probes every worker that has gone a probe interval without a
+// verified signature or, if it has no key to sign with, a ping.
 func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGroup) {
 	if p.cfg.Probe == 0 {
 		return
@@ -137,8 +137,8 @@ func (p *Pool) probeIdle(ctx context.Context, now time.Time, probes *sync.WaitGr
 	}
 }
 
-// probeUnproved probes every worker in service that has not signed yet and has a
-// key to do so.
+// probeUnproved probes every worker in service that has not signed yet and has
+// a key to do so.
 func (p *Pool) probeUnproved(ctx context.Context, probes *sync.WaitGroup) {
 	if p.cfg.Probe == 0 {
 		return
@@ -150,7 +150,8 @@ func (p *Pool) probeUnproved(ctx context.Context, probes *sync.WaitGroup) {
 	}
 }
 
-// startProbe probes a worker in the background, unless a probe of it is running.
+// startProbe probes a worker in the background, unless a probe of it is
+// running.
 func (p *Pool) startProbe(ctx context.Context, w *worker, probes *sync.WaitGroup) {
 	if !w.probing.CompareAndSwap(false, true) {
 		return
@@ -164,8 +165,8 @@ func (p *Pool) startProbe(ctx context.Context, w *worker, probes *sync.WaitGroup
 	})
 }
 
-// probe has one worker sign and retires it if it can't. A worker whose token has
-// no key to probe with is pinged instead.
+// probe has one worker sign and retires it if it can't. A worker whose token
+// has no key to probe with is pinged instead.
 func (p *Pool) probe(ctx context.Context, w *worker) {
 	var failed error
 	for _, k := range p.probesAmong(p.keysOf(w.token)) {

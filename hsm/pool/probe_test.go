@@ -15,8 +15,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// A worker proves itself with the algorithm of the key set: a key may be restricted
-// to it.
+// A worker proves itself with the algorithm of the key set: a key may be
+// restricted to it.
 func TestProbeUsesTheConfiguredAlgorithm(t *testing.T) {
 	token := softhsm.New(t)
 	token.GeneratePSS("pss")
@@ -48,8 +48,8 @@ func TestProbeUsesTheConfiguredAlgorithm(t *testing.T) {
 	}
 }
 
-// A worker that started before the pool knew its probes proves itself once it does,
-// not a probe interval later.
+// A worker that started before the pool knew its probes proves itself once it
+// does, not a probe interval later.
 func TestSetProbesProvesWorkersInService(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	k := prepare(t, token, hsm.P256)

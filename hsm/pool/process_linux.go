@@ -18,9 +18,9 @@ type process struct {
 	conn *net.UnixConn
 }
 
-// spawner starts processes from one thread that it keeps alive: the kernel sends
-// a child's parent-death signal when the thread that started it ends, not the
-// process, and Go ends threads as it sees fit.
+// spawner starts processes from one thread that it keeps alive: the kernel
+// sends a child's parent-death signal when the thread that started it ends, not
+// the process, and Go ends threads as it sees fit.
 type spawner struct{ requests chan spawnRequest }
 
 type spawnRequest struct {
@@ -35,7 +35,8 @@ type spawnReply struct {
 	err     error
 }
 
-// run starts processes until ctx ends. No process may be running when it returns.
+// run starts processes until ctx ends. No process may be running when it
+// returns.
 func (s *spawner) run(ctx context.Context) {
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 	for {
@@ -97,9 +98,9 @@ func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// end kills the process if it hasn't exited within the grace period, reaps it and
-// says how it exited. It is called once. A process that may be opening its token
-// needs wire.OpenGrace.
+// end kills the process if it hasn't exited within the grace period, reaps it
+// and says how it exited. It is called once. A process that may be opening its
+// token needs wire.OpenGrace.
 func (p *process) end(grace time.Duration) string {
 	_ = p.conn.Close()
 	kill := time.AfterFunc(grace, func() { _ = p.cmd.Process.Kill() })

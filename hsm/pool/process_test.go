@@ -104,8 +104,8 @@ func descriptors(t *testing.T, pid int) map[int]string {
 	return all
 }
 
-// The pool's process never maps the module, and restarts leak neither zombies nor
-// sockets in it.
+// The pool's process never maps the module, and restarts leak neither zombies
+// nor sockets in it.
 func TestRestartsLeaveNothingBehind(t *testing.T) {
 	token := softhsm.New(t)
 	c := config(tokenConfig(token), tokenConfig(token.Add("b")), tokenConfig(token.Add("c")))
@@ -161,8 +161,8 @@ func children(t *testing.T) (pids []string) {
 	return pids
 }
 
-// Workers die with the process that started them, whatever they are doing: these
-// are stopped and can't notice anything themselves.
+// Workers die with the process that started them, whatever they are doing:
+// these are stopped and can't notice anything themselves.
 func TestWorkersDieWithThePool(t *testing.T) {
 	if os.Getenv("RUN_A_POOL") != "" {
 		runUntilKilled()

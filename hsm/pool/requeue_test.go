@@ -37,8 +37,8 @@ func copyKeys(t *testing.T, from, to string) {
 	}
 }
 
-// Signatures wait for a busy token. When a second token turns out to hold the key
-// as well, its idle workers take them at once.
+// Signatures wait for a busy token. When a second token turns out to hold the
+// key as well, its idle workers take them at once.
 func TestQueueMovesToANewHolder(t *testing.T) {
 	const queued = 8
 	soft, m := softhsm.New(t), faulty.Build(t)

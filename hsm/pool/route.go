@@ -73,7 +73,8 @@ func (r *route) unavailable() error {
 	return &UnavailableError{Cause: errors.Join(causes...)}
 }
 
-// next takes the call that has waited longest off the queue, nil if it is empty.
+// next takes the call that has waited longest off the queue, nil if it is
+// empty.
 func (r *route) next() *call {
 	if len(r.waiting) == 0 {
 		return nil

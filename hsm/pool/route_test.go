@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A token whose workers are gone says why, even before an attempt to replace one
-// has failed.
+// A token whose workers are gone says why, even before an attempt to replace
+// one has failed.
 func TestUnavailableHasACause(t *testing.T) {
 	first, second, start := errors.New("first"), errors.New("second"), errors.New("start")
 	lost := newToken(TokenConfig{Name: "lost"}, 0, 2)

@@ -23,12 +23,14 @@ type Timing struct {
 // Sign makes a signature with a key of the named key set, which matters to the
 // Observer only, by the conventions of crypto.Signer: digest is a digest by the
 // hash that opts name or, for Ed25519, the message itself, 64 KiB at most; opts
-// are a crypto.Hash (SHA-256, SHA-384, SHA-512; 0 for Ed25519) or *rsa.PSSOptions
-// with a salt as long as the hash. ECDSA signatures are ASN.1 DER.
+// are a crypto.Hash (SHA-256, SHA-384, SHA-512; 0 for Ed25519) or
+// *rsa.PSSOptions with a salt as long as the hash. ECDSA signatures are ASN.1
+// DER.
 //
-// Any worker whose token holds the key signs, and another one if that worker dies
-// or hangs. If verify isn't nil it checks the signature. One that it refuses is
-// discarded: the worker that made it is replaced and another is asked, once.
+// Any worker whose token holds the key signs, and another one if that worker
+// dies or hangs. If verify isn't nil it checks the signature. One that it
+// refuses is discarded: the worker that made it is replaced and another is
+// asked, once.
 //
 // The errors are ErrUnavailable, ErrBusy, ErrTimeout, ErrCorrupt, ErrStopped,
 // hsm.ErrKeyNotFound, hsm.ErrAlgorithm, the token's other objections to this

@@ -9,10 +9,10 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// minAnswers is how many requests a worker must have answered if it exits within
-// longestPause, or the next one starts after a pause. A module that crashes now
-// and then under load gets its workers back at once: growing pauses would cost
-// more than the crashes.
+// minAnswers is how many requests a worker must have answered if it exits
+// within longestPause, or the next one starts after a pause. A module that
+// crashes now and then under load gets its workers back at once: growing pauses
+// would cost more than the crashes.
 const minAnswers = 25
 
 // slot is a worker's place: one process after another fills it. The pool's lock
@@ -69,8 +69,8 @@ func (s *slot) now() ipc.WorkerStatus {
 	return status
 }
 
-// set notes what the slot is doing and, unless nil, what went wrong. The pool is
-// locked.
+// set notes what the slot is doing and, unless nil, what went wrong. The pool
+// is locked.
 func (s *slot) set(state string, err error) {
 	s.status.State, s.status.Since = state, time.Now()
 	if err != nil {
@@ -114,9 +114,9 @@ func (p *Pool) add(w *worker, keys []wire.KeyInfo) {
 	p.announce()
 }
 
-// exited notes that a slot's worker has exited. It returns how many in a row were
-// short-lived. Without a pause, a worker that crashes at its first request would
-// be restarted in a loop, and the machine would do nothing but log in.
+// exited notes that a slot's worker has exited. It returns how many in a row
+// were short-lived. Without a pause, a worker that crashes at its first request
+// would be restarted in a loop, and the machine would do nothing but log in.
 func (p *Pool) exited(s *slot, w *worker, cause error) (shortLived int) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -145,10 +145,10 @@ func (p *Pool) mayStart(s *slot) (reset <-chan struct{}, err error) {
 }
 
 // startFailed notes that a worker didn't start, and fails calls that wait for a
-// token that won't be back within moments. It returns how many starts of the token
-// have failed in a row. A refused PIN counts as refused only if no Reset has
-// happened since, which may have brought a new PIN: reset is the channel that
-// mayStart returned. A PIN that was typed is the same after any Reset.
+// token that won't be back within moments. It returns how many starts of the
+// token have failed in a row. A refused PIN counts as refused only if no Reset
+// has happened since, which may have brought a new PIN: reset is the channel
+// that mayStart returned. A PIN that was typed is the same after any Reset.
 func (p *Pool) startFailed(s *slot, err error, reset <-chan struct{}) (failures int) {
 	p.mu.Lock()
 	defer p.unlock()

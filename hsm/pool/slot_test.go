@@ -8,7 +8,8 @@ import (
 	"github.com/assertd/assertd/hsm"
 )
 
-// A short-lived worker is replaced after a pause, unless it has answered enough.
+// A short-lived worker is replaced after a pause, unless it has answered
+// enough.
 func TestPauseAfterShortLivedWorkers(t *testing.T) {
 	p, err := New(Config{Command: []string{"none"}, Tokens: []TokenConfig{{Name: "t", PIN: hsm.PINSource{File: "/pin"}}}})
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// slowModule is a pool with the default settings whose module takes 1.2 s of the
-// 2 s that a signature gets.
+// slowModule is a pool with the default settings whose module takes 1.2 s of
+// the 2 s that a signature gets.
 func slowModule(t *testing.T) (*running, func() error) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	p := runReady(t, config(faultyConfig(token, m)))

@@ -13,13 +13,14 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// startTries is how often a start is tried before it counts as failed: SoftHSM's
-// files are unreadable for a moment while another process logs in.
+// startTries is how often a start is tried before it counts as failed:
+// SoftHSM's files are unreadable for a moment while another process logs in.
 const startTries = 3
 
 // start waits for the token's start lock and tries until it has a worker; nil
-// means that ctx ended. It keeps the lock between attempts, so that a token that
-// is away is asked by one process at a time, and one that refused the PIN by none.
+// means that ctx ended. It keeps the lock between attempts, so that a token
+// that is away is asked by one process at a time, and one that refused the PIN
+// by none.
 func (s *slot) start(ctx context.Context, p *Pool) *worker {
 	p.setState(s, ipc.WorkerStarting, nil)
 	select {
@@ -61,8 +62,8 @@ func retry(ctx context.Context, err error, failures int, reset <-chan struct{}) 
 	}
 }
 
-// try starts a worker, and tries again at once if the failure is transient. Once
-// the token is known to be away one try is enough.
+// try starts a worker, and tries again at once if the failure is transient.
+// Once the token is known to be away one try is enough.
 func (s *slot) try(ctx context.Context, p *Pool) (*worker, error) {
 	tries := startTries
 	if p.failing(s.token) {
@@ -80,7 +81,8 @@ func (s *slot) try(ctx context.Context, p *Pool) (*worker, error) {
 }
 
 // permanent are the errors that can't come from reading a token's files while
-// another process writes them. A refused PIN in particular is never tried again.
+// another process writes them. A refused PIN in particular is never tried
+// again.
 var permanent = []error{
 	hsm.ErrPINIncorrect, hsm.ErrPINLocked, hsm.ErrPINSource, hsm.ErrModule, hsm.ErrAmbiguous, ErrStart, wire.ErrMalformed,
 }
@@ -94,8 +96,8 @@ func transient(err error) bool {
 	return true
 }
 
-// open starts a process, sends it its settings and puts it into service with the
-// inventory that it reports.
+// open starts a process, sends it its settings and puts it into service with
+// the inventory that it reports.
 func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
 	config := p.configOf(s.token)
 	payload, err := wire.Hello{HSM: config.HSM, PIN: config.PIN, Depth: p.cfg.depth(config)}.Encode()
@@ -131,8 +133,8 @@ func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
 	return w, nil
 }
 
-// graceAfter is how long a process whose start failed gets to exit by itself. One
-// that missed its deadline hangs and gets none. If the pool is ending, the
+// graceAfter is how long a process whose start failed gets to exit by itself.
+// One that missed its deadline hangs and gets none. If the pool is ending, the
 // deadline says nothing about the process.
 func graceAfter(ctx context.Context, err error) time.Duration {
 	if errors.Is(err, ErrStart) && ctx.Err() == nil {
@@ -157,8 +159,8 @@ type exitError struct {
 func (e *exitError) Error() string { return e.cause.Error() + ": " + e.how }
 func (e *exitError) Unwrap() error { return e.cause }
 
-// handshake takes a new worker through its first frames: settings, inventory, and
-// a verified signature by a configured key, if the token has one.
+// handshake takes a new worker through its first frames: settings, inventory,
+// and a verified signature by a configured key, if the token has one.
 func (w *worker) handshake(ctx context.Context, settings []byte, p *Pool) ([]wire.KeyInfo, error) {
 	f, err := w.exchange(wire.Raw{Kind: wire.KindHello, Payload: settings}, 0)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// If the PIN file goes wrong while the daemon runs, a worker that restarts tries
-// the PIN once, and nothing tries it again.
+// If the PIN file goes wrong while the daemon runs, a worker that restarts
+// tries the PIN once, and nothing tries it again.
 func TestRefusedPINIsTriedOnce(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	tc := faultyConfig(token, m)
@@ -101,8 +101,8 @@ func TestPINByValue(t *testing.T) {
 	runReady(t, c)
 }
 
-// A PIN that was typed is the same at every reload, and must not be tried at each
-// of them until the token locks.
+// A PIN that was typed is the same at every reload, and must not be tried at
+// each of them until the token locks.
 func TestRefusedValueIsNotTriedAgain(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	c := config(faultyConfig(token, m))
@@ -198,8 +198,8 @@ func TestHangInTheFirstSignature(t *testing.T) {
 	}
 }
 
-// SoftHSM rewrites the token's file at every login, and loses the token if it is
-// killed while it does.
+// SoftHSM rewrites the token's file at every login, and loses the token if it
+// is killed while it does.
 func TestLoginIsNeverKilled(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: 500 * time.Millisecond})

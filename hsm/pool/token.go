@@ -13,8 +13,8 @@ import (
 // maxTokens is how many tokens a pool can have: a set of tokens is a bit mask.
 const maxTokens = 64
 
-// token is the pool's view of one token. The pool's lock guards the fields below
-// the line.
+// token is the pool's view of one token. The pool's lock guards the fields
+// below the line.
 type token struct {
 	config    TokenConfig // PIN changes with Reset and is guarded too
 	bit       uint64
@@ -46,8 +46,9 @@ func newToken(config TokenConfig, index, workers int) *token {
 // failure is why the last start failed, with the token's name.
 func (t *token) failure() error { return fmt.Errorf("token %q: %w", t.config.Name, t.lastErr) }
 
-// cause is why the token has no worker: why the last start failed or, if none has
-// failed yet, why the last worker exited. It is nil if neither has happened.
+// cause is why the token has no worker: why the last start failed or, if none
+// has failed yet, why the last worker exited. It is nil if neither has
+// happened.
 func (t *token) cause() error {
 	if t.lastErr != nil {
 		return t.lastErr
@@ -70,7 +71,8 @@ func (t *token) expectsRestart(now time.Time, limit time.Duration) bool {
 	return t.failures == 0 && now.Sub(t.lastReadyAt) < limit
 }
 
-// latencyShare is the weight of a new measurement in the average: one in so many.
+// latencyShare is the weight of a new measurement in the average: one in so
+// many.
 const latencyShare = 8
 
 // measured notes how long the module took over a signature.
@@ -89,11 +91,11 @@ func (p *Pool) tokenNamed(name string) *token {
 	return p.tokens[i]
 }
 
-// Reset lets the pool try a token again whose PIN was refused, and at once if it
-// is waiting for its next attempt. The PIN source may be a new one. A PIN that was
-// passed as a value and refused doesn't change when somebody reloads: with that
-// same value Reset changes nothing and returns hsm.ErrPINIncorrect, because the
-// attempts of a few reloads would lock the token.
+// Reset lets the pool try a token again whose PIN was refused, and at once if
+// it is waiting for its next attempt. The PIN source may be a new one. A PIN
+// that was passed as a value and refused doesn't change when somebody reloads:
+// with that same value Reset changes nothing and returns hsm.ErrPINIncorrect,
+// because the attempts of a few reloads would lock the token.
 func (p *Pool) Reset(name string, pin hsm.PINSource) error {
 	if err := checkPIN(pin); err != nil {
 		return fmt.Errorf("hsm/pool: token %q: %w", name, err)

@@ -31,8 +31,8 @@ func (p *Pool) WaitReady(ctx context.Context) error {
 
 // WaitAll returns nil once every token has been read, so that Inventory is
 // complete. It fails once the first start has failed on each token that hasn't
-// been read, with the error of each, and when ctx ends. A token that hangs delays
-// it for as long as a start may take.
+// been read, with the error of each, and when ctx ends. A token that hangs
+// delays it for as long as a start may take.
 func (p *Pool) WaitAll(ctx context.Context) error {
 	return p.wait(ctx, "every token", p.allRead)
 }

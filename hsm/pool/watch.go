@@ -23,8 +23,8 @@ const (
 	hedgeLatencies = 2
 )
 
-// watch enforces deadlines and probes idle workers until ctx ends and its probes
-// have ended too.
+// watch enforces deadlines and probes idle workers until ctx ends and its
+// probes have ended too.
 func (p *Pool) watch(ctx context.Context) {
 	ticker := time.NewTicker(max(shortestSweep, min(p.cfg.Timeout/sweepsPerTimeout, longestSweep)))
 	defer ticker.Stop()
@@ -45,8 +45,8 @@ func (p *Pool) watch(ctx context.Context) {
 	}
 }
 
-// sweep fails calls that were queued for too long, hedges those that are late, and
-// returns the workers that missed a deadline.
+// sweep fails calls that were queued for too long, hedges those that are late,
+// and returns the workers that missed a deadline.
 func (p *Pool) sweep(now time.Time) (overdue []*worker) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -63,8 +63,8 @@ func (p *Pool) sweep(now time.Time) (overdue []*worker) {
 	return overdue
 }
 
-// overdue reports whether a worker missed a deadline, and hedges its late calls.
-// The pool is locked.
+// overdue reports whether a worker missed a deadline, and hedges its late
+// calls. The pool is locked.
 func (p *Pool) overdue(w *worker, now time.Time) bool {
 	w.slow = false
 	for id, a := range w.inFlight {

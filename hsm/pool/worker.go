@@ -60,9 +60,9 @@ func (w *worker) assign(c *call, now time.Time) uint32 {
 	return w.nextID
 }
 
-// serve reads the worker's replies until it is gone and its process reaped. When
-// ctx ends it lets the worker finish. It returns why the worker went and how its
-// process exited.
+// serve reads the worker's replies until it is gone and its process reaped.
+// When ctx ends it lets the worker finish. It returns why the worker went and
+// how its process exited.
 func (w *worker) serve(ctx context.Context, p *Pool) error {
 	closed := make(chan struct{})
 	written := make(chan struct{})
@@ -142,7 +142,8 @@ func (p *Pool) causeOf(w *worker) error {
 	return w.cause
 }
 
-// readyWorkers lists the workers in service: all of them, or those of one token.
+// readyWorkers lists the workers in service: all of them, or those of one
+// token.
 func (p *Pool) readyWorkers(of *token) []*worker {
 	p.mu.Lock()
 	defer p.mu.Unlock()

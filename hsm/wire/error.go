@@ -12,8 +12,8 @@ import (
 type errorCode uint8
 
 // sentinels is the error table of both sides, indexed by errorCode. 0 is any
-// error without a sentinel. Where an error matches several, the first row wins, so
-// the specific come before the general.
+// error without a sentinel. Where an error matches several, the first row wins,
+// so the specific come before the general.
 var sentinels = []error{
 	0:  nil,
 	1:  hsm.ErrLeftover,
@@ -63,8 +63,8 @@ const (
 	maxText    = 4 << 10
 )
 
-// NewErrorReply returns the reply for an error. It is fatal if the module or the
-// token failed.
+// NewErrorReply returns the reply for an error. It is fatal if the module or
+// the token failed.
 func NewErrorReply(err error) ErrorReply {
 	r := ErrorReply{Fatal: hsm.IsFatal(err), code: codeOf(err), text: clip(err.Error(), maxText)}
 	if called := (*hsm.Error)(nil); errors.As(err, &called) {

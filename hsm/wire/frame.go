@@ -61,8 +61,8 @@ func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// AppendFrame appends a frame to dst. The payload may come in parts, which saves
-// the caller joining them first.
+// AppendFrame appends a frame to dst. The payload may come in parts, which
+// saves the caller joining them first.
 func AppendFrame(dst []byte, k Kind, id uint32, payload ...[]byte) []byte {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0, byte(k))
@@ -203,8 +203,9 @@ func NewWriter(conn Conn) (*Writer, error) {
 	return w, nil
 }
 
-// Send queues the message and writes the queue unless another sender is writing.
-// It returns no error: a connection that fails is reported to its reader.
+// Send queues the message and writes the queue unless another sender is
+// writing. It returns no error: a connection that fails is reported to its
+// reader.
 func (w *Writer) Send(m Message, id uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

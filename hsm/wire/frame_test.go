@@ -13,7 +13,8 @@ import (
 	"github.com/assertd/assertd/hsm"
 )
 
-// FuzzFrames shows that the decoder takes any bytes without harm, and that what it accepts means one thing: written again it is the same bytes.
+// FuzzFrames shows that the decoder takes any bytes without harm, and that what
+// it accepts means one thing: written again it is the same bytes.
 func FuzzFrames(f *testing.F) {
 	request := SignRequest{Key: KeyRef{1}, hash: crypto.SHA256, Digest: make([]byte, 32)}
 	failure := NewErrorReply(&hsm.Error{Op: "C_Sign", Code: 0x30})

@@ -8,15 +8,16 @@ import (
 	"github.com/assertd/assertd/hsm"
 )
 
-// version changes with anything in PROTOCOL.md that the other side could misread.
+// version changes with anything in PROTOCOL.md that the other side could
+// misread.
 const version = 1
 
 // MaxDepth is the largest depth that a worker accepts.
 const MaxDepth = 1024
 
-// Hello is the first frame: the worker's settings. Its payload is a length, that
-// many bytes of JSON, and the PIN if the pool was given one. The PIN stays out of
-// the JSON so that the only buffers that hold it can be cleared.
+// Hello is the first frame: the worker's settings. Its payload is a length,
+// that many bytes of JSON, and the PIN if the pool was given one. The PIN stays
+// out of the JSON so that the only buffers that hold it can be cleared.
 type Hello struct {
 	Version  int // set by Encode
 	HSM      hsm.Config

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// A worker that a module has taken over can send sixteen megabytes that stand for gigabytes.
+// A worker that a module has taken over can send sixteen megabytes that stand
+// for gigabytes.
 func TestInventoryIsBounded(t *testing.T) {
 	list := func(n int) []byte { return []byte("[{}" + strings.Repeat(",{}", n-1) + "]") }
 	if keys, err := DecodeInventory(list(maxKeys), "token"); err != nil || len(keys) != maxKeys {
@@ -28,7 +29,8 @@ func TestInventoryIsBounded(t *testing.T) {
 	}
 }
 
-// A key so large that each signature would keep the front busy is shown with its problem, and does not sign.
+// A key so large that each signature would keep the front busy is shown with
+// its problem, and does not sign.
 func TestModulusIsBounded(t *testing.T) {
 	for bits, usable := range map[uint]bool{2048: true, maxModulus: true, maxModulus + 1: false} {
 		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
@@ -44,7 +46,8 @@ func TestModulusIsBounded(t *testing.T) {
 	}
 }
 
-// A signature is a kilobyte at most; a worker that a module has taken over gets no more into the front.
+// A signature is a kilobyte at most; a worker that a module has taken over gets
+// no more into the front.
 func TestSignatureIsBounded(t *testing.T) {
 	for size, ok := range map[int]bool{0: false, 1: true, maxSignature: true, maxSignature + 1: false} {
 		r, err := ParseSignReply(payloadOf(t, SignReply{Signature: make([]byte, size)}))

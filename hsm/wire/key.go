@@ -33,9 +33,9 @@ func RefOf(public crypto.PublicKey) (KeyRef, error) {
 	return sha256.Sum256(spki), nil
 }
 
-// KeyInfo is a key pair as the token that holds it describes it. SPKI crosses to
-// the pool, which derives Ref, Public and Token itself: a worker's word on which
-// key a public half belongs to, or which token it serves, isn't needed.
+// KeyInfo is a key pair as the token that holds it describes it. SPKI crosses
+// to the pool, which derives Ref, Public and Token itself: a worker's word on
+// which key a public half belongs to, or which token it serves, isn't needed.
 type KeyInfo struct {
 	Ref          KeyRef `json:"-"` // zero if the public half is unreadable or too large
 	Token        string `json:"-"` // the token's name in the configuration

@@ -119,7 +119,8 @@ func (r SignReply) AppendFrame(dst []byte, id uint32) []byte {
 	return AppendFrame(dst, KindSignature, id, times[:], r.Signature)
 }
 
-// ParseSignReply parses a payload. The signature it returns aliases the payload.
+// ParseSignReply parses a payload. The signature it returns aliases the
+// payload.
 func ParseSignReply(payload []byte) (SignReply, error) {
 	if len(payload) <= replyFixed || len(payload) > replyFixed+maxSignature {
 		return SignReply{}, Malformed("a signature reply of %d bytes", len(payload))

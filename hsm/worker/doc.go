@@ -3,9 +3,9 @@
 // front process (package hsm/pool) that started it.
 //
 // The program calls Serve and then exits. Its environment is what the token's
-// configuration names and nothing else. Its only descriptor besides the standard
-// ones is the pool's socket. It leaves no core file, can't be inspected by other
-// processes of its user, and dies with the pool's process.
+// configuration names and nothing else. Its only descriptor besides the
+// standard ones is the pool's socket. It leaves no core file, can't be
+// inspected by other processes of its user, and dies with the pool's process.
 //
 // Package hsm/wire defines what the two send each other.
 package worker

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// harden keeps the process from leaking what it holds: no core files, no access for
-// debuggers of the same user, no descriptors inherited by mistake. It runs before
-// the PIN is read.
+// harden keeps the process from leaking what it holds: no core files, no access
+// for debuggers of the same user, no descriptors inherited by mistake. It runs
+// before the PIN is read.
 func harden() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("hsm/worker: disable core files: %w", err)
@@ -22,8 +22,8 @@ func harden() error {
 }
 
 // closeInherited closes descriptors that survived exec, except standard input,
-// output, error and the pool's socket. This process's own, including those of the
-// Go runtime, are marked close-on-exec; inherited ones can't be.
+// output, error and the pool's socket. This process's own, including those of
+// the Go runtime, are marked close-on-exec; inherited ones can't be.
 func closeInherited() error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -21,8 +21,8 @@ type host struct {
 	keys    atomic.Pointer[map[wire.KeyRef]*hsm.Key]
 }
 
-// openHost reads the PIN, opens the token and logs in. It has cleared the PIN when
-// it returns.
+// openHost reads the PIN, opens the token and logs in. It has cleared the PIN
+// when it returns.
 func openHost(ctx context.Context, h wire.Hello) (*host, error) {
 	pin, err := h.PIN.Read(ctx)
 	if err != nil {
@@ -79,8 +79,8 @@ func (h *host) read() ([]*hsm.Key, error) {
 	return keys, nil
 }
 
-// sign makes one signature. If the key isn't known the token is read again: another
-// worker may have generated it after this one started.
+// sign makes one signature. If the key isn't known the token is read again:
+// another worker may have generated it after this one started.
 func (h *host) sign(r wire.SignRequest) ([]byte, error) {
 	key, err := h.find(r.Key)
 	if err != nil {

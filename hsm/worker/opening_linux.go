@@ -12,15 +12,15 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// pollInterval is how often a worker that opens its token checks that the pool is
-// still there.
+// pollInterval is how often a worker that opens its token checks that the pool
+// is still there.
 const pollInterval = 100 * time.Millisecond
 
-// openUnlessAbandoned runs open, which calls the module and can't be interrupted.
-// If the pool closes the connection meanwhile and open doesn't return within
-// wire.OpenGrace, the process exits silently: nobody is left to tell. The worker
-// gets its death signal only once it is logged in, because a kill during the login
-// can cost the token.
+// openUnlessAbandoned runs open, which calls the module and can't be
+// interrupted. If the pool closes the connection meanwhile and open doesn't
+// return within wire.OpenGrace, the process exits silently: nobody is left to
+// tell. The worker gets its death signal only once it is logged in, because a
+// kill during the login can cost the token.
 func openUnlessAbandoned(pool *net.UnixConn, open func() error) error {
 	opened := make(chan struct{})
 	defer close(opened)
@@ -74,8 +74,9 @@ func hungUp(conn *net.UnixConn) bool {
 	return err != nil || fds[0].Revents != 0
 }
 
-// dieWithPool has the kernel kill this process when the pool's process ends, even
-// if the module hangs. If the pool is gone already, the connection shows it.
+// dieWithPool has the kernel kill this process when the pool's process ends,
+// even if the module hangs. If the pool is gone already, the connection shows
+// it.
 func dieWithPool() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("hsm/worker: request the parent-death signal: %w", err)

@@ -29,15 +29,15 @@ const (
 )
 
 // Serve is a worker's whole life: it takes its settings from the first frame,
-// opens the token, logs in once, reports the inventory, and answers requests until
-// the pool closes the connection. Serve closes the socket, which is
+// opens the token, logs in once, reports the inventory, and answers requests
+// until the pool closes the connection. Serve closes the socket, which is
 // os.NewFile(FD, "pool") in a worker process.
 //
 // It changes the process for good: no core files, not dumpable, and SIGTERM,
-// SIGINT and SIGHUP ignored, since the pool decides when it exits. A process can't
-// use a module again that has failed, and calls into it may never return: Serve
-// then returns without waiting for them, and the caller must exit at once. The
-// pool has been sent the error.
+// SIGINT and SIGHUP ignored, since the pool decides when it exits. A process
+// can't use a module again that has failed, and calls into it may never return:
+// Serve then returns without waiting for them, and the caller must exit at
+// once. The pool has been sent the error.
 func Serve(ctx context.Context, conn *os.File) error {
 	ignored := make(chan os.Signal, 1)
 	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // not Ignore, which a PIN command would inherit
@@ -53,7 +53,8 @@ func Serve(ctx context.Context, conn *os.File) error {
 	defer stop()
 	// Calls into the module have threads of their own. Go's part is microseconds a
 	// signature. With one processor for it, no second thread wakes up to look for
-	// work at each frame, which would cost a third of a P-256 signature in SoftHSM.
+	// work at each frame, which would cost a third of a P-256 signature in
+	// SoftHSM.
 	runtime.GOMAXPROCS(1)
 	return s.serve(ctx)
 }
@@ -82,8 +83,8 @@ type job struct {
 	arrived time.Time
 }
 
-// newJobs is the queue for the sessions. The pool keeps to the depth with callers'
-// requests, and may send its own probe on top.
+// newJobs is the queue for the sessions. The pool keeps to the depth with
+// callers' requests, and may send its own probe on top.
 func newJobs(depth int) chan job { return make(chan job, depth+1) }
 
 const startedByDaemon = "only the daemon can start a worker"
@@ -164,8 +165,8 @@ func (s *server) hello(ctx context.Context) (wire.Hello, error) {
 	return h, nil
 }
 
-// read queues requests until the pool closes the connection, which isn't an error,
-// or something fails.
+// read queues requests until the pool closes the connection, which isn't an
+// error, or something fails.
 func (s *server) read(admin chan<- job) error {
 	for {
 		f, err := s.frames.Next()
@@ -222,8 +223,8 @@ func (s *server) sign() {
 	}
 }
 
-// administer does one thing at a time, because key generation races with finding
-// objects in other threads.
+// administer does one thing at a time, because key generation races with
+// finding objects in other threads.
 func (s *server) administer(ctx context.Context, jobs <-chan job) {
 	var confirm <-chan time.Time
 	if s.host.copies {
@@ -292,8 +293,8 @@ func (s *server) fail(err error) {
 }
 
 // finish ends a worker whose pool has closed the connection: it makes the last
-// signatures, then closes the token, so that a device that counts its sessions gets
-// them back. If the module hangs, only the end of the process can help.
+// signatures, then closes the token, so that a device that counts its sessions
+// gets them back. If the module hangs, only the end of the process can help.
 func (s *server) finish(admin *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() {

@@ -16,8 +16,9 @@ var quoted = regexp.MustCompile("`([A-Za-z0-9_./*-]+)`")
 
 var fileName = regexp.MustCompile(`\.(go|md|yaml|json|txtar)$`)
 
-// TestPlacesExist checks that each file that "Where a change goes" names exists.
-// A name without a directory must be in a directory that its change names.
+// TestPlacesExist checks that each file that "Where a change goes" names
+// exists. A name without a directory must be in a directory that its change
+// names.
 func TestPlacesExist(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs/design.md"))
 	if err != nil {

@@ -55,8 +55,8 @@ func parseID(s string) (uint32, error) {
 
 // StandIns looks up the users and groups of this machine, and gives every other
 // name an ID that no account has, always the same one. It lets people test a
-// policy on a machine that doesn't have its users. It is not safe for concurrent
-// use.
+// policy on a machine that doesn't have its users. It is not safe for
+// concurrent use.
 func StandIns() Accounts {
 	return &standIns{known: systemAccounts{}, users: make(map[string]uint32), groups: make(map[string]uint32)}
 }

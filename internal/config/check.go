@@ -2,8 +2,8 @@ package config
 
 import "github.com/assertd/assertd/internal/strictyaml"
 
-// checker checks the rules that span several settings, once each setting is valid
-// by itself.
+// checker checks the rules that span several settings, once each setting is
+// valid by itself.
 type checker struct {
 	*Config
 	file     *strictyaml.Document

@@ -197,8 +197,8 @@ func (c *checker) contradictions(path string, err error) {
 	}
 }
 
-// ownKey separates kinds of JWTs that receivers must not confuse with each other
-// (RFC 9101 section 10.8).
+// ownKey separates kinds of JWTs that receivers must not confuse with each
+// other (RFC 9101 section 10.8).
 func (c *checker) ownKey(path string, g *Grant, p *profile.Profile, profiles map[string]string) {
 	first, ok := profiles[g.Key]
 	if !ok {

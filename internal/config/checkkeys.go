@@ -25,8 +25,8 @@ const (
 
 var thumbprint = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
-// keys checks the key sets in the order of their names, so errors are always the
-// same.
+// keys checks the key sets in the order of their names, so errors are always
+// the same.
 func (c *checker) keys() {
 	labels, ids := make(map[string]string), make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
@@ -51,8 +51,8 @@ func (c *checker) keys() {
 	}
 }
 
-// adopted refuses to have a key pair in two key sets: what one of them can sign,
-// the other must not.
+// adopted refuses to have a key pair in two key sets: what one of them can
+// sign, the other must not.
 func (c *checker) adopted(path, what, value, name string, taken map[string]string) {
 	if value == "" {
 		return
@@ -64,8 +64,8 @@ func (c *checker) adopted(path, what, value, name string, taken map[string]strin
 	taken[value] = name
 }
 
-// foreign refuses to adopt a version of another key set by its label, which would
-// also be one key pair in two key sets.
+// foreign refuses to adopt a version of another key set by its label, which
+// would also be one key pair in two key sets.
 func (c *checker) foreign(path, label, name string) {
 	set, _, err := keyset.ParseLabel(label)
 	if _, ok := c.Keys[set]; err == nil && ok && set != name {

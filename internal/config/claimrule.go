@@ -9,8 +9,9 @@ import (
 )
 
 // ClaimRule says which values a claim can have. The file has a list of values,
-// {values: […]}, {words: […]} for a claim of space-separated words, such as scope,
-// or any. A plain list under the name scope means words (RFC 6749 section 3.3).
+// {values: […]}, {words: […]} for a claim of space-separated words, such as
+// scope, or any. A plain list under the name scope means words (RFC 6749
+// section 3.3).
 type ClaimRule struct{ policy.ClaimRule }
 
 const claimRuleForms = "write a list of values, {words: [read, write]} for space-separated words, or any"

@@ -21,8 +21,8 @@ type Match struct {
 	Listener         string  `json:"listener,omitzero" format:"path" doc:"Path of the socket that the caller uses; it must be one under listen."`
 }
 
-// Grant is one thing that a client can have signed. A grant on a raw key set has
-// only name, key, hashes, paddings and rate.
+// Grant is one thing that a client can have signed. A grant on a raw key set
+// has only name, key, hashes, paddings and rate.
 type Grant struct {
 	Name      string   `json:"name" required:"true" format:"name" doc:"Name of the grant. Callers can request it by this name."`
 	Key       string   `json:"key" required:"true" doc:"The key set that signs."`

@@ -1,6 +1,6 @@
-// Package config reads the daemon's configuration: strict YAML whose errors have
-// a line and column, say what is wrong and how to fix it, and are reported all
-// at once.
+// Package config reads the daemon's configuration: strict YAML whose errors
+// have a line and column, say what is wrong and how to fix it, and are reported
+// all at once.
 //
 // The struct tags of the types here are the only source for the rules of one
 // setting: its name, default, range, allowed values and description. The
@@ -23,8 +23,8 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// MaxSize is the maximum size of a configuration file, in bytes. It has room for
-// about 10,000 clients.
+// MaxSize is the maximum size of a configuration file, in bytes. It has room
+// for about 10,000 clients.
 const MaxSize = 4 << 20
 
 // Config is a complete, valid configuration with every default filled in.
@@ -92,8 +92,8 @@ func Parse(name string, data []byte, options ...Option) (*Config, error) {
 }
 
 // At returns file:line:column of a top-level setting such as "audit", or of the
-// top of the file if it doesn't have the setting. It has only those places: to keep
-// the whole file would take many times the memory of the configuration.
+// top of the file if it doesn't have the setting. It has only those places: to
+// keep the whole file would take many times the memory of the configuration.
 func (c *Config) At(section string) string {
 	for _, name := range []string{section, ""} {
 		if at, ok := c.sections[name]; ok {

@@ -13,9 +13,9 @@ import (
 // clockSkew is how much the clocks of this machine and of receivers can differ.
 const clockSkew = time.Minute
 
-// PolicyClients returns the clients for policy.New, which accepts them: names are
-// resolved to IDs, listeners bound, and lifetimes and audiences completed from the
-// profiles. Callers must not change them.
+// PolicyClients returns the clients for policy.New, which accepts them: names
+// are resolved to IDs, listeners bound, and lifetimes and audiences completed
+// from the profiles. Callers must not change them.
 func (c *Config) PolicyClients() []policy.Client { return c.policy }
 
 // KeyRates returns the rate windows that all grants on a key set share.

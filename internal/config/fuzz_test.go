@@ -55,8 +55,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzNoPINInErrors: no error about a file contains a PIN that is in it, whatever
-// form the PIN has and whatever is around it.
+// FuzzNoPINInErrors: no error about a file contains a PIN that is in it,
+// whatever form the PIN has and whatever is around it.
 func FuzzNoPINInErrors(f *testing.F) {
 	const secret = "4711zq"
 	forms := []string{

@@ -42,8 +42,8 @@ type PIN struct {
 	Prompt     bool     `json:"prompt,omitzero" doc:"Prompt on the terminal when the daemon starts."`
 }
 
-// All returns the tokens, with the settings that they take from hsm filled in. A
-// single token has the name "token".
+// All returns the tokens, with the settings that they take from hsm filled in.
+// A single token has the name "token".
 func (h HSM) All() []NamedToken {
 	if h.Token != nil {
 		return []NamedToken{h.complete(NamedToken{Name: "token", Label: h.Token.Label, Serial: h.Token.Serial})}

@@ -11,8 +11,8 @@ import (
 )
 
 // KeySets lists the configured key sets by name. read reads the certificate
-// files that they name: keyset.ReadCertificates, or a more lenient one. An error
-// names the setting.
+// files that they name: keyset.ReadCertificates, or a more lenient one. An
+// error names the setting.
 func (c *Config) KeySets(read func(path string) ([]*x509.Certificate, error)) ([]keyset.Set, error) {
 	var sets []keyset.Set
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {

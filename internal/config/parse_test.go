@@ -33,8 +33,8 @@ func account(name string) (uint32, error) {
 	return 0, ErrUnknownAccount
 }
 
-// TestBad compares the errors about each file in testdata/bad with the text next
-// to it. go test ./internal/config -update writes the texts; read them.
+// TestBad compares the errors about each file in testdata/bad with the text
+// next to it. go test ./internal/config -update writes the texts; read them.
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) < 15 {
@@ -260,8 +260,8 @@ func TestManyClients(t *testing.T) {
 	t.Logf("%d bytes in %v", b.Len(), time.Since(start))
 }
 
-// TestHostileFiles checks the limits that keep a file from costing more than its
-// size: depth, keys in one mapping, bytes.
+// TestHostileFiles checks the limits that keep a file from costing more than
+// its size: depth, keys in one mapping, bytes.
 func TestHostileFiles(t *testing.T) {
 	many := func(n int, line func(i int) string) string {
 		var b strings.Builder

@@ -18,10 +18,10 @@ var ErrUntrusted = errors.New("the configuration can't be trusted")
 // maxLinks is the maximum number of symbolic links in a path, as in Linux.
 const maxLinks = 40
 
-// readTrusted reads a file that only root and the current user can have changed:
-// the file and every directory on the way to it, through every symbolic link,
-// must belong to one of the two and be writable by no one else. Directories with
-// the sticky bit, such as /tmp, can be writable by others.
+// readTrusted reads a file that only root and the current user can have
+// changed: the file and every directory on the way to it, through every
+// symbolic link, must belong to one of the two and be writable by no one else.
+// Directories with the sticky bit, such as /tmp, can be writable by others.
 func readTrusted(path string) ([]byte, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

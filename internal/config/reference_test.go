@@ -11,8 +11,8 @@ import (
 	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-// TestReferenceIsCommitted generates docs/configuration.md from the tags that the
-// decoder uses.
+// TestReferenceIsCommitted generates docs/configuration.md from the tags that
+// the decoder uses.
 func TestReferenceIsCommitted(t *testing.T) {
 	same(t, "../../docs/configuration.md", reference(t))
 }
@@ -62,7 +62,8 @@ func reference(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// section writes the table of a mapping, followed by those of the mappings in it.
+// section writes the table of a mapping, followed by those of the mappings in
+// it.
 func section(b *bytes.Buffer, path string, typ reflect.Type) {
 	if path != "" {
 		fmt.Fprintf(b, "\n### %s\n", path)

@@ -10,9 +10,9 @@ import (
 var errHidden = errors.New("the running daemon does not find it, but its sandbox can hide accounts that are not in /etc/passwd or /etc/group; " +
 	"if the account exists, restart the daemon")
 
-// RememberedAccounts looks up users and groups, and remembers those that it found.
-// Once confined, it falls back on these: the sandbox can hide the name service that
-// knew them. It is not safe for concurrent use.
+// RememberedAccounts looks up users and groups, and remembers those that it
+// found. Once confined, it falls back on these: the sandbox can hide the name
+// service that knew them. It is not safe for concurrent use.
 type RememberedAccounts struct {
 	source        Accounts
 	users, groups map[string]uint32

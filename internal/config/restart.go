@@ -15,8 +15,8 @@ var ErrRestart = errors.New("requires a restart")
 var reloadable = map[string]bool{"keys": true, "clients": true}
 
 // RestartOnly refuses a reload from was to is that changes what only a restart
-// can change, so that a reload is all or nothing. Its errors wrap [ErrRestart] and
-// say where the changed sections are.
+// can change, so that a reload is all or nothing. Its errors wrap [ErrRestart]
+// and say where the changed sections are.
 func RestartOnly(was, is *Config) error {
 	old, next := reflect.ValueOf(*was), reflect.ValueOf(*is)
 	var problems []error

@@ -2,9 +2,9 @@ package config
 
 import "github.com/assertd/assertd/internal/strictyaml"
 
-// FileRules returns the rules for reading the configuration and files next to it,
-// such as the cases of a policy test. start tells the author of an empty file
-// how to start.
+// FileRules returns the rules for reading the configuration and files next to
+// it, such as the cases of a policy test. start tells the author of an empty
+// file how to start.
 func FileRules(start string) strictyaml.Rules {
 	return strictyaml.Rules{
 		MaxSize:      MaxSize,

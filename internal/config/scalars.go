@@ -12,7 +12,8 @@ import (
 )
 
 // Duration is a time.Duration that the file has with a unit: 90d, 24h, 1h30m,
-// 60s, 250ms. A day is 24 hours. It is never negative, and in whole milliseconds.
+// 60s, 250ms. A day is 24 hours. It is never negative, and in whole
+// milliseconds.
 type Duration time.Duration
 
 // Std returns d as the standard library's type.

@@ -23,9 +23,9 @@ type object = map[string]any
 // schemaAmender is a type whose schema has more rules than its fields.
 type schemaAmender interface{ amendSchema(schema object) }
 
-// Schema returns the JSON Schema (draft 2020-12) of the configuration, for editors
-// and CI. It can't express the rules that span several settings, which Parse
-// checks.
+// Schema returns the JSON Schema (draft 2020-12) of the configuration, for
+// editors and CI. It can't express the rules that span several settings, which
+// Parse checks.
 func Schema() []byte {
 	s := &schemaWriter{definitions: make(object), formats: formats()}
 	schema := s.structure(reflect.TypeFor[Config]())

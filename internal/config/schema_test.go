@@ -45,8 +45,8 @@ func TestSchemaIsCommitted(t *testing.T) {
 	same(t, "../../docs/assertd.schema.json", Schema())
 }
 
-// TestTags fails for settings without a description, and for defaults that break
-// their own rules.
+// TestTags fails for settings without a description, and for defaults that
+// break their own rules.
 func TestTags(t *testing.T) {
 	seen := make(map[reflect.Type]bool)
 	var walk func(reflect.Type)

@@ -1,7 +1,8 @@
 // Package connlimit bounds the connections that a server keeps open at a time.
 //
-// A [Listener] counts them and no more, for servers whose clients are strangers. A
-// [Set] knows who owns each one, and shares the places among the owners.
+// A [Listener] counts them and no more, for servers whose clients are
+// strangers. A [Set] knows who owns each one, and shares the places among the
+// owners.
 package connlimit
 
 import (

@@ -19,14 +19,15 @@ type Place int
 const (
 	// Refused means that the connection is not in the set.
 	Refused Place = iota
-	// Excess is a place past the limit, for a connection that is told so and closed.
+	// Excess is a place past the limit, for a connection that is told so and
+	// closed.
 	Excess
 	// Regular is one of the places that the limit allows.
 	Regular
 )
 
-// Set holds open connections, with their owners. Owners are compared, so that none
-// of them can lock the others out. Make it with [NewSet].
+// Set holds open connections, with their owners. Owners are compared, so that
+// none of them can lock the others out. Make it with [NewSet].
 type Set[O comparable, C Conn] struct {
 	limit, excessLimit int
 
@@ -46,9 +47,9 @@ func NewSet[O comparable, C Conn](limit, excess int) *Set[O, C] {
 	return &Set[O, C]{limit: limit, excessLimit: excess, open: make(map[C]member[O]), owned: make(map[O]int)}
 }
 
-// Add takes a connection in. Where all regular places are taken, an owner who holds
-// fewer than another gets one of the other's, whose connection is dropped unless it
-// is busy.
+// Add takes a connection in. Where all regular places are taken, an owner who
+// holds fewer than another gets one of the other's, whose connection is dropped
+// unless it is busy.
 func (s *Set[O, C]) Add(c C, owner O) Place {
 	s.mu.Lock()
 	defer s.mu.Unlock()

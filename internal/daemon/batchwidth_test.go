@@ -11,8 +11,8 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// TestBatchWidth: a batch by itself stays within its client's cap on requests in
-// flight.
+// TestBatchWidth: a batch by itself stays within its client's cap on requests
+// in flight.
 func TestBatchWidth(t *testing.T) {
 	r := serveDaemon(t, fmt.Sprintf(`
 listen: [{socket: DIR/s}]

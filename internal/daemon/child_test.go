@@ -10,13 +10,14 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// callerRole makes the test's binary a caller: a real process with identities of
-// its own.
+// callerRole makes the test's binary a caller: a real process with identities
+// of its own.
 const callerRole = "caller"
 
-// askAsCaller is what the test binary does as a caller: SOCKET REQUEST... With "-" as
-// the socket, descriptor 3 is a connection that somebody else made. A request is
-// the body of one for an assertion, or empty for the caller's grants.
+// askAsCaller is what the test binary does as a caller: SOCKET REQUEST... With
+// "-" as the socket, descriptor 3 is a connection that somebody else made. A
+// request is the body of one for an assertion, or empty for the caller's
+// grants.
 func askAsCaller(args []string) error {
 	dial := dialer(args[0])
 	if args[0] == "-" {

@@ -167,8 +167,8 @@ func (d *Daemon) probe(ctx context.Context) error {
 
 // Run serves until ctx ends, then drains: requests in flight are answered
 // before the audit log closes, and the log signs its last checkpoint before the
-// workers stop. It returns nil after a clean stop, and an error if the daemon could
-// not start or continue.
+// workers stop. It returns nil after a clean stop, and an error if the daemon
+// could not start or continue.
 func (d *Daemon) Run(ctx context.Context) error {
 	defer d.closeAudit()
 	if err := d.bind(); err != nil {

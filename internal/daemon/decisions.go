@@ -13,8 +13,8 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// decisions are the parts of a configuration that a reload can replace. They are
-// built and checked together, and replaced together or not at all.
+// decisions are the parts of a configuration that a reload can replace. They
+// are built and checked together, and replaced together or not at all.
 type decisions struct {
 	policy  *policy.Policy
 	budgets []ratelimit.Budget

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDescriptorLimit starts a daemon that can't have as many connections as its
-// configuration allows.
+// TestDescriptorLimit starts a daemon that can't have as many connections as
+// its configuration allows.
 func TestDescriptorLimit(t *testing.T) {
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {

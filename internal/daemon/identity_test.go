@@ -219,7 +219,8 @@ func makeCgroup(t *testing.T, path string) (*os.File, error) {
 	return file, err
 }
 
-// cgroupRoot finds where the unified hierarchy is mounted, proc_pid_mountinfo(5).
+// cgroupRoot finds where the unified hierarchy is mounted,
+// proc_pid_mountinfo(5).
 func cgroupRoot() (string, error) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

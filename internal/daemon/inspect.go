@@ -6,8 +6,8 @@ import (
 	"github.com/assertd/assertd/internal/inspect"
 )
 
-// Inspect passes the keys on the tokens of the configuration to visit. It returns
-// an error if the configuration or a token can't be used at all.
+// Inspect passes the keys on the tokens of the configuration to visit. It
+// returns an error if the configuration or a token can't be used at all.
 func Inspect(ctx context.Context, o Options, visit func(context.Context, *inspect.Inspection) error) error {
 	decided, err := newDecisions(o.Config)
 	if err != nil {

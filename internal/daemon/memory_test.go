@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// manyClients are as many clients as a configuration has room for, about 250 bytes
-// each.
+// manyClients are as many clients as a configuration has room for, about 250
+// bytes each.
 func manyClients(n int) string {
 	var b strings.Builder
 	b.WriteString("listen: [{socket: DIR/shared.sock}]\nclients:\n")
@@ -20,8 +20,9 @@ func manyClients(n int) string {
 	return b.String()
 }
 
-// liveBytes is what the process keeps on the heap. What the system gives it beyond
-// that is the collector's pace, and under the race detector several times as much.
+// liveBytes is what the process keeps on the heap. What the system gives it
+// beyond that is the collector's pace, and under the race detector several
+// times as much.
 func liveBytes() int {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -29,8 +30,8 @@ func liveBytes() int {
 	return int(stats.HeapAlloc)
 }
 
-// A daemon doesn't grow with each reload, and doesn't keep what it read the file
-// with.
+// A daemon doesn't grow with each reload, and doesn't keep what it read the
+// file with.
 func TestMemoryOfReloads(t *testing.T) {
 	const clients, reloads = 3000, 5
 	before := liveBytes()

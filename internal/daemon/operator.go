@@ -14,8 +14,9 @@ type operator struct{ daemon *Daemon }
 
 var _ server.Operator = operator{}
 
-// operate serves the operator's socket while the group runs, if the configuration
-// has one: from before the workers start until the daemon has drained.
+// operate serves the operator's socket while the group runs, if the
+// configuration has one: from before the workers start until the daemon has
+// drained.
 func (d *Daemon) operate(g *group) error {
 	socket := d.Config.Operator.Socket
 	if socket == "" {

@@ -13,8 +13,8 @@ import (
 
 var publishing = regexp.MustCompile(`INFO publishing address(\S+)path`)
 
-// The daemon keeps an earlier run's file while a token refuses the PIN, and logs
-// which token that is.
+// The daemon keeps an earlier run's file while a token refuses the PIN, and
+// logs which token that is.
 func TestStartKeepsTheFormerJWKS(t *testing.T) {
 	d, fixPIN := refuseNear(t)
 	var log string

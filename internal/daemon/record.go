@@ -41,8 +41,8 @@ func (d *Daemon) openAudit() error {
 }
 
 // checkpointKey is the version of the configured key set that signs the log's
-// checkpoints now. A key that is missing may be on a token that has not been read,
-// and then nobody should be advised to make another.
+// checkpoints now. A key that is missing may be on a token that has not been
+// read, and then nobody should be advised to make another.
 func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 	set := d.Config.Audit.CheckpointKey
 	key, err := d.ring.SigningKey(set)

@@ -21,11 +21,11 @@ type ReloadState struct {
 func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 
 // Reload reads the configuration again and puts its clients, grants, rates and
-// key sets in force: all of them or, if anything is wrong, none. Requests in flight
-// finish under the policy that decided them. Rate windows that stay keep what
-// was spent. A refused PIN is tried once more, since operators reload after
-// fixing it, unless it was typed. The audit log is always reopened, because
-// logrotate sends the same signal.
+// key sets in force: all of them or, if anything is wrong, none. Requests in
+// flight finish under the policy that decided them. Rate windows that stay keep
+// what was spent. A refused PIN is tried once more, since operators reload
+// after fixing it, unless it was typed. The audit log is always reopened,
+// because logrotate sends the same signal.
 func (d *Daemon) Reload() error {
 	// One at a time: an older file must not replace a newer one.
 	d.reloading.Lock()
@@ -87,8 +87,8 @@ func (d *Daemon) replace(next decisions) error {
 	})
 }
 
-// retryTokens makes the workers retry every token now, even one that refused the
-// PIN: the operator may have fixed it. A typed PIN isn't retried, since it
+// retryTokens makes the workers retry every token now, even one that refused
+// the PIN: the operator may have fixed it. A typed PIN isn't retried, since it
 // can't have changed.
 func (d *Daemon) retryTokens() error {
 	var problems []error

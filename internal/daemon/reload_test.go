@@ -102,8 +102,8 @@ func (r *running) drop(text string) {
 	}
 }
 
-// TestRefusedReload: a refused reload changes nothing and is remembered until one
-// succeeds. Callers learn that it happened, and nothing from the file.
+// TestRefusedReload: a refused reload changes nothing and is remembered until
+// one succeeds. Callers learn that it happened, and nothing from the file.
 func TestRefusedReload(t *testing.T) {
 	r := serveDaemon(t, grantOf("one", ""))
 	begun := r.LastReload()
@@ -148,7 +148,8 @@ func TestRefusedReload(t *testing.T) {
 	}
 }
 
-// TestReloadKeepsWhatWasSpent in windows that stay, also if their limit changes.
+// TestReloadKeepsWhatWasSpent in windows that stay, also if their limit
+// changes.
 func TestReloadKeepsWhatWasSpent(t *testing.T) {
 	r := serveDaemon(t, grantOf("one", ", rate: [{limit: 3, per: 1h}]"))
 	spend := func(want ...ipc.Code) {

@@ -61,8 +61,8 @@ func (d *Daemon) serverOptions() server.Options {
 }
 
 // recorded are the attributes of callers that the audit log always has. The
-// executable is not one of them: to see other users' programs the daemon needs a
-// capability and no sandbox, which only a policy that matches it justifies.
+// executable is not one of them: to see other users' programs the daemon needs
+// a capability and no sandbox, which only a policy that matches it justifies.
 func (d *Daemon) recorded() caller.Attributes {
 	return caller.Attributes{Cgroup: d.audit != nil && peer.PidfdSupported() == nil}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // status is the daemon's state now, for operators and for metrics,
-// without the counts of decisions, which the metrics have. It never waits for the
-// HSM or the disk.
+// without the counts of decisions, which the metrics have. It never waits for
+// the HSM or the disk.
 func (d *Daemon) status() ipc.StatusResponse {
 	connections, limit := d.connections()
 	keys := d.keyStatus()
@@ -30,8 +30,8 @@ func text(err error) string {
 	return err.Error()
 }
 
-// connections returns how many connections callers have open, and how many they can
-// have.
+// connections returns how many connections callers have open, and how many they
+// can have.
 func (d *Daemon) connections() (open, limit int) {
 	if server := d.server.Load(); server != nil {
 		return server.Connections(), server.MaxConnections()
@@ -76,8 +76,8 @@ func (d *Daemon) auditStatus() *ipc.AuditStatus {
 	return &status
 }
 
-// clientStatus lists the clients in the order of the configuration. The budgets of
-// a grant are its own and those of its key set.
+// clientStatus lists the clients in the order of the configuration. The budgets
+// of a grant are its own and those of its key set.
 func (d *Daemon) clientStatus(grants []metrics.Grant, keys []ipc.KeySetStatus) []ipc.ClientStatus {
 	shared := make(map[string][]ipc.BudgetInfo, len(keys))
 	for _, key := range keys {

@@ -21,8 +21,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// twoTokens is a daemon's options for a token that is empty and one that has the
-// only key and goes through the faulty module. Nothing runs.
+// twoTokens is a daemon's options for a token that is empty and one that has
+// the only key and goes through the faulty module. Nothing runs.
 func twoTokens(t *testing.T) (Options, *faulty.Module) {
 	t.Helper()
 	dir, far, m := peertest.Dir(t), softhsm.New(t), faulty.Build(t)
@@ -84,8 +84,8 @@ func startAndStop(t *testing.T, o Options) error {
 	return err
 }
 
-// A key that is not on the token that answers first is not a reason to give up, nor
-// to advise making another.
+// A key that is not on the token that answers first is not a reason to give up,
+// nor to advise making another.
 func TestStartWaitsForTheTokenThatHasTheKey(t *testing.T) {
 	o, m := twoTokens(t)
 	m.Set(t, "C_Login", faulty.Fault{Action: faulty.Delay, Wait: time.Second})
@@ -132,9 +132,9 @@ func TestCheckpointDoesNotAdviseMakingAKeyOnAnUnreadToken(t *testing.T) {
 	}
 }
 
-// refuseNear starts a daemon on twoTokens whose near token refuses the PIN; fixPIN
-// puts the right one in its place. The far one has the key. An earlier run left
-// a jwks.file.
+// refuseNear starts a daemon on twoTokens whose near token refuses the PIN;
+// fixPIN puts the right one in its place. The far one has the key. An earlier
+// run left a jwks.file.
 func refuseNear(t *testing.T) (d *Daemon, fixPIN func()) {
 	t.Helper()
 	o, _ := twoTokens(t)

@@ -33,8 +33,9 @@ func poolConfig(o Options) (pool.Config, error) {
 	return settings, nil
 }
 
-// pinSource returns where the workers read the PIN. Only a PIN typed at a prompt is
-// kept by the front: it asks once, and passes the PIN to workers that start later.
+// pinSource returns where the workers read the PIN. Only a PIN typed at a
+// prompt is kept by the front: it asks once, and passes the PIN to workers that
+// start later.
 func pinSource(p config.PIN) (hsm.PINSource, error) {
 	source := hsm.PINSource{File: p.File, Credential: p.Credential, Command: p.Command, Prompt: p.Prompt}
 	if !p.Prompt {

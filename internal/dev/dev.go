@@ -1,6 +1,6 @@
-// Package dev sets up a directory in which a developer can run assertd: a SoftHSM
-// token with a random PIN, keys, and a configuration that lets the current user
-// sign for an example audience.
+// Package dev sets up a directory in which a developer can run assertd: a
+// SoftHSM token with a random PIN, keys, and a configuration that lets the
+// current user sign for an example audience.
 package dev
 
 import (
@@ -68,9 +68,9 @@ func FindModule() (string, error) {
 	return "", errors.New("SoftHSM is not installed; run apt-get install softhsm2, or set --module to the path of its module")
 }
 
-// Prepare creates whatever is missing in the directory and leaves the rest alone, so
-// that another run finds its token, keys and configuration again. It loads the
-// module into this process, so run it in a process of its own.
+// Prepare creates whatever is missing in the directory and leaves the rest
+// alone, so that another run finds its token, keys and configuration again. It
+// loads the module into this process, so run it in a process of its own.
 func Prepare(_ context.Context, l Layout, module string, now time.Time) error {
 	for _, step := range []func() error{
 		func() error { return makeDirectories(l) },
@@ -127,8 +127,8 @@ func prepareToken(l Layout, module string, now time.Time) error {
 	return errors.Join(prepareKeys(token, now), token.Close())
 }
 
-// keySets are the key sets of a development directory: one for assertions, and a raw
-// one for each key type that TLS and SSH use.
+// keySets are the key sets of a development directory: one for assertions, and
+// a raw one for each key type that TLS and SSH use.
 var keySets = []struct {
 	name string
 	kind hsm.KeyType

@@ -6,8 +6,8 @@ func softhsmConf(l Layout) []byte {
 	return fmt.Appendf(nil, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n", l.Tokens)
 }
 
-// configuration returns a developer's initial configuration. It quotes paths, since
-// the developer chooses the name of the directory.
+// configuration returns a developer's initial configuration. It quotes paths,
+// since the developer chooses the name of the directory.
 func configuration(l Layout, module string, uid int) []byte {
 	return fmt.Appendf(nil, `# Created by "assertd dev". Edit it as you like: later runs keep it.
 # docs/configuration.md describes every setting.

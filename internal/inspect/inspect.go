@@ -1,5 +1,5 @@
-// Package inspect reads the keys on the tokens without serving anyone, for assertd
-// check and the commands that print public keys.
+// Package inspect reads the keys on the tokens without serving anyone, for
+// assertd check and the commands that print public keys.
 package inspect
 
 import (
@@ -33,9 +33,9 @@ type Expected struct {
 	Now           func() time.Time
 }
 
-// Tokens opens the tokens, passes their keys to visit, and closes them again. It
-// returns an error if a token can't be used at all. Problems of single keys are in
-// the Inspection.
+// Tokens opens the tokens, passes their keys to visit, and closes them again.
+// It returns an error if a token can't be used at all. Problems of single keys
+// are in the Inspection.
 func Tokens(ctx context.Context, tokens pool.Config, e Expected, visit func(context.Context, *Inspection) error) error {
 	tokens.Workers = 1
 	workers, err := pool.New(tokens)
@@ -70,9 +70,9 @@ func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
 	return signer.Prove(ctx, i.pool, key)
 }
 
-// Missing returns why the daemon would refuse the keys on the tokens. If it would
-// not, it returns the key sets without a signing key and the certificates that
-// receivers reject.
+// Missing returns why the daemon would refuse the keys on the tokens. If it
+// would not, it returns the key sets without a signing key and the certificates
+// that receivers reject.
 func (i *Inspection) Missing() error {
 	if i.Err != nil {
 		return i.Err

@@ -191,8 +191,8 @@ var hashes = map[string]crypto.Hash{
 	HashNone:               0,
 }
 
-// HashByName finds a hash by the name that raw signatures use: SHA-256, SHA-384,
-// SHA-512 or none, which is 0.
+// HashByName finds a hash by the name that raw signatures use: SHA-256,
+// SHA-384, SHA-512 or none, which is 0.
 func HashByName(name string) (hash crypto.Hash, ok bool) {
 	hash, ok = hashes[name]
 	return hash, ok

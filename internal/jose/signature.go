@@ -57,8 +57,8 @@ func verifiesRSA(key *rsa.PublicKey, digest []byte, opts crypto.SignerOpts, sign
 	return rsa.VerifyPKCS1v15(key, hash, digest, signature) == nil
 }
 
-// Signature brings a crypto.Signer's signature into the form of a JWS: for ECDSA
-// the two halves at fixed width, left-padded (RFC 7518 section 3.4).
+// Signature brings a crypto.Signer's signature into the form of a JWS: for
+// ECDSA the two halves at fixed width, left-padded (RFC 7518 section 3.4).
 func (a Algorithm) Signature(signature []byte) ([]byte, error) {
 	if a.half == 0 {
 		return signature, nil

@@ -14,7 +14,8 @@ import (
 )
 
 // TestWrongKeysAreRefusedByName puts on the token what must not be there. The
-// inventory names each, and assertd neither generates nor prunes in its key set.
+// inventory names each, and assertd neither generates nor prunes in its key
+// set.
 func TestWrongKeysAreRefusedByName(t *testing.T) {
 	label := keyset.Label("payments", start)
 	for _, test := range []struct {

@@ -14,10 +14,10 @@ func (r *Rotator) plan(ring *Ring, set string) Plan {
 	return plan
 }
 
-// compare checks the versions that are in the ring now against those of the last
-// poll. One that was published and is gone is lost: receivers still trust it,
-// and nobody knows where it is. It must only be called after a poll that every
-// token answered.
+// compare checks the versions that are in the ring now against those of the
+// last poll. One that was published and is gone is lost: receivers still trust
+// it, and nobody knows where it is. It must only be called after a poll that
+// every token answered.
 func (r *Rotator) compare() {
 	now := make(map[string]map[string]State)
 	for _, plan := range r.Plans() {
@@ -90,8 +90,8 @@ func (r *Rotator) addLost(set, kid string) {
 	r.lost[set][kid] = true
 }
 
-// forgetFound drops lost keys that are back, that the configuration revokes, and
-// those of sets that are no longer configured.
+// forgetFound drops lost keys that are back, that the configuration revokes,
+// and those of sets that are no longer configured.
 func (r *Rotator) forgetFound(now map[string]map[string]State) {
 	revoked := make(map[string]bool)
 	for _, set := range r.keys.Ring().Sets() {

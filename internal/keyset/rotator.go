@@ -48,8 +48,8 @@ type Rotator struct {
 	generated  map[string]time.Time        // the DueAt that a version was made for
 }
 
-// NewRotator makes a Rotator. published are the keys that an earlier run left in
-// its JWKS file, if that is known.
+// NewRotator makes a Rotator. published are the keys that an earlier run left
+// in its JWKS file, if that is known.
 func NewRotator(keys *Active, tokens Tokens, published []jwks.Key, now func() time.Time, logger logging.Logger) *Rotator {
 	return &Rotator{
 		keys: keys, tokens: tokens, published: published, now: now, logger: logger,
@@ -92,8 +92,8 @@ func (r *Rotator) Plans() []Plan {
 }
 
 // poll reads the tokens once and does what the key sets need. Nothing is
-// concluded from tokens that can't be read: a key that is not found is not proof
-// that it is gone.
+// concluded from tokens that can't be read: a key that is not found is not
+// proof that it is gone.
 func (r *Rotator) poll(ctx context.Context) {
 	reading, cancel := context.WithTimeout(ctx, PollInterval)
 	err := r.tokens.Refresh(reading)

@@ -83,8 +83,8 @@ var (
 
 // CheckVersions refuses versions of one key set between which Schedule could
 // only choose at random: a kid, a label or a creation time that occurs twice
-// (jwks.ErrDuplicateKid, ErrDuplicateLabel, ErrDuplicateCreated). Schedule itself
-// takes them, orders them by kid and stays deterministic.
+// (jwks.ErrDuplicateKid, ErrDuplicateLabel, ErrDuplicateCreated). Schedule
+// itself takes them, orders them by kid and stays deterministic.
 func CheckVersions(versions []Version) error {
 	kids, labels, times := map[string]bool{}, map[string]bool{}, map[int64]string{}
 	for _, v := range versions {
@@ -118,8 +118,8 @@ func relabel(v Version) string {
 // NextCreated is the creation time to give a version that is made now: now, to
 // the second, but after every version that is there already, so that labels
 // stay unique and in order where another daemon's clock is a little ahead.
-// Versions further than publishBefore, and a minute, in the future were prepared
-// on purpose, and the new one goes before them.
+// Versions further than publishBefore, and a minute, in the future were
+// prepared on purpose, and the new one goes before them.
 func NextCreated(versions []Version, publishBefore time.Duration, now time.Time) time.Time {
 	created, prepared := now.UTC().Truncate(time.Second), now.Add(max(publishBefore, time.Minute))
 	for _, v := range byCreation(versions) {

@@ -3,7 +3,8 @@ package keyset
 import "time"
 
 const (
-	// warnAhead is how long before a version is due people are reminded to make it.
+	// warnAhead is how long before a version is due people are reminded to make
+	// it.
 	warnAhead = 7 * 24 * time.Hour
 	// warnInterval is how often a warning is repeated.
 	warnInterval = 24 * time.Hour
@@ -55,8 +56,8 @@ func (r *Rotator) warnFailed(plan Plan, err error) {
 	}
 }
 
-// warnRefused repeats itself: the daemon signs as before, and nothing else shows
-// that it sees no new key and would not start again.
+// warnRefused repeats itself: the daemon signs as before, and nothing else
+// shows that it sees no new key and would not start again.
 func (r *Rotator) warnRefused(err error) {
 	if r.mayWarn("refused", warnInterval) {
 		r.logger.Error("the keys on the tokens are refused: keys made or destroyed since are not seen, and a restart would fail; run assertd key list", "error", err)
@@ -71,7 +72,8 @@ func (r *Rotator) warnCertificates() {
 	}
 }
 
-// every is how often the set rotates; the times of its warnings are in proportion.
+// every is how often the set rotates; the times of its warnings are in
+// proportion.
 func (r *Rotator) every(name string) time.Duration { return r.keys.Ring().Set(name).Rotation.Every }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

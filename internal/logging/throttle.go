@@ -11,7 +11,8 @@ const throttleInterval = 10 * time.Second
 // Throttle logs what any request can cause: the first line of a kind at once,
 // then one per interval with the number of lines it left out. Hundreds of
 // requests a second fail while an HSM is away, and a caller that is refused can
-// ask as often as it likes; neither may fill the disk. The audit log has them all.
+// ask as often as it likes; neither may fill the disk. The audit log has them
+// all.
 type Throttle struct {
 	now func() time.Time
 
@@ -31,8 +32,9 @@ func NewThrottle(now func() time.Time) *Throttle {
 	return &Throttle{now: now, kinds: make(map[string]omitted)}
 }
 
-// Log writes a line, or counts it for the next one of its kind. The kind must be
-// made of names and codes that the daemon knows, never of what a caller sent.
+// Log writes a line, or counts it for the next one of its kind. The kind must
+// be made of names and codes that the daemon knows, never of what a caller
+// sent.
 func (t *Throttle) Log(write func(msg string, args ...any), kind, msg string, fields ...any) {
 	left, ok := t.due(kind)
 	if !ok {

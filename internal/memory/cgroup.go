@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// share is the part of a control group's memory that the Go heap may fill before
-// the collector works harder. The rest is for what it doesn't count.
+// share is the part of a control group's memory that the Go heap may fill
+// before the collector works harder. The rest is for what it doesn't count.
 const share = 0.9
 
-// HonorCgroup makes the collector keep the process below 90 percent of the memory
-// limit of its control group (cgroup v2 memory.max), and returns that limit in
-// bytes, or 0 if there is none. GOMEMLIMIT in the environment takes precedence.
+// HonorCgroup makes the collector keep the process below 90 percent of the
+// memory limit of its control group (cgroup v2 memory.max), and returns that
+// limit in bytes, or 0 if there is none. GOMEMLIMIT in the environment takes
+// precedence.
 func HonorCgroup() int64 {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return 0
@@ -31,8 +32,8 @@ func HonorCgroup() int64 {
 	return limit
 }
 
-// limitOf returns the share of the lowest memory.max from a process's group up to
-// root, or 0. groups is its /proc/PID/cgroup.
+// limitOf returns the share of the lowest memory.max from a process's group up
+// to root, or 0. groups is its /proc/PID/cgroup.
 func limitOf(root, groups string) int64 {
 	lowest := int64(math.MaxInt64)
 	for line := range strings.Lines(groups) {
@@ -53,7 +54,8 @@ func limitOf(root, groups string) int64 {
 	return int64(float64(lowest) * share)
 }
 
-// maximum reads a memory.max. A file that is missing or says "max" sets no limit.
+// maximum reads a memory.max. A file that is missing or says "max" sets no
+// limit.
 func maximum(path string) int64 {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -8,10 +8,11 @@ import (
 	"runtime/metrics"
 )
 
-// The heap may grow by room before a collection, but to no more than five times the
-// live data. With the runtime's default, the collector runs some fifty times a
-// second under load, and takes a tenth of the front's CPU time. Room is fixed
-// because with many clients, five times the live data is hundreds of megabytes.
+// The heap may grow by room before a collection, but to no more than five times
+// the live data. With the runtime's default, the collector runs some fifty
+// times a second under load, and takes a tenth of the front's CPU time. Room is
+// fixed because with many clients, five times the live data is hundreds of
+// megabytes.
 const (
 	room        = 64 << 20 // bytes
 	mostPercent = 400
@@ -23,14 +24,15 @@ const (
 // configuration, which makes ten times as much garbage as it returns.
 func Tighten() { setPercent(tightPercent) }
 
-// Settle returns unused memory to the system, and sets the collector's pace for the
-// data that is left. It takes as long as a collection.
+// Settle returns unused memory to the system, and sets the collector's pace for
+// the data that is left. It takes as long as a collection.
 func Settle() {
 	debug.FreeOSMemory()
 	setPercent(percent(live()))
 }
 
-// setPercent does nothing where the environment has GOGC, which takes precedence.
+// setPercent does nothing where the environment has GOGC, which takes
+// precedence.
 func setPercent(p int) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(p)

@@ -12,7 +12,8 @@ import (
 	"github.com/assertd/assertd/signer"
 )
 
-// stateCollector converts the status that operators see to metrics on each scrape.
+// stateCollector converts the status that operators see to metrics on each
+// scrape.
 type stateCollector struct {
 	state        func() ipc.StatusResponse
 	descriptions map[string]*prometheus.Desc

@@ -76,8 +76,8 @@ var (
 	selector = regexp.MustCompile(`([a-z_]+) *(?:=~|!~|!=|=)`)
 )
 
-// checkExpression checks an expression's metrics and label selectors against the
-// table.
+// checkExpression checks an expression's metrics and label selectors against
+// the table.
 func checkExpression(t *testing.T, expression string, seen map[string]bool) {
 	t.Helper()
 	rows := make(map[string]metrics.Metric)
@@ -116,7 +116,8 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestAlerts checks the alerts against the table, and each has a runbook section.
+// TestAlerts checks the alerts against the table, and each has a runbook
+// section.
 func TestAlerts(t *testing.T) {
 	sections := make(map[string]bool)
 	for _, heading := range regexp.MustCompile(`(?m)^## (Assertd\w+)$`).FindAllStringSubmatch(read(t, runbook), -1) {
@@ -158,8 +159,9 @@ func TestRunbookLinks(t *testing.T) {
 	}
 }
 
-// TestPromtool checks the rules and runs their tests with promtool. make test, and so
-// CI, sets PROMTOOL to its path; otherwise promtool is used if it is installed.
+// TestPromtool checks the rules and runs their tests with promtool. make test,
+// and so CI, sets PROMTOOL to its path; otherwise promtool is used if it is
+// installed.
 func TestPromtool(t *testing.T) {
 	promtool := os.Getenv("PROMTOOL")
 	if promtool == "" {

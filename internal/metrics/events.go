@@ -10,9 +10,9 @@ import (
 	"github.com/assertd/assertd/signer"
 )
 
-// Recorded counts a decision of the signer, and how long it waited for its audit
-// record. err is why it has none. The record's client and key come from policy;
-// its grant is the caller's text until policy has found a client.
+// Recorded counts a decision of the signer, and how long it waited for its
+// audit record. err is why it has none. The record's client and key come from
+// policy; its grant is the caller's text until policy has found a client.
 func (m *Metrics) Recorded(r *audit.Record, took time.Duration, err error) {
 	m.appends.Observe(took.Seconds())
 	if err != nil {

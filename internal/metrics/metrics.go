@@ -19,8 +19,8 @@ import (
 type Options struct {
 	Registry           *prometheus.Registry
 	Version, GoVersion string
-	// The closed lists of label values. Anything else is not counted, or is counted
-	// under an empty label.
+	// The closed lists of label values. Anything else is not counted, or is
+	// counted under an empty label.
 	Routes, Tokens []string
 	Codes          []ipc.Code
 	// State is called on each scrape, from any goroutine.
@@ -55,8 +55,8 @@ type eventKey struct {
 	kind  pool.EventKind
 }
 
-// New registers all metrics. It fails if the registry already has one with the same
-// name. Call Configure before anything is signed.
+// New registers all metrics. It fails if the registry already has one with the
+// same name. Call Configure before anything is signed.
 func New(o Options) (*Metrics, error) {
 	requests, durations := requestsTotal.counters(), requestDuration.histograms()
 	problems, events := requestProblems.counters(), workerEvents.counters()
@@ -121,9 +121,9 @@ func (m *Metrics) WorkerEvent(e pool.Event) {
 	}
 }
 
-// cache stores counters by key, because Prometheus hashes the labels on every lookup.
-// Reads take no lock. The map is replaced when there is a new key, which is rare
-// since the set of keys is bounded.
+// cache stores counters by key, because Prometheus hashes the labels on every
+// lookup. Reads take no lock. The map is replaced when there is a new key,
+// which is rare since the set of keys is bounded.
 type cache[K comparable] struct {
 	resolve func(K) prometheus.Counter
 	mu      sync.Mutex

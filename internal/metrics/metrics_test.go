@@ -75,8 +75,8 @@ func exercise(m *metrics.Metrics) {
 	m.WorkerEvent(pool.Event{Token: "prod", Kind: pool.EventExit})
 }
 
-// TestTable checks the registry against the table: it has every row with its type and
-// labels, and nothing else except the runtime's metrics.
+// TestTable checks the registry against the table: it has every row with its
+// type and labels, and nothing else except the runtime's metrics.
 func TestTable(t *testing.T) {
 	m, registry := newMetrics(t)
 	exercise(m)
@@ -174,8 +174,8 @@ assertd_workers{state="waiting",token="prod"} 1
 	}
 }
 
-// TestConfigure: a reload keeps the counts of names that stay, and ends the series of
-// names that go.
+// TestConfigure: a reload keeps the counts of names that stay, and ends the
+// series of names that go.
 func TestConfigure(t *testing.T) {
 	m, registry := newMetrics(t)
 	exercise(m)

@@ -64,8 +64,8 @@ type resolved struct {
 
 type decisionKey struct{ client, code string }
 
-// Configure limits labels to those of a configuration. Names that stay keep their
-// counts; series of names that are gone end.
+// Configure limits labels to those of a configuration. Names that stay keep
+// their counts; series of names that are gone end.
 func (m *Metrics) Configure(n Names) {
 	v := m.vectors
 	next := &resolved{

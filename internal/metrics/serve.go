@@ -46,8 +46,8 @@ func (l scrapeLog) Println(v ...any) {
 	l.logger.Error("metrics not written", "error", fmt.Sprint(v...))
 }
 
-// Listen opens metrics.listen. It warns about an address that other machines can
-// reach.
+// Listen opens metrics.listen. It warns about an address that other machines
+// can reach.
 func Listen(address string, logger logging.Logger) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -12,8 +12,8 @@ const (
 	Histogram Type = "histogram"
 )
 
-// Metric is one row of the table: a metric, its labels and its meaning. Times are in
-// seconds since 1970, durations in seconds.
+// Metric is one row of the table: a metric, its labels and its meaning. Times
+// are in seconds since 1970, durations in seconds.
 type Metric struct {
 	Name   string
 	Type   Type

@@ -69,8 +69,8 @@ func build(p *profile.Profile, g policy.Grant, alg, kid string, seed byte) (prof
 	})
 }
 
-// merge keeps the values that two builds have in common, and replaces the others
-// with placeholders.
+// merge keeps the values that two builds have in common, and replaces the
+// others with placeholders.
 func merge(one, two map[string]any) map[string]any {
 	merged := make(map[string]any, len(one))
 	for name, value := range one {

@@ -92,7 +92,7 @@ func text(value any) string {
 
 func (s *Suite) sign(c loadedCase) outcome {
 	r := c.Request.Raw
-	grant, err := s.simulator.Sign(c.caller, policy.RawRequest{Key: r.Key, Hash: r.Hash, Padding: r.Padding})
+	grant, err := s.simulator.Sign(c.caller, policy.RawRequest(*r))
 	var refused *policy.Refusal
 	switch {
 	case errors.As(err, &refused):

@@ -22,9 +22,9 @@ type Simulator struct {
 }
 
 // OpenSimulator reads the configuration at path. Users and groups that this
-// machine doesn't have get IDs that no account has, and it doesn't matter who can
-// write the file: nothing is signed here, and a checkout in CI neither belongs to
-// root nor has production's users.
+// machine doesn't have get IDs that no account has, and it doesn't matter who
+// can write the file: nothing is signed here, and a checkout in CI neither
+// belongs to root nor has production's users.
 func OpenSimulator(path string) (*Simulator, error) {
 	file, err := os.Open(path)
 	if err != nil {

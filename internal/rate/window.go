@@ -18,8 +18,8 @@ const (
 	maxRefill = 25 * MaxPer // the time in which an empty bucket must fill
 )
 
-// Window is a rate: at most Limit in any period of Per. With Burst, it is a token
-// bucket of that size that refills at Limit per Per, and so allows up to
+// Window is a rate: at most Limit in any period of Per. With Burst, it is a
+// token bucket of that size that refills at Limit per Per, and so allows up to
 // Burst + Limit in a period.
 type Window struct {
 	Limit int           // 1 to MaxCount
@@ -50,9 +50,9 @@ func (w Window) Capacity() int {
 	return w.Limit
 }
 
-// Interval returns the time in which a bucket gains one token. It is rounded up so
-// that the rate never exceeds the limit. That costs less than limit nanoseconds
-// per period, and nothing at a million per second.
+// Interval returns the time in which a bucket gains one token. It is rounded up
+// so that the rate never exceeds the limit. That costs less than limit
+// nanoseconds per period, and nothing at a million per second.
 func (w Window) Interval() time.Duration {
 	return (w.Per + time.Duration(w.Limit) - 1) / time.Duration(w.Limit)
 }

@@ -28,9 +28,10 @@ func (b *bucket) take(now time.Duration, n int) {
 	b.full = max(b.full, now) + time.Duration(n)*b.interval
 }
 
-// refund keeps what was refilled since the take: a bucket that was never emptied
-// would have overflowed instead. With all takes that are kept, in any period, full
-// then stays at or above what it would be without the refunded ones.
+// refund keeps what was refilled since the take: a bucket that was never
+// emptied would have overflowed instead. With all takes that are kept, in any
+// period, full then stays at or above what it would be without the refunded
+// ones.
 func (b *bucket) refund(now, taken time.Duration, n int) {
 	b.full -= max(time.Duration(n)*b.interval-(now-taken), 0)
 }

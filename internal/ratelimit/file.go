@@ -10,8 +10,8 @@ import (
 	"github.com/assertd/assertd/internal/atomicfile"
 )
 
-// maxFile limits what Load reads: about 10,000 budgets with several full windows
-// each.
+// maxFile limits what Load reads: about 10,000 budgets with several full
+// windows each.
 const maxFile = 256 << 20
 
 // saved is what the file has.
@@ -20,9 +20,10 @@ type saved struct {
 	changes uint64
 }
 
-// Save writes a [Limiter.Snapshot] to a file that only its owner can read and write
-// (mode 0600), unless the last Save wrote the same usage there. It replaces an older
-// file atomically, and holds up no decision however long the disk takes.
+// Save writes a [Limiter.Snapshot] to a file that only its owner can read and
+// write (mode 0600), unless the last Save wrote the same usage there. It
+// replaces an older file atomically, and holds up no decision however long the
+// disk takes.
 func (l *Limiter) Save(now time.Time, path string) error {
 	l.saving.Lock()
 	defer l.saving.Unlock()
@@ -43,9 +44,9 @@ func (l *Limiter) Save(now time.Time, path string) error {
 	return nil
 }
 
-// Load restores what [Limiter.Save] wrote; see [Limiter.Restore]. The error for a
-// missing file is fs.ErrNotExist. A file that group or others can write is refused,
-// since they could refill budgets.
+// Load restores what [Limiter.Save] wrote; see [Limiter.Restore]. The error for
+// a missing file is fs.ErrNotExist. A file that group or others can write is
+// refused, since they could refill budgets.
 func (l *Limiter) Load(now time.Time, path string) error {
 	data, err := read(path)
 	if err == nil {

@@ -1,10 +1,11 @@
-// Package ratelimit enforces budgets: how often something can happen, in several
-// windows at once.
+// Package ratelimit enforces budgets: how often something can happen, in
+// several windows at once.
 //
-// A [Limiter] takes from all windows of all budgets that a request needs, or from
-// none, and gives back what turned out not to be used. Time is a parameter, and
-// never runs backward: a clock that is set back refills nothing. The usage of windows of a minute or longer survives a restart
-// with [Limiter.Save] and [Limiter.Load].
+// A [Limiter] takes from all windows of all budgets that a request needs, or
+// from none, and gives back what turned out not to be used. Time is a
+// parameter, and never runs backward: a clock that is set back refills nothing.
+// The usage of windows of a minute or longer survives a restart with
+// [Limiter.Save] and [Limiter.Load].
 package ratelimit
 
 import (
@@ -29,8 +30,8 @@ var (
 )
 
 // Limiter enforces budgets. It is safe for concurrent use. A single lock guards
-// it, held only briefly: a request needs several budgets at once, and taking one
-// lock is faster than taking several.
+// it, held only briefly: a request needs several budgets at once, and taking
+// one lock is faster than taking several.
 type Limiter struct {
 	mu      sync.Mutex
 	budgets map[string]*budget
@@ -51,8 +52,8 @@ type budget struct {
 	retired  bool // no longer configured
 }
 
-// New returns a limiter whose budgets are unspent. The error wraps [ErrInvalid] and
-// names every invalid budget.
+// New returns a limiter whose budgets are unspent. The error wraps [ErrInvalid]
+// and names every invalid budget.
 func New(budgets []Budget) (*Limiter, error) {
 	l := &Limiter{}
 	if err := l.Configure(budgets); err != nil {
@@ -61,13 +62,13 @@ func New(budgets []Budget) (*Limiter, error) {
 	return l, nil
 }
 
-// Configure replaces the budgets. A window that stays, that is, one with the same
-// budget name and Per, keeps its usage: a reload doesn't reset budgets. On an
-// error, which is the same as that of [New], nothing changes.
+// Configure replaces the budgets. A window that stays, that is, one with the
+// same budget name and Per, keeps its usage: a reload doesn't reset budgets. On
+// an error, which is the same as that of [New], nothing changes.
 //
-// Requests can take from a removed budget until the next Configure, since some may
-// already have been decided. A removed budget is remembered while any of it is
-// spent, in case it comes back.
+// Requests can take from a removed budget until the next Configure, since some
+// may already have been decided. A removed budget is remembered while any of it
+// is spent, in case it comes back.
 func (l *Limiter) Configure(budgets []Budget) error {
 	if err := check(budgets); err != nil {
 		return err
@@ -92,8 +93,8 @@ func (b *budget) isSpent(at time.Duration) bool {
 	return slices.ContainsFunc(b.meters, func(m meter) bool { return len(m.spent(at)) > 0 })
 }
 
-// carry creates the meters of a budget, with the usage of the previous budget of
-// the same name.
+// carry creates the meters of a budget, with the usage of the previous budget
+// of the same name.
 func (l *Limiter) carry(given Budget) *budget {
 	b := &budget{
 		Budget: Budget{given.Name, slices.Clone(given.Windows)}, meters: make([]meter, len(given.Windows)), capacity: math.MaxInt,
@@ -122,9 +123,9 @@ func (b *budget) find(per time.Duration) int {
 // repeated name counts once. What it returns can give n back.
 //
 // The error is an [*Exceeded] if waiting helps. It has the longest wait of all
-// windows: after that the same Take succeeds, unless others took in between. The
-// error is an [*Impossible] if n exceeds a limit, and wraps [ErrUnknown] if a name
-// has no budget. An n below 1 is also [ErrImpossible].
+// windows: after that the same Take succeeds, unless others took in between.
+// The error is an [*Impossible] if n exceeds a limit, and wraps [ErrUnknown] if
+// a name has no budget. An n below 1 is also [ErrImpossible].
 func (l *Limiter) Take(now time.Time, n int, names ...string) (*Taken, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -186,8 +187,8 @@ type Left struct {
 	ResetIn   time.Duration // until the window is full again if nothing is taken; 0 if it is full
 }
 
-// Left returns the remainder of every window of a budget, in the configured order,
-// or nil for an unknown budget.
+// Left returns the remainder of every window of a budget, in the configured
+// order, or nil for an unknown budget.
 func (l *Limiter) Left(now time.Time, name string) []Left {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,8 +256,8 @@ type clock struct {
 }
 
 // read returns the current time, and how far the given time is behind it. The
-// caller must wait that much longer, because nothing is refilled until its clock
-// has caught up.
+// caller must wait that much longer, because nothing is refilled until its
+// clock has caught up.
 func (c *clock) read(now time.Time) (at, behind time.Duration) {
 	if c.base.IsZero() {
 		c.base = now
@@ -266,16 +267,16 @@ func (c *clock) read(now time.Time) (at, behind time.Duration) {
 	return c.latest, c.latest - elapsed
 }
 
-// inFlight counts requests in flight. It has its own lock, and forgets clients that
-// have none.
+// inFlight counts requests in flight. It has its own lock, and forgets clients
+// that have none.
 type inFlight struct {
 	mu    sync.Mutex
 	count map[string]int
 }
 
-// Enter counts a client's request as in flight until leave is called; calling leave
-// again does nothing. If that would exceed max, the error wraps [ErrInFlight] and
-// leave is nil.
+// Enter counts a client's request as in flight until leave is called; calling
+// leave again does nothing. If that would exceed max, the error wraps
+// [ErrInFlight] and leave is nil.
 func (l *Limiter) Enter(client string, max int) (leave func(), err error) {
 	f := &l.inFlight
 	f.mu.Lock()

@@ -392,8 +392,8 @@ func TestBucketNeverGivesMoreThanBurstAndRefill(t *testing.T) {
 	}
 }
 
-// A lone caller that waits for RetryAfter succeeds, and RetryAfter never exceeds the
-// clock's lag plus two periods.
+// A lone caller that waits for RetryAfter succeeds, and RetryAfter never
+// exceeds the clock's lag plus two periods.
 func TestRetryAfterIsHonest(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 3))

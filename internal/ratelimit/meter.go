@@ -6,20 +6,21 @@ import (
 	"github.com/assertd/assertd/internal/rate"
 )
 
-// meter tracks the usage of one window. Times are those of the limiter's clock, and
-// never decrease from call to call.
+// meter tracks the usage of one window. Times are those of the limiter's clock,
+// and never decrease from call to call.
 type meter interface {
 	// wait returns how long until n can be taken, or 0 if they can be taken now.
 	// The window allows n at once.
 	wait(now time.Duration, n int) time.Duration
 	// take spends n, after wait has returned 0 for it.
 	take(now time.Duration, n int)
-	// refund gives back n that were taken at a time. At no later time does the meter
-	// then have more left than without that take.
+	// refund gives back n that were taken at a time. At no later time does the
+	// meter then have more left than without that take.
 	refund(now, taken time.Duration, n int)
 	// become returns a meter for a window of the same period, with this usage.
 	become(w rate.Window, now time.Duration) meter
-	// left returns how many can be taken now, and how long until the window is full.
+	// left returns how many can be taken now, and how long until the window is
+	// full.
 	left(now time.Duration) (remaining int, reset time.Duration)
 	// spent returns the usage, oldest first, for another kind of meter to replay.
 	spent(now time.Duration) []run
@@ -27,8 +28,8 @@ type meter interface {
 	replay([]run)
 }
 
-// run is a number of takes that are close together: the times of the first and the
-// last one, and how many.
+// run is a number of takes that are close together: the times of the first and
+// the last one, and how many.
 type run struct {
 	first, last time.Duration
 	count       int

@@ -7,19 +7,19 @@ import (
 	"github.com/assertd/assertd/internal/rate"
 )
 
-// grains is how many parts a sliding window has: it remembers at most grains + 2
-// runs.
+// grains is how many parts a sliding window has: it remembers at most grains +
+// 2 runs.
 const grains = 64
 
 // sliding allows at most limit takes in any period of per, whenever the period
 // starts.
 //
-// A log of every take would do that exactly, but could grow to limit entries. This
-// one adds takes to the same run if the run started less than a grain ago, and
-// counts the whole run until its last take has left the window. So it never forgets
-// a take too early, and remembers it for at most a grain too long. Under constant
-// load, that costs less than 1/grains of the limit. Takes that are at least a grain
-// apart are remembered exactly.
+// A log of every take would do that exactly, but could grow to limit entries.
+// This one adds takes to the same run if the run started less than a grain ago,
+// and counts the whole run until its last take has left the window. So it never
+// forgets a take too early, and remembers it for at most a grain too long.
+// Under constant load, that costs less than 1/grains of the limit. Takes that
+// are at least a grain apart are remembered exactly.
 type sliding struct {
 	per, grain time.Duration
 	limit      int
@@ -57,8 +57,8 @@ func (s *sliding) take(now time.Duration, n int) {
 	s.add(run{first: now, last: now, count: n})
 }
 
-// add merges a run with the newest one if both fit in a grain. A replayed run can
-// be older than the newest one; it then counts as equally new.
+// add merges a run with the newest one if both fit in a grain. A replayed run
+// can be older than the newest one; it then counts as equally new.
 func (s *sliding) add(r run) {
 	s.total += r.count
 	end := len(s.runs) - 1
@@ -89,8 +89,8 @@ func (s *sliding) refund(now, taken time.Duration, n int) {
 	}
 }
 
-// become keeps the meter unless the window becomes a bucket: runs don't depend on
-// the limit.
+// become keeps the meter unless the window becomes a bucket: runs don't depend
+// on the limit.
 func (s *sliding) become(w rate.Window, now time.Duration) meter {
 	if w.Burst > 0 {
 		return replayed(w, s, now)

@@ -19,8 +19,8 @@ const (
 	shortest        = time.Minute // a restart takes about as long as shorter windows need to refill
 )
 
-// snapshot is the JSON of [Limiter.Snapshot]. Times are ages in nanoseconds when it
-// was written, so the clock can be changed in between.
+// snapshot is the JSON of [Limiter.Snapshot]. Times are ages in nanoseconds
+// when it was written, so the clock can be changed in between.
 type snapshot struct {
 	Version int           `json:"version"`
 	Written time.Time     `json:"written"`
@@ -56,7 +56,8 @@ func (l *Limiter) Snapshot(now time.Time) ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// save copies the usage of one budget, so that decisions wait for no more than that.
+// save copies the usage of one budget, so that decisions wait for no more than
+// that.
 func (l *Limiter) save(b *budget, at time.Duration) (windows []savedWindow) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,8 +85,9 @@ func age(runs []run, at time.Duration) []savedRun {
 // snapshot was written counts as elapsed; if the clock is now before that, none
 // has. Windows that no longer exist are ignored.
 //
-// If data is not a complete, plausible snapshot, the error wraps [ErrCorrupt] and
-// nothing changes: a person must decide whether to start with fresh budgets.
+// If data is not a complete, plausible snapshot, the error wraps [ErrCorrupt]
+// and nothing changes: a person must decide whether to start with fresh
+// budgets.
 func (l *Limiter) Restore(now time.Time, data []byte) error {
 	s, err := parseSnapshot(data)
 	if err != nil {
@@ -153,8 +155,8 @@ func (s *snapshot) check() error {
 	return nil
 }
 
-// check requires runs that a meter can have: oldest first, none impossibly old, and
-// few enough that their sum can't overflow.
+// check requires runs that a meter can have: oldest first, none impossibly old,
+// and few enough that their sum can't overflow.
 func (w *savedWindow) check() error {
 	if w.Per < shortest || w.Per > rate.MaxPer || len(w.Runs) == 0 || len(w.Runs) > grains+2 {
 		return errors.New("impossible window")

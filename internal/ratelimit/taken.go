@@ -19,9 +19,10 @@ func (t *Taken) spend(meters []meter) {
 }
 
 // Refund gives back what was taken, as if it had never been. What a window has
-// regained by itself since is not given back again, so no window ever allows more
-// than its limit of what is kept. A second Refund does nothing, and neither does
-// one into a window that a reload has made, or made again with or as a bucket.
+// regained by itself since is not given back again, so no window ever allows
+// more than its limit of what is kept. A second Refund does nothing, and
+// neither does one into a window that a reload has made, or made again with or
+// as a bucket.
 func (t *Taken) Refund(now time.Time) {
 	t.limiter.mu.Lock()
 	defer t.limiter.mu.Unlock()

@@ -136,8 +136,8 @@ type kept struct {
 	refund func(now time.Time)
 }
 
-// refunder takes and refunds in any order, and checks after each take that what is
-// kept fits in the window.
+// refunder takes and refunds in any order, and checks after each take that what
+// is kept fits in the window.
 type refunder struct {
 	testing.TB
 	limiter *Limiter

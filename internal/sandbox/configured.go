@@ -7,8 +7,8 @@ import (
 	"github.com/assertd/assertd/internal/config"
 )
 
-// system returns the paths that programs, libraries and name services read on any
-// Linux system.
+// system returns the paths that programs, libraries and name services read on
+// any Linux system.
 func system() []string {
 	return []string{
 		"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc", "/sys",
@@ -17,8 +17,8 @@ func system() []string {
 }
 
 // Front returns the rules for the daemon's own process, which also apply to its
-// workers: system files, the files that c names, and what the module needs. path is
-// the configuration file.
+// workers: system files, the files that c names, and what the module needs.
+// path is the configuration file.
 func Front(path string, c *config.Config) Rules {
 	r := Worker(c)
 	if absolute, err := filepath.Abs(path); err == nil {
@@ -37,8 +37,8 @@ func Front(path string, c *config.Config) Rules {
 	return r.tidy()
 }
 
-// Worker returns the rules for a worker: system files, the module, the PIN, and the
-// module's state.
+// Worker returns the rules for a worker: system files, the module, the PIN, and
+// the module's state.
 func Worker(c *config.Config) Rules {
 	r := Rules{Read: append(system(), c.Sandbox.Read...), Write: append(moduleState(), c.Sandbox.Write...)}
 	if program, err := os.Executable(); err == nil {

@@ -16,12 +16,12 @@ func Supported() int {
 	return version
 }
 
-// Enforce confines this process, all its threads and every process that it starts
-// to the rules, as far as the kernel supports it: if [Supported] is 0, it does
-// nothing. Open descriptors stay open.
+// Enforce confines this process, all its threads and every process that it
+// starts to the rules, as far as the kernel supports it: if [Supported] is 0,
+// it does nothing. Open descriptors stay open.
 //
-// It uses version 8 because version 9 and later also restrict connecting to sockets,
-// and name services and modules connect to daemons that we don't know.
+// It uses version 8 because version 9 and later also restrict connecting to
+// sockets, and name services and modules connect to daemons that we don't know.
 func (r Rules) Enforce() error {
 	readDirs, readFiles := split(r.Read)
 	writeDirs, writeFiles := split(r.Write)

@@ -21,8 +21,8 @@ func replace(text []byte, from, to string) []byte {
 	return bytes.ReplaceAll(text, []byte(from), []byte(to))
 }
 
-// inChild names a function that a child process runs: a sandbox can't be removed
-// again.
+// inChild names a function that a child process runs: a sandbox can't be
+// removed again.
 const inChild = "ASSERTD_SANDBOX_TEST"
 
 func TestMain(m *testing.M) {
@@ -119,8 +119,8 @@ func concealed(string) error {
 	return nil
 }
 
-// TestDropCapabilities starts its child as a user with an ambient capability, as
-// systemd does with AmbientCapabilities=, if this process can do that.
+// TestDropCapabilities starts its child as a user with an ambient capability,
+// as systemd does with AmbientCapabilities=, if this process can do that.
 func TestDropCapabilities(t *testing.T) {
 	if os.Geteuid() != 0 {
 		runChild(t, "dropped", "")

@@ -16,8 +16,9 @@ func moduleState() []string {
 	}
 }
 
-// environment adds the paths that a variable in the module's environment implies:
-// the directory of a file that it names, and where a known module writes.
+// environment adds the paths that a variable in the module's environment
+// implies: the directory of a file that it names, and where a known module
+// writes.
 func (r Rules) environment(name, value string) Rules {
 	if !filepath.IsAbs(value) {
 		return r

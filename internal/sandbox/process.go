@@ -21,9 +21,9 @@ func Conceal() error {
 	return nil
 }
 
-// DropCapabilities drops all capabilities of all threads, unless the process runs as
-// root: root's modules may need them. It is for workers, which inherit the ambient
-// capabilities that let the front see its callers' executables.
+// DropCapabilities drops all capabilities of all threads, unless the process
+// runs as root: root's modules may need them. It is for workers, which inherit
+// the ambient capabilities that let the front see its callers' executables.
 func DropCapabilities() error {
 	if os.Geteuid() == 0 {
 		return nil

@@ -12,16 +12,17 @@ import (
 // ErrOutside means that the rules don't allow a path.
 var ErrOutside = errors.New("outside the sandbox")
 
-// Rules say what a process can access: absolute paths, each with everything below
-// it. Paths that don't exist when the rules are enforced stay inaccessible.
+// Rules say what a process can access: absolute paths, each with everything
+// below it. Paths that don't exist when the rules are enforced stay
+// inaccessible.
 type Rules struct {
 	Read  []string // also execute
 	Write []string // also read
 }
 
-// addDirectories adds the directories of files that the configuration names: files
-// are replaced by renaming others over them, and a rule for a file ends with the
-// file. It also adds the targets of symbolic links.
+// addDirectories adds the directories of files that the configuration names:
+// files are replaced by renaming others over them, and a rule for a file ends
+// with the file. It also adds the targets of symbolic links.
 func addDirectories(paths []string, files ...string) []string {
 	for _, file := range files {
 		if file == "" {
@@ -35,8 +36,8 @@ func addDirectories(paths []string, files ...string) []string {
 	return paths
 }
 
-// directoryOf returns the file's directory, or the file itself if that would be the
-// root directory, and so everything.
+// directoryOf returns the file's directory, or the file itself if that would be
+// the root directory, and so everything.
 func directoryOf(file string) string {
 	if dir := filepath.Dir(file); dir != "/" {
 		return dir
@@ -44,7 +45,8 @@ func directoryOf(file string) string {
 	return file
 }
 
-// Covers returns an ErrOutside for the first path that other allows and r doesn't.
+// Covers returns an ErrOutside for the first path that other allows and r
+// doesn't.
 func (r Rules) Covers(other Rules) error {
 	for _, path := range other.Write {
 		if !within(path, r.Write) {

@@ -1,5 +1,5 @@
-// Package sdnotify notifies systemd of the state of a service, by the protocol of
-// sd_notify(3): one datagram per notification.
+// Package sdnotify notifies systemd of the state of a service, by the protocol
+// of sd_notify(3): one datagram per notification.
 package sdnotify
 
 import (
@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Notifier sends notifications to the service manager. The zero value and nil have
-// no manager and send nothing.
+// Notifier sends notifications to the service manager. The zero value and nil
+// have no manager and send nothing.
 type Notifier struct {
 	socket   string
 	watchdog time.Duration
@@ -25,8 +25,8 @@ type Notifier struct {
 func New(socket string) *Notifier { return &Notifier{socket: socket} }
 
 // FromEnvironment takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the
-// environment and clears them, so that no child can speak for the service. Call it
-// once.
+// environment and clears them, so that no child can speak for the service. Call
+// it once.
 func FromEnvironment() (*Notifier, error) {
 	socket, usec, pid := os.Getenv("NOTIFY_SOCKET"), os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID")
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
@@ -44,10 +44,12 @@ func FromEnvironment() (*Notifier, error) {
 	return n, nil
 }
 
-// Ready says that the service is up or, after Reloading, that the reload is done.
+// Ready says that the service is up or, after Reloading, that the reload is
+// done.
 func (n *Notifier) Ready(status string) error { return n.send("READY=1\nSTATUS=" + status) }
 
-// Reloading says that the service is reloading its configuration. Ready ends it.
+// Reloading says that the service is reloading its configuration. Ready ends
+// it.
 func (n *Notifier) Reloading() error {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -59,9 +61,10 @@ func (n *Notifier) Reloading() error {
 // Stopping says that the service is shutting down.
 func (n *Notifier) Stopping() error { return n.send("STOPPING=1") }
 
-// Watch says that the process is alive, three times per watchdog interval, until
-// ctx ends. Without a watchdog it returns at once. It says nothing about the HSM:
-// workers have their own deadlines, and a restart would not bring a token back.
+// Watch says that the process is alive, three times per watchdog interval,
+// until ctx ends. Without a watchdog it returns at once. It says nothing about
+// the HSM: workers have their own deadlines, and a restart would not bring a
+// token back.
 func (n *Notifier) Watch(ctx context.Context) {
 	if n == nil || n.watchdog == 0 {
 		return

@@ -70,8 +70,8 @@ func indexOf(fields []Field, name string) int {
 	return -1
 }
 
-// unknown reports a key that isn't a setting. Its value is hidden: it could be a
-// secret under a misspelled name.
+// unknown reports a key that isn't a setting. Its value is hidden: it could be
+// a secret under a misspelled name.
 func (d *decoder) unknown(n *node, e entry, path string, fields []Field) {
 	e.value.hide()
 	names := make([]string, len(fields))

@@ -1,8 +1,9 @@
 // Package strictyaml reads a strict subset of YAML into Go structs. It refuses
 // everything that lets a file mean something other than it seems to: unknown,
-// duplicate and empty keys, anchors, aliases, merge keys, tags, second documents
-// and characters that a reader can't see or can mistake for others. It reports every mistake at once, each with its line, column, an
-// excerpt, and a fix. Values that could be secrets appear in no message.
+// duplicate and empty keys, anchors, aliases, merge keys, tags, second
+// documents and characters that a reader can't see or can mistake for others.
+// It reports every mistake at once, each with its line, column, an excerpt, and
+// a fix. Values that could be secrets appear in no message.
 //
 // Struct tags hold the rules for each setting: json (its key), doc, default,
 // required, min, max, enum and format. See Field.
@@ -95,8 +96,8 @@ func (d *Document) At(path string) string {
 }
 
 // Sections returns the place of every top-level setting as file:line:column, by
-// name, and that of the first one also as "". Unlike the document, it takes little
-// memory.
+// name, and that of the first one also as "". Unlike the document, it takes
+// little memory.
 func (d *Document) Sections() map[string]string {
 	sections := map[string]string{"": d.At("")}
 	for _, e := range d.root.entries {

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// excerpt shows a line of the file with a caret under a place in it. It is empty
-// if the place itself is hidden.
+// excerpt shows a line of the file with a caret under a place in it. It is
+// empty if the place itself is hidden.
 func excerpt(lines []string, at place, hidden []region) string {
 	if at.line < 1 || at.line > len(lines) {
 		return ""
@@ -24,8 +24,8 @@ func excerpt(lines []string, at place, hidden []region) string {
 	return window(shown, caret)
 }
 
-// mask replaces the hidden parts of a line. It returns the line and the index of
-// the place in it, or -1 if the place is hidden.
+// mask replaces the hidden parts of a line. It returns the line and the index
+// of the place in it, or -1 if the place is hidden.
 func mask(line []rune, at place, hidden []region) (shown []rune, caret int) {
 	caret = -1
 	last := -1 // the region that the previous character was in
@@ -81,8 +81,8 @@ func regionOf(p place, hidden []region) int {
 	return -1
 }
 
-// printable replaces characters that could move the terminal's cursor or reverse
-// the text.
+// printable replaces characters that could move the terminal's cursor or
+// reverse the text.
 func printable(r rune) rune {
 	switch {
 	case r == '\t':

@@ -20,8 +20,8 @@ type Field struct {
 // Enum is text that must be one of a few words.
 type Enum interface{ Words() []string }
 
-// Advisor is a section that says how to write it to someone who wrote a value of
-// another kind instead.
+// Advisor is a section that says how to write it to someone who wrote a value
+// of another kind instead.
 type Advisor interface{ HowToWrite() string }
 
 // Fields reads the tags of a struct type, in source order.

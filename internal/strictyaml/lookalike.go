@@ -35,9 +35,9 @@ func isInvisible(r rune) bool {
 		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// findUncomposed finds a character that Unicode knows in another form that looks
-// the same or nearly so: a letter and a separate accent, a letter of double width, a
-// ligature (Unicode Standard Annex 15, forms NFC and NFKC).
+// findUncomposed finds a character that Unicode knows in another form that
+// looks the same or nearly so: a letter and a separate accent, a letter of
+// double width, a ligature (Unicode Standard Annex 15, forms NFC and NFKC).
 func findUncomposed(text []rune) *unseen {
 	given, normal := string(text), []rune(norm.NFKC.String(string(text)))
 	if given == string(normal) {

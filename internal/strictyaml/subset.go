@@ -2,15 +2,15 @@ package strictyaml
 
 import "github.com/goccy/go-yaml/token"
 
-// Limits that apply before the parser sees the file: its running time grows with
-// the square of a mapping's size, and its stack with the depth.
+// Limits that apply before the parser sees the file: its running time grows
+// with the square of a mapping's size, and its stack with the depth.
 const (
 	maxDepth   = 32
 	maxEntries = 10_000
 )
 
-// unsupported are the parts of YAML that let a file mean something other than it
-// seems to.
+// unsupported are the parts of YAML that let a file mean something other than
+// it seems to.
 var unsupported = map[token.Type]string{
 	token.AnchorType:      "anchors (&name) are not supported; repeat the value where it is needed",
 	token.AliasType:       "aliases (*name) are not supported; write the value itself, or put text that starts with * in quotes",

@@ -14,9 +14,9 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// readTree checks the syntax of a file and returns its top mapping, or nil after
-// a mistake. Messages about syntax never contain text from the file: where the
-// syntax is broken, nothing says which parts are secret.
+// readTree checks the syntax of a file and returns its top mapping, or nil
+// after a mistake. Messages about syntax never contain text from the file:
+// where the syntax is broken, nothing says which parts are secret.
 func readTree(data []byte, rules Rules, r *report) *node {
 	if !checkBytes(data, rules.MaxSize, r) {
 		return nil

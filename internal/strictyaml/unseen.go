@@ -14,9 +14,9 @@ type unseen struct {
 	message string
 }
 
-// checkSeen refuses keys and values that differ from what a reader sees: they can
-// become part of what is signed. A character that is written as an escape sequence
-// is seen. Messages name single characters, never text.
+// checkSeen refuses keys and values that differ from what a reader sees: they
+// can become part of what is signed. A character that is written as an escape
+// sequence is seen. Messages name single characters, never text.
 func checkSeen(tokens token.Tokens, r *report) {
 	for _, t := range tokens {
 		if t.Type == token.CommentType {
@@ -39,8 +39,8 @@ func written(t *token.Token, text string) string {
 	return escape.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat("0", len([]rune(s))) })
 }
 
-// placeIn returns the place of a character of a token, or that of the token if the
-// character is on a later line.
+// placeIn returns the place of a character of a token, or that of the token if
+// the character is on a later line.
 func placeIn(t *token.Token, text string, at int) place {
 	p := placeOf(t)
 	if before := []rune(text)[:at]; !strings.Contains(string(before), "\n") {

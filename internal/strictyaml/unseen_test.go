@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestUnseen: a reader sees what a file means. All characters are written as escape
-// sequences of Go here, and so are raw in the file.
+// TestUnseen: a reader sees what a file means. All characters are written as
+// escape sequences of Go here, and so are raw in the file.
 func TestUnseen(t *testing.T) {
 	for text, want := range map[string]string{
 		"note: pay\u200bments":          ":1:10: U+200B is invisible",
@@ -36,8 +36,8 @@ func TestUnseen(t *testing.T) {
 	}
 }
 
-// TestSeen: what is written as an escape sequence is meant, and languages that mix
-// scripts are left alone, as are comments.
+// TestSeen: what is written as an escape sequence is meant, and languages that
+// mix scripts are left alone, as are comments.
 func TestSeen(t *testing.T) {
 	for _, text := range []string{
 		`note: "pay\u200bments"`, `note: "p\u0430y"`, `note: "cafe\u0301"`, `note: "\x20a\x20"`, `note: "a\n"`,

@@ -18,8 +18,8 @@ const (
 	warnEvery    = time.Minute
 )
 
-// Run sends spans until ctx ends, and then the remaining ones for up to two seconds.
-// If the collector is down, only spans are lost.
+// Run sends spans until ctx ends, and then the remaining ones for up to two
+// seconds. If the collector is down, only spans are lost.
 func (t *Tracer) Run(ctx context.Context) error {
 	var warned time.Time
 	for ctx.Err() == nil {

@@ -13,8 +13,8 @@ const (
 
 type spanKey struct{}
 
-// Span is a timed operation. Only one goroutine can use it, and End must be the last
-// call. The methods of a nil Span do nothing.
+// Span is a timed operation. Only one goroutine can use it, and End must be the
+// last call. The methods of a nil Span do nothing.
 type Span struct {
 	tracer     *Tracer
 	name       string

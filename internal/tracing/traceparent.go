@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// parent is a traceparent header (W3C Trace Context, section 3.2). The caller only
-// determines the trace to join and whether to record it; tracestate and baggage are
-// ignored.
+// parent is a traceparent header (W3C Trace Context, section 3.2). The caller
+// only determines the trace to join and whether to record it; tracestate and
+// baggage are ignored.
 type parent struct {
 	trace   [16]byte
 	span    [8]byte
 	sampled bool
 }
 
-// parseParent reads a traceparent header of version 00, or the version 00 part of a
-// later version. An invalid header counts as missing.
+// parseParent reads a traceparent header of version 00, or the version 00 part
+// of a later version. An invalid header counts as missing.
 func parseParent(header string) (p parent, ok bool) {
 	const size = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
 	if len(header) < size || header[2] != '-' || header[35] != '-' || header[52] != '-' || strings.ToLower(header) != header {

@@ -57,8 +57,8 @@ func New(o Options) (*Tracer, error) {
 	}, nil
 }
 
-// Request starts the span of a request, as a child of the caller's traceparent if
-// that is valid. The span is nil if this request is not traced.
+// Request starts the span of a request, as a child of the caller's traceparent
+// if that is valid. The span is nil if this request is not traced.
 func (t *Tracer) Request(ctx context.Context, name, traceparent string) (context.Context, *Span) {
 	if t == nil {
 		return ctx, nil

@@ -101,7 +101,8 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestSampling: the caller's header decides what is traced, or else one in four is.
+// TestSampling: the caller's header decides what is traced, or else one in four
+// is.
 func TestSampling(t *testing.T) {
 	tracer := newTracer(t, "http://127.0.0.1:1", 4)
 	traced := func(header string) (n int) {

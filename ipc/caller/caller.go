@@ -12,8 +12,8 @@ import (
 //
 // UID, GID and Groups are those at connect(2) and are always known. The
 // attributes after them are looked up only when policy or the audit log needs
-// them. An attribute that could not be established beyond doubt is empty, and an
-// empty attribute matches no selector.
+// them. An attribute that could not be established beyond doubt is empty, and
+// an empty attribute matches no selector.
 type Caller struct {
 	UID uint32 `json:"uid"`
 	GID uint32 `json:"gid"`
@@ -42,8 +42,8 @@ type Caller struct {
 	Client   string `json:"-"`                  // client that the socket is bound to, if any
 }
 
-// Attributes says which attributes of a [Caller] to look up beyond the IDs. Each
-// one costs reads of /proc for every connection.
+// Attributes says which attributes of a [Caller] to look up beyond the IDs.
+// Each one costs reads of /proc for every connection.
 type Attributes struct {
 	Executable bool // Caller.Executable
 	Hash       bool // Caller.ExecutableSHA256

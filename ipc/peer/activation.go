@@ -51,8 +51,8 @@ func activated(first, n int) (Activated, error) {
 	return set, nil
 }
 
-// listeningPath returns the path of a listening Unix stream socket. Anything else
-// is an error.
+// listeningPath returns the path of a listening Unix stream socket. Anything
+// else is an error.
 func listeningPath(fd int) (string, error) {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -76,9 +76,10 @@ func listeningPath(fd int) (string, error) {
 	return local.Name, nil
 }
 
-// Listen returns the activated socket at s.Path, or creates one like [Listen]. An
-// activated socket belongs to systemd: it keeps its mode and owner, and its file is
-// not removed on close. It is refused if more users may open it than s allows.
+// Listen returns the activated socket at s.Path, or creates one like [Listen].
+// An activated socket belongs to systemd: it keeps its mode and owner, and its
+// file is not removed on close. It is refused if more users may open it than s
+// allows.
 func (a Activated) Listen(s Socket) (*Listener, error) {
 	f := a[s.Path]
 	if f == nil {
@@ -116,8 +117,8 @@ func checkActivated(s Socket) error {
 	return nil
 }
 
-// Unused returns the sorted paths of the sockets that nobody has listened on. Most
-// likely the configuration and the socket unit disagree.
+// Unused returns the sorted paths of the sockets that nobody has listened on.
+// Most likely the configuration and the socket unit disagree.
 func (a Activated) Unused() []string {
 	paths := make([]string, 0, len(a))
 	for path := range a {

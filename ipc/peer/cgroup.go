@@ -52,8 +52,8 @@ func cgroupV2Path(file string) (string, error) {
 // parseCgroup finds the unit and the container in a cgroup v2 path. Only names
 // chosen by the system's own managers count: the slices from the root and then
 // one unit, as in sd_pid_get_unit(3), or a container runtime's own tree.
-// Everything below may be delegated to a user or a container, who can choose any
-// name.
+// Everything below may be delegated to a user or a container, who can choose
+// any name.
 func parseCgroup(path string) (unit, container string) {
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	if id := cgroupfsContainer(segments); id != "" {
@@ -79,9 +79,10 @@ func isUnit(name string) bool {
 	return false
 }
 
-// scopeContainer returns the ID in a runtime's scope (the systemd cgroup driver):
-// docker-ID.scope, cri-containerd-ID.scope, crio-ID.scope, libpod-ID.scope,
-// nerdctl-ID.scope. Monitors such as crio-conmon-ID.scope are not containers.
+// scopeContainer returns the ID in a runtime's scope (the systemd cgroup
+// driver): docker-ID.scope, cri-containerd-ID.scope, crio-ID.scope,
+// libpod-ID.scope, nerdctl-ID.scope. Monitors such as crio-conmon-ID.scope are
+// not containers.
 func scopeContainer(unit string) string {
 	name, ok := strings.CutSuffix(unit, ".scope")
 	if !ok {
@@ -96,7 +97,8 @@ func scopeContainer(unit string) string {
 }
 
 // cgroupfsContainer returns the ID where a runtime makes its own cgroups (the
-// cgroupfs driver): /docker/ID, /kubepods/[QOS/]podUID/ID, /libpod_parent/libpod-ID.
+// cgroupfs driver): /docker/ID, /kubepods/[QOS/]podUID/ID,
+// /libpod_parent/libpod-ID.
 func cgroupfsContainer(segments []string) string {
 	id := ""
 	switch {

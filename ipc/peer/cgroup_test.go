@@ -73,7 +73,8 @@ func TestCgroupV2Path(t *testing.T) {
 	}
 }
 
-// FuzzParseCgroup: a container ID is always complete, and nothing below a unit counts.
+// FuzzParseCgroup: a container ID is always complete, and nothing below a unit
+// counts.
 func FuzzParseCgroup(f *testing.F) {
 	id := strings.Repeat("a", 64)
 	for _, seed := range []string{"/", "/system.slice/a.service/b", "/docker/" + id, "/kubepods/burstable/podx/" + id, "//..//", "/system.slice/docker-" + id + ".scope"} {

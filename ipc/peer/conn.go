@@ -45,9 +45,9 @@ func (c *Conn) Unmapped() bool { return c.unmapped }
 // Caller returns the caller with the attributes that were looked up so far.
 func (c *Conn) Caller() caller.Caller { return c.identity.Load().caller }
 
-// Identify returns the caller with the attributes that policy needs and those that
-// are only recorded. It reads /proc only for attributes that it hasn't looked up
-// yet. The error says why a needed attribute is empty.
+// Identify returns the caller with the attributes that policy needs and those
+// that are only recorded. It reads /proc only for attributes that it hasn't
+// looked up yet. The error says why a needed attribute is empty.
 func (c *Conn) Identify(needed, recorded caller.Attributes) (caller.Caller, error) {
 	want := needed.Union(recorded)
 	if known := c.identity.Load(); known.lookedUp.Covers(want) {

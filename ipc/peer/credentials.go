@@ -13,8 +13,8 @@ import (
 // maxPeerGroups is the kernel's NGROUPS_MAX.
 const maxPeerGroups = 65536
 
-// Credentials returns the IDs and groups that the kernel recorded at connect(2).
-// It doesn't read /proc, so it can't race with the process.
+// Credentials returns the IDs and groups that the kernel recorded at
+// connect(2). It doesn't read /proc, so it can't race with the process.
 func Credentials(conn syscall.Conn) (c caller.Caller, err error) {
 	err = control(conn, func(fd int) error {
 		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
@@ -28,8 +28,8 @@ func Credentials(conn syscall.Conn) (c caller.Caller, err error) {
 	return c, err
 }
 
-// peerGroups reads SO_PEERGROUPS (Linux 4.13). When the buffer is too small, the
-// kernel returns ERANGE and the size it needs.
+// peerGroups reads SO_PEERGROUPS (Linux 4.13). When the buffer is too small,
+// the kernel returns ERANGE and the size it needs.
 func peerGroups(fd int) ([]uint32, error) {
 	groups := make([]uint32, 32)
 	for {

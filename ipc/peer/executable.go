@@ -17,9 +17,10 @@ type executable struct {
 	path, sha256 string
 }
 
-// readExecutable takes path and hash from one descriptor, so that a process that
-// executes another program in the meantime can't show the path of one and the
-// bytes of the other. Either can fail without the other; err says why it is empty.
+// readExecutable takes path and hash from one descriptor, so that a process
+// that executes another program in the meantime can't show the path of one and
+// the bytes of the other. Either can fail without the other; err says why it is
+// empty.
 func (id *Identifier) readExecutable(link string, want caller.Attributes) (exe executable, err error) {
 	fd, err := unix.Open(link, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -39,9 +40,10 @@ func (id *Identifier) readExecutable(link string, want caller.Attributes) (exe e
 	return exe, errors.Join(errPath, errHash)
 }
 
-// verifiedPath returns the path of an open file if the daemon finds the same file
-// there. The path of a deleted file may already belong to another file, and a
-// process in its own mount namespace or root can give any program any path.
+// verifiedPath returns the path of an open file if the daemon finds the same
+// file there. The path of a deleted file may already belong to another file,
+// and a process in its own mount namespace or root can give any program any
+// path.
 func verifiedPath(fd int) (string, error) {
 	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AwaitHangup waits until the peer is gone: until it has closed the connection, and
-// not only its sending side. It then returns [io.EOF]. Any other error is that of a
-// Read, such as one that the read deadline causes.
+// AwaitHangup waits until the peer is gone: until it has closed the connection,
+// and not only its sending side. It then returns [io.EOF]. Any other error is
+// that of a Read, such as one that the read deadline causes.
 func (c *Conn) AwaitHangup() error {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -23,21 +23,22 @@ const (
 	maxHashed = 256 << 20
 	// hashCacheSize is how many hashes are cached.
 	hashCacheSize = 1024
-	// minCacheAge is how old a change must be before the file's hash is cached. The
-	// clock ticks every few milliseconds, so two writes in quick succession may
-	// leave the same change time.
+	// minCacheAge is how old a change must be before the file's hash is cached.
+	// The clock ticks every few milliseconds, so two writes in quick succession
+	// may leave the same change time.
 	minCacheAge = 2 * time.Second
 )
 
-// fileVersion identifies a file and its content. Every write changes ctime, and no
-// process can set it.
+// fileVersion identifies a file and its content. Every write changes ctime, and
+// no process can set it.
 type fileVersion struct {
 	dev, ino     uint64
 	size         int64
 	ctimeS, ctNs int64
 }
 
-// hashCache caches the SHA-256 of programs. The least recently used one goes first.
+// hashCache caches the SHA-256 of programs. The least recently used one goes
+// first.
 type hashCache struct {
 	mu     sync.Mutex
 	byFile map[fileVersion]*list.Element
@@ -61,9 +62,9 @@ func newHashCache(size int, now func() time.Time) *hashCache {
 
 func (v fileVersion) changed() time.Time { return time.Unix(v.ctimeS, v.ctNs) }
 
-// sum returns the hash of the file behind an O_PATH descriptor. It checks the file
-// system before the cache: device numbers are reused after an unmount, so a FUSE
-// server could claim to be a cached file.
+// sum returns the hash of the file behind an O_PATH descriptor. It checks the
+// file system before the cache: device numbers are reused after an unmount, so
+// a FUSE server could claim to be a cached file.
 func (c *hashCache) sum(pathFD int) (string, error) {
 	if err := c.trust(pathFD); err != nil {
 		return "", err
@@ -136,9 +137,9 @@ func hashFile(pathFD int) (string, fileVersion, error) {
 	return hex.EncodeToString(h.Sum(nil)), version, err
 }
 
-// checkFilesystem refuses FUSE. Its server may be any user's program: it can answer
-// one read with a trusted program and the next with another one, and choose every
-// number that stat(2) returns.
+// checkFilesystem refuses FUSE. Its server may be any user's program: it can
+// answer one read with a trusted program and the next with another one, and
+// choose every number that stat(2) returns.
 func checkFilesystem(fd int) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {

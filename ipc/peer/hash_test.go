@@ -37,8 +37,8 @@ func hexSum(content string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestHashCache: the hash of an old file is cached. That of a new one is not, since
-// two writes in quick succession may leave the same change time.
+// TestHashCache: the hash of an old file is cached. That of a new one is not,
+// since two writes in quick succession may leave the same change time.
 func TestHashCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	writeFile(t, path, "one")
@@ -77,8 +77,8 @@ func TestHashCache(t *testing.T) {
 	})
 }
 
-// TestCacheDoesNotTrustFileSystems: a mount that a user serves can show the device,
-// inode, size and change time of a program that was hashed before.
+// TestCacheDoesNotTrustFileSystems: a mount that a user serves can show the
+// device, inode, size and change time of a program that was hashed before.
 func TestCacheDoesNotTrustFileSystems(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	writeFile(t, path, "one")

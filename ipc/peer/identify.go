@@ -43,13 +43,14 @@ func (e *UnidentifiedError) Error() string {
 // Unwrap returns [ErrUnidentified] and the reason.
 func (e *UnidentifiedError) Unwrap() []error { return []error{ErrUnidentified, e.Err} }
 
-// isTransient reports whether another attempt may succeed, because the daemon ran
-// out of something.
+// isTransient reports whether another attempt may succeed, because the daemon
+// ran out of something.
 func isTransient(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
-// affects reports whether err, returned by identify, is about any of attributes.
+// affects reports whether err, returned by identify, is about any of
+// attributes.
 func affects(err error, attributes caller.Attributes) bool {
 	switch e := err.(type) {
 	case *UnidentifiedError:
@@ -62,8 +63,8 @@ func affects(err error, attributes caller.Attributes) bool {
 	return err != nil
 }
 
-// Identifier looks up the attributes of peers that are not in their credentials.
-// Make it with [NewIdentifier].
+// Identifier looks up the attributes of peers that are not in their
+// credentials. Make it with [NewIdentifier].
 type Identifier struct {
 	hashes *hashCache
 	ids    IDMap
@@ -74,11 +75,11 @@ func NewIdentifier(ids IDMap, now func() time.Time) *Identifier {
 	return &Identifier{hashes: newHashCache(hashCacheSize, now), ids: ids}
 }
 
-// identify fills in the wanted attributes of the process that made conn. It holds
-// a pidfd of the process, reads /proc by PID, and discards what it read unless the
-// process is still alive afterwards: the kernel doesn't reuse a PID before its
-// process has exited. The error joins *UnidentifiedErrors; the attributes that
-// they name are left empty.
+// identify fills in the wanted attributes of the process that made conn. It
+// holds a pidfd of the process, reads /proc by PID, and discards what it read
+// unless the process is still alive afterwards: the kernel doesn't reuse a PID
+// before its process has exited. The error joins *UnidentifiedErrors; the
+// attributes that they name are left empty.
 func (id *Identifier) identify(conn syscall.Conn, want caller.Attributes, c *caller.Caller) error {
 	if want == (caller.Attributes{}) {
 		return nil

@@ -198,8 +198,8 @@ func TestShortageKeepsWhatIsKnown(t *testing.T) {
 	}
 }
 
-// TestDeadProcessIsUnidentified: of a process that died before it was identified
-// only the IDs are known, since the socket holds them.
+// TestDeadProcessIsUnidentified: of a process that died before it was
+// identified only the IDs are known, since the socket holds them.
 func TestDeadProcessIsUnidentified(t *testing.T) {
 	for name, reap := range map[string]bool{"zombie": false, "reaped": true} {
 		t.Run(name, func(t *testing.T) {

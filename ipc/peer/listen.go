@@ -70,11 +70,11 @@ func (l *Listener) Close() error {
 	return l.err
 }
 
-// Listen creates the socket with its mode and owner, and listens on it. Nobody can
-// connect before mode and owner are set. It replaces the socket file of a process
-// that has died. The error is [ErrSocketInUse] if another process listens on the
-// socket, and [ErrSocketPath] if the path holds another kind of file or is in a
-// directory that others control.
+// Listen creates the socket with its mode and owner, and listens on it. Nobody
+// can connect before mode and owner are set. It replaces the socket file of a
+// process that has died. The error is [ErrSocketInUse] if another process
+// listens on the socket, and [ErrSocketPath] if the path holds another kind of
+// file or is in a directory that others control.
 func Listen(s Socket) (*Listener, error) {
 	l, err := listen(s)
 	if err != nil {
@@ -127,9 +127,9 @@ func bindLocked(s Socket, owner ownership, lock *socketLock) (*Listener, error) 
 	return &Listener{UnixListener: ul, spec: s, file: file}, nil
 }
 
-// bind creates the socket file with no access for others. Linux takes the mode of
-// a new socket file from the descriptor, less the umask, so there is no need to
-// change the process's umask, which other goroutines share.
+// bind creates the socket file with no access for others. Linux takes the mode
+// of a new socket file from the descriptor, less the umask, so there is no need
+// to change the process's umask, which other goroutines share.
 func bind(fd int, path string) error {
 	if err := unix.Fchmod(fd, 0o600); err != nil {
 		return os.NewSyscallError("fchmod", err)
@@ -161,7 +161,8 @@ func listenAs(f *os.File, o ownership) (*net.UnixListener, error) {
 	return fileListener(f)
 }
 
-// fileListener makes a listener with its own descriptor. The caller still closes f.
+// fileListener makes a listener with its own descriptor. The caller still
+// closes f.
 func fileListener(f *os.File) (*net.UnixListener, error) {
 	l, err := net.FileListener(f)
 	if err != nil {

@@ -78,8 +78,8 @@ func TestListenSetsModeAndOwner(t *testing.T) {
 	}
 }
 
-// TestBindIsClosed looks between bind and chmod: nobody else may connect, whatever
-// the umask, and connect(2) fails even for the daemon's user.
+// TestBindIsClosed looks between bind and chmod: nobody else may connect,
+// whatever the umask, and connect(2) fails even for the daemon's user.
 func TestBindIsClosed(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)

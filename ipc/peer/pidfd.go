@@ -17,13 +17,15 @@ import (
 var (
 	// ErrPidfdUnsupported means that the kernel has no SO_PEERPIDFD (Linux 6.5).
 	ErrPidfdUnsupported = errors.New("the kernel does not support SO_PEERPIDFD (Linux 6.5)")
-	// errPeerExited means that nothing read from /proc under the peer's PID counts.
+	// errPeerExited means that nothing read from /proc under the peer's PID
+	// counts.
 	errPeerExited = errors.New("the process that connected has exited")
 )
 
-// PidfdSupported returns an error that wraps [ErrPidfdUnsupported] if the kernel
-// can't tie a peer to /proc without a race. The daemon must then refuse to start
-// with a policy that needs any of [caller.Attributes], which would stay empty.
+// PidfdSupported returns an error that wraps [ErrPidfdUnsupported] if the
+// kernel can't tie a peer to /proc without a race. The daemon must then refuse
+// to start with a policy that needs any of [caller.Attributes], which would
+// stay empty.
 func PidfdSupported() error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -85,8 +87,8 @@ func pidOf(pidfd int) (int, error) {
 	return 0, errors.New("no Pid in fdinfo")
 }
 
-// checkAlive returns nil if the pidfd's process has not exited. Once it has, the
-// pidfd polls readable, even while the process is a zombie.
+// checkAlive returns nil if the pidfd's process has not exited. Once it has,
+// the pidfd polls readable, even while the process is a zombie.
 func checkAlive(pidfd int) error {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 0)

@@ -18,9 +18,9 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestPidReuse gives a dead caller's PID to another process before the caller is
-// identified. It needs root, to make a PID namespace in which it can choose the
-// next PID.
+// TestPidReuse gives a dead caller's PID to another process before the caller
+// is identified. It needs root, to make a PID namespace in which it can choose
+// the next PID.
 func TestPidReuse(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
@@ -32,7 +32,8 @@ func TestPidReuse(t *testing.T) {
 	}
 }
 
-// childPidReuse is the daemon, process 1 of its PID namespace: SOCKET VICTIM REUSER.
+// childPidReuse is the daemon, process 1 of its PID namespace: SOCKET VICTIM
+// REUSER.
 func childPidReuse(args []string) error {
 	if err := errors.Join(
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
@@ -70,8 +71,8 @@ func childPidReuse(args []string) error {
 	return nil
 }
 
-// reuse starts prog under a PID that has just been freed, and shows that /proc has
-// prog there now.
+// reuse starts prog under a PID that has just been freed, and shows that /proc
+// has prog there now.
 func reuse(pid int, prog, socket string, l *Listener) error {
 	for range 50 {
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0); err != nil {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkSocketPath refuses a path that can't hold a socket, and one in a directory
-// where others could replace the socket.
+// checkSocketPath refuses a path that can't hold a socket, and one in a
+// directory where others could replace the socket.
 func checkSocketPath(path string) error {
 	switch {
 	case path == "":
@@ -65,9 +65,9 @@ func clearStale(path string) error {
 	return os.Remove(path)
 }
 
-// probeStale returns nil only if the kernel says that no process listens. A full
-// backlog (EAGAIN) means that one does. A socket that can't be probed counts as in
-// use.
+// probeStale returns nil only if the kernel says that no process listens. A
+// full backlog (EAGAIN) means that one does. A socket that can't be probed
+// counts as in use.
 func probeStale(path string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -84,8 +84,9 @@ func probeStale(path string) error {
 	return fmt.Errorf("%w: can't tell whether a process is listening there (%w); remove the file if none is", ErrSocketPath, err)
 }
 
-// socketFile is a socket's directory entry. Device and inode tell it from a later
-// one of the same name: the inode can't be reused while the socket is open.
+// socketFile is a socket's directory entry. Device and inode tell it from a
+// later one of the same name: the inode can't be reused while the socket is
+// open.
 type socketFile struct {
 	path     string
 	dev, ino uint64
@@ -100,7 +101,8 @@ func newSocketFile(path string, lock *socketLock) (*socketFile, error) {
 	return &socketFile{path: path, dev: st.Dev, ino: st.Ino, lock: lock}, nil
 }
 
-// remove unlinks the entry if it is still ours. Call it before closing the socket.
+// remove unlinks the entry if it is still ours. Call it before closing the
+// socket.
 func (f *socketFile) remove() error {
 	var st unix.Stat_t
 	err := unix.Lstat(f.path, &st)
@@ -114,8 +116,8 @@ func (f *socketFile) remove() error {
 }
 
 // socketLock keeps two daemons from probing and replacing a socket at the same
-// time. Anyone who can open a file can lock it, so only the daemon's user can open
-// this one. It is held as long as the socket is open.
+// time. Anyone who can open a file can lock it, so only the daemon's user can
+// open this one. It is held as long as the socket is open.
 type socketLock struct {
 	file *os.File
 	path string

@@ -31,8 +31,9 @@ func BenchmarkDecodeAssertion(b *testing.B) {
 	}
 }
 
-// BenchmarkAssert measures both ends of a request with a service that does nothing.
-// BenchmarkNetHTTP, with a bare handler, is the minimum that it could take.
+// BenchmarkAssert measures both ends of a request with a service that does
+// nothing. BenchmarkNetHTTP, with a bare handler, is the minimum that it could
+// take.
 func BenchmarkAssert(b *testing.B) {
 	r := serve(b, &fakeService{assert: func(context.Context, caller.Caller, ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 		return benchAnswer, nil

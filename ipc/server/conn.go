@@ -36,9 +36,10 @@ type conn struct {
 	identified  sync.Once
 }
 
-// Read identifies the peer before it reads the first byte. That is as soon after
-// accept as possible, no matter what the peer sends. It is also in the connection's
-// own goroutine, so that hashing a large program doesn't delay other connections.
+// Read identifies the peer before it reads the first byte. That is as soon
+// after accept as possible, no matter what the peer sends. It is also in the
+// connection's own goroutine, so that hashing a large program doesn't delay
+// other connections.
 //
 // A peer that closes its sending side after a whole request still wants the
 // response, but net/http would take the end of input for the peer's leaving.
@@ -53,9 +54,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watching reports whether net/http reads only to notice that the peer leaves. It
-// then reads one byte at a time; it reads bodies through a larger buffer. It ends
-// such a read with a deadline in the past.
+// watching reports whether net/http reads only to notice that the peer leaves.
+// It then reads one byte at a time; it reads bodies through a larger buffer. It
+// ends such a read with a deadline in the past.
 func (c *conn) watching(p []byte) bool { return len(p) == 1 && c.answering.Load() }
 
 // identify returns the caller with the attributes that the present policy needs
@@ -72,9 +73,9 @@ func (c *conn) identify() caller.Caller {
 // plainError is how net/http ends the header of an error response of its own.
 var plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// Write replaces the responses of net/http to requests that it can't parse, which
-// no handler sees, with problem documents. net/http sends each in one write, and
-// then closes the connection.
+// Write replaces the responses of net/http to requests that it can't parse,
+// which no handler sees, with problem documents. net/http sends each in one
+// write, and then closes the connection.
 func (c *conn) Write(p []byte) (int, error) {
 	status, isError := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
 	if !isError || len(status) < 4 || status[0] < '4' {
@@ -90,8 +91,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// unread reports whether a part of the request's body was not read. A caller that
-// expects 100 (Continue) sends no body after another answer.
+// unread reports whether a part of the request's body was not read. A caller
+// that expects 100 (Continue) sends no body after another answer.
 func (c *conn) unread(r *http.Request) bool {
 	return r.ContentLength != 0 && !c.busy.Load() && r.Header["Expect"] == nil
 }
@@ -117,8 +118,8 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// trackState learns from net/http when a header has been read and when a response
-// has been sent.
+// trackState learns from net/http when a header has been read and when a
+// response has been sent.
 func trackState(c net.Conn, state http.ConnState) {
 	tracked, ok := c.(*conn)
 	switch {

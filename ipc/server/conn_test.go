@@ -8,7 +8,8 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestNoUserLocksOthersOut fills the server as one user, and connects as another.
+// TestNoUserLocksOthersOut fills the server as one user, and connects as
+// another.
 func TestNoUserLocksOthersOut(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // only root can be two users; connlimit tests the rule itself

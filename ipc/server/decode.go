@@ -17,18 +17,20 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// decoder reads requests token by token. Its tokenizer refuses repeated names at
-// any depth and text that is not UTF-8. encoding/json won't do: it accepts members
-// in any case, keeps the last of several, and takes null for any value.
+// decoder reads requests token by token. Its tokenizer refuses repeated names
+// at any depth and text that is not UTF-8. encoding/json won't do: it accepts
+// members in any case, keeps the last of several, and takes null for any value.
 type decoder struct {
 	tokens *jsontext.Decoder
 	body   bytes.Buffer // read by tokens without a copy
 }
 
-// decoders are reused, since the tables of a tokenizer cost more than the tokens.
+// decoders are reused, since the tables of a tokenizer cost more than the
+// tokens.
 var decoders = sync.Pool{New: func() any { return &decoder{tokens: new(jsontext.Decoder)} }}
 
-// memberError says what is wrong with a member, or with the body if pointer is "".
+// memberError says what is wrong with a member, or with the body if pointer is
+// "".
 type memberError struct{ pointer, problem string }
 
 func (e *memberError) Error() string {
@@ -43,8 +45,8 @@ func (d *decoder) errorf(format string, args ...any) error {
 	return &memberError{string(d.tokens.StackPointer()), fmt.Sprintf(format, args...)}
 }
 
-// decodeBody decodes the whole body with read. It returns a problem for anything
-// that is not exactly what the API describes.
+// decodeBody decodes the whole body with read. It returns a problem for
+// anything that is not exactly what the API describes.
 func decodeBody(body []byte, read func(*decoder) error) error {
 	d := decoders.Get().(*decoder)
 	defer decoders.Put(d)
@@ -71,8 +73,8 @@ func (d *decoder) end() error {
 	return nil
 }
 
-// malformedDetail puts an error into a sentence. It limits the length, since the
-// caller may have sent a name of 64 KiB.
+// malformedDetail puts an error into a sentence. It limits the length, since
+// the caller may have sent a name of 64 KiB.
 func malformedDetail(err error) string {
 	var syntax *jsontext.SyntacticError
 	text := ""

@@ -34,7 +34,8 @@ func nested(depth int) string {
 	return strings.Repeat(`{"x":[`, depth/2) + "0" + strings.Repeat("]}", depth/2)
 }
 
-// TestMalformed lists what other JSON decoders accept, with a part of the detail.
+// TestMalformed lists what other JSON decoders accept, with a part of the
+// detail.
 func TestMalformed(t *testing.T) {
 	for body, want := range map[string]string{
 		"":                                      "empty",
@@ -173,8 +174,9 @@ var seeds = []string{
 	`{} {}`, `null`, `[`, "{\"grant\":\"\xff\"}", `{"claims":{"a":1E5,"b":-0.0}}`, `{"claims":{"":"<&>\u2028"}}`,
 }
 
-// FuzzDecode: a decoded request survives encoding and decoding, encoding/json decodes
-// it to the same, and a second copy of a member never decodes, in any case.
+// FuzzDecode: a decoded request survives encoding and decoding, encoding/json
+// decodes it to the same, and a second copy of a member never decodes, in any
+// case.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range seeds {
 		f.Add([]byte(seed))

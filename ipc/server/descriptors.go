@@ -12,8 +12,8 @@ import (
 // workers, rotate files, read /proc, and answer operators and monitoring.
 const reservedDescriptors = 16
 
-// PossibleConnections returns how many connections callers can have open: the limit,
-// or fewer if the process can't have that many descriptors. It logs why.
+// PossibleConnections returns how many connections callers can have open: the
+// limit, or fewer if the process can't have that many descriptors. It logs why.
 func PossibleConnections(limit int, logger logging.Logger) int {
 	allowed, free, err := descriptors()
 	if err != nil {
@@ -31,8 +31,8 @@ func PossibleConnections(limit int, logger logging.Logger) int {
 	return possible
 }
 
-// descriptors returns how many descriptors this process may have, and how many of
-// these are free. Go's runtime has raised the soft limit to the hard limit.
+// descriptors returns how many descriptors this process may have, and how many
+// of these are free. Go's runtime has raised the soft limit to the hard limit.
 func descriptors() (allowed, free int, err error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestOutOfDescriptors: a server without descriptors for more connections answers
-// newcomers with overloaded.
+// TestOutOfDescriptors: a server without descriptors for more connections
+// answers newcomers with overloaded.
 func TestOutOfDescriptors(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{})
 	crowd := peertest.Command(t, peertest.Program(t, "crowd"), "crowd", r.socket, "90")
@@ -62,8 +62,8 @@ func limitDescriptors(t *testing.T, n uint64) {
 	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &old) })
 }
 
-// childCrowd opens connections, makes a request on each and keeps them all open. It
-// waits for the end of its input first.
+// childCrowd opens connections, makes a request on each and keeps them all
+// open. It waits for the end of its input first.
 func childCrowd(args []string) error {
 	count, err := strconv.Atoi(args[1])
 	if err != nil {

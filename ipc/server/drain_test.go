@@ -16,8 +16,8 @@ import (
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
-// TestDrain stops a server with a request in flight, an idle connection, an unused
-// one and a request that comes late.
+// TestDrain stops a server with a request in flight, an idle connection, an
+// unused one and a request that comes late.
 func TestDrain(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
 	r := serve(t, &fakeService{assert: func(context.Context, caller.Caller, ipc.AssertionRequest) (ipc.AssertionResponse, error) {

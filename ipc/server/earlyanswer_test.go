@@ -9,8 +9,8 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// TestEarlyAnswer: a caller that writes its whole request before it reads gets the
-// answer, even if the daemon gave it long before.
+// TestEarlyAnswer: a caller that writes its whole request before it reads gets
+// the answer, even if the daemon gave it long before.
 func TestEarlyAnswer(t *testing.T) {
 	const size = 3 << 20
 	post := func(path, header string) string {

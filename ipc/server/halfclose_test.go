@@ -27,7 +27,8 @@ func slowAssert(ctx context.Context, _ caller.Caller, _ ipc.AssertionRequest) (i
 	}
 }
 
-// TestHalfClose sends whole requests and closes the sending side, as socat does.
+// TestHalfClose sends whole requests and closes the sending side, as socat
+// does.
 func TestHalfClose(t *testing.T) {
 	r := serve(t, &fakeService{assert: slowAssert}, Options{})
 	failed, last := 0, ""
@@ -60,8 +61,8 @@ func halfClosed(r *running, request string) reply {
 	return readReply(r.t, c)
 }
 
-// TestHalfClosedCallerLeaves closes the rest of the connection while the request is
-// in flight.
+// TestHalfClosedCallerLeaves closes the rest of the connection while the
+// request is in flight.
 func TestHalfClosedCallerLeaves(t *testing.T) {
 	started, left := make(chan struct{}), make(chan struct{})
 	r := serve(t, &fakeService{assert: func(ctx context.Context, _ caller.Caller, _ ipc.AssertionRequest) (ipc.AssertionResponse, error) {

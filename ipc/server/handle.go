@@ -111,7 +111,8 @@ func (s *Server) call(to route, id string, c *conn, r *http.Request) (resp respo
 	}
 	c.busy.Store(true)
 	// The deadline was for the body. net/http keeps reading while the request is
-	// handled, to notice that the peer is gone, and would mistake a timeout for that.
+	// handled, to notice that the peer is gone, and would mistake a timeout for
+	// that.
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return response{}, err
 	}

@@ -46,7 +46,8 @@ func fileHash(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestCallerIsWhoTheKernelSays calls from processes of several users and groups.
+// TestCallerIsWhoTheKernelSays calls from processes of several users and
+// groups.
 func TestCallerIsWhoTheKernelSays(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{Needed: everything})
 	prog := peertest.Program(t, "caller")
@@ -80,8 +81,8 @@ func TestCallerIsWhoTheKernelSays(t *testing.T) {
 	}
 }
 
-// TestOnlyNeededAttributesAreRead also shows that a reload that needs more takes
-// effect on open connections.
+// TestOnlyNeededAttributesAreRead also shows that a reload that needs more
+// takes effect on open connections.
 func TestOnlyNeededAttributesAreRead(t *testing.T) {
 	var want atomic.Pointer[caller.Attributes]
 	want.Store(&caller.Attributes{})
@@ -122,8 +123,8 @@ func TestRecordedAttributes(t *testing.T) {
 	}
 }
 
-// TestDescriptorHandedToAChild: the kernel names the process that connected, even
-// when another one holds the descriptor.
+// TestDescriptorHandedToAChild: the kernel names the process that connected,
+// even when another one holds the descriptor.
 func TestDescriptorHandedToAChild(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{Needed: everything})
 	c := r.dial()
@@ -148,8 +149,9 @@ func TestDescriptorHandedToAChild(t *testing.T) {
 	}
 }
 
-// TestImpostorInAMountNamespace: anyone with a mount namespace can give any program
-// any path in it. It runs only as root, who may make one on any machine.
+// TestImpostorInAMountNamespace: anyone with a mount namespace can give any
+// program any path in it. It runs only as root, who may make one on any
+// machine.
 func TestImpostorInAMountNamespace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
@@ -170,7 +172,8 @@ func TestImpostorInAMountNamespace(t *testing.T) {
 	}
 }
 
-// childImpostor mounts EVIL over TRUSTED in its own mount namespace, and executes it.
+// childImpostor mounts EVIL over TRUSTED in its own mount namespace, and
+// executes it.
 func childImpostor(args []string) error {
 	trusted, evil, socket := args[0], args[1], args[2]
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// How much of a request is read after an answer that came before its end. A caller
-// that writes all of its request before it reads would otherwise get a broken pipe
-// in place of the answer.
+// How much of a request is read after an answer that came before its end. A
+// caller that writes all of its request before it reads would otherwise get a
+// broken pipe in place of the answer.
 const (
 	lingerBytes = 8 << 20
 	lingerTime  = 2 * time.Second
@@ -24,8 +24,8 @@ func smallBody(r *http.Request) bool {
 	return 0 <= r.ContentLength && r.ContentLength <= ipc.MaxBodyBytes
 }
 
-// writeEarly sends a response before the whole request was read, and then reads the
-// rest of the request. It is the connection's last.
+// writeEarly sends a response before the whole request was read, and then reads
+// the rest of the request. It is the connection's last.
 func (s *Server) writeEarly(resp response, w http.ResponseWriter, c *conn, r *http.Request, id string) {
 	control := http.NewResponseController(w)
 	if err := control.EnableFullDuplex(); err != nil { // else net/http reads before it writes

@@ -6,8 +6,8 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 )
 
-// throttledLog is for lines that peers can cause. Lines with the same message are of
-// one kind, so a message must never contain anything that a peer sent.
+// throttledLog is for lines that peers can cause. Lines with the same message
+// are of one kind, so a message must never contain anything that a peer sent.
 type throttledLog struct {
 	logger   logging.Logger
 	throttle *logging.Throttle

@@ -9,7 +9,8 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// operation is an operation in an OpenAPI document, as far as the tests need it.
+// operation is an operation in an OpenAPI document, as far as the tests need
+// it.
 type operation struct {
 	RequestBody struct {
 		Content map[string]struct {

@@ -17,8 +17,8 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// OperatorMode is the mode of the operator's socket. Only the daemon's user and root
-// may connect.
+// OperatorMode is the mode of the operator's socket. Only the daemon's user and
+// root may connect.
 const OperatorMode = 0o600
 
 // Operator handles the requests on the operator's socket. It must be safe for
@@ -29,8 +29,8 @@ type Operator interface {
 	// Reload reloads the configuration. The error says why the daemon refused it,
 	// and is sent to the operator in full.
 	Reload(ctx context.Context) error
-	// Drain makes the daemon refuse new requests, finish those in flight, and exit.
-	// It returns at once.
+	// Drain makes the daemon refuse new requests, finish those in flight, and
+	// exit. It returns at once.
 	Drain(ctx context.Context)
 }
 
@@ -188,8 +188,8 @@ func operatorFields(r *http.Request) []any {
 	return []any{"uid", c.from.UID, "pid", c.from.PID}
 }
 
-// operatorListener accepts only the daemon's user and root. The socket's mode does
-// the same, unless somebody has changed it.
+// operatorListener accepts only the daemon's user and root. The socket's mode
+// does the same, unless somebody has changed it.
 type operatorListener struct {
 	*peer.Listener
 	server *OperatorServer

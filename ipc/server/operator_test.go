@@ -49,7 +49,8 @@ func serveOperator(t *testing.T, operator Operator) (*http.Client, string) {
 	return unixClient(socket), socket
 }
 
-// askOperator sends a request and returns the status and the body of the response.
+// askOperator sends a request and returns the status and the body of the
+// response.
 func askOperator(t *testing.T, c *http.Client, method, path string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequest(method, "http://assertd"+path, nil)
@@ -98,8 +99,8 @@ func TestOperator(t *testing.T) {
 	<-operator.drained
 }
 
-// TestOperatorSeesErrors: unlike responses to callers, that to a refused reload has
-// the whole error.
+// TestOperatorSeesErrors: unlike responses to callers, that to a refused reload
+// has the whole error.
 func TestOperatorSeesErrors(t *testing.T) {
 	client, _ := serveOperator(t, &fakeOperator{reloadErr: errors.New("assertd.yaml:7:3: unknown setting")})
 	status, body := askOperator(t, client, "POST", "/v1/reload")
@@ -125,8 +126,8 @@ func TestOperatorDocumentHasEveryRoute(t *testing.T) {
 	}
 }
 
-// TestOperatorRefusesOthers: another user gets no response, even if the socket's
-// mode would let it connect. Only root can become another user.
+// TestOperatorRefusesOthers: another user gets no response, even if the
+// socket's mode would let it connect. Only root can become another user.
 func TestOperatorRefusesOthers(t *testing.T) {
 	_, socket := serveOperator(t, &fakeOperator{})
 	if err := os.Chmod(socket, 0o666); err != nil {

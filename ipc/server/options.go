@@ -19,8 +19,8 @@ type Options struct {
 	// Needed returns the attributes of callers that the policy needs. It is called
 	// for each request, so that a reload takes effect on open connections.
 	Needed func() caller.Attributes
-	// Recorded are attributes to look up for the audit log only. It is not an error
-	// if they can't be found.
+	// Recorded are attributes to look up for the audit log only. It is not an
+	// error if they can't be found.
 	Recorded caller.Attributes
 	// Observer counts requests; nil for none.
 	Observer Observer

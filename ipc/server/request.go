@@ -37,8 +37,8 @@ func (d *decoder) assertion(req *ipc.AssertionRequest) error {
 	})
 }
 
-// decodeBatch decodes the body of POST /v1/assertions/batch. One malformed request
-// makes the whole batch malformed.
+// decodeBatch decodes the body of POST /v1/assertions/batch. One malformed
+// request makes the whole batch malformed.
 func decodeBatch(body []byte) (ipc.BatchRequest, error) {
 	var req ipc.BatchRequest
 	err := decodeBody(body, func(d *decoder) error { return d.batch(&req) })
@@ -93,8 +93,8 @@ func (d *decoder) sign(req *ipc.SignRequest) error {
 	})
 }
 
-// digestSizes has the size in bytes of each hash's digest, and 0 for any size, where
-// the digest is the message itself.
+// digestSizes has the size in bytes of each hash's digest, and 0 for any size,
+// where the digest is the message itself.
 var digestSizes = map[string]int{
 	ipc.HashSHA256: crypto.SHA256.Size(),
 	ipc.HashSHA384: crypto.SHA384.Size(),
@@ -122,8 +122,8 @@ func checkSign(r ipc.SignRequest) error {
 	return nil
 }
 
-// buffers have room for the largest body and one byte more. What is decoded from a
-// buffer does not refer to it.
+// buffers have room for the largest body and one byte more. What is decoded
+// from a buffer does not refer to it.
 var buffers = sync.Pool{New: func() any {
 	b := make([]byte, ipc.MaxBodyBytes+1)
 	return &b

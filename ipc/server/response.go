@@ -74,8 +74,8 @@ func retryAfterHeader(d time.Duration) string {
 	return strconv.Itoa(int(math.Ceil(d.Seconds())))
 }
 
-// problemResponse turns any error into a response. A problem is sent as it is. Of
-// any other error the peer sees only a code; the log has all of it.
+// problemResponse turns any error into a response. A problem is sent as it is.
+// Of any other error the peer sees only a code; the log has all of it.
 func (s *Server) problemResponse(err error, id string, r *http.Request) response {
 	var allow string
 	var method *methodError
@@ -119,15 +119,15 @@ func (s *Server) problemOf(ctx context.Context, err error, id string) *ipc.Probl
 // servers commonly log it.
 const statusCallerLeft = 499
 
-// callerLeft reports whether a request failed because its caller left, and not for
-// a reason that the service gave.
+// callerLeft reports whether a request failed because its caller left, and not
+// for a reason that the service gave.
 func callerLeft(ctx context.Context, err error) bool {
 	var problem *ipc.Problem
 	return err != nil && ctx.Err() != nil && !errors.As(err, &problem)
 }
 
-// checkResults makes sure that each result of a batch has exactly one member, and
-// that its problem is one that could be sent on its own.
+// checkResults makes sure that each result of a batch has exactly one member,
+// and that its problem is one that could be sent on its own.
 func (s *Server) checkResults(ctx context.Context, results []ipc.BatchResult) []ipc.BatchResult {
 	id := caller.RequestID(ctx)
 	checked := make([]ipc.BatchResult, len(results))
@@ -145,8 +145,8 @@ func (s *Server) checkResults(ctx context.Context, results []ipc.BatchResult) []
 	return checked
 }
 
-// complete returns a copy of a problem with everything it needs to be sent. It is
-// a copy because a service may return the same value again.
+// complete returns a copy of a problem with everything it needs to be sent. It
+// is a copy because a service may return the same value again.
 func complete(p *ipc.Problem, id string) *ipc.Problem {
 	sent := p.WithRetryAfter(retryAfter(p))
 	sent.RequestID = id

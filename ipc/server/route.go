@@ -55,8 +55,8 @@ func findRoute(r *http.Request) (route, error) {
 	return route{}, &methodError{ipc.Problemf(ipc.CodeMethodNotAllowed, "Use %s for this path.", allow), allow}
 }
 
-// methodError is the problem method-not-allowed with its Allow header (RFC 9110,
-// section 15.5.6).
+// methodError is the problem method-not-allowed with its Allow header (RFC
+// 9110, section 15.5.6).
 type methodError struct {
 	*ipc.Problem
 	allow string

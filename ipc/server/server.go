@@ -17,14 +17,14 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// ErrDrainTimeout means that a drain took too long, and requests in flight were cut
-// off.
+// ErrDrainTimeout means that a drain took too long, and requests in flight were
+// cut off.
 var ErrDrainTimeout = errors.New("requests in flight were cut off")
 
 // Server serves the API on Unix sockets. Make it with [New].
 //
-// Web pages can't reach a Unix socket. The server refuses requests with an Origin
-// header anyway. It ignores the Host header.
+// Web pages can't reach a Unix socket. The server refuses requests with an
+// Origin header anyway. It ignores the Host header.
 type Server struct {
 	service    Service
 	opts       Options
@@ -54,11 +54,11 @@ func (s *Server) Connections() int { return s.conns.Len() }
 // MaxConnections returns how many connections can be open.
 func (s *Server) MaxConnections() int { return s.opts.MaxConnections }
 
-// Serve serves the listeners until ctx ends or one of them fails. Then it drains:
-// it closes the listeners, answers new requests with [ipc.CodeDraining], waits for
-// the requests in flight, and closes idle connections. It returns nil after a
-// complete drain, and [ErrDrainTimeout] if some requests took too long. It always
-// closes the listeners. Call it once.
+// Serve serves the listeners until ctx ends or one of them fails. Then it
+// drains: it closes the listeners, answers new requests with
+// [ipc.CodeDraining], waits for the requests in flight, and closes idle
+// connections. It returns nil after a complete drain, and [ErrDrainTimeout] if
+// some requests took too long. It always closes the listeners. Call it once.
 func (s *Server) Serve(ctx context.Context, listeners ...*peer.Listener) error {
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
@@ -107,8 +107,8 @@ func (s *Server) webServer(requests context.Context) *http.Server {
 	}
 }
 
-// drain waits for the handlers, and then for their responses to be sent. It cuts
-// off whatever takes longer than the drain timeout.
+// drain waits for the handlers, and then for their responses to be sent. It
+// cuts off whatever takes longer than the drain timeout.
 func (s *Server) drain(web *http.Server, abandon func()) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()

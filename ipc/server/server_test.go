@@ -216,8 +216,8 @@ func TestRequestIDReachesTheService(t *testing.T) {
 	}
 }
 
-// TestServiceTime shows that the timeout for the body does not apply to the service,
-// and that the service's own does.
+// TestServiceTime shows that the timeout for the body does not apply to the
+// service, and that the service's own does.
 func TestServiceTime(t *testing.T) {
 	slow := func(ctx context.Context, _ caller.Caller, r ipc.AssertionRequest) (ipc.AssertionResponse, error) {
 		wait := 300 * time.Millisecond
@@ -238,8 +238,8 @@ func TestServiceTime(t *testing.T) {
 	r.do("POST", "/v1/assertions", `{"grant":"forever"}`).problem(t, ipc.CodeTimeout)
 }
 
-// TestCallerLeaves shows that a caller who leaves is not a failure of the daemon,
-// neither in the log nor in metrics.
+// TestCallerLeaves shows that a caller who leaves is not a failure of the
+// daemon, neither in the log nor in metrics.
 func TestCallerLeaves(t *testing.T) {
 	started, left, seen := make(chan struct{}), make(chan struct{}), make(observations, 1)
 	r := serve(t, &fakeService{assert: func(ctx context.Context, _ caller.Caller, _ ipc.AssertionRequest) (ipc.AssertionResponse, error) {
@@ -320,8 +320,9 @@ func TestSlowPeers(t *testing.T) {
 	}
 }
 
-// TestConnectionLimit fills the server. Some callers past the limit are answered with
-// overloaded, and the rest are disconnected, until connections close.
+// TestConnectionLimit fills the server. Some callers past the limit are
+// answered with overloaded, and the rest are disconnected, until connections
+// close.
 func TestConnectionLimit(t *testing.T) {
 	const most = 1024
 	r := serve(t, &fakeService{}, Options{HeaderTimeout: time.Minute})

@@ -9,15 +9,17 @@ import (
 
 // Service handles the requests. It must be safe for concurrent use.
 //
-// The context ends when the caller leaves, when the request's time is up, or when
-// a drain takes too long. It carries the request's ID; see [caller.RequestID]. An error
-// that is or wraps an [*ipc.Problem] is sent to the caller as it is. Any other error
-// is logged in full and answered with [ipc.CodeInternal], or with [ipc.CodeTimeout]
-// if it is context.DeadlineExceeded.
+// The context ends when the caller leaves, when the request's time is up, or
+// when a drain takes too long. It carries the request's ID; see
+// [caller.RequestID]. An error that is or wraps an [*ipc.Problem] is sent to
+// the caller as it is. Any other error is logged in full and answered with
+// [ipc.CodeInternal], or with [ipc.CodeTimeout] if it is
+// context.DeadlineExceeded.
 type Service interface {
 	// Assert decides, signs and records one assertion.
 	Assert(ctx context.Context, from caller.Caller, req ipc.AssertionRequest) (ipc.AssertionResponse, error)
-	// AssertBatch answers 1 to MaxBatch requests, with one result for each, in order.
+	// AssertBatch answers 1 to MaxBatch requests, with one result for each, in
+	// order.
 	AssertBatch(ctx context.Context, from caller.Caller, reqs []ipc.AssertionRequest) []ipc.BatchResult
 	// Sign makes one raw signature.
 	Sign(ctx context.Context, from caller.Caller, req ipc.SignRequest) (ipc.SignResponse, error)

@@ -17,8 +17,8 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// Signing is the daemon's [Service]. It translates between the wire and the signer,
-// and decides nothing itself.
+// Signing is the daemon's [Service]. It translates between the wire and the
+// signer, and decides nothing itself.
 type Signing struct {
 	Signer  *signer.Signer
 	KeySets *keyset.Active
@@ -43,8 +43,8 @@ func (s *Signing) Assert(ctx context.Context, from caller.Caller, req ipc.Assert
 	return assertion, signer.ProblemOf(err)
 }
 
-// AssertBatch implements Service. The requests of a batch are independent: each is
-// decided, limited and recorded like a single request.
+// AssertBatch implements Service. The requests of a batch are independent: each
+// is decided, limited and recorded like a single request.
 func (s *Signing) AssertBatch(ctx context.Context, from caller.Caller, reqs []ipc.AssertionRequest) []ipc.BatchResult {
 	results := make([]ipc.BatchResult, len(reqs))
 	var next atomic.Int64
@@ -60,8 +60,8 @@ func (s *Signing) AssertBatch(ctx context.Context, from caller.Caller, reqs []ip
 	return results
 }
 
-// width returns how many requests of a batch run at a time. A batch by itself must
-// not exceed its client's cap.
+// width returns how many requests of a batch run at a time. A batch by itself
+// must not exceed its client's cap.
 func (s *Signing) width(from caller.Caller, reqs []ipc.AssertionRequest) int {
 	grants := make([]string, len(reqs))
 	for i := range reqs {

@@ -14,12 +14,12 @@ import (
 	"github.com/assertd/assertd/ipc/peer"
 )
 
-// spareTime is how long a caller that is accepted with the spare descriptor has for
-// its request. Meanwhile no one else on its socket is accepted.
+// spareTime is how long a caller that is accepted with the spare descriptor has
+// for its request. Meanwhile no one else on its socket is accepted.
 const spareTime = 100 * time.Millisecond
 
-// spare is a descriptor in reserve. When the process has no others, it serves to
-// tell newcomers so: they would otherwise wait in the kernel's queue.
+// spare is a descriptor in reserve. When the process has no others, it serves
+// to tell newcomers so: they would otherwise wait in the kernel's queue.
 type spare struct {
 	mu   sync.Mutex
 	file *os.File // nil if it could not be opened
@@ -64,8 +64,8 @@ func (s *spare) refuse(l *peer.Listener, response func() []byte) bool {
 	return true
 }
 
-// answerUnread sends a response after the header of a request, which it does not
-// look at.
+// answerUnread sends a response after the header of a request, which it does
+// not look at.
 func answerUnread(c *net.UnixConn, response []byte) {
 	request := make([]byte, 0, 4<<10)
 	for len(request) < cap(request) && !bytes.Contains(request, []byte("\r\n\r\n")) {

@@ -112,8 +112,8 @@ func (s *Signing) Budgets(names ...string) []ipc.BudgetInfo {
 	return infos
 }
 
-// rawKeys lists the raw key sets that the caller may use and that can sign now. If
-// none of them can, the error says why.
+// rawKeys lists the raw key sets that the caller may use and that can sign now.
+// If none of them can, the error says why.
 func (s *Signing) rawKeys(p *policy.Policy, from caller.Caller) (ipc.KeysResponse, error) {
 	response := ipc.KeysResponse{Keys: []ipc.KeyInfo{}}
 	var unusable error

@@ -6,10 +6,10 @@ import (
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// InFlight returns how many of a caller's requests for assertions can be in flight
-// within the cap of every client that they may use. Requests are given by the
-// grants that they name, "" for those that name none. It returns 0 if the caller
-// has none of these grants.
+// InFlight returns how many of a caller's requests for assertions can be in
+// flight within the cap of every client that they may use. Requests are given
+// by the grants that they name, "" for those that name none. It returns 0 if
+// the caller has none of these grants.
 func (p *Policy) InFlight(caller caller.Caller, grants []string) int {
 	smallest := 0
 	for _, rule := range assertionRules(p.matching(&caller)) {
@@ -21,5 +21,6 @@ func (p *Policy) InFlight(caller caller.Caller, grants []string) int {
 	return smallest
 }
 
-// mayAnswer reports whether a request that names grant, or none, can use this rule.
+// mayAnswer reports whether a request that names grant, or none, can use this
+// rule.
 func (c clientRule) mayAnswer(grant string) bool { return grant == "" || c.hasName(grant) }

@@ -5,8 +5,8 @@
 // safe for concurrent use. It answers four questions:
 //
 //   - [Policy.Decide] turns a caller and its request into a [Grant] or a
-//     [*Refusal]. Nothing else makes a non-zero Grant, so code that requires one
-//     can't sign without a decision.
+//     [*Refusal]. Nothing else makes a non-zero Grant, so code that requires
+//     one can't sign without a decision.
 //   - [Policy.DecideRaw] does the same for a raw signature over a digest.
 //   - [Policy.Visible] lists what a caller may ask for.
 //   - [Policy.Explain] shows how every rule evaluated a request, for the people

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// benchCase is a row of a table: the work of one child, with or without a daemon.
+// benchCase is a row of a table: the work of one child, with or without a
+// daemon.
 type benchCase struct {
 	name   string
 	role   string
@@ -134,8 +135,8 @@ func clientCases() (cases []benchCase) {
 	return cases
 }
 
-// chosen returns the section with only the cases that -run selects, and the base
-// that their ratios need.
+// chosen returns the section with only the cases that -run selects, and the
+// base that their ratios need.
 func (s section) chosen(o settings) section {
 	all := s.cases
 	s.cases = nil

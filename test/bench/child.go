@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// childArgument makes this program a child, a process that does one kind of work.
-// Its CPU time then shows the cost of that work.
+// childArgument makes this program a child, a process that does one kind of
+// work. Its CPU time then shows the cost of that work.
 const childArgument = "-child"
 
 // A role is the kind of work that a child does, such as calling the module or
@@ -23,8 +23,8 @@ type role func(env) (prepare, error)
 // prepare turns a task into the operation to repeat.
 type prepare func(task) (operation, error)
 
-// operation makes signatures, or does whatever else the task counts, and returns how
-// many.
+// operation makes signatures, or does whatever else the task counts, and
+// returns how many.
 type operation func() (int, error)
 
 var roles = map[string]role{
@@ -62,8 +62,8 @@ type assignment struct {
 	Env  env
 }
 
-// serveChild reads the child's role, then runs one task per line until the input
-// ends.
+// serveChild reads the child's role, then runs one task per line until the
+// input ends.
 func serveChild(stdin io.Reader, stdout io.Writer) error {
 	in, out := json.NewDecoder(stdin), json.NewEncoder(stdout)
 	var a assignment
@@ -121,8 +121,8 @@ type child struct {
 }
 
 // startChild runs this program again in a role and waits until the role is set
-// up: two processes that open SoftHSM at the same time can disturb each other. The
-// child exits when its input is closed or this process exits.
+// up: two processes that open SoftHSM at the same time can disturb each other.
+// The child exits when its input is closed or this process exits.
 func startChild(ctx context.Context, e env, role string) (*child, error) {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", childArgument)
 	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+e.SoftHSMConf)

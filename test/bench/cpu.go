@@ -10,8 +10,8 @@ import (
 )
 
 // cpuTime is the CPU time of all threads of the processes. The scheduler counts
-// it in nanoseconds; /proc/PID/stat would have ticks of 10 ms. Processes that have
-// exited count as zero.
+// it in nanoseconds; /proc/PID/stat would have ticks of 10 ms. Processes that
+// have exited count as zero.
 func cpuTime(pids ...int) (total time.Duration) {
 	for _, pid := range pids {
 		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // fails only for a bad pattern

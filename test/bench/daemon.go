@@ -55,7 +55,8 @@ func startDaemon(ctx context.Context, e env, v variant) (*daemon, error) {
 	return d, nil
 }
 
-// waitReady polls until the daemon issues an assertion. That takes all its parts.
+// waitReady polls until the daemon issues an assertion. That takes all its
+// parts.
 func (d *daemon) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -86,8 +87,8 @@ func (d *daemon) stop() error {
 	return d.cmd.Wait()
 }
 
-// configuration returns the daemon's YAML for a variant. Budgets have the usual two
-// windows, too wide to ever refuse.
+// configuration returns the daemon's YAML for a variant. Budgets have the usual
+// two windows, too wide to ever refuse.
 func configuration(e env, v variant, socket string) []byte {
 	var y strings.Builder
 	fmt.Fprintf(&y, "hsm: {module: %q, token: {label: %s}, pin: {file: %q}, environment: {SOFTHSM2_CONF: %q}, workers: %d}\n",

@@ -7,8 +7,8 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
-// decisions calls policy.Decide and nothing else, with the task's number of clients
-// configured.
+// decisions calls policy.Decide and nothing else, with the task's number of
+// clients configured.
 func decisions(e env) (prepare, error) {
 	return func(t task) (operation, error) {
 		v := defaults

@@ -16,8 +16,8 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// env is the temporary directory of a run. It holds a token with one key for each
-// algorithm, and the daemon's binary.
+// env is the temporary directory of a run. It holds a token with one key for
+// each algorithm, and the daemon's binary.
 type env struct {
 	Dir, Binary string
 	Module      string
@@ -76,8 +76,8 @@ func (e env) write() error {
 	)
 }
 
-// setUp makes the token and its keys in a child, so this process never loads the
-// module.
+// setUp makes the token and its keys in a child, so this process never loads
+// the module.
 func (e env) setUp(ctx context.Context) error {
 	c, err := startChild(ctx, e, "setup")
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/assertd/assertd/hsm/wire"
 )
 
-// workerHop signs with a key in this process ("key") or through the pool ("pool"),
-// which runs the daemon's own workers. Nothing is verified, so the difference
-// between the two is the cost of the round trip to a worker.
+// workerHop signs with a key in this process ("key") or through the pool
+// ("pool"), which runs the daemon's own workers. Nothing is verified, so the
+// difference between the two is the cost of the round trip to a worker.
 func workerHop(e env) (prepare, error) {
 	token, err := e.open(true)
 	if err != nil {

@@ -54,8 +54,8 @@ func batch(ctx context.Context, c *client.Client, request ipc.AssertionRequest) 
 	return len(results), err
 }
 
-// checkOne makes sure that the daemon issues what the benchmark is meant to measure:
-// an assertion that the published keys verify.
+// checkOne makes sure that the daemon issues what the benchmark is meant to
+// measure: an assertion that the published keys verify.
 func checkOne(ctx context.Context, c *client.Client, request ipc.AssertionRequest) error {
 	answer, err := c.Assert(ctx, request)
 	if err != nil {
@@ -81,8 +81,8 @@ func checkOne(ctx context.Context, c *client.Client, request ipc.AssertionReques
 	return err
 }
 
-// verification verifies a signature with the standard library. The front can't do
-// less for an assertion.
+// verification verifies a signature with the standard library. The front can't
+// do less for an assertion.
 func verification(env) (prepare, error) {
 	return func(t task) (operation, error) {
 		key, err := softwareKey(t.Alg)

@@ -1,11 +1,12 @@
-// Command bench compares assertd with raw PKCS#11 on the same machine, in one run.
+// Command bench compares assertd with raw PKCS#11 on the same machine, in one
+// run.
 //
-// It builds the real daemon, gives it a new SoftHSM token in a temporary directory,
-// and drives it over its socket with the client package from another process. Before
-// each slice it measures the raw baseline: one thread that calls the PKCS#11 module
-// in its own process. Each ratio is the median over adjacent slices, so other load
-// on the machine affects ratios less than rates. docs/performance.md explains the
-// tables and the limits.
+// It builds the real daemon, gives it a new SoftHSM token in a temporary
+// directory, and drives it over its socket with the client package from another
+// process. Before each slice it measures the raw baseline: one thread that
+// calls the PKCS#11 module in its own process. Each ratio is the median over
+// adjacent slices, so other load on the machine affects ratios less than rates.
+// docs/performance.md explains the tables and the limits.
 //
 //	go run ./test/bench                    # all cases, about six minutes
 //	go run ./test/bench -quick             # all cases, one short round

@@ -81,8 +81,8 @@ func (s section) round(ctx context.Context, l *harness, o settings, samples map[
 	return nil
 }
 
-// fillRatios sets the ratios of a section with its own base, each to the base in
-// the same round.
+// fillRatios sets the ratios of a section with its own base, each to the base
+// in the same round.
 func (s section) fillRatios(samples map[string][]sample) {
 	for name := range samples {
 		for round, base := range samples[s.base] {

@@ -12,14 +12,15 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// message is signed in cases without assertions. It is as long as an assertion's
-// signing input.
+// message is signed in cases without assertions. It is as long as an
+// assertion's signing input.
 var message = make([]byte, 400)
 
 // mechanismEdDSA is CKM_EDDSA (PKCS#11 3.0), which miekg/pkcs11 doesn't define.
 const mechanismEdDSA = 0x1057
 
-// digestInfo is the DER of SHA-256's DigestInfo before the hash (RFC 8017, section 9.2).
+// digestInfo is the DER of SHA-256's DigestInfo before the hash (RFC 8017,
+// section 9.2).
 var digestInfo = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
 
 // rawModule is the baseline: miekg/pkcs11 with one session and nothing else.
@@ -51,8 +52,8 @@ func rawModule(e env) (prepare, error) {
 	}, nil
 }
 
-// mechanismOf returns the algorithm's PKCS#11 mechanism and a function that makes
-// its input. Hashing is part of each operation.
+// mechanismOf returns the algorithm's PKCS#11 mechanism and a function that
+// makes its input. Hashing is part of each operation.
 func mechanismOf(alg string) ([]*pkcs11.Mechanism, func() []byte) {
 	digest := func() []byte { sum := sha256.Sum256(message); return sum[:] }
 	switch alg {

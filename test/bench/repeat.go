@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// repeat runs the operation in a loop in each caller until the time is up. A caller
-// stops at its first error.
+// repeat runs the operation in a loop in each caller until the time is up. A
+// caller stops at its first error.
 func repeat(op operation, callers int, d time.Duration) outcome {
 	results := make([]tally, callers)
 	var all sync.WaitGroup
@@ -58,8 +58,8 @@ func summarize(tallies []tally, elapsed time.Duration) outcome {
 	return o
 }
 
-// quantile returns the smallest value that at least the given part of the values
-// does not exceed. It sorts the values.
+// quantile returns the smallest value that at least the given part of the
+// values does not exceed. It sorts the values.
 func quantile[T int | float64 | time.Duration](values []T, part float64) T {
 	if len(values) == 0 {
 		return 0

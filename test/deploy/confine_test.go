@@ -180,8 +180,8 @@ func TestFrontCantOpenOtherFiles(t *testing.T) {
 	d.assert(t)
 }
 
-// TestReloadCantWidenTheSandbox reloads a configuration that needs more access than
-// the sandbox grants.
+// TestReloadCantWidenTheSandbox reloads a configuration that needs more access
+// than the sandbox grants.
 func TestReloadCantWidenTheSandbox(t *testing.T) {
 	dir := t.TempDir()
 	d := startDev(t, dir, nil)
@@ -196,8 +196,8 @@ func TestReloadCantWidenTheSandbox(t *testing.T) {
 	d.assert(t)
 }
 
-// TestWorkerCantWriteTheAuditLog has a worker run a PIN command that tries to write
-// to the audit log.
+// TestWorkerCantWriteTheAuditLog has a worker run a PIN command that tries to
+// write to the audit log.
 func TestWorkerCantWriteTheAuditLog(t *testing.T) {
 	dir := t.TempDir()
 	d := startDev(t, dir, nil)
@@ -219,8 +219,8 @@ func TestWorkerCantWriteTheAuditLog(t *testing.T) {
 	}
 }
 
-// TestModuleOutOfReach configures SoftHSM in the home directory, where the daemon
-// does not look for its token directory.
+// TestModuleOutOfReach configures SoftHSM in the home directory, where the
+// daemon does not look for its token directory.
 func TestModuleOutOfReach(t *testing.T) {
 	dir, home, elsewhere := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "tokens")
 	d := startDev(t, dir, nil)
@@ -248,8 +248,8 @@ func TestModuleOutOfReach(t *testing.T) {
 // workerReady is logged once for each worker that can sign.
 const workerReady = "hsm worker: ready"
 
-// TestWorkersSurviveAnUpgrade replaces the program file while it runs, as an upgrade
-// does, and kills a worker.
+// TestWorkersSurviveAnUpgrade replaces the program file while it runs, as an
+// upgrade does, and kills a worker.
 func TestWorkersSurviveAnUpgrade(t *testing.T) {
 	dir, bin := t.TempDir(), filepath.Join(t.TempDir(), "assertd")
 	copyFile(t, program(t, "assertd"), bin)

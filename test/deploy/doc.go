@@ -1,3 +1,3 @@
-// Package deploy has only tests. They check the files in the directory deploy with
-// the tools that read them in production.
+// Package deploy has only tests. They check the files in the directory deploy
+// with the tools that read them in production.
 package deploy

@@ -12,8 +12,8 @@ import (
 
 const units = "../../deploy/systemd"
 
-// TestExposure limits the exposure that systemd-analyze computes for the service,
-// alone and with each drop-in.
+// TestExposure limits the exposure that systemd-analyze computes for the
+// service, alone and with each drop-in.
 func TestExposure(t *testing.T) {
 	for dropIn, most := range map[string]float64{
 		"":                          1.5,
@@ -36,8 +36,8 @@ func TestEveryDropInIsTested(t *testing.T) {
 	}
 }
 
-// TestUnitsAreUnderstood checks that systemd knows all settings: it ignores those it
-// does not know.
+// TestUnitsAreUnderstood checks that systemd knows all settings: it ignores
+// those it does not know.
 func TestUnitsAreUnderstood(t *testing.T) {
 	out, _ := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
 		install(t, ""), filepath.Join(units, "assertd.socket")).CombinedOutput()
@@ -91,7 +91,8 @@ func exposure(t *testing.T, unit string) float64 {
 	return score
 }
 
-// TestUnitInPlace checks that no drop-in applies to the unit in its own directory.
+// TestUnitInPlace checks that no drop-in applies to the unit in its own
+// directory.
 func TestUnitInPlace(t *testing.T) {
 	if score := exposure(t, filepath.Join(units, "assertd.service")); score != exposure(t, install(t, "")) {
 		t.Errorf("exposure %.1f in deploy/systemd: a file next to the unit changes it", score)

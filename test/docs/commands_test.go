@@ -86,8 +86,8 @@ func build(t *testing.T) (bin string) {
 	return bin
 }
 
-// session runs the blocks of one document in one directory. Variables carry over
-// from block to block, as in a terminal.
+// session runs the blocks of one document in one directory. Variables carry
+// over from block to block, as in a terminal.
 type session struct {
 	dir, environment string
 	background       *exec.Cmd
@@ -145,8 +145,8 @@ func (s *session) foreground(ctx context.Context, text string, want int) error {
 	return nil
 }
 
-// ready waits for the daemon and all of its workers. While a worker logs in SoftHSM
-// rewrites the token's file, and other programs do not find the token.
+// ready waits for the daemon and all of its workers. While a worker logs in
+// SoftHSM rewrites the token's file, and other programs do not find the token.
 const ready = `until state=$(curl -sf --unix-socket .assertd/assertd.sock http://assertd/v1/ready) &&
 	! echo "$state" | grep -q '"state":"[^r]'; do sleep 0.1; done
 `

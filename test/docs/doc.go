@@ -1,5 +1,5 @@
-// Package docs has only tests. They run the commands in the documentation exactly
-// as written.
+// Package docs has only tests. They run the commands in the documentation
+// exactly as written.
 //
 // The comment on the line before a ```sh block says how to run it:
 //

@@ -18,8 +18,8 @@ import (
 )
 
 // authServer is a small authorization server. It verifies assertions with the
-// daemon's JWKS, accepts each once, and supports DPoP with nonces. test/interop has
-// real ones.
+// daemon's JWKS, accepts each once, and supports DPoP with nonces. test/interop
+// has real ones.
 type authServer struct {
 	*httptest.Server
 	t    *testing.T
@@ -107,7 +107,8 @@ func fail(w http.ResponseWriter, code string, err error) {
 	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": err.Error()})
 }
 
-// checkAssertion verifies the signature and the times, and accepts each jti once.
+// checkAssertion verifies the signature and the times, and accepts each jti
+// once.
 func (as *authServer) checkAssertion(compact string) error {
 	token, err := jwt.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -127,8 +128,8 @@ func (as *authServer) checkAssertion(compact string) error {
 	return nil
 }
 
-// checkProof verifies a DPoP proof with the key in its header (RFC 9449 section 4.3)
-// and returns its nonce.
+// checkProof verifies a DPoP proof with the key in its header (RFC 9449 section
+// 4.3) and returns its nonce.
 func (as *authServer) checkProof(compact string, r *http.Request, ath string) (string, error) {
 	token, err := jwt.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -175,8 +176,8 @@ func (as *authServer) api(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// register is a registration endpoint (RFC 7591) that requires an initial access
-// token.
+// register is a registration endpoint (RFC 7591) that requires an initial
+// access token.
 func (as *authServer) register(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer granted" {
 		w.WriteHeader(http.StatusUnauthorized)

@@ -28,7 +28,8 @@ var signals = map[string]syscall.Signal{
 	"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
 }
 
-// start starts a daemon in the background, with its output in NAME.out and NAME.log:
+// start starts a daemon in the background, with its output in NAME.out and
+// NAME.log:
 //
 //	start NAME COMMAND [ARG ...]
 func start(ts *testscript.TestScript, neg bool, args []string) {
@@ -67,8 +68,8 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(running(ts)[args[0]].process.Process.Signal(signals[args[1]]))
 }
 
-// terminate stops a daemon with SIGTERM, or waits for one that was killed. The daemon
-// must exit with 0, or with ! with anything else:
+// terminate stops a daemon with SIGTERM, or waits for one that was killed. The
+// daemon must exit with 0, or with ! with anything else:
 //
 //	[!] terminate NAME
 func terminate(ts *testscript.TestScript, neg bool, args []string) {

@@ -53,7 +53,8 @@ func startDev(t *testing.T) *devDaemon {
 	return d
 }
 
-// run runs one of the built programs against this daemon and returns its output.
+// run runs one of the built programs against this daemon and returns its
+// output.
 func (d *devDaemon) run(t *testing.T, program string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program, args...)
@@ -77,8 +78,8 @@ func (d *devDaemon) must(t *testing.T, program string, args ...string) string {
 	return stdout
 }
 
-// reconfigure replaces text in the configuration, generates a key for each new key
-// set, reloads, and waits until the daemon serves a grant.
+// reconfigure replaces text in the configuration, generates a key for each new
+// key set, reloads, and waits until the daemon serves a grant.
 func (d *devDaemon) reconfigure(t *testing.T, old, text, grant string, keySets ...string) {
 	t.Helper()
 	config, err := os.ReadFile(d.config)

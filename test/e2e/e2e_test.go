@@ -1,5 +1,6 @@
-// Package e2e runs the built programs as their users do. Each script in testdata is a
-// session at a terminal, with real processes, sockets, and a SoftHSM token.
+// Package e2e runs the built programs as their users do. Each script in
+// testdata is a session at a terminal, with real processes, sockets, and a
+// SoftHSM token.
 package e2e
 
 import (
@@ -96,9 +97,10 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(awaitWorkers(context.Background(), c))
 }
 
-// awaitWorkers waits until the daemon and all of its workers are ready. One ready
-// worker is enough to sign, but while another logs in SoftHSM rewrites the token's
-// file, and a program that opens the token at that moment does not find it.
+// awaitWorkers waits until the daemon and all of its workers are ready. One
+// ready worker is enough to sign, but while another logs in SoftHSM rewrites
+// the token's file, and a program that opens the token at that moment does not
+// find it.
 func awaitWorkers(ctx context.Context, c *client.Client) error {
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		answer, err := c.Ready(ctx)

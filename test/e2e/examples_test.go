@@ -13,8 +13,8 @@ import (
 // examples is the directory of the runnable examples.
 const examples = "../../examples"
 
-// TestExamples runs all caller examples against a real daemon, first alone and then
-// with an authorization server that verifies their assertions.
+// TestExamples runs all caller examples against a real daemon, first alone and
+// then with an authorization server that verifies their assertions.
 func TestExamples(t *testing.T) {
 	d := startDev(t)
 	as := startAuthServer(t, d)
@@ -51,7 +51,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestExamplesWithoutDaemon checks that the examples fail with an error message.
+// TestExamplesWithoutDaemon checks that the examples fail with an error
+// message.
 func TestExamplesWithoutDaemon(t *testing.T) {
 	nowhere := &devDaemon{socket: filepath.Join(t.TempDir(), "none")}
 	for _, command := range [][]string{
@@ -77,8 +78,8 @@ func TestExampleMTLS(t *testing.T) {
 	}
 }
 
-// TestExampleSidecar runs the unit's command with a notification socket, as systemd
-// does.
+// TestExampleSidecar runs the unit's command with a notification socket, as
+// systemd does.
 func TestExampleSidecar(t *testing.T) {
 	d := startDev(t)
 	file := filepath.Join(t.TempDir(), "token")

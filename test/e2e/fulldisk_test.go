@@ -12,10 +12,11 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// TestFullDisk fills the disk of the audit log under load. No assertion is released
-// without a record, callers get audit-unavailable, and the daemon reports that it is
-// not ready. It recovers once there is room. Mounting a small disk needs root;
-// internal/audit has a test of the log alone that does not.
+// TestFullDisk fills the disk of the audit log under load. No assertion is
+// released without a record, callers get audit-unavailable, and the daemon
+// reports that it is not ready. It recovers once there is room. Mounting a
+// small disk needs root; internal/audit has a test of the log alone that does
+// not.
 func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Log("not root, cannot mount a small disk; see TestFileSizeLimit in internal/audit")

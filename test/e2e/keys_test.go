@@ -11,12 +11,12 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// clockShift shifts the clock of programs built with the tag clockshift, as these
-// tests build them.
+// clockShift shifts the clock of programs built with the tag clockshift, as
+// these tests build them.
 const clockShift = "ASSERTD_CLOCK_SHIFT"
 
-// capture sets a variable to what the group of a pattern matches in a file, by default
-// in the last output:
+// capture sets a variable to what the group of a pattern matches in a file, by
+// default in the last output:
 //
 //	capture NAME PATTERN [FILE]
 func capture(ts *testscript.TestScript, neg bool, args []string) {
@@ -34,8 +34,8 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], match[1])
 }
 
-// verifies checks an assertion with a JWKS as a receiver does, at the shifted time:
-// kid, algorithm, signature, and expiry.
+// verifies checks an assertion with a JWKS as a receiver does, at the shifted
+// time: kid, algorithm, signature, and expiry.
 //
 //	[!] verifies ASSERTION JWKS
 func verifies(ts *testscript.TestScript, neg bool, args []string) {

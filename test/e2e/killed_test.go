@@ -10,8 +10,8 @@ import (
 const kills = 20
 
 // TestKilled kills the daemon with SIGKILL again and again while callers are at
-// work. Each time every assertion that a caller received is on record, and the log
-// verifies as complete and in order.
+// work. Each time every assertion that a caller received is on record, and the
+// log verifies as complete and in order.
 func TestKilled(t *testing.T) {
 	s := newSite(t)
 	l := s.newLoad(8)

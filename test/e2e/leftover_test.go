@@ -14,8 +14,8 @@ import (
 )
 
 // A key that failed its proof, and that the process that generated it can't
-// destroy, is destroyed by a new process. If the token refuses that too, the key
-// is named.
+// destroy, is destroyed by a new process. If the token refuses that too, the
+// key is named.
 func TestKeyGenerateLeavesNoFailedKey(t *testing.T) {
 	token, module := softhsm.New(t), faulty.Build(t)
 	key := func(args ...string) (string, error) {

@@ -35,8 +35,8 @@ type site struct {
 	verifier note.Verifier
 }
 
-// newSite creates a site without rate limits. Its audit log has its own directory and
-// signed checkpoints.
+// newSite creates a site without rate limits. Its audit log has its own
+// directory and signed checkpoints.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	layout, err := dev.LayoutOf(t.TempDir())
@@ -185,7 +185,8 @@ func (l *load) end() {
 	l.callers.Wait()
 }
 
-// jtisOnRecord returns the jtis of released assertions in the log and its archives.
+// jtisOnRecord returns the jtis of released assertions in the log and its
+// archives.
 func (s *site) jtisOnRecord() map[string]bool {
 	s.t.Helper()
 	files, err := audit.Files(s.log)

@@ -32,8 +32,8 @@ import (
 // rawKeys lists the raw key sets of `assertd dev`, one per key type.
 var rawKeys = []string{"dev-raw", "dev-rsa", "dev-ed25519"}
 
-// TestRemoteSigner uses the signer wherever Go code takes a crypto.Signer, with a
-// real daemon and keys on a SoftHSM token.
+// TestRemoteSigner uses the signer wherever Go code takes a crypto.Signer, with
+// a real daemon and keys on a SoftHSM token.
 func TestRemoteSigner(t *testing.T) {
 	d := startDev(t)
 	for _, name := range rawKeys {
@@ -225,8 +225,8 @@ func toolSignature(t *testing.T, d *devDaemon, name string, signer *client.Signe
 	}
 }
 
-// TestRawSigningRefusals sends requests that the daemon must refuse, bypassing the
-// checks in the client.
+// TestRawSigningRefusals sends requests that the daemon must refuse, bypassing
+// the checks in the client.
 func TestRawSigningRefusals(t *testing.T) {
 	d := startDev(t)
 	digest := sha256.Sum256([]byte("{}"))
@@ -251,8 +251,8 @@ func TestRawSigningRefusals(t *testing.T) {
 	}
 }
 
-// TestRawSigningIsLimitedAndRecorded checks the rate limits and the audit records of
-// raw signatures.
+// TestRawSigningIsLimitedAndRecorded checks the rate limits and the audit
+// records of raw signatures.
 func TestRawSigningIsLimitedAndRecorded(t *testing.T) {
 	d := startDev(t)
 	d.reconfigure(t, "{name: raw, key: dev-raw}", "{name: seldom, key: dev-raw, rate: [{limit: 2, per: 1h}]}", "seldom")

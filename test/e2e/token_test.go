@@ -19,7 +19,8 @@ const families = `
       - {name: proof, key: dpop, profile: dpop, claims: {allow: {htm: [POST, GET], htu: ["%[1]s/token", "%[1]s/api"], nonce: any, ath: any}}}
 `
 
-// TestTokenOfEveryFamily sends each kind of assertion to a server that verifies it.
+// TestTokenOfEveryFamily sends each kind of assertion to a server that verifies
+// it.
 func TestTokenOfEveryFamily(t *testing.T) {
 	d := startDev(t)
 	as := startAuthServer(t, d)

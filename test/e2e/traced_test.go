@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestTraced sends a request with a trace context. All steps of the request reach the
-// collector under the caller's trace ID.
+// TestTraced sends a request with a trace context. All steps of the request
+// reach the collector under the caller's trace ID.
 func TestTraced(t *testing.T) {
 	const trace = "0af7651916cd43dd8448eb211c80319c"
 	var mu sync.Mutex

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// TestWorkersIgnoreSignals sends workers the signals that a terminal or systemd sends
-// to a whole process group. Only the daemon decides when workers stop: before it
-// exits it still signs pending requests and a last checkpoint.
+// TestWorkersIgnoreSignals sends workers the signals that a terminal or systemd
+// sends to a whole process group. Only the daemon decides when workers stop:
+// before it exits it still signs pending requests and a last checkpoint.
 func TestWorkersIgnoreSignals(t *testing.T) {
 	s := newSite(t)
 	process := s.serve()

@@ -20,8 +20,8 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// patience is how long a test waits for something that takes a second or two on an
-// idle machine.
+// patience is how long a test waits for something that takes a second or two on
+// an idle machine.
 const patience = 30 * time.Second
 
 // daemon is a running assertd process.
@@ -39,9 +39,9 @@ type daemon struct {
 	own     string // configuration from the test
 }
 
-// start runs a daemon with a token and returns when it is ready. The configuration
-// has keys, clients, and jwks; the harness adds the rest. When the test ends the
-// daemon must exit with 0.
+// start runs a daemon with a token and returns when it is ready. The
+// configuration has keys, clients, and jwks; the harness adds the rest. When
+// the test ends the daemon must exit with 0.
 func start(t *testing.T, k token, configuration string) *daemon {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "assertd") // the path of a socket must be short
@@ -122,9 +122,9 @@ func (d *daemon) stop(t *testing.T) {
 	}
 }
 
-// awaitReady polls GET /v1/ready until the daemon and all of its workers are ready.
-// While a worker logs in SoftHSM rewrites the token's file, and assertd key generate
-// would not find the token.
+// awaitReady polls GET /v1/ready until the daemon and all of its workers are
+// ready. While a worker logs in SoftHSM rewrites the token's file, and assertd
+// key generate would not find the token.
 func (d *daemon) awaitReady(t *testing.T) {
 	t.Helper()
 	d.await(t, "readiness", func() bool {
@@ -133,8 +133,8 @@ func (d *daemon) awaitReady(t *testing.T) {
 	})
 }
 
-// await polls until a condition holds. It fails at the deadline or if the daemon
-// exits.
+// await polls until a condition holds. It fails at the deadline or if the
+// daemon exits.
 func (d *daemon) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.After(patience)
@@ -183,7 +183,8 @@ func (d *daemon) accessToken(t *testing.T, args ...string) (answer oauthAnswer) 
 	return answer
 }
 
-// environment keeps the race detector from sleeping for a second when a child exits.
+// environment keeps the race detector from sleeping for a second when a child
+// exits.
 func environment() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
 
 // journal is a daemon's log.
@@ -204,7 +205,8 @@ func (j *journal) text() string {
 	return j.lines.String()
 }
 
-// field returns a field of the first entry with this message, or an empty string.
+// field returns a field of the first entry with this message, or an empty
+// string.
 func (j *journal) field(message, name string) string {
 	for line := range strings.Lines(j.text()) {
 		var entry map[string]any

@@ -1,22 +1,23 @@
-// Package interop tests the daemon with third-party software: authorization servers
-// that accept its assertions, JOSE libraries that verify them, and validators for its
-// API description and configuration schema.
+// Package interop tests the daemon with third-party software: authorization
+// servers that accept its assertions, JOSE libraries that verify them, and
+// validators for its API description and configuration schema.
 //
-// Nothing is simulated. The tests build the daemon and assertctl from this checkout
-// and run them as processes with keys on a SoftHSM token. The servers use HTTP on
-// loopback and fetch the daemon's public keys by URL, as in production:
+// Nothing is simulated. The tests build the daemon and assertctl from this
+// checkout and run them as processes with keys on a SoftHSM token. The servers
+// use HTTP on loopback and fetch the daemon's public keys by URL, as in
+// production:
 //
-//   - Ory Fosite, in this process: client authentication and the JWT bearer grant
-//     (RFC 7523 sections 2.2 and 2.1), also during a rotation.
+//   - Ory Fosite, in this process: client authentication and the JWT bearer
+//     grant (RFC 7523 sections 2.2 and 2.1), also during a rotation.
 //   - npm's oidc-provider and jose, in a child process (node/): the same with a
 //     certified provider, with and without FAPI 2.0.
-//   - jwx, and Debian's python3-jwt and python3-jwcrypto (python/): all algorithms
-//     and profiles.
+//   - jwx, and Debian's python3-jwt and python3-jwcrypto (python/): all
+//     algorithms and profiles.
 //   - kin-openapi: the API on the socket, checked against ipc/openapi.yaml.
 //   - jsonschema: the configurations in examples/, checked against
 //     docs/assertd.schema.json.
 //
-// This is a separate module to keep its dependencies out of assertd's. It has only
-// tests. `make interop` in the root directory installs what they need and runs them.
-// Tests fail if something is missing.
+// This is a separate module to keep its dependencies out of assertd's. It has
+// only tests. `make interop` in the root directory installs what they need and
+// runs them. Tests fail if something is missing.
 package interop

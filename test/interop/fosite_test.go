@@ -29,7 +29,8 @@ import (
 )
 
 // fositeServer is an authorization server built with Ory Fosite: an HTTP token
-// endpoint that fetches the keys of clients and trusted issuers from their JWKS URLs.
+// endpoint that fetches the keys of clients and trusted issuers from their JWKS
+// URLs.
 type fositeServer struct {
 	url      string // of the token endpoint; it listens after serve
 	server   *httptest.Server
@@ -38,8 +39,8 @@ type fositeServer struct {
 	fetches  atomic.Int64 // JWKS requests
 }
 
-// newFosite creates a server without clients or issuers. Register them, then call
-// serve.
+// newFosite creates a server without clients or issuers. Register them, then
+// call serve.
 func newFosite(t *testing.T) *fositeServer {
 	s := &fositeServer{}
 	transport := retryablehttp.NewClient()
@@ -137,8 +138,8 @@ type oauthAnswer struct {
 	Description string `json:"error_description"`
 }
 
-// web uses a new connection for each request. Node closes a connection that was idle
-// for five seconds, and a POST that is sent at that moment fails.
+// web uses a new connection for each request. Node closes a connection that was
+// idle for five seconds, and a POST that is sent at that moment fails.
 var web = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // post sends a token request.

@@ -20,7 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built is the directory of the programs under test, once a test has needed one.
+// built is the directory of the programs under test, once a test has needed
+// one.
 var built struct {
 	once sync.Once
 	dir  string

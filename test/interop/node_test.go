@@ -56,9 +56,9 @@ func startNode(t *testing.T) *nodeServers {
 	return s
 }
 
-// nodeProgram returns the path of the Node that npm installed, which is newer than
-// that of many distributions. It does not use node_modules/.bin, which npm 9 leaves
-// empty with --ignore-scripts.
+// nodeProgram returns the path of the Node that npm installed, which is newer
+// than that of many distributions. It does not use node_modules/.bin, which npm
+// 9 leaves empty with --ignore-scripts.
 func nodeProgram(t *testing.T) string {
 	t.Helper()
 	found, err := filepath.Glob("node/node_modules/node-linux-*/bin/node")
@@ -176,9 +176,10 @@ func introspect(t *testing.T, issuer, accessToken string, assertion ipc.Assertio
 	})
 }
 
-// TestFAPI2 follows FAPI 2.0: client authentication with the issuer as audience,
-// sender-constrained tokens by DPoP with a server nonce, and a pushed, signed request.
-// The daemon signs all three kinds of JWT, each with its own key set.
+// TestFAPI2 follows FAPI 2.0: client authentication with the issuer as
+// audience, sender-constrained tokens by DPoP with a server nonce, and a
+// pushed, signed request. The daemon signs all three kinds of JWT, each with
+// its own key set.
 func TestFAPI2(t *testing.T) {
 	servers := startNode(t)
 	k := newToken(t)
@@ -267,8 +268,8 @@ func postForm(t *testing.T, endpoint string, form url.Values) (answer map[string
 	return answer
 }
 
-// verifyByJOSE verifies a JWT with npm's jose and the JWKS at its URL. It returns
-// jose's error, or an empty string if the JWT is valid.
+// verifyByJOSE verifies a JWT with npm's jose and the JWKS at its URL. It
+// returns jose's error, or an empty string if the JWT is valid.
 func (s *nodeServers) verifyByJOSE(ctx context.Context, assertion string) (problem string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.JOSE, strings.NewReader(assertion))
 	if err != nil {

@@ -125,8 +125,8 @@ func (e exchange) request(t *testing.T) *http.Request {
 	return request
 }
 
-// documentedMethod returns the method of the exchange, or one that the document has
-// for the path.
+// documentedMethod returns the method of the exchange, or one that the document
+// has for the path.
 func (c *contract) documentedMethod(e exchange) string {
 	item := c.document.Paths.Find(e.path)
 	if item == nil || item.GetOperation(e.method) != nil {
@@ -138,10 +138,10 @@ func (c *contract) documentedMethod(e exchange) string {
 	return e.method
 }
 
-// roundTrip sends a request as it is and reads the whole response. It reads while
-// it writes: the daemon may refuse a request before it has read all of it, and then
-// closes the connection. net/http's client reports either the response or the
-// failed write, whichever comes first.
+// roundTrip sends a request as it is and reads the whole response. It reads
+// while it writes: the daemon may refuse a request before it has read all of
+// it, and then closes the connection. net/http's client reports either the
+// response or the failed write, whichever comes first.
 func (d *daemon) roundTrip(t *testing.T, request *http.Request) (*http.Response, []byte) {
 	t.Helper()
 	connection, err := net.Dial("unix", d.socket)
@@ -176,8 +176,8 @@ func (d *daemon) roundTrip(t *testing.T, request *http.Request) (*http.Response,
 	return response, body
 }
 
-// cutOff reports whether a write failed because the daemon had refused the request
-// as too large and closed the connection.
+// cutOff reports whether a write failed because the daemon had refused the
+// request as too large and closed the connection.
 func cutOff(response *http.Response, err error) bool {
 	return response.StatusCode == http.StatusRequestEntityTooLarge && response.Close &&
 		(errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET))
@@ -359,8 +359,8 @@ func (d *daemon) reload(t *testing.T, configuration string) {
 	})
 }
 
-// whole checks that each operation has shown a success and a problem, and that all
-// codes were shown except those that need a fault.
+// whole checks that each operation has shown a success and a problem, and that
+// all codes were shown except those that need a fault.
 func (c *contract) whole(t *testing.T) {
 	t.Helper()
 	for path, item := range c.document.Paths.Map() {

@@ -96,9 +96,9 @@ func presentForToken(endpoint string) func(context.Context, string) (string, err
 	}
 }
 
-// TestRotation sends assertions to three receivers throughout a rotation: the next
-// version is published, starts signing, and the old one leaves the JWKS. Each receiver
-// caches the JWKS in its own way; none may refuse an assertion.
+// TestRotation sends assertions to three receivers throughout a rotation: the
+// next version is published, starts signing, and the old one leaves the JWKS.
+// Each receiver caches the JWKS in its own way; none may refuse an assertion.
 func TestRotation(t *testing.T) {
 	fositeServer, node := newFosite(t), startNode(t)
 	k := newToken(t)
@@ -150,8 +150,8 @@ jwks: {listen: "127.0.0.1:0", max_age: 1s}
 	}
 }
 
-// rotate generates the next version, waits until it is published and signs, then
-// revokes the first and waits until it has left the JWKS.
+// rotate generates the next version, waits until it is published and signs,
+// then revokes the first and waits until it has left the JWKS.
 func (d *daemon) rotate(t *testing.T, receivers []*receiver, first string) (second string) {
 	t.Helper()
 	d.await(t, "first assertions", func() bool { // from here on each has a JWKS without the next version

@@ -77,9 +77,9 @@ func TestSchemaTakesTheExamples(t *testing.T) {
 	}
 }
 
-// TestSchemaRefuses breaks a good configuration in ways that both the daemon and the
-// schema must refuse. Only the daemon can check what concerns more than one value,
-// such as a grant that names a missing key set.
+// TestSchemaRefuses breaks a good configuration in ways that both the daemon
+// and the schema must refuse. Only the daemon can check what concerns more than
+// one value, such as a grant that names a missing key set.
 func TestSchemaRefuses(t *testing.T) {
 	file := filepath.Join(root, "examples", "config", "containers.yaml")
 	good := string(read(t, file))

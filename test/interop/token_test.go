@@ -22,8 +22,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm"
 )
 
-// provisionMark in the environment makes this test binary generate keys and exit.
-// The tests themselves load no PKCS#11 module.
+// provisionMark in the environment makes this test binary generate keys and
+// exit. The tests themselves load no PKCS#11 module.
 const provisionMark = "ASSERTD_INTEROP_PROVISION"
 
 // order is the standard input of a provisioning process.

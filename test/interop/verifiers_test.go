@@ -54,8 +54,9 @@ type grant struct {
 	Claims    any      `json:"claims,omitempty"`
 }
 
-// exampleGrant returns the example grant of a profile in docs/profiles.md, with a key
-// set of the example's algorithm, or of its own if the profile requires that.
+// exampleGrant returns the example grant of a profile in docs/profiles.md, with
+// a key set of the example's algorithm, or of its own if the profile requires
+// that.
 func exampleGrant(p *profile.Profile) grant {
 	e := p.Example
 	allow := map[string]any{}
@@ -137,8 +138,8 @@ func (g *gallery) specimens(t *testing.T) []specimen {
 	return all
 }
 
-// respell adds a claim to an assertion, so that the claims differ even if a profile
-// has no jti and both were signed in the same second.
+// respell adds a claim to an assertion, so that the claims differ even if a
+// profile has no jti and both were signed in the same second.
 func respell(t *testing.T, assertion string) string {
 	t.Helper()
 	parts := strings.Split(assertion, ".")
@@ -171,8 +172,8 @@ func asJSON(t *testing.T, value any) string {
 	return string(text)
 }
 
-// exampleAudience returns the audience of a profile's example, or the profile's own
-// if the example has none.
+// exampleAudience returns the audience of a profile's example, or the profile's
+// own if the example has none.
 func exampleAudience(p *profile.Profile) string {
 	audiences := p.Complete(profile.Settings{Audiences: p.Example.Audiences}).Audiences
 	if len(audiences) == 0 {
@@ -261,8 +262,8 @@ func jwtHeader(t *testing.T, assertion string) (header map[string]any) {
 	return header
 }
 
-// systemPython is Debian's interpreter, which finds Debian's packages. The PATH may
-// have another first.
+// systemPython is Debian's interpreter, which finds Debian's packages. The PATH
+// may have another first.
 const systemPython = "/usr/bin/python3"
 
 func verifyByPython(t *testing.T, set jwk.Set, specimens []specimen) {
@@ -271,7 +272,8 @@ func verifyByPython(t *testing.T, set jwk.Set, specimens []specimen) {
 	command := exec.CommandContext(ctx, systemPython, "python/verify.py")
 	command.Stdin = strings.NewReader(asJSON(t, map[string]any{"jwks": set, "specimens": specimens}))
 	out, err := command.CombinedOutput()
-	// Two libraries verify all specimens except one, whose algorithm they do not know.
+	// Two libraries verify all specimens except one, whose algorithm they do not
+	// know.
 	if want := fmt.Sprintf("%d\n", 2*(len(specimens)-1)); err != nil || string(out) != want {
 		t.Errorf("%v, and printed:\n%s\nwant %s", err, out, want)
 	}

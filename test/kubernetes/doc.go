@@ -1,3 +1,3 @@
-// Package kubernetes has only tests. They decode deploy/kubernetes into the types of
-// the Kubernetes API.
+// Package kubernetes has only tests. They decode deploy/kubernetes into the
+// types of the Kubernetes API.
 package kubernetes

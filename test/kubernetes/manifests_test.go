@@ -36,8 +36,8 @@ var kinds = map[string]func() meta.Object{
 	"rbac.authorization.k8s.io/v1/RoleBinding": func() meta.Object { return &rbac.RoleBinding{} },
 }
 
-// read decodes all documents of all files strictly: unknown or misplaced fields are
-// errors.
+// read decodes all documents of all files strictly: unknown or misplaced fields
+// are errors.
 func read(t *testing.T) (objects []meta.Object) {
 	t.Helper()
 	files, err := filepath.Glob(manifests + "/*.yaml")
@@ -184,7 +184,8 @@ func TestWorkloadSeesOnlyItsSocket(t *testing.T) {
 	}
 }
 
-// TestPolicyIsAConfiguration runs assertd on the configuration in the ConfigMap.
+// TestPolicyIsAConfiguration runs assertd on the configuration in the
+// ConfigMap.
 func TestPolicyIsAConfiguration(t *testing.T) {
 	text := one[*core.ConfigMap](t, read(t)).Data["assertd.yaml"]
 	path := filepath.Join(t.TempDir(), "assertd.yaml")

@@ -71,8 +71,8 @@ func (f *sourceFile) literal(literal *ast.CompositeLit) *target {
 	return t
 }
 
-// assignments adds y.field = value to the target for the variable y, and returns
-// the targets that are new.
+// assignments adds y.field = value to the target for the variable y, and
+// returns the targets that are new.
 func (f *sourceFile) assignments(statement *ast.AssignStmt, filled map[types.Object]*target) (added []*target) {
 	for i, left := range statement.Lhs {
 		selector, ok := left.(*ast.SelectorExpr)

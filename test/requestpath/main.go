@@ -1,16 +1,16 @@
 // Command requestpath lists the code on the path of one warm
 // POST /v1/assertions in the front, the daemon's own process.
 //
-// It builds assertd with coverage counters and runs it twice on a SoftHSM token:
-// for a few requests, and for 80 more, one after the other on one connection. A
-// block of code is on the path if its counter grew by about one for each of the
-// 80. Startup, probes, timers and the cost of a new connection cancel out. Workers
-// and the client write no counters.
+// It builds assertd with coverage counters and runs it twice on a SoftHSM
+// token: for a few requests, and for 80 more, one after the other on one
+// connection. A block of code is on the path if its counter grew by about one
+// for each of the 80. Startup, probes, timers and the cost of a new connection
+// cancel out. Workers and the client write no counters.
 //
-// Files, functions and packages are those of this module that have such a block;
-// a function literal counts for the function around it. A conversion is a struct
-// that gets most of its values from fields or getters of other structs, in a
-// literal, in assignments, or as T(x).
+// Files, functions and packages are those of this module that have such a
+// block; a function literal counts for the function around it. A conversion is
+// a struct that gets most of its values from fields or getters of other
+// structs, in a literal, in assignments, or as T(x).
 //
 //	make request-path                         # fails if a limit is exceeded
 //	go run ./test/requestpath -report         # ignores the limits

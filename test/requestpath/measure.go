@@ -95,9 +95,9 @@ func prepare(ctx context.Context, dir string) (dev.Layout, error) {
 	return layout, os.WriteFile(layout.Config, append(config, "sandbox: {enforce: false}\n"...), 0o600)
 }
 
-// countBlocks runs a daemon with a new audit log for n requests, and returns how
-// often each block of the front ran. Workers don't inherit GOCOVERDIR, so they
-// write no counters.
+// countBlocks runs a daemon with a new audit log for n requests, and returns
+// how often each block of the front ran. Workers don't inherit GOCOVERDIR, so
+// they write no counters.
 func countBlocks(ctx context.Context, binary string, layout dev.Layout, n int) (map[block]int, error) {
 	counters, err := os.MkdirTemp(layout.Dir, "counters-")
 	if err != nil {

@@ -8,13 +8,14 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// memory is a file system in memory. SoftHSM syncs every object to the disk, which
-// would make a thousand key pairs take minutes.
+// memory is a file system in memory. SoftHSM syncs every object to the disk,
+// which would make a thousand key pairs take minutes.
 const memory = "/dev/shm"
 
-// NewFilled is New with n P-256 key pairs that assertd accepts, generated in one
-// login: a thousand take a few seconds. Label names the nth, from 0. Call it before
-// anything else uses the test's temporary directory, and with the module closed.
+// NewFilled is New with n P-256 key pairs that assertd accepts, generated in
+// one login: a thousand take a few seconds. Label names the nth, from 0. Call
+// it before anything else uses the test's temporary directory, and with the
+// module closed.
 func NewFilled(t testing.TB, n int, label func(int) string) *Token {
 	t.Helper()
 	if info, err := os.Stat(memory); err == nil && info.IsDir() {

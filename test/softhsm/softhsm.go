@@ -1,21 +1,23 @@
 // Package softhsm creates SoftHSM tokens for tests.
 //
-// A token is a directory. New creates it in t.TempDir, with its own configuration
-// file and a random PIN, and sets SOFTHSM2_CONF for this process. Nothing is shared
-// with the machine's own SoftHSM or with another test.
+// A token is a directory. New creates it in t.TempDir, with its own
+// configuration file and a random PIN, and sets SOFTHSM2_CONF for this process.
+// Nothing is shared with the machine's own SoftHSM or with another test.
 //
-// SoftHSM reads SOFTHSM2_CONF in C_Initialize, which a process calls once for all
-// users of the module. Therefore:
+// SoftHSM reads SOFTHSM2_CONF in C_Initialize, which a process calls once for
+// all users of the module. Therefore:
 //
-//   - Tests in one process can run one after another if each closes what it opened:
-//     the last close finalizes the module, and the next open reads the next test's
-//     configuration.
-//   - A test that leaves an hsm.Token open makes all later tests of the process use
-//     its directory.
+//   - Tests in one process can run one after another if each closes what it
+//     opened: the last close finalizes the module, and the next open reads the
+//     next test's configuration.
+//   - A test that leaves an hsm.Token open makes all later tests of the process
+//     use its directory.
 //   - Tests that use New cannot be parallel, nor can their parents: New uses
 //     t.Setenv, which panics there.
-//   - Child processes have none of these limits: give each its token's Environment.
-//   - For two tokens at the same time use New and Add, which share one directory.
+//   - Child processes have none of these limits: give each its token's
+//     Environment.
+//   - For two tokens at the same time use New and Add, which share one
+//     directory.
 //
 // Tests fail without SoftHSM. They never skip: a skipped test proves nothing.
 package softhsm
@@ -42,8 +44,8 @@ type Token struct {
 	t testing.TB
 }
 
-// New creates a token with a random label and PIN, and sets SOFTHSM2_CONF for this
-// process until the test ends.
+// New creates a token with a random label and PIN, and sets SOFTHSM2_CONF for
+// this process until the test ends.
 func New(t testing.TB) *Token {
 	t.Helper()
 	token := &Token{Module: module(t), Dir: t.TempDir(), t: t}
@@ -60,8 +62,9 @@ func New(t testing.TB) *Token {
 	return token
 }
 
-// Add creates another token in the same directory, with the given label and its own
-// PIN. A process that has the module open sees it only after reopening the module.
+// Add creates another token in the same directory, with the given label and its
+// own PIN. A process that has the module open sees it only after reopening the
+// module.
 func (k *Token) Add(label string) *Token {
 	k.t.Helper()
 	other := &Token{Module: k.Module, Dir: k.Dir, ConfFile: k.ConfFile, t: k.t}
@@ -82,15 +85,15 @@ func (k *Token) PINFile() string {
 	return path
 }
 
-// Lose moves the token directory away, as if the HSM were unplugged. It takes all
-// tokens from Add with it.
+// Lose moves the token directory away, as if the HSM were unplugged. It takes
+// all tokens from Add with it.
 func (k *Token) Lose() {
 	k.t.Helper()
 	k.move(k.live(), k.lost())
 }
 
-// Restore moves the token directory back. A process that had the module open in the
-// meantime sees the token only after it finalizes the module.
+// Restore moves the token directory back. A process that had the module open in
+// the meantime sees the token only after it finalizes the module.
 func (k *Token) Restore() {
 	k.t.Helper()
 	k.move(k.lost(), k.live())
@@ -113,8 +116,8 @@ func (k *Token) write(path, text string) {
 	}
 }
 
-// initialize creates the token with softhsm2-util, which leaves the module in this
-// process alone.
+// initialize creates the token with softhsm2-util, which leaves the module in
+// this process alone.
 func (k *Token) initialize(label string) {
 	k.t.Helper()
 	k.Label, k.PIN, k.SOPIN = label, rand.Text()[:12], rand.Text()[:12]

@@ -1,5 +1,5 @@
-// Package workertest makes a test's own binary the program of its workers, which
-// are real processes.
+// Package workertest makes a test's own binary the program of its workers,
+// which are real processes.
 package workertest
 
 import (
@@ -15,8 +15,8 @@ const argument = "hsm-worker"
 // Command is the command line of a worker.
 func Command() []string { return []string{"/proc/self/exe", argument} }
 
-// Serve is the first statement of TestMain. In a process that Command started, it
-// serves the pool and exits. Elsewhere it does nothing.
+// Serve is the first statement of TestMain. In a process that Command started,
+// it serves the pool and exits. Elsewhere it does nothing.
 func Serve() {
 	if len(os.Args) < 2 || os.Args[1] != argument {
 		return

@@ -21,8 +21,8 @@ const columns = 80
 var directory = flag.String("manual", "", "write the manual pages to this `directory`")
 
 // Write writes a page for every command of a program, to the directory in the
-// flag -manual or to a temporary one. It fails the test if a page is missing, or
-// if help does not fit a terminal of 80 columns.
+// flag -manual or to a temporary one. It fails the test if a page is missing,
+// or if help does not fit a terminal of 80 columns.
 func Write(t *testing.T, root *cobra.Command) {
 	dir := *directory
 	if dir == "" {

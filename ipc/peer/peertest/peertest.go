@@ -18,8 +18,8 @@ import (
 // roleVariable is the environment variable that makes a test binary a child.
 const roleVariable = "IPC_TEST_CHILD"
 
-// Role is what the test binary does as a child. It prints its result. An error is
-// printed too, and makes the child exit with status 1.
+// Role is what the test binary does as a child. It prints its result. An error
+// is printed too, and makes the child exit with status 1.
 type Role func(args []string) error
 
 // Main is for TestMain: it runs the tests or, in a child, the role.
@@ -59,8 +59,9 @@ func As(uid, gid uint32, groups ...uint32) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid, Groups: groups}}
 }
 
-// Program copies the test binary to a place where every user may run it. The name
-// is appended, so that programs with different names have different hashes.
+// Program copies the test binary to a place where every user may run it. The
+// name is appended, so that programs with different names have different
+// hashes.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	self, err := os.Open("/proc/self/exe")

@@ -1,10 +1,10 @@
-// Package faulty builds a PKCS#11 module that misbehaves on command. Tests use it to
-// show what a bad module can do to the processes that load it.
+// Package faulty builds a PKCS#11 module that misbehaves on command. Tests use
+// it to show what a bad module can do to the processes that load it.
 //
-// The module wraps SoftHSM and forwards every call. On command a function hangs,
-// crashes, waits, returns an error, or corrupts a signature. Faults take effect
-// immediately in all processes that have loaded the module, and calls are counted
-// across all of them.
+// The module wraps SoftHSM and forwards every call. On command a function
+// hangs, crashes, waits, returns an error, or corrupts a signature. Faults take
+// effect immediately in all processes that have loaded the module, and calls
+// are counted across all of them.
 package faulty
 
 import (
@@ -35,8 +35,9 @@ type Module struct {
 	table               *table
 }
 
-// Build compiles the module with cc and the headers from github.com/miekg/pkcs11.
-// The test fails if a tool is missing. The module exists until the test ends.
+// Build compiles the module with cc and the headers from
+// github.com/miekg/pkcs11. The test fails if a tool is missing. The module
+// exists until the test ends.
 func Build(t testing.TB) *Module {
 	t.Helper()
 	dir := t.TempDir()
@@ -71,8 +72,8 @@ func (m *Module) Clear(t testing.TB, function string) {
 	m.table.set(index(t, function), Fault{})
 }
 
-// Calls returns how often all processes have called the function since Build. Calls
-// of C_Sign that only ask for the length of a signature do not count.
+// Calls returns how often all processes have called the function since Build.
+// Calls of C_Sign that only ask for the length of a signature do not count.
 func (m *Module) Calls(t testing.TB, function string) uint64 {
 	t.Helper()
 	return m.table.calls(index(t, function))

@@ -14,8 +14,8 @@ import (
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
-// open loads the module in this process. Tests of faults that end or block a process
-// use a child process instead.
+// open loads the module in this process. Tests of faults that end or block a
+// process use a child process instead.
 func open(t *testing.T, m *faulty.Module) *pkcs11.Ctx {
 	t.Helper()
 	dir := t.TempDir()

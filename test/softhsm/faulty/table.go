@@ -19,8 +19,8 @@ var functions = []string{
 // Action is a way for a function to misbehave.
 type Action uint64
 
-// Crash writes through a null pointer. Corrupt flips a bit of the signature that
-// C_Sign returns, and does nothing in other functions.
+// Crash writes through a null pointer. Corrupt flips a bit of the signature
+// that C_Sign returns, and does nothing in other functions.
 const (
 	None Action = iota
 	Hang
@@ -40,13 +40,14 @@ type Fault struct {
 	PID    int           // fail only in this process; 0 means in all
 }
 
-// row is the part of the control file for one function. Its layout is that of struct
-// fault in the C code.
+// row is the part of the control file for one function. Its layout is that of
+// struct fault in the C code.
 type row struct {
 	action, value, every, limit, pid, since, calls, fired atomic.Uint64
 }
 
-// table is the control file, mapped into this process and all that load the module.
+// table is the control file, mapped into this process and all that load the
+// module.
 type table struct {
 	mapped []byte
 	rows   []row
