@@ -7,35 +7,49 @@ type HealthResponse struct {
 }
 
 // ReadyResponse answers GET /v1/ready, with status 200 if the daemon is ready
-// and 503 if not. Before it is ready, the daemon makes and verifies a real
-// signature.
+// and 503 if not. It is ready once it has made and verified a real signature
+// with a key set that grants use, or if there is no grant.
 type ReadyResponse struct {
 	Ready bool `json:"ready"`
+	// Degraded lists the key sets that can't sign, although grants use them.
+	// The daemon is ready while another key set can.
+	Degraded []DegradedKey `json:"degraded,omitempty"`
 	// Reason is one of the Reason constants, and empty if the daemon is ready.
 	Reason string `json:"reason,omitempty"`
-	// Detail is a sentence for people. It has nothing that callers must not know.
+	// Detail is a sentence for people. It has nothing that callers must not
+	// know.
 	Detail string `json:"detail,omitempty"`
-	// Warnings need an operator's attention, although the daemon can sign. Each is
-	// one of the Warning constants. Ignore unknown ones.
+	// Warnings need an operator's attention, although the daemon can sign. Each
+	// is one of the Warning constants. Ignore unknown ones.
 	Warnings []string `json:"warnings,omitempty"`
 	// Workers are the processes that load the HSM's module, ready or not. The
 	// daemon can sign if one of them is ready.
 	Workers []WorkerState `json:"workers,omitempty"`
 }
 
+// DegradedKey is a key set that can't sign.
+type DegradedKey struct {
+	Key string `json:"key"` // its name
+	// Reason is ReasonKeyNotAvailable or ReasonHSMUnavailable: the code that
+	// callers of its grants get.
+	Reason string `json:"reason"`
+	Detail string `json:"detail"` // a sentence for people, which callers may see
+}
+
 // Reasons of a ReadyResponse.
 const (
 	ReasonStarting         = "starting"          // no worker has signed yet
 	ReasonHSMUnavailable   = "hsm-unavailable"   // no worker can reach its token
-	ReasonKeyNotAvailable  = "key-not-available" // a key set has no version that may sign
+	ReasonKeyNotAvailable  = "key-not-available" // no key set has a version that may sign
 	ReasonAuditUnavailable = "audit-unavailable" // the audit log can't be written
 	ReasonDraining         = "draining"          // the daemon is stopping
 )
 
 // Warnings of a ReadyResponse.
 const (
-	// WarningReloadRefused means that the daemon refused the last reload and still
-	// uses the previous configuration. Its log and the operator's socket say why.
+	// WarningReloadRefused means that the daemon refused the last reload and
+	// still uses the previous configuration. Its log and the operator's socket
+	// say why.
 	WarningReloadRefused = "reload-refused"
 )
 

@@ -5,15 +5,15 @@ import "time"
 // KeySetStatus is a key set with its versions and its schedule at one moment.
 type KeySetStatus struct {
 	Name string `json:"name"`
-	// Signing is the kid of the version that signs. If no version may sign, Reason
-	// says why and what to do. Exactly one of the two is set.
+	// Signing is the kid of the version that signs. If no version may sign,
+	// Reason says why and what to do. Exactly one of the two is set.
 	Signing string `json:"signing,omitempty"`
 	Reason  string `json:"reason,omitempty"`
-	// NextChange is the next time that a state changes without anyone's doing, or
-	// zero. Until then the schedule stays the same unless its inputs change.
+	// NextChange is the next time that a state changes without anyone's doing,
+	// or zero. Until then the schedule stays the same unless its inputs change.
 	NextChange time.Time `json:"next_change,omitzero"`
-	// DueAt is when the next version must exist to take over in time, or zero if
-	// no next version is needed.
+	// DueAt is when the next version must exist to take over in time, or zero
+	// if no next version is needed.
 	DueAt time.Time `json:"due,omitzero"`
 	// Late says that DueAt has passed. The current version keeps signing.
 	Late bool `json:"late,omitempty"`
@@ -21,11 +21,14 @@ type KeySetStatus struct {
 	Auto bool `json:"auto,omitempty"`
 	// Missing are the kids in rotation.activate that no version has.
 	Missing []string `json:"missing,omitempty"`
-	// Lost are kids that were on the token and in the JWKS and are gone. Nothing
-	// is generated for the set until they are back or in rotation.revoke. A key
-	// that vanished while no daemon was running may be listed with every set of
-	// its algorithm.
-	Lost     []string        `json:"lost,omitempty"`
+	// Lost are kids that were on the token and in the JWKS and are gone.
+	// Nothing is generated for the set until they are back or in
+	// rotation.revoke. A key that vanished while no daemon was running may be
+	// listed with every set of its algorithm.
+	Lost []string `json:"lost,omitempty"`
+	// Refused says, for each key pair on the tokens that belongs to the set and
+	// is not used, why.
+	Refused  []string        `json:"refused,omitempty"`
 	Budgets  []BudgetInfo    `json:"budgets,omitempty"` // shared by all grants on the key set
 	Versions []VersionStatus `json:"versions"`          // oldest first
 }
@@ -34,8 +37,9 @@ type KeySetStatus struct {
 type KeyVersion struct {
 	Kid   string `json:"kid"`
 	Label string `json:"label,omitempty"` // on the token
-	// Created is when the pair was put on the token, according to its label. It is
-	// zero for an adopted key of unknown age, which counts as the oldest of all.
+	// Created is when the pair was put on the token, according to its label. It
+	// is zero for an adopted key of unknown age, which counts as the oldest of
+	// all.
 	Created time.Time `json:"created,omitzero"`
 	// Adopted says that the configuration names the key, not its label.
 	Adopted bool `json:"adopted,omitempty"`
@@ -45,11 +49,11 @@ type KeyVersion struct {
 type VersionStatus struct {
 	KeyVersion
 	State KeyState `json:"state"`
-	// Since is when the state began. It is zero if that is unknown: activating or
-	// revoking a version doesn't record the time.
+	// Since is when the state began. It is zero if that is unknown: activating
+	// or revoking a version doesn't record the time.
 	Since time.Time `json:"since,omitzero"`
-	// Next is the state that follows at NextAt. Next is empty if none follows, and
-	// NextAt is zero if a person decides when.
+	// Next is the state that follows at NextAt. Next is empty if none follows,
+	// and NextAt is zero if a person decides when.
 	Next   KeyState  `json:"next,omitempty"`
 	NextAt time.Time `json:"next_at,omitzero"`
 }

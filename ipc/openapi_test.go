@@ -46,7 +46,7 @@ func parseDocument(t *testing.T, text []byte) (doc document) {
 var wireTypes = []any{
 	AssertionRequest{}, AssertionResponse{}, BatchRequest{}, BatchResponse{}, BatchResult{}, SignRequest{}, SignResponse{},
 	GrantsResponse{}, CallerInfo{}, GrantInfo{}, Lifetime{}, ClaimsInfo{}, ClaimInfo{}, BudgetInfo{},
-	KeysResponse{}, KeyInfo{}, HealthResponse{}, ReadyResponse{}, WorkerState{}, Problem{},
+	KeysResponse{}, KeyInfo{}, HealthResponse{}, ReadyResponse{}, DegradedKey{}, WorkerState{}, Problem{},
 }
 
 func TestDocumentHasEveryWireMember(t *testing.T) {
@@ -133,7 +133,7 @@ func schemaType(typ reflect.Type) string {
 
 // operatorTypes are all types of the operator's API.
 var operatorTypes = []any{
-	StatusResponse{}, ReadyResponse{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
+	StatusResponse{}, ReadyResponse{}, DegradedKey{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
 	AuditStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, DrainResponse{},
 }
 

@@ -98,10 +98,15 @@ func (p *Publication) Run(ctx context.Context) error {
 
 // update publishes the current content and returns when to do so again.
 func (p *Publication) update() (time.Duration, error) {
+	// The hold has a limit; without any content there is nothing to publish
+	// after it.
+	if _, err := p.config.Content(); err != nil {
+		return maxRefresh, err
+	}
 	if wait, err := p.hold.check(p.now(), p.logger); err != nil {
 		return wait, err
 	}
-	content, err := p.config.Content()
+	content, err := p.config.Content() // read after hold, whose tokens are then in it
 	if err != nil {
 		return maxRefresh, err
 	}

@@ -289,23 +289,6 @@ func TestRefusalsAreRecordedWithWhatWasAsked(t *testing.T) {
 	}
 }
 
-func TestProbe(t *testing.T) {
-	s, p := newSigner(t, "PS256")
-	if err := s.Probe(context.Background(), "payments"); err != nil {
-		t.Fatal(err)
-	}
-	p.corrupt = true
-	if err := s.Probe(context.Background(), "payments"); !errors.Is(err, signer.ErrHSM) {
-		t.Errorf("error %v, want %v", err, signer.ErrHSM)
-	}
-	if err := s.Probe(context.Background(), "other"); !errors.Is(err, keyset.ErrNoKey) {
-		t.Errorf("error %v, want %v", err, keyset.ErrNoKey)
-	}
-	if len(p.records) != 0 {
-		t.Error("a probe was recorded as a decision")
-	}
-}
-
 func TestNewRefusesMissingParts(t *testing.T) {
 	if _, err := signer.New(signer.Options{}); err == nil {
 		t.Error("a signer without parts was made")

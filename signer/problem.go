@@ -3,6 +3,7 @@ package signer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
@@ -20,6 +21,7 @@ var (
 	ErrHSM      = errors.New("the HSM did not sign")
 	ErrAudit    = errors.New("the audit record could not be written")
 	ErrDigest   = errors.New("the digest does not fit the hash")
+	ErrUnfit    = errors.New("the token can't sign with this key")
 
 	// ErrOverloaded and ErrTimeout are an HSM's reasons not to sign.
 	ErrOverloaded = errors.New("too many signatures are waiting")
@@ -45,6 +47,8 @@ var failures = []struct {
 }{
 	{ErrAudit, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "The decision could not be recorded, so nothing was released. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrInFlight, ipc.CodeInFlightLimit, audit.OutcomeRefused, "This client has reached its limit of requests in flight. Wait for responses before you send more.", retryBusy},
+	{ErrUnfit, ipc.CodeKeyNotAvailable, audit.OutcomeFailed, "The HSM can't sign with the key of this grant. Contact the operators of assertd.", retryRestart},
+	{keyset.ErrUnread, ipc.CodeHSMUnavailable, audit.OutcomeFailed, "The HSM that may hold the key of this grant can't be reached. Try again; the daemon's log has the cause.", retryRestart},
 	{keyset.ErrNoKey, ipc.CodeKeyNotAvailable, audit.OutcomeFailed, "No version of the grant's key set can sign now. Contact the operators of assertd.", retryRestart},
 	{ErrOverloaded, ipc.CodeOverloaded, audit.OutcomeFailed, "The daemon's signing queue is full. Slow down and try again.", retryBusy},
 	{ErrTimeout, ipc.CodeTimeout, audit.OutcomeFailed, "The HSM did not sign in time. Try again.", retryRestart},
@@ -108,10 +112,20 @@ func classify(err error) (*ipc.Problem, string) {
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {
-			return ipc.NewProblem(f.code, f.detail).WithRetryAfter(f.retry), f.outcome
+			return ipc.NewProblem(f.code, detailOf(err, f.detail)).WithRetryAfter(f.retry), f.outcome
 		}
 	}
 	return nil, audit.OutcomeFailed
+}
+
+// detailOf says why no version of a key set signs, as far as callers may know.
+// Otherwise the sentence is that of the table.
+func detailOf(err error, otherwise string) string {
+	var noKey *keyset.NoKeyError
+	if !errors.Is(err, ErrAudit) && errors.As(err, &noKey) && noKey.Public != "" {
+		return fmt.Sprintf("Key set %q can't sign: %s. Contact the operators of assertd.", noKey.Set, noKey.Public)
+	}
+	return otherwise
 }
 
 // refusalOf returns the problem of a refusal whose detail is written for the

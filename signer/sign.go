@@ -102,17 +102,6 @@ func (s *Signer) verifiesNext() bool {
 	return s.verify == VerifyAlways || s.sampled.Add(1)%SampleEvery == 1
 }
 
-// Probe makes and verifies one signature with the key that the set signs with
-// now. Opening sessions or reading token information proves nothing of an HSM;
-// this does.
-func (s *Signer) Probe(ctx context.Context, set string) error {
-	key, err := s.keys.SigningKey(set)
-	if err != nil {
-		return err
-	}
-	return Prove(ctx, s.hsm, key)
-}
-
 // Prove makes one signature with a key and verifies it with the public half.
 func Prove(ctx context.Context, hsm HSM, key keyset.Key) error {
 	a, err := jose.Lookup(key.Alg)

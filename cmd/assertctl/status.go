@@ -32,8 +32,11 @@ func printStatus(out io.Writer, before, now ipc.StatusResponse) error {
 
 func printSummary(out io.Writer, s ipc.StatusResponse) {
 	state := "ready"
-	if !s.Ready.Ready {
+	switch {
+	case !s.Ready.Ready:
 		state = "NOT READY: " + s.Ready.Reason
+	case len(s.Ready.Degraded) > 0:
+		state = fmt.Sprintf("ready, %d KEY SETS DEGRADED", len(s.Ready.Degraded))
 	}
 	fmt.Fprintf(out, "assertd %s  pid %d  up %s  %s\n", s.Version, s.PID, span(s.Now.Sub(s.Started)), state)
 	fmt.Fprintf(out, "connections %d/%d  jwks %d keys, published %s\n", s.Connections, s.ConnectionLimit, s.JWKS.Keys, ago(s.Now, s.JWKS.Published))
@@ -45,6 +48,14 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 	}
 	fmt.Fprintf(out, "configuration loaded %s\n", ago(s.Now, s.Reload.Success))
 	printError(out, "RELOAD REJECTED", s.Reload.Error)
+	for _, d := range s.Ready.Degraded {
+		printError(out, "DEGRADED", d.Key+": "+d.Reason+": "+d.Detail)
+	}
+	for _, k := range s.Keys {
+		for _, reason := range k.Refused {
+			printError(out, "KEY NOT USED", reason)
+		}
+	}
 }
 
 func printError(out io.Writer, title, text string) {

@@ -75,22 +75,24 @@ func checkKeys(ctx context.Context, i *inspect.Inspection, out io.Writer) error 
 }
 
 func checkRow(ctx context.Context, i *inspect.Inspection, f keyset.Finding) (row string, err error) {
-	label := keyadmin.Printable(f.Label)
-	if f.Err != nil { // Missing reports the reason
+	label, custody, signature := keyadmin.Printable(f.Label), "ok", "verified"
+	switch {
+	case f.Err != nil && !f.Revoked: // Missing reports the reason
 		return fmt.Sprintf("%s\t%s\t-\t-\t-\trefused\t-", f.Set, label), nil
+	case f.Err != nil:
+		custody, signature = "refused", "-"
+	case f.Revoked: // the daemon will not use it
+		signature = "-"
+	default:
+		if err = i.Prove(ctx, f.Key); err != nil {
+			signature, err = "failed", fmt.Errorf("%s: %w", label, err)
+		}
 	}
-	signature := "verified"
-	if err = i.Prove(ctx, f.Key); err != nil {
-		signature, err = "failed", fmt.Errorf("%s: %w", label, err)
-	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\tok\t%s", f.Set, label, f.Version.Kid, f.Key.Alg, state(i, f), signature), err
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", f.Set, label, f.Version.Kid, f.Key.Alg, state(i, f), custody, signature), err
 }
 
 // state is the current state of a version, if known.
 func state(i *inspect.Inspection, f keyset.Finding) string {
-	if i.Ring == nil {
-		return "-"
-	}
 	plan, _ := i.Ring.Plan(f.Set)
 	for _, v := range plan.Versions {
 		if v.Kid == f.Version.Kid {

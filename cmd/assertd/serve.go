@@ -65,9 +65,9 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
-		Logger: logger, Version: version, WorkerCommand: confined.workerCommand(), Now: now,
+		Logger: logger, Version: version, WorkerCommand: confined.workerCommand(), Now: now, Explain: confined.explain,
 		Ready: func() {
-			logger.Info("ready", "version", version, "config", path)
+			logger.Info("started", "version", version, "config", path)
 			warn(logger, manager.Ready("serving"))
 			if ready != nil {
 				ready()
@@ -78,7 +78,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 		return err
 	}
 	memory.Settle()
-	return confined.explain(runDaemon(ctx, d, hangups, manager, logger))
+	return runDaemon(ctx, d, hangups, manager, logger)
 }
 
 // runDaemon runs the daemon and keeps the service manager informed.

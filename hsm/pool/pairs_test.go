@@ -65,7 +65,8 @@ func TestOnePairForBothUsesIsRefused(t *testing.T) {
 		"serves both":                       {copies[1], copies[0]},
 		"kid used twice":                    {copies[1], copies[2]},
 	} {
-		if _, err := keyset.New(sets, pairs(inventory), time.Now); !errors.Is(err, keyset.ErrKey) || !strings.Contains(err.Error(), want) {
+		ring := keyset.New(sets, keyset.Holdings{Pairs: pairs(inventory)}, nil, time.Now)
+		if _, err := ring.SigningKey("payments"); !errors.Is(err, keyset.ErrNoKey) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -29,7 +29,15 @@ const probeText = "assertd worker probe\x00"
 func (p *Pool) SetProbes(keys map[wire.KeyRef]crypto.SignerOpts) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if maps.Equal(p.probes, keys) {
+		return
+	}
 	p.probes = maps.Clone(keys)
+	for _, t := range p.tokens {
+		for _, w := range t.ready {
+			w.unfit.Store(false)
+		}
+	}
 	p.triggerProofs()
 }
 
@@ -76,9 +84,11 @@ func (k probe) refused(err error) error { return fmt.Errorf("key %q doesn't sign
 
 // prove has a worker that starts make one signature and verifies it. If the
 // token can't sign with a key, that isn't the worker's fault: the next key is
-// tried. Without probes there is nothing to prove. A signature gets as long as
-// those for callers: a module that hangs in it is noticed, and its token tried
-// again, well before the time for the whole start is over.
+// tried. Without probes there is nothing to prove, nor with keys that all lack
+// the algorithm of their key set: the worker works, and those key sets don't. A
+// signature gets as long as those for callers: a module that hangs in it is
+// noticed, and its token tried again, well before the time for the whole start
+// is over.
 func (w *worker) prove(ctx context.Context, probes []probe, timeout time.Duration) error {
 	var failed error
 	id := uint32(0)
@@ -89,19 +99,27 @@ func (w *worker) prove(ctx context.Context, probes []probe, timeout time.Duratio
 			return context.Cause(ctx)
 		}
 		err := w.proveKey(k, id)
-		if err == nil {
+		switch {
+		case err == nil:
 			w.verified.Store(time.Now().UnixNano())
-		}
-		if err == nil || endsStart(err) {
+			return nil
+		case endsStart(err):
 			return err
+		case !errors.Is(err, hsm.ErrAlgorithm):
+			failed = k.refused(err)
 		}
-		failed = k.refused(err)
 	}
+	w.unfit.Store(failed == nil && len(probes) > 0)
 	return failed
 }
 
-// endsStart reports whether an error is the worker's, not that of one key.
+// endsStart reports whether an error is the worker's, not that of one key. A
+// signature that the front finds bad may be the key's, if its halves don't
+// belong together.
 func endsStart(err error) bool {
+	if errors.Is(err, errMismatch) {
+		return false
+	}
 	return hsm.IsFatal(err) || errors.Is(err, ErrDied) || errors.Is(err, ErrStart) || errors.Is(err, wire.ErrMalformed)
 }
 
@@ -144,7 +162,7 @@ func (p *Pool) probeUnproved(ctx context.Context, probes *sync.WaitGroup) {
 		return
 	}
 	for _, w := range p.readyWorkers(nil) {
-		if w.verified.Load() == 0 && len(p.probesAmong(p.keysOf(w.token))) > 0 {
+		if w.verified.Load() == 0 && !w.unfit.Load() && len(p.probesAmong(p.keysOf(w.token))) > 0 {
 			p.startProbe(ctx, w, probes)
 		}
 	}
@@ -159,30 +177,37 @@ func (p *Pool) startProbe(ctx context.Context, w *worker, probes *sync.WaitGroup
 	probes.Go(func() {
 		p.probe(ctx, w)
 		w.probing.Store(false)
-		if w.verified.Load() == 0 {
+		if w.verified.Load() == 0 && !w.unfit.Load() {
 			p.triggerProofs() // the probes may have been set while it was pinged
 		}
 	})
 }
 
 // probe has one worker sign and retires it if it can't. A worker whose token
-// has no key to probe with is pinged instead.
+// has no key to probe with, or none that has the algorithm of its key set, is
+// pinged instead.
 func (p *Pool) probe(ctx context.Context, w *worker) {
 	var failed error
-	for _, k := range p.probesAmong(p.keysOf(w.token)) {
-		if failed = p.probeKey(ctx, w, k); failed == nil || ctx.Err() != nil {
+	probes := p.probesAmong(p.keysOf(w.token))
+	for _, k := range probes {
+		err := p.probeKey(ctx, w, k)
+		switch {
+		case err == nil || ctx.Err() != nil:
 			return
-		}
-		if errors.Is(failed, hsm.ErrSignature) {
-			p.retire(w, failed, EventCorrupt)
-			return
+		case !errors.Is(err, hsm.ErrAlgorithm):
+			failed = errors.Join(failed, err)
 		}
 	}
 	if failed == nil {
+		w.unfit.Store(len(probes) > 0)
 		failed = p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: wire.KindPing}, p.cfg.Timeout)).err
 		w.pinged.Store(time.Now().UnixNano())
 	}
-	if failed != nil && ctx.Err() == nil {
+	switch {
+	case failed == nil || ctx.Err() != nil:
+	case errors.Is(failed, hsm.ErrSignature):
+		p.retire(w, failed, EventCorrupt)
+	default:
 		p.retire(w, failed, "")
 	}
 }
@@ -207,7 +232,10 @@ func (p *Pool) probeKey(ctx context.Context, w *worker, k probe) error {
 // that the worker is at fault.
 func verify(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts, signature []byte) error {
 	if err := jose.Verify(public, digest, opts, signature); err != nil {
-		return fmt.Errorf("%w: %w", hsm.ErrSignature, err)
+		return fmt.Errorf("%w: %w: %w", hsm.ErrSignature, errMismatch, err)
 	}
 	return nil
 }
+
+// errMismatch marks a signature that the worker was content with.
+var errMismatch = errors.New("it does not verify with the public key")

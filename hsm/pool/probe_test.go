@@ -2,8 +2,8 @@ package pool_test
 
 import (
 	"crypto"
+	"crypto/sha256"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,19 +11,22 @@ import (
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
 // A worker proves itself with the algorithm of the key set: a key may be
-// restricted to it.
+// restricted to it. A key set with another algorithm can't sign, and its
+// token's worker can.
 func TestProbeUsesTheConfiguredAlgorithm(t *testing.T) {
-	token := softhsm.New(t)
+	token, m := softhsm.New(t), faulty.Build(t)
 	token.GeneratePSS("pss")
-	c := config(tokenConfig(token))
+	c := config(faultyConfig(token, m))
 	c.Workers, c.Probe = 1, time.Hour
 	first := runReady(t, c)
-	ref := first.Inventory()[0].Ref
+	key := first.Inventory()[0]
 	first.stop()
 
 	for _, test := range []struct {
@@ -32,17 +35,23 @@ func TestProbeUsesTheConfiguredAlgorithm(t *testing.T) {
 		want error
 	}{
 		{"PS256", jose.PSS(crypto.SHA256), nil},
-		{"RS256", crypto.SHA256, hsm.ErrAlgorithm},
+		{"RS256", crypto.SHA256, signer.ErrUnfit},
 	} {
 		p, err := pool.New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.SetProbes(map[wire.KeyRef]crypto.SignerOpts{ref: test.opts})
+		p.SetProbes(map[wire.KeyRef]crypto.SignerOpts{key.Ref: test.opts})
 		r := runPool(t, p)
-		err = r.WaitReady(within(t, 30*time.Second))
-		if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), `"pss"`) {
-			t.Errorf("%s: %v, want %v and the key's label", test.name, err, test.want)
+		if err := r.WaitReady(within(t, 30*time.Second)); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		digest := sha256.Sum256([]byte("text"))
+		if _, err := r.Sign(t.Context(), "set", key.Ref, digest[:], test.opts, nil); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+		if w := r.Status()[0]; w.State != ipc.WorkerReady || w.Restarts != 0 {
+			t.Errorf("%s: the worker: %+v", test.name, w)
 		}
 		r.stop()
 	}

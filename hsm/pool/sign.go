@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/signer"
 )
 
 // Timing says where a signature's time went.
@@ -32,14 +34,18 @@ type Timing struct {
 // refuses is discarded: the worker that made it is replaced and another is
 // asked, once.
 //
-// The errors are ErrUnavailable, ErrBusy, ErrTimeout, ErrCorrupt, ErrStopped,
-// hsm.ErrKeyNotFound, hsm.ErrAlgorithm, the token's other objections to this
-// request, and the context's.
+// An error that is the key's fault wraps signer.ErrUnfit too: no worker can
+// sign with it. The errors are ErrUnavailable, ErrBusy, ErrTimeout, ErrCorrupt,
+// ErrStopped, hsm.ErrKeyNotFound, hsm.ErrAlgorithm, the token's other
+// objections to this request, and the context's.
 func (p *Pool) Sign(
 	ctx context.Context, set string, key wire.KeyRef, digest []byte, opts crypto.SignerOpts, verify func([]byte) error,
 ) ([]byte, error) {
 	var timing Timing
 	signature, err := p.sign(ctx, key, digest, opts, verify, &timing)
+	if errors.Is(err, hsm.ErrAlgorithm) || errors.Is(err, ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", signer.ErrUnfit, err)
+	}
 	if !errors.Is(err, context.Canceled) {
 		p.cfg.Observer.Signed(set, timing, err)
 	}

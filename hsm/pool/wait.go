@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // announce wakes WaitReady, WaitAll and the reader of Changed. The pool is
@@ -35,6 +36,14 @@ func (p *Pool) WaitReady(ctx context.Context) error {
 // delays it for as long as a start may take.
 func (p *Pool) WaitAll(ctx context.Context) error {
 	return p.wait(ctx, "every token", p.allRead)
+}
+
+// Refused reports whether every token refused its PIN, so that nothing can be
+// signed before somebody acts.
+func (p *Pool) Refused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !slices.ContainsFunc(p.tokens, func(t *token) bool { return len(t.ready) > 0 || !refusedPIN(t.lastErr) })
 }
 
 // wait polls at each change until the condition holds or fails.

@@ -24,6 +24,7 @@ type worker struct {
 	verified atomic.Int64 // when a signature of this worker was last verified, 0 if none was
 	pinged   atomic.Int64 // when it last answered without signing: at its start, and to a ping
 	probing  atomic.Bool
+	unfit    atomic.Bool // none of its keys has the algorithm that it was probed with
 
 	// The pool's lock guards the rest.
 	inFlight map[uint32]attempt

@@ -38,9 +38,11 @@ type Options struct {
 	Version       string
 	WorkerCommand []string         // argv of a worker process
 	Now           func() time.Time // the wall clock
-	// Ready is called once, when the first signature has been made and verified
-	// and the sockets are served. Nil is allowed.
+	// Ready is called once, when the tokens have been tried and the sockets are
+	// served, even if no key set can sign yet. Nil is allowed.
 	Ready func()
+	// Explain adds a remedy to an error of a token. Nil is allowed.
+	Explain func(error) error
 }
 
 // Daemon is one assertd. Run runs it once.
@@ -90,13 +92,12 @@ func New(o Options) (*Daemon, error) {
 	if d.limiter, err = ratelimit.New(decided.budgets); err != nil {
 		return nil, err
 	}
-	if err := d.setRing(nil); err != nil {
-		return nil, err
-	}
+	d.ready = &readiness{daemon: d, health: signer.NewHealth(d.pool, d.ring, d.Now, d.Logger)}
 	d.rotation = keyset.NewRotator(d.ring, tokens{d}, d.lastPublished(), d.Now, d.Logger)
 	if d.publish, err = jwks.NewPublication(d.publicationConfig()); err != nil {
 		return nil, err
 	}
+	d.refresh()
 	if err := d.openAudit(); err != nil {
 		return nil, err
 	}
@@ -123,7 +124,6 @@ func (d *Daemon) newSigner() error {
 	}
 	s, err := signer.New(options)
 	d.signer = s
-	d.ready = &readiness{daemon: d}
 	d.signing = &server.Signing{
 		Signer: s, KeySets: d.ring, Limiter: d.limiter, Now: d.Now, Readiness: d.ready.withWorkers, BatchWidth: batchWidth(d.Config),
 	}
@@ -137,32 +137,10 @@ func verification(v config.Verify) signer.Verification {
 	return signer.VerifyAlways
 }
 
-// setRing matches the configured key sets with the pairs on the tokens.
-func (d *Daemon) setRing(found []keyset.Pair) error {
-	ring, err := keyset.New(d.decisions.sets, found, d.Now)
-	if err != nil {
-		return err
-	}
-	d.use(ring)
-	return nil
-}
-
 // use puts a ring in force. The workers are probed with its keys from now on.
 func (d *Daemon) use(ring *keyset.Ring) {
 	d.ring.Replace(ring)
 	d.pool.SetProbes(ring.Probes())
-}
-
-// probe makes and verifies a signature with every key set that grants use.
-func (d *Daemon) probe(ctx context.Context) error {
-	d.mu.Lock()
-	sets := d.decisions.issuing
-	d.mu.Unlock()
-	var problems []error
-	for _, set := range sets {
-		problems = append(problems, d.signer.Probe(ctx, set))
-	}
-	return errors.Join(problems...)
 }
 
 // Run serves until ctx ends, then drains: requests in flight are answered
@@ -210,34 +188,29 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return errors.Join(d.serve(ctx), d.saveBudgets())
 }
 
-// start waits until the workers have their keys and every key set in use has
-// made a verified signature. Until then nothing is served.
+// start waits until every key set in use can sign, or every token has been
+// tried. A fault of one token, key or key set does not keep the daemon from
+// serving the others, and one that a reload would accept does not keep it from
+// starting. The exception is a PIN that every token refused: a start is an
+// attempt that may lock them, so a service manager must not repeat it.
 func (d *Daemon) start(ctx context.Context) error {
-	if err := d.pool.WaitReady(ctx); err != nil {
+	err := d.pool.WaitReady(ctx)
+	if ctx.Err() != nil || d.pool.Refused() {
 		return causeOr(ctx, err)
-	}
-	err := d.prove(ctx)
-	if errors.Is(err, keyset.ErrNoKey) {
-		absent := d.pool.WaitAll(ctx) // the key may be on a slower token
-		err = d.prove(ctx)
-		if absent != nil && errors.Is(err, keyset.ErrNoKey) { // no advice to make a key that may exist
-			err = fmt.Errorf("a key set has no key on the tokens that were read: %w", absent)
-		} else if err != nil {
-			err = errors.Join(err, absent)
-		}
 	}
 	if err != nil {
-		return causeOr(ctx, err)
+		d.Logger.Error("no token can be used; callers get hsm-unavailable until one can", "error", d.explain(err))
 	}
-	return nil
-}
-
-// prove makes a signature with the keys found so far.
-func (d *Daemon) prove(ctx context.Context) error {
-	if err := d.refresh(); err != nil {
-		return err
+	d.refresh()
+	if !d.ready.check(ctx) {
+		err := d.pool.WaitAll(ctx) // the key may be on a slower token
+		d.refresh()
+		d.ready.check(ctx)
+		if ctx.Err() == nil && err != nil {
+			d.Logger.Error("a token can't be used; its key sets can't sign until it can", "error", d.explain(err))
+		}
 	}
-	return d.ready.check(ctx)
+	return causeOr(ctx, ctx.Err())
 }
 
 // causeOr returns the failure that canceled ctx or, if none did, err.
@@ -249,15 +222,25 @@ func causeOr(ctx context.Context, err error) error {
 }
 
 // refresh takes over the inventory that the workers report.
-func (d *Daemon) refresh() error {
+func (d *Daemon) refresh() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	unread := d.pool.Unread() // read first: the inventory may then have more tokens, never fewer
-	if err := d.setRing(d.pool.Pairs()); err != nil {
-		return err
-	}
+	d.use(d.newRing(d.decisions.sets, unread))
 	d.publish.SetUnread(unread)
-	return nil
+}
+
+// newRing matches key sets with the pairs on the tokens.
+func (d *Daemon) newRing(sets []keyset.Set, unread []string) *keyset.Ring {
+	held := keyset.Holdings{Pairs: d.pool.Pairs(), Unread: unread, Unproved: d.ready.health.Refused()}
+	return keyset.New(sets, held, d.ring.Ring(), d.Now)
+}
+
+// issuing names the key sets that grants use.
+func (d *Daemon) issuing() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.decisions.issuing
 }
 
 // watch keeps the ring and the readiness current as tokens and configuration
@@ -279,9 +262,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			}
 			continue
 		case <-d.pool.Changed():
-			if err := d.refresh(); err != nil {
-				d.Logger.Error("the keys now on the tokens are refused; the previous keys stay in use", "error", err)
-			}
+			d.refresh()
 		case <-d.reloaded:
 		}
 		d.publish.Trigger()
@@ -305,6 +286,13 @@ func (d *Daemon) serve(ctx context.Context) error {
 		return cause
 	}
 	return nil
+}
+
+func (d *Daemon) explain(err error) error {
+	if d.Explain == nil {
+		return err
+	}
+	return d.Explain(err)
 }
 
 // reportReady logs the sockets and calls Ready.

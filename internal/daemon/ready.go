@@ -2,19 +2,17 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
-	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/signer"
 )
 
-// readiness is whether the daemon can sign, as of the last probe.
+// readiness is whether the daemon can sign.
 type readiness struct {
 	daemon   *Daemon
-	last     atomic.Pointer[ipc.ReadyResponse]
-	failing  bool // as last logged; only run uses it
+	health   *signer.Health
 	draining atomic.Bool
 }
 
@@ -37,31 +35,25 @@ func (r *readiness) answer() ipc.ReadyResponse {
 }
 
 func (r *readiness) state() ipc.ReadyResponse {
-	if r.draining.Load() {
-		return ipc.ReadyResponse{Reason: ipc.ReasonDraining, Detail: "The daemon is stopping."}
+	response := r.health.Ready()
+	switch {
+	case r.draining.Load():
+		response.Ready, response.Reason, response.Detail = false, ipc.ReasonDraining, "The daemon is stopping."
+	case r.daemon.auditState() != nil:
+		response.Ready, response.Reason = false, ipc.ReasonAuditUnavailable
+		response.Detail = "The audit log can't be written, so nothing is signed."
 	}
-	if err := r.daemon.auditState(); err != nil {
-		return ipc.ReadyResponse{Reason: ipc.ReasonAuditUnavailable, Detail: "The audit log can't be written, so nothing is signed."}
-	}
-	if last := r.last.Load(); last != nil {
-		return *last
-	}
-	return ipc.ReadyResponse{Reason: ipc.ReasonStarting, Detail: "No signature has been made yet."}
+	return response
 }
 
-// check makes the signatures and stores the outcome.
-func (r *readiness) check(ctx context.Context) error {
-	err := r.daemon.probe(ctx)
-	response := ipc.ReadyResponse{Ready: err == nil}
-	switch {
-	case err == nil:
-	case errors.Is(err, keyset.ErrNoKey):
-		response.Reason, response.Detail = ipc.ReasonKeyNotAvailable, "A key set has no version that may sign now."
-	default:
-		response.Reason, response.Detail = ipc.ReasonHSMUnavailable, "The HSM does not sign now."
+// check makes the signatures. A key that fails its proof is left out of its
+// set, and another version may then take its place. It returns whether all key
+// sets can sign.
+func (r *readiness) check(ctx context.Context) bool {
+	for r.health.Check(ctx, r.daemon.issuing()) && ctx.Err() == nil {
+		r.daemon.refresh()
 	}
-	r.last.Store(&response)
-	return err
+	return r.health.Healthy()
 }
 
 // run checks at each interval, and at once after a change.
@@ -76,22 +68,7 @@ func (r *readiness) run(ctx context.Context, interval time.Duration, changed <-c
 		case <-changed:
 		}
 		limited, cancel := context.WithTimeout(ctx, interval)
-		err := r.check(limited)
+		r.check(limited)
 		cancel()
-		if ctx.Err() != nil {
-			return // a check cut short by the stop proves nothing
-		}
-		r.logChange(err)
 	}
-}
-
-// logChange logs when readiness changes, not every check.
-func (r *readiness) logChange(err error) {
-	switch {
-	case err != nil && !r.failing:
-		r.daemon.Logger.Error("not ready: no signature could be made", "error", err)
-	case err == nil && r.failing:
-		r.daemon.Logger.Info("ready again")
-	}
-	r.failing = err != nil
 }

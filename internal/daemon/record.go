@@ -3,14 +3,11 @@ package daemon
 import (
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/jose"
-	"github.com/assertd/assertd/internal/keyset"
 )
 
 // auditOrigin names the log in its checkpoints.
@@ -41,14 +38,9 @@ func (d *Daemon) openAudit() error {
 }
 
 // checkpointKey is the version of the configured key set that signs the log's
-// checkpoints now. A key that is missing may be on a token that has not been
-// read, and then nobody should be advised to make another.
+// checkpoints now.
 func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
-	set := d.Config.Audit.CheckpointKey
-	key, err := d.ring.SigningKey(set)
-	if unread := d.pool.Unread(); errors.Is(err, keyset.ErrNoKey) && len(unread) > 0 {
-		return audit.Key{}, fmt.Errorf("%w: key set %q: the keys of token %s have not been read", keyset.ErrNoKey, set, strings.Join(unread, ", "))
-	}
+	key, err := d.ring.SigningKey(d.Config.Audit.CheckpointKey)
 	if err != nil {
 		return audit.Key{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/assertd/assertd/internal/config"
-	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/ipc"
 )
@@ -60,6 +59,7 @@ func (d *Daemon) reload() error {
 	if err := d.replace(decided); err != nil {
 		return err
 	}
+	d.ready.health.Retry()
 	d.signalReload()
 	d.rotation.Trigger()
 	if err := d.retryTokens(); err != nil {
@@ -72,10 +72,7 @@ func (d *Daemon) reload() error {
 func (d *Daemon) replace(next decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ring, err := keyset.New(next.sets, d.pool.Pairs(), d.Now)
-	if err != nil {
-		return err
-	}
+	ring := d.newRing(next.sets, d.pool.Unread())
 	return d.signer.Replace(next.policy, func() error {
 		if err := d.limiter.Configure(next.budgets); err != nil {
 			return fmt.Errorf("rates: %w", err)

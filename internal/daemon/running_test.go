@@ -42,7 +42,14 @@ func serveDaemon(t *testing.T, rest string) *running {
 	r := &running{t: t, Journal: &logtest.Journal{}, dir: peertest.Dir(t)}
 	r.path, r.head = filepath.Join(r.dir, "assertd.yaml"), head(t)
 	r.write(rest)
-	load := func() (*config.Config, error) { return config.Load(r.path) }
+	r.run(func() (*config.Config, error) { return config.Load(r.path) })
+	return r
+}
+
+// run runs the daemon until the test ends.
+func (r *running) run(load func() (*config.Config, error)) {
+	t := r.t
+	t.Helper()
 	c, err := load()
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +76,6 @@ func serveDaemon(t *testing.T, rest string) *running {
 			t.Errorf("the daemon ended with %v", err)
 		}
 	})
-	return r
 }
 
 // head makes a token with both keys and gives the part of a configuration that

@@ -19,7 +19,8 @@ func (t tokens) Refresh(ctx context.Context) error {
 	if err := t.pool.Refresh(ctx); err != nil {
 		return err
 	}
-	return t.refresh()
+	t.refresh()
+	return nil
 }
 
 // Kids implements keyset.Tokens.

@@ -18,8 +18,7 @@ import (
 // Inspection describes the keys on the tokens, read without serving anyone.
 type Inspection struct {
 	Findings []keyset.Finding // every pair that belongs to a key set
-	Ring     *keyset.Ring     // nil where a finding is refused
-	Err      error            // why there is no ring
+	Ring     *keyset.Ring     // of those that can be used
 
 	pool     *pool.Pool
 	expected Expected
@@ -52,17 +51,27 @@ func Tokens(ctx context.Context, tokens pool.Config, e Expected, visit func(cont
 	i := &Inspection{pool: workers, expected: e}
 	found := workers.Pairs()
 	i.Findings = keyset.Survey(e.Sets, found)
-	i.Ring, i.Err = keyset.New(e.Sets, found, e.Now)
+	i.Ring = keyset.New(e.Sets, keyset.Holdings{Pairs: found}, nil, e.Now)
 	return visit(ctx, i)
 }
 
-// JWKS is the public set that the daemon would serve.
+// JWKS is the public set that the daemon would serve. It is an error if a key
+// pair is left out of it: a file for receivers must not lack a key unnoticed.
 func (i *Inspection) JWKS() (jwks.Set, error) {
-	if i.Err != nil {
-		return jwks.Set{}, i.Err
+	if err := i.refused(); err != nil {
+		return jwks.Set{}, err
 	}
 	keys, _ := i.Ring.Published(i.Ring.AssertionSets()...)
 	return jwks.NewSet(keys)
+}
+
+// refused returns why key pairs or key sets are not used.
+func (i *Inspection) refused() error {
+	var problems []error
+	for _, set := range i.Ring.Sets() {
+		problems = append(problems, i.Ring.Problems(set.Name)...)
+	}
+	return errors.Join(problems...)
 }
 
 // Prove makes one signature with a key and verifies it with the public half.
@@ -70,13 +79,9 @@ func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
 	return signer.Prove(ctx, i.pool, key)
 }
 
-// Missing returns why the daemon would refuse the keys on the tokens. If it
-// would not, it returns the key sets without a signing key and the certificates
-// that receivers reject.
+// Missing returns why key pairs and key sets would not be used, and the
+// certificates that receivers reject.
 func (i *Inspection) Missing() error {
-	if i.Err != nil {
-		return i.Err
-	}
 	return errors.Join(append(i.Ring.Missing(), i.Ring.Certificates(0)...)...)
 }
 
@@ -84,13 +89,13 @@ func (i *Inspection) Missing() error {
 // will sign the checkpoints of the audit log, each in the text form that
 // audit.ParseVerifier reads.
 func (i *Inspection) CheckpointKeys() ([]string, error) {
-	switch {
-	case i.expected.CheckpointKey == "":
+	if i.expected.CheckpointKey == "" {
 		return nil, errors.New("the configuration has no audit.checkpoint_key, so the log has no signed checkpoints")
-	case i.Err != nil:
-		return nil, i.Err
 	}
 	set := i.expected.CheckpointKey
+	if err := errors.Join(i.Ring.Problems(set)...); err != nil {
+		return nil, err
+	}
 	plan, _ := i.Ring.Plan(set)
 	var keys []string
 	for _, version := range plan.Versions {

@@ -120,19 +120,20 @@ func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyset.Pair, own
 	findings := keyset.Survey([]keyset.Set{set.Set}, found)
 	for _, f := range findings {
 		owned[f.Index] = true
-		if f.Err == nil {
+		if f.Scheduled() {
 			versions = append(versions, f.Version)
 		}
 	}
-	_, problem := keyset.New([]keyset.Set{set.Set}, found, func() time.Time { return inv.At })
+	ring := keyset.New([]keyset.Set{set.Set}, keyset.Holdings{Pairs: found}, nil, func() time.Time { return inv.At })
+	problem := errors.Join(ring.Problems(set.Name)...)
 	plan := Plan{Plan: keyset.Schedule(versions, set.Rotation, inv.At), Set: set, Problem: problem}
 	inv.Plans = append(inv.Plans, plan)
 	for _, planned := range plan.Versions {
-		i := slices.IndexFunc(findings, func(f keyset.Finding) bool { return f.Err == nil && f.Version == planned.KeyVersion })
+		i := slices.IndexFunc(findings, func(f keyset.Finding) bool { return f.Scheduled() && f.Version == planned.KeyVersion })
 		f := findings[i]
 		findings = slices.Delete(findings, i, i+1)
 		inv.Keys = append(inv.Keys, Key{
-			PlannedVersion: planned, Set: set.Name, Alg: set.Alg, Certificates: f.Key.Certificates, Pair: pairs[f.Index],
+			PlannedVersion: planned, Set: set.Name, Alg: set.Alg, Certificates: f.Key.Certificates, Pair: pairs[f.Index], Problem: f.Err,
 		})
 	}
 	for _, f := range findings {

@@ -111,10 +111,7 @@ func TestCertificateFile(t *testing.T) {
 	set.Certificates = []*x509.Certificate{ca.issue(t, "filed", first.Public, noon.AddDate(1, 0, 0)), ca.certificate}
 	first.Certificates = []*x509.Certificate{ca.issue(t, "on the token", first.Public, noon.AddDate(2, 0, 0))}
 	second.Certificates = []*x509.Certificate{ca.certificate, ca.issue(t, "token's", second.Public, noon.AddDate(0, 0, 5))}
-	ring, err := keyset.New([]keyset.Set{set}, []keyset.Pair{first, second}, at(noon.Add(time.Hour)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := keyset.New([]keyset.Set{set}, keyset.Holdings{Pairs: []keyset.Pair{first, second}}, nil, at(noon.Add(time.Hour)))
 	keys, _ := ring.Published("payments")
 	if len(keys) != 2 || names(keys[0].Certificates) != "filed < CA" || names(keys[1].Certificates) != "token's < CA" {
 		t.Errorf("published with %q and %q", names(keys[0].Certificates), names(keys[1].Certificates))
@@ -130,10 +127,7 @@ func TestCertificateFile(t *testing.T) {
 func TestExpiredCertificateIsTold(t *testing.T) {
 	key := pair(t, keyset.Label("payments", noon), elliptic.P256())
 	key.Certificates = []*x509.Certificate{newAuthority(t, "CA", nil).issue(t, "gone", key.Public, noon.Add(-time.Hour))}
-	ring, err := keyset.New([]keyset.Set{payments()}, []keyset.Pair{key}, at(noon))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := keyset.New([]keyset.Set{payments()}, keyset.Holdings{Pairs: []keyset.Pair{key}}, nil, at(noon))
 	if warnings := ring.Certificates(0); len(warnings) != 1 || !errors.Is(warnings[0], jwks.ErrCertificateExpired) {
 		t.Errorf("warnings %v, want ErrCertificateExpired", warnings)
 	}
@@ -142,12 +136,17 @@ func TestExpiredCertificateIsTold(t *testing.T) {
 func TestFileForAnotherKey(t *testing.T) {
 	set := payments()
 	set.Certificates = []*x509.Certificate{newAuthority(t, "CA", nil).certificate}
-	_, err := keyset.New([]keyset.Set{set}, []keyset.Pair{pair(t, keyset.Label("payments", noon), elliptic.P256())}, at(noon))
+	held := keyset.Holdings{Pairs: []keyset.Pair{pair(t, keyset.Label("payments", noon), elliptic.P256())}}
+	ring := keyset.New([]keyset.Set{set}, held, nil, at(noon))
+	err := errors.Join(ring.Problems("payments")...)
+	if _, none := ring.SigningKey("payments"); !errors.Is(none, keyset.ErrNoKey) {
+		t.Errorf("the set signs: %v", none)
+	}
 	if !errors.Is(err, keyset.ErrKey) || !errors.Is(err, jwks.ErrCertificateKey) {
 		t.Errorf("error %v, want ErrCertificateKey", err)
 	}
-	if _, err := keyset.New([]keyset.Set{set}, nil, at(noon)); err != nil {
-		t.Errorf("without a key to hold it against: %v", err)
+	if problems := keyset.New([]keyset.Set{set}, keyset.Holdings{}, nil, at(noon)).Problems("payments"); len(problems) > 0 {
+		t.Errorf("without a key to hold it against: %v", problems)
 	}
 }
 
@@ -215,11 +214,14 @@ func TestWeakAndContradictory(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := keyset.Set{Name: "payments", Alg: "RS256"}
-	if _, err := keyset.New([]keyset.Set{set}, []keyset.Pair{pairOf(t, keyset.Label("payments", noon), weak.Public())}, at(noon)); !errors.Is(err, jwks.ErrWeakKey) {
+	problem := func(pairs ...keyset.Pair) error {
+		return errors.Join(keyset.New([]keyset.Set{set}, keyset.Holdings{Pairs: pairs}, nil, at(noon)).Problems("payments")...)
+	}
+	if err := problem(pairOf(t, keyset.Label("payments", noon), weak.Public())); !errors.Is(err, jwks.ErrWeakKey) {
 		t.Errorf("RSA-1024: %v", err)
 	}
 	set.Rotation.Every = -time.Hour
-	if _, err := keyset.New([]keyset.Set{set}, nil, at(noon)); !errors.Is(err, keyset.ErrRotation) {
+	if err := problem(); !errors.Is(err, keyset.ErrRotation) {
 		t.Errorf("negative rotation: %v", err)
 	}
 }

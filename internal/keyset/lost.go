@@ -17,25 +17,26 @@ func (r *Rotator) plan(ring *Ring, set string) Plan {
 // compare checks the versions that are in the ring now against those of the
 // last poll. One that was published and is gone is lost: receivers still trust
 // it, and nobody knows where it is. It must only be called after a poll that
-// every token answered.
+// every token answered. A key that is on a token and no longer used by its set
+// is refused or no longer configured, not lost.
 func (r *Rotator) compare() {
-	now := make(map[string]map[string]State)
+	now, kids := make(map[string]map[string]State), r.tokens.Kids()
 	for _, plan := range r.Plans() {
 		states := make(map[string]State, len(plan.Versions))
 		for _, v := range plan.Versions {
 			states[v.Kid] = v.State
 		}
 		now[plan.Name] = states
-		r.compareSet(plan.Name, r.known[plan.Name], states)
+		r.compareSet(plan.Name, r.known[plan.Name], states, kids)
 	}
-	r.comparePublished()
-	r.forgetFound(now)
+	r.comparePublished(kids)
+	r.forgetFound(now, kids)
 	r.known = now
 }
 
-func (r *Rotator) compareSet(set string, before, now map[string]State) {
+func (r *Rotator) compareSet(set string, before, now map[string]State, kids map[string]bool) {
 	for kid, state := range before {
-		if _, found := now[kid]; found {
+		if _, found := now[kid]; found || kids[kid] {
 			continue
 		}
 		if !state.InJWKS() {
@@ -51,11 +52,7 @@ func (r *Rotator) compareSet(set string, before, now map[string]State) {
 // that was never made, and the next one would be generated in its place. The
 // JWKS doesn't say which set a key was in: one that no token holds is lost to
 // each set that its algorithm fits.
-func (r *Rotator) comparePublished() {
-	if len(r.published) == 0 {
-		return
-	}
-	kids := r.tokens.Kids()
+func (r *Rotator) comparePublished(kids map[string]bool) {
 	for _, key := range r.published {
 		if kids[key.Kid] {
 			continue
@@ -92,7 +89,7 @@ func (r *Rotator) addLost(set, kid string) {
 
 // forgetFound drops lost keys that are back, that the configuration revokes,
 // and those of sets that are no longer configured.
-func (r *Rotator) forgetFound(now map[string]map[string]State) {
+func (r *Rotator) forgetFound(now map[string]map[string]State, onToken map[string]bool) {
 	revoked := make(map[string]bool)
 	for _, set := range r.keys.Ring().Sets() {
 		for _, kid := range set.Rotation.Revoke {
@@ -102,11 +99,8 @@ func (r *Rotator) forgetFound(now map[string]map[string]State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for set, kids := range r.lost {
-		states, configured := now[set]
-		maps.DeleteFunc(kids, func(kid string, _ bool) bool {
-			_, found := states[kid]
-			return found || !configured || revoked[kid]
-		})
+		_, configured := now[set]
+		maps.DeleteFunc(kids, func(kid string, _ bool) bool { return onToken[kid] || !configured || revoked[kid] })
 		if len(kids) == 0 {
 			delete(r.lost, set)
 			delete(r.lastWarned, "lost "+set)

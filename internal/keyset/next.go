@@ -31,6 +31,10 @@ func (r *Rotator) generateNext(ctx context.Context, plan Plan) {
 	if !plan.Auto || !plan.Late || len(plan.Lost) > 0 {
 		return
 	}
+	if err := r.keys.Ring().NextRefused(set.Name); err != nil {
+		r.warnHeld(plan, err)
+		return
+	}
 	if r.generated[set.Name].Equal(plan.DueAt) {
 		r.warnStillDue(set.Name)
 		return

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -54,102 +55,59 @@ type Pair struct {
 	Problem      string // why this pair can't be used; empty if it can
 }
 
+// Holdings is what is known of the tokens.
+type Holdings struct {
+	Pairs  []Pair
+	Unread []string // tokens whose keys have never been read
+	// Unproved are the proofs that pairs failed, with the reason, although
+	// nothing else is wrong with them.
+	Unproved map[Proof]string
+}
+
 // Ring answers which key signs. It is safe for concurrent use.
 type Ring struct {
-	now  func() time.Time
-	sets map[string]*entry
+	now    func() time.Time
+	sets   map[string]*entry
+	unread []string // tokens
 }
 
-// entry is one key set with its versions on the HSM.
-type entry struct {
-	set      Set
-	versions []Version
-	keys     map[string]Key // by kid
-	plan     atomic.Pointer[plan]
+// New matches the sets with the key pairs on the tokens. Each set is judged by
+// itself: a pair that can't be used is left out of its set, and a set without a
+// version that can sign refuses, with the reason, while the others sign.
+// Problems lists what was left out. The former ring, nil at a start, decides
+// only between two versions that can't be told apart.
+func New(sets []Set, held Holdings, former *Ring, now func() time.Time) *Ring {
+	r := &Ring{now: now, sets: make(map[string]*entry, len(sets)), unread: held.Unread}
+	found := make([][]Finding, len(sets))
+	for i, set := range sets {
+		found[i] = survey(set, held.Pairs)
+		refuseUnproved(set.Name, found[i], held.Unproved)
+	}
+	refuseShared(found)
+	for i, set := range sets {
+		refuseConflicts(set.Name, found[i], former.entry(set.Name))
+		r.sets[set.Name] = newEntry(set, found[i], held.Unread)
+	}
+	return r
 }
 
-// plan is a schedule that is valid from a moment until its NextChange.
-type plan struct {
-	Plan
-	from time.Time
-}
-
-// New matches the sets with the pairs. Every pair that belongs to a set must be
-// usable. An unusable pair is an error that names it and wraps ErrKey, as are
-// two pairs with one label and one pair that serves two sets. A set without a
-// pair is not an error; Missing lists such sets.
-func New(sets []Set, pairs []Pair, now func() time.Time) (*Ring, error) {
-	r := &Ring{now: now, sets: make(map[string]*entry, len(sets))}
-	owner := make(map[[32]byte]string)
-	var problems []error
-	for _, set := range sets {
-		e, err := newEntry(set, pairs)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		problems = append(problems, claim(owner, e)...)
-		r.sets[set.Name] = e
+func (r *Ring) entry(set string) *entry {
+	if r == nil {
+		return nil
 	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// claim records which set each pair serves, and refuses a pair that serves two:
-// a raw signature made for one could forge an assertion of the other.
-func claim(owner map[[32]byte]string, e *entry) (problems []error) {
-	for kid, key := range e.keys {
-		if other, taken := owner[key.Ref]; taken {
-			problems = append(problems, fmt.Errorf("%w: key pair %s serves both %q and %q; give each key set its own pair",
-				ErrKey, kid, other, e.set.Name))
-		}
-		owner[key.Ref] = e.set.Name
-	}
-	return problems
-}
-
-func newEntry(set Set, pairs []Pair) (*entry, error) {
-	e := &entry{set: set, keys: make(map[string]Key)}
-	var problems []error
-	for _, f := range survey(set, pairs) {
-		if f.Err != nil {
-			problems = append(problems, f.Err)
-			continue
-		}
-		e.versions = append(e.versions, f.Version)
-		e.keys[f.Version.Kid] = f.Key
-	}
-	for _, err := range []error{CheckVersions(e.versions), set.Rotation.Check()} {
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%w: key set %q: %w", ErrKey, set.Name, err))
-		}
-	}
-	problems = append(problems, e.checkFile())
-	return e, errors.Join(problems...)
-}
-
-// current returns the schedule now. It computes a new one only when the last
-// one has expired or the clock went back.
-func (e *entry) current(now time.Time) *plan {
-	if p := e.plan.Load(); p != nil && !now.Before(p.from) && (p.NextChange.IsZero() || now.Before(p.NextChange)) {
-		return p
-	}
-	p := &plan{Plan: Schedule(e.versions, e.set.Rotation, now), from: now}
-	e.plan.Store(p)
-	return p
+	return r.sets[set]
 }
 
 // SigningKey implements signer.Keys.
 func (r *Ring) SigningKey(set string) (Key, error) {
 	e, ok := r.sets[set]
 	if !ok {
-		return Key{}, fmt.Errorf("%w: the HSM has no usable key of set %q", ErrNoKey, set)
+		return Key{}, &NoKeyError{Set: set, Reason: "it is not configured", Public: "it is not configured"}
 	}
-	p := e.current(r.now())
+	now := r.now()
+	p := e.current(now)
 	if p.Signing == "" {
-		return Key{}, fmt.Errorf("%w: key set %q: %s", ErrNoKey, set, p.Reason)
+		return Key{}, e.absence(now)
 	}
 	return e.keys[p.Signing], nil
 }
@@ -161,9 +119,35 @@ func (r *Ring) Plan(set string) (Plan, bool) {
 	if !ok {
 		return Plan{}, false
 	}
-	plan := Schedule(e.versions, e.set.Rotation, r.now())
-	plan.Name, plan.Auto = set, e.set.Auto
-	return plan, true
+	return e.schedule(r.now()), true
+}
+
+// Coming returns the versions of a key set that will sign later.
+func (r *Ring) Coming(set string) (coming []Key) {
+	e, ok := r.sets[set]
+	if !ok {
+		return nil
+	}
+	for _, v := range e.current(r.now()).Versions {
+		if v.State == Published || v.State == Waiting {
+			coming = append(coming, e.keys[v.Kid])
+		}
+	}
+	return coming
+}
+
+// Problems returns, for one key set, why pairs of it are not used and why the
+// set is refused, if it is. Each wraps ErrKey. A set without a pair has no
+// problem here; SigningKey returns one.
+func (r *Ring) Problems(set string) []error {
+	e, ok := r.sets[set]
+	switch {
+	case !ok:
+		return nil
+	case e.invalid != nil:
+		return append(slices.Clone(e.refused), e.invalid)
+	}
+	return e.refused
 }
 
 // Sets lists the key sets by name.
@@ -181,6 +165,15 @@ func (r *Ring) Set(name string) Set {
 		return e.set
 	}
 	return Set{}
+}
+
+// NextRefused returns why the newest key pair of a set is refused, nil if it is
+// not. Another version would not help then.
+func (r *Ring) NextRefused(set string) error {
+	if e, ok := r.sets[set]; ok {
+		return e.nextRefused
+	}
+	return nil
 }
 
 // Key returns a version of a set by its kid.
@@ -211,10 +204,15 @@ func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 }
 
 // Content returns what receivers may see now, and until when: one JWK set of
-// all assertion keys and, with perSet, one for each key set.
+// all assertion keys and, with perSet, one for each key set. It fails with
+// ErrUnread if there is nothing to publish because a token has not been read:
+// receivers drop the keys that an empty set lacks.
 func (r *Ring) Content(perSet bool) (jwks.Content, error) {
 	sets := r.AssertionSets()
 	keys, next := r.Published(sets...)
+	if len(sets) > 0 && len(keys) == 0 && len(r.unread) > 0 {
+		return jwks.Content{}, fmt.Errorf("%w: token %s", ErrUnread, strings.Join(r.unread, ", "))
+	}
 	all, err := jwks.NewSet(keys)
 	if err != nil || !perSet {
 		return jwks.Content{Set: all, NextChange: next}, err
@@ -261,14 +259,16 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Missing returns an error for each set without a version that signs now, with
-// the reason.
+// Missing returns, for each set, what is wrong with its key pairs and, if that
+// does not say it, why no version signs now.
 func (r *Ring) Missing() []error {
 	var missing []error
 	for _, set := range r.Sets() {
-		if _, err := r.SigningKey(set.Name); err != nil {
-			missing = append(missing, err)
+		problems := r.Problems(set.Name)
+		if _, err := r.SigningKey(set.Name); err != nil && len(problems) == 0 {
+			problems = []error{err}
 		}
+		missing = append(missing, problems...)
 	}
 	return missing
 }
@@ -282,6 +282,5 @@ func (a *Active) Ring() *Ring { return a.ring.Load() }
 // Replace puts a ring in force.
 func (a *Active) Replace(r *Ring) { a.ring.Store(r) }
 
-// SigningKey returns the version of the set that signs now. The error wraps
-// ErrNoKey and says why none does.
+// SigningKey returns the version of the set that signs now, or a *NoKeyError.
 func (a *Active) SigningKey(set string) (Key, error) { return a.Ring().SigningKey(set) }

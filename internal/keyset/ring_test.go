@@ -49,10 +49,7 @@ func TestSigningKeyFollowsTheClock(t *testing.T) {
 	first := pair(t, keyset.Label("payments", noon), elliptic.P256())
 	second := pair(t, keyset.Label("payments", noon.Add(48*time.Hour)), elliptic.P256())
 	now := noon.Add(49 * time.Hour)
-	ring, err := keyset.New([]keyset.Set{payments()}, []keyset.Pair{first, second}, func() time.Time { return now })
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := keyset.New([]keyset.Set{payments()}, keyset.Holdings{Pairs: []keyset.Pair{first, second}}, nil, func() time.Time { return now })
 	signs := func(want keyset.Pair, published int) {
 		t.Helper()
 		key, err := ring.SigningKey("payments")
@@ -97,9 +94,15 @@ func TestRefusals(t *testing.T) {
 		{"both uses", []keyset.Set{payments(), raw}, []keyset.Pair{good}, "serves both"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := keyset.New(test.sets, test.pairs, at(noon))
+			ring := keyset.New(test.sets, keyset.Holdings{Pairs: test.pairs}, nil, at(noon))
+			err := errors.Join(ring.Problems("payments")...)
 			if !errors.Is(err, keyset.ErrKey) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one that says %q", err, test.want)
+			}
+			for _, set := range test.sets {
+				if key, err := ring.SigningKey(set.Name); !errors.Is(err, keyset.ErrNoKey) {
+					t.Errorf("%s signs with %q, %v", set.Name, key.Kid, err)
+				}
 			}
 		})
 	}
@@ -113,10 +116,7 @@ func TestOthersKeysAreLeftAlone(t *testing.T) {
 		{Label: "broken", Problem: "can't be read"},       // not ours to complain about
 		pair(t, keyset.Label("x", noon), elliptic.P256()), // of a set that is not configured
 	}
-	ring, err := keyset.New([]keyset.Set{payments()}, strangers, at(noon))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := keyset.New([]keyset.Set{payments()}, keyset.Holdings{Pairs: strangers}, nil, at(noon))
 	if missing := ring.Missing(); len(missing) != 1 || !errors.Is(missing[0], keyset.ErrNoKey) {
 		t.Errorf("missing %v, want payments", missing)
 	}
@@ -126,10 +126,7 @@ func TestAdoption(t *testing.T) {
 	old := pair(t, "legacy key", elliptic.P256())
 	set := payments()
 	set.Label = "legacy key"
-	ring, err := keyset.New([]keyset.Set{set}, []keyset.Pair{old}, at(noon))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := keyset.New([]keyset.Set{set}, keyset.Holdings{Pairs: []keyset.Pair{old}}, nil, at(noon))
 	if key, err := ring.SigningKey("payments"); err != nil || key.Ref != old.Ref {
 		t.Errorf("the adopted key does not sign: %v", err)
 	}
@@ -137,10 +134,7 @@ func TestAdoption(t *testing.T) {
 
 func TestRawKeysAreNotPublished(t *testing.T) {
 	raw := keyset.Set{Name: "tls", Alg: "ES256", Raw: true}
-	ring, err := keyset.New([]keyset.Set{raw}, []keyset.Pair{pair(t, keyset.Label("tls", noon), elliptic.P256())}, at(noon))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := keyset.New([]keyset.Set{raw}, keyset.Holdings{Pairs: []keyset.Pair{pair(t, keyset.Label("tls", noon), elliptic.P256())}}, nil, at(noon))
 	if names := ring.AssertionSets(); len(names) != 0 {
 		t.Errorf("published %q", names)
 	}

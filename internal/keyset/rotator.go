@@ -2,7 +2,6 @@ package keyset
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,8 +18,7 @@ const PollInterval = 30 * time.Second
 // Tokens is what a Rotator needs of the HSM.
 type Tokens interface {
 	// Refresh reads the tokens and puts a Ring of what they hold in force. It
-	// fails if any token doesn't answer; an error that wraps ErrKey says that the
-	// tokens answered and their keys are refused.
+	// fails if any token doesn't answer.
 	Refresh(ctx context.Context) error
 	// Kids are the kids of all key pairs on the tokens, whatever their key set.
 	Kids() map[string]bool
@@ -102,10 +100,7 @@ func (r *Rotator) poll(ctx context.Context) {
 	case ctx.Err() != nil:
 		return // the daemon is stopping
 	case err == nil:
-		delete(r.lastWarned, "refused")
 		r.compare()
-	case errors.Is(err, ErrKey):
-		r.warnRefused(err)
 	default:
 		r.logger.Debug("could not read the tokens", "error", err)
 	}
@@ -118,6 +113,7 @@ func (r *Rotator) poll(ctx context.Context) {
 // reconcile does what one key set needs. unread is why the tokens could not be
 // read.
 func (r *Rotator) reconcile(ctx context.Context, plan Plan, unread error) {
+	r.warnRefused(plan)
 	if len(plan.Lost) > 0 {
 		r.warnLost(plan)
 	}

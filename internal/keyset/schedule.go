@@ -31,7 +31,7 @@ func published(p Plan) []Version {
 // Schedule computes the state of each version of a key set at a moment. It is a
 // pure function: daemons that see the same token and configuration agree, and a
 // restart loses nothing. It accepts any input and never panics; Rotation.Check
-// and CheckVersions say which inputs make sense.
+// and Conflicts say which inputs make sense.
 //
 // Let C be a version's creation time, and order the versions by C (then kid).
 // The rules treat revoked versions as if they did not exist.
@@ -81,7 +81,7 @@ func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 	if c.signing >= 0 {
 		plan.Signing = c.live[c.signing].Kid
 	} else {
-		plan.Reason = c.reason(len(versions))
+		plan.Reason = c.absence(len(versions)).Reason
 	}
 	for _, v := range plan.Versions {
 		if v.NextAt.After(now) && (plan.NextChange.IsZero() || v.NextAt.Before(plan.NextChange)) {
@@ -241,19 +241,28 @@ func (c calendar) missing(versions []Version) []string {
 	return missing
 }
 
-// reason says why no version signs.
-func (c calendar) reason(all int) string {
+// absence says why no version signs, to operators and to callers.
+func (c calendar) absence(all int) NoKeyError {
 	switch {
 	case all == 0:
-		return "the key set has no version on the token; make one with `assertd key generate`"
+		return NoKeyError{Reason: "the key set has no version on the token; make one with `assertd key generate`", Public: "it has no key"}
 	case len(c.live) == 0:
-		return "every version is listed under rotation.revoke; make a new one with `assertd key generate`"
+		return NoKeyError{
+			Reason: "every version is listed under rotation.revoke; make a new one with `assertd key generate`",
+			Public: "all its versions are revoked",
+		}
 	case c.Manual:
-		return fmt.Sprintf("no version is activated; wait until receivers have the key, then list its kid under rotation.activate (available: %s)", c.kids())
+		return NoKeyError{
+			Reason: fmt.Sprintf("no version is activated; wait until receivers have the key, then list its kid under rotation.activate (available: %s)", c.kids()),
+			Public: "no version of it is activated",
+		}
 	}
 	first := c.live[0]
-	return fmt.Sprintf("the oldest version, kid %s, was created at %s, which is %s ahead of this machine's clock; check the clock",
-		first.Kid, first.Created.UTC().Format(time.RFC3339), first.Created.Sub(c.now).Round(time.Second))
+	return NoKeyError{
+		Reason: fmt.Sprintf("the oldest version, kid %s, was created at %s, which is %s ahead of this machine's clock; check the clock",
+			first.Kid, stamp(first.Created), first.Created.Sub(c.now).Round(time.Second)),
+		Public: "its first version is dated in the future",
+	}
 }
 
 func (c calendar) kids() string {

@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -228,13 +229,14 @@ func TestNextCreated(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
-	// Where nothing is published before it signs, labels have to differ as well.
+	// Where nothing is published before it signs, labels have to differ as
+	// well.
 	var made []Version
 	for range 5 {
 		made = append(made, Version{Kid: fmt.Sprint(len(made)), Created: NextCreated(made, 0, day(1))})
 	}
-	if err := CheckVersions(made); err != nil {
-		t.Errorf("made in the same second: %v", err)
+	if conflicts := Conflicts(made); len(conflicts) > 0 {
+		t.Errorf("made in the same second: %v", conflicts)
 	}
 }
 
@@ -258,16 +260,17 @@ func TestRotationCheck(t *testing.T) {
 	}
 }
 
-func TestCheckVersions(t *testing.T) {
+func TestConflicts(t *testing.T) {
 	a := made("a", 0)
 	for want, versions := range map[error][]Version{
 		nil:                  {a, made("b", 1), adopted("old")},
-		jwks.ErrDuplicateKid: {a, made("a", 1)},
-		ErrDuplicateLabel:    {a, made("b", 0)},
-		ErrDuplicateCreated:  {a, {Kid: "b", Label: "elsewhere", Created: a.Created}},
+		jwks.ErrDuplicateKid: {a, made("c", 2), made("a", 1)},
+		ErrDuplicateLabel:    {a, made("c", 2), made("b", 0)},
+		ErrDuplicateCreated:  {a, made("c", 2), {Kid: "b", Label: "elsewhere", Created: a.Created}},
 	} {
-		if err := CheckVersions(versions); want == nil && err != nil || want != nil && !strings.Contains(err.Error(), want.Error()) {
-			t.Errorf("got %v, want %v", err, want)
+		conflicts := Conflicts(versions)
+		if want == nil && len(conflicts) > 0 || want != nil && (len(conflicts) != 2 || !errors.Is(conflicts[0], want) || !errors.Is(conflicts[2], want)) {
+			t.Errorf("got %v, want %v for both and for no other", conflicts, want)
 		}
 	}
 	sameLabel := []Version{{Kid: "x", Label: "old", Adopted: true}, {Kid: "y", Label: "old", Adopted: true}}
@@ -276,11 +279,12 @@ func TestCheckVersions(t *testing.T) {
 		"another label":  {a, made("b", 0)},
 		"change created": {a, {Kid: "b", Label: "elsewhere", Created: a.Created}},
 	} {
-		if err := CheckVersions(versions); err == nil || !strings.Contains(err.Error(), advice) || strings.Contains(err.Error(), "destroy") {
+		if err := Conflicts(versions)[0]; err == nil || !strings.Contains(err.Error(), advice) || strings.Contains(err.Error(), "destroy") {
 			t.Errorf("got %v, want the advice %q", err, advice)
 		}
 	}
-	if err := CheckVersions([]Version{adopted("x"), {Kid: "y", Adopted: true}}); err == nil || !strings.Contains(err.Error(), "configuration") {
+	unaged := []Version{{Kid: "x", Label: "one", Adopted: true}, {Kid: "y", Label: "two", Adopted: true}}
+	if err := Conflicts(unaged)[0]; err == nil || !strings.Contains(err.Error(), "configuration") {
 		t.Errorf("two without an age: %v", err)
 	}
 }

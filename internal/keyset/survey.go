@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/assertd/assertd/internal/jose"
@@ -16,10 +17,15 @@ type Finding struct {
 	Set     string
 	Label   string
 	Index   int     // of the pair in the list that was surveyed
-	Version Version // zero if Err is set
-	Key     Key     // zero if Err is set
+	Version Version // as far as it is known if Err is set
+	Key     Key     // without a kid if the public key can't be read
+	Revoked bool    // the configuration revokes it, so it matters to nobody whether it can be used
 	Err     error   // why the pair can't be used; wraps ErrKey
 }
+
+// Scheduled reports whether the pair has a place in the schedule of its set: it
+// can be used, or it never will be.
+func (f Finding) Scheduled() bool { return f.Err == nil || f.Revoked }
 
 // Survey lists every pair that belongs to one of the sets, set by set.
 func Survey(sets []Set, pairs []Pair) []Finding {
@@ -37,19 +43,27 @@ func survey(set Set, pairs []Pair) []Finding {
 		if !mine && err == nil {
 			continue
 		}
-		f := Finding{Set: set.Name, Label: pair.Label, Index: i, Err: err}
-		if err == nil {
-			f.Version, f.Key, f.Err = versionOf(set, pair, created)
+		f := Finding{Set: set.Name, Label: pair.Label, Index: i, Version: Version{Label: pair.Label, Created: created, Adopted: set.adopts(pair)}}
+		kid, unreadable := jwks.Thumbprint(pair.Public)
+		if unreadable == nil {
+			f.Version.Kid = kid
+			public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: set.chainOf(pair)}
+			f.Key = Key{Key: public, Set: set.Name, Ref: pair.Ref}
+		}
+		f.Revoked = kid != "" && slices.Contains(set.Rotation.Revoke, kid)
+		if f.Err = err; err == nil {
+			f.Err = judge(set, pair, unreadable)
 		}
 		found = append(found, f)
 	}
 	return found
 }
 
-// versionOf turns a pair that belongs to the set into a version, or refuses it.
-func versionOf(set Set, pair Pair, created time.Time) (Version, Key, error) {
-	refuse := func(err error) (Version, Key, error) {
-		return Version{}, Key{}, fmt.Errorf("%w: %q of key set %q: %w", ErrKey, pair.Label, set.Name, err)
+// judge returns why a pair that belongs to the set can't be one of its
+// versions.
+func judge(set Set, pair Pair, unreadable error) error {
+	refuse := func(err error) error {
+		return fmt.Errorf("%w: %q of key set %q: %w", ErrKey, pair.Label, set.Name, err)
 	}
 	if pair.Problem != "" {
 		return refuse(errors.New(pair.Problem))
@@ -60,13 +74,10 @@ func versionOf(set Set, pair Pair, created time.Time) (Version, Key, error) {
 	if key, ok := pair.Public.(*rsa.PublicKey); ok && key.N.BitLen() < jwks.MinRSABits {
 		return refuse(fmt.Errorf("%w: it is RSA-%d, and the minimum is %d bits; generate a new key", jwks.ErrWeakKey, key.N.BitLen(), jwks.MinRSABits))
 	}
-	kid, err := jwks.Thumbprint(pair.Public)
-	if err != nil {
-		return refuse(err)
+	if unreadable != nil {
+		return refuse(unreadable)
 	}
-	public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: set.chainOf(pair)}
-	return Version{Kid: kid, Label: pair.Label, Created: created, Adopted: set.adopts(pair)},
-		Key{Key: public, Set: set.Name, Ref: pair.Ref}, nil
+	return nil
 }
 
 // belongs reports whether a pair is the set's, by label or by adoption. A label

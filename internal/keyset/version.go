@@ -1,9 +1,11 @@
 package keyset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/assertd/assertd/ipc"
@@ -36,8 +38,9 @@ type Rotation struct {
 	// must exceed what receivers cache, plus the largest difference between two
 	// daemons' clocks, plus the time a daemon takes to notice a new key.
 	PublishBefore time.Duration
-	// KeepAfter is how long a version stays in the JWKS after its last assertion
-	// has expired. It must exceed the largest difference between two clocks.
+	// KeepAfter is how long a version stays in the JWKS after its last
+	// assertion has expired. It must exceed the largest difference between two
+	// clocks.
 	KeepAfter time.Duration
 	// AssertionLife is the longest life of an assertion of this key set.
 	AssertionLife time.Duration
@@ -81,35 +84,60 @@ var (
 	ErrDuplicateCreated = errors.New("two versions created at the same time")
 )
 
-// CheckVersions refuses versions of one key set between which Schedule could
-// only choose at random: a kid, a label or a creation time that occurs twice
-// (jwks.ErrDuplicateKid, ErrDuplicateLabel, ErrDuplicateCreated). Schedule
-// itself takes them, orders them by kid and stays deterministic.
-func CheckVersions(versions []Version) error {
-	kids, labels, times := map[string]bool{}, map[string]bool{}, map[int64]string{}
-	for _, v := range versions {
-		other, sameTime := times[v.Created.Unix()]
-		switch {
-		case kids[v.Kid]:
-			return fmt.Errorf("%w: %q", jwks.ErrDuplicateKid, v.Kid)
-		case v.Label != "" && labels[v.Label]:
-			return fmt.Errorf("%w: %q; %s", ErrDuplicateLabel, v.Label, relabel(v))
-		case sameTime && v.Created.IsZero():
-			return fmt.Errorf("%w: %q and %q are both adopted without one; say in the configuration when they were made",
-				ErrDuplicateCreated, other, v.Kid)
-		case sameTime:
-			return fmt.Errorf("%w: %q and %q at %s; change created for an adopted key, or relabel one with the vendor's tool",
-				ErrDuplicateCreated, other, v.Kid, v.Created.UTC().Format(time.RFC3339))
+// Conflicts returns, by index, why versions of one key set can't be told apart:
+// a kid, a label or a creation time occurs twice (jwks.ErrDuplicateKid,
+// ErrDuplicateLabel, ErrDuplicateCreated). Between them Schedule could only
+// choose at random. It takes them all the same, and orders them by kid.
+func Conflicts(versions []Version) map[int]error {
+	problems := make(map[int]error)
+	for _, identity := range identities {
+		first := make(map[string]int)
+		for i, v := range versions {
+			value := identity.of(v)
+			other, taken := first[value]
+			switch {
+			case value == "":
+			case !taken:
+				first[value] = i
+			default:
+				problem := identity.conflict(versions[other], v)
+				for _, index := range []int{other, i} {
+					problems[index] = cmp.Or(problems[index], problem)
+				}
+			}
 		}
-		kids[v.Kid], labels[v.Label], times[v.Created.Unix()] = true, true, v.Kid
 	}
-	return nil
+	return problems
+}
+
+// identities are the properties that no two versions of a key set can share.
+var identities = []struct {
+	of       func(Version) string // empty where the version has none
+	conflict func(a, b Version) error
+}{
+	{func(v Version) string { return v.Kid }, sameKid},
+	{func(v Version) string { return v.Label }, sameLabel},
+	{func(v Version) string { return strconv.FormatInt(v.Created.Unix(), 10) }, sameCreated},
+}
+
+func sameKid(a, _ Version) error { return fmt.Errorf("%w: %q", jwks.ErrDuplicateKid, a.Kid) }
+
+func sameLabel(a, b Version) error {
+	return fmt.Errorf("%w: %q; %s", ErrDuplicateLabel, a.Label, relabel(a, b))
+}
+
+func sameCreated(a, b Version) error {
+	if a.Created.IsZero() {
+		return fmt.Errorf("%w: %q and %q are both adopted without one; say in the configuration when they were made", ErrDuplicateCreated, a.Kid, b.Kid)
+	}
+	return fmt.Errorf("%w: %q and %q at %s; change created for an adopted key, or relabel one with the vendor's tool",
+		ErrDuplicateCreated, a.Kid, b.Kid, stamp(a.Created))
 }
 
 // relabel says how to tell two keys with one label apart. An ID selects between
 // adopted keys. It doesn't exclude a key whose label is one of the set's own.
-func relabel(v Version) string {
-	if v.Adopted {
+func relabel(a, b Version) string {
+	if a.Adopted && b.Adopted {
 		return "add id to the key set to select one of the two"
 	}
 	return "give one of the two another label with the vendor's tool"

@@ -56,11 +56,26 @@ func (r *Rotator) warnFailed(plan Plan, err error) {
 	}
 }
 
-// warnRefused repeats itself: the daemon signs as before, and nothing else
-// shows that it sees no new key and would not start again.
-func (r *Rotator) warnRefused(err error) {
-	if r.mayWarn("refused", warnInterval) {
-		r.logger.Error("the keys on the tokens are refused: keys made or destroyed since are not seen, and a restart would fail; run assertd key list", "error", err)
+// warnHeld says why no version is made although one is due.
+func (r *Rotator) warnHeld(plan Plan, refused error) {
+	if r.mayWarn("held "+plan.Name, warnInterval) {
+		r.logger.Error("the next version of a key set is overdue, and its newest key pair can't be used; fix that pair or list its kid under rotation.revoke",
+			"key", plan.Name, "due", stamp(plan.DueAt), "error", refused)
+	}
+}
+
+// warnRefused reports the key pairs that are left out of a set, at once and
+// then every day. Callers of a set that still signs notice nothing.
+func (r *Rotator) warnRefused(plan Plan) {
+	for _, reason := range plan.Refused {
+		if !r.mayWarn("refused "+plan.Name+" "+reason, warnInterval) {
+			continue
+		}
+		if plan.Signing == "" {
+			r.logger.Error("a key pair is not used, and its key set can't sign; other key sets are not affected", "key", plan.Name, "reason", reason)
+		} else {
+			r.logger.Warn("a key pair is not used; its key set signs with another version", "key", plan.Name, "reason", reason)
+		}
 	}
 }
 

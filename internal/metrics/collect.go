@@ -23,7 +23,7 @@ type stateCollector struct {
 var stateMetrics = []Metric{
 	ready, connections, connectionLimit, budgetRemaining, budgetLimit,
 	workers, workerInFlight, workerRestarts,
-	keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
+	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
 	jwksPublished, jwksKeys, jwksFailing,
 	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
 	reloadSuccess, reloadFailure, reloadFailed,
@@ -56,6 +56,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 			e.grant(client.Name, grant)
 		}
 	}
+	e.keysReady(s)
 	e.workers(s.Tokens)
 	for _, key := range s.Keys {
 		e.key(key)
@@ -126,6 +127,22 @@ func (e emitter) grant(client string, grant ipc.GrantStatus) {
 	e.budgets(grant.Budgets[:own], client, grant.Name, "")
 }
 
+// keysReady emits whether each key set that grants use could sign.
+func (e emitter) keysReady(s ipc.StatusResponse) {
+	up := make(map[string]bool)
+	for _, client := range s.Clients {
+		for _, grant := range client.Grants {
+			up[grant.Key] = s.Ready.Reason != ipc.ReasonStarting
+		}
+	}
+	for _, d := range s.Ready.Degraded {
+		up[d.Key] = false
+	}
+	for key, on := range up {
+		e.flag(keyReady, on, key)
+	}
+}
+
 func (e emitter) budgets(windows []ipc.BudgetInfo, client, grant, key string) {
 	for _, w := range windows {
 		per := period(time.Duration(math.Round(w.PerSeconds * float64(time.Second))))
@@ -152,6 +169,7 @@ func (e emitter) workers(tokens []ipc.TokenStatus) {
 
 func (e emitter) key(key ipc.KeySetStatus) {
 	e.flag(keySigning, key.Signing != "", key.Name)
+	e.count(keyRefused, len(key.Refused), key.Name)
 	e.flag(keyLate, key.Late, key.Name)
 	e.count(keyLost, len(key.Lost), key.Name)
 	e.timestamp(keyNextChange, key.NextChange, key.Name)

@@ -46,6 +46,39 @@ func full() ipc.StatusResponse {
 	}
 }
 
+// TestKeyReady checks that the readiness of each key set in use has its own
+// series.
+func TestKeyReady(t *testing.T) {
+	for name, ready := range map[string]ipc.ReadyResponse{
+		"1": {Ready: true},
+		"0": {Ready: true, Degraded: []ipc.DegradedKey{{Key: "payments", Reason: ipc.ReasonHSMUnavailable}}},
+	} {
+		state := full()
+		state.Ready, state.Keys[0].Refused = ready, []string{"a pair"}
+		registry := prometheus.NewRegistry()
+		_, err := metrics.New(metrics.Options{Registry: registry, State: func() ipc.StatusResponse { return state }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "# HELP assertd_key_ready " + help(t, "assertd_key_ready") + "\n# TYPE assertd_key_ready gauge\nassertd_key_ready{key=\"payments\"} " + name + "\n" +
+			"# HELP assertd_key_refused " + help(t, "assertd_key_refused") + "\n# TYPE assertd_key_refused gauge\nassertd_key_refused{key=\"payments\"} 1\n"
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "assertd_key_ready", "assertd_key_refused"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func help(t *testing.T, name string) string {
+	t.Helper()
+	for _, m := range metrics.All() {
+		if m.Name == name {
+			return m.Help
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return ""
+}
+
 func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 	t.Helper()
 	registry := prometheus.NewRegistry()

@@ -23,7 +23,7 @@ type Metric struct {
 
 var (
 	buildInfo = Metric{"assertd_build_info", Gauge, []string{"version", "go_version"}, "Always 1. The labels identify the running build."}
-	ready     = Metric{"assertd_ready", Gauge, nil, "1 if the daemon could sign when it last tried, and can record decisions; otherwise 0."}
+	ready     = Metric{"assertd_ready", Gauge, nil, "1 if the daemon could sign with any key set when it last tried, and can record decisions; otherwise 0."}
 
 	requestsTotal   = Metric{"assertd_requests_total", Counter, []string{"route", "status"}, "Requests on the callers' sockets, by API path (none if no path matched) and HTTP status."}
 	requestProblems = Metric{"assertd_request_problems_total", Counter, []string{"code"}, "Requests that returned a problem, by API code. A batch counts as one successful request, whatever its results are."}
@@ -47,6 +47,8 @@ var (
 	workerEvents   = Metric{"assertd_worker_events_total", Counter, []string{"token", "event"}, "Worker events: ready, exit, kill (hung past the deadline), corrupt (a signature that did not verify), failed (did not start), refused (the PIN), resend and move (a signature sent to another worker)."}
 
 	keySigning     = Metric{"assertd_key_signing", Gauge, []string{"key"}, "1 if a version of the key set can sign now, otherwise 0."}
+	keyReady       = Metric{"assertd_key_ready", Gauge, []string{"key"}, "1 if the daemon could sign with the key set when it last tried, otherwise 0. Absent if no grant uses the key set."}
+	keyRefused     = Metric{"assertd_key_refused", Gauge, []string{"key"}, "Key pairs of the key set that are not used because something is wrong with them. assertctl status says what."}
 	keyVersions    = Metric{"assertd_key_versions", Gauge, []string{"key", "state"}, "Versions of the key set, by state."}
 	keyCreated     = Metric{"assertd_key_version_created_timestamp_seconds", Gauge, []string{"key", "kid", "state"}, "When a version was created; its age is the time since then. Absent if the age of an adopted key is unknown."}
 	keyNextChange  = Metric{"assertd_key_next_change_timestamp_seconds", Gauge, []string{"key"}, "When a version's state next changes on schedule. Absent if no change is scheduled."}
@@ -80,7 +82,7 @@ func All() []Metric {
 		assertionsTotal, signaturesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,
 		workers, workerInFlight, workerRestarts, workerEvents,
-		keySigning, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
+		keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
 		jwksPublished, jwksKeys, jwksFailing,
 		auditUp, auditRecords, auditRefused, auditDuration, auditPending, auditUnsynced, auditBytes, auditLines,
 		auditUncovered, auditCovered, auditSignFails,

@@ -107,7 +107,7 @@ func (s *Signing) Keys(_ context.Context, from caller.Caller) (ipc.KeysResponse,
 func (s *Signing) JWKS(context.Context) ([]byte, error) {
 	content, err := s.KeySets.Ring().Content(false)
 	if err != nil {
-		return nil, err
+		return nil, signer.ProblemOf(err)
 	}
 	return content.Set.JSON(), nil
 }

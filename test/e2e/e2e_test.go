@@ -84,17 +84,30 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// await waits until the daemon on a socket is ready to sign:
+// await waits until the daemon on a socket is ready to sign or, with a reason,
+// says that it isn't for that reason:
 //
-//	await SOCKET
+//	await SOCKET [REASON]
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: await SOCKET")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: await SOCKET [REASON]")
 	}
 	c, err := client.New(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer c.Close()
-	ts.Check(awaitWorkers(context.Background(), c))
+	if len(args) == 1 {
+		ts.Check(awaitWorkers(context.Background(), c))
+		return
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := c.Ready(context.Background())
+		if err == nil && answer.Reason == args[1] {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("not %s after 30 s: %+v, %v", args[1], answer, err)
+		}
+	}
 }
 
 // awaitWorkers waits until the daemon and all of its workers are ready. One

@@ -1,6 +1,7 @@
 package softhsm
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"os"
 	"testing"
@@ -29,14 +30,55 @@ func NewFilled(t testing.TB, n int, label func(int) string) *Token {
 func (k *Token) fill(n int, label func(int) string) {
 	k.t.Helper()
 	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
-		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil)}
-		p256 := []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07} // the OID in DER
 		for i := range n {
-			public, private := pairTemplates(label(i), binary.BigEndian.AppendUint32(nil, uint32(i)))
-			public = append(public, pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, p256))
-			_, _, err := ctx.GenerateKeyPair(session, mechanism, public, private)
-			k.must(err)
+			k.generate(ctx, session, label(i), binary.BigEndian.AppendUint32(nil, uint32(i)))
 		}
+	})
+}
+
+// generate generates a P-256 key pair.
+func (k *Token) generate(ctx *pkcs11.Ctx, session pkcs11.SessionHandle, label string, id []byte, more ...*pkcs11.Attribute) (public, private pkcs11.ObjectHandle) {
+	k.t.Helper()
+	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil)}
+	p256 := []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07} // the OID in DER
+	publicTemplate, privateTemplate := pairTemplates(label, id)
+	publicTemplate = append(publicTemplate, pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, p256))
+	public, private, err := ctx.GenerateKeyPair(session, mechanism, publicTemplate, append(privateTemplate, more...))
+	k.must(err)
+	return public, private
+}
+
+// Generate generates P-256 key pairs that assertd accepts, whatever else has
+// their labels. The module in this process must not be open.
+func (k *Token) Generate(labels ...string) {
+	k.t.Helper()
+	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
+		for _, label := range labels {
+			k.generate(ctx, session, label, []byte(rand.Text()))
+		}
+	})
+}
+
+// GenerateDeriving generates a P-256 key pair that can do more than sign. The
+// module in this process must not be open.
+func (k *Token) GenerateDeriving(label string) {
+	k.t.Helper()
+	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
+		k.generate(ctx, session, label, []byte(rand.Text()), pkcs11.NewAttribute(pkcs11.CKA_DERIVE, true))
+	})
+}
+
+// GenerateMismatched makes a private key and the public key of another pair
+// look like a pair. The module in this process must not be open.
+func (k *Token) GenerateMismatched(label string) {
+	k.t.Helper()
+	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
+		id := []byte(rand.Text())
+		unused, _ := k.generate(ctx, session, label, id)
+		public, other := k.generate(ctx, session, label, []byte(rand.Text()))
+		k.must(ctx.DestroyObject(session, unused))
+		k.must(ctx.DestroyObject(session, other))
+		k.must(ctx.SetAttributeValue(session, public, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, id)}))
 	})
 }
 
