@@ -36,7 +36,7 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 	case !s.Ready.Ready:
 		state = "NOT READY: " + s.Ready.Reason
 	case len(s.Ready.Degraded) > 0:
-		state = fmt.Sprintf("ready, %d KEY SETS DEGRADED", len(s.Ready.Degraded))
+		state = "ready, DEGRADED"
 	}
 	fmt.Fprintf(out, "assertd %s  pid %d  up %s  %s\n", s.Version, s.PID, span(s.Now.Sub(s.Started)), state)
 	fmt.Fprintf(out, "connections %d/%d  jwks %d keys, published %s\n", s.Connections, s.ConnectionLimit, s.JWKS.Keys, ago(s.Now, s.JWKS.Published))

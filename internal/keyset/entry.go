@@ -22,12 +22,6 @@ type entry struct {
 	plan        atomic.Pointer[plan]
 }
 
-// plan is a schedule that is valid from a moment until its NextChange.
-type plan struct {
-	Plan
-	from time.Time
-}
-
 func newEntry(set Set, found []Finding, unread []string) *entry {
 	e := &entry{set: set, keys: make(map[string]Key), unread: unread, nextRefused: newestRefused(found)}
 	for _, f := range found {
@@ -113,17 +107,6 @@ func usable(found []Finding, also func(Version) bool) (versions []Version, index
 		}
 	}
 	return versions, index
-}
-
-// current returns the schedule now. It computes a new one only when the last
-// one has expired or the clock went back.
-func (e *entry) current(now time.Time) *plan {
-	if p := e.plan.Load(); p != nil && !now.Before(p.from) && (p.NextChange.IsZero() || now.Before(p.NextChange)) {
-		return p
-	}
-	p := &plan{Plan: e.schedule(now), from: now}
-	e.plan.Store(p)
-	return p
 }
 
 // schedule computes the plan of this moment. Its versions keep their states if

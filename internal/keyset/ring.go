@@ -98,6 +98,23 @@ func (r *Ring) entry(set string) *entry {
 	return r.sets[set]
 }
 
+// plan is a schedule that is valid from a moment until its NextChange.
+type plan struct {
+	Plan
+	from time.Time
+}
+
+// current returns the schedule now. It computes a new one only when the last
+// one has expired or the clock went back.
+func (e *entry) current(now time.Time) *plan {
+	if p := e.plan.Load(); p != nil && !now.Before(p.from) && (p.NextChange.IsZero() || now.Before(p.NextChange)) {
+		return p
+	}
+	p := &plan{Plan: e.schedule(now), from: now}
+	e.plan.Store(p)
+	return p
+}
+
 // SigningKey implements signer.Keys.
 func (r *Ring) SigningKey(set string) (Key, error) {
 	e, ok := r.sets[set]
