@@ -43,6 +43,9 @@ type KeyVersion struct {
 	Created time.Time `json:"created,omitzero"`
 	// Adopted says that the configuration names the key, not its label.
 	Adopted bool `json:"adopted,omitempty"`
+	// CertifiedFrom is when the version's certificate becomes valid. It is zero if
+	// there is no certificate.
+	CertifiedFrom time.Time `json:"certified_from,omitzero"`
 }
 
 // VersionStatus is a version and its place in the schedule.
@@ -56,6 +59,13 @@ type VersionStatus struct {
 	// and NextAt is zero if a person decides when.
 	Next   KeyState  `json:"next,omitempty"`
 	NextAt time.Time `json:"next_at,omitzero"`
+	// Held says that the version is retired because receivers no longer have it.
+	// By the schedule it would sign again, for example after publish_before was
+	// raised.
+	Held bool `json:"held,omitempty"`
+	// Uncertified says that the version signs, or will, but lacks the certificate
+	// that a grant's profile needs. While an older version has one, it waits.
+	Uncertified bool `json:"uncertified,omitempty"`
 }
 
 // KeyState is the state of a version of a key set.

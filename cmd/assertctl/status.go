@@ -103,7 +103,14 @@ func printKeys(out io.Writer, s ipc.StatusResponse) {
 func versions(k ipc.KeySetStatus) string {
 	var states []string
 	for _, v := range k.Versions {
-		states = append(states, string(v.State))
+		state := string(v.State)
+		switch {
+		case v.Uncertified:
+			state += " WITHOUT CERTIFICATE"
+		case v.Held:
+			state += " (held back)"
+		}
+		states = append(states, state)
 	}
 	if len(k.Lost) > 0 {
 		states = append(states, fmt.Sprintf("%d LOST", len(k.Lost)))

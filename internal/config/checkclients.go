@@ -14,7 +14,7 @@ import (
 // clients converts the clients to policy and reports what prevents that. What
 // policy itself refuses is also reported at its line.
 func (c *checker) clients() {
-	c.maxLifetimes = make(map[string]time.Duration)
+	c.maxLifetimes, c.certified = make(map[string]time.Duration), make(map[string]bool)
 	profiles := make(map[string]string) // the first profile of each key set
 	converted := make([]policy.Client, 0, len(c.Clients))
 	for i := range c.Clients {
@@ -181,6 +181,7 @@ func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.R
 	rule.DefaultLifetime, rule.MaxLifetime = s.DefaultLifetime, s.MaxLifetime
 	rule.Allow, rule.Force, rule.Require, rule.Loggable = g.Claims.rules(), g.Claims.Set, g.Claims.Require, g.Claims.Log
 	c.maxLifetimes[g.Key] = max(c.maxLifetimes[g.Key], s.MaxLifetime)
+	c.certified[g.Key] = c.certified[g.Key] || p.NeedsCertificate()
 }
 
 // contradictions reports where a grant and its profile disagree.

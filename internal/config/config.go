@@ -48,6 +48,7 @@ type Config struct {
 	accounts     Accounts
 	policy       []policy.Client          // built by check, which must resolve users and groups anyway
 	maxLifetimes map[string]time.Duration // of assertions, by key set
+	certified    map[string]bool          // key sets with a grant whose profile needs a certificate
 }
 
 // Option changes how a configuration is read.

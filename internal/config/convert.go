@@ -34,6 +34,8 @@ func (c *Config) Rotation(set string) keyset.Rotation {
 		AssertionLife: c.maxLifetimes[set] + clockSkew,
 		Activate:      slices.Clone(r.Activate),
 		Revoke:        slices.Clone(r.Revoke),
+
+		NeedsCertificate: c.certified[set],
 	}
 }
 

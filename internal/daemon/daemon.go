@@ -93,7 +93,9 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.ready = &readiness{daemon: d, health: signer.NewHealth(d.pool, d.ring, d.Now, d.Logger)}
-	d.rotation = keyset.NewRotator(d.ring, tokens{d}, d.lastPublished(), d.Now, d.Logger)
+	published := d.lastPublished()
+	d.ring.Replace(keyset.Recall(published))
+	d.rotation = keyset.NewRotator(d.ring, tokens{d}, published, d.Now, d.Logger)
 	if d.publish, err = jwks.NewPublication(d.publicationConfig()); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,10 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/ipc"
 )
@@ -20,11 +22,13 @@ type ReloadState struct {
 func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 
 // Reload reads the configuration again and puts its clients, grants, rates and
-// key sets in force: all of them or, if anything is wrong, none. Requests in
-// flight finish under the policy that decided them. Rate windows that stay keep
-// what was spent. A refused PIN is tried once more, since operators reload
-// after fixing it, unless it was typed. The audit log is always reopened,
-// because logrotate sends the same signal.
+// key sets in force: all of them or, if anything is wrong, none. It reads the
+// tokens first, so that a key set can switch to a key that was generated just
+// before. A change that would break a key set in use is refused
+// (keyset.Regressions). Requests in flight finish under the policy that decided
+// them. Rate windows that stay keep what was spent. A refused PIN is tried once
+// more, since operators reload after fixing it, unless it was typed. The audit
+// log is always reopened, because logrotate sends the same signal.
 func (d *Daemon) Reload() error {
 	// One at a time: an older file must not replace a newer one.
 	d.reloading.Lock()
@@ -56,6 +60,7 @@ func (d *Daemon) reload() error {
 	if err != nil {
 		return err
 	}
+	d.readTokens()
 	if err := d.replace(decided); err != nil {
 		return err
 	}
@@ -72,7 +77,10 @@ func (d *Daemon) reload() error {
 func (d *Daemon) replace(next decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ring := d.newRing(next.sets, d.pool.Unread())
+	ring, err := d.nextRing(next)
+	if err != nil {
+		return err
+	}
 	return d.signer.Replace(next.policy, func() error {
 		if err := d.limiter.Configure(next.budgets); err != nil {
 			return fmt.Errorf("rates: %w", err)
@@ -81,6 +89,16 @@ func (d *Daemon) replace(next decisions) error {
 		d.metrics.Configure(next.names)
 		d.use(ring)
 		return nil
+	})
+}
+
+// nextRing matches the key sets of new decisions with the keys on the tokens.
+// It refuses them if they would break a key set in use.
+func (d *Daemon) nextRing(next decisions) (*keyset.Ring, error) {
+	unread := d.pool.Unread()
+	current, ring := d.newRing(d.decisions.sets, unread), d.newRing(next.sets, unread)
+	return ring, keyset.Regressions(current, ring, func(set string) bool {
+		return set == d.Config.Audit.CheckpointKey || slices.Contains(next.issuing, set)
 	})
 }
 

@@ -157,9 +157,22 @@ func refuseNear(t *testing.T) (d *Daemon, fixPIN func()) {
 	if err := os.WriteFile(o.Config.JWKS.File, []byte("former"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	d = runUntilReady(t, o)
+	return d, func() {
+		if err := errors.Join(os.WriteFile(wrong, right, 0o600), d.retryTokens()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// runUntilReady runs a daemon until the test ends, and returns once it is
+// ready.
+func runUntilReady(t *testing.T, o Options) *Daemon {
+	t.Helper()
 	ready := make(chan struct{})
 	o.Ready = func() { close(ready) }
-	if d, err = New(o); err != nil {
+	d, err := New(o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -174,10 +187,25 @@ func refuseNear(t *testing.T) (d *Daemon, fixPIN func()) {
 	case err := <-ended:
 		t.Fatal(err)
 	}
-	return d, func() {
-		if err := errors.Join(os.WriteFile(wrong, right, 0o600), d.retryTokens()); err != nil {
-			t.Error(err)
-		}
+	return d
+}
+
+// A token that never answers doesn't hold up a reload, which goes by the keys
+// that are known.
+func TestReloadDoesNotWaitForATokenThatHangs(t *testing.T) {
+	o, m := twoTokens(t)
+	o.Reread = func() (*config.Config, error) { return o.Config, nil }
+	d := runUntilReady(t, o)
+	m.Set(t, "C_FindObjectsInit", faulty.Fault{Action: faulty.Hang})
+	begun := time.Now()
+	if err := d.Reload(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 3*readLimit {
+		t.Errorf("the reload took %s", took)
+	}
+	if _, err := d.ring.SigningKey("one"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/assertd/assertd/hsm/pool"
@@ -82,7 +83,7 @@ func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
 // Missing returns why key pairs and key sets would not be used, and the
 // certificates that receivers reject.
 func (i *Inspection) Missing() error {
-	return errors.Join(append(i.Ring.Missing(), i.Ring.Certificates(0)...)...)
+	return errors.Join(slices.Concat(i.Ring.Missing(), i.Ring.Certificates(0), i.Ring.Uncertified())...)
 }
 
 // CheckpointKeys are the public keys of every version that signs, has signed or

@@ -80,6 +80,8 @@ func (k Key) Outlook(now time.Time) string {
 		return "signs until the next version"
 	case k.Next == "":
 		return "stays until revoked"
+	case k.Uncertified && k.NextAt.IsZero():
+		return string(k.Next) + " once it has a certificate"
 	case k.NextAt.IsZero():
 		return string(k.Next) + " once its kid is in rotation.activate"
 	}

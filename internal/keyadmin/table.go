@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -104,6 +105,9 @@ func (inv *Inventory) Notes() []string {
 		}
 		if err := jwks.CheckCertificates(k.Pair.Public(), k.Certificates, inv.At); err != nil {
 			notes = append(notes, fmt.Sprintf("%s: %v", k.Kid, err))
+		}
+		if k.Uncertified {
+			notes = append(notes, fmt.Sprintf("%s: %v", k.Kid, keyset.ErrUncertified))
 		}
 	}
 	return notes

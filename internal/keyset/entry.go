@@ -85,7 +85,7 @@ func refuseConflicts(set string, found []Finding, former *entry) {
 	if len(conflicts) == 0 {
 		return
 	}
-	known, knownIndex := usable(found, func(v Version) bool { return former != nil && slices.Contains(former.versions, v) })
+	known, knownIndex := usable(found, former.has)
 	stillConflict := Conflicts(known)
 	stays := make(map[int]bool)
 	for i, at := range knownIndex {
@@ -96,6 +96,15 @@ func refuseConflicts(set string, found []Finding, former *entry) {
 			found[at].Err = fmt.Errorf("%w: key set %q: %w", ErrKey, set, err)
 		}
 	}
+}
+
+// has reports whether the set had the version, with another certificate or none
+// if need be. The entry can be nil.
+func (e *entry) has(v Version) bool {
+	return e != nil && slices.ContainsFunc(e.versions, func(known Version) bool {
+		known.CertifiedFrom = v.CertifiedFrom
+		return known == v
+	})
 }
 
 // usable lists the versions that may sign some day, with their places among the

@@ -98,6 +98,8 @@ func (r *Rotator) takesOver(set, label string) string {
 		case v.Label != label:
 		case v.State == Signing:
 			return "now"
+		case v.Uncertified:
+			return "once it has a certificate"
 		case v.Next == Signing && !v.NextAt.IsZero():
 			return "from " + stamp(v.NextAt)
 		}

@@ -66,16 +66,17 @@ type Holdings struct {
 
 // Ring answers which key signs. It is safe for concurrent use.
 type Ring struct {
-	now    func() time.Time
-	sets   map[string]*entry
-	unread []string // tokens
+	now       func() time.Time
+	sets      map[string]*entry
+	unread    []string        // tokens
+	published map[string]bool // kids that an earlier run published last
 }
 
 // New matches the sets with the key pairs on the tokens. Each set is judged by
 // itself: a pair that can't be used is left out of its set, and a set without a
 // version that can sign refuses, with the reason, while the others sign.
-// Problems lists what was left out. The former ring, nil at a start, decides
-// only between two versions that can't be told apart.
+// Problems lists what was left out. The former ring, if there is one, decides
+// between two versions that can't be told apart, and the new one follows it.
 func New(sets []Set, held Holdings, former *Ring, now func() time.Time) *Ring {
 	r := &Ring{now: now, sets: make(map[string]*entry, len(sets)), unread: held.Unread}
 	found := make([][]Finding, len(sets))
@@ -87,6 +88,9 @@ func New(sets []Set, held Holdings, former *Ring, now func() time.Time) *Ring {
 	for i, set := range sets {
 		refuseConflicts(set.Name, found[i], former.entry(set.Name))
 		r.sets[set.Name] = newEntry(set, found[i], held.Unread)
+	}
+	if former != nil {
+		r.follow(former)
 	}
 	return r
 }

@@ -108,6 +108,9 @@ func (r *Rotator) poll(ctx context.Context) {
 		r.reconcile(ctx, plan, err)
 	}
 	r.warnCertificates()
+	for _, plan := range r.Plans() {
+		r.warnVersions(plan)
+	}
 }
 
 // reconcile does what one key set needs. unread is why the tokens could not be

@@ -56,6 +56,11 @@ func published(p Plan) []Version {
 //	    version of unknown age. If every version is revoked, the next one is
 //	    overdue. If there are no versions, nothing is due: someone must look
 //	    before a vanished key is replaced.
+//	R8  With NeedsCertificate, a version whose certificate is missing or not
+//	    valid yet doesn't start while an older one has a certificate. Without
+//	    such an older one it starts: nothing is gained by waiting.
+//	R9  A version in Past.Dropped is retired. Like a revoked one, it does not
+//	    exist for the other rules.
 //
 // The following holds as long as labels are right (a version is on the token
 // from C on), PublishBefore exceeds the clock difference plus the time to
@@ -73,8 +78,9 @@ func published(p Plan) []Version {
 //	    version that the other signs with.
 //
 // Only a change of the inputs can bring a retired version back: it is the
-// newest again if all later ones are revoked or gone from the token. To rule
-// that out, revoke or destroy it too.
+// newest again if all later ones are revoked or gone from the token, or haven't
+// started by the new settings. A daemon rules that out with Past (Ring.follow)
+// and refuses such settings at a reload (Regressions).
 func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 	c := newCalendar(versions, r, now)
 	plan := Plan{Versions: c.plan(versions), Missing: c.missing(versions)}
@@ -93,21 +99,24 @@ func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 	return plan
 }
 
-// calendar holds the versions that are not revoked, by creation, at one moment.
+// calendar holds the versions that are neither revoked nor dropped, by
+// creation, at one moment.
 type calendar struct {
 	Rotation
 	live    []Version
-	signing int // index into live, -1 if none signs
+	waits   []bool // of each live version, by R8
+	signing int    // index into live, -1 if none signs
 	now     time.Time
 }
 
 func newCalendar(versions []Version, r Rotation, now time.Time) calendar {
 	c := calendar{Rotation: r, now: now, signing: -1}
 	for _, v := range byCreation(versions) {
-		if !c.revoked(v) {
+		if !c.revoked(v) && !c.Past.dropped(v.Kid) {
 			c.live = append(c.live, v)
 		}
 	}
+	c.waits = c.waiting()
 	for i := range c.live {
 		if c.started(i) {
 			c.signing = i
@@ -135,45 +144,66 @@ func (c calendar) starts(i int) time.Time {
 	return c.live[i].Created.Add(c.PublishBefore)
 }
 
-// started is the condition of R2, with R5 and R6.
+// started is the condition of R2, with R5, R6 and R8.
 func (c calendar) started(i int) bool {
-	return c.activated(c.live[i]) || !c.Manual && !c.starts(i).After(c.now)
+	return !c.held(i) && (c.activated(c.live[i]) || !c.Manual && !c.starts(i).After(c.now))
 }
 
 // leaves implements R4 for a version that has a successor.
 func (c calendar) leaves(i int) time.Time {
-	return c.starts(i + 1).Add(c.AssertionLife).Add(c.KeepAfter)
+	return later(c.replaced(i), c.Past.Signed[c.live[i].Kid]).Add(c.AssertionLife).Add(c.KeepAfter)
+}
+
+// replaced is when the first of a version's successors started, by R1 and R8.
+func (c calendar) replaced(i int) (at time.Time) {
+	at = c.tookOver(c.signing)
+	for j := i + 1; j < c.signing; j++ {
+		if took := c.tookOver(j); !c.held(j) && took.Before(at) {
+			at = took
+		}
+	}
+	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (c calendar) plan(versions []Version) []PlannedVersion {
 	planned := make([]PlannedVersion, 0, len(versions))
 	i := 0
 	for _, v := range byCreation(versions) {
-		if c.revoked(v) {
+		switch {
+		case c.revoked(v):
 			planned = append(planned, PlannedVersion{KeyVersion: v, State: Revoked})
-			continue
+		case c.Past.dropped(v.Kid):
+			planned = append(planned, PlannedVersion{KeyVersion: v, State: Retired, Held: true})
+		default:
+			planned = append(planned, c.planned(i))
+			i++
 		}
-		planned = append(planned, c.planned(i))
-		i++
 	}
 	return planned
 }
 
 func (c calendar) planned(i int) PlannedVersion {
-	p := PlannedVersion{KeyVersion: c.live[i]}
+	p := PlannedVersion{KeyVersion: c.live[i], Uncertified: i >= c.signing && !c.certified(c.live[i])}
 	switch {
 	case i > c.signing:
 		c.planComing(&p, i)
 	case i == c.signing:
 		p.State = Signing
 		p.Since = c.past(c.starts(i))
-		if !c.Manual && i+1 < len(c.live) {
-			p.Next, p.NextAt = Retiring, c.starts(i+1)
+		if at := c.nextStart(i); !at.IsZero() {
+			p.Next, p.NextAt = Retiring, at
 		}
 	case c.Manual:
 		p.State = Retiring
 	case c.leaves(i).After(c.now):
-		p.State, p.Since = Retiring, c.past(c.starts(i+1))
+		p.State, p.Since = Retiring, c.past(c.replaced(i))
 		p.Next, p.NextAt = Retired, c.leaves(i)
 	default:
 		p.State, p.Since = Retired, c.leaves(i)
@@ -183,16 +213,36 @@ func (c calendar) planned(i int) PlannedVersion {
 
 // planComing fills in a version that has not signed yet.
 func (c calendar) planComing(p *PlannedVersion, i int) {
-	p.State, p.Since, p.Next = Published, p.Created, Signing
-	if !c.Manual {
-		p.NextAt = c.starts(i)
+	p.State, p.Since, p.Next, p.NextAt = Published, p.Created, Signing, c.begins(i)
+	if at := c.nextStart(i); !at.IsZero() && (p.NextAt.IsZero() || at.Before(p.NextAt)) {
+		p.Next, p.NextAt = Retiring, at
 	}
 	if p.Created.After(c.now) {
 		p.State, p.Since = Waiting, time.Time{}
-		if c.Manual || c.starts(i).After(p.Created) {
+		if p.NextAt.IsZero() || p.NextAt.After(p.Created) {
 			p.Next, p.NextAt = Published, p.Created
 		}
 	}
+}
+
+// begins is when a version that has not started will, or zero if that is up to
+// a person.
+func (c calendar) begins(i int) time.Time {
+	switch from := c.live[i].CertifiedFrom; {
+	case c.held(i) && from.IsZero(), c.Manual && !c.activated(c.live[i]):
+		return time.Time{}
+	case c.held(i) && c.activated(c.live[i]):
+		return from
+	}
+	return c.tookOver(i)
+}
+
+// nextStart is when the first of the later versions that have not started will.
+func (c calendar) nextStart(i int) (at time.Time) {
+	for j := max(i, c.signing) + 1; j < len(c.live); j++ {
+		at = earlier(at, c.begins(j))
+	}
+	return at
 }
 
 // past is t, or zero if t can't be when it happened: an activation leaves no
@@ -246,6 +296,11 @@ func (c calendar) absence(all int) NoKeyError {
 	switch {
 	case all == 0:
 		return NoKeyError{Reason: "the key set has no version on the token; make one with `assertd key generate`", Public: "it has no key"}
+	case len(c.live) == 0 && len(c.Past.Dropped) > 0:
+		return NoKeyError{
+			Reason: "every version is revoked or no longer known to receivers; generate a new one with `assertd key generate`",
+			Public: "receivers know none of its versions",
+		}
 	case len(c.live) == 0:
 		return NoKeyError{
 			Reason: "every version is listed under rotation.revoke; make a new one with `assertd key generate`",

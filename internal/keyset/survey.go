@@ -47,7 +47,11 @@ func survey(set Set, pairs []Pair) []Finding {
 		kid, unreadable := jwks.Thumbprint(pair.Public)
 		if unreadable == nil {
 			f.Version.Kid = kid
-			public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: set.chainOf(pair)}
+			chain := set.chainOf(pair)
+			if len(chain) > 0 {
+				f.Version.CertifiedFrom = chain[0].NotBefore
+			}
+			public := jwks.Key{Kid: kid, Alg: set.Alg, Public: pair.Public, Certificates: chain}
 			f.Key = Key{Key: public, Set: set.Name, Ref: pair.Ref}
 		}
 		f.Revoked = kid != "" && slices.Contains(set.Rotation.Revoke, kid)

@@ -51,6 +51,12 @@ type Rotation struct {
 	Activate []string
 	// Revoke holds kids that must neither sign nor be published.
 	Revoke []string
+	// NeedsCertificate says that a grant's profile refers to the certificate of
+	// the key that signs.
+	NeedsCertificate bool
+	// Past is what a running daemon knows about the versions. It is empty
+	// elsewhere.
+	Past Past
 }
 
 // ErrRotation is a rotation that contradicts itself.

@@ -87,6 +87,21 @@ func (r *Rotator) warnCertificates() {
 	}
 }
 
+// warnVersions reports versions that can't sign as the schedule has it, at once
+// and then every day.
+func (r *Rotator) warnVersions(plan Plan) {
+	for _, v := range plan.Versions {
+		switch {
+		case v.Uncertified && r.mayWarn("uncertified "+v.Kid, warnInterval):
+			r.logger.Warn("a key version needs a certificate; until it has one, the previous version keeps signing if that has one", "key", plan.Name, "kid", v.Kid,
+				"command", "assertd key csr "+v.Kid)
+		case v.Held && r.mayWarn("held "+v.Kid, warnInterval):
+			r.logger.Warn("by the schedule a retired key version would sign again; it is held back because receivers no longer have it; if no other version of the key set signs, generate one",
+				"key", plan.Name, "kid", v.Kid)
+		}
+	}
+}
+
 // every is how often the set rotates; the times of its warnings are in
 // proportion.
 func (r *Rotator) every(name string) time.Duration { return r.keys.Ring().Set(name).Rotation.Every }

@@ -23,7 +23,7 @@ type stateCollector struct {
 var stateMetrics = []Metric{
 	ready, connections, connectionLimit, budgetRemaining, budgetLimit,
 	workers, workerInFlight, workerRestarts,
-	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
+	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 	jwksPublished, jwksKeys, jwksFailing,
 	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
 	reloadSuccess, reloadFailure, reloadFailed,
@@ -174,11 +174,15 @@ func (e emitter) key(key ipc.KeySetStatus) {
 	e.count(keyLost, len(key.Lost), key.Name)
 	e.timestamp(keyNextChange, key.NextChange, key.Name)
 	e.timestamp(keyDue, key.DueAt, key.Name)
-	states := make(map[ipc.KeyState]int)
+	states, uncertified := make(map[ipc.KeyState]int), 0
 	for _, v := range key.Versions {
 		states[v.State]++
+		if v.Uncertified {
+			uncertified++
+		}
 		e.timestamp(keyCreated, v.Created, key.Name, v.Kid, string(v.State))
 	}
+	e.count(keyUncertified, uncertified, key.Name)
 	for state, n := range states {
 		e.count(keyVersions, n, key.Name, string(state))
 	}

@@ -55,6 +55,7 @@ var (
 	keyDue         = Metric{"assertd_key_due_timestamp_seconds", Gauge, []string{"key"}, "Deadline for generating the next version so that it takes over on time. Absent if none is due."}
 	keyLate        = Metric{"assertd_key_late", Gauge, []string{"key"}, "1 if the next version is overdue, otherwise 0. The current one continues to sign."}
 	keyLost        = Metric{"assertd_key_lost", Gauge, []string{"key"}, "Published versions of the key set that disappeared from the token and are not revoked."}
+	keyUncertified = Metric{"assertd_key_uncertified", Gauge, []string{"key"}, "Versions of the key set that sign or will sign and lack the certificate that a grant's profile needs. While an older version has one, it continues to sign."}
 	jwksPublished  = Metric{"assertd_jwks_published_timestamp_seconds", Gauge, nil, "When the JWKS was last computed and published, which is at least once a minute; its age is the time since then."}
 	jwksKeys       = Metric{"assertd_jwks_keys", Gauge, nil, "Keys in the JWKS."}
 	jwksFailing    = Metric{"assertd_jwks_failing", Gauge, nil, "1 if the last attempt to publish the JWKS failed, otherwise 0. Receivers then still have the previous keys."}
@@ -82,7 +83,7 @@ func All() []Metric {
 		assertionsTotal, signaturesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,
 		workers, workerInFlight, workerRestarts, workerEvents,
-		keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost,
+		keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 		jwksPublished, jwksKeys, jwksFailing,
 		auditUp, auditRecords, auditRefused, auditDuration, auditPending, auditUnsynced, auditBytes, auditLines,
 		auditUncovered, auditCovered, auditSignFails,

@@ -21,7 +21,7 @@ type Example struct {
 func (e Example) complete(p *Profile) Settings {
 	s := e.Settings
 	s.AllowedClaims = slices.Concat(sortedKeys(e.Listed), sortedKeys(e.Free))
-	s.HasCertificate = p.needsCertificate()
+	s.HasCertificate = p.NeedsCertificate()
 	return p.Complete(s)
 }
 
@@ -86,7 +86,7 @@ func (p *Profile) exampleKeySettings() []string {
 	case DeliverUpload:
 		settings = append(settings, "rotation: {publish_before: manual}")
 	}
-	if p.needsCertificate() {
+	if p.NeedsCertificate() {
 		settings = append(settings, "certificate: /etc/assertd/payments.pem")
 	}
 	return settings

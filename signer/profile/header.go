@@ -34,8 +34,8 @@ const (
 	ParamNonce HeaderParam = "nonce"
 )
 
-// needsCertificate reports whether the header refers to a certificate.
-func (p *Profile) needsCertificate() bool {
+// NeedsCertificate reports whether the header refers to a certificate.
+func (p *Profile) NeedsCertificate() bool {
 	for _, m := range p.Header {
 		if m == ParamX5TS256 || m == ParamX5T || m == ParamX5C {
 			return true
@@ -64,7 +64,7 @@ func (p *Profile) header(in Input) (map[string]any, error) {
 }
 
 func (p *Profile) checkCertificate(in Input) error {
-	if !p.needsCertificate() {
+	if !p.NeedsCertificate() {
 		return nil
 	}
 	if len(in.Certificates) == 0 {

@@ -97,7 +97,7 @@ func (p *Profile) checkKey(s Settings, found *contradictions) {
 		found.add("key_id", "requires the kid that the receiver assigned to the key", "sets no key_id",
 			"set key_id to that kid")
 	}
-	if p.needsCertificate() && !s.HasCertificate {
+	if p.NeedsCertificate() && !s.HasCertificate {
 		found.add("key", "puts the certificate's "+string(p.Header[0])+" in the header",
 			"uses a key set without a certificate", "store the key's certificate on the token")
 	}

@@ -73,7 +73,7 @@ func TestSignAndVerify(t *testing.T) {
 				key := softwareKey(t, alg)
 				in := exampleInput(t, p)
 				in.Alg, in.Public, in.Random = alg, key.Public(), rand.Reader
-				if p.needsCertificate() {
+				if p.NeedsCertificate() {
 					in.Certificates = []*x509.Certificate{selfSigned(t, key)}
 				}
 				token, err := p.Build(in)

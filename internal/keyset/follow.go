@@ -1,0 +1,102 @@
+package keyset
+
+import (
+	"slices"
+	"time"
+
+	"github.com/assertd/assertd/jwks"
+)
+
+// Recall returns the ring of a daemon that has not read a token yet: it has no
+// key sets. The keys that an earlier run published last witness what labels
+// don't say: a version that is not among them, although a newer one of its set
+// is, had left the JWKS.
+func Recall(published []jwks.Key) *Ring {
+	r := &Ring{published: make(map[string]bool, len(published))}
+	for _, key := range published {
+		r.published[key.Kid] = true
+	}
+	return r
+}
+
+// follow makes a ring continue the former one, whatever has changed on the
+// tokens or in the configuration:
+//
+//   - A version that has left the JWKS doesn't sign again (R9).
+//   - A version that signed until now stays in the JWKS as long as its
+//     assertions may live (R4).
+//
+// It must be called before the ring is in use.
+func (r *Ring) follow(former *Ring) {
+	r.published = former.published
+	now := r.now()
+	for name, e := range r.sets {
+		var before Plan
+		past := Past{}
+		if f := former.sets[name]; f != nil {
+			before, past = Schedule(f.versions, f.set.Rotation, now), f.set.Rotation.Past
+		}
+		e.set.Rotation.Past = Past{Signed: past.Signed}
+		left := append(retired(before), e.unpublished(r.published)...)
+		e.set.Rotation.Past.Dropped = dropped(e.versions, e.set.Rotation, left, now)
+		e.set.Rotation.Past.Signed = e.signed(past.Signed, before.Signing, now)
+	}
+}
+
+// retired are the kids of the versions of a plan that have left the JWKS.
+func retired(p Plan) (kids []string) {
+	for _, v := range p.Versions {
+		if v.State == Retired {
+			kids = append(kids, v.Kid)
+		}
+	}
+	return kids
+}
+
+// unpublished are the kids of the versions that an earlier run no longer
+// published, although it published a newer one.
+func (e *entry) unpublished(published map[string]bool) (kids []string) {
+	ordered := byCreation(e.versions)
+	newest := len(ordered) - 1
+	for newest >= 0 && !published[ordered[newest].Kid] {
+		newest--
+	}
+	for _, v := range ordered[:max(newest, 0)] {
+		if !published[v.Kid] {
+			kids = append(kids, v.Kid)
+		}
+	}
+	return kids
+}
+
+// dropped returns those of the versions that left the JWKS which would sign
+// again, now or later. With each of them, an older one may be next in line.
+func dropped(versions []Version, r Rotation, left []string, now time.Time) (kids []string) {
+	for {
+		r.Past.Dropped = kids
+		plan := Schedule(versions, r, now)
+		again := slices.IndexFunc(plan.Versions, func(v PlannedVersion) bool {
+			coming := v.State == Waiting || v.State == Published || v.State == Signing
+			return coming && slices.Contains(left, v.Kid)
+		})
+		if again < 0 {
+			return kids
+		}
+		kids = append(kids, plan.Versions[again].Kid)
+	}
+}
+
+// signed adds a version that signed before, and doesn't now, to those of the
+// past. It leaves out those whose assertions have expired.
+func (e *entry) signed(past map[string]time.Time, before string, now time.Time) map[string]time.Time {
+	signed, r := make(map[string]time.Time), e.set.Rotation
+	for kid, until := range past {
+		if until.Add(r.AssertionLife + r.KeepAfter).After(now) {
+			signed[kid] = until
+		}
+	}
+	if before != "" && Schedule(e.versions, r, now).Signing != before {
+		signed[before] = now
+	}
+	return signed
+}
