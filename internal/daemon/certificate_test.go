@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"os"
@@ -17,6 +19,8 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/worker/workertest"
+	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/ipc/peer/peertest"
@@ -82,6 +86,9 @@ func TestTakeoverWaitsForTheCertificate(t *testing.T) {
 	if got := fmt.Sprint(r.uncertified()); got != "["+second+"]" {
 		t.Errorf("without a certificate: %s", got)
 	}
+	if err := r.checked(); !errors.Is(err, keyset.ErrUncertified) || !strings.Contains(err.Error(), second) {
+		t.Errorf("assertd check says %v", err)
+	}
 	certify(firstCertificate, secondCertificate)
 	if err := r.Reload(); err != nil {
 		t.Fatal(err)
@@ -89,6 +96,20 @@ func TestTakeoverWaitsForTheCertificate(t *testing.T) {
 	if kid := r.signs(); kid != second || r.uncertified() != nil {
 		t.Errorf("%s signs, not %s, which has a certificate now", kid, second)
 	}
+	if err := r.checked(); err != nil {
+		t.Errorf("assertd check says %v", err)
+	}
+}
+
+// checked is what assertd check finds.
+func (r *running) checked() error {
+	r.t.Helper()
+	c, err := r.load()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	o := Options{Config: c, Logger: r.Journal, WorkerCommand: workertest.Command(), Now: time.Now}
+	return Inspect(r.t.Context(), o, func(_ context.Context, i *inspect.Inspection) error { return i.Missing() })
 }
 
 // uncertified are the versions that the status shows without their certificate.

@@ -97,7 +97,13 @@ func TestRegressionsNameTheSet(t *testing.T) {
 	if found := (*Regression)(nil); !errors.As(err, &found) || !errors.Is(err, ErrRegression) || found.Set != "payments" || !found.Safe.Equal(day(97)) {
 		t.Errorf("%+v", found)
 	}
+	refused := ringOf(&now, "payments", quarterly, versions...)
+	refused.sets["payments"].invalid = ErrKey
+	if err := Regressions(was, refused, everySet); !errors.Is(err, ErrRegression) || !strings.Contains(err.Error(), "no version would") {
+		t.Errorf("settings that don't fit the keys: %v", err)
+	}
 	for name, accepted := range map[string]error{
+		"refused before": Regressions(refused, is, everySet),
 		"without grants": Regressions(was, is, func(string) bool { return false }),
 		"another set":    Regressions(was, ringOf(&now, "other", Rotation{Manual: true}, versions...), everySet),
 		"no change":      Regressions(was, was, everySet),
