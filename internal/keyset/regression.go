@@ -17,6 +17,7 @@ type Regression struct {
 	Signing string // kid of the version that signs now
 	Kid     string // of the version that would sign instead, or soon; "" for none
 	State   State  // of Kid now
+	Reason  string // why no version would sign, if none would, with the remedy
 	Manual  bool   // the new configuration has publish_before: manual
 	// Safe is from when on the same configuration does no harm, if nothing else
 	// changes. It is zero if waiting doesn't help.
@@ -52,7 +53,7 @@ func (r *Regression) remedy() string {
 	case r.Manual:
 		return fmt.Sprintf("list %s under rotation.activate", r.Signing)
 	case r.Kid == "":
-		return "generate a version that fits first, or remove the grants that use the key set"
+		return r.Reason
 	}
 	return fmt.Sprintf("keep the present settings, or give %s what the new ones require, such as a certificate", r.Signing)
 }
@@ -159,7 +160,7 @@ func Regressions(was, is *Ring, used func(set string) bool) error {
 		}
 		c.is.Past = c.was.Past
 		if found := c.regression(now); found != nil {
-			found.Set, found.Safe = set.Name, c.safe(now)
+			found.Set, found.Safe, found.Reason = set.Name, c.safe(now), after.schedule(now).Reason
 			problems = append(problems, found)
 		}
 	}
