@@ -1,7 +1,6 @@
 package keyset
 
 import (
-	"slices"
 	"time"
 
 	"github.com/assertd/assertd/jwks"
@@ -37,25 +36,27 @@ func (r *Ring) follow(former *Ring) {
 			before, past = Schedule(f.versions, f.set.Rotation, now), f.set.Rotation.Past
 		}
 		e.set.Rotation.Past = Past{Signed: past.Signed}
-		left := append(retired(before), e.unpublished(r.published)...)
+		left := retired(before)
+		e.addUnpublished(left, r.published)
 		e.set.Rotation.Past.Dropped = dropped(e.versions, e.set.Rotation, left, now)
 		e.set.Rotation.Past.Signed = e.signed(past.Signed, before.Signing, now)
 	}
 }
 
 // retired are the kids of the versions of a plan that have left the JWKS.
-func retired(p Plan) (kids []string) {
+func retired(p Plan) map[string]bool {
+	kids := make(map[string]bool)
 	for _, v := range p.Versions {
 		if v.State == Retired {
-			kids = append(kids, v.Kid)
+			kids[v.Kid] = true
 		}
 	}
 	return kids
 }
 
-// unpublished are the kids of the versions that an earlier run no longer
+// addUnpublished adds the kids of the versions that an earlier run no longer
 // published, although it published a newer one.
-func (e *entry) unpublished(published map[string]bool) (kids []string) {
+func (e *entry) addUnpublished(kids, published map[string]bool) {
 	ordered := byCreation(e.versions)
 	newest := len(ordered) - 1
 	for newest >= 0 && !published[ordered[newest].Kid] {
@@ -63,27 +64,29 @@ func (e *entry) unpublished(published map[string]bool) (kids []string) {
 	}
 	for _, v := range ordered[:max(newest, 0)] {
 		if !published[v.Kid] {
-			kids = append(kids, v.Kid)
+			kids[v.Kid] = true
 		}
 	}
-	return kids
 }
 
 // dropped returns those of the versions that left the JWKS which would sign
-// again, now or later. With each of them, an older one may be next in line.
-func dropped(versions []Version, r Rotation, left []string, now time.Time) (kids []string) {
-	for {
-		r.Past.Dropped = kids
+// again, now or later. In place of one that would sign now, the next older one
+// would, and so on: they are all held back.
+func dropped(versions []Version, r Rotation, left map[string]bool, now time.Time) map[string]bool {
+	held := make(map[string]bool)
+	for known := -1; known < len(held); {
+		known, r.Past.Dropped = len(held), held
 		plan := Schedule(versions, r, now)
-		again := slices.IndexFunc(plan.Versions, func(v PlannedVersion) bool {
+		older := left[plan.Signing]
+		for _, v := range plan.Versions {
 			coming := v.State == Waiting || v.State == Published || v.State == Signing
-			return coming && slices.Contains(left, v.Kid)
-		})
-		if again < 0 {
-			return kids
+			if left[v.Kid] && (coming || older && v.State == Retired) {
+				held[v.Kid] = true
+			}
+			older = older && v.Kid != plan.Signing
 		}
-		kids = append(kids, plan.Versions[again].Kid)
 	}
+	return held
 }
 
 // signed adds a version that signed before, and doesn't now, to those of the

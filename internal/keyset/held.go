@@ -3,7 +3,6 @@ package keyset
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -58,10 +57,8 @@ func (c calendar) tookOver(i int) time.Time {
 type Past struct {
 	// Dropped holds kids of versions that left the JWKS, and that the schedule
 	// would have sign again. Receivers no longer have them.
-	Dropped []string
+	Dropped map[string]bool
 	// Signed says until when versions signed that a change of the configuration or
 	// the tokens has replaced ahead of time or late. R4 counts from then.
 	Signed map[string]time.Time
 }
-
-func (p Past) dropped(kid string) bool { return slices.Contains(p.Dropped, kid) }

@@ -126,13 +126,13 @@ func TestDroppedVersionsStayRetired(t *testing.T) {
 	if got := states(Schedule(versions, raised, day(93))); got != "a signing, b published" {
 		t.Fatalf("without a past: %s", got)
 	}
-	raised.Past.Dropped = []string{"a", "gone"}
+	raised.Past.Dropped = map[string]bool{"a": true, "gone": true}
 	plan := Schedule(versions, raised, day(93))
 	checkPlan(t, plan, 2, day(93))
 	if states(plan) != "a retired, b signing" || fmt.Sprint(heldBack(plan)) != "[a]" {
 		t.Errorf("%s, held %v", states(plan), heldBack(plan))
 	}
-	raised.Past.Dropped = []string{"a", "b"}
+	raised.Past.Dropped = map[string]bool{"a": true, "b": true}
 	if plan := Schedule(versions, raised, day(93)); plan.Signing != "" || plan.Reason == "" || plan.Late != true {
 		t.Errorf("%+v", plan)
 	}

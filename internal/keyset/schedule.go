@@ -103,16 +103,17 @@ func Schedule(versions []Version, r Rotation, now time.Time) Plan {
 // creation, at one moment.
 type calendar struct {
 	Rotation
-	live    []Version
-	waits   []bool // of each live version, by R8
-	signing int    // index into live, -1 if none signs
-	now     time.Time
+	live     []Version
+	waits    []bool      // of each live version, by R8
+	signing  int         // index into live, -1 if none signs
+	replaced []time.Time // of each live version that has been replaced
+	now      time.Time
 }
 
 func newCalendar(versions []Version, r Rotation, now time.Time) calendar {
 	c := calendar{Rotation: r, now: now, signing: -1}
 	for _, v := range byCreation(versions) {
-		if !c.revoked(v) && !c.Past.dropped(v.Kid) {
+		if !c.revoked(v) && !c.Past.Dropped[v.Kid] {
 			c.live = append(c.live, v)
 		}
 	}
@@ -122,6 +123,7 @@ func newCalendar(versions []Version, r Rotation, now time.Time) calendar {
 			c.signing = i
 		}
 	}
+	c.replaced = c.firstStarts()
 	return c
 }
 
@@ -151,15 +153,17 @@ func (c calendar) started(i int) bool {
 
 // leaves implements R4 for a version that has a successor.
 func (c calendar) leaves(i int) time.Time {
-	return later(c.replaced(i), c.Past.Signed[c.live[i].Kid]).Add(c.AssertionLife).Add(c.KeepAfter)
+	return later(c.replaced[i], c.Past.Signed[c.live[i].Kid]).Add(c.AssertionLife).Add(c.KeepAfter)
 }
 
-// replaced is when the first of a version's successors started, by R1 and R8.
-func (c calendar) replaced(i int) (at time.Time) {
-	at = c.tookOver(c.signing)
-	for j := i + 1; j < c.signing; j++ {
-		if took := c.tookOver(j); !c.held(j) && took.Before(at) {
-			at = took
+// firstStarts is, for each version before the one that signs, when the first of
+// its successors started, by R1 and R8.
+func (c calendar) firstStarts() []time.Time {
+	at := make([]time.Time, max(c.signing, 0))
+	for i := c.signing - 1; i >= 0; i-- {
+		at[i] = c.tookOver(i + 1)
+		if i+1 < c.signing && (c.held(i+1) || at[i+1].Before(at[i])) {
+			at[i] = at[i+1]
 		}
 	}
 	return at
@@ -179,7 +183,7 @@ func (c calendar) plan(versions []Version) []PlannedVersion {
 		switch {
 		case c.revoked(v):
 			planned = append(planned, PlannedVersion{KeyVersion: v, State: Revoked})
-		case c.Past.dropped(v.Kid):
+		case c.Past.Dropped[v.Kid]:
 			planned = append(planned, PlannedVersion{KeyVersion: v, State: Retired, Held: true})
 		default:
 			planned = append(planned, c.planned(i))
@@ -203,7 +207,7 @@ func (c calendar) planned(i int) PlannedVersion {
 	case c.Manual:
 		p.State = Retiring
 	case c.leaves(i).After(c.now):
-		p.State, p.Since = Retiring, c.past(c.replaced(i))
+		p.State, p.Since = Retiring, c.past(c.replaced[i])
 		p.Next, p.NextAt = Retired, c.leaves(i)
 	default:
 		p.State, p.Since = Retired, c.leaves(i)
