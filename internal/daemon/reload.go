@@ -60,7 +60,7 @@ func (d *Daemon) reload() error {
 	if err != nil {
 		return err
 	}
-	d.readTokens()
+	d.rotation.ReadTokens()
 	if err := d.replace(decided); err != nil {
 		return err
 	}
@@ -77,8 +77,9 @@ func (d *Daemon) reload() error {
 func (d *Daemon) replace(next decisions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ring, err := d.nextRing(next)
-	if err != nil {
+	unread := d.pool.Unread()
+	current, ring := d.newRing(d.decisions.sets, unread), d.newRing(next.sets, unread)
+	if err := keyset.Regressions(current, ring, slices.Concat(next.issuing, []string{d.Config.Audit.CheckpointKey})); err != nil {
 		return err
 	}
 	return d.signer.Replace(next.policy, func() error {
@@ -89,16 +90,6 @@ func (d *Daemon) replace(next decisions) error {
 		d.metrics.Configure(next.names)
 		d.use(ring)
 		return nil
-	})
-}
-
-// nextRing matches the key sets of new decisions with the keys on the tokens.
-// It refuses them if they would break a key set in use.
-func (d *Daemon) nextRing(next decisions) (*keyset.Ring, error) {
-	unread := d.pool.Unread()
-	current, ring := d.newRing(d.decisions.sets, unread), d.newRing(next.sets, unread)
-	return ring, keyset.Regressions(current, ring, func(set string) bool {
-		return set == d.Config.Audit.CheckpointKey || slices.Contains(next.issuing, set)
 	})
 }
 

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"time"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
@@ -22,19 +21,6 @@ func (t tokens) Refresh(ctx context.Context) error {
 	}
 	t.refresh()
 	return nil
-}
-
-// readLimit is how long a reload waits for tokens that don't answer.
-const readLimit = 5 * time.Second
-
-// readTokens looks for keys that others made or destroyed. A token that doesn't
-// answer in time keeps the keys that it had.
-func (d *Daemon) readTokens() {
-	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
-	defer cancel()
-	if err := d.pool.Refresh(ctx); err != nil {
-		d.Logger.Warn("could not read the tokens for the reload; it uses the keys that are known", "error", err)
-	}
 }
 
 // Kids implements keyset.Tokens.

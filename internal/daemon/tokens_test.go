@@ -201,7 +201,7 @@ func TestReloadDoesNotWaitForATokenThatHangs(t *testing.T) {
 	if err := d.Reload(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begun); took > 3*readLimit {
+	if took := time.Since(begun); took > 20*time.Second {
 		t.Errorf("the reload took %s", took)
 	}
 	if _, err := d.ring.SigningKey("one"); err != nil {

@@ -143,15 +143,15 @@ func (c change) safe(now time.Time) time.Time {
 }
 
 // Regressions compares a ring with the one that a new configuration makes of
-// the same keys, at this moment. used says which key sets matter under the new
-// configuration. Key sets that come or go are no regression. The errors are
+// the same keys, at this moment. used are the key sets that matter under the
+// new configuration. Key sets that come or go are no regression. The errors are
 // Regressions.
-func Regressions(was, is *Ring, used func(set string) bool) error {
+func Regressions(was, is *Ring, used []string) error {
 	var problems []error
 	now := is.now()
 	for _, set := range was.Sets() {
 		before, after := was.sets[set.Name], is.sets[set.Name]
-		if after == nil || before.invalid != nil || !used(set.Name) {
+		if after == nil || before.invalid != nil || !slices.Contains(used, set.Name) {
 			continue
 		}
 		c := change{

@@ -86,27 +86,25 @@ func ringOf(now *float64, name string, r Rotation, versions ...Version) *Ring {
 	return &Ring{now: func() time.Time { return day(*now) }, sets: map[string]*entry{name: e}}
 }
 
-func everySet(string) bool { return true }
-
 func TestRegressionsNameTheSet(t *testing.T) {
 	now := 93.0
 	versions := []Version{made("a", 0), made("b", 90)}
 	was := ringOf(&now, "payments", quarterly, versions...)
 	is := ringOf(&now, "payments", with(quarterly, func(r *Rotation) { r.PublishBefore = 7 * aDay }), versions...)
-	err := Regressions(was, is, everySet)
+	err := Regressions(was, is, []string{"payments"})
 	if found := (*Regression)(nil); !errors.As(err, &found) || !errors.Is(err, ErrRegression) || found.Set != "payments" || !found.Safe.Equal(day(97)) {
 		t.Errorf("%+v", found)
 	}
 	refused := ringOf(&now, "payments", quarterly, versions...)
 	refused.sets["payments"].invalid = ErrKey
-	if err := Regressions(was, refused, everySet); !errors.Is(err, ErrRegression) || !strings.HasSuffix(err.Error(), "no version would; "+ErrKey.Error()) {
+	if err := Regressions(was, refused, []string{"payments"}); !errors.Is(err, ErrRegression) || !strings.HasSuffix(err.Error(), "no version would; "+ErrKey.Error()) {
 		t.Errorf("settings that don't fit the keys: %v", err)
 	}
 	for name, accepted := range map[string]error{
-		"refused before": Regressions(refused, is, everySet),
-		"without grants": Regressions(was, is, func(string) bool { return false }),
-		"another set":    Regressions(was, ringOf(&now, "other", Rotation{Manual: true}, versions...), everySet),
-		"no change":      Regressions(was, was, everySet),
+		"refused before": Regressions(refused, is, []string{"payments"}),
+		"without grants": Regressions(was, is, nil),
+		"another set":    Regressions(was, ringOf(&now, "other", Rotation{Manual: true}, versions...), []string{"payments"}),
+		"no change":      Regressions(was, was, []string{"payments"}),
 	} {
 		if accepted != nil {
 			t.Errorf("%s: %v", name, accepted)

@@ -80,6 +80,20 @@ func (r *Rotator) Run(ctx context.Context) error {
 	}
 }
 
+// readLimit is how long ReadTokens waits for tokens that don't answer.
+const readLimit = 5 * time.Second
+
+// ReadTokens looks for keys that others generated or destroyed, before a change
+// that depends on them. A token that doesn't answer in time keeps the keys that
+// it had.
+func (r *Rotator) ReadTokens() {
+	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
+	defer cancel()
+	if err := r.tokens.Refresh(ctx); err != nil {
+		r.logger.Warn("could not read the tokens; going by the keys that are known", "error", err)
+	}
+}
+
 // Plans lists the key sets by name with their schedules of this moment.
 func (r *Rotator) Plans() []Plan {
 	ring, plans := r.keys.Ring(), []Plan{}
