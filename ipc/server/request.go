@@ -102,7 +102,7 @@ func checkSign(r ipc.SignRequest) error {
 	case r.Key == "":
 		return ipc.NewProblem(ipc.CodeMalformedRequest, `Member "key" is missing. Name a key set from GET /v1/keys.`)
 	case !known:
-		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "hash" must be one of %q, %q, %q and %q.`, ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512, ipc.HashNone)
+		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "hash" must be %q, %q, %q or %q.`, ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512, ipc.HashNone)
 	case r.Digest == nil:
 		return ipc.NewProblem(ipc.CodeMalformedRequest, `Member "digest" is missing.`)
 	case hash != 0 && len(r.Digest) != hash.Size():
