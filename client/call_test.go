@@ -188,6 +188,18 @@ func TestPermissionErrorSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// Nobody can join the group of the operator socket.
+func TestOperatorPermissionErrorSaysWhatToDo(t *testing.T) {
+	o, err := NewOperator("/run/assertd/operator.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = o.unavailable(&net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", os.ErrPermission)})
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "only root and the daemon's user") || strings.Contains(err.Error(), "group") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRejectsBatchResponseOfWrongLength(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		one := assertion(ipc.SendClientAssertion)

@@ -69,14 +69,21 @@ func (o *Operator) do(ctx context.Context, method, path string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	response, text, err := o.client.exchange(request)
+	response, text, err := o.client.pool.exchange(request)
 	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w (the operator socket admits only root and the daemon's user)", err)
 	case err != nil:
-		return nil, err
+		return nil, o.unavailable(err)
 	case response.StatusCode != http.StatusOK && response.StatusCode != http.StatusAccepted:
 		return nil, o.client.parseProblem(response, text)
 	}
 	return text, nil
+}
+
+// unavailable is Client.unavailable, but nobody can join this socket's group.
+func (o *Operator) unavailable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w at %s: %w; the operator socket admits only root and the daemon's user, so become one of them",
+			ErrUnavailable, o.client.pool.path, err)
+	}
+	return o.client.unavailable(err)
 }

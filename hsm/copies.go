@@ -11,7 +11,7 @@ import (
 // handle isn't enough: a module may reuse a destroyed key's handle.
 type identity struct {
 	handle pkcs11.ObjectHandle
-	public [32]byte // SHA-256 of the public key
+	public [32]byte // its jose.Fingerprint
 }
 
 // noCopy stands for a key that the token doesn't allow to be copied.

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/miekg/pkcs11"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 var _ crypto.Signer = (*Key)(nil)
@@ -145,7 +147,7 @@ func (t *Token) read(halves *publicHalves, handle pkcs11.ObjectHandle) (*Key, er
 	if errors.As(k.problem, &called) {
 		return nil, k.problem
 	}
-	k.identity.public = fingerprint(k.public)
+	k.identity.public, _ = jose.Fingerprint(k.public) // zero without a public half
 	if err := k.check(); k.problem == nil {
 		k.problem = err
 	} else if err != nil {

@@ -6,8 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
@@ -162,14 +160,4 @@ func ecParams(typ KeyType) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("hsm: %s has no curve", typ)
-}
-
-// fingerprint is the SHA-256 of a public key's SubjectPublicKeyInfo; zero for
-// nil.
-func fingerprint(public crypto.PublicKey) (sum [32]byte) {
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return sum
-	}
-	return sha256.Sum256(der)
 }

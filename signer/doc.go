@@ -1,4 +1,4 @@
-// Package signer handles one request of a caller: decide, limit, build, sign,
+// Package signer handles one request of a caller: decide, build, limit, sign,
 // verify, record.
 //
 // The order is always the same, and every step can refuse:

@@ -74,11 +74,7 @@ func (f diffFlags) report(out io.Writer, d jwks.Difference) error {
 // readSet reads the set at a URL or in a file.
 func readSet(ctx context.Context, location, ca string) (jwks.Set, error) {
 	if !strings.HasPrefix(location, "https://") && !strings.HasPrefix(location, "http://") {
-		text, err := os.ReadFile(location)
-		if err != nil {
-			return jwks.Set{}, err
-		}
-		return jwks.ParseSet(text)
+		return readSetFile(location)
 	}
 	transport, err := transportWith(ca)
 	if err != nil {
@@ -92,6 +88,18 @@ func readSet(ctx context.Context, location, ca string) (jwks.Set, error) {
 	set, err := jwks.ParseSet(text)
 	if err != nil {
 		return jwks.Set{}, fmt.Errorf("%s: %w", location, err)
+	}
+	return set, nil
+}
+
+func readSetFile(path string) (jwks.Set, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return jwks.Set{}, err
+	}
+	set, err := jwks.ParseSet(text)
+	if err != nil {
+		return jwks.Set{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return set, nil
 }

@@ -54,6 +54,9 @@ func TestJWKSDiffFile(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &difference); err != nil || code != 0 || difference.Same != 2 || len(difference.Findings) != 1 {
 		t.Errorf("exit code %d, %v\n%s", code, err, stdout)
 	}
+	if code, _, stderr = tool(t, "jwks", "diff", "--jwks", ours, os.DevNull); code != exitFailure || !strings.Contains(stderr, os.DevNull+": not a JWK set") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
 }
 
 func TestJWKSDiffURL(t *testing.T) {

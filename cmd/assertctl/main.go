@@ -1,5 +1,5 @@
-// Command assertctl is the caller's tool: it gets assertions from assertd and
-// uses them. It links neither cgo nor PKCS#11.
+// Command assertctl is the tool of callers, who get assertions from assertd and
+// use them, and of operators. It links neither cgo nor PKCS#11.
 package main
 
 import (

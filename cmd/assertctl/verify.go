@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -59,11 +58,7 @@ func assertionFrom(stdin io.Reader, args []string) (string, error) {
 // keySet reads the JWKS from a file, or gets the daemon's.
 func (a *app) keySet(ctx context.Context, file string) (jwks.Set, error) {
 	if file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return jwks.Set{}, err
-		}
-		return jwks.ParseSet(text)
+		return readSetFile(file)
 	}
 	c, err := a.client()
 	if err != nil {
@@ -90,7 +85,7 @@ func verify(out io.Writer, compact string, set jwks.Set, audience string, now ti
 		expected.AnyAudience = jwt.Audience{audience}
 	}
 	if err := claims.ValidateWithLeeway(expected, 0); err != nil {
-		return fmt.Errorf("%w: %w", errNotVerified, err)
+		return fmt.Errorf("%w: %s", errNotVerified, reason(err))
 	}
 	if claims.Expiry == nil {
 		return fmt.Errorf("%w: it has no exp claim", errNotVerified)
@@ -108,7 +103,7 @@ func parseSigned(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, err
 	}
 	token, err := jwt.ParseSigned(compact, algorithms)
 	if err != nil {
-		return nil, jwks.Key{}, fmt.Errorf("%w: %w", errNotVerified, err)
+		return nil, jwks.Key{}, fmt.Errorf("%w: %s", errNotVerified, reason(err))
 	}
 	kid := token.Headers[0].KeyID
 	key, found := set.Lookup(kid)
@@ -119,4 +114,11 @@ func parseSigned(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, err
 		return nil, jwks.Key{}, fmt.Errorf("%w: key %s is for %s, but the header says %s", errNotVerified, kid, key.Alg, token.Headers[0].Algorithm)
 	}
 	return token, key, nil
+}
+
+// reason is a message of go-jose without the library's name.
+func reason(err error) string {
+	text := strings.TrimPrefix(err.Error(), "go-jose/go-jose")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "/jwt"), ": ")
+	return strings.TrimPrefix(text, "validation failed, ")
 }

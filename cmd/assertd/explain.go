@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,15 +139,9 @@ func parseClaims(flags []string) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
-	claims := make(map[string]any, len(texts))
-	for name, text := range texts {
-		decoder := json.NewDecoder(bytes.NewReader(text))
-		decoder.UseNumber()
-		var value any
-		if err := decoder.Decode(&value); err != nil {
-			return nil, fmt.Errorf("%w: --claim %s: %w", cli.ErrUsage, name, err)
-		}
-		claims[name] = value
+	claims, err := policy.ParseClaims(texts)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	return claims, nil
 }

@@ -267,22 +267,30 @@ func (p *Pool) resend(c *call, w *worker, cause error) {
 	p.redispatch(c)
 }
 
-// redispatch is dispatch for a call that goes before those that waited for
-// less. The pool is locked.
+// redispatch reassigns a call that a worker had. If it must wait, it goes
+// first. The pool is locked.
 func (p *Pool) redispatch(c *call) {
 	now := time.Now()
+	if r := p.reassign(c, now); r != nil {
+		c.queued = now
+		r.waiting = slices.Insert(r.waiting, 0, c)
+	}
+}
+
+// reassign gives a call to a worker, or fails it if none is expected. If it
+// must wait, reassign returns the route in whose queue. The pool is locked.
+func (p *Pool) reassign(c *call, now time.Time) *route {
 	r, err := p.routeOf(c.key)
 	if err == nil && !r.expectsWorker(now, p.cfg.Timeout) {
 		err = r.unavailable()
 	}
 	if err != nil {
 		c.finish(result{err: err})
-		return
+		return nil
 	}
 	if w := r.pick(); w != nil {
 		p.outgoing = append(p.outgoing, delivery{w, c, w.assign(c, now)})
-		return
+		return nil
 	}
-	c.queued = now
-	r.waiting = slices.Insert(r.waiting, 0, c)
+	return r
 }

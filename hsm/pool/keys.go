@@ -49,26 +49,16 @@ func (p *Pool) routeFor(set uint64) *route {
 	return r
 }
 
-// requeue dispatches calls that waited again, in order: a token that now holds
-// their key may have idle workers, which nothing else would give these calls
-// to.
+// requeue reassigns the calls that were in the queues, in order: a token that
+// now holds their key may have idle workers, which would not get them
+// otherwise.
 func (p *Pool) requeue(waiting []*call) {
 	slices.SortFunc(waiting, func(a, b *call) int { return a.queued.Compare(b.queued) })
 	now := time.Now()
 	for _, c := range waiting {
-		r, err := p.routeOf(c.key)
-		if err == nil && !r.expectsWorker(now, p.cfg.Timeout) {
-			err = r.unavailable()
+		if r := p.reassign(c, now); r != nil {
+			r.waiting = append(r.waiting, c)
 		}
-		if err != nil {
-			c.finish(result{err: err})
-			continue
-		}
-		if w := r.pick(); w != nil {
-			p.outgoing = append(p.outgoing, delivery{w, c, w.assign(c, now)})
-			continue
-		}
-		r.waiting = append(r.waiting, c)
 	}
 }
 

@@ -8,8 +8,9 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 )
 
-// copies identifies a pair across tokens: the same key with the same label.
-type copies struct {
+// pairName identifies a pair across tokens: its copies have the same key and
+// the same label.
+type pairName struct {
 	ref   wire.KeyRef
 	label string
 }
@@ -22,10 +23,10 @@ type copies struct {
 func (p *Pool) Pairs() []keyset.Pair { return pairs(p.Inventory()) }
 
 func pairs(inventory []wire.KeyInfo) []keyset.Pair {
-	problems, tokens := make(map[wire.KeyRef]string), make(map[copies]string)
+	problems, tokens := make(map[wire.KeyRef]string), make(map[pairName]string)
 	var all []keyset.Pair
 	for _, info := range inventory {
-		name := copies{info.Ref, info.Label}
+		name := pairName{info.Ref, info.Label}
 		if info.Public != nil {
 			problems[info.Ref] = cmp.Or(problems[info.Ref], info.Problem)
 			if token, known := tokens[name]; known && token != info.Token {

@@ -11,27 +11,21 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // maxModulus is the largest RSA key that is used, in bits. The time to verify
 // grows with its square, and the front verifies every signature.
 const maxModulus = 8192
 
-// KeyRef names a key pair: the SHA-256 of its public half as a
-// SubjectPublicKeyInfo (RFC 5280 section 4.1). The same pair on two tokens is
-// one key. It is an alias so that packages that must not link PKCS#11 can name
-// keys too.
+// KeyRef names a key pair by the jose.Fingerprint of its public half. The same
+// pair on two tokens is one key. It is an alias so that packages that must not
+// link PKCS#11 can name keys too.
 type KeyRef = [sha256.Size]byte
 
 // RefOf returns the KeyRef of a public key. It fails for keys that crypto/x509
 // can't encode.
-func RefOf(public crypto.PublicKey) (KeyRef, error) {
-	spki, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return KeyRef{}, fmt.Errorf("hsm/wire: name the key: %w", err)
-	}
-	return sha256.Sum256(spki), nil
-}
+func RefOf(public crypto.PublicKey) (KeyRef, error) { return jose.Fingerprint(public) }
 
 // KeyInfo is a key pair as the token that holds it describes it. SPKI crosses
 // to the pool, which derives Ref, Public and Token itself: a worker's word on

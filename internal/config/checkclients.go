@@ -65,7 +65,7 @@ func (c *checker) match(path string, client *Client) policy.Match {
 	return resolved
 }
 
-// either resolves an account that is given by name or by ID.
+// account resolves an account that is given by name or by ID.
 func (c *checker) account(path, name, id, given string, n *uint32, resolve func(string) (uint32, error)) *uint32 {
 	if given == "" {
 		return n

@@ -10,6 +10,7 @@ import (
 	_ "crypto/sha512"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrAlgorithm is a name that is not in the table.
@@ -183,19 +184,21 @@ func (k Kind) Curve() elliptic.Curve {
 // Ed25519 takes it (RFC 8032).
 const HashNone = "none"
 
-// hashes are named as crypto.Hash.String names them.
-var hashes = map[string]crypto.Hash{
-	crypto.SHA256.String(): crypto.SHA256,
-	crypto.SHA384.String(): crypto.SHA384,
-	crypto.SHA512.String(): crypto.SHA512,
-	HashNone:               0,
-}
+// hashes are those that algorithms and raw signatures use.
+var hashes = []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}
 
 // HashByName finds a hash by the name that raw signatures use: SHA-256,
 // SHA-384, SHA-512 or none, which is 0.
 func HashByName(name string) (hash crypto.Hash, ok bool) {
-	hash, ok = hashes[name]
-	return hash, ok
+	if name == HashNone {
+		return 0, true
+	}
+	for _, hash := range hashes {
+		if hash.String() == name {
+			return hash, true
+		}
+	}
+	return 0, false
 }
 
 // HashName is the name of the algorithm's hash, as HashByName reads it.
@@ -207,6 +210,4 @@ func (a Algorithm) HashName() string {
 }
 
 // KnownHash reports whether any algorithm or raw signature uses the hash.
-func KnownHash(hash crypto.Hash) bool {
-	return hash == crypto.SHA256 || hash == crypto.SHA384 || hash == crypto.SHA512
-}
+func KnownHash(hash crypto.Hash) bool { return slices.Contains(hashes, hash) }

@@ -3,7 +3,6 @@ package keyadmin
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
@@ -101,9 +101,7 @@ func ringPairs(pairs []*hsm.Key, certificates []hsm.Certificate) []keyset.Pair {
 		if err := pair.Problem(); err != nil {
 			p.Problem = err.Error()
 		}
-		if der, err := x509.MarshalPKIXPublicKey(p.Public); err == nil {
-			p.Ref = sha256.Sum256(der)
-		}
+		p.Ref, _ = jose.Fingerprint(p.Public) // zero without a public half
 		for _, c := range certificates {
 			if len(c.ID) > 0 && bytes.Equal(c.ID, p.ID) {
 				p.Certificates = append(p.Certificates, c.Certificate)

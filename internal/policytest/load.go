@@ -1,7 +1,9 @@
 package policytest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +34,7 @@ type loadedCase struct {
 func Load(path string) (*Suite, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the test cases: %w", err)
+		return nil, fmt.Errorf("read the test cases: %w", withExample(err, "examples/policy/cases.yaml"))
 	}
 	source, err := strictyaml.Parse(path, data, config.FileRules("start with config: and cases:, as in examples/policy/cases.yaml"))
 	if err != nil {
@@ -52,6 +54,14 @@ func Load(path string) (*Suite, error) {
 	}
 	s.add(f.Cases, source)
 	return s, source.Err()
+}
+
+// withExample says what to do about a file that does not exist.
+func withExample(err error, example string) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; correct the path, or start from %s", err, example)
+	}
+	return err
 }
 
 // add checks what a case's form can't express, and resolves its caller.

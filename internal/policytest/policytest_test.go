@@ -53,6 +53,16 @@ const (
 )
 
 // TestDiff: a case checks everything that it can expect.
+func TestMissingFilesHaveARemedy(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	if _, err := Load(missing); err == nil || !strings.Contains(err.Error(), "start from examples/policy/cases.yaml") {
+		t.Errorf("cases: %v", err)
+	}
+	if _, err := OpenSimulator(missing); err == nil || !strings.Contains(err.Error(), "start from examples/config/minimal.yaml") {
+		t.Errorf("configuration: %v", err)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	for _, c := range []struct {
 		name, request, expect string

@@ -28,7 +28,7 @@ type Simulator struct {
 func OpenSimulator(path string) (*Simulator, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read the configuration: %w", withExample(err, "examples/config/minimal.yaml"))
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, config.MaxSize+1))

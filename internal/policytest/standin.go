@@ -23,9 +23,9 @@ func standInKey(alg string, seed byte) (crypto.PublicKey, error) {
 	}
 	switch a.Kind {
 	case jose.Ed25519:
-		key := make(ed25519.PublicKey, ed25519.PublicKeySize)
-		key[0] = seed
-		return key, nil
+		secret := make([]byte, ed25519.SeedSize)
+		secret[0] = seed
+		return ed25519.NewKeyFromSeed(secret).Public(), nil
 	case jose.RSA:
 		n := new(big.Int).Lsh(big.NewInt(1), 2047)
 		return &rsa.PublicKey{N: n.Add(n, big.NewInt(int64(seed))), E: 65537}, nil

@@ -1,4 +1,4 @@
-// Package rate describes rate limits: windows of so many per period.
+// Package rate describes rate limits: how many per period, with what burst.
 package rate
 
 import (

@@ -35,7 +35,7 @@ func PidfdSupported() error {
 	defer unix.Close(pair[1])
 	pidfd, err := unix.GetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	if err != nil {
-		return fmt.Errorf("%w: %w; use a newer kernel, or match callers by user, group or listener", ErrPidfdUnsupported, err)
+		return fmt.Errorf("%w: %w", ErrPidfdUnsupported, err)
 	}
 	return unix.Close(pidfd)
 }
@@ -46,7 +46,7 @@ func Supports(wants caller.Attributes) error {
 		return nil
 	}
 	if err := PidfdSupported(); err != nil {
-		return fmt.Errorf("a client is matched by executable, unit or container, which can't be established safely here: %w; match by user, group or listener instead", err)
+		return fmt.Errorf("a client is matched by executable, unit or container: %w; upgrade the kernel, or match by user, group or listener", err)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func (d *decoder) expect(kind jsontext.Kind, problem string) error {
 }
 
 func (d *decoder) unknown(known string) error {
-	return d.errorf("is not a member of this request; its members are %s, in lower case", known)
+	return d.errorf("is unknown; the members of this request are %s, in lower case", known)
 }
 
 // text reads a string of 1 to limit bytes.

@@ -63,7 +63,7 @@ func TestMalformed(t *testing.T) {
 		`{"grant":"a","Grant":"b"}`:             "lower case",
 		`{"lifetime_second\u017f":1}`:           "lower case", // ſ folds to s
 		`{"":"a"}`:                              "lower case",
-		`{"extra":1}`:                           `"/extra" is not a member`,
+		`{"extra":1}`:                           `"/extra" is unknown`,
 		`{"grant":null}`:                        `"/grant" must be a string`,
 		`{"grant":1}`:                           "must be a string",
 		`{"grant":["a"]}`:                       "must be a string",
@@ -132,7 +132,7 @@ func TestDecodeBatch(t *testing.T) {
 		`{"requests":[{}}`:                  "not JSON",
 		`{"requests":[null]}`:               `"/requests/0" must be an object`,
 		`{"requests":[{}],"requests":[{}]}`: "twice",
-		`{"requests":[{},{"Grant":"a"}]}`:   `"/requests/1/Grant" is not a member`,
+		`{"requests":[{},{"Grant":"a"}]}`:   `"/requests/1/Grant" is unknown`,
 		`[{}]`:                              "must be an object",
 	} {
 		_, err := decodeBatch([]byte(body))
@@ -148,9 +148,9 @@ func TestDecodeSign(t *testing.T) {
 	}
 	for body, want := range map[string]string{
 		`{}`:          `"key" is missing`,
-		`{"key":"k"}`: `"hash" must be one of`,
-		`{"key":"k","hash":"sha-256","digest":"` + zeros + `"}`:                      `"hash" must be one of`,
-		`{"key":"k","hash":"MD5","digest":"` + zeros + `"}`:                          `"hash" must be one of`,
+		`{"key":"k"}`: `"hash" must be`,
+		`{"key":"k","hash":"sha-256","digest":"` + zeros + `"}`:                      `"hash" must be`,
+		`{"key":"k","hash":"MD5","digest":"` + zeros + `"}`:                          `"hash" must be`,
 		`{"key":"k","hash":"SHA-256"}`:                                               `"digest" is missing`,
 		`{"key":"k","hash":"SHA-384","digest":"` + zeros + `"}`:                      "a SHA-384 digest has 48",
 		`{"key":"k","hash":"none","digest":""}`:                                      "bytes",

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto"
 	"errors"
 	"io"
 	"mime"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -93,29 +93,20 @@ func (d *decoder) sign(req *ipc.SignRequest) error {
 	})
 }
 
-// digestSizes has the size in bytes of each hash's digest, and 0 for any size,
-// where the digest is the message itself.
-var digestSizes = map[string]int{
-	ipc.HashSHA256: crypto.SHA256.Size(),
-	ipc.HashSHA384: crypto.SHA384.Size(),
-	ipc.HashSHA512: crypto.SHA512.Size(),
-	ipc.HashNone:   0,
-}
-
 var paddings = []string{"", ipc.PaddingPKCS1v15, ipc.PaddingPSS}
 
 // checkSign checks what decoding a single member can't.
 func checkSign(r ipc.SignRequest) error {
-	size, known := digestSizes[r.Hash]
+	hash, known := jose.HashByName(r.Hash) // 0 if the digest is the message itself
 	switch {
 	case r.Key == "":
 		return ipc.NewProblem(ipc.CodeMalformedRequest, `Member "key" is missing. Name a key set from GET /v1/keys.`)
 	case !known:
-		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "hash" must be one of %q, %q, %q and %q.`, ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512, ipc.HashNone)
+		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "hash" must be %q, %q, %q or %q.`, ipc.HashSHA256, ipc.HashSHA384, ipc.HashSHA512, ipc.HashNone)
 	case r.Digest == nil:
 		return ipc.NewProblem(ipc.CodeMalformedRequest, `Member "digest" is missing.`)
-	case size != 0 && len(r.Digest) != size:
-		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "digest" has %d bytes, but a %s digest has %d.`, len(r.Digest), r.Hash, size)
+	case hash != 0 && len(r.Digest) != hash.Size():
+		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "digest" has %d bytes, but a %s digest has %d.`, len(r.Digest), r.Hash, hash.Size())
 	case !slices.Contains(paddings, r.Padding):
 		return ipc.Problemf(ipc.CodeMalformedRequest, `Member "padding" must be %q or %q. Leave it out for keys other than RSA keys.`, ipc.PaddingPKCS1v15, ipc.PaddingPSS)
 	}

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -115,28 +113,12 @@ func (s *Signing) JWKS(context.Context) ([]byte, error) {
 // Ready implements Service.
 func (s *Signing) Ready(context.Context) (ipc.ReadyResponse, error) { return s.Readiness(), nil }
 
+// requestOf translates a request. The decoder has read each claim as a JSON
+// value, so an error is the daemon's fault.
 func requestOf(req ipc.AssertionRequest) (policy.Request, error) {
-	claims, err := claimsOf(req.Claims)
+	claims, err := policy.ParseClaims(req.Claims)
 	return policy.Request{
 		Grant: req.Grant, Audience: req.Audience, Claims: claims,
 		Lifetime: time.Duration(req.LifetimeSeconds) * time.Second,
 	}, err
-}
-
-// claimsOf decodes claim values. It keeps numbers as they are written.
-func claimsOf(raw map[string]json.RawMessage) (map[string]any, error) {
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	claims := make(map[string]any, len(raw))
-	for name, text := range raw {
-		decoder := json.NewDecoder(bytes.NewReader(text))
-		decoder.UseNumber()
-		var value any
-		if err := decoder.Decode(&value); err != nil {
-			return nil, ipc.Problemf(ipc.CodeMalformedRequest, "The value of claim %q is not JSON.", name)
-		}
-		claims[name] = value
-	}
-	return claims, nil
 }

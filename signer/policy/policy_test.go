@@ -242,7 +242,7 @@ func TestPackageIsPure(t *testing.T) {
 		}
 		files = append(files, found...)
 	}
-	pure := []string{"cmp", "context", "encoding/hex", "encoding/json", "errors", "fmt", "io", "maps", "math", "path", "slices", "strconv", "strings",
+	pure := []string{"bytes", "cmp", "context", "encoding/hex", "encoding/json", "errors", "fmt", "io", "maps", "math", "path", "slices", "strconv", "strings",
 		"text/tabwriter", "time", "unicode", "unicode/utf8", "github.com/assertd/assertd/ipc/caller", "github.com/assertd/assertd/internal/rate"}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {

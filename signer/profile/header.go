@@ -2,16 +2,17 @@ package profile
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/sha1" // x5t is a SHA-1 thumbprint by definition, RFC 7515 section 4.1.7
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
-	"math/big"
+
+	gojose "github.com/go-jose/go-jose/v4"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // HeaderParam is a JOSE header parameter that a profile adds to alg, kid and
@@ -116,24 +117,14 @@ func chain(certificates []*x509.Certificate) []string {
 // publicJWK returns a public key as a JWK (RFC 7517) with only the members that
 // its RFC 7638 thumbprint covers.
 func publicJWK(key crypto.PublicKey) (map[string]any, error) {
-	b64 := base64.RawURLEncoding.EncodeToString
-	switch key := key.(type) {
-	case *ecdsa.PublicKey:
-		point, err := key.Bytes()
-		if err != nil {
-			return nil, fmt.Errorf("encode the public key: %w", err)
-		}
-		// 0x04, then both coordinates at full width: RFC 7518 section 6.2.1.2
-		// requires the leading zeros that big.Int would drop.
-		half := (len(point) - 1) / 2
-		return map[string]any{
-			"kty": "EC", "crv": key.Curve.Params().Name,
-			"x": b64(point[1 : 1+half]), "y": b64(point[1+half:]),
-		}, nil
-	case *rsa.PublicKey:
-		return map[string]any{"kty": "RSA", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes())}, nil
-	case ed25519.PublicKey:
-		return map[string]any{"kty": "OKP", "crv": "Ed25519", "x": b64(key)}, nil
+	if jose.KindOf(key) == (jose.Kind{}) { // go-jose would encode private keys too
+		return nil, fmt.Errorf("%w: a key of type %T is not a public key that assertd uses", ErrInput, key)
 	}
-	return nil, fmt.Errorf("%w: a public key of type %T can't be encoded as a JWK", ErrInput, key)
+	text, err := gojose.JSONWebKey{Key: key}.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("%w: encode the public key: %w", ErrInput, err)
+	}
+	var members map[string]any
+	err = json.Unmarshal(text, &members)
+	return members, err
 }

@@ -1,11 +1,11 @@
 package profile
 
 import (
-	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"strings"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // Origin is where iss or sub comes from.
@@ -77,11 +77,10 @@ func (r SubjectRule) value(in Input) (string, error) {
 // fingerprint returns SHA256: and the standard base64 of the hash of the public
 // key's SubjectPublicKeyInfo, as Snowflake shows it in RSA_PUBLIC_KEY_FP.
 func fingerprint(in Input) (string, error) {
-	spki, err := x509.MarshalPKIXPublicKey(in.Public)
+	sum, err := jose.Fingerprint(in.Public)
 	if err != nil {
-		return "", fmt.Errorf("%w: encode the public key: %w", ErrInput, err)
+		return "", fmt.Errorf("%w: %w", ErrInput, err)
 	}
-	sum := sha256.Sum256(spki)
 	return "SHA256:" + base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 

@@ -116,8 +116,8 @@ func (k *Token) write(path, text string) {
 	}
 }
 
-// initialize creates the token with softhsm2-util, which leaves the module in
-// this process alone.
+// initialize creates the token with softhsm2-util, so that this process does
+// not load the module.
 func (k *Token) initialize(label string) {
 	k.t.Helper()
 	k.Label, k.PIN, k.SOPIN = label, rand.Text()[:12], rand.Text()[:12]
