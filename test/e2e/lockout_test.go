@@ -51,9 +51,7 @@ func TestReloadsDoNotLockTheToken(t *testing.T) {
 	s := newSite(t)
 	module := s.lockable()
 	process := s.serve()
-	eventually(t, "both workers are ready", func() bool {
-		return !slices.ContainsFunc(s.token().Workers, func(w ipc.WorkerStatus) bool { return w.State != ipc.WorkerReady })
-	})
+	s.awaitWorkers()
 	right, err := os.ReadFile(s.layout.PIN)
 	check(t, err)
 	check(t, os.WriteFile(s.layout.PIN, []byte("wrong-pin"), 0o600))
@@ -78,11 +76,37 @@ func TestReloadsDoNotLockTheToken(t *testing.T) {
 	check(t, os.WriteFile(s.layout.PIN, right, 0o600))
 	signalAll(t, []int{process.Process.Pid}, syscall.SIGHUP)
 	s.awaitPIN(ipc.PINOK, time.Time{})
+	s.awaitWorkers()
 	log, err := os.ReadFile(filepath.Join(s.layout.Dir, "log"))
 	check(t, err)
 	if strings.Contains(string(log), "wrong-pin") {
 		t.Error("the log has the PIN in it")
 	}
+}
+
+// A token that is locked at the start may unlock with time: the daemon waits
+// for that, and an operator can see why it is not ready.
+func TestDaemonWaitsForALockedToken(t *testing.T) {
+	s := newSite(t)
+	module := s.lockable()
+	module.SetWrongPINs(3)
+	process := s.launch()
+	eventually(t, "the PIN is locked", func() bool {
+		token, err := s.tokens()
+		return err == nil && token[0].PIN.State == ipc.PINLocked && !token[0].PIN.RetryAt.IsZero()
+	})
+	module.SetWrongPINs(0)
+	signalAll(t, []int{process.Process.Pid}, syscall.SIGHUP) // rather than wait for a minute
+	s.awaitReady()
+	s.awaitPIN(ipc.PINOK, time.Time{})
+	s.awaitWorkers()
+}
+
+func (s *site) awaitWorkers() {
+	s.t.Helper()
+	eventually(s.t, "every worker is ready", func() bool {
+		return !slices.ContainsFunc(s.token().Workers, func(w ipc.WorkerStatus) bool { return w.State != ipc.WorkerReady })
+	})
 }
 
 // lockable makes the site's daemon use a token that locks after three wrong
@@ -106,12 +130,20 @@ func (s *site) lockable() *faulty.Module {
 // token is what the daemon shows operators about the token.
 func (s *site) token() ipc.TokenStatus {
 	s.t.Helper()
-	o, err := client.NewOperator(filepath.Join(s.layout.Dir, "operator.sock"))
+	tokens, err := s.tokens()
 	check(s.t, err)
+	return tokens[0]
+}
+
+// tokens fails while the daemon doesn't serve operators.
+func (s *site) tokens() ([]ipc.TokenStatus, error) {
+	o, err := client.NewOperator(s.layout.Operator)
+	if err != nil {
+		return nil, err
+	}
 	defer o.Close()
 	status, err := o.Status(s.t.Context())
-	check(s.t, err)
-	return status.Tokens[0]
+	return status.Tokens, err
 }
 
 // awaitPIN waits until the PIN is in the state, since a later time than before.
