@@ -78,7 +78,7 @@ type WorkerStatus struct {
 	WorkerState
 	PID      int       `json:"pid,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
-	Restarts int       `json:"restarts"`        // processes that became ready after the first
+	Restarts int       `json:"restarts"`        // processes that became ready after one had failed
 	InFlight int       `json:"in_flight"`       // requests that it is working on
 	Error    string    `json:"error,omitempty"` // why the last process exited or did not start
 }

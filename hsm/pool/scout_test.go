@@ -83,6 +83,11 @@ func findKeysOfOthers(t *testing.T, workers int) {
 			t.Errorf("worker %d was not replaced", pid)
 		}
 	}
+	for _, s := range r.Status() {
+		if s.Restarts != 0 {
+			t.Errorf("worker %d counts %d restarts", s.Worker, s.Restarts)
+		}
+	}
 	if n := r.count(pool.EventExit) + r.count(pool.EventResend); n != 0 {
 		t.Errorf("%d workers failed or gave up a signature", n)
 	}

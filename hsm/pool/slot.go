@@ -98,7 +98,7 @@ func (p *Pool) add(w *worker, inventory wire.Inventory) {
 	t.ready = append(t.ready, w)
 	t.failures, t.lastErr = 0, nil
 	p.loggedIn(t, inventory.PIN)
-	if s.started {
+	if s.started && !errors.Is(s.lastErr, errReplaced) { // which is no fault
 		s.status.Restarts++
 	}
 	s.worker, s.started = w, true
