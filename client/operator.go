@@ -56,6 +56,20 @@ func (o *Operator) Reload(ctx context.Context) error {
 	return err
 }
 
+// RetryPIN is Reload, and lets each token try its PIN once more that refused it
+// or that the next wrong PIN would lock.
+func (o *Operator) RetryPIN(ctx context.Context) error {
+	_, err := o.do(ctx, http.MethodPost, "/v1/retry-pin")
+	return err
+}
+
+// ReopenLogs makes the daemon open its log files again, after something such as
+// logrotate has moved them away. It doesn't reload the configuration.
+func (o *Operator) ReopenLogs(ctx context.Context) error {
+	_, err := o.do(ctx, http.MethodPost, "/v1/reopen-logs")
+	return err
+}
+
 // Drain makes the daemon finish in-flight requests, then stop. Drain does not
 // wait for that.
 func (o *Operator) Drain(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/ipc/server"
 )
@@ -21,7 +22,11 @@ func (o operatorStub) Status(context.Context) (ipc.StatusResponse, error) {
 	return ipc.StatusResponse{Version: "v1", Ready: ipc.ReadyResponse{Ready: true}}, nil
 }
 func (o operatorStub) Reload(context.Context) error { return errors.New("assertd.yaml:3:1: no") }
-func (o operatorStub) Drain(context.Context)        { close(o.drained) }
+func (o operatorStub) RetryPIN(context.Context, caller.Caller) error {
+	return errors.New("assertd.yaml:3:1: no PIN")
+}
+func (o operatorStub) ReopenLogs(context.Context) error { return nil }
+func (o operatorStub) Drain(context.Context)            { close(o.drained) }
 
 func TestOperator(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "operator.sock")
@@ -54,6 +59,12 @@ func TestOperator(t *testing.T) {
 	var problem *ipc.Problem
 	if err := o.Reload(ctx); !errors.Is(err, ipc.CodeReloadRefused) || !errors.As(err, &problem) || problem.Detail != "assertd.yaml:3:1: no" {
 		t.Errorf("reload: %v", err)
+	}
+	if err := o.RetryPIN(ctx); !errors.Is(err, ipc.CodeReloadRefused) || !errors.As(err, &problem) || problem.Detail != "assertd.yaml:3:1: no PIN" {
+		t.Errorf("retry PIN: %v", err)
+	}
+	if err := o.ReopenLogs(ctx); err != nil {
+		t.Errorf("reopen logs: %v", err)
 	}
 	if err := o.Drain(ctx); err != nil {
 		t.Errorf("drain: %v", err)

@@ -17,6 +17,9 @@ type Config struct {
 	// SessionCopies lets keys sign through session objects copied from them
 	// (see Token.Refresh).
 	SessionCopies bool
+	// RetryPIN lets Open try the PIN although the token reports that one more
+	// wrong one locks it (CKF_USER_PIN_FINAL_TRY). A person has to ask for that.
+	RetryPIN bool
 }
 
 // TokenInfo describes an open token.
@@ -24,7 +27,8 @@ type TokenInfo struct {
 	Label, Serial       string
 	Manufacturer, Model string
 	Firmware            string
-	Slot                uint // in this process; it doesn't identify the token
+	Slot                uint     // in this process; it doesn't identify the token
+	PIN                 PINState // before the login, which clears it
 }
 
 // Selector selects a key by label, by ID, or by both.

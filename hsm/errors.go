@@ -20,8 +20,11 @@ var (
 	// ErrPINIncorrect: the token refused the PIN. It was tried once; the next
 	// attempt may lock the token.
 	ErrPINIncorrect = errors.New("hsm: the token refused the PIN")
+	// ErrPINFinalTry: the token reports that one more wrong PIN locks it, so the
+	// PIN wasn't tried. Config.RetryPIN tries it.
+	ErrPINFinalTry = errors.New("hsm: one more wrong PIN locks the token")
 	// ErrPINLocked: the token accepts no PIN until its security officer unlocks
-	// it.
+	// it or, in a TPM, until some time has passed.
 	ErrPINLocked = errors.New("hsm: the PIN is locked")
 	// ErrPINNotInitialized: the token has no user PIN yet. SoftHSM also returns
 	// this while another process is logging in, so a start that failed with it
@@ -159,7 +162,8 @@ var harmless = []uint{
 // fatal are the kinds that leave the process without a usable token, whatever
 // code came with them.
 var fatal = []error{
-	ErrModule, ErrTokenNotFound, ErrTokenGone, ErrClosed, ErrSignature, ErrLeftover, ErrPINIncorrect, ErrPINLocked, ErrPINNotInitialized,
+	ErrModule, ErrTokenNotFound, ErrTokenGone, ErrClosed, ErrSignature, ErrLeftover,
+	ErrPINIncorrect, ErrPINFinalTry, ErrPINLocked, ErrPINNotInitialized,
 }
 
 // IsFatal reports whether the process that hosts the token must exit and be

@@ -99,9 +99,10 @@ func TestLoginIsNotTried(t *testing.T) {
 		want  error
 	}{
 		{pkcs11.CKF_USER_PIN_INITIALIZED | pkcs11.CKF_USER_PIN_LOCKED, ErrPINLocked},
+		{pkcs11.CKF_USER_PIN_INITIALIZED | pkcs11.CKF_USER_PIN_FINAL_TRY | pkcs11.CKF_USER_PIN_COUNT_LOW, ErrPINFinalTry},
 		{pkcs11.CKF_TOKEN_INITIALIZED, ErrPINNotInitialized},
 	} {
-		if _, err := login(nil, slot{flags: test.flags}, NewPIN([]byte("1234"))); !errors.Is(err, test.want) {
+		if _, err := login(nil, slot{flags: test.flags}, NewPIN([]byte("1234")), false); !errors.Is(err, test.want) {
 			t.Errorf("flags %x: %v, want %v", test.flags, err, test.want)
 		}
 	}

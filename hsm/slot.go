@@ -42,6 +42,7 @@ func describe(id uint, info pkcs11.TokenInfo) TokenInfo {
 		Manufacturer: trim(info.ManufacturerID), Model: trim(info.Model),
 		Firmware: fmt.Sprintf("%d.%d", info.FirmwareVersion.Major, info.FirmwareVersion.Minor),
 		Slot:     id,
+		PIN:      pinState(info.Flags),
 	}
 }
 

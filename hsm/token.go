@@ -27,15 +27,16 @@ type Token struct {
 
 // Open opens a token and logs in with exactly one C_Login: it never retries a
 // refused PIN, and doesn't try one if the token reports that its PIN is locked
-// or missing. The caller clears pin afterwards.
+// or missing or, without Config.RetryPIN, that the next wrong one locks it. The
+// caller clears pin afterwards.
 //
 // A process opens a token once. A second Open is refused while the first Token
 // is open, because the module would accept any PIN.
 //
 // Errors: ErrModule, ErrTokenNotFound (with ErrAmbiguous if two tokens match),
-// ErrPINIncorrect, ErrPINLocked, ErrPINNotInitialized, or an *Error. With
-// SoftHSM, processes that start at the same moment can disturb each other:
-// start one after the other.
+// ErrPINIncorrect, ErrPINFinalTry, ErrPINLocked, ErrPINNotInitialized, or an
+// *Error. With SoftHSM, processes that start at the same moment can disturb
+// each other: start one after the other, or see OpenRetrying.
 func Open(cfg Config, pin *PIN) (*Token, error) {
 	switch {
 	case cfg.Label == "" && cfg.Serial == "":
@@ -65,7 +66,7 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := login(m.Ctx, slot, pin)
+	keeper, err := login(m.Ctx, slot, pin, cfg.RetryPIN)
 	if err != nil {
 		return nil, err
 	}
@@ -79,44 +80,76 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 
 // login returns the keeper, a session that stays open as long as the token:
 // closing the last session would end the login.
-func login(ctx *pkcs11.Ctx, slot slot, pin *PIN) (session, error) {
-	switch {
-	case slot.flags&pkcs11.CKF_USER_PIN_INITIALIZED == 0:
-		return session{}, fail(ErrPINNotInitialized, nil, "token %s has no user PIN; its security officer must set one", slot)
-	case slot.flags&pkcs11.CKF_USER_PIN_LOCKED != 0:
-		return session{}, fail(ErrPINLocked, nil, "token %s has locked its PIN after wrong attempts, so it wasn't tried; its "+
-			"security officer must unlock it", slot)
+func login(ctx *pkcs11.Ctx, slot slot, pin *PIN, retry bool) (session, error) {
+	if err := mayLogIn(slot, retry); err != nil {
+		return session{}, err
 	}
 	s, err := openSession(ctx, slot.id)
 	if err != nil {
 		return session{}, err
 	}
-	if err := loginError(slot, callError("C_Login", ctx.Login(s.handle, pkcs11.CKU_USER, pin.view()))); err != nil {
+	if err := callError("C_Login", ctx.Login(s.handle, pkcs11.CKU_USER, pin.view())); err != nil {
 		s.close()
-		return session{}, err
+		return session{}, loginError(slot, err, stateAfter(ctx, slot))
 	}
 	return s, nil
 }
 
-func loginError(slot slot, err error) error {
+// mayLogIn returns why the PIN must not be tried, by the token's flags.
+func mayLogIn(slot slot, retry bool) error {
+	switch state := pinState(slot.flags); {
+	case slot.flags&pkcs11.CKF_USER_PIN_INITIALIZED == 0:
+		return fail(ErrPINNotInitialized, nil, "token %s has no user PIN; its security officer must set one", slot)
+	case state == PINLocked:
+		return fail(ErrPINLocked, nil, "token %s has locked its PIN after wrong attempts, so it wasn't tried; its "+
+			"security officer must unlock it, or in a TPM time does", slot)
+	case state == PINFinalTry && !retry:
+		return fail(ErrPINFinalTry, nil, "token %s reports that one more wrong PIN locks it, so the PIN wasn't tried; "+
+			"check the PIN, then run assertd key list --retry-pin, which tries it once", slot)
+	}
+	return nil
+}
+
+// stateAfter is the token's PIN state after a login failed.
+func stateAfter(ctx *pkcs11.Ctx, slot slot) PINState {
+	info, err := ctx.GetTokenInfo(slot.id)
+	if err != nil {
+		return PINOK
+	}
+	return pinState(info.Flags)
+}
+
+func loginError(slot slot, err error, after PINState) error {
 	switch {
-	case err == nil:
-		return nil
 	case hasCode(err, pkcs11.CKR_USER_ALREADY_LOGGED_IN):
 		return fmt.Errorf("hsm: this process already has token %s open, so the PIN can't be checked: %w", slot, err)
 	case hasCode(err, pkcs11.CKR_PIN_LOCKED):
-		return fail(ErrPINLocked, err, "token %s has locked its PIN; its security officer must unlock it", slot)
+		return fail(ErrPINLocked, err, "token %s has locked its PIN; its security officer must unlock it, or in a TPM time does", slot)
 	case hasCode(err, pkcs11.CKR_PIN_EXPIRED):
 		return fail(ErrPINIncorrect, err, "the PIN of token %s has expired; set a new one with the vendor's tool", slot)
 	case hasCode(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE):
 		return fail(ErrPINIncorrect, err, "token %s refused the PIN, which was tried once and isn't tried again because "+
-			"that could lock the token; correct the PIN where it is stored", slot)
+			"that could lock the token%s; correct the PIN where it is stored", slot, after.consequence())
 	}
 	return err
 }
 
 // Info describes the token as it was when it was opened.
 func (t *Token) Info() TokenInfo { return t.slot.info }
+
+// PINState asks the token about wrong PINs since this login, such as those of
+// another program. Errors: ErrTokenGone, ErrClosed.
+func (t *Token) PINState(ctx context.Context) (state PINState, err error) {
+	err = t.sessions.with(ctx, func(session) error {
+		info, err := t.module.GetTokenInfo(t.slot.id)
+		if err != nil {
+			return fail(ErrTokenGone, callError("C_GetTokenInfo", err), "token %s is gone", t.slot)
+		}
+		state = pinState(info.Flags)
+		return nil
+	})
+	return state, err
+}
 
 // Close waits for calls in progress, so it hangs if the module does, and
 // releases the module. It doesn't log out: a login belongs to the whole

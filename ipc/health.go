@@ -51,7 +51,22 @@ const (
 	// still uses the previous configuration. Its log and the operator's socket
 	// say why.
 	WarningReloadRefused = "reload-refused"
+	// WarningPINRefused means that a token refused its PIN: a worker that exits
+	// does not come back. So do the next two.
+	WarningPINRefused = "pin-refused"
+	// WarningPINLocked means that a token takes no PIN.
+	WarningPINLocked = "pin-locked"
+	// WarningPINFinalTry means that one more wrong PIN locks a token.
+	WarningPINFinalTry = "pin-final-try"
+	// WarningPINCountLow means that a token reports wrong PINs since the last
+	// login.
+	WarningPINCountLow = "pin-count-low"
 )
+
+// Warnings lists the warnings of a ReadyResponse.
+func Warnings() []string {
+	return []string{WarningReloadRefused, WarningPINRefused, WarningPINLocked, WarningPINFinalTry, WarningPINCountLow}
+}
 
 // WorkerState is what one worker is doing. Operators find out why with
 // [WorkerStatus].
@@ -66,7 +81,7 @@ const (
 	WorkerStarting = "starting" // opening the token, or waiting for its turn to do so
 	WorkerReady    = "ready"    // signing
 	WorkerWaiting  = "waiting"  // exited; the daemon will start it again
-	WorkerRefused  = "refused"  // the token refused the PIN: no start before a reload
+	WorkerRefused  = "refused"  // the token doesn't take the PIN, which isn't tried again; see [PINStatus]
 	WorkerStopped  = "stopped"  // the daemon is starting or stopping
 )
 

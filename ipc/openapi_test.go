@@ -134,7 +134,8 @@ func schemaType(typ reflect.Type) string {
 // operatorTypes are all types of the operator's API.
 var operatorTypes = []any{
 	StatusResponse{}, ReadyResponse{}, DegradedKey{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
-	AuditStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, DrainResponse{},
+	AuditStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, ReopenResponse{}, DrainResponse{},
+	PINStatus{},
 }
 
 func TestOperatorDocumentHasEveryWireMember(t *testing.T) {
@@ -200,7 +201,7 @@ func TestDocumentHasTheLimits(t *testing.T) {
 	if got := schemas["ReadyResponse"].Properties["reason"].Enum; !slices.Equal(got, reasons) {
 		t.Errorf("reasons %v", got)
 	}
-	if got, want := schemas["ReadyResponse"].Properties["warnings"].Items.Enum, []string{WarningReloadRefused}; !slices.Equal(got, want) {
+	if got, want := schemas["ReadyResponse"].Properties["warnings"].Items.Enum, Warnings(); !slices.Equal(got, want) {
 		t.Errorf("warnings %v", got)
 	}
 }

@@ -30,7 +30,47 @@ type StatusResponse struct {
 // TokenStatus is a token with its workers.
 type TokenStatus struct {
 	Name    string         `json:"name"`
+	PIN     PINStatus      `json:"pin"`
 	Workers []WorkerStatus `json:"workers"`
+}
+
+// PINStatus says whether a token takes its PIN, and what to do if it doesn't.
+type PINStatus struct {
+	State   string    `json:"state"`             // one of PINStates
+	Since   time.Time `json:"since,omitzero"`    // since when
+	Remedy  string    `json:"remedy,omitempty"`  // what an operator must do
+	RetryAt time.Time `json:"retry_at,omitzero"` // when the daemon looks at a locked token again
+}
+
+// Warning returns the warning of a ReadyResponse that the state calls for, or
+// "".
+func (s PINStatus) Warning() string {
+	switch s.State {
+	case PINRefused:
+		return WarningPINRefused
+	case PINLocked:
+		return WarningPINLocked
+	case PINFinalTry:
+		return WarningPINFinalTry
+	case PINCountLow:
+		return WarningPINCountLow
+	}
+	return ""
+}
+
+// States of a PIN.
+const (
+	PINUnknown  = "unknown"   // no worker has logged in yet
+	PINOK       = "ok"        // the token takes it
+	PINCountLow = "count-low" // the token reports wrong PINs since the last login
+	PINFinalTry = "final-try" // one more wrong PIN locks the token, so it isn't tried unless asked
+	PINRefused  = "refused"   // the token refused it, so it isn't tried until it changes
+	PINLocked   = "locked"    // the token takes no PIN; the daemon looks again after some minutes
+)
+
+// PINStates lists the states of a PIN.
+func PINStates() []string {
+	return []string{PINUnknown, PINOK, PINCountLow, PINFinalTry, PINRefused, PINLocked}
 }
 
 // WorkerStatus is one worker process.
@@ -38,7 +78,7 @@ type WorkerStatus struct {
 	WorkerState
 	PID      int       `json:"pid,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
-	Restarts int       `json:"restarts"`        // processes that became ready after the first
+	Restarts int       `json:"restarts"`        // processes that became ready after one had failed
 	InFlight int       `json:"in_flight"`       // requests that it is working on
 	Error    string    `json:"error,omitempty"` // why the last process exited or did not start
 }
@@ -103,9 +143,14 @@ type CodeCount struct {
 	Count uint64 `json:"count"`
 }
 
-// ReloadResponse answers POST /v1/reload.
+// ReloadResponse answers POST /v1/reload and POST /v1/retry-pin.
 type ReloadResponse struct {
 	Reloaded bool `json:"reloaded"`
+}
+
+// ReopenResponse answers POST /v1/reopen-logs.
+type ReopenResponse struct {
+	Reopened bool `json:"reopened"`
 }
 
 // DrainResponse answers POST /v1/drain.

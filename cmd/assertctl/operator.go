@@ -59,23 +59,43 @@ func statusCommand() *cobra.Command {
 }
 
 func reloadCommand() *cobra.Command {
-	return operatorCommand("reload", "reload the configuration (operators)",
+	var logs, retryPIN bool
+	cmd := operatorCommand("reload", "reload the configuration (operators)",
 		"Reloads the configuration, as SIGHUP does. If anything in it is wrong, the\n"+
-			"daemon keeps the old one, and the command prints what is wrong.",
-		"reloaded", (*client.Operator).Reload)
+			"daemon keeps the old one, and the command prints what is wrong. The daemon looks\n"+
+			"at its tokens again, but does not repeat a PIN that a token refused.",
+		func() (string, operation) {
+			switch {
+			case logs:
+				return "reopened", (*client.Operator).ReopenLogs
+			case retryPIN:
+				return "reloaded; assertctl status shows whether the token takes the PIN", (*client.Operator).RetryPIN
+			}
+			return "reloaded", (*client.Operator).Reload
+		})
+	cmd.Flags().BoolVar(&logs, "logs", false, "only reopen the log files, as SIGUSR1 does")
+	cmd.Flags().BoolVar(&retryPIN, "retry-pin", false, "also try refused PINs once more, which can lock a token")
+	cmd.MarkFlagsMutuallyExclusive("logs", "retry-pin")
+	return cmd
 }
 
 func drainCommand() *cobra.Command {
 	return operatorCommand("drain", "finish in-flight requests, then stop (operators)",
 		"Stops the daemon cleanly, as SIGTERM does: it refuses new requests, finishes\n"+
 			"those in flight, and exits.",
-		"draining", (*client.Operator).Drain)
+		func() (string, operation) { return "draining", (*client.Operator).Drain })
 }
 
-func operatorCommand(use, short, long, done string, do func(*client.Operator, context.Context) error) *cobra.Command {
+// operation is a request without parameters.
+type operation func(*client.Operator, context.Context) error
+
+// operatorCommand is a command that makes one request. Choose returns it, and
+// what to print once it is done.
+func operatorCommand(use, short, long string, choose func() (done string, do operation)) *cobra.Command {
 	var socket operatorFlag
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: cli.Args(cobra.NoArgs)}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		done, do := choose()
 		return socket.run(func(o *client.Operator) error {
 			if err := do(o, cmd.Context()); err != nil {
 				return err

@@ -20,6 +20,7 @@ func printStatus(out io.Writer, before, now ipc.StatusResponse) error {
 		before = ipc.StatusResponse{Now: now.Started}
 	}
 	printSummary(out, now)
+	printPINs(out, now)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	printWorkers(table, now)
 	printKeys(table, now)
@@ -81,6 +82,20 @@ func printWorkers(out io.Writer, s ipc.StatusResponse) {
 			lastError := strings.ReplaceAll(sanitize(w.Error), "\n", " ")
 			fmt.Fprintf(out, "%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", t.Name, w.Worker, w.State, w.PID, ago(s.Now, w.Since), w.InFlight, w.Restarts, dash(lastError))
 		}
+	}
+}
+
+// printPINs prints what operators must do about PINs.
+func printPINs(out io.Writer, s ipc.StatusResponse) {
+	for _, t := range s.Tokens {
+		if t.PIN.Remedy == "" {
+			continue
+		}
+		fmt.Fprintf(out, "PIN of token %s: %s since %s; %s", t.Name, strings.ToUpper(t.PIN.State), ago(s.Now, t.PIN.Since), sanitize(t.PIN.Remedy))
+		if !t.PIN.RetryAt.IsZero() {
+			fmt.Fprintf(out, "; next look in %s", span(max(0, t.PIN.RetryAt.Sub(s.Now))))
+		}
+		fmt.Fprintln(out)
 	}
 }
 

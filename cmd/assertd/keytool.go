@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,12 +22,14 @@ type keyTool struct {
 	path, on              string
 	module, label, serial string
 	pinFile               string
-	pinPrompt             bool
+	pinPrompt, retryPIN   bool
+	warnings              io.Writer
 	config                *config.Config    // nil with --module
 	unconfigured          []keyadmin.KeySet // key sets from the command line
 }
 
 func (k *keyTool) register(cmd *cobra.Command) {
+	cmd.PersistentPreRun = func(cmd *cobra.Command, _ []string) { k.warnings = cmd.ErrOrStderr() }
 	flags := cmd.PersistentFlags()
 	flags.StringVarP(&k.path, "config", "c", defaultConfig, "configuration `file`")
 	flags.StringVar(&k.on, "on", "", "`name` of the token in hsm.tokens (default: the first)")
@@ -36,6 +38,7 @@ func (k *keyTool) register(cmd *cobra.Command) {
 	flags.StringVar(&k.serial, "serial", "", "with --module: token serial `number`")
 	flags.StringVar(&k.pinFile, "pin-file", "", "`file` with the PIN, which only you can read")
 	flags.BoolVar(&k.pinPrompt, "pin-prompt", false, "prompt for the PIN, regardless of the configuration")
+	flags.BoolVar(&k.retryPIN, "retry-pin", false, "try the PIN even if the token locks when it is wrong")
 	_ = cmd.MarkPersistentFlagFilename("config", "yaml", "yml")
 	cmd.MarkFlagsMutuallyExclusive("pin-file", "pin-prompt")
 }
@@ -57,7 +60,7 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 		return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
 	}
 	defer pin.Zero()
-	token, err := open(ctx, place.hsm, pin)
+	token, err := k.open(ctx, place.hsm, pin)
 	if err != nil {
 		return err
 	}
@@ -65,20 +68,17 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 	return place.destroyLeftover(ctx, pin, err)
 }
 
-// open opens the token. It retries once if SoftHSM may have been read while
-// another process, such as a starting daemon, was writing. No PIN was refused
-// in that case.
-func open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
-	token, err := hsm.Open(settings, pin)
-	if !errors.Is(err, hsm.ErrTokenNotFound) && !errors.Is(err, hsm.ErrPINNotInitialized) {
-		return token, err
-	}
-	select {
-	case <-time.After(300 * time.Millisecond):
-		return hsm.Open(settings, pin)
-	case <-ctx.Done():
+// open opens the token, and warns of wrong PINs that it reports.
+func (k *keyTool) open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
+	settings.RetryPIN = k.retryPIN
+	token, err := hsm.OpenRetrying(ctx, settings, pin)
+	if err != nil {
 		return nil, err
 	}
+	if info := token.Info(); info.PIN != hsm.PINOK {
+		fmt.Fprintf(k.warnings, "assertd: warning: token %q reported wrong PINs before this login (%s); find out who enters them\n", info.Label, info.PIN)
+	}
+	return token, nil
 }
 
 // place is a token and how to open it.

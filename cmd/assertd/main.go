@@ -24,7 +24,7 @@ const (
 	exitFailure = 1 // the answer is no, or something broke
 	exitUsage   = 2 // the command line is wrong
 	exitRefused = 3 // explain: the daemon would refuse
-	exitPIN     = 4 // the token refused the PIN: a retry can lock it
+	exitPIN     = 4 // the token doesn't take the PIN: a retry can lock it
 )
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch {
 	case errors.Is(err, cli.ErrUsage):
 		return exitUsage
-	case errors.Is(err, hsm.ErrPINIncorrect), errors.Is(err, hsm.ErrPINLocked):
+	case errors.Is(err, hsm.ErrPINIncorrect), errors.Is(err, hsm.ErrPINFinalTry), errors.Is(err, hsm.ErrPINLocked):
 		return exitPIN
 	}
 	return exitFailure

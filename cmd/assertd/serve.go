@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,7 +24,8 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "run the daemon",
 		Long: "Runs the daemon. SIGTERM or SIGINT makes it finish in-flight requests, then stop.\n" +
-			"SIGHUP reloads the configuration; if it is wrong, the daemon keeps the old one.",
+			"SIGHUP reloads the configuration; if it is wrong, the daemon keeps the old one.\n" +
+			"SIGUSR1 reopens the log files, for logrotate.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), path, nil)
@@ -44,9 +43,8 @@ func configFlag(cmd *cobra.Command, path *string) {
 // serve runs the daemon with the configuration at path. It calls ready, if not
 // nil, once the daemon serves callers.
 func serve(ctx context.Context, path string, ready func()) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // first, since an unhandled SIGHUP kills the process
-	defer signal.Stop(hangups)
+	signals := catchSignals() // first, since an unhandled one kills the process
+	defer signals.stop()
 	limit := memory.HonorCgroup()
 	accounts := config.RememberAccounts(config.SystemAccounts())
 	c, err := config.Load(path, config.WithAccounts(accounts))
@@ -78,12 +76,12 @@ func serve(ctx context.Context, path string, ready func()) error {
 		return err
 	}
 	memory.Settle()
-	return runDaemon(ctx, d, hangups, manager, logger)
+	return runDaemon(ctx, d, signals, manager, logger)
 }
 
 // runDaemon runs the daemon and keeps the service manager informed.
-func runDaemon(ctx context.Context, d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) error {
-	defer reloadOnHangup(d, hangups, manager, logger)()
+func runDaemon(ctx context.Context, d *daemon.Daemon, s *signals, manager *sdnotify.Notifier, logger hclog.Logger) error {
+	defer s.handle(d, manager, logger)()
 	defer context.AfterFunc(ctx, func() { warn(logger, manager.Stopping()) })()
 	watched, stop := context.WithCancel(context.WithoutCancel(ctx)) // the watchdog also covers a drain
 	var watching sync.WaitGroup
@@ -97,27 +95,6 @@ func runDaemon(ctx context.Context, d *daemon.Daemon, hangups chan os.Signal, ma
 func warn(logger hclog.Logger, err error) {
 	if err != nil {
 		logger.Warn("cannot notify the service manager", "error", err)
-	}
-}
-
-// reloadOnHangup reloads the configuration on each SIGHUP until stop is called.
-func reloadOnHangup(d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range hangups {
-			warn(logger, manager.Reloading())
-			status := "serving"
-			if err := d.Reload(); err != nil { // it has been logged
-				status = "serving; the last reload failed, see the log"
-			}
-			warn(logger, manager.Ready(status))
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(hangups)
-		<-done
 	}
 }
 

@@ -71,6 +71,14 @@ systemctl reload assertd.service
 await sh -c "$(command -v setpriv) --reuid=nobody --regid=nogroup --groups=assertd-callers assertctl --socket /run/assertd/assertd.sock assert --audience https://two.example >/dev/null 2>&1"
 [ "$(property MainPID)" = "$main" ] || failed "a reload started a new process"
 
+say "logrotate: the audit log is reopened, and nothing else happens"
+main=$(property MainPID)
+mv /var/log/assertd/audit.jsonl /var/log/assertd/audit.jsonl-1
+systemctl kill --signal=SIGUSR1 --kill-who=main assertd.service
+await test -e /var/log/assertd/audit.jsonl
+[ "$(property MainPID)" = "$main" ] || failed "SIGUSR1 ended the process"
+ask >/dev/null || failed "no assertion after SIGUSR1"
+
 say "restart: callers wait on the socket instead of failing"
 (while [ ! -e /run/restarted ]; do ask >/dev/null || echo refused; done) >/run/refusals 2>&1 &
 systemctl restart assertd.service || failed restart

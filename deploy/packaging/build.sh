@@ -53,6 +53,7 @@ lay_out() { # the files of both the package and the tarball
 	doc=$STAGE/usr/share/doc/assertd
 	install -D -m 644 -t "$doc/drop-ins" deploy/systemd/drop-ins/*.conf
 	install -D -m 644 -t "$doc/examples" examples/config/*.yaml
+	install -D -m 644 deploy/logrotate/assertd "$doc/examples/logrotate"
 	install -D -m 644 -t "$doc" README.md CHANGELOG.md docs/*.md docs/assertd.schema.json
 	cp -r docs/hsm "$doc/"
 	find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

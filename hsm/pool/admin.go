@@ -51,15 +51,18 @@ func (p *Pool) unlockAdmin() { <-p.admin }
 // of them, so that each learns of new keys. One that exits meanwhile says
 // nothing about the token.
 func (p *Pool) refresh(ctx context.Context, t *token) error {
+	if t.config.ReadInNewProcess {
+		return p.readByScout(ctx, t)
+	}
 	answered, failed := false, t.noWorker()
 	for _, w := range p.readyWorkers(t) {
-		keys, err := p.inventoryOf(ctx, w)
+		inventory, err := p.inventoryOf(ctx, w)
 		if err != nil {
 			failed = err
 			continue
 		}
 		answered = true
-		p.update(t, func([]wire.KeyInfo) []wire.KeyInfo { return keys })
+		p.took(t, inventory)
 	}
 	if answered {
 		return nil
@@ -71,18 +74,27 @@ func (t *token) noWorker() error {
 	return &UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)}
 }
 
-func (p *Pool) inventoryOf(ctx context.Context, w *worker) ([]wire.KeyInfo, error) {
+func (p *Pool) inventoryOf(ctx context.Context, w *worker) (wire.Inventory, error) {
 	r := p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: wire.KindInventory}, p.cfg.StartTimeout))
 	if r.err != nil {
-		return nil, r.err
+		return wire.Inventory{}, r.err
 	}
 	return wire.DecodeInventory(r.payload, w.token.config.Name)
 }
 
-func (p *Pool) update(t *token, change func([]wire.KeyInfo) []wire.KeyInfo) {
+// took takes over what a worker read on its token.
+func (p *Pool) took(t *token, read wire.Inventory) {
 	p.mu.Lock()
 	defer p.unlock()
-	p.setKeys(t, change(t.keys))
+	p.noteState(t, read.PIN)
+	p.setKeys(t, read.Keys)
+}
+
+// generated adds a key that a worker generated.
+func (p *Pool) generated(t *token, key wire.KeyInfo) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.setKeys(t, append(slices.Clone(t.keys), key))
 }
 
 // Generate makes a key pair on the first token of the configuration; operators
@@ -115,8 +127,9 @@ func (p *Pool) Generate(ctx context.Context, spec hsm.Spec) (wire.KeyInfo, error
 	if err != nil {
 		return wire.KeyInfo{}, err
 	}
-	p.update(t, func(keys []wire.KeyInfo) []wire.KeyInfo { return append(slices.Clone(keys), key) })
-	return key, nil
+	err = p.showGenerated(ctx, workers[0], key)
+	p.generated(t, key)
+	return key, err
 }
 
 // administer has a worker generate or discard a key.

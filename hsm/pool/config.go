@@ -20,6 +20,7 @@ const (
 	DefaultTimeout      = 2 * time.Second
 	DefaultStartTimeout = 30 * time.Second
 	DefaultQueue        = 1024
+	DefaultLockedPause  = time.Minute
 
 	maxWorkers = 64
 )
@@ -37,6 +38,11 @@ type TokenConfig struct {
 	// frame. Prompt is refused: a worker has no terminal, and nobody sits at one
 	// when it restarts.
 	PIN hsm.PINSource
+	// ReadInNewProcess is for a module that shows a process no keys that others
+	// generate after its login, such as nShield's by default. Each Refresh starts
+	// a process that reads the token, and replaces the workers that see other
+	// keys.
+	ReadInNewProcess bool
 	// Environment is the workers' whole environment, such as SOFTHSM2_CONF; a PIN
 	// from a systemd credential adds CREDENTIALS_DIRECTORY.
 	Environment map[string]string
@@ -63,6 +69,10 @@ type Config struct {
 	// StartTimeout is how long a worker may take to open its token and read the
 	// inventory.
 	StartTimeout time.Duration
+	// LockedPause is how long the pool leaves a token in peace that is locked, or
+	// that the next wrong PIN would lock. The pause doubles each time, up to 16
+	// times this. A token that is still so is asked no PIN.
+	LockedPause time.Duration
 	// Queue is how many signatures may wait, for each group of keys on the same
 	// tokens.
 	Queue int
@@ -99,6 +109,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	c.StartTimeout = cmp.Or(c.StartTimeout, DefaultStartTimeout)
 	c.Queue = cmp.Or(c.Queue, DefaultQueue)
+	c.LockedPause = cmp.Or(c.LockedPause, DefaultLockedPause)
 	if c.Logger == nil {
 		c.Logger = logging.Discard
 	}
@@ -121,8 +132,8 @@ func (c Config) check() error {
 		return fmt.Errorf("hsm/pool: %d workers per token; use 1 to %d", c.Workers, maxWorkers)
 	case c.Depth < 0 || c.Depth > wire.MaxDepth:
 		return fmt.Errorf("hsm/pool: depth %d; use 1 to %d, or 0 for the number of sessions", c.Depth, wire.MaxDepth)
-	case c.Timeout < 0 || c.StartTimeout < 0 || c.Probe < 0 || c.Queue < 0:
-		return errors.New("hsm/pool: a timeout, the probe interval or the queue is negative")
+	case c.Timeout < 0 || c.StartTimeout < 0 || c.Probe < 0 || c.LockedPause < 0 || c.Queue < 0:
+		return errors.New("hsm/pool: a timeout, an interval or the queue is negative")
 	}
 	names := map[string]bool{}
 	for _, t := range c.Tokens {

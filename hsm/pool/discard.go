@@ -35,11 +35,13 @@ func (p *Pool) discard(ctx context.Context, t *token, spec hsm.Spec) error {
 		if payload, err = p.administer(ctx, w, wire.KindDiscard, spec, p.cfg.StartTimeout); err != nil {
 			continue
 		}
-		keys, err := wire.DecodeInventory(payload, t.config.Name)
+		inventory, err := wire.DecodeInventory(payload, t.config.Name)
 		if err != nil {
 			return err
 		}
-		p.update(t, func([]wire.KeyInfo) []wire.KeyInfo { return keys })
+		if !t.config.ReadInNewProcess { // else this worker may not see what others made
+			p.took(t, inventory)
+		}
 		return nil
 	}
 	return err

@@ -105,7 +105,7 @@ func (p *Pool) do(ctx context.Context, c *call) result {
 func (p *Pool) ask(ctx context.Context, w *worker, c *call) result {
 	c.began = time.Now()
 	p.mu.Lock()
-	if w.retired {
+	if w.retired || w.leaving {
 		p.mu.Unlock()
 		return result{err: &UnavailableError{Cause: w.cause}}
 	}
@@ -199,7 +199,7 @@ func (p *Pool) complete(w *worker, id uint32, r result) {
 // nextFor assigns the call to the worker that has waited longest for its token,
 // if the worker has room. The pool is locked.
 func (p *Pool) nextFor(w *worker, now time.Time) (*call, uint32) {
-	if w.retired || len(w.inFlight) >= w.depth {
+	if w.retired || w.leaving || len(w.inFlight) >= w.depth {
 		return nil, 0
 	}
 	var oldest *route
@@ -227,15 +227,15 @@ func (p *Pool) retire(w *worker, cause error, kind EventKind) {
 		p.unlock()
 		return
 	}
+	if w.leaving && len(w.inFlight) == 0 {
+		cause = errReplaced
+	}
 	w.retired, w.cause = true, cause
 	if kind != "" {
 		p.event(kind, w.slot, w.pid, cause)
 	}
 	w.slot.set(ipc.WorkerWaiting, cause)
-	w.token.ready = slices.DeleteFunc(w.token.ready, func(other *worker) bool { return other == w })
-	if len(w.token.ready) == 0 {
-		w.token.lastReadyAt = time.Now()
-	}
+	w.leaveService()
 	orphans := w.inFlight
 	w.inFlight = nil
 	for _, a := range orphans {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -56,10 +55,4 @@ func (e *UnavailableError) Unwrap() []error {
 		return []error{ErrUnavailable}
 	}
 	return []error{ErrUnavailable, e.Cause}
-}
-
-// refusedPIN reports whether the token refused the PIN. Another attempt could
-// lock it.
-func refusedPIN(err error) bool {
-	return errors.Is(err, hsm.ErrPINIncorrect) || errors.Is(err, hsm.ErrPINLocked)
 }

@@ -1,10 +1,7 @@
 package pool
 
 import (
-	"errors"
 	"time"
-
-	"github.com/assertd/assertd/hsm"
 )
 
 // EventKind says what happened to a worker.
@@ -17,7 +14,8 @@ const (
 	EventKill    EventKind = "kill"    // a worker missed its deadline and was killed; an exit follows
 	EventCorrupt EventKind = "corrupt" // a worker made a signature that doesn't verify; an exit follows
 	EventFailed  EventKind = "failed"  // a worker did not start; Err says why
-	EventRefused EventKind = "refused" // the token refused the PIN; nothing is tried before Reset
+	EventRefused EventKind = "refused" // the token doesn't take the PIN, which isn't tried again before Reset
+	EventPIN     EventKind = "pin"     // the token reports that somebody entered wrong PINs
 	EventResend  EventKind = "resend"  // a signature was sent to another worker
 	EventMove    EventKind = "move"    // a slow worker's signature was sent to a second one too
 )
@@ -25,7 +23,7 @@ const (
 // EventKinds lists the kinds of event.
 func EventKinds() []EventKind {
 	return []EventKind{
-		EventReady, EventExit, EventKill, EventCorrupt, EventFailed, EventRefused, EventResend, EventMove,
+		EventReady, EventExit, EventKill, EventCorrupt, EventFailed, EventRefused, EventPIN, EventResend, EventMove,
 	}
 }
 
@@ -40,6 +38,7 @@ type Event struct {
 	// Failures is how many starts on the token have failed in a row, for
 	// EventFailed and EventRefused.
 	Failures int
+	Remedy   string // for EventRefused and EventPIN: what operators must do
 }
 
 // event queues an event, which unlock reports. The pool is locked.
@@ -47,6 +46,9 @@ func (p *Pool) event(kind EventKind, s *slot, pid int, err error) {
 	e := Event{Kind: kind, Time: time.Now(), Token: s.status.Token, Worker: s.status.Worker, PID: pid, Err: err}
 	if kind == EventFailed || kind == EventRefused {
 		e.Failures = s.token.failures
+	}
+	if kind == EventRefused || kind == EventPIN {
+		e.Remedy = s.token.pinStatus().Remedy
 	}
 	p.events = append(p.events, e)
 }
@@ -74,24 +76,12 @@ func (p *Pool) log(e Event) {
 		}
 		p.cfg.Logger.Warn(message, args...)
 	case EventRefused:
-		p.cfg.Logger.Error(message, append(args, "remedy", p.remedy(e))...)
+		p.cfg.Logger.Error(message, append(args, "remedy", e.Remedy)...)
+	case EventPIN:
+		p.cfg.Logger.Warn(message, append(args, "remedy", e.Remedy)...)
 	case EventCorrupt:
 		p.cfg.Logger.Error(message, args...)
 	default:
 		p.cfg.Logger.Warn(message, args...)
 	}
-}
-
-// remedy says what operators must do before a refused PIN is tried again.
-func (p *Pool) remedy(e Event) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fix := "correct the PIN where it is stored"
-	if errors.Is(e.Err, hsm.ErrPINLocked) {
-		fix = "have the token's security officer unlock the PIN"
-	}
-	if p.tokenNamed(e.Token).config.PIN.Value != nil {
-		return fix + ", then restart the daemon and type it again"
-	}
-	return fix + ", then reload (SIGHUP)"
 }

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/assertd/assertd/hsm"
 )
 
 func TestPauseGrowsToItsLimit(t *testing.T) {
@@ -26,7 +24,7 @@ func TestPauseGrowsToItsLimit(t *testing.T) {
 func TestRefusedPINWaitsForReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reset, ended := make(chan struct{}), make(chan bool, 1)
-		go func() { ended <- retry(t.Context(), hsm.ErrPINIncorrect, 1, reset) }()
+		go func() { ended <- retry(t.Context(), 0, false, reset) }()
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		select {
@@ -40,7 +38,7 @@ func TestRefusedPINWaitsForReset(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
-		if retry(ctx, hsm.ErrPINIncorrect, 1, nil) {
+		if retry(ctx, 0, false, nil) {
 			t.Error("an attempt after the end of the context")
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
 )
 
@@ -17,6 +18,8 @@ type Pool struct {
 	changed chan struct{}
 	prove   chan struct{} // wakes watch to probe the workers that have not signed yet
 	admin   chan struct{} // a mutex: holds an element while a Generate or Refresh runs
+
+	digestKey hsm.DigestKey // of the PINs that were refused
 
 	mu       sync.Mutex
 	running  bool
@@ -51,6 +54,8 @@ func New(cfg Config) (*Pool, error) {
 		routes:  map[uint64]*route{},
 		keys:    map[wire.KeyRef]*route{},
 		notice:  make(chan struct{}),
+
+		digestKey: hsm.NewDigestKey(),
 	}
 	for i, config := range cfg.Tokens {
 		p.tokens = append(p.tokens, newToken(config, i, cfg.Workers))

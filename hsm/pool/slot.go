@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/assertd/assertd/hsm/wire"
@@ -60,7 +61,7 @@ func (p *Pool) Status() []ipc.WorkerStatus {
 // now is the slot's status at this moment. The pool is locked.
 func (s *slot) now() ipc.WorkerStatus {
 	status := s.status
-	if status.State == ipc.WorkerStarting && s.token.refused {
+	if status.State == ipc.WorkerStarting && s.token.pin.held() {
 		status.State = ipc.WorkerRefused // it waits for its turn, which doesn't come before Reset
 	}
 	if s.worker != nil {
@@ -88,21 +89,25 @@ func (p *Pool) setState(s *slot, state string, err error) {
 }
 
 // add puts a worker that has started into service.
-func (p *Pool) add(w *worker, keys []wire.KeyInfo) {
+func (p *Pool) add(w *worker, inventory wire.Inventory) {
 	p.mu.Lock()
 	defer p.unlock()
 	t, s := w.token, w.slot
 	w.readyAt = time.Now()
 	w.pinged.Store(w.readyAt.UnixNano())
 	t.ready = append(t.ready, w)
-	t.failures, t.lastErr, t.refused = 0, nil, false
-	if s.started {
+	t.failures, t.lastErr = 0, nil
+	p.loggedIn(t, inventory.PIN)
+	if s.started && !errors.Is(s.lastErr, errReplaced) { // which is no fault
 		s.status.Restarts++
 	}
 	s.worker, s.started = w, true
 	s.set(ipc.WorkerReady, nil)
 	p.event(EventReady, s, w.pid, nil)
-	p.setKeys(t, keys)
+	w.keys = refsOf(inventory.Keys)
+	if !t.config.ReadInNewProcess || len(t.ready) == 1 { // else another worker may not see them
+		p.setKeys(t, inventory.Keys)
+	}
 	for {
 		c, id := p.nextFor(w, time.Now())
 		if c == nil {
@@ -121,55 +126,58 @@ func (p *Pool) exited(s *slot, w *worker, cause error) (shortLived int) {
 	p.mu.Lock()
 	defer p.unlock()
 	s.shortLived++
-	if w.answered >= minAnswers || time.Since(w.readyAt) > longestPause {
+	if w.leaving || w.answered >= minAnswers || time.Since(w.readyAt) > longestPause {
 		s.shortLived = 0
 	}
 	s.worker = nil
 	s.fail(cause)
-	if !p.stopped {
+	if !p.stopped && !errors.Is(cause, errReplaced) {
 		p.event(EventExit, s, w.pid, cause)
 	}
 	p.announce()
 	return s.shortLived
 }
 
-// mayStart fails while the token has refused the PIN that it would get again.
-// Reset closes the channel.
+// mayStart fails while the token's PIN must not be tried. Reset closes the
+// channel.
 func (p *Pool) mayStart(s *slot) (reset <-chan struct{}, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.token.refused {
-		return s.token.reset, s.token.lastErr
-	}
-	return s.token.reset, nil
+	return s.token.reset, s.token.pin.mayTry(time.Now())
 }
 
 // startFailed notes that a worker didn't start, and fails calls that wait for a
-// token that won't be back within moments. It returns how many starts of the
-// token have failed in a row. A refused PIN counts as refused only if no Reset
-// has happened since, which may have brought a new PIN: reset is the channel
-// that mayStart returned. A PIN that was typed is the same after any Reset.
-func (p *Pool) startFailed(s *slot, err error, reset <-chan struct{}) (failures int) {
+// token that won't be back within moments. It returns the pause before the next
+// attempt, or false if only Reset leads to one. A PIN that isn't tried again is
+// tried all the same if a Reset has happened since, which may have brought a
+// new PIN: reset is the channel that mayStart returned.
+func (p *Pool) startFailed(s *slot, err error, reset <-chan struct{}) (wait time.Duration, again bool) {
 	p.mu.Lock()
 	defer p.unlock()
 	t := s.token
 	s.set(ipc.WorkerWaiting, err)
-	kind, refused := EventFailed, refusedPIN(err) && (reset == t.reset || t.config.PIN.Value != nil)
-	if refused {
-		s.status.State, kind = ipc.WorkerRefused, EventRefused
-	}
+	kind, held := EventFailed, t.pin.held()
 	t.failures++
-	if !t.refused {
+	t.lastErr = err
+	if refusedPIN(err) && reset == t.reset {
+		s.status.State, kind = ipc.WorkerRefused, EventRefused
+		t.pin.hold(err, p.cfg.LockedPause)
+	} else {
+		t.pin.release()
+	}
+	if !held || !t.pin.held() {
 		p.event(kind, s, 0, err)
 	}
-	t.lastErr, t.refused = err, refused
 	for _, r := range p.routes {
 		if !r.expectsWorker(time.Now(), p.cfg.Timeout) {
 			r.fail(r.unavailable())
 		}
 	}
 	p.announce()
-	return t.failures
+	if t.pin.held() {
+		return time.Until(t.pin.retryAt), !t.pin.retryAt.IsZero()
+	}
+	return pause(t.failures), true
 }
 
 // failing reports whether the token's last start failed.
@@ -177,11 +185,4 @@ func (p *Pool) failing(t *token) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return t.failures > 0
-}
-
-// configOf is the token's configuration with its present PIN source.
-func (p *Pool) configOf(t *token) TokenConfig {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return t.config
 }

@@ -40,19 +40,19 @@ func (s *slot) start(ctx context.Context, p *Pool) *worker {
 		if ctx.Err() != nil {
 			return nil
 		}
-		failures := p.startFailed(s, err, reset)
-		if !retry(ctx, err, failures, reset) {
+		wait, again := p.startFailed(s, err, reset)
+		if !retry(ctx, wait, again, reset) {
 			return nil
 		}
 		p.setState(s, ipc.WorkerStarting, nil)
 	}
 }
 
-// retry waits until the next attempt may be made: for Reset if the PIN was
-// refused, else for a pause that Reset ends early. False means that ctx ended.
-func retry(ctx context.Context, err error, failures int, reset <-chan struct{}) bool {
-	if !refusedPIN(err) {
-		return sleep.UntilWoken(ctx, pause(failures), reset)
+// retry waits until the next attempt may be made: for a pause that Reset ends
+// early, or for Reset. False means that ctx ended.
+func retry(ctx context.Context, wait time.Duration, again bool, reset <-chan struct{}) bool {
+	if again {
+		return sleep.UntilWoken(ctx, wait, reset)
 	}
 	select {
 	case <-reset:
@@ -84,7 +84,8 @@ func (s *slot) try(ctx context.Context, p *Pool) (*worker, error) {
 // another process writes them. A refused PIN in particular is never tried
 // again.
 var permanent = []error{
-	hsm.ErrPINIncorrect, hsm.ErrPINLocked, hsm.ErrPINSource, hsm.ErrModule, hsm.ErrAmbiguous, ErrStart, wire.ErrMalformed,
+	hsm.ErrPINIncorrect, hsm.ErrPINFinalTry, hsm.ErrPINLocked, hsm.ErrPINSource, hsm.ErrModule, hsm.ErrAmbiguous,
+	ErrStart, wire.ErrMalformed,
 }
 
 func transient(err error) bool {
@@ -96,18 +97,33 @@ func transient(err error) bool {
 	return true
 }
 
-// open starts a process, sends it its settings and puts it into service with
-// the inventory that it reports.
-func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
-	config := p.configOf(s.token)
-	payload, err := wire.Hello{HSM: config.HSM, PIN: config.PIN, Depth: p.cfg.depth(config)}.Encode()
+// open starts a process and puts it into service with the inventory that it
+// reports.
+func (s *slot) open(ctx context.Context, p *Pool) (*worker, error) {
+	w, inventory, err := s.launch(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	p.add(w, inventory)
+	return w, nil
+}
+
+// launch starts a process, sends it its settings and takes its inventory.
+func (s *slot) launch(ctx context.Context, p *Pool) (_ *worker, read wire.Inventory, err error) {
+	config, hello := p.settings(s.token)
+	defer func() {
+		if err != nil {
+			p.attempted(s.token, hello, err)
+		}
+	}()
+	payload, err := hello.Encode()
+	if err != nil {
+		return nil, read, err
 	}
 	defer clear(payload)
 	process, err := p.spawner.start(p.cfg.Command, config.environment(os.LookupEnv), p.cfg.Stderr)
 	if err != nil {
-		return nil, err
+		return nil, read, err
 	}
 	defer func() {
 		if err != nil {
@@ -117,20 +133,18 @@ func (s *slot) open(ctx context.Context, p *Pool) (_ *worker, err error) {
 	_ = process.conn.SetDeadline(time.Now().Add(p.cfg.StartTimeout))
 	stop := context.AfterFunc(ctx, func() { _ = process.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	w, err := newWorker(s, process, p.cfg.depth(config))
+	w, err := newWorker(s, process, hello.Depth)
 	if err != nil {
-		return nil, err
+		return nil, read, err
 	}
-	keys, err := w.handshake(ctx, payload, p)
-	if err != nil {
-		return nil, err
+	if read, err = w.handshake(ctx, payload, p); err != nil {
+		return nil, read, err
 	}
 	if !stop() {
-		return nil, context.Cause(ctx)
+		return nil, read, context.Cause(ctx)
 	}
 	_ = process.conn.SetDeadline(time.Time{})
-	p.add(w, keys)
-	return w, nil
+	return w, read, nil
 }
 
 // graceAfter is how long a process whose start failed gets to exit by itself.
@@ -161,19 +175,19 @@ func (e *exitError) Unwrap() error { return e.cause }
 
 // handshake takes a new worker through its first frames: settings, inventory,
 // and a verified signature by a configured key, if the token has one.
-func (w *worker) handshake(ctx context.Context, settings []byte, p *Pool) ([]wire.KeyInfo, error) {
+func (w *worker) handshake(ctx context.Context, settings []byte, p *Pool) (wire.Inventory, error) {
 	f, err := w.exchange(wire.Raw{Kind: wire.KindHello, Payload: settings}, 0)
 	if err != nil {
-		return nil, err
+		return wire.Inventory{}, err
 	}
 	if f.Kind != wire.KindReady {
-		return nil, wire.Malformed("the first reply is of kind %#x", f.Kind)
+		return wire.Inventory{}, wire.Malformed("the first reply is of kind %#x", f.Kind)
 	}
-	keys, err := wire.DecodeInventory(f.Payload, w.token.config.Name)
+	inventory, err := wire.DecodeInventory(f.Payload, w.token.config.Name)
 	if err != nil || p.cfg.Probe == 0 {
-		return keys, err
+		return inventory, err
 	}
-	return keys, w.prove(ctx, p.probesAmong(keys), min(p.cfg.Timeout, p.cfg.StartTimeout))
+	return inventory, w.prove(ctx, p.probesAmong(inventory.Keys), min(p.cfg.Timeout, p.cfg.StartTimeout))
 }
 
 // exchange sends one request and waits for its reply, before the worker is in

@@ -52,7 +52,7 @@ func TestRefusedPINIsTriedOnce(t *testing.T) {
 	if err := os.WriteFile(tc.PIN.File, []byte(token.PIN), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Reset(tc.Name, tc.PIN); err != nil {
+	if err := p.Reset(tc.Name, tc.PIN, false); err != nil {
 		t.Fatal(err)
 	}
 	p.waitAll()
@@ -113,7 +113,7 @@ func TestRefusedValueIsNotTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := p.Reset(token.Label, typed); !errors.Is(err, hsm.ErrPINIncorrect) || !strings.Contains(err.Error(), "restart the daemon") {
+		if err := p.Reset(token.Label, typed, false); !errors.Is(err, hsm.ErrPINIncorrect) || !strings.Contains(err.Error(), "restart the daemon") {
 			t.Errorf("the same PIN: %v", err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestRefusedValueIsNotTriedAgain(t *testing.T) {
 	if text := log.text(); strings.Count(text, "ERROR hsm worker: refused") != 1 || !strings.Contains(text, "then restart the daemon") {
 		t.Errorf("the log says\n%s", text)
 	}
-	if err := p.Reset(token.Label, hsm.PINSource{Value: hsm.NewPIN([]byte(token.PIN))}); err != nil {
+	if err := p.Reset(token.Label, hsm.PINSource{Value: hsm.NewPIN([]byte(token.PIN))}, false); err != nil {
 		t.Error(err)
 	}
 	if err := p.WaitReady(within(t, 10*time.Second)); err != nil {

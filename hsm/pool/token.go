@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/ipc"
 )
@@ -24,11 +23,11 @@ type token struct {
 	ready       []*worker
 	lastReadyAt time.Time // when the last ready worker went
 	keys        []wire.KeyInfo
-	read        bool          // keys have been read at least once
-	failed      [][]byte      // IDs of keys that failed their proof and were left on the token
-	failures    int           // starts that failed since one succeeded
-	lastErr     error         // of those
-	refused     bool          // lastErr is a refused PIN
+	read        bool     // keys have been read at least once
+	failed      [][]byte // IDs of keys that failed their proof and were left on the token
+	failures    int      // starts that failed since one succeeded
+	lastErr     error    // of those
+	pin         pinMemory
 	reset       chan struct{} // closed and replaced by Reset
 	latency     time.Duration // of a signature in the module, averaged over recent ones
 }
@@ -89,31 +88,4 @@ func (p *Pool) tokenNamed(name string) *token {
 		return nil
 	}
 	return p.tokens[i]
-}
-
-// Reset lets the pool try a token again whose PIN was refused, and at once if
-// it is waiting for its next attempt. The PIN source may be a new one. A PIN
-// that was passed as a value and refused doesn't change when somebody reloads:
-// with that same value Reset changes nothing and returns hsm.ErrPINIncorrect,
-// because the attempts of a few reloads would lock the token.
-func (p *Pool) Reset(name string, pin hsm.PINSource) error {
-	if err := checkPIN(pin); err != nil {
-		return fmt.Errorf("hsm/pool: token %q: %w", name, err)
-	}
-	p.mu.Lock()
-	defer p.unlock()
-	t := p.tokenNamed(name)
-	if t == nil {
-		return fmt.Errorf("hsm/pool: %w: no token is named %q", hsm.ErrTokenNotFound, name)
-	}
-	if t.refused && pin.Value != nil && pin.Value == t.config.PIN.Value {
-		return fmt.Errorf("hsm/pool: token %q: %w, and the same PIN isn't tried again; "+
-			"restart the daemon and type the correct one", name, hsm.ErrPINIncorrect)
-	}
-	t.config.PIN = pin
-	t.failures, t.refused = 0, false
-	close(t.reset)
-	t.reset = make(chan struct{})
-	p.announce()
-	return nil
 }

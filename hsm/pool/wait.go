@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/assertd/assertd/hsm"
 )
 
 // announce wakes WaitReady, WaitAll and the reader of Changed. The pool is
@@ -39,11 +41,13 @@ func (p *Pool) WaitAll(ctx context.Context) error {
 }
 
 // Refused reports whether every token refused its PIN, so that nothing can be
-// signed before somebody acts.
+// signed before somebody acts. A token that is locked may unlock with time.
 func (p *Pool) Refused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !slices.ContainsFunc(p.tokens, func(t *token) bool { return len(t.ready) > 0 || !refusedPIN(t.lastErr) })
+	return !slices.ContainsFunc(p.tokens, func(t *token) bool {
+		return len(t.ready) > 0 || !refusedPIN(t.lastErr) || errors.Is(t.lastErr, hsm.ErrPINLocked)
+	})
 }
 
 // wait polls at each change until the condition holds or fails.

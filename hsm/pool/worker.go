@@ -29,9 +29,11 @@ type worker struct {
 	// The pool's lock guards the rest.
 	inFlight map[uint32]attempt
 	nextID   uint32
-	retired  bool // out of service; its calls were reassigned
-	slow     bool // it has had a call for longer than a healthy worker takes
-	answered int  // requests
+	retired  bool                 // out of service; its calls were reassigned
+	leaving  bool                 // out of service; it finishes its calls
+	keys     map[wire.KeyRef]bool // that it saw when it started, or generated
+	slow     bool                 // it has had a call for longer than a healthy worker takes
+	answered int                  // requests
 	readyAt  time.Time
 	cause    error // why it is retired
 }

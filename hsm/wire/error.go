@@ -33,6 +33,7 @@ var sentinels = []error{
 	15: hsm.ErrModule,
 	16: hsm.ErrClosed,
 	17: ErrMalformed,
+	18: hsm.ErrPINFinalTry,
 }
 
 func codeOf(err error) errorCode {
@@ -48,10 +49,12 @@ func (c errorCode) sentinel() error {
 }
 
 // ErrorReply is the payload of KindError: the sentinel by number, the module's
-// return value as it was, and the message as text.
+// return value as it was, the digest of a PIN that was refused, and the message
+// as text.
 type ErrorReply struct {
 	Fatal bool // the worker ends after this frame
 
+	pin  hsm.PINDigest // zero if no PIN was refused
 	code errorCode
 	ckr  uint64
 	op   string
@@ -59,7 +62,7 @@ type ErrorReply struct {
 }
 
 const (
-	errorFixed = 1 + 1 + 8 + 2
+	errorFixed = 1 + 1 + 8 + len(hsm.PINDigest{}) + 2
 	maxText    = 4 << 10
 )
 
@@ -69,6 +72,9 @@ func NewErrorReply(err error) ErrorReply {
 	r := ErrorReply{Fatal: hsm.IsFatal(err), code: codeOf(err), text: clip(err.Error(), maxText)}
 	if called := (*hsm.Error)(nil); errors.As(err, &called) {
 		r.ckr, r.op = uint64(called.Code), clip(called.Op, maxText)
+	}
+	if refused := (*hsm.RefusedPIN)(nil); errors.As(err, &refused) {
+		r.pin = refused.Digest
 	}
 	return r
 }
@@ -83,6 +89,7 @@ func (r ErrorReply) AppendFrame(dst []byte, id uint32) []byte {
 		fixed[1] = 1
 	}
 	fixed = binary.BigEndian.AppendUint64(fixed, r.ckr)
+	fixed = append(fixed, r.pin[:]...)
 	fixed = binary.BigEndian.AppendUint16(fixed, uint16(len(r.op)))
 	return AppendFrame(dst, KindError, id, fixed, []byte(r.op), []byte(r.text))
 }
@@ -92,7 +99,7 @@ func ParseErrorReply(payload []byte) (ErrorReply, error) {
 	if len(payload) < errorFixed || payload[1] > 1 {
 		return ErrorReply{}, Malformed("an error reply of %d bytes", len(payload))
 	}
-	op := int(binary.BigEndian.Uint16(payload[10:]))
+	op := int(binary.BigEndian.Uint16(payload[errorFixed-2:]))
 	rest := payload[errorFixed:]
 	if op > len(rest) || op > maxText || len(rest)-op > maxText {
 		return ErrorReply{}, Malformed("the parts of an error reply don't fit")
@@ -101,17 +108,22 @@ func ParseErrorReply(payload []byte) (ErrorReply, error) {
 		Fatal: payload[1] == 1,
 		code:  errorCode(payload[0]),
 		ckr:   binary.BigEndian.Uint64(payload[2:]),
+		pin:   hsm.PINDigest(payload[10 : errorFixed-2]),
 		op:    string(rest[:op]),
 		text:  string(rest[op:]),
 	}, nil
 }
 
-// Err returns the error that the reply stands for: errors.Is finds the sentinel
-// and errors.As the *hsm.Error, as if it had happened in this process.
+// Err returns the error that the reply stands for: errors.Is finds the
+// sentinel, and errors.As the *hsm.Error and the *hsm.RefusedPIN, as if it had
+// happened in this process.
 func (r ErrorReply) Err() error {
 	e := &remoteError{text: r.text, kind: r.code.sentinel()}
 	if r.op != "" {
 		e.call = &hsm.Error{Op: r.op, Code: uint(r.ckr)}
+	}
+	if r.pin != (hsm.PINDigest{}) {
+		return &hsm.RefusedPIN{Digest: r.pin, Cause: e}
 	}
 	return e
 }

@@ -24,6 +24,11 @@ type Hello struct {
 	PIN      hsm.PINSource // Value is sent separately from the JSON
 	Depth    int           // requests that the pool sends without waiting for a reply
 	HasValue bool          // the PIN follows the JSON; set by Encode
+
+	// The worker doesn't try a PIN with one of these digests, unless
+	// HSM.RetryPIN asks for it: the token has refused it.
+	DigestKey hsm.DigestKey
+	Refused   []hsm.PINDigest
 }
 
 // Encode returns the payload. The caller clears it once it is sent.

@@ -7,24 +7,40 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+
+	"github.com/assertd/assertd/hsm"
 )
+
+func TestInventoryRoundTrip(t *testing.T) {
+	for _, state := range hsm.PINStates() {
+		payload, err := Inventory{PIN: state, Keys: []KeyInfo{{Label: "a", Problem: "b"}}}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := DecodeInventory(payload, "token")
+		if err != nil || i.PIN != state || len(i.Keys) != 1 || i.Keys[0].Label != "a" {
+			t.Errorf("%s: %+v, %v", state, i, err)
+		}
+	}
+}
 
 // A worker that a module has taken over can send sixteen megabytes that stand
 // for gigabytes.
 func TestInventoryIsBounded(t *testing.T) {
-	list := func(n int) []byte { return []byte("[{}" + strings.Repeat(",{}", n-1) + "]") }
-	if keys, err := DecodeInventory(list(maxKeys), "token"); err != nil || len(keys) != maxKeys {
-		t.Errorf("as many as may be: %d keys, %v", len(keys), err)
+	list := func(n int) []byte { return []byte("\x00[{}" + strings.Repeat(",{}", n-1) + "]") }
+	if i, err := DecodeInventory(list(maxKeys), "token"); err != nil || len(i.Keys) != maxKeys {
+		t.Errorf("as many as may be: %d keys, %v", len(i.Keys), err)
 	}
 	for name, payload := range map[string][]byte{
-		"one more": list(maxKeys + 1), "all that fit": list(MaxReply / 3), "no list": []byte("{}"), "nothing": nil, "null": []byte("null"), "cut off": []byte("[{}"),
-		"a wrong key": []byte(`[{"SPKI":"AAAA"}]`), "no key": []byte("[1]"),
+		"one more": list(maxKeys + 1), "all that fit": list(MaxReply / 3), "no list": []byte("\x00{}"), "nothing": nil, "null": []byte("\x00null"),
+		"cut off": []byte("\x00[{}"), "a wrong key": []byte("\x00" + `[{"SPKI":"AAAA"}]`), "no key": []byte("\x00[1]"),
+		"no state": []byte("[]"), "only a state": {0}, "another state": []byte("\x04[]"),
 	} {
-		if keys, err := DecodeInventory(payload, "token"); !errors.Is(err, ErrMalformed) || keys != nil {
-			t.Errorf("%s: %d keys, %v", name, len(keys), err)
+		if i, err := DecodeInventory(payload, "token"); !errors.Is(err, ErrMalformed) || i.Keys != nil {
+			t.Errorf("%s: %d keys, %v", name, len(i.Keys), err)
 		}
 	}
-	if _, err := EncodeInventory(make([]KeyInfo, maxKeys+1)); err == nil || !strings.Contains(err.Error(), "remove old keys") {
+	if _, err := (Inventory{PIN: hsm.PINOK, Keys: make([]KeyInfo, maxKeys+1)}).Encode(); err == nil || !strings.Contains(err.Error(), "remove old keys") {
 		t.Errorf("a token with too many keys: %v", err)
 	}
 }

@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -17,7 +19,8 @@ type host struct {
 	sessions int
 	copies   bool // keys sign through session copies, which outlive the keys
 
-	reading sync.Mutex // one scan of the token's objects at a time
+	listed  atomic.Bool // inventory has run
+	reading sync.Mutex  // one scan of the token's objects at a time
 	keys    atomic.Pointer[map[wire.KeyRef]*hsm.Key]
 }
 
@@ -29,7 +32,7 @@ func openHost(ctx context.Context, h wire.Hello) (*host, error) {
 		return nil, err
 	}
 	defer pin.Zero()
-	token, err := hsm.Open(h.HSM, pin)
+	token, err := logIn(h, pin)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +41,19 @@ func openHost(ctx context.Context, h wire.Hello) (*host, error) {
 		host.sessions = hsm.DefaultSessions
 	}
 	return host, nil
+}
+
+// logIn opens the token, unless it has refused this PIN before.
+func logIn(h wire.Hello, pin *hsm.PIN) (*hsm.Token, error) {
+	digest := pin.Digest(h.DigestKey)
+	if slices.Contains(h.Refused, digest) && !h.HSM.RetryPIN {
+		return nil, fmt.Errorf("%w before, and the PIN has not changed, so it wasn't tried again", hsm.ErrPINIncorrect)
+	}
+	token, err := hsm.Open(h.HSM, pin)
+	if errors.Is(err, hsm.ErrPINIncorrect) {
+		return nil, &hsm.RefusedPIN{Digest: digest, Cause: err}
+	}
+	return token, err
 }
 
 // inventory reads the whole token and encodes what it found.
@@ -50,12 +66,25 @@ func (h *host) inventory() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	pin, err := h.pinState()
+	if err != nil {
+		return nil, err
+	}
 	of := byID(certificates)
 	described := make([]wire.KeyInfo, 0, len(keys))
 	for _, key := range keys {
 		described = append(described, describe(key, of[string(key.ID())]))
 	}
-	return wire.EncodeInventory(described)
+	return wire.Inventory{PIN: pin, Keys: described}.Encode()
+}
+
+// pinState is the state of the PIN before the login for the first inventory,
+// since the login cleared it, and the present one later.
+func (h *host) pinState() (hsm.PINState, error) {
+	if h.listed.CompareAndSwap(false, true) {
+		return h.token.Info().PIN, nil
+	}
+	return h.token.PINState(context.Background())
 }
 
 // read finds the keys and remembers those with a public half.

@@ -34,13 +34,14 @@ const (
 // os.NewFile(FD, "pool") in a worker process.
 //
 // It changes the process for good: no core files, not dumpable, and SIGTERM,
-// SIGINT and SIGHUP ignored, since the pool decides when it exits. A process
+// SIGINT, SIGHUP and SIGUSR1 ignored: the pool decides when it exits, and a
+// service manager sends the daemon's signals to its workers too. A process
 // can't use a module again that has failed, and calls into it may never return:
 // Serve then returns without waiting for them, and the caller must exit at
 // once. The pool has been sent the error.
 func Serve(ctx context.Context, conn *os.File) error {
 	ignored := make(chan os.Signal, 1)
-	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // not Ignore, which a PIN command would inherit
+	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1) // not Ignore, which a PIN command would inherit
 	defer signal.Stop(ignored)
 	if err := harden(); err != nil {
 		return err

@@ -53,7 +53,7 @@
 // # Rotation
 //
 // The log rotates by size and age: it renames the file to <file>.<time> and
-// starts the next one with a header. With logrotate: rename, then SIGHUP
+// starts the next one with a header. With logrotate: rename, then SIGUSR1
 // (Reopen), with delaycompress. Never use copytruncate, which truncates the
 // file under the writer. Verify reads .gz files. The log never deletes files.
 //

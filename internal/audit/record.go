@@ -16,6 +16,9 @@ import (
 const (
 	KindAssertion = "assertion"
 	KindRaw       = "raw"
+	// KindRetryPIN is an operator's request to try a PIN again that a token
+	// refused.
+	KindRetryPIN = "retry-pin"
 )
 
 // The kinds of line that the log itself writes.

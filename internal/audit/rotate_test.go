@@ -156,8 +156,8 @@ func TestReopenAfterLogrotate(t *testing.T) {
 	}
 }
 
-// SIGHUP also reloads the configuration. If the file is still in place, Reopen
-// must leave it alone.
+// An operator may ask for Reopen without having moved the file. Then it must
+// leave the file alone.
 func TestReopenWithTheFileInPlace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
 	l := start(t, Options{File: file})

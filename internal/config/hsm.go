@@ -2,17 +2,18 @@ package config
 
 // HSM says where the keys are and how to reach them.
 type HSM struct {
-	Module        string            `json:"module,omitzero" format:"path" doc:"Absolute path of the PKCS#11 module. Required unless every entry of tokens has its own."`
-	Token         *Token            `json:"token,omitempty" doc:"The only token that holds the keys. Set token or tokens."`
-	Tokens        []NamedToken      `json:"tokens,omitzero" doc:"Several tokens, in order of preference. A key pair that is on more than one is used from any healthy token."`
-	PIN           PIN               `json:"pin,omitzero" doc:"Where the user PIN comes from. The PIN itself is never in the configuration."`
-	Workers       int               `json:"workers" default:"2" min:"1" max:"16" doc:"Worker processes per token."`
-	Timeout       Duration          `json:"timeout" default:"2s" min:"50ms" max:"5m" doc:"How long a signature can take before its worker is considered hung and is replaced."`
-	Environment   map[string]string `json:"environment,omitzero" doc:"Environment variables of the workers, such as SOFTHSM2_CONF. They inherit none of the daemon's."`
-	Sessions      int               `json:"sessions" default:"4" min:"1" max:"64" doc:"PKCS#11 sessions per worker, which is also the number of concurrent signatures."`
-	SessionCopies bool              `json:"session_copies" default:"true" doc:"Sign with session copies of the keys where the token supports it. A copy is as protected as its key, and saves some tokens a file access per signature."`
-	Queue         int               `json:"queue" default:"1024" min:"1" max:"65536" doc:"Maximum number of signatures waiting for a worker. Beyond that, callers are told to retry."`
-	Probe         Duration          `json:"probe" default:"10s" min:"1s" max:"1h" doc:"How often each worker is health-checked with a real signature."`
+	Module           string            `json:"module,omitzero" format:"path" doc:"Absolute path of the PKCS#11 module. Required unless every entry of tokens has its own."`
+	Token            *Token            `json:"token,omitempty" doc:"The only token that holds the keys. Set token or tokens."`
+	Tokens           []NamedToken      `json:"tokens,omitzero" doc:"Several tokens, in order of preference. A key pair that is on more than one is used from any healthy token."`
+	PIN              PIN               `json:"pin,omitzero" doc:"Where the user PIN comes from. The PIN itself is never in the configuration."`
+	Workers          int               `json:"workers" default:"2" min:"1" max:"16" doc:"Worker processes per token."`
+	Timeout          Duration          `json:"timeout" default:"2s" min:"50ms" max:"5m" doc:"How long a signature can take before its worker is considered hung and is replaced."`
+	Environment      map[string]string `json:"environment,omitzero" doc:"Environment variables of the workers, such as SOFTHSM2_CONF. They inherit none of the daemon's."`
+	Sessions         int               `json:"sessions" default:"4" min:"1" max:"64" doc:"PKCS#11 sessions per worker, which is also the number of concurrent signatures."`
+	SessionCopies    bool              `json:"session_copies" default:"true" doc:"Sign with session copies of the keys where the token supports it. A copy is as protected as its key, and saves some tokens a file access per signature."`
+	ReadInNewProcess bool              `json:"read_in_new_process" default:"false" doc:"Look for new keys from a new process each time. For modules that show a running process no keys that another one generates, such as nShield's."`
+	Queue            int               `json:"queue" default:"1024" min:"1" max:"65536" doc:"Maximum number of signatures waiting for a worker. Beyond that, callers are told to retry."`
+	Probe            Duration          `json:"probe" default:"10s" min:"1s" max:"1h" doc:"How often each worker is health-checked with a real signature."`
 }
 
 // Token selects a token by its label and serial number; those that are set must
@@ -25,12 +26,13 @@ type Token struct {
 // NamedToken is one of several tokens. Settings that it doesn't have are taken
 // from hsm.
 type NamedToken struct {
-	Name        string            `json:"name" required:"true" format:"name" doc:"Name of the token in logs and metrics."`
-	Module      string            `json:"module,omitzero" format:"path" doc:"Absolute path of the PKCS#11 module. Default: hsm.module."`
-	Label       string            `json:"label,omitzero" max:"32" doc:"The token's label."`
-	Serial      string            `json:"serial,omitzero" max:"16" doc:"The token's serial number."`
-	PIN         *PIN              `json:"pin,omitempty" doc:"Where the user PIN comes from. Default: hsm.pin."`
-	Environment map[string]string `json:"environment,omitzero" doc:"Environment variables of the workers, in addition to hsm.environment."`
+	Name             string            `json:"name" required:"true" format:"name" doc:"Name of the token in logs and metrics."`
+	Module           string            `json:"module,omitzero" format:"path" doc:"Absolute path of the PKCS#11 module. Default: hsm.module."`
+	Label            string            `json:"label,omitzero" max:"32" doc:"The token's label."`
+	Serial           string            `json:"serial,omitzero" max:"16" doc:"The token's serial number."`
+	PIN              *PIN              `json:"pin,omitempty" doc:"Where the user PIN comes from. Default: hsm.pin."`
+	Environment      map[string]string `json:"environment,omitzero" doc:"Environment variables of the workers, in addition to hsm.environment."`
+	ReadInNewProcess bool              `json:"read_in_new_process,omitzero" doc:"Look for new keys from a new process each time. Default: hsm.read_in_new_process."`
 }
 
 // PIN says where the PIN is read from. Exactly one source is set. It is not an
@@ -63,6 +65,7 @@ func (h HSM) complete(t NamedToken) NamedToken {
 		pin := h.PIN
 		t.PIN = &pin
 	}
+	t.ReadInNewProcess = t.ReadInNewProcess || h.ReadInNewProcess
 	environment := make(map[string]string, len(h.Environment)+len(t.Environment))
 	for name, value := range h.Environment {
 		environment[name] = value

@@ -198,15 +198,21 @@ func TestTokensInherit(t *testing.T) {
   environment: {A: "1", B: "1"}
   tokens:
     - {name: a, label: x}
-    - {name: b, serial: "7", module: /n, pin: {prompt: true}, environment: {B: "2"}}
+    - {name: b, serial: "7", module: /n, pin: {prompt: true}, environment: {B: "2"}, read_in_new_process: true}
 audit: {required: false}
 `).HSM
 	want := []NamedToken{
 		{Name: "a", Label: "x", Module: "/m", PIN: &PIN{File: "/p"}, Environment: map[string]string{"A": "1", "B": "1"}},
-		{Name: "b", Serial: "7", Module: "/n", PIN: &PIN{Prompt: true}, Environment: map[string]string{"A": "1", "B": "2"}},
+		{Name: "b", Serial: "7", Module: "/n", PIN: &PIN{Prompt: true}, Environment: map[string]string{"A": "1", "B": "2"}, ReadInNewProcess: true},
 	}
 	if got := h.All(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	h.ReadInNewProcess = true
+	for _, token := range h.All() {
+		if !token.ReadInNewProcess {
+			t.Errorf("token %s doesn't inherit read_in_new_process", token.Name)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/ipc/server"
 )
@@ -33,6 +34,14 @@ func (d *Daemon) operate(g *group) error {
 
 // Reload implements server.Operator.
 func (o operator) Reload(context.Context) error { return o.daemon.Reload() }
+
+// RetryPIN implements server.Operator.
+func (o operator) RetryPIN(ctx context.Context, from caller.Caller) error {
+	return o.daemon.retryPIN(ctx, from)
+}
+
+// ReopenLogs implements server.Operator.
+func (o operator) ReopenLogs(context.Context) error { return o.daemon.ReopenLogs() }
 
 // Drain implements server.Operator. It does what SIGTERM does.
 func (o operator) Drain(context.Context) { o.daemon.stop() }

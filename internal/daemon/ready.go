@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,11 @@ func (r *readiness) answer() ipc.ReadyResponse {
 	response := r.state()
 	if r.daemon.LastReload().Err != nil {
 		response.Warnings = []string{ipc.WarningReloadRefused}
+	}
+	for _, token := range r.daemon.pool.Tokens() {
+		if warning := token.PIN.Warning(); warning != "" && !slices.Contains(response.Warnings, warning) {
+			response.Warnings = append(response.Warnings, warning)
+		}
 	}
 	return response
 }

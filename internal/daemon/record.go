@@ -8,6 +8,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // auditOrigin names the log in its checkpoints.
@@ -67,11 +68,24 @@ func (d *Daemon) runAudit(ctx context.Context) error {
 	return d.audit.Run(ctx)
 }
 
-// reopenWait bounds how long a reload waits for the audit log's writer.
+// recordRetry records that an operator asks for another attempt with the PINs.
+func (d *Daemon) recordRetry(ctx context.Context, from caller.Caller) error {
+	if d.audit == nil {
+		return nil
+	}
+	err := d.audit.Append(ctx, audit.Record{Kind: audit.KindRetryPIN, Caller: from, Outcome: audit.OutcomeAllowed})
+	if err == nil || !d.Config.Audit.Required {
+		return nil
+	}
+	return fmt.Errorf("the PIN is not tried, because that can't be recorded: %w", err)
+}
+
+// reopenWait bounds how long ReopenLogs waits for the audit log's writer.
 const reopenWait = 10 * time.Second
 
-// reopenAudit switches to a new file if the log file was moved away.
-func (d *Daemon) reopenAudit() error {
+// ReopenLogs switches to a new file if the audit log's was moved away, as
+// logrotate does. It reloads nothing.
+func (d *Daemon) ReopenLogs() error {
 	if d.audit == nil {
 		return nil
 	}
@@ -81,6 +95,7 @@ func (d *Daemon) reopenAudit() error {
 		d.Logger.Error("audit log not reopened; still writing to the old file", "error", err)
 		return fmt.Errorf("audit log not reopened; still writing to the old file: %w", err)
 	}
+	d.Logger.Info("log files reopened")
 	return nil
 }
 

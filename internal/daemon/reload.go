@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 // ReloadState says when the configuration last changed or was refused, with the
@@ -26,17 +28,26 @@ func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 // tokens first, so that a key set can switch to a key that was generated just
 // before. A change that would break a key set in use is refused
 // (keyset.Regressions). Requests in flight finish under the policy that decided
-// them. Rate windows that stay keep what was spent. A refused PIN is tried once
-// more, since operators reload after fixing it, unless it was typed. The audit
-// log is always reopened, because logrotate sends the same signal.
-func (d *Daemon) Reload() error {
+// them. Rate windows that stay keep what was spent. A PIN that a token refused is
+// tried only if it has changed.
+func (d *Daemon) Reload() error { return d.reloadWith(false) }
+
+// retryPIN is Reload, and tries each PIN once more. It records who asked first.
+func (d *Daemon) retryPIN(ctx context.Context, from caller.Caller) error {
+	if err := d.recordRetry(ctx, from); err != nil {
+		return err
+	}
+	return d.reloadWith(true)
+}
+
+func (d *Daemon) reloadWith(retryPIN bool) error {
 	// One at a time: an older file must not replace a newer one.
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	memory.Tighten()
 	defer memory.Settle()
 	state := d.LastReload()
-	if state.Err = d.reload(); state.Err != nil {
+	if state.Err = d.reload(retryPIN); state.Err != nil {
 		state.Failure = d.Now()
 		d.Logger.Error("reload refused; keeping the current configuration", "error", state.Err)
 	} else {
@@ -45,10 +56,10 @@ func (d *Daemon) Reload() error {
 	}
 	state.Error = text(state.Err)
 	d.lastReload.Store(&state)
-	return errors.Join(state.Err, d.reopenAudit())
+	return state.Err
 }
 
-func (d *Daemon) reload() error {
+func (d *Daemon) reload(retryPIN bool) error {
 	next, err := d.Reread()
 	if err != nil {
 		return err
@@ -67,7 +78,7 @@ func (d *Daemon) reload() error {
 	d.ready.health.Retry()
 	d.signalReload()
 	d.rotation.Trigger()
-	if err := d.retryTokens(); err != nil {
+	if err := d.retryTokens(retryPIN); err != nil {
 		d.Logger.Error("could not retry the tokens at once", "error", err)
 	}
 	return nil
@@ -94,12 +105,12 @@ func (d *Daemon) replace(next decisions) error {
 }
 
 // retryTokens makes the workers retry every token now, even one that refused
-// the PIN: the operator may have fixed it. A typed PIN isn't retried, since it
-// can't have changed.
-func (d *Daemon) retryTokens() error {
+// the PIN: the operator may have fixed it. A PIN that was refused isn't tried
+// again unless the operator asks for that.
+func (d *Daemon) retryTokens(retryPIN bool) error {
 	var problems []error
 	for _, token := range d.tokens {
-		problems = append(problems, d.pool.Reset(token.Name, token.PIN))
+		problems = append(problems, d.pool.Reset(token.Name, token.PIN, retryPIN))
 	}
 	return errors.Join(problems...)
 }

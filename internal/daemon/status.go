@@ -16,7 +16,7 @@ func (d *Daemon) status() ipc.StatusResponse {
 	keys := d.keyStatus()
 	return ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
-		Ready: d.ready.answer(), Tokens: d.tokenStatus(), Keys: keys, Listeners: d.listenerStatus(),
+		Ready: d.ready.answer(), Tokens: d.pool.Tokens(), Keys: keys, Listeners: d.listenerStatus(),
 		Connections: connections, ConnectionLimit: limit,
 		JWKS: d.publish.Status(), Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
 		Clients: d.clientStatus(d.names().Grants, keys),
@@ -37,18 +37,6 @@ func (d *Daemon) connections() (open, limit int) {
 		return server.Connections(), server.MaxConnections()
 	}
 	return 0, d.Config.Limits.Connections
-}
-
-func (d *Daemon) tokenStatus() []ipc.TokenStatus {
-	all := []ipc.TokenStatus{}
-	for _, w := range d.pool.Status() {
-		if len(all) == 0 || all[len(all)-1].Name != w.Token {
-			all = append(all, ipc.TokenStatus{Name: w.Token})
-		}
-		token := &all[len(all)-1]
-		token.Workers = append(token.Workers, w)
-	}
-	return all
 }
 
 func (d *Daemon) keyStatus() []ipc.KeySetStatus {

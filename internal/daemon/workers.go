@@ -27,7 +27,7 @@ func poolConfig(o Options) (pool.Config, error) {
 				Module: token.Module, Label: token.Label, Serial: token.Serial,
 				Sessions: c.Sessions, SessionCopies: c.SessionCopies,
 			},
-			PIN: pin, Environment: token.Environment,
+			PIN: pin, Environment: token.Environment, ReadInNewProcess: token.ReadInNewProcess,
 		})
 	}
 	return settings, nil

@@ -112,15 +112,15 @@ func prepareToken(l Layout, module string, now time.Time) error {
 		return err
 	}
 	defer pin.Zero()
-	settings := hsm.Config{Module: module, Label: TokenLabel}
-	token, err := hsm.Open(settings, pin)
-	if errors.Is(err, hsm.ErrTokenNotFound) {
+	if stored, err := os.ReadDir(l.Tokens); err != nil {
+		return err
+	} else if len(stored) == 0 {
 		// The security officer's PIN is thrown away: it is never needed here.
 		if _, err := hsm.InitToken(module, TokenLabel, hsm.NewPIN([]byte(rand.Text())), pin); err != nil {
 			return err
 		}
-		token, err = hsm.Open(settings, pin)
 	}
+	token, err := hsm.OpenRetrying(context.Background(), hsm.Config{Module: module, Label: TokenLabel}, pin)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ type stateCollector struct {
 // stateMetrics are the metrics that it collects.
 var stateMetrics = []Metric{
 	ready, connections, connectionLimit, budgetRemaining, budgetLimit,
-	workers, workerInFlight, workerRestarts,
+	workers, tokenPIN, workerInFlight, workerRestarts,
 	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 	jwksPublished, jwksKeys, jwksFailing,
 	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
@@ -161,6 +161,9 @@ func (e emitter) workers(tokens []ipc.TokenStatus) {
 		}
 		for _, state := range ipc.WorkerStates() { // report 0 instead of omitting a state
 			e.count(workers, states[state], token.Name, state)
+		}
+		for _, state := range ipc.PINStates() {
+			e.flag(tokenPIN, token.PIN.State == state, token.Name, state)
 		}
 		e.count(workerInFlight, inFlight, token.Name)
 		e.count(workerRestarts, restarts, token.Name)

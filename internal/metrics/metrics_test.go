@@ -29,7 +29,7 @@ func full() ipc.StatusResponse {
 			{Name: "grant/payments-api/bank-a", PerSeconds: 86400, Remaining: 5, Limit: 50, Burst: 100_000},
 			{Name: "key/payments", PerSeconds: 0.001, Remaining: 1, Limit: 2},
 		}}}}},
-		Tokens: []ipc.TokenStatus{{Name: "prod", Workers: []ipc.WorkerStatus{
+		Tokens: []ipc.TokenStatus{{Name: "prod", PIN: ipc.PINStatus{State: ipc.PINCountLow}, Workers: []ipc.WorkerStatus{
 			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerReady}, InFlight: 1, Restarts: 2},
 			{WorkerState: ipc.WorkerState{Token: "prod", State: ipc.WorkerWaiting}},
 		}}},
@@ -194,7 +194,15 @@ func TestState(t *testing.T) {
 # TYPE assertd_rate_budget_limit gauge
 assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="24h"} 100000
 assertd_rate_budget_limit{client="payments-api",grant="bank-a",key="",window="10s"} 50
-# HELP assertd_workers Worker processes, by state: starting, ready, waiting, refused (the token refused the PIN) or stopped.
+# HELP assertd_token_pin 1 for the state of the token's PIN, otherwise 0: unknown, ok, count-low (wrong PINs were entered), final-try (the next wrong one locks the token), refused or locked.
+# TYPE assertd_token_pin gauge
+assertd_token_pin{state="count-low",token="prod"} 1
+assertd_token_pin{state="final-try",token="prod"} 0
+assertd_token_pin{state="locked",token="prod"} 0
+assertd_token_pin{state="ok",token="prod"} 0
+assertd_token_pin{state="refused",token="prod"} 0
+assertd_token_pin{state="unknown",token="prod"} 0
+# HELP assertd_workers Worker processes, by state: starting, ready, waiting, refused (the token doesn't take the PIN) or stopped.
 # TYPE assertd_workers gauge
 assertd_workers{state="ready",token="prod"} 1
 assertd_workers{state="refused",token="prod"} 0
@@ -202,7 +210,7 @@ assertd_workers{state="starting",token="prod"} 0
 assertd_workers{state="stopped",token="prod"} 0
 assertd_workers{state="waiting",token="prod"} 1
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "assertd_rate_budget_limit", "assertd_workers"); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "assertd_rate_budget_limit", "assertd_token_pin", "assertd_workers"); err != nil {
 		t.Error(err)
 	}
 }

@@ -41,10 +41,11 @@ var (
 	signDuration = Metric{"assertd_sign_duration_seconds", Histogram, []string{"key", "stage"}, "Time spent on a signature, by stage, including the daemon's own probes and checkpoint signatures. queue: waiting for a worker. worker: from then until the response, which includes session: waiting for a free PKCS#11 session, and module: inside the PKCS#11 module."}
 	signErrors   = Metric{"assertd_sign_errors_total", Counter, []string{"key"}, "Signatures that failed, including the daemon's own probes and checkpoint signatures."}
 
-	workers        = Metric{"assertd_workers", Gauge, []string{"token", "state"}, "Worker processes, by state: starting, ready, waiting, refused (the token refused the PIN) or stopped."}
+	workers        = Metric{"assertd_workers", Gauge, []string{"token", "state"}, "Worker processes, by state: starting, ready, waiting, refused (the token doesn't take the PIN) or stopped."}
+	tokenPIN       = Metric{"assertd_token_pin", Gauge, []string{"token", "state"}, "1 for the state of the token's PIN, otherwise 0: unknown, ok, count-low (wrong PINs were entered), final-try (the next wrong one locks the token), refused or locked."}
 	workerInFlight = Metric{"assertd_worker_requests_in_flight", Gauge, []string{"token"}, "Requests in flight in a token's workers."}
 	workerRestarts = Metric{"assertd_worker_restarts_total", Counter, []string{"token"}, "Worker processes that became ready as a replacement for another."}
-	workerEvents   = Metric{"assertd_worker_events_total", Counter, []string{"token", "event"}, "Worker events: ready, exit, kill (hung past the deadline), corrupt (a signature that did not verify), failed (did not start), refused (the PIN), resend and move (a signature sent to another worker)."}
+	workerEvents   = Metric{"assertd_worker_events_total", Counter, []string{"token", "event"}, "Worker events: ready, exit, kill (hung past the deadline), corrupt (a signature that did not verify), failed (did not start), refused (the token doesn't take the PIN), pin (the token reports wrong PINs), resend and move (a signature sent to another worker)."}
 
 	keySigning     = Metric{"assertd_key_signing", Gauge, []string{"key"}, "1 if a version of the key set can sign now, otherwise 0."}
 	keyReady       = Metric{"assertd_key_ready", Gauge, []string{"key"}, "1 if the daemon could sign with the key set when it last tried, otherwise 0. Absent if no grant uses the key set."}
@@ -82,7 +83,7 @@ func All() []Metric {
 		requestsTotal, requestProblems, requestDuration, connections, connectionLimit,
 		assertionsTotal, signaturesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,
-		workers, workerInFlight, workerRestarts, workerEvents,
+		workers, tokenPIN, workerInFlight, workerRestarts, workerEvents,
 		keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 		jwksPublished, jwksKeys, jwksFailing,
 		auditUp, auditRecords, auditRefused, auditDuration, auditPending, auditUnsynced, auditBytes, auditLines,

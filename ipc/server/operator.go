@@ -29,6 +29,12 @@ type Operator interface {
 	// Reload reloads the configuration. The error says why the daemon refused it,
 	// and is sent to the operator in full.
 	Reload(ctx context.Context) error
+	// RetryPIN is Reload, and tries each PIN once more that a token refused or
+	// that could lock it. Who asked for that is recorded first.
+	RetryPIN(ctx context.Context, from caller.Caller) error
+	// ReopenLogs makes the daemon open its log files again, after something has
+	// moved them away, and nothing else.
+	ReopenLogs(ctx context.Context) error
 	// Drain makes the daemon refuse new requests, finish those in flight, and
 	// exit. It returns at once.
 	Drain(ctx context.Context)
@@ -69,6 +75,8 @@ var operatorRoutes = []struct {
 	{http.MethodGet, "/v1/status", (*OperatorServer).status},
 	{http.MethodGet, "/v1/metrics", (*OperatorServer).metrics},
 	{http.MethodPost, "/v1/reload", (*OperatorServer).reload},
+	{http.MethodPost, "/v1/retry-pin", (*OperatorServer).retryPIN},
+	{http.MethodPost, "/v1/reopen-logs", (*OperatorServer).reopenLogs},
 	{http.MethodPost, "/v1/drain", (*OperatorServer).drain},
 	{http.MethodGet, "/metrics", (*OperatorServer).monitor},
 	{http.MethodGet, "/healthz", (*OperatorServer).monitor},
@@ -125,7 +133,7 @@ func (s *OperatorServer) route(w http.ResponseWriter, r *http.Request) error {
 		}
 		return one.handle(s, w, r)
 	}
-	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/metrics, /v1/reload and /v1/drain. Callers have their own socket.")
+	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/metrics, /v1/reload, /v1/retry-pin, /v1/reopen-logs and /v1/drain. Callers have their own socket.")
 }
 
 func (s *OperatorServer) status(w http.ResponseWriter, r *http.Request) error {
@@ -148,10 +156,27 @@ func (s *OperatorServer) monitor(w http.ResponseWriter, r *http.Request) error {
 
 func (s *OperatorServer) reload(w http.ResponseWriter, r *http.Request) error {
 	s.opts.Logger.Info("reload requested on the operator socket", operatorFields(r)...)
-	if err := s.operator.Reload(r.Context()); err != nil {
+	return reloaded(w, s.operator.Reload(r.Context()))
+}
+
+func (s *OperatorServer) retryPIN(w http.ResponseWriter, r *http.Request) error {
+	s.opts.Logger.Info("another attempt with the PIN requested on the operator socket", operatorFields(r)...)
+	return reloaded(w, s.operator.RetryPIN(r.Context(), operatorOf(r)))
+}
+
+func reloaded(w http.ResponseWriter, err error) error {
+	if err != nil {
 		return ipc.NewProblem(ipc.CodeReloadRefused, err.Error())
 	}
 	writeJSON(w, http.StatusOK, jsonType, ipc.ReloadResponse{Reloaded: true})
+	return nil
+}
+
+func (s *OperatorServer) reopenLogs(w http.ResponseWriter, r *http.Request) error {
+	if err := s.operator.ReopenLogs(r.Context()); err != nil {
+		return ipc.NewProblem(ipc.CodeAuditUnavailable, err.Error())
+	}
+	writeJSON(w, http.StatusOK, jsonType, ipc.ReopenResponse{Reopened: true})
 	return nil
 }
 
@@ -180,12 +205,16 @@ type operatorConn struct {
 	from caller.Caller
 }
 
-func operatorFields(r *http.Request) []any {
-	c, ok := r.Context().Value(connKey{}).(*operatorConn)
-	if !ok {
-		return nil
+func operatorOf(r *http.Request) caller.Caller {
+	if c, ok := r.Context().Value(connKey{}).(*operatorConn); ok {
+		return c.from
 	}
-	return []any{"uid", c.from.UID, "pid", c.from.PID}
+	return caller.Caller{}
+}
+
+func operatorFields(r *http.Request) []any {
+	from := operatorOf(r)
+	return []any{"uid", from.UID, "pid", from.PID}
 }
 
 // operatorListener accepts only the daemon's user and root. The socket's mode

@@ -13,21 +13,28 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
 // fakeOperator answers from its fields.
 type fakeOperator struct {
-	reloadErr error
-	drained   chan struct{}
+	reloadErr, reopenErr error
+	retriedBy            caller.Caller
+	drained              chan struct{}
 }
 
 func (f *fakeOperator) Status(context.Context) (ipc.StatusResponse, error) {
 	return ipc.StatusResponse{Version: "v1", PID: 7, Started: time.Unix(1, 0)}, nil
 }
 func (f *fakeOperator) Reload(context.Context) error { return f.reloadErr }
-func (f *fakeOperator) Drain(context.Context)        { close(f.drained) }
+func (f *fakeOperator) RetryPIN(_ context.Context, from caller.Caller) error {
+	f.retriedBy = from
+	return f.reloadErr
+}
+func (f *fakeOperator) ReopenLogs(context.Context) error { return f.reopenErr }
+func (f *fakeOperator) Drain(context.Context)            { close(f.drained) }
 
 func serveOperator(t *testing.T, operator Operator) (*http.Client, string) {
 	t.Helper()
@@ -88,6 +95,8 @@ func TestOperator(t *testing.T) {
 		{"GET", "/readyz", 200, "monitor /readyz"},
 		{"POST", "/v1/reload", 200, `"reloaded":true`},
 		{"GET", "/v1/reload", 405, "method-not-allowed"},
+		{"POST", "/v1/retry-pin", 200, `"reloaded":true`},
+		{"POST", "/v1/reopen-logs", 200, `"reopened":true`},
 		{"POST", "/v1/assertions", 404, "not-found"},
 		{"POST", "/v1/drain", 202, `"draining":true`},
 	} {
@@ -97,12 +106,20 @@ func TestOperator(t *testing.T) {
 		}
 	}
 	<-operator.drained
+	if operator.retriedBy.PID != int32(os.Getpid()) {
+		t.Errorf("the retry came from %+v", operator.retriedBy)
+	}
 }
 
 // TestOperatorSeesErrors: unlike responses to callers, that to a refused reload
 // has the whole error.
 func TestOperatorSeesErrors(t *testing.T) {
-	client, _ := serveOperator(t, &fakeOperator{reloadErr: errors.New("assertd.yaml:7:3: unknown setting")})
+	client, _ := serveOperator(t, &fakeOperator{
+		reloadErr: errors.New("assertd.yaml:7:3: unknown setting"), reopenErr: errors.New("audit.jsonl: permission denied"),
+	})
+	if status, body := askOperator(t, client, "POST", "/v1/reopen-logs"); status != http.StatusServiceUnavailable || !strings.Contains(body, "permission denied") {
+		t.Errorf("%d %s", status, body)
+	}
 	status, body := askOperator(t, client, "POST", "/v1/reload")
 	var problem ipc.Problem
 	if err := json.Unmarshal([]byte(body), &problem); err != nil {

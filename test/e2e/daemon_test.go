@@ -25,7 +25,7 @@ func running(ts *testscript.TestScript) daemons {
 }
 
 var signals = map[string]syscall.Signal{
-	"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
+	"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
 }
 
 // start starts a daemon in the background, with its output in NAME.out and

@@ -19,16 +19,7 @@ import (
 func TestKeyGenerateLeavesNoFailedKey(t *testing.T) {
 	token, module := softhsm.New(t), faulty.Build(t)
 	key := func(args ...string) (string, error) {
-		args = append([]string{"key"}, append(args, "--module", module.Path(), "--token", token.Label, "--pin-file", token.PINFile())...)
-		command := exec.Command(filepath.Join(binaries, "assertd"), args...)
-		command.Env = os.Environ()
-		for _, environment := range []map[string]string{token.Environment(), module.Environment()} {
-			for name, value := range environment {
-				command.Env = append(command.Env, name+"="+value)
-			}
-		}
-		out, err := command.CombinedOutput()
-		return string(out), err
+		return keyCommand(token, module, append(args, "--pin-file", token.PINFile())...)
 	}
 	refuse := faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR}
 
@@ -54,4 +45,19 @@ func TestKeyGenerateLeavesNoFailedKey(t *testing.T) {
 		t.Errorf("list: %v: %s", err, out)
 	}
 	t.Log(out)
+}
+
+// keyCommand runs a command of assertd key without a configuration. It returns
+// what the command printed.
+func keyCommand(token *softhsm.Token, module *faulty.Module, args ...string) (string, error) {
+	args = append([]string{"key"}, append(args, "--module", module.Path(), "--token", token.Label)...)
+	command := exec.Command(filepath.Join(binaries, "assertd"), args...)
+	command.Env = os.Environ()
+	for _, environment := range []map[string]string{token.Environment(), module.Environment()} {
+		for name, value := range environment {
+			command.Env = append(command.Env, name+"="+value)
+		}
+	}
+	out, err := command.CombinedOutput()
+	return string(out), err
 }

@@ -82,6 +82,14 @@ func (s *site) checkpointVerifier() note.Verifier {
 // serve starts the daemon and waits until it is ready.
 func (s *site) serve() *exec.Cmd {
 	s.t.Helper()
+	process := s.launch()
+	s.awaitReady()
+	return process
+}
+
+// launch starts the daemon.
+func (s *site) launch() *exec.Cmd {
+	s.t.Helper()
 	stderr, err := os.OpenFile(filepath.Join(s.layout.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check(s.t, err)
 	defer stderr.Close()
@@ -94,7 +102,6 @@ func (s *site) serve() *exec.Cmd {
 			_ = process.Wait()
 		}
 	})
-	s.awaitReady()
 	return process
 }
 

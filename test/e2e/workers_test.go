@@ -23,7 +23,7 @@ func TestWorkersIgnoreSignals(t *testing.T) {
 		workers = children(t, process.Process.Pid)
 		return len(workers) == 2 && l.released.Load() > 100
 	})
-	for _, name := range []string{"TERM", "INT", "HUP"} {
+	for _, name := range []string{"TERM", "INT", "HUP", "USR1"} {
 		signalAll(t, workers, signals[name])
 	}
 	before := l.released.Load()

@@ -2,9 +2,10 @@
 // it to show what a bad module can do to the processes that load it.
 //
 // The module wraps SoftHSM and forwards every call. On command a function
-// hangs, crashes, waits, returns an error, or corrupts a signature. Faults take
-// effect immediately in all processes that have loaded the module, and calls
-// are counted across all of them.
+// hangs, crashes, waits, returns an error, or corrupts a signature. The module
+// can also count wrong PINs and hide objects, which SoftHSM doesn't. Faults
+// take effect immediately in all processes that have loaded the module, and
+// calls are counted across all of them.
 package faulty
 
 import (
@@ -85,6 +86,23 @@ func (m *Module) Fired(t testing.TB, function string) uint64 {
 	return m.table.fired(index(t, function))
 }
 
+// CountPINs makes the module count wrong PINs as a smart card does: it sets the
+// flags CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY and CKF_USER_PIN_LOCKED,
+// and refuses every PIN after limit wrong ones. SoftHSM has only the first
+// flag. 0 stops that.
+func (m *Module) CountPINs(limit int) { m.table.settings.pinLimit.Store(uint64(limit)) }
+
+// WrongPINs returns how many wrong PINs were entered since the last login.
+func (m *Module) WrongPINs() int { return int(m.table.settings.wrongPINs.Load()) }
+
+// SetWrongPINs changes the count: 0 unlocks the token.
+func (m *Module) SetWrongPINs(n int) { m.table.settings.wrongPINs.Store(uint64(n)) }
+
+// HideNewObjects makes the module hide from each process what other processes
+// make after its login, as nShield's does by default. Call it before the
+// processes start.
+func (m *Module) HideNewObjects() { m.table.settings.frozen.Store(1) }
+
 func index(t testing.TB, function string) int {
 	t.Helper()
 	i := slices.Index(functions, function)
@@ -114,7 +132,7 @@ func compile(t testing.TB, dir, output string) {
 			t.Fatalf("faulty: %v", err)
 		}
 	}
-	run(t, "cc", "-shared", "-fPIC", "-O2", "-Wall", "-I", dir, "-I", headers, "-o", output, c, "-ldl")
+	run(t, "cc", "-shared", "-fPIC", "-O2", "-Wall", "-I", dir, "-I", headers, "-o", output, c, "-ldl", "-lpthread")
 }
 
 // header defines the order of the table for the C code.

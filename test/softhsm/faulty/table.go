@@ -46,15 +46,23 @@ type row struct {
 	action, value, every, limit, pid, since, calls, fired atomic.Uint64
 }
 
+// settings is the end of the control file. Its layout is that of struct
+// settings in the C code.
+type settings struct {
+	pinLimit, wrongPINs, frozen atomic.Uint64
+}
+
 // table is the control file, mapped into this process and all that load the
 // module.
 type table struct {
-	mapped []byte
-	rows   []row
+	mapped   []byte
+	rows     []row
+	settings *settings
 }
 
 func createTable(path string) (*table, error) {
-	size := len(functions) * int(unsafe.Sizeof(row{}))
+	rows := len(functions) * int(unsafe.Sizeof(row{}))
+	size := rows + int(unsafe.Sizeof(settings{}))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -67,7 +75,11 @@ func createTable(path string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &table{mapped: mapped, rows: unsafe.Slice((*row)(unsafe.Pointer(&mapped[0])), len(functions))}, nil
+	return &table{
+		mapped:   mapped,
+		rows:     unsafe.Slice((*row)(unsafe.Pointer(&mapped[0])), len(functions)),
+		settings: (*settings)(unsafe.Pointer(&mapped[rows])),
+	}, nil
 }
 
 // set writes the action last, so no call sees it with the previous conditions.
@@ -90,6 +102,6 @@ func (t *table) calls(i int) uint64 { return t.rows[i].calls.Load() }
 func (t *table) fired(i int) uint64 { return t.rows[i].fired.Load() }
 
 func (t *table) close() {
-	t.rows = nil
+	t.rows, t.settings = nil, nil
 	_ = syscall.Munmap(t.mapped)
 }

@@ -5,10 +5,12 @@
  * the file named by FAULTY_CONTROL. The file is mapped shared: a test changes the
  * table while processes use the module, and reads back how often all of them called
  * each function. Package faulty generates functions.h, which defines the order of
- * the table. */
+ * the table. After the rows come settings, which make the module count wrong PINs
+ * or hide objects as other modules do. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -41,8 +43,16 @@ struct fault {
 	uint64_t fired;
 };
 
+/* Settings follow the rows. */
+struct settings {
+	uint64_t pin_limit;  /* this many wrong PINs lock the token; 0 means never */
+	uint64_t wrong_pins; /* since the last login, of all processes */
+	uint64_t frozen;     /* hide objects that other processes made after the login */
+};
+
 static CK_FUNCTION_LIST real, list;
 static struct fault *table;
+static struct settings *settings;
 
 static uint64_t get(uint64_t *field) { return __atomic_load_n(field, __ATOMIC_SEQ_CST); }
 
@@ -104,27 +114,162 @@ WRAP(C_Finalize, (CK_VOID_PTR a), (a))
 WRAP(C_GetInfo, (CK_INFO_PTR a), (a))
 WRAP(C_GetSlotList, (CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR n), (present, slots, n))
 WRAP(C_GetSlotInfo, (CK_SLOT_ID id, CK_SLOT_INFO_PTR info), (id, info))
-WRAP(C_GetTokenInfo, (CK_SLOT_ID id, CK_TOKEN_INFO_PTR info), (id, info))
 WRAP(C_GetMechanismList, (CK_SLOT_ID id, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR n), (id, list, n))
 WRAP(C_OpenSession, (CK_SLOT_ID id, CK_FLAGS f, CK_VOID_PTR app, CK_NOTIFY notify, CK_SESSION_HANDLE_PTR s), (id, f, app, notify, s))
 WRAP(C_CloseSession, (session s), (s))
 WRAP(C_CloseAllSessions, (CK_SLOT_ID id), (id))
 WRAP(C_GetSessionInfo, (session s, CK_SESSION_INFO_PTR info), (s, info))
-WRAP(C_Login, (session s, CK_USER_TYPE u, CK_UTF8CHAR_PTR pin, CK_ULONG n), (s, u, pin, n))
 WRAP(C_Logout, (session s), (s))
-WRAP(C_CreateObject, (session s, CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_OBJECT_HANDLE_PTR o), (s, t, n, o))
-WRAP(C_CopyObject, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_OBJECT_HANDLE_PTR c), (s, o, t, n, c))
 WRAP(C_DestroyObject, (session s, object o), (s, o))
 WRAP(C_GetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
 WRAP(C_SetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
 WRAP(C_FindObjectsInit, (session s, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, t, n))
-WRAP(C_FindObjects, (session s, CK_OBJECT_HANDLE_PTR o, CK_ULONG max, CK_ULONG_PTR n), (s, o, max, n))
 WRAP(C_FindObjectsFinal, (session s), (s))
 WRAP(C_SignInit, (session s, CK_MECHANISM_PTR m, object key), (s, m, key))
-WRAP(C_GenerateKeyPair,
-     (session s, CK_MECHANISM_PTR m, CK_ATTRIBUTE_PTR pub, CK_ULONG npub, CK_ATTRIBUTE_PTR priv, CK_ULONG npriv, CK_OBJECT_HANDLE_PTR hpub,
-      CK_OBJECT_HANDLE_PTR hpriv),
-     (s, m, pub, npub, priv, npriv, hpub, hpriv))
+
+/* SoftHSM reports a wrong PIN by CKF_USER_PIN_COUNT_LOW and never locks. */
+static CK_RV faulty_C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO_PTR info)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_GetTokenInfo, &value), limit = get(&settings->pin_limit), wrong = get(&settings->wrong_pins);
+
+	if (act(action, value, &rv))
+		return rv;
+	rv = real.C_GetTokenInfo(id, info);
+	if (rv != CKR_OK || limit == 0 || info == NULL)
+		return rv;
+	info->flags &= ~(CK_FLAGS)(CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED);
+	if (wrong > 0)
+		info->flags |= CKF_USER_PIN_COUNT_LOW;
+	if (wrong + 1 == limit)
+		info->flags |= CKF_USER_PIN_FINAL_TRY;
+	if (wrong >= limit)
+		info->flags |= CKF_USER_PIN_LOCKED;
+	return rv;
+}
+
+/* The objects that this process may see while the settings say frozen. */
+static pthread_mutex_t seeing = PTHREAD_MUTEX_INITIALIZER;
+static object *seen;
+static size_t seen_count, seen_room;
+
+static void see(object o)
+{
+	pthread_mutex_lock(&seeing);
+	if (seen_count == seen_room) {
+		seen_room = seen_room == 0 ? 64 : 2 * seen_room;
+		seen = realloc(seen, seen_room * sizeof *seen);
+	}
+	seen[seen_count++] = o;
+	pthread_mutex_unlock(&seeing);
+}
+
+static int sees(object o)
+{
+	int found = 0;
+	pthread_mutex_lock(&seeing);
+	for (size_t i = 0; i < seen_count && !found; i++)
+		found = seen[i] == o;
+	pthread_mutex_unlock(&seeing);
+	return found;
+}
+
+/* see_all notes what exists at the login. */
+static void see_all(session s)
+{
+	object batch[64];
+	CK_ULONG n;
+
+	if (real.C_FindObjectsInit(s, NULL, 0) != CKR_OK)
+		return;
+	while (real.C_FindObjects(s, batch, 64, &n) == CKR_OK && n > 0)
+		for (CK_ULONG i = 0; i < n; i++)
+			see(batch[i]);
+	real.C_FindObjectsFinal(s);
+}
+
+static CK_RV faulty_C_Login(session s, CK_USER_TYPE u, CK_UTF8CHAR_PTR pin, CK_ULONG n)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_Login, &value), limit = get(&settings->pin_limit);
+
+	if (act(action, value, &rv))
+		return rv;
+	if (limit != 0 && get(&settings->wrong_pins) >= limit)
+		return CKR_PIN_LOCKED;
+	rv = real.C_Login(s, u, pin, n);
+	if (rv == CKR_PIN_INCORRECT)
+		__atomic_add_fetch(&settings->wrong_pins, 1, __ATOMIC_SEQ_CST);
+	if (rv != CKR_OK)
+		return rv;
+	__atomic_store_n(&settings->wrong_pins, 0, __ATOMIC_SEQ_CST);
+	if (get(&settings->frozen))
+		see_all(s);
+	return rv;
+}
+
+static CK_RV faulty_C_CreateObject(session s, CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_OBJECT_HANDLE_PTR o)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_CreateObject, &value);
+
+	if (act(action, value, &rv))
+		return rv;
+	rv = real.C_CreateObject(s, t, n, o);
+	if (rv == CKR_OK)
+		see(*o);
+	return rv;
+}
+
+static CK_RV faulty_C_CopyObject(session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_OBJECT_HANDLE_PTR c)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_CopyObject, &value);
+
+	if (act(action, value, &rv))
+		return rv;
+	rv = real.C_CopyObject(s, o, t, n, c);
+	if (rv == CKR_OK)
+		see(*c);
+	return rv;
+}
+
+static CK_RV faulty_C_GenerateKeyPair(session s, CK_MECHANISM_PTR m, CK_ATTRIBUTE_PTR pub, CK_ULONG npub, CK_ATTRIBUTE_PTR priv, CK_ULONG npriv,
+				      CK_OBJECT_HANDLE_PTR hpub, CK_OBJECT_HANDLE_PTR hpriv)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_GenerateKeyPair, &value);
+
+	if (act(action, value, &rv))
+		return rv;
+	rv = real.C_GenerateKeyPair(s, m, pub, npub, priv, npriv, hpub, hpriv);
+	if (rv == CKR_OK) {
+		see(*hpub);
+		see(*hpriv);
+	}
+	return rv;
+}
+
+/* No objects mean the end of a search, so a batch of hidden ones isn't returned. */
+static CK_RV faulty_C_FindObjects(session s, CK_OBJECT_HANDLE_PTR o, CK_ULONG max, CK_ULONG_PTR n)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_FindObjects, &value);
+	CK_ULONG kept = 0;
+
+	if (act(action, value, &rv))
+		return rv;
+	do {
+		rv = real.C_FindObjects(s, o, max, n);
+		if (rv != CKR_OK || *n == 0 || !get(&settings->frozen))
+			return rv;
+		for (CK_ULONG i = 0; i < *n; i++)
+			if (sees(o[i]))
+				o[kept++] = o[i];
+	} while (kept == 0);
+	*n = kept;
+	return rv;
+}
 
 /* Calls that only ask for the length of the signature do not count, so that each
  * signature counts once. */
@@ -148,9 +293,10 @@ static struct fault *map_table(const char *path)
 {
 	struct stat st;
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) != 0 || (size_t)st.st_size < FUNCTIONS * sizeof(struct fault))
+	size_t size = FUNCTIONS * sizeof(struct fault) + sizeof(struct settings);
+	if (fd < 0 || fstat(fd, &st) != 0 || (size_t)st.st_size < size)
 		return NULL;
-	void *at = mmap(NULL, FUNCTIONS * sizeof(struct fault), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -165,6 +311,7 @@ static CK_RV load(void)
 	CK_FUNCTION_LIST_PTR functions = NULL;
 	if (entry == NULL || entry(&functions) != CKR_OK || functions == NULL)
 		return CKR_GENERAL_ERROR;
+	settings = (struct settings *)(table + FUNCTIONS);
 	real = list = *functions;
 	return CKR_OK;
 }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/sdnotify"
+)
+
+// signals are the requests that a daemon gets by signal, except the one to
+// stop.
+type signals struct {
+	reload chan os.Signal // SIGHUP
+	logs   chan os.Signal // SIGUSR1
+}
+
+// catchSignals catches the signals; handle acts on those caught before it.
+func catchSignals() *signals {
+	s := &signals{reload: make(chan os.Signal, 1), logs: make(chan os.Signal, 1)}
+	signal.Notify(s.reload, syscall.SIGHUP)
+	signal.Notify(s.logs, syscall.SIGUSR1)
+	return s
+}
+
+func (s *signals) stop() {
+	signal.Stop(s.reload)
+	signal.Stop(s.logs)
+}
+
+// handle reloads the configuration on each SIGHUP, and reopens the log files on
+// each SIGUSR1, until end is called. A slow reload doesn't delay the log files.
+func (s *signals) handle(d *daemon.Daemon, manager *sdnotify.Notifier, logger hclog.Logger) (end func()) {
+	var handling sync.WaitGroup
+	handling.Go(func() {
+		for range s.reload {
+			warn(logger, manager.Reloading())
+			status := "serving"
+			if err := d.Reload(); err != nil { // it has been logged
+				status = "serving; the last reload failed, see the log"
+			}
+			warn(logger, manager.Ready(status))
+		}
+	})
+	handling.Go(func() {
+		for range s.logs {
+			_ = d.ReopenLogs() // it has been logged
+		}
+	})
+	return func() {
+		s.stop()
+		close(s.reload)
+		close(s.logs)
+		handling.Wait()
+	}
+}
