@@ -65,7 +65,8 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
-		Logger: logger, Version: version, WorkerCommand: confined.workerCommand(), Now: now, Explain: confined.explain,
+		Logger: logger, Version: version, Now: now, Explain: confined.explain,
+		WorkerCommand: confined.workerCommand(), WriterCommand: []string{self, writeFileName},
 		Ready: func() {
 			logger.Info("started", "version", version, "config", path)
 			warn(logger, manager.Ready("serving"))
@@ -100,6 +101,10 @@ func warn(logger hclog.Logger, err error) {
 	}
 }
 
+// reloadWait is how long a stop waits for a reload: it can't end while a disk
+// hangs that it reads from.
+const reloadWait = 5 * time.Second
+
 // reloadOnHangup reloads the configuration on each SIGHUP until stop is called.
 func reloadOnHangup(d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.Notifier, logger hclog.Logger) (stop func()) {
 	done := make(chan struct{})
@@ -117,7 +122,11 @@ func reloadOnHangup(d *daemon.Daemon, hangups chan os.Signal, manager *sdnotify.
 	return func() {
 		signal.Stop(hangups)
 		close(hangups)
-		<-done
+		select {
+		case <-done:
+		case <-time.After(reloadWait):
+			logger.Warn("stopping in the middle of a reload; a file that it reads may be on a disk that hangs")
+		}
 	}
 }
 
@@ -129,6 +138,8 @@ func newLogger(settings config.Log) hclog.Logger {
 	})
 }
 
-// workerCommandLine starts this executable as a worker: the file that is
-// running now, even if an upgrade has replaced it on disk.
-func workerCommandLine() []string { return []string{"/proc/self/exe", workerName} }
+// self is this executable: the file that is running now, even if an upgrade has
+// replaced it on disk.
+const self = "/proc/self/exe"
+
+func workerCommandLine() []string { return []string{self, workerName} }
