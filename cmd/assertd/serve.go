@@ -48,8 +48,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 	signal.Notify(hangups, syscall.SIGHUP) // first, since an unhandled SIGHUP kills the process
 	defer signal.Stop(hangups)
 	limit := memory.HonorCgroup()
-	accounts := config.RememberAccounts(config.SystemAccounts())
-	c, err := config.Load(path, config.WithAccounts(accounts))
+	c, err := config.Load(path)
 	if err != nil {
 		return err
 	}
@@ -59,10 +58,11 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	logger := newLogger(c.Log)
 	logger.Debug("memory limit of the Go runtime, from the cgroup; 0 for none", "bytes", limit)
-	confined, err := confine(path, c, accounts, logger)
+	confined, err := confine(path, c, logger)
 	if err != nil {
 		return err
 	}
+	defer confined.close()
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
 		Logger: logger, Version: version, Now: now, Explain: confined.explain,

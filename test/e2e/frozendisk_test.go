@@ -30,7 +30,7 @@ func TestFrozenDisk(t *testing.T) {
 	disk.Freeze(t)
 	s.assertd("key", "generate", "dev", "--config", s.layout.Config)
 	check(t, process.Process.Signal(syscall.SIGHUP))
-	eventually(t, "both files are being written", func() bool { return len(writers(t, process.Process.Pid)) == 2 })
+	eventually(t, "both files are being written", func() bool { return len(childrenThat(t, process.Process.Pid, "write-file")) == 2 })
 	before := l.released.Load()
 	eventually(t, "more assertions", func() bool { return l.released.Load() > before+300 })
 	l.end()
@@ -64,14 +64,4 @@ func (s *site) writeTo(dir string) {
 	config := strings.Replace(string(text), "        client_id: example-client\n", "        client_id: example-client\n        rate: [{limit: 1000000, per: 24h}]\n", 1)
 	config += fmt.Sprintf("budgets: {file: %q}\njwks: {file: %q}\n", filepath.Join(dir, "budgets"), filepath.Join(dir, "jwks.json"))
 	check(s.t, os.WriteFile(s.layout.Config, []byte(config), 0o600))
-}
-
-// writers returns the children of the daemon that write files.
-func writers(t *testing.T, daemon int) (pids []int) {
-	for _, pid := range children(t, daemon) {
-		if command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.Contains(string(command), "write-file") {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
 }
