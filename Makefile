@@ -9,8 +9,9 @@ GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
 # A Node from another source brings its own npm, which conflicts with Debian's.
 NODE_PACKAGES = $(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
-# Python and Node run the examples.
-TEST_PACKAGES = $(DEMO_PACKAGES) systemd logrotate python3 $(NODE_PACKAGES)
+# Python and Node run the examples. Users of libnss-extrausers are not in
+# /etc/passwd. Disks that tests freeze need e2fsprogs and mount.
+TEST_PACKAGES = $(DEMO_PACKAGES) systemd logrotate libnss-extrausers e2fsprogs mount python3 $(NODE_PACKAGES)
 # Debian's Python modules need Debian's own /usr/bin/python3.
 INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto $(NODE_PACKAGES)
 NODE_MODULES := test/interop/node/node_modules/.package-lock.json

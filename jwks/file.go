@@ -1,49 +1,111 @@
 package jwks
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
+	"context"
 	"io/fs"
-	"os"
+	"sync/atomic"
+	"time"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/ipc"
 )
 
 // fileMode of a JWKS file: it is public.
 const fileMode = 0o644
 
-// WriteFile writes a set to a file unless the file already contains it, and
-// reports whether it wrote. Readers see the whole old file or the whole new
-// one, even after a crash. Everyone can read the file. Its directory must exist
-// and be writable.
-func WriteFile(path string, set Set) (changed bool, err error) {
-	document := set.JSON()
-	same, err := contains(path, document)
-	if err != nil || same {
-		return false, err
-	}
-	if err := atomicfile.Replace(path, document, fileMode); err != nil {
-		return false, fmt.Errorf("write the JWKS file: %w", err)
-	}
-	return true, nil
+// slowWrite is how long a write of the file can take before it counts as a
+// failure.
+const (
+	slowWrite = 10 * time.Second
+	slowError = "the JWKS file is still being written; check its disk"
+)
+
+// Files replaces files. [atomicfile.Writer] does it without tying this process
+// to the disk.
+type Files interface {
+	// Update replaces a file unless it has this content and mode, and reports
+	// whether it did. Readers see the whole old file or the whole new one, even
+	// after a crash. It waits for the disk until ctx ends.
+	Update(ctx context.Context, path string, content []byte, mode fs.FileMode) (changed bool, err error)
 }
 
-// contains reports whether the file has this content and the right mode.
-func contains(path string, document []byte) (bool, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("write the JWKS file: %w", err)
-	case info.Mode()&fs.ModeSymlink != 0:
-		return false, nil // replaced by a file, never followed
-	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("write the JWKS file: %s is not a regular file; choose another path", path)
-	case info.Mode().Perm() != fileMode || info.Size() != int64(len(document)):
-		return false, nil
+// setFile keeps a file current. A disk that hangs delays only the file: one
+// write is under way at most, and the newest set comes next.
+type setFile struct {
+	path     string
+	files    Files
+	now      func() time.Time
+	logger   logging.Logger
+	throttle *logging.Throttle
+	next     chan Set
+	outcome  atomic.Pointer[ipc.JWKSStatus] // of the last write
+	since    atomic.Pointer[time.Time]      // when the write under way began; nil for none
+}
+
+func newSetFile(c PublicationConfig, now func() time.Time) *setFile {
+	f := &setFile{
+		path: c.File, files: c.Files, now: now, logger: c.Logger, throttle: logging.NewThrottle(now), next: make(chan Set, 1),
 	}
-	present, err := os.ReadFile(path)
-	return err == nil && bytes.Equal(present, document), nil
+	f.outcome.Store(&ipc.JWKSStatus{})
+	return f
+}
+
+// put makes run write a set, and forget one that it has not begun to write.
+// Only one goroutine may call it.
+func (f *setFile) put(set Set) {
+	select {
+	case <-f.next:
+	default:
+	}
+	f.next <- set
+}
+
+// run writes until ctx ends. What was put by then it still writes, if the disk
+// answers soon.
+func (f *setFile) run(ctx context.Context) {
+	outliving, cancel := atomicfile.Outlive(ctx)
+	defer cancel()
+	for {
+		select {
+		case set := <-f.next:
+			f.write(outliving, set)
+			continue
+		default:
+		}
+		select {
+		case set := <-f.next:
+			f.write(outliving, set)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (f *setFile) write(ctx context.Context, set Set) {
+	began := f.now()
+	f.since.Store(&began)
+	defer f.since.Store(nil)
+	changed, err := f.files.Update(ctx, f.path, set.JSON(), fileMode)
+	if err != nil {
+		failed := *f.outcome.Load()
+		failed.Error = "write the JWKS file: " + err.Error()
+		f.outcome.Store(&failed)
+		f.throttle.Log(f.logger.Error, "jwks file", "jwks file not written; its readers keep the previous keys", "error", err)
+		return
+	}
+	if changed {
+		f.logger.Info("jwks file written", "file", f.path, "keys", set.Len())
+	}
+	f.outcome.Store(&ipc.JWKSStatus{Published: f.now(), Keys: set.Len()})
+}
+
+// status is the outcome of the last write, or a failure if one has been under
+// way for long.
+func (f *setFile) status() ipc.JWKSStatus {
+	s := *f.outcome.Load()
+	if began := f.since.Load(); began != nil && f.now().Sub(*began) > slowWrite {
+		s.Error = slowError
+	}
+	return s
 }

@@ -1,101 +1,139 @@
 package jwks
 
 import (
-	"os"
-	"path/filepath"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
 	"sync"
-	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/assertd/assertd/internal/logging"
 )
 
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "jwks.json")
-	keys := oneOfEach(t)
-	one, two := mustSet(t, keys[0]), mustSet(t, keys[0], keys[1])
-	expect := func(step string, set Set, changed bool) {
-		t.Helper()
-		got, err := WriteFile(path, set)
-		if err != nil || got != changed {
-			t.Errorf("%s: changed %v, %v", step, got, err)
-		}
-		content, err := os.ReadFile(path)
-		if err != nil || string(content) != string(set.JSON()) {
-			t.Errorf("%s: the file holds %q, %v", step, content, err)
-		}
-		info, err := os.Lstat(path)
-		if err != nil || info.Mode() != 0o644 {
-			t.Errorf("%s: mode %s, %v", step, info.Mode(), err)
-		}
-		if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-			t.Errorf("%s: %d files are left", step, len(entries))
-		}
-	}
-	expect("first", one, true)
-	before, _ := os.Stat(path)
-	expect("the same", one, false)
-	if after, _ := os.Stat(path); !os.SameFile(before, after) || !before.ModTime().Equal(after.ModTime()) {
-		t.Error("the same set was written again")
-	}
-	expect("another", two, true)
-	os.Chmod(path, 0o600)
-	expect("another mode", two, true)
-	os.WriteFile(path, []byte("{"), 0o644)
-	expect("half a file", two, true)
-	outside := filepath.Join(t.TempDir(), "outside")
-	os.WriteFile(outside, two.JSON(), 0o644)
-	os.Remove(path)
-	os.Symlink(outside, path)
-	expect("a link", one, true)
-	if content, _ := os.ReadFile(outside); string(content) != string(two.JSON()) {
-		t.Error("a link was followed")
-	}
+// disk is a disk that can hang. Only internal/atomicfile and test/e2e have real
+// ones: this one hangs in a synctest bubble.
+type disk struct {
+	mu     sync.Mutex
+	hangs  chan struct{} // closed when it answers; nil while it works
+	writes []string
 }
 
-func TestWriteFileRefuses(t *testing.T) {
-	dir := t.TempDir()
-	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{dir, fifo, filepath.Join(dir, "none", "jwks.json")} {
-		if changed, err := WriteFile(path, Set{}); err == nil || changed {
-			t.Errorf("%s was written", path)
+func (d *disk) Update(ctx context.Context, _ string, content []byte, _ fs.FileMode) (bool, error) {
+	d.mu.Lock()
+	hangs := d.hangs
+	d.mu.Unlock()
+	if hangs != nil {
+		select {
+		case <-hangs:
+		case <-ctx.Done():
+			return false, errors.New("stuck")
 		}
 	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("%d files are left", len(entries))
-	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writes = append(d.writes, string(content))
+	return true, nil
 }
 
-// A reader never sees anything but one of the sets.
-func TestWriteFileIsAtomic(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "jwks.json")
-	keys := oneOfEach(t)
-	sets := []Set{mustSet(t, keys...), mustSet(t, keys[0])}
-	if _, err := WriteFile(path, sets[0]); err != nil {
+func (d *disk) hang() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hangs = make(chan struct{})
+}
+
+func (d *disk) answer() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.hangs)
+	d.hangs = nil
+}
+
+// publishedTo runs a publication of sets that the test replaces.
+func publishedTo(t *testing.T, d *disk) (p *Publication, replace func(Set), stop func()) {
+	t.Helper()
+	var mu sync.Mutex
+	var content Content
+	p, err := NewPublication(PublicationConfig{
+		Content:   func() (Content, error) { mu.Lock(); defer mu.Unlock(); return content, nil },
+		Publisher: PublisherConfig{Now: time.Now}, File: "/jwks.json", Files: d, Logger: logging.Discard,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	var writer sync.WaitGroup
-	done := make(chan struct{})
-	writer.Go(func() {
-		defer close(done)
-		for i := range 50 {
-			if _, err := WriteFile(path, sets[i%2]); err != nil {
-				t.Error(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	replace = func(set Set) {
+		mu.Lock()
+		content = Content{Set: set}
+		mu.Unlock()
+		p.Trigger()
+		synctest.Wait()
+	}
+	return p, replace, func() { cancel(); <-ended }
+}
+
+// A disk that hangs delays the file, and not what receivers get over HTTP. Only
+// the newest set is written when it answers.
+func TestAHungDiskDelaysOnlyTheFile(t *testing.T) {
+	keys := oneOfEach(t)
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		p, replace, stop := publishedTo(t, d)
+		replace(mustSet(t, keys[0]))
+		if status := p.Status(); status.Error != "" || status.Keys != 1 {
+			t.Errorf("%+v", status)
+		}
+		d.hang()
+		for n := 2; n <= 4; n++ {
+			set := mustSet(t, keys[:n]...)
+			replace(set)
+			if got := content(t, ask(p.publisher, "GET", SetPath)); got != string(set.JSON()) {
+				t.Errorf("over HTTP: %s", got)
 			}
 		}
+		if status := p.Status(); status.Error != "" || status.Keys != 1 {
+			t.Errorf("while the write is under way: %+v", status)
+		}
+		time.Sleep(slowWrite + time.Second)
+		if status := p.Status(); status.Error != slowError || status.Keys != 1 {
+			t.Errorf("while the write takes long: %+v", status)
+		}
+		d.answer()
+		synctest.Wait()
+		if status := p.Status(); status.Error != "" || status.Keys != 4 {
+			t.Errorf("afterwards: %+v", status)
+		}
+		var written []int
+		for _, text := range d.writes {
+			written = append(written, strings.Count(text, `"kid"`))
+		}
+		if last := written[len(written)-1]; last != 4 || slices.Contains(written, 3) {
+			t.Errorf("sets of %v keys were written", written)
+		}
+		stop()
 	})
-	for reading := true; reading; {
-		select {
-		case <-done:
-			reading = false
-		default:
+}
+
+func TestAHungDiskHoldsUpNoStop(t *testing.T) {
+	keys := oneOfEach(t)
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		p, replace, stop := publishedTo(t, d)
+		d.hang()
+		replace(mustSet(t, keys[0]))
+		replace(mustSet(t, keys[1]))
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("the stop took %v", took)
 		}
-		content, err := os.ReadFile(path)
-		if err != nil || string(content) != string(sets[0].JSON()) && string(content) != string(sets[1].JSON()) {
-			t.Errorf("read %q, %v", content, err)
+		if status := p.Status(); status.Error == "" {
+			t.Errorf("%+v", status)
 		}
-	}
-	writer.Wait()
+	})
 }

@@ -1,7 +1,9 @@
 package jwks
 
 import (
+	"context"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/logging"
 )
 
@@ -34,12 +37,28 @@ func newPublication(t *testing.T, maxAge time.Duration) (*Publication, *clock, *
 	p, err := NewPublication(PublicationConfig{
 		Content:   func() (Content, error) { return Content{}, nil },
 		Publisher: PublisherConfig{MaxAge: maxAge, Now: clock.Now},
-		File:      file, Logger: log,
+		File:      file, Files: inProcess{}, Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p, clock, log
+}
+
+// inProcess writes files in this process.
+type inProcess struct{}
+
+func (inProcess) Update(_ context.Context, path string, content []byte, mode fs.FileMode) (bool, error) {
+	return atomicfile.Update(path, content, mode)
+}
+
+// writeNext writes the set that was put, if any.
+func (f *setFile) writeNext(t *testing.T) {
+	select {
+	case set := <-f.next:
+		f.write(t.Context(), set)
+	default:
+	}
 }
 
 // published tells whether receivers get the publication's keys.
@@ -62,6 +81,7 @@ func TestPublicationWaitsForEveryToken(t *testing.T) {
 		step := func(want bool) {
 			t.Helper()
 			_, err := p.update()
+			p.file.writeNext(t)
 			if overHTTP, inFile := p.published(t); (err == nil) != want || overHTTP != want || inFile != want {
 				t.Errorf("max_age %v: %v; over HTTP %v, in the file %v, want %v", maxAge, err, overHTTP, inFile, want)
 			}

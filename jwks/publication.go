@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,9 +28,11 @@ type PublicationConfig struct {
 	// CertFile and KeyFile are PEM files for HTTPS, see LoadCertificate; "" is
 	// plain HTTP.
 	CertFile, KeyFile string
-	// File is the path of a file that gets the set, see WriteFile; "" writes
-	// none.
-	File   string
+	// File is the path of a file that gets the set; "" writes none. Everyone can
+	// read the file. Its directory must exist and be writable.
+	File string
+	// Files writes it.
+	Files  Files
 	Logger logging.Logger
 }
 
@@ -40,6 +43,7 @@ type Publication struct {
 	now         func() time.Time
 	logger      logging.Logger
 	publisher   *Publisher
+	file        *setFile     // nil where no file is written
 	listener    net.Listener // nil where nothing is served
 	certificate *Certificate // nil for plain HTTP
 	changed     chan struct{}
@@ -61,13 +65,27 @@ func NewPublication(config PublicationConfig) (*Publication, error) {
 		hold: initialHold{limit: min(max(publisher.config.MaxAge, minHold), maxHold)},
 	}
 	p.status.Store(&ipc.JWKSStatus{})
+	if config.File != "" {
+		p.file = newSetFile(config, now)
+	}
 	return p, nil
 }
 
-// Status returns the outcome of the last attempts to publish.
-func (p *Publication) Status() ipc.JWKSStatus { return *p.status.Load() }
+// Status returns the outcome of the last attempts to publish. Keys are
+// published when the file has them, if there is one.
+func (p *Publication) Status() ipc.JWKSStatus {
+	served := *p.status.Load()
+	if p.file == nil {
+		return served
+	}
+	status := p.file.status()
+	if served.Error != "" {
+		status.Error = served.Error
+	}
+	return status
+}
 
-// SetUnread names the tokens that have not been read since startup. The keys
+// SetUnread names the tokens that have not been read since the start. The keys
 // of all other tokens must already be in the Content.
 func (p *Publication) SetUnread(tokens []string) { p.hold.unread.Store(&tokens) }
 
@@ -80,12 +98,18 @@ func (p *Publication) Trigger() {
 }
 
 // Run publishes until ctx ends: at once, after each Trigger, and when the
-// content changes by the passing of time.
+// content changes by the passing of time. It ends at most 2 seconds after ctx,
+// whatever the file's disk does.
 func (p *Publication) Run(ctx context.Context) error {
+	if p.file != nil {
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		writing.Go(func() { p.file.run(ctx) })
+	}
 	for {
 		wait, err := p.update()
 		if err != nil {
-			failed := p.Status()
+			failed := *p.status.Load()
 			failed.Error = err.Error()
 			p.status.Store(&failed)
 			p.throttle.Log(p.logger.Error, "jwks", "jwks not published; receivers keep the previous keys", "error", err)
@@ -113,22 +137,11 @@ func (p *Publication) update() (time.Duration, error) {
 	if err := p.publisher.Update(content); err != nil {
 		return maxRefresh, err
 	}
-	if err := p.writeFile(content.Set); err != nil {
-		return maxRefresh, err
+	if p.file != nil {
+		p.file.put(content.Set)
 	}
 	p.status.Store(&ipc.JWKSStatus{Published: p.now(), Keys: content.Set.Len()})
 	return p.untilNext(content.NextChange), nil
-}
-
-func (p *Publication) writeFile(set Set) error {
-	if p.config.File == "" {
-		return nil
-	}
-	changed, err := WriteFile(p.config.File, set)
-	if changed {
-		p.logger.Info("jwks file written", "file", p.config.File, "keys", set.Len())
-	}
-	return err
 }
 
 func (p *Publication) untilNext(change time.Time) time.Duration {

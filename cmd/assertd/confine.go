@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/accounts"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/sandbox"
 )
@@ -14,13 +15,13 @@ import (
 // confinement is what the daemon can access while it runs. A reload can't
 // extend it.
 type confinement struct {
-	front, worker *sandbox.Rules  // nil if not confined
-	accounts      config.Accounts // that a confined front finds
+	front, worker *sandbox.Rules   // nil if not confined
+	accounts      *accounts.Helper // of a confined front
 }
 
 // confine conceals this process's memory, and limits its access to the files
 // that the configuration requires.
-func confine(path string, c *config.Config, accounts *config.RememberedAccounts, logger hclog.Logger) (confinement, error) {
+func confine(path string, c *config.Config, logger hclog.Logger) (confinement, error) {
 	if err := sandbox.Conceal(); err != nil {
 		return confinement{}, err
 	}
@@ -41,7 +42,23 @@ func confine(path string, c *config.Config, accounts *config.RememberedAccounts,
 	front := sandbox.Front(path, c)
 	logger.Info("sandbox: confined", "landlock", version)
 	logger.Debug("sandbox: accessible paths", "read", front.Read, "write", front.Write)
-	return confinement{front: &front, worker: &worker, accounts: accounts.Confined()}, front.Enforce()
+	helper, err := accounts.Start([]string{self, lookupName}) // first: it must reach more than the front
+	if err != nil {
+		return confinement{}, err
+	}
+	f := confinement{front: &front, worker: &worker, accounts: helper}
+	if err := front.Enforce(); err != nil {
+		return confinement{}, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// close ends the process that looks up accounts, if there is one.
+func (f confinement) close() error {
+	if f.accounts == nil {
+		return nil
+	}
+	return f.accounts.Close()
 }
 
 var errConfined = errors.New("a running daemon can't extend its sandbox; restart it to apply this configuration")

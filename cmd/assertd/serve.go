@@ -46,8 +46,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 	signals := catchSignals() // first, since an unhandled one kills the process
 	defer signals.stop()
 	limit := memory.HonorCgroup()
-	accounts := config.RememberAccounts(config.SystemAccounts())
-	c, err := config.Load(path, config.WithAccounts(accounts))
+	c, err := config.Load(path)
 	if err != nil {
 		return err
 	}
@@ -57,13 +56,15 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	logger := newLogger(c.Log)
 	logger.Debug("memory limit of the Go runtime, from the cgroup; 0 for none", "bytes", limit)
-	confined, err := confine(path, c, accounts, logger)
+	confined, err := confine(path, c, logger)
 	if err != nil {
 		return err
 	}
+	defer confined.close()
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
-		Logger: logger, Version: version, WorkerCommand: confined.workerCommand(), Now: now, Explain: confined.explain,
+		Logger: logger, Version: version, Now: now, Explain: confined.explain,
+		WorkerCommand: confined.workerCommand(), WriterCommand: []string{self, writeFileName},
 		Ready: func() {
 			logger.Info("started", "version", version, "config", path)
 			warn(logger, manager.Ready("serving"))
@@ -106,6 +107,8 @@ func newLogger(settings config.Log) hclog.Logger {
 	})
 }
 
-// workerCommandLine starts this executable as a worker: the file that is
-// running now, even if an upgrade has replaced it on disk.
-func workerCommandLine() []string { return []string{"/proc/self/exe", workerName} }
+// self is this executable: the file that is running now, even if an upgrade has
+// replaced it on disk.
+const self = "/proc/self/exe"
+
+func workerCommandLine() []string { return []string{self, workerName} }

@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -32,8 +33,13 @@ func (s *signals) stop() {
 	signal.Stop(s.logs)
 }
 
+// handlingWait is how long a stop waits for a reload or for log files to be
+// reopened: neither ends while a disk hangs that it needs.
+const handlingWait = 5 * time.Second
+
 // handle reloads the configuration on each SIGHUP, and reopens the log files on
-// each SIGUSR1, until end is called. A slow reload doesn't delay the log files.
+// each SIGUSR1, until end is called. A slow reload doesn't delay the log files,
+// and neither delays a stop for more than handlingWait.
 func (s *signals) handle(d *daemon.Daemon, manager *sdnotify.Notifier, logger hclog.Logger) (end func()) {
 	var handling sync.WaitGroup
 	handling.Go(func() {
@@ -55,6 +61,12 @@ func (s *signals) handle(d *daemon.Daemon, manager *sdnotify.Notifier, logger hc
 		s.stop()
 		close(s.reload)
 		close(s.logs)
-		handling.Wait()
+		done := make(chan struct{})
+		go func() { defer close(done); handling.Wait() }()
+		select {
+		case <-done:
+		case <-time.After(handlingWait):
+			logger.Warn("stopping in the middle of a reload; a file that it reads may be on a disk that hangs")
+		}
 	}
 }

@@ -3,8 +3,8 @@ package config
 import (
 	"io/fs"
 	"maps"
+	"math"
 	"slices"
-	"strconv"
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/strictyaml"
@@ -21,11 +21,11 @@ func (c *checker) listeners() {
 	taken := make(map[string]string)
 	c.socket("operator.socket", c.Operator.Socket, taken)
 	names := c.clientNames()
-	for i, l := range c.Listen {
-		path := strictyaml.Item("listen", i)
+	for i := range c.Listen {
+		l, path := &c.Listen[i], strictyaml.Item("listen", i)
 		c.socket(path+".socket", l.Socket, taken)
-		c.owner(path+".owner", "user", l.Owner, c.accounts.User)
-		c.owner(path+".group", "group", l.Group, c.accounts.Group)
+		l.owner = c.owner(path+".owner", "user", l.Owner, c.accounts.User)
+		l.group = c.owner(path+".group", "group", l.Group, c.accounts.Group)
 		if fs.FileMode(l.Mode)&0o600 != 0o600 {
 			c.fault(path+".mode", "mode %s locks the socket's owner out; start it with 06, as in \"0660\"", l.Mode)
 		}
@@ -57,15 +57,16 @@ func (c *checker) socket(path, socket string, taken map[string]string) {
 	taken[socket] = path
 }
 
-// owner checks a user or group that is given by name or ID.
-func (c *checker) owner(path, what, name string, resolve func(string) (uint32, error)) {
-	if name == "" {
-		return
+// owner returns the ID of a user or group that is given by name or ID.
+func (c *checker) owner(path, what, given string, resolve func(string) (uint32, error)) *uint32 {
+	if given == "" {
+		return nil
 	}
-	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return
+	if id, err := parseID(given); err == nil && id != math.MaxUint32 { // chown(2) ignores that one
+		return &id
 	}
-	c.resolve(path, what, name, resolve)
+	id, _ := c.resolve(path, what, given, resolve)
+	return &id
 }
 
 func (c *checker) jwks() {

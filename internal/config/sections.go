@@ -7,7 +7,15 @@ type Listener struct {
 	Owner  string `json:"owner,omitzero" doc:"Owner of the socket, by name or ID. Default: the daemon's user."`
 	Group  string `json:"group,omitzero" doc:"Group of the socket, by name or ID. Default: the daemon's group."`
 	Client string `json:"client,omitzero" doc:"Binds the socket to one client: its callers get only that client's grants."`
+
+	owner, group *uint32 // the IDs
 }
+
+// OwnerID returns the UID of the socket's owner, or nil for the daemon's user.
+func (l *Listener) OwnerID() *uint32 { return l.owner }
+
+// GroupID returns the GID of the socket's group, or nil for the daemon's group.
+func (l *Listener) GroupID() *uint32 { return l.group }
 
 // JWKS says how public keys are published.
 type JWKS struct {

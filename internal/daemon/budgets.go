@@ -1,38 +1,43 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
-)
 
-// saveEvery is how often spent budgets are saved. A crash gives back what was
-// spent since the last save.
-const saveEvery = 5 * time.Second
+	"github.com/assertd/assertd/internal/ratelimit"
+)
 
 // loadBudgets restores what was spent of the long windows before a restart. It
 // saves the file again at once: if that fails, the operator must find out now
 // and not after a crash. A damaged file is an error: starting fresh would give
 // back every budget.
-func (d *Daemon) loadBudgets() error {
+func (d *Daemon) loadBudgets(ctx context.Context) error {
 	file := d.Config.Budgets.File
 	if file == "" {
 		return nil
 	}
-	if err := d.limiter.Load(d.Now(), file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := d.limiter.Load(ratelimit.At(d.Now()), file)
+	switch {
+	case errors.As(err, new(*ratelimit.FutureError)):
+		d.Logger.Warn("budgets.file is from the future", "file", file, "error", err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("budgets.file: %w", err)
 	}
-	return d.saveBudgets()
-}
-
-func (d *Daemon) saveBudgets() error {
-	file := d.Config.Budgets.File
-	if file == "" {
-		return nil
-	}
-	if err := d.limiter.Save(d.Now(), file); err != nil {
+	if err := d.budgetSaver().Save(ctx); err != nil {
 		return fmt.Errorf("budgets.file: %w", err)
 	}
 	return nil
+}
+
+func (d *Daemon) budgetSaver() *ratelimit.Saver {
+	return &ratelimit.Saver{Limiter: d.limiter, Path: d.Config.Budgets.File, Files: d.files(), Now: d.Now, Logger: d.Logger}
+}
+
+// saveBudgets saves while the group runs.
+func (d *Daemon) saveBudgets(g *group) {
+	if d.Config.Budgets.File != "" {
+		g.run(d.budgetSaver().Run)
+	}
 }

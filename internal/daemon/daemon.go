@@ -37,6 +37,7 @@ type Options struct {
 	Logger        logging.Logger
 	Version       string
 	WorkerCommand []string         // argv of a worker process
+	WriterCommand []string         // argv of a process that writes a file, see atomicfile.Writer
 	Now           func() time.Time // the wall clock
 	// Ready is called once, when the tokens have been tried and the sockets are
 	// served, even if no key set can sign yet. Nil is allowed.
@@ -155,7 +156,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	defer d.unbind()
-	if err := d.loadBudgets(); err != nil {
+	if err := d.loadBudgets(ctx); err != nil {
 		return err
 	}
 	ctx, fail := context.WithCancelCause(ctx)
@@ -185,9 +186,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.publishKeys(rest); err != nil {
 		return err
 	}
+	d.saveBudgets(rest)
 	rest.run(d.watch)
 	rest.run(d.rotation.Run)
-	return errors.Join(d.serve(ctx), d.saveBudgets())
+	return d.serve(ctx)
 }
 
 // start waits until every key set in use can sign, or every token has been
@@ -252,17 +254,10 @@ func (d *Daemon) watch(ctx context.Context) error {
 	var checking sync.WaitGroup
 	defer checking.Wait()
 	checking.Go(func() { d.ready.run(ctx, d.Config.HSM.Probe.Std(), changed) })
-	saving := time.NewTicker(saveEvery)
-	defer saving.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-saving.C:
-			if err := d.saveBudgets(); err != nil {
-				d.Logger.Error("budgets not saved", "error", err)
-			}
-			continue
 		case <-d.pool.Changed():
 			d.refresh()
 		case <-d.reloaded:

@@ -5,13 +5,19 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/jwks"
 )
+
+// files writes files without making the daemon wait for a disk.
+func (d *Daemon) files() *atomicfile.Writer {
+	return &atomicfile.Writer{Command: d.WriterCommand, Logger: d.Logger}
+}
 
 func (d *Daemon) publicationConfig() jwks.PublicationConfig {
 	settings := d.Config.JWKS
 	config := jwks.PublicationConfig{
-		Content: d.published, Listen: settings.Listen, File: settings.File, Logger: d.Logger,
+		Content: d.published, Listen: settings.Listen, File: settings.File, Files: d.files(), Logger: d.Logger,
 		Publisher: jwks.PublisherConfig{Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: d.Now},
 	}
 	if settings.TLS != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/internal/atomicfile/writertest"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/strictyaml"
@@ -197,11 +198,11 @@ func TestBudgetsFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := &Daemon{Options: Options{Config: &config.Config{Budgets: config.Budgets{File: file}}, Now: time.Now}, decisions: parts}
+			d := &Daemon{Options: Options{Config: &config.Config{Budgets: config.Budgets{File: file}}, Now: time.Now, WriterCommand: writertest.Command()}, decisions: parts}
 			if d.limiter, err = ratelimit.New(parts.budgets); err != nil {
 				t.Fatal(err)
 			}
-			err = d.loadBudgets()
+			err = d.loadBudgets(t.Context())
 			if err == nil || strings.Count(err.Error(), "remove the file") > 1 || !strings.HasPrefix(err.Error(), "budgets.file: ") {
 				t.Errorf("%v", err)
 			}

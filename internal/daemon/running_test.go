@@ -16,6 +16,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/worker/workertest"
+	"github.com/assertd/assertd/internal/atomicfile/writertest"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging/logtest"
@@ -57,7 +58,7 @@ func (r *running) run(load func() (*config.Config, error)) {
 	ready := make(chan struct{})
 	r.Daemon, err = New(Options{
 		Config: c, Reread: load, Logger: r.Journal, Version: "test",
-		WorkerCommand: workertest.Command(), Now: time.Now, Ready: func() { close(ready) },
+		WorkerCommand: workertest.Command(), WriterCommand: writertest.Command(), Now: time.Now, Ready: func() { close(ready) },
 	})
 	if err != nil {
 		t.Fatal(err)

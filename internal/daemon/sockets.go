@@ -35,7 +35,7 @@ func (d *Daemon) bind() error {
 }
 
 func openSocket(activated peer.Activated, l config.Listener) (*peer.Listener, error) {
-	return activated.Listen(peer.Socket{Path: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.Owner, Group: l.Group, Client: l.Client})
+	return activated.Listen(peer.Socket{Path: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.OwnerID(), Group: l.GroupID(), Client: l.Client})
 }
 
 func (d *Daemon) unbind() {

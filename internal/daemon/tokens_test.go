@@ -12,6 +12,7 @@ import (
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/worker/workertest"
+	"github.com/assertd/assertd/internal/atomicfile/writertest"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/keyset"
@@ -51,7 +52,7 @@ budgets: {file: DIR/budgets.json}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Config: c, Logger: &logtest.Journal{}, Version: "test", WorkerCommand: workertest.Command(), Now: time.Now}, m
+	return Options{Config: c, Logger: &logtest.Journal{}, Version: "test", WorkerCommand: workertest.Command(), WriterCommand: writertest.Command(), Now: time.Now}, m
 }
 
 func makeKey(t *testing.T, k *softhsm.Token, set string) {

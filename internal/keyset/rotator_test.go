@@ -300,7 +300,7 @@ func TestAKeyThatVanishedWhileNoDaemonRanIsAnAlarm(t *testing.T) {
 	keys, _ := before.keys.Ring().Published("payments")
 	if set, err := jwks.NewSet(keys); err != nil || set.Len() != 1 {
 		t.Fatal(keys, err)
-	} else if _, err := jwks.WriteFile(file, set); err != nil {
+	} else if err := os.WriteFile(file, set.JSON(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 

@@ -66,13 +66,31 @@ func BenchmarkEnter(b *testing.B) {
 	}
 }
 
+// The budgets file of 10,000 clients: after one take each, and with windows
+// that can't remember more.
 func BenchmarkSnapshot(b *testing.B) {
-	l := mustNew(b, manyBudgets(10_000)...)
+	one := mustNew(b, manyBudgets(10_000)...)
 	for i := range 10_000 {
-		mustTake(b, l, epoch, 1, fmt.Sprintf("client-%d/grant", i))
+		mustTake(b, one, epoch, 1, fmt.Sprintf("client-%d/grant", i))
 	}
+	b.Run("one take", func(b *testing.B) { benchmarkSnapshot(b, one, epoch) })
+	most, now := full(b, 10_000)
+	b.Run("full windows", func(b *testing.B) { benchmarkSnapshot(b, most, now) })
+}
+
+func benchmarkSnapshot(b *testing.B, l *Limiter, now time.Time) {
+	var size int
 	for b.Loop() {
-		if _, err := l.Snapshot(epoch); err != nil {
+		size = len(snapshotOf(b, l, wall(now)))
+	}
+	b.ReportMetric(float64(size), "bytes")
+}
+
+func BenchmarkRestore(b *testing.B) {
+	l, now := full(b, 10_000)
+	data := snapshotOf(b, l, wall(now))
+	for b.Loop() {
+		if err := mustNew(b, manyBudgets(10_000)...).Restore(wall(now), data); err != nil {
 			b.Fatal(err)
 		}
 	}

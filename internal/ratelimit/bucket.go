@@ -48,6 +48,10 @@ func (b *bucket) left(now time.Duration) (int, time.Duration) {
 	return int(max(b.depth()-debt, 0) / b.interval), debt
 }
 
+func (b *bucket) usage(now time.Duration) (spent, each int64) {
+	return int64(b.debt(now)), int64(b.interval)
+}
+
 // spent counts a partly refilled token as spent.
 func (b *bucket) spent(now time.Duration) []run {
 	missing := int((b.debt(now) + b.interval - 1) / b.interval)

@@ -1,17 +1,16 @@
 package ratelimit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"time"
-
-	"github.com/assertd/assertd/internal/atomicfile"
 )
 
 // maxFile limits what Load reads: about 10,000 budgets with several full
-// windows each.
+// windows each, in the JSON of version 1.
 const maxFile = 256 << 20
 
 // saved is what the file has.
@@ -20,11 +19,19 @@ type saved struct {
 	changes uint64
 }
 
+// Files replaces files. [github.com/assertd/assertd/internal/atomicfile.Writer]
+// does it without tying this process to the disk.
+type Files interface {
+	// Update replaces a file atomically, unless it has this content and mode. It
+	// waits for the disk until ctx ends.
+	Update(ctx context.Context, path string, content []byte, mode fs.FileMode) (changed bool, err error)
+}
+
 // Save writes a [Limiter.Snapshot] to a file that only its owner can read and
-// write (mode 0600), unless the last Save wrote the same usage there. It
-// replaces an older file atomically, and holds up no decision however long the
-// disk takes.
-func (l *Limiter) Save(now time.Time, path string) error {
+// write (mode 0600), unless the last Save wrote the same usage there. It holds
+// up no decision however long the disk takes, and waits for the disk until ctx
+// ends.
+func (l *Limiter) Save(ctx context.Context, files Files, now Instant, path string) error {
 	l.saving.Lock()
 	defer l.saving.Unlock()
 	l.mu.Lock()
@@ -35,7 +42,7 @@ func (l *Limiter) Save(now time.Time, path string) error {
 	}
 	data, err := l.Snapshot(now)
 	if err == nil {
-		err = atomicfile.Replace(path, data, 0o600)
+		_, err = files.Update(ctx, path, data, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("save budgets: %w", err)
@@ -44,21 +51,22 @@ func (l *Limiter) Save(now time.Time, path string) error {
 	return nil
 }
 
-// Load restores what [Limiter.Save] wrote; see [Limiter.Restore]. The error for
-// a missing file is fs.ErrNotExist. A file that group or others can write is
-// refused, since they could refill budgets.
-func (l *Limiter) Load(now time.Time, path string) error {
+// Load restores what [Limiter.Save] wrote; see [Limiter.Restore], also for the
+// [*FutureError] of a file that was loaded. The error for a missing file is
+// fs.ErrNotExist. A file that group or others can write is refused, since they
+// could refill budgets.
+func (l *Limiter) Load(now Instant, path string) error {
 	data, err := read(path)
 	if err == nil {
 		err = l.Restore(now, data)
 	}
-	if errors.Is(err, ErrCorrupt) {
+	switch {
+	case errors.Is(err, ErrCorrupt):
 		return fmt.Errorf("load budgets from %s: %w; remove the file to start with fresh budgets", path, err)
+	case errors.As(err, new(*FutureError)), err == nil:
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("load budgets: %w", err)
-	}
-	return nil
+	return fmt.Errorf("load budgets: %w", err)
 }
 
 func read(path string) ([]byte, error) {

@@ -44,10 +44,10 @@ type Limiter struct {
 	inFlight inFlight
 }
 
-// budget is a Budget with one meter per window, in the same order.
+// budget is a Budget with one counter per window, in the same order.
 type budget struct {
 	Budget
-	meters   []meter
+	counters []*counter
 	capacity int  // the most that all windows allow at once
 	retired  bool // no longer configured
 }
@@ -90,22 +90,22 @@ func (l *Limiter) Configure(budgets []Budget) error {
 }
 
 func (b *budget) isSpent(at time.Duration) bool {
-	return slices.ContainsFunc(b.meters, func(m meter) bool { return len(m.spent(at)) > 0 })
+	return slices.ContainsFunc(b.counters, func(c *counter) bool { return len(c.spent(at)) > 0 })
 }
 
-// carry creates the meters of a budget, with the usage of the previous budget
+// carry creates the counters of a budget, with the usage of the previous budget
 // of the same name.
 func (l *Limiter) carry(given Budget) *budget {
 	b := &budget{
-		Budget: Budget{given.Name, slices.Clone(given.Windows)}, meters: make([]meter, len(given.Windows)), capacity: math.MaxInt,
+		Budget: Budget{given.Name, slices.Clone(given.Windows)}, counters: make([]*counter, len(given.Windows)), capacity: math.MaxInt,
 	}
 	old := l.budgets[given.Name]
 	for i, w := range b.Windows {
 		b.capacity = min(b.capacity, w.Capacity())
 		if j := old.find(w.Per); j < 0 {
-			b.meters[i] = newMeter(w)
+			b.counters[i] = newCounter(w)
 		} else {
-			b.meters[i] = old.meters[j].become(w, l.clock.latest)
+			b.counters[i] = old.counters[j].carry(w, l.clock.latest)
 		}
 	}
 	return b
@@ -137,7 +137,7 @@ func (l *Limiter) Take(now time.Time, n int, names ...string) (*Taken, error) {
 	taken := &Taken{limiter: l, at: at, n: n}
 	for i, name := range names {
 		if !slices.Contains(names[:i], name) {
-			taken.spend(l.budgets[name].meters)
+			taken.spend(l.budgets[name].counters)
 		}
 	}
 	return taken, nil
@@ -151,7 +151,7 @@ func (l *Limiter) refusal(at, behind time.Duration, n int, names []string) error
 		if err != nil {
 			return err
 		}
-		for i, m := range b.meters {
+		for i, m := range b.counters {
 			wait := m.wait(at, n)
 			if wait > 0 && (exceeded == nil || wait+behind > exceeded.RetryAfter) {
 				exceeded = &Exceeded{Budget: name, Window: b.Windows[i], RetryAfter: wait + behind}
@@ -199,7 +199,7 @@ func (l *Limiter) Left(now time.Time, name string) []Left {
 	at, behind := l.clock.read(now)
 	left := make([]Left, len(b.Windows))
 	for i, w := range b.Windows {
-		remaining, reset := b.meters[i].left(at)
+		remaining, reset := b.counters[i].left(at)
 		if reset > 0 {
 			reset += behind
 		}

@@ -352,12 +352,12 @@ func TestNeverMoreThanTheLimitInAnyPeriod(t *testing.T) {
 
 func restart(t testing.TB, l *Limiter, now time.Time, budgets ...Budget) *Limiter {
 	t.Helper()
-	data, err := l.Snapshot(now)
+	data, err := l.Snapshot(wall(now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	fresh := mustNew(t, budgets...)
-	if err := fresh.Restore(now, data); err != nil {
+	if err := fresh.Restore(wall(now), data); err != nil {
 		t.Fatalf("restore %s: %v", data, err)
 	}
 	return fresh
@@ -439,7 +439,7 @@ func TestStrictWindowGivesNearlyItsLimit(t *testing.T) {
 	if least := periods * w.Limit * (grains - 1) / grains; given < least || given > periods*w.Limit {
 		t.Errorf("%d given in %d periods of %v", given, periods, w)
 	}
-	if runs := len(l.budgets["b"].meters[0].(*sliding).runs); runs > grains+2 {
+	if runs := len(l.budgets["b"].counters[0].meter.(*sliding).runs); runs > grains+2 {
 		t.Errorf("%d runs are remembered", runs)
 	}
 }

@@ -22,6 +22,9 @@ type meter interface {
 	// left returns how many can be taken now, and how long until the window is
 	// full.
 	left(now time.Duration) (remaining int, reset time.Duration)
+	// usage returns how much is spent, and how much one take is, in a unit of the
+	// meter.
+	usage(now time.Duration) (spent, each int64)
 	// spent returns the usage, oldest first, for another kind of meter to replay.
 	spent(now time.Duration) []run
 	// replay spends runs even if there is no room.

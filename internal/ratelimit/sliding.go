@@ -107,6 +107,11 @@ func (s *sliding) left(now time.Duration) (int, time.Duration) {
 	return max(s.limit-s.total, 0), s.runs[len(s.runs)-1].last + s.per - now
 }
 
+func (s *sliding) usage(now time.Duration) (spent, each int64) {
+	s.expire(now)
+	return int64(s.total), 1
+}
+
 func (s *sliding) spent(now time.Duration) []run {
 	s.expire(now)
 	return append([]run(nil), s.runs...)

@@ -81,9 +81,10 @@ func TestRefundAcrossReload(t *testing.T) {
 		{"lowered", []rate.Window{window}, []rate.Window{{Limit: 2, Per: time.Hour}}, 2},
 		{"another window besides", []rate.Window{window}, []rate.Window{window, {Limit: 100, Per: time.Minute}}, 4},
 		{"bucket unchanged", []rate.Window{bucket}, []rate.Window{bucket}, 4},
-		{"bucket changed", []rate.Window{bucket}, []rate.Window{{Limit: 4, Per: time.Hour, Burst: 5}}, 2},
-		{"to a bucket", []rate.Window{window}, []rate.Window{bucket}, 1},
-		{"from a bucket", []rate.Window{bucket}, []rate.Window{window}, 1},
+		{"bucket changed", []rate.Window{bucket}, []rate.Window{{Limit: 4, Per: time.Hour, Burst: 5}}, 5},
+		{"to a bucket", []rate.Window{window}, []rate.Window{bucket}, 4},
+		{"from a bucket", []rate.Window{bucket}, []rate.Window{window}, 4},
+		{"to a bucket too small for what was spent", []rate.Window{window}, []rate.Window{{Limit: 4, Per: time.Hour, Burst: 2}}, 2},
 		{"from another period", []rate.Window{{Limit: 4, Per: time.Minute}}, []rate.Window{window}, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -110,9 +110,9 @@ func checkActivated(s Socket) error {
 	case mode&^want.mode != 0:
 		return fmt.Errorf("systemd created it with mode %04o, but the configuration says %04o; set SocketMode=%04o", mode, want.mode, want.mode)
 	case want.uid >= 0 && int(st.Uid) != want.uid:
-		return fmt.Errorf("systemd created it for UID %d, but the configuration says %s; set SocketUser=%s", st.Uid, s.Owner, s.Owner)
+		return fmt.Errorf("systemd created it for UID %d, but the configuration says UID %d; set SocketUser=%d", st.Uid, want.uid, want.uid)
 	case want.gid >= 0 && int(st.Gid) != want.gid:
-		return fmt.Errorf("systemd created it for GID %d, but the configuration says %s; set SocketGroup=%s", st.Gid, s.Group, s.Group)
+		return fmt.Errorf("systemd created it for GID %d, but the configuration says GID %d; set SocketGroup=%d", st.Gid, want.gid, want.gid)
 	}
 	return nil
 }

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -35,8 +33,8 @@ const listenBacklog = 1024
 type Socket struct {
 	Path   string      // at most 107 bytes, never abstract
 	Mode   fs.FileMode // permission bits; 0 for DefaultSocketMode
-	Owner  string      // user name or ID; "" for the daemon's own
-	Group  string      // group name or ID; "" for the daemon's own
+	Owner  *uint32     // UID; nil for the daemon's own
+	Group  *uint32     // GID; nil for the daemon's own
 	Client string      // the only client whose grants callers on the socket get; "" for any
 }
 
@@ -191,41 +189,11 @@ func (s Socket) ownership() (ownership, error) {
 	if o.mode&^fs.ModePerm != 0 {
 		return o, fmt.Errorf("mode %v has bits that are not permissions; use a mode such as 0660", o.mode)
 	}
-	var err error
-	if s.Owner != "" {
-		if o.uid, err = lookupID(s.Owner, func(name string) (string, error) {
-			u, err := user.Lookup(name)
-			if err != nil {
-				return "", err
-			}
-			return u.Uid, nil
-		}); err != nil {
-			return o, fmt.Errorf("owner %q: %w", s.Owner, err)
-		}
+	if s.Owner != nil {
+		o.uid = int(*s.Owner)
 	}
-	if s.Group != "" {
-		if o.gid, err = lookupID(s.Group, func(name string) (string, error) {
-			g, err := user.LookupGroup(name)
-			if err != nil {
-				return "", err
-			}
-			return g.Gid, nil
-		}); err != nil {
-			return o, fmt.Errorf("group %q: %w", s.Group, err)
-		}
+	if s.Group != nil {
+		o.gid = int(*s.Group)
 	}
 	return o, nil
-}
-
-// lookupID parses a decimal ID, and looks up anything else by name.
-func lookupID(name string, lookup func(string) (string, error)) (int, error) {
-	id, err := strconv.ParseUint(name, 10, 31)
-	if err == nil {
-		return int(id), nil
-	}
-	text, err := lookup(name)
-	if err != nil {
-		return -1, err
-	}
-	return strconv.Atoi(text)
 }

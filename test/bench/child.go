@@ -29,6 +29,7 @@ type operation func() (int, error)
 
 var roles = map[string]role{
 	"setup":    setUp,
+	"fill":     fill,
 	"pkcs11":   rawModule,
 	"crypto11": viaCrypto11,
 	"worker":   workerHop,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -72,6 +73,32 @@ func (d *daemon) waitReady(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the daemon isn't ready: %w", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// awaitWorkers polls until every worker can sign. The first one is enough for
+// an assertion.
+func (d *daemon) awaitWorkers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	c, err := client.New(d.socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		answer, err := c.Ready(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(answer.Workers, func(w ipc.WorkerState) bool { return w.State != ipc.WorkerReady }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -8,7 +8,7 @@
 // adjacent slices, so other load on the machine affects ratios less than rates.
 // docs/performance.md explains the tables and the limits.
 //
-//	go run ./test/bench                    # all cases, about six minutes
+//	go run ./test/bench                    # all cases, about eight minutes
 //	go run ./test/bench -quick             # all cases, one short round
 //	go run ./test/bench -run 'ES256.*w2'   # the cases whose name matches
 package main
@@ -90,6 +90,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err := section.measure(ctx, e, s, stdout, stderr); err != nil {
 			return fmt.Errorf("%s: %w", section.name, err)
 		}
+	}
+	if err := measureKeys(ctx, e, s, stdout, stderr); err != nil {
+		return fmt.Errorf("keys: %w", err)
 	}
 	return nil
 }

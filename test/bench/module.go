@@ -25,14 +25,7 @@ var digestInfo = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x
 
 // rawModule is the baseline: miekg/pkcs11 with one session and nothing else.
 func rawModule(e env) (prepare, error) {
-	ctx := pkcs11.New(e.Module)
-	if ctx == nil {
-		return nil, fmt.Errorf("load %s", e.Module)
-	}
-	if err := ctx.Initialize(); err != nil {
-		return nil, err
-	}
-	session, err := openRaw(ctx, e)
+	ctx, session, err := openModule(e)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +56,19 @@ func mechanismOf(alg string) ([]*pkcs11.Mechanism, func() []byte) {
 		return []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanismEdDSA, nil)}, func() []byte { return message }
 	}
 	return []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_ECDSA, nil)}, digest
+}
+
+// openModule loads the module and opens a session that is logged in.
+func openModule(e env) (*pkcs11.Ctx, pkcs11.SessionHandle, error) {
+	ctx := pkcs11.New(e.Module)
+	if ctx == nil {
+		return nil, 0, fmt.Errorf("load %s", e.Module)
+	}
+	if err := ctx.Initialize(); err != nil {
+		return nil, 0, err
+	}
+	session, err := openRaw(ctx, e)
+	return ctx, session, err
 }
 
 func openRaw(ctx *pkcs11.Ctx, e env) (pkcs11.SessionHandle, error) {

@@ -20,7 +20,7 @@ func TestWorkersIgnoreSignals(t *testing.T) {
 	l := s.newLoad(4)
 	var workers []int
 	eventually(t, "assertions by two workers", func() bool {
-		workers = children(t, process.Process.Pid)
+		workers = childrenThat(t, process.Process.Pid, "hsm-worker")
 		return len(workers) == 2 && l.released.Load() > 100
 	})
 	for _, name := range []string{"TERM", "INT", "HUP", "USR1"} {
@@ -28,7 +28,7 @@ func TestWorkersIgnoreSignals(t *testing.T) {
 	}
 	before := l.released.Load()
 	eventually(t, "more assertions", func() bool { return l.released.Load() > before+100 })
-	if now := children(t, process.Process.Pid); !slices.Equal(now, workers) {
+	if now := childrenThat(t, process.Process.Pid, "hsm-worker"); !slices.Equal(now, workers) {
 		t.Errorf("workers %v were replaced by %v", workers, now)
 	}
 	signalAll(t, append(workers, process.Process.Pid), syscall.SIGTERM)
@@ -45,6 +45,15 @@ func signalAll(t *testing.T, pids []int, signal syscall.Signal) {
 	for _, pid := range pids {
 		check(t, syscall.Kill(pid, signal))
 	}
+}
+
+// childrenThat returns the sorted child processes that run a command of
+// assertd.
+func childrenThat(t *testing.T, pid int, command string) []int {
+	return slices.DeleteFunc(children(t, pid), func(child int) bool {
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)) // none if it has ended
+		return !strings.Contains(string(line), command)
+	})
 }
 
 // children returns the child processes of a process, sorted.

@@ -29,23 +29,34 @@ func NewFilled(t testing.TB, n int, label func(int) string) *Token {
 
 func (k *Token) fill(n int, label func(int) string) {
 	k.t.Helper()
-	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
-		for i := range n {
-			k.generate(ctx, session, label(i), binary.BigEndian.AppendUint32(nil, uint32(i)))
-		}
-	})
+	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) { k.must(Fill(ctx, session, n, label)) })
 }
 
-// generate generates a P-256 key pair.
+// Fill generates n P-256 key pairs that can only sign, in a session that is
+// logged in. Label names the nth, from 0.
+func Fill(ctx *pkcs11.Ctx, session pkcs11.SessionHandle, n int, label func(int) string) error {
+	for i := range n {
+		if _, _, err := generate(ctx, session, label(i), binary.BigEndian.AppendUint32(nil, uint32(i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (k *Token) generate(ctx *pkcs11.Ctx, session pkcs11.SessionHandle, label string, id []byte, more ...*pkcs11.Attribute) (public, private pkcs11.ObjectHandle) {
 	k.t.Helper()
+	public, private, err := generate(ctx, session, label, id, more...)
+	k.must(err)
+	return public, private
+}
+
+// generate generates a P-256 key pair. Its private key has more attributes.
+func generate(ctx *pkcs11.Ctx, session pkcs11.SessionHandle, label string, id []byte, more ...*pkcs11.Attribute) (public, private pkcs11.ObjectHandle, err error) {
 	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil)}
 	p256 := []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07} // the OID in DER
 	publicTemplate, privateTemplate := pairTemplates(label, id)
 	publicTemplate = append(publicTemplate, pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, p256))
-	public, private, err := ctx.GenerateKeyPair(session, mechanism, publicTemplate, append(privateTemplate, more...))
-	k.must(err)
-	return public, private
+	return ctx.GenerateKeyPair(session, mechanism, publicTemplate, append(privateTemplate, more...))
 }
 
 // Generate generates P-256 key pairs that assertd accepts, whatever else has
