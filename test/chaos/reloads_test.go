@@ -1,0 +1,56 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/assertd/assertd/internal/sleep"
+	"github.com/assertd/assertd/ipc"
+)
+
+// reloads alternates between configurations that the daemon must accept and
+// configurations that it must refuse.
+type reloads struct{}
+
+// mistakes are ways to spoil a configuration: each replaces the first old with
+// new.
+var mistakes = []struct{ old, new string }{
+	{"operator:", "operator: {socket"},          // half a file
+	{"key: " + steady, "key: none"},             // an unknown key set
+	{"name: other-1,", "name: other-0,"},        // a client twice
+	{"  workers: ", "  workers: 1"},             // needs a restart
+	{"\nlisten:\n", "\nlisten: []\nsockets:\n"}, // an unknown setting
+}
+
+func (reloads) strike(ctx context.Context, r *run, random *rand.Rand) {
+	for i := random.IntN(len(mistakes)); sleep.For(ctx, 100*time.Millisecond); i++ {
+		good := r.site.configuration(strconv.Itoa(random.IntN(1000)))
+		m := mistakes[i%len(mistakes)]
+		r.reload(strings.Replace(good, m.old, m.new, 1), ipc.CodeReloadRefused)
+		r.reload(good, nil)
+	}
+}
+
+// reload makes the daemon read a configuration, with the outcome that is
+// wanted. A reload takes as long as it takes: it does not end with the phase.
+func (r *run) reload(text string, want error) {
+	if err := r.site.configure(text); err != nil {
+		r.site.t.Error(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := r.site.operator.Reload(ctx)
+	if !errors.Is(err, want) {
+		r.site.t.Errorf("reload: got %v, want %v", err, want)
+	}
+	if want == nil {
+		r.report.good.Add(1)
+	} else {
+		r.report.bad.Add(1)
+	}
+}
