@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskSize holds the audit log of an hour. Neither kind of disk takes up what
-// it doesn't store.
-const diskSize = 1 << 30
+// diskSize holds the audit log of half an hour. A full tmpfs takes as much
+// memory.
+const diskSize = 512 << 20
 
 // disk is a small file system that holds the audit log, the budgets and the
 // JWKS. Making one takes root, or sudo without a password.
