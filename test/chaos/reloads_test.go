@@ -16,9 +16,8 @@ import (
 // configurations that it must refuse.
 type reloads struct{}
 
-// mistakes are ways to spoil a configuration: each replaces the first old with
-// new.
-var mistakes = []struct{ old, new string }{
+// mistakes are edits that the daemon must refuse: texts and what replaces them.
+var mistakes = [][]string{
 	{"operator:", "operator: {socket"},          // half a file
 	{"key: " + steady, "key: none"},             // an unknown key set
 	{"name: other-1,", "name: other-0,"},        // a client twice
@@ -26,12 +25,20 @@ var mistakes = []struct{ old, new string }{
 	{"\nlisten:\n", "\nlisten: []\nsockets:\n"}, // an unknown setting
 }
 
+// changes are edits that the daemon must accept.
+var changes = [][]string{
+	{},
+	{ // a key set that has no key, so it can't sign
+		"\nkeys:\n", "\nkeys:\n  orphan: {alg: ES256, use: assertion}\n",
+		"uid: 100000}, grants: [{name: bank, key: " + steady, "uid: 100000}, grants: [{name: bank, key: orphan",
+	},
+}
+
 func (reloads) strike(ctx context.Context, r *run, random *rand.Rand) {
-	for i := random.IntN(len(mistakes)); sleep.For(ctx, 100*time.Millisecond); i++ {
-		good := r.site.configuration(strconv.Itoa(random.IntN(1000)))
-		m := mistakes[i%len(mistakes)]
-		r.reload(strings.Replace(good, m.old, m.new, 1), ipc.CodeReloadRefused)
-		r.reload(good, nil)
+	for i := random.IntN(len(mistakes) * len(changes)); sleep.For(ctx, 100*time.Millisecond); i++ {
+		text := r.site.configuration(strconv.Itoa(random.IntN(1000)))
+		r.reload(strings.NewReplacer(mistakes[i%len(mistakes)]...).Replace(text), ipc.CodeReloadRefused)
+		r.reload(strings.NewReplacer(changes[i%len(changes)]...).Replace(text), nil)
 	}
 }
 
