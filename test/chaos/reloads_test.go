@@ -16,10 +16,13 @@ import (
 // configurations that it must refuse.
 type reloads struct{}
 
+// firstOther is what precedes the key set of the first client that never calls.
+const firstOther = "uid: 100000}, grants: [{name: bank, key: "
+
 // mistakes are edits that the daemon must refuse: texts and what replaces them.
 var mistakes = [][]string{
 	{"operator:", "operator: {socket"},          // half a file
-	{"key: " + steady, "key: none"},             // an unknown key set
+	{firstOther + steady, firstOther + "none"},  // an unknown key set
 	{"name: other-1,", "name: other-0,"},        // a client twice
 	{"  workers: ", "  workers: 1"},             // needs a restart
 	{"\nlisten:\n", "\nlisten: []\nsockets:\n"}, // an unknown setting
@@ -30,7 +33,7 @@ var changes = [][]string{
 	{},
 	{ // a key set that has no key, so it can't sign
 		"\nkeys:\n", "\nkeys:\n  orphan: {alg: ES256, use: assertion}\n",
-		"uid: 100000}, grants: [{name: bank, key: " + steady, "uid: 100000}, grants: [{name: bank, key: orphan",
+		firstOther + steady, firstOther + "orphan",
 	},
 }
 

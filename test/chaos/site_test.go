@@ -95,7 +95,8 @@ func (s *site) serve() {
 	defer log.Close()
 	s.daemon = exec.Command(s.binary, "serve", "--config", s.path("assertd.yaml"))
 	s.daemon.Stderr = log
-	s.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// In a process group of its own, it does not get the Ctrl-C that ends the run.
+	s.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	check(s.t, s.daemon.Start())
 	s.t.Cleanup(s.kill)
 	s.eventually("the daemon and its workers are ready", s.allReady)
