@@ -29,7 +29,7 @@ func (calm) strike(ctx context.Context, _ *run, _ *rand.Rand) { <-ctx.Done() }
 type kills struct{}
 
 func (kills) strike(ctx context.Context, r *run, random *rand.Rand) {
-	for sleep.For(ctx, 300*time.Millisecond+rand.N(700*time.Millisecond)) {
+	for sleep.For(ctx, time.Duration(300+random.IntN(700))*time.Millisecond) {
 		if all := r.site.ready(steady); len(all) == workers {
 			kill(all[random.IntN(workers)])
 		}
