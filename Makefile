@@ -7,11 +7,13 @@ GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 
 # Debian packages. The C compiler is for cgo, which loads PKCS#11 modules.
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
+# Small disks that can be full, and that tests freeze.
+CHAOS_PACKAGES := e2fsprogs mount
 # A Node from another source brings its own npm, which conflicts with Debian's.
 NODE_PACKAGES = $(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
 # Python and Node run the examples. Users of libnss-extrausers are not in
-# /etc/passwd. Disks that tests freeze need e2fsprogs and mount.
-TEST_PACKAGES = $(DEMO_PACKAGES) systemd logrotate libnss-extrausers e2fsprogs mount python3 $(NODE_PACKAGES)
+# /etc/passwd.
+TEST_PACKAGES = $(DEMO_PACKAGES) $(CHAOS_PACKAGES) systemd logrotate libnss-extrausers python3 $(NODE_PACKAGES)
 # Debian's Python modules need Debian's own /usr/bin/python3.
 INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto $(NODE_PACKAGES)
 NODE_MODULES := test/interop/node/node_modules/.package-lock.json
@@ -73,6 +75,11 @@ fresh-test: ## run make demo and make test in a minimal Debian, as root and as a
 bench: ## compare performance with raw PKCS#11
 	@test/install.sh $(DEMO_PACKAGES)
 	go run ./test/bench
+
+.PHONY: chaos
+chaos: ## break a daemon's surroundings under load for ten minutes
+	@test/install.sh $(DEMO_PACKAGES) $(CHAOS_PACKAGES)
+	go test ./test/chaos -count 1 -v -timeout 1h -run '^TestChaos$$' -duration 10m $(CHAOS_FLAGS)
 
 .PHONY: request-path
 request-path: ## list the code on the path of one request, against its limits

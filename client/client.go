@@ -26,7 +26,7 @@ func New(socketPath string) (*Client, error) {
 	if socketPath == "" || socketPath[0] == '@' {
 		return nil, fmt.Errorf("socket %q: want a path such as %s", socketPath, DefaultSocket)
 	}
-	return &Client{pool: &pool{path: socketPath}, maxRetryDelay: 2 * time.Second, now: time.Now}, nil
+	return &Client{pool: &pool{path: socketPath, most: maxResponse}, maxRetryDelay: 2 * time.Second, now: time.Now}, nil
 }
 
 // Close closes idle connections.

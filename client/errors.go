@@ -30,6 +30,8 @@ func (c *Client) unavailable(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.Is(err, errTooLong):
+		return fmt.Errorf("%w: %s returned more than %d bytes; is another program listening there?", ErrNotAssertd, c.pool.path, c.pool.most)
 	case errors.Is(err, fs.ErrNotExist):
 		remedy = "; is the daemon running, and is this its socket?"
 	case errors.Is(err, fs.ErrPermission):

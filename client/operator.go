@@ -15,6 +15,10 @@ import (
 // and images.
 const DefaultOperatorSocket = "/run/assertd/operator.sock"
 
+// maxStatus limits the body of an operator's response, in bytes. Status and
+// metrics list every client of the configuration, and 10,000 take about 10 MiB.
+const maxStatus = 256 << 20
+
 // Operator is a client for the operator socket, which admits only root and the
 // daemon's user. It is safe for concurrent use.
 type Operator struct{ client *Client }
@@ -25,6 +29,7 @@ func NewOperator(socket string) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.pool.most = maxStatus
 	return &Operator{c}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/assertd/assertd/client"
@@ -28,28 +29,36 @@ func (o operatorStub) RetryPIN(context.Context, caller.Caller) error {
 func (o operatorStub) ReopenLogs(context.Context) error { return nil }
 func (o operatorStub) Drain(context.Context)            { close(o.drained) }
 
-func TestOperator(t *testing.T) {
+// serveOperator serves the operator's socket until the test ends.
+func serveOperator(t *testing.T, side operatorStub, metrics string) *client.Operator {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "operator.sock")
 	listener, err := peer.Listen(peer.Socket{Path: socket, Mode: server.OperatorMode})
 	if err != nil {
 		t.Fatal(err)
 	}
-	side := operatorStub{make(chan struct{})}
-	operators := server.NewOperatorServer(side, server.OperatorOptions{Monitor: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") })})
-	ctx, stop := context.WithCancel(t.Context())
+	monitor := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, metrics) })
+	operators := server.NewOperatorServer(side, server.OperatorOptions{Monitor: monitor})
+	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- operators.Serve(ctx, listener) }()
-	defer func() {
+	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	o, err := client.NewOperator(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer o.Close()
+	t.Cleanup(o.Close)
+	return o
+}
+
+func TestOperator(t *testing.T) {
+	side := operatorStub{make(chan struct{})}
+	ctx, o := t.Context(), serveOperator(t, side, "up 1\n")
 	if status, err := o.Status(ctx); err != nil || status.Version != "v1" || !status.Ready.Ready {
 		t.Errorf("status %+v, %v", status, err)
 	}
@@ -70,6 +79,16 @@ func TestOperator(t *testing.T) {
 		t.Errorf("drain: %v", err)
 	}
 	<-side.drained
+}
+
+// The status and the metrics of 10,000 clients are larger than any response to
+// a caller.
+func TestOperatorReadsLongResponses(t *testing.T) {
+	metrics := strings.Repeat("up 1\n", 4<<20)
+	o := serveOperator(t, operatorStub{}, metrics)
+	if text, err := o.Metrics(t.Context()); err != nil || string(text) != metrics {
+		t.Errorf("%d bytes of %d, %v", len(text), len(metrics), err)
+	}
 }
 
 func TestOperatorWithoutDaemon(t *testing.T) {

@@ -3,6 +3,7 @@ package client
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -21,12 +22,16 @@ const (
 	idleLimit = time.Minute
 )
 
+// errTooLong means that a response has more bytes than expected from assertd.
+var errTooLong = errors.New("the response is too long")
+
 // pool is a pool of connections to the daemon. The goroutine that has a request
 // writes it and reads the response itself. http.Transport uses two goroutines
 // for each connection, and switching between them costs more CPU time than
 // everything else that a caller does for an assertion.
 type pool struct {
 	path   string
+	most   int64 // bytes in the body of a response
 	dialer net.Dialer
 
 	mu   sync.Mutex
@@ -42,19 +47,20 @@ type connection struct {
 	idleSince time.Time // zero for a new connection
 }
 
-// exchange sends a request and reads the whole response, up to maxResponse
-// bytes. If the daemon closed the connection while it was idle, exchange
-// repeats the request on another one. A request that the daemon did get is then
-// counted twice against a rate budget; nothing else comes of it.
+// exchange sends a request and reads the whole response. The error is
+// errTooLong if it has more than p.most bytes. If the daemon closed the
+// connection while it was idle, exchange repeats the request on another one. A
+// request that the daemon did get is then counted twice against a rate budget;
+// nothing else comes of it.
 func (p *pool) exchange(request *http.Request) (*http.Response, []byte, error) {
 	for {
 		c, err := p.get(request.Context())
 		if err != nil {
 			return nil, nil, err
 		}
-		response, text, err := c.exchange(request)
+		response, text, err := c.exchange(request, p.most)
 		if err == nil {
-			p.put(c, response, text)
+			p.put(c, response)
 			return response, text, nil
 		}
 		_ = c.Close()
@@ -93,11 +99,11 @@ func (p *pool) get(ctx context.Context) (*connection, error) {
 
 // put keeps a connection for the next request if it can be reused, and closes
 // the one that has been idle longest once that is too long.
-func (p *pool) put(c *connection, response *http.Response, text []byte) {
+func (p *pool) put(c *connection, response *http.Response) {
 	c.idleSince = time.Now()
 	surplus := c
 	p.mu.Lock()
-	if !response.Close && len(text) < maxResponse && c.r.Buffered() == 0 && len(p.idle) < maxIdle {
+	if !response.Close && c.r.Buffered() == 0 && len(p.idle) < maxIdle {
 		p.idle = append(p.idle, c)
 		surplus = nil
 		if c.idleSince.Sub(p.idle[0].idleSince) > idleLimit {
@@ -125,12 +131,12 @@ func (p *pool) closeIdle() {
 // exchange sends a request and reads the response. On an error it returns the
 // response if one had begun. The connection can't be reused after an error, nor
 // after the request's context has ended.
-func (c *connection) exchange(request *http.Request) (*http.Response, []byte, error) {
+func (c *connection) exchange(request *http.Request, most int64) (*http.Response, []byte, error) {
 	ctx := request.Context()
 	interrupt := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer interrupt()
 	// Stops a response with an endless header or body.
-	c.limit.N = maxResponse + maxHeader
+	c.limit.N = most + maxHeader
 	sendErr := c.send(request)
 	// A daemon that refuses a request before it has read all of it has still
 	// sent a response.
@@ -141,10 +147,13 @@ func (c *connection) exchange(request *http.Request) (*http.Response, []byte, er
 		}
 		return nil, nil, err
 	}
-	// Closing the body would wait for the rest of one that is too long; put
-	// closes the connection instead.
+	// Closing the body would wait for the rest of one that is too long; the
+	// connection is closed instead.
 	response.Close = response.Close || sendErr != nil
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	text, err := io.ReadAll(io.LimitReader(response.Body, most+1))
+	if int64(len(text)) > most {
+		err = errTooLong
+	}
 	if err == nil && !interrupt() && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

@@ -134,7 +134,7 @@ func TestClosesConnectionsIdleTooLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.pool.idle = []*connection{old}
-	c.pool.put(fresh, &http.Response{}, nil)
+	c.pool.put(fresh, &http.Response{})
 	if len(c.pool.idle) != 1 || c.pool.idle[0] != fresh {
 		t.Errorf("%d idle connections, want only the fresh one", len(c.pool.idle))
 	}

@@ -266,6 +266,19 @@ func TestManyClients(t *testing.T) {
 	t.Logf("%d bytes in %v", b.Len(), time.Since(start))
 }
 
+// The limit on keys is for one mapping, so it leaves room for a list of many.
+func TestManyClientsOnOneLineEach(t *testing.T) {
+	const clients = 2_000
+	var b strings.Builder
+	b.WriteString("hsm: {module: /m, token: {label: t}, pin: {file: /p}}\nkeys: {k: {alg: ES256, use: assertion}}\nlisten: [{socket: /s}]\naudit: {required: false}\nclients:\n")
+	for i := range clients {
+		fmt.Fprintf(&b, "  - {name: c%d, match: {uid: %d}, grants: [{name: bank, key: k, profile: private_key_jwt, client_id: c, audiences: [https://as.example]}]}\n", i, i)
+	}
+	if c := mustParse(t, b.String()); len(c.PolicyClients()) != clients {
+		t.Errorf("%d clients", len(c.PolicyClients()))
+	}
+}
+
 // TestHostileFiles checks the limits that keep a file from costing more than
 // its size: depth, keys in one mapping, bytes.
 func TestHostileFiles(t *testing.T) {

@@ -2,12 +2,10 @@ package strictyaml
 
 import "github.com/goccy/go-yaml/token"
 
-// nesting tracks how deep the tokens nest and how many keys a mapping has. It
-// may count high (all flow mappings in one place count as one), but never low.
+// nesting tracks how deep the tokens nest and how many keys a mapping has.
 type nesting struct {
 	levels []level
-	flow   int
-	inFlow int
+	flow   []int // the keys of each open flow mapping or sequence
 }
 
 type level struct{ column, keys int }
@@ -25,21 +23,22 @@ func (s *nesting) open(column int) *level {
 
 // key counts the key before the colon at i.
 func (s *nesting) key(tokens token.Tokens, i int) {
-	if s.flow > 0 {
-		s.inFlow++
-		return
-	}
-	s.inFlow = 0
-	if i > 0 {
+	if innermost := len(s.flow) - 1; innermost >= 0 {
+		s.flow[innermost]++
+	} else if i > 0 {
 		s.open(placeOf(tokens[i-1]).column).keys++
 	}
 }
 
-func (s *nesting) depth() int { return len(s.levels) + s.flow }
+func (s *nesting) openFlow() { s.flow = append(s.flow, 0) }
+
+func (s *nesting) closeFlow() { s.flow = s.flow[:max(0, len(s.flow)-1)] }
+
+func (s *nesting) depth() int { return len(s.levels) + len(s.flow) }
 
 func (s *nesting) entries() int {
-	if s.flow > 0 {
-		return s.inFlow
+	if innermost := len(s.flow) - 1; innermost >= 0 {
+		return s.flow[innermost]
 	}
 	if len(s.levels) == 0 {
 		return 0

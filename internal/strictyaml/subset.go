@@ -45,9 +45,9 @@ func checkTokens(tokens token.Tokens, r *report) bool {
 		case token.SequenceEntryType:
 			s.open(at.column)
 		case token.MappingStartType, token.SequenceStartType:
-			s.flow++
+			s.openFlow()
 		case token.MappingEndType, token.SequenceEndType:
-			s.flow = max(0, s.flow-1)
+			s.closeFlow()
 		case token.MappingValueType:
 			s.key(tokens, i)
 		}
