@@ -27,9 +27,9 @@ func (d *Daemon) LastReload() ReloadState { return *d.lastReload.Load() }
 // key sets in force: all of them or, if anything is wrong, none. It reads the
 // tokens first, so that a key set can switch to a key that was generated just
 // before. A change that would break a key set in use is refused
-// (keyset.Regressions). Requests in flight finish under the policy that decided
-// them. Rate windows that stay keep what was spent. A PIN that a token refused is
-// tried only if it has changed.
+// (keyset.Regressions). Requests in flight finish under the policy that
+// decided them. Rate windows that stay keep what was spent. A PIN that a token
+// refused is tried only if it has changed.
 func (d *Daemon) Reload() error { return d.reloadWith(false) }
 
 // retryPIN is Reload, and tries each PIN once more. It records who asked first.
