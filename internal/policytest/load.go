@@ -11,6 +11,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/signer/policy"
 )
 
 // Suite is a file of test cases and the configuration that they test.
@@ -102,9 +103,6 @@ func (r request) check(path string, source *strictyaml.Document) {
 	}
 }
 
-// registered are the claims that only the daemon sets (RFC 7519 section 4.1).
-var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
-
 func (e expectation) check(path string, raw bool, source *strictyaml.Document) {
 	if (e.Allow == nil) == (e.Refuse == "") {
 		source.Fault(path, "a case expects exactly one thing; write allow: {…}, or refuse: and a code")
@@ -113,7 +111,7 @@ func (e expectation) check(path string, raw bool, source *strictyaml.Document) {
 	if e.Allow == nil {
 		return
 	}
-	for _, name := range registered {
+	for _, name := range policy.Registered() {
 		if _, given := e.Allow.Claims[name]; given {
 			source.Fault(path+".allow.claims."+name, "%s can't be listed under claims; set issuer, subject, audience or lifetime next to claims instead", name)
 		}

@@ -77,7 +77,7 @@ func assertionFacts(got Simulation) []fact {
 	}
 	var free []fact
 	for name, value := range claims {
-		if !slices.Contains(registered, name) {
+		if !slices.Contains(policy.Registered(), name) {
 			free = append(free, claimFact(name, value))
 		}
 	}

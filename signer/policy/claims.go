@@ -11,6 +11,9 @@ import (
 // must not be enough to let a caller set a registered claim.
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
+// Registered lists the claims that only the daemon sets.
+func Registered() []string { return slices.Clone(registered) }
+
 // isRegistered ignores case because receivers that use Go's encoding/json do:
 // they would read "ISS" or "iſs" as iss.
 func isRegistered(name string) bool {
