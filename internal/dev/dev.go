@@ -71,13 +71,13 @@ func FindModule() (string, error) {
 // Prepare creates whatever is missing in the directory and leaves the rest
 // alone, so that another run finds its token, keys and configuration again. It
 // loads the module into this process, so run it in a process of its own.
-func Prepare(_ context.Context, l Layout, module string, now time.Time) error {
+func Prepare(ctx context.Context, l Layout, module string, now time.Time) error {
 	for _, step := range []func() error{
 		func() error { return makeDirectories(l) },
 		func() error { return writeOnce(l.PIN, 0o600, []byte(rand.Text()+"\n")) },
 		func() error { return writeOnce(l.SoftHSMConf, 0o600, softhsmConf(l)) },
 		func() error { return writeOnce(l.Config, 0o600, configuration(l, module, os.Getuid())) },
-		func() error { return prepareToken(l, module, now) },
+		func() error { return prepareToken(ctx, l, module, now) },
 	} {
 		if err := step(); err != nil {
 			return fmt.Errorf("prepare %s: %w", l.Dir, err)
@@ -103,11 +103,11 @@ func writeOnce(path string, mode fs.FileMode, content []byte) error {
 
 // prepareToken initializes the token unless it exists, and generates the first
 // version of each key set that has none.
-func prepareToken(l Layout, module string, now time.Time) error {
+func prepareToken(ctx context.Context, l Layout, module string, now time.Time) error {
 	if err := os.Setenv("SOFTHSM2_CONF", l.SoftHSMConf); err != nil {
 		return err
 	}
-	pin, err := hsm.PINSource{File: l.PIN}.Read(context.Background())
+	pin, err := hsm.PINSource{File: l.PIN}.Read(ctx)
 	if err != nil {
 		return err
 	}
