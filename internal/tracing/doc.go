@@ -7,6 +7,6 @@
 //
 // Spans are queued and sent in the background. If the collector is down or
 // slow, spans are dropped and counted; requests never wait for them. The
-// methods of a nil *Tracer and a nil *Span do nothing, so callers need no
-// conditions.
+// methods of a nil *Tracer and a nil *Span do nothing. The hot path checks for
+// nil anyway, to save what the arguments cost.
 package tracing

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/assertd/assertd/ipc/caller"
 	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/ipc/caller"
 )
 
 var (
