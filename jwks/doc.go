@@ -5,5 +5,5 @@
 //
 // The package holds no private key and can't reach the HSM: callers pass public
 // keys, and a value that could sign is refused (ErrPrivateKey). Only Publisher,
-// Publication, Certificate and WriteFile use the clock or do I/O.
+// Publication and TLSCertificate use the clock or do I/O.
 package jwks

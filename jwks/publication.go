@@ -25,8 +25,8 @@ type PublicationConfig struct {
 	Publisher PublisherConfig
 	// Listen is the address and port of the HTTP server; "" starts none.
 	Listen string
-	// CertFile and KeyFile are PEM files for HTTPS, see LoadCertificate; "" is
-	// plain HTTP.
+	// CertFile and KeyFile are PEM files for HTTPS, see LoadTLSCertificate; ""
+	// is plain HTTP.
 	CertFile, KeyFile string
 	// File is the path of a file that gets the set; "" writes none. Everyone can
 	// read the file. Its directory must exist and be writable.
@@ -43,9 +43,9 @@ type Publication struct {
 	now         func() time.Time
 	logger      logging.Logger
 	publisher   *Publisher
-	file        *setFile     // nil where no file is written
-	listener    net.Listener // nil where nothing is served
-	certificate *Certificate // nil for plain HTTP
+	file        *setFile        // nil where no file is written
+	listener    net.Listener    // nil where nothing is served
+	certificate *TLSCertificate // nil for plain HTTP
 	changed     chan struct{}
 	status      atomic.Pointer[ipc.JWKSStatus]
 	throttle    *logging.Throttle
@@ -158,7 +158,7 @@ func (p *Publication) Listen() (err error) {
 		return nil
 	}
 	if p.config.CertFile != "" {
-		if p.certificate, err = LoadCertificate(p.config.CertFile, p.config.KeyFile, p.logCertificate); err != nil {
+		if p.certificate, err = LoadTLSCertificate(p.config.CertFile, p.config.KeyFile, p.logCertificate); err != nil {
 			return fmt.Errorf("jwks.tls: %w", err)
 		}
 	}

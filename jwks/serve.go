@@ -32,7 +32,7 @@ const (
 // responses finish for up to five seconds, and returns nil. It closes the
 // listener. With a certificate it serves TLS 1.2 or later; without one, plain
 // HTTP, for use behind a proxy.
-func (p *Publisher) Serve(ctx context.Context, listener net.Listener, certificate *Certificate) error {
+func (p *Publisher) Serve(ctx context.Context, listener net.Listener, certificate *TLSCertificate) error {
 	server := p.server(certificate)
 	limited := connlimit.NewListener(listener, p.config.MaxConnections, connlimit.Queue)
 	served := make(chan error, 1)
@@ -67,7 +67,7 @@ func drain(server *http.Server) error {
 	return err
 }
 
-func (p *Publisher) server(certificate *Certificate) *http.Server {
+func (p *Publisher) server(certificate *TLSCertificate) *http.Server {
 	server := &http.Server{
 		Handler:           p,
 		ReadHeaderTimeout: headerTimeout,

@@ -28,7 +28,7 @@ func listen(t testing.TB) net.Listener {
 }
 
 // serve runs a publisher for a test, and ends it with the test.
-func serve(t testing.TB, p *Publisher, certificate *Certificate) (address string) {
+func serve(t testing.TB, p *Publisher, certificate *TLSCertificate) (address string) {
 	t.Helper()
 	listener := listen(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -217,7 +217,7 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 	files.write(t, root, "first")
 	var reports []error
 	reported := make(chan error, 8)
-	certificate, err := LoadCertificate(files.cert, files.key, func(err error) { reported <- err })
+	certificate, err := LoadTLSCertificate(files.cert, files.key, func(err error) { reported <- err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 func TestServeOverTLS(t *testing.T) {
 	root, files := newAuthority(t), newPair(t)
 	files.write(t, root, "jwks")
-	certificate, err := LoadCertificate(files.cert, files.key, nil)
+	certificate, err := LoadTLSCertificate(files.cert, files.key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,14 +292,14 @@ func TestServeOverTLS(t *testing.T) {
 	}
 }
 
-func TestLoadCertificateRefuses(t *testing.T) {
+func TestLoadTLSCertificateRefuses(t *testing.T) {
 	files := newPair(t)
-	if _, err := LoadCertificate(files.cert, files.key, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := LoadTLSCertificate(files.cert, files.key, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no files: %v", err)
 	}
 	replace(t, files.cert, nil)
 	replace(t, files.key, nil)
-	if _, err := LoadCertificate(files.cert, files.key, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
+	if _, err := LoadTLSCertificate(files.cert, files.key, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
 		t.Errorf("empty files: %v", err)
 	}
 }

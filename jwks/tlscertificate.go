@@ -7,9 +7,10 @@ import (
 	"sync"
 )
 
-// Certificate is a TLS certificate that follows its files: the next handshake
-// after a renewal uses the new one. It is safe for concurrent use.
-type Certificate struct {
+// TLSCertificate is a certificate of the HTTPS server that follows its files:
+// the next handshake after a renewal uses the new one. It is safe for
+// concurrent use.
+type TLSCertificate struct {
 	certFile, keyFile string
 	onReload          func(error)
 
@@ -18,12 +19,12 @@ type Certificate struct {
 	seen    [2]os.FileInfo // the files of the last attempt, good or bad
 }
 
-// LoadCertificate reads a PEM certificate chain and its key. onReload, if not
-// nil, is called after each later change of the files: with nil if the new
+// LoadTLSCertificate reads a PEM certificate chain and its key. onReload, if
+// not nil, is called after each later change of the files: with nil if the new
 // certificate is now in use, or with the error if it is bad and the old one
 // stays.
-func LoadCertificate(certFile, keyFile string, onReload func(error)) (*Certificate, error) {
-	c := &Certificate{certFile: certFile, keyFile: keyFile, onReload: onReload}
+func LoadTLSCertificate(certFile, keyFile string, onReload func(error)) (*TLSCertificate, error) {
+	c := &TLSCertificate{certFile: certFile, keyFile: keyFile, onReload: onReload}
 	seen, err := c.stat()
 	if err != nil {
 		return nil, c.describe(err)
@@ -37,7 +38,7 @@ func LoadCertificate(certFile, keyFile string, onReload func(error)) (*Certifica
 
 // GetCertificate is for tls.Config. It reloads the files if they have changed.
 // It never fails: the last good certificate stays.
-func (c *Certificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (c *TLSCertificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	current, changed, err := c.refresh()
 	if changed && c.onReload != nil {
 		c.onReload(err)
@@ -47,7 +48,7 @@ func (c *Certificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, er
 
 // refresh reads the files again if they have changed since the last attempt. A
 // bad file is thus tried, and reported, once.
-func (c *Certificate) refresh() (current *tls.Certificate, changed bool, err error) {
+func (c *TLSCertificate) refresh() (current *tls.Certificate, changed bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen, err := c.stat()
@@ -69,7 +70,7 @@ func (c *Certificate) refresh() (current *tls.Certificate, changed bool, err err
 	return c.current, true, nil
 }
 
-func (c *Certificate) stat() (seen [2]os.FileInfo, err error) {
+func (c *TLSCertificate) stat() (seen [2]os.FileInfo, err error) {
 	for i, name := range []string{c.certFile, c.keyFile} {
 		if seen[i], err = os.Stat(name); err != nil {
 			return seen, err
@@ -88,7 +89,7 @@ func sameFiles(a, b [2]os.FileInfo) bool {
 	return true
 }
 
-func (c *Certificate) read() (*tls.Certificate, error) {
+func (c *TLSCertificate) read() (*tls.Certificate, error) {
 	certificate, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return nil, c.describe(err)
@@ -98,6 +99,6 @@ func (c *Certificate) read() (*tls.Certificate, error) {
 
 // describe adds the files to an error. The errors of crypto/tls and os contain
 // no key material.
-func (c *Certificate) describe(err error) error {
+func (c *TLSCertificate) describe(err error) error {
 	return fmt.Errorf("TLS certificate %s with key %s: %w", c.certFile, c.keyFile, err)
 }
