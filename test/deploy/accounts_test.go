@@ -80,7 +80,7 @@ func TestAccountsOfAnotherNameService(t *testing.T) {
 	edit(t, conf, "clients:\n", "clients:\n  - name: sven\n    match: {user: sven}\n    grants: [{name: raw, key: dev-raw}]\n")
 	edit(t, conf, `mode: "0600"`, `mode: "0660", group: sven`)
 	d = start(t, dir, nil, names.command(program(t, "assertd"), "serve", "--config", conf)...)
-	d.await(t, "ready: version")
+	d.await(t, "started: version")
 	d.assert(t)
 	if info, err := os.Stat(filepath.Join(dir, "assertd.sock")); err != nil || info.Sys().(*syscall.Stat_t).Gid != 5001 {
 		t.Errorf("the socket's group: %v, %v", info.Sys(), err)

@@ -235,13 +235,14 @@ func TestModuleOutOfReach(t *testing.T) {
 	}
 	conf := filepath.Join(dir, "assertd.yaml")
 	edit(t, conf, fmt.Sprintf("SOFTHSM2_CONF: %q", filepath.Join(dir, "softhsm2.conf")), fmt.Sprintf("HOME: %q", home))
-	out, err := exec.Command(program(t, "assertd"), "serve", "--config", conf).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "sandbox.write") {
-		t.Errorf("the error does not name the remedy: %v\n%s", err, out)
+	d = start(t, dir, nil, program(t, "assertd"), "serve", "--config", conf)
+	d.await(t, "sandbox.write") // the remedy
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
 	}
 	edit(t, conf, "audit:", fmt.Sprintf("sandbox: {write: [%q]}\naudit:", elsewhere))
 	d = start(t, dir, nil, program(t, "assertd"), "serve", "--config", conf)
-	d.await(t, "ready: version")
+	d.await(t, "started: version")
 	d.assert(t)
 }
 
