@@ -130,9 +130,15 @@ func loginError(slot slot, err error, after PINState) error {
 	case hasCode(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE):
 		return fail(ErrPINIncorrect, err, "token %s refused the PIN, which was tried once and isn't tried again because "+
 			"that could lock the token%s; correct the PIN where it is stored", slot, after.consequence())
+	case hasCode(err, pkcs11.CKR_GENERAL_ERROR) && slot.info.Manufacturer == softHSM:
+		return fail(ErrPINNotInitialized, err, "token %s could not read its own file, which another process may have been writing; try again", slot)
 	}
 	return err
 }
+
+// softHSM is the manufacturer of SoftHSM's tokens. When SoftHSM can't read the
+// token's file during a login, the login fails before it has looked at the PIN.
+const softHSM = "SoftHSM project"
 
 // Info describes the token as it was when it was opened.
 func (t *Token) Info() TokenInfo { return t.slot.info }

@@ -17,8 +17,8 @@ import (
 // take a minute for a large RSA key.
 const generateTimeout = 2 * time.Minute
 
-// Refresh reads every token again, in every worker, to notice keys that others
-// made or destroyed. The error says which tokens could not be read; the
+// Refresh reads every token again, to notice keys that others made or
+// destroyed. The error says which tokens could not be read; the
 // inventory has what the others reported.
 func (p *Pool) Refresh(ctx context.Context) error {
 	if err := p.lockAdmin(ctx); err != nil {
@@ -47,47 +47,8 @@ func (p *Pool) lockAdmin(ctx context.Context) error {
 
 func (p *Pool) unlockAdmin() { <-p.admin }
 
-// refresh takes a token's inventory from any worker that answers. It asks all
-// of them, so that each learns of new keys. One that exits meanwhile says
-// nothing about the token.
-func (p *Pool) refresh(ctx context.Context, t *token) error {
-	if t.config.ReadInNewProcess {
-		return p.readByScout(ctx, t)
-	}
-	answered, failed := false, t.noWorker()
-	for _, w := range p.readyWorkers(t) {
-		inventory, err := p.inventoryOf(ctx, w)
-		if err != nil {
-			failed = err
-			continue
-		}
-		answered = true
-		p.took(t, inventory)
-	}
-	if answered {
-		return nil
-	}
-	return failed
-}
-
 func (t *token) noWorker() error {
 	return &UnavailableError{Cause: fmt.Errorf("token %q has no worker", t.config.Name)}
-}
-
-func (p *Pool) inventoryOf(ctx context.Context, w *worker) (wire.Inventory, error) {
-	r := p.ask(ctx, w, newPinnedCall(wire.Raw{Kind: wire.KindInventory}, p.cfg.StartTimeout))
-	if r.err != nil {
-		return wire.Inventory{}, r.err
-	}
-	return wire.DecodeInventory(r.payload, w.token.config.Name)
-}
-
-// took takes over what a worker read on its token.
-func (p *Pool) took(t *token, read wire.Inventory) {
-	p.mu.Lock()
-	defer p.unlock()
-	p.noteState(t, read.PIN)
-	p.setKeys(t, read.Keys)
 }
 
 // generated adds a key that a worker generated.

@@ -8,11 +8,12 @@ import (
 )
 
 // setKeys stores a token's new inventory and works out again which tokens hold
-// which key. The pool is locked.
-func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) {
+// which key. It reports whether they differ from the former one. The pool is
+// locked.
+func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) (changed bool) {
 	keys = t.withoutFailed(keys)
 	if t.read && slices.EqualFunc(t.keys, keys, wire.KeyInfo.Equal) {
-		return
+		return false
 	}
 	t.keys, t.read = keys, true
 	holders := map[wire.KeyRef]uint64{}
@@ -33,6 +34,7 @@ func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) {
 	}
 	p.requeue(waiting)
 	p.announce()
+	return true
 }
 
 func (p *Pool) routeFor(set uint64) *route {

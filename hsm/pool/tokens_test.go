@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -128,22 +129,45 @@ func TestWaitAll(t *testing.T) {
 	}
 }
 
-// One worker that answers is enough for a token to count as read.
+// One worker that answers is enough for a token to count as read, whichever it
+// is.
 func TestRefreshWithoutOneWorker(t *testing.T) {
-	c := config(tokenConfig(softhsm.New(t)))
-	c.StartTimeout = time.Second
-	p := runReady(t, c)
-	for times := range 2 { // the second time it is asked last, as the youngest
+	p := runReady(t, config(tokenConfig(softhsm.New(t))))
+	for place := range 2 {
 		p.waitAll()
-		pid := p.pids()[1]
+		pid := p.pids()[place]
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 10*time.Second, "it is killed", func() bool { // the first Refresh may be quicker than the signal
-			if err := p.Refresh(within(t, 10*time.Second)); err != nil {
-				t.Errorf("worker %d doesn't answer: %v", pid, err)
-			}
-			return p.count(pool.EventKill) > times
-		})
+		if err := p.Refresh(within(t, 20*time.Second)); err != nil {
+			t.Errorf("worker %d doesn't answer: %v", pid, err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 20*time.Second, "it is replaced", func() bool { return !slices.Contains(p.pids(), pid) })
+	}
+}
+
+// A token that hasn't changed is read by one worker, since a token with many
+// keys takes a while. After a change every worker reads it.
+func TestRefreshAsksOneWorkerUntilTheKeysChange(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	p := runReady(t, config(faultyConfig(token, m)))
+	searches := func() uint64 {
+		before := m.Calls(t, "C_FindObjectsInit")
+		if err := p.Refresh(within(t, 20*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		return m.Calls(t, "C_FindObjectsInit") - before
+	}
+	one := searches()
+	prepare(t, token, hsm.P256) // by another process
+	if both := searches(); both <= one {
+		t.Errorf("%d searches after a change, %d without one; want them in every worker", both, one)
+	}
+	again := searches()
+	if twice := searches(); twice != again {
+		t.Errorf("%d and %d searches without a change", again, twice)
 	}
 }
