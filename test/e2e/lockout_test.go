@@ -55,7 +55,7 @@ func TestReloadsDoNotLockTheToken(t *testing.T) {
 	right, err := os.ReadFile(s.layout.PIN)
 	check(t, err)
 	check(t, os.WriteFile(s.layout.PIN, []byte("wrong-pin"), 0o600))
-	signalAll(t, children(t, process.Process.Pid)[:1], syscall.SIGKILL)
+	signalAll(t, childrenThat(t, process.Process.Pid, "hsm-worker")[:1], syscall.SIGKILL)
 	s.awaitPIN(ipc.PINRefused, time.Time{})
 	for range 3 {
 		before := s.token().PIN.Since
