@@ -36,17 +36,19 @@ func (r *run) warmUp(ctx context.Context) {
 	r.choose()
 }
 
-// rounds runs rounds of all phases for a time, and at least one.
+// rounds runs rounds of all phases for a time, to the nearest round, and at
+// least one.
 func (r *run) rounds(ctx context.Context, duration time.Duration) {
 	order := slices.Clone(r.report.phases)
 	for end := time.Now().Add(duration); ; {
+		began := time.Now()
 		r.random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, p := range order {
 			if ctx.Err() == nil {
 				r.phase(ctx, p, hold)
 			}
 		}
-		if ctx.Err() != nil || time.Now().After(end) {
+		if ctx.Err() != nil || time.Until(end) < time.Since(began)/2 {
 			return
 		}
 	}
