@@ -36,18 +36,19 @@ func (r *run) warmUp(ctx context.Context) {
 	r.choose()
 }
 
-// rounds runs rounds of all phases for a time, and at least one.
+// rounds runs rounds of all phases for a time, to the nearest round, and at
+// least one.
 func (r *run) rounds(ctx context.Context, duration time.Duration) {
+	order := slices.Clone(r.report.phases)
 	for end := time.Now().Add(duration); ; {
-		r.random.Shuffle(len(r.report.phases), func(i, j int) {
-			r.report.phases[i], r.report.phases[j] = r.report.phases[j], r.report.phases[i]
-		})
-		for _, p := range r.report.phases {
+		began := time.Now()
+		r.random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		for _, p := range order {
 			if ctx.Err() == nil {
 				r.phase(ctx, p, hold)
 			}
 		}
-		if ctx.Err() != nil || time.Now().After(end) {
+		if ctx.Err() != nil || time.Until(end) < time.Since(began)/2 {
 			return
 		}
 	}
@@ -93,12 +94,15 @@ func (r *run) count(p *phase, client string, expected []ipc.Code, t tally, refus
 	for _, example := range t.examples {
 		r.site.t.Errorf("%s: a caller of %s failed %s", p.name, client, example)
 	}
+	unexpected := 0
 	for code, n := range refused {
 		if !slices.Contains(expected, code) {
 			r.site.t.Errorf("%s: the daemon failed %d requests of %s with %s", p.name, n, client, string(code))
+			unexpected += n
 		}
 		all += n
 	}
+	t.unexpected = max(t.unexpected, unexpected)
 	t.retried = max(0, all-t.refused-t.unexpected)
 	p.tally.add(t)
 	return all
