@@ -71,6 +71,11 @@ fresh-test: ## run make demo and make test in a minimal Debian, as root and as a
 	@test/install.sh debootstrap
 	@test/fresh/test.sh
 
+.PHONY: audit-chaos
+audit-chaos: ## kill the daemon 1,000 times under load, and verify its audit log each time
+	@test/install.sh $(TEST_PACKAGES)
+	go test -timeout 0 -v -run '^TestKilled$$' ./test/e2e -kills 1000
+
 .PHONY: bench
 bench: ## compare performance with raw PKCS#11
 	@test/install.sh $(DEMO_PACKAGES)

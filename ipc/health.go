@@ -42,6 +42,7 @@ const (
 	ReasonHSMUnavailable   = "hsm-unavailable"   // no worker can reach its token
 	ReasonKeyNotAvailable  = "key-not-available" // no key set has a version that may sign
 	ReasonAuditUnavailable = "audit-unavailable" // the audit log can't be written
+	ReasonAuditDamaged     = "audit-damaged"     // the audit log was changed; a person must look at it
 	ReasonDraining         = "draining"          // the daemon is stopping
 )
 
@@ -61,11 +62,14 @@ const (
 	// WarningPINCountLow means that a token reports wrong PINs since the last
 	// login.
 	WarningPINCountLow = "pin-count-low"
+	// WarningAuditUnchecked means that the daemon still verifies the lines of the
+	// audit log that its start did not read.
+	WarningAuditUnchecked = "audit-unchecked"
 )
 
 // Warnings lists the warnings of a ReadyResponse.
 func Warnings() []string {
-	return []string{WarningReloadRefused, WarningPINRefused, WarningPINLocked, WarningPINFinalTry, WarningPINCountLow}
+	return []string{WarningReloadRefused, WarningPINRefused, WarningPINLocked, WarningPINFinalTry, WarningPINCountLow, WarningAuditUnchecked}
 }
 
 // WorkerState is what one worker is doing. Operators find out why with

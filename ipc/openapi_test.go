@@ -197,7 +197,7 @@ func TestDocumentHasTheLimits(t *testing.T) {
 	if got, want := sign["padding"].Enum, []string{PaddingPKCS1v15, PaddingPSS}; !slices.Equal(got, want) {
 		t.Errorf("paddings %v", got)
 	}
-	reasons := []string{ReasonStarting, ReasonHSMUnavailable, ReasonKeyNotAvailable, ReasonAuditUnavailable, ReasonDraining}
+	reasons := []string{ReasonStarting, ReasonHSMUnavailable, ReasonKeyNotAvailable, ReasonAuditUnavailable, ReasonAuditDamaged, ReasonDraining}
 	if got := schemas["ReadyResponse"].Properties["reason"].Enum; !slices.Equal(got, reasons) {
 		t.Errorf("reasons %v", got)
 	}

@@ -39,6 +39,7 @@ const (
 	CodeOverloaded           Code = "overloaded"
 	CodeDraining             Code = "draining"
 	CodeAuditUnavailable     Code = "audit-unavailable"
+	CodeAuditDamaged         Code = "audit-damaged"
 	CodeTimeout              Code = "timeout"
 	CodeInternal             Code = "internal"
 )
@@ -82,6 +83,7 @@ var codes = []struct {
 	{CodeOverloaded, http.StatusServiceUnavailable, "The daemon is overloaded"},
 	{CodeDraining, http.StatusServiceUnavailable, "The daemon is stopping"},
 	{CodeAuditUnavailable, http.StatusServiceUnavailable, "The audit log can't be written"},
+	{CodeAuditDamaged, http.StatusServiceUnavailable, "The audit log is damaged"},
 	{CodeTimeout, http.StatusServiceUnavailable, "The request took too long"},
 	{CodeInternal, http.StatusInternalServerError, "The daemon failed"},
 }

@@ -106,6 +106,7 @@ type AuditStatus struct {
 	Lines           int64     `json:"lines"`           // in all files of the log
 	Bytes           int64     `json:"bytes"`           // in the current file
 	Pending         int       `json:"pending"`
+	Unchecked       bool      `json:"unchecked,omitempty"` // lines from before the start are still being verified
 	UnsyncedSince   time.Time `json:"unsynced_since,omitzero"`
 	CheckpointKey   string    `json:"checkpoint_key,omitempty"` // key set; empty if the log has no checkpoints
 	CheckpointLines int64     `json:"checkpoint_lines"`         // covered by the newest checkpoint

@@ -45,6 +45,7 @@ var failures = []struct {
 	detail  string
 	retry   time.Duration
 }{
+	{audit.ErrDamaged, ipc.CodeAuditDamaged, audit.OutcomeFailed, "The audit log was changed or damaged, so nothing is signed. Contact the operators of assertd.", retryRestart},
 	{ErrAudit, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "The decision could not be recorded, so nothing was released. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrInFlight, ipc.CodeInFlightLimit, audit.OutcomeRefused, "This client has reached its limit of requests in flight. Wait for responses before you send more.", retryBusy},
 	{ErrUnfit, ipc.CodeKeyNotAvailable, audit.OutcomeFailed, "The HSM can't sign with the key of this grant. Contact the operators of assertd.", retryRestart},

@@ -41,6 +41,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{fmt.Errorf("%w: %w", ErrHSM, wrapped(ErrOverloaded)), ipc.CodeOverloaded, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", ErrHSM, wrapped(ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", ErrHSM, context.DeadlineExceeded), ipc.CodeTimeout, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", ErrAudit, audit.ErrDamaged), ipc.CodeAuditDamaged, true, audit.OutcomeFailed},
 		{wrapped(ErrAudit), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
 		{errInternal, ipc.CodeInternal, false, audit.OutcomeFailed},
 	} {

@@ -83,7 +83,7 @@ func (s *Signer) record(ctx context.Context, r *audit.Record) error {
 	switch {
 	case err == nil:
 	case s.auditRequired:
-		r.Outcome, r.Code = outcomeOf(ErrAudit)
+		r.Outcome, r.Code = outcomeOf(fmt.Errorf("%w: %w", ErrAudit, err))
 	default:
 		s.throttle.Log(s.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", r.RequestID, "error", err)
 	}

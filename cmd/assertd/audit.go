@@ -20,11 +20,11 @@ func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "verify the audit log and prove its records",
-		Long: "Verifies the audit log and proves its records. All commands except \"key\" need only the files: they run\n" +
-			"on any machine, without the daemon and without an HSM.",
+		Long: "Verifies the audit log and proves its records. All commands except \"key\" and\n" +
+			"\"accept-damage\" need only the files: they run on any machine, without the daemon and without an HSM.",
 	}
 	cli.Group(cmd)
-	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand())
+	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand(), auditAcceptDamageCommand())
 	return cmd
 }
 
@@ -33,6 +33,7 @@ type auditFlags struct {
 	keys  []string
 	known []string
 	all   bool
+	requirements
 }
 
 func (f *auditFlags) keyFlag(cmd *cobra.Command) {
@@ -45,23 +46,13 @@ func (f *auditFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&f.all, "all", "A", false, "include the rotated files next to each FILE")
 }
 
-// read returns the files of the logs, and the options to verify them.
-func (f *auditFlags) read(args []string) ([]string, audit.VerifyOptions, error) {
-	o, err := f.options()
-	if err != nil {
-		return nil, o, err
-	}
-	files, err := f.files(args)
-	return files, o, err
-}
-
 // options reads the files that the flags name.
 func (f *auditFlags) options() (audit.VerifyOptions, error) {
 	verifiers, err := readVerifiers(f.keys)
 	if err != nil {
 		return audit.VerifyOptions{}, err
 	}
-	o := audit.VerifyOptions{Verifiers: verifiers}
+	o := audit.VerifyOptions{Verifiers: verifiers, All: f.all}
 	for _, path := range f.known {
 		checkpoint, err := os.ReadFile(path)
 		if err != nil {
@@ -70,22 +61,6 @@ func (f *auditFlags) options() (audit.VerifyOptions, error) {
 		o.Known = append(o.Known, checkpoint)
 	}
 	return o, nil
-}
-
-// files returns the files of the logs.
-func (f *auditFlags) files(args []string) ([]string, error) {
-	if !f.all {
-		return args, nil
-	}
-	var files []string
-	for _, path := range args {
-		rotated, err := audit.Files(path)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, rotated...)
-	}
-	return files, nil
 }
 
 // readVerifiers takes each key as text or, if it does not look like one, as the
@@ -122,57 +97,35 @@ func auditVerifyCommand() *cobra.Command {
 		Short: "verify that the log is complete and in order",
 		Long: "Verifies that the files hold all lines that the daemon wrote, unchanged and in order. With --key it\n" +
 			"checks them against the signed checkpoints. Without, it checks only that the lines form an unbroken\n" +
-			"chain. If a line is bad, it names the first one and exits with 1.",
-		Example: "  assertd audit verify --all --key audit.pub /var/log/assertd/audit.jsonl",
-		Args:    cli.Args(cobra.MinimumNArgs(1)),
+			"chain. If a line is bad, it names the first one and exits with 1. If all are good, it says which records\n" +
+			"are proven and which are not.",
+		Example: "  assertd audit verify --all --key audit.pub /var/log/assertd/audit.jsonl\n" +
+			"  assertd audit verify --all --key audit.pub --known kept --from-start \\\n    --output json audit.jsonl",
+		Args: cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.verify(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f.register(cmd)
+	f.requirements.register(cmd)
 	return cmd
 }
 
-func (f *auditFlags) verify(ctx context.Context, args []string, out, terminal io.Writer) error {
-	files, o, err := f.read(args)
+func (f *auditFlags) verify(ctx context.Context, files []string, out, terminal io.Writer) error {
+	o, err := f.options()
 	if err != nil {
 		return err
 	}
+	f.require(&o)
 	bar := newPercentage(terminal)
 	o.Progress = bar.show
 	report, err := audit.Verify(ctx, files, o)
 	bar.clear()
-	var bad *audit.BadLine
-	if errors.As(err, &bad) {
-		fmt.Fprintf(out, "BAD %s:%d: %s: %s\n", bad.File, bad.Line, bad.Problem, bad.Detail)
-		return errSilent
-	}
+	v, err := judge(report, err, len(o.Verifiers) > 0)
 	if err != nil {
 		return err
 	}
-	printReport(out, report)
-	if len(o.Verifiers) > 0 && report.Checkpoints == 0 {
-		fmt.Fprintln(out, "NOT PROVEN: none of the given keys signed a checkpoint; check that they belong to this log and that it has one")
-		return errSilent
-	}
-	return nil
-}
-
-func printReport(out io.Writer, r audit.Report) {
-	fmt.Fprintf(out, "ok: %s\n", r.Summary())
-	fmt.Fprintf(out, "    %d files, records %d to %d, %d checkpoints verified, root %s\n", r.Files, r.First, r.Size-1, r.Checkpoints, r.Root)
-	for _, extra := range []struct {
-		count int64
-		text  string
-	}{
-		{int64(r.Unverified), "checkpoints are by keys that were not given"},
-		{int64(r.Recoveries), "lines report a recovery (kind recovery): an outage, a torn line or a changed file"},
-		{r.Torn, "bytes at the end are an incomplete line"},
-	} {
-		if extra.count > 0 {
-			fmt.Fprintf(out, "    %d %s\n", extra.count, extra.text)
-		}
-	}
+	return v.print(out, f.output)
 }
 
 func auditProveCommand() *cobra.Command {
@@ -189,11 +142,11 @@ func auditProveCommand() *cobra.Command {
 			if jti == "" || len(f.keys) == 0 {
 				return fmt.Errorf("%w: --jti and --key are required", cli.ErrUsage)
 			}
-			files, o, err := f.read(args)
+			o, err := f.options()
 			if err != nil {
 				return err
 			}
-			proof, err := audit.Prove(cmd.Context(), files, jti, o)
+			proof, err := audit.Prove(cmd.Context(), args, jti, o)
 			if err != nil {
 				return err
 			}
@@ -252,11 +205,11 @@ func auditCheckpointCommand() *cobra.Command {
 			if len(f.keys) == 0 {
 				return fmt.Errorf("%w: --key is required", cli.ErrUsage)
 			}
-			files, o, err := f.read(args)
+			o, err := f.options()
 			if err != nil {
 				return err
 			}
-			return printCheckpoint(cmd.Context(), files, o, cmd.OutOrStdout())
+			return printCheckpoint(cmd.Context(), args, o, cmd.OutOrStdout())
 		},
 	}
 	f.register(cmd)

@@ -91,6 +91,9 @@ type checkpointLine struct {
 	Time time.Time `json:"time"`
 	Size int64     `json:"size"` // as in the note, for anyone who reads the line
 	Note string    `json:"note"`
+	// Edge is that of the tree of all lines before this one, as in a header: a
+	// start can continue here. Early builds left it out.
+	Edge []tlog.Hash `json:"edge,omitempty"`
 }
 
 func (c checkpointLine) body() []byte { return jsonBody(kindCheckpoint, c) }

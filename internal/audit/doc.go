@@ -6,13 +6,18 @@
 //
 // Open takes the file for this process (with a lock file beside it), Run
 // writes, and Append returns nil only after its record is written as
-// Options.Sync promises. One goroutine writes at a time. Records that arrive
-// meanwhile share the next write and, with SyncAlways, its sync. If a write
+// Options.Sync promises. One goroutine writes. Records that arrive meanwhile
+// share the next write and, with SyncAlways, its sync. If a write
 // fails (disk full, sync error), the log cuts it off again and every caller in
 // it gets ErrUnavailable: either a record is in the log in full, or its caller
 // knows that it is not. The writer retries with each Append and each
 // Options.Interval, so the log recovers by itself, and then records the outage
 // in a line of its own.
+//
+// A disk can also stop answering, and nothing can interrupt a write to it. No
+// caller waits longer than Options.Timeout for it: its record counts as
+// missing, and is harmless if the write succeeds later. Run ends without such a
+// write, and then the lock stays until the process has gone.
 //
 // # The file
 //
@@ -43,12 +48,18 @@
 //     file that someone changed or removed.
 //
 // The lines are the only state. There are no stored hashes and no separate
-// checkpoint file that kill -9 could leave out of step. Open reads the current
-// file once (about 400,000 lines a second per core), which also checks it. It
-// moves anything after the last complete line to <file>.torn-<seq>-<time> and
-// records that. If the process ended in the middle of a rotation, so that the
-// current file is missing or empty, Open continues from the newest rotated
-// file.
+// checkpoint file that kill -9 could leave out of step. A checkpoint line has
+// the right edge of the tree, as a header does. Open reads the current file
+// from its newest checkpoint on (about 400,000 lines a second per core), and
+// Run verifies the lines before in the background. Open moves an incomplete
+// line at the end to <file>.torn-<seq>-<time> and records that. If the process
+// ended in the middle of a rotation, so that the current file is missing or
+// empty, Open continues from the newest rotated file.
+//
+// Anything else that is wrong is damage (ErrDamaged): a bad line with a line of
+// a log behind it, or a newest file that can't be read. The log never continues
+// from there by itself. AcceptDamage keeps the file as evidence and starts a
+// new one, for a person who gives a reason.
 //
 // # Rotation
 //

@@ -18,11 +18,16 @@ var (
 	// ErrUnsafe is what Open returns if other users could change the file.
 	ErrUnsafe = errors.New("unsafe audit file")
 	// ErrDamaged is what Open returns if the file to continue from was changed
-	// in the middle.
+	// in the middle, and Append once Run has found that.
 	ErrDamaged = errors.New("damaged audit file")
 	// ErrTampered is what Verify returns, in a *BadLine, if lines are missing,
 	// changed or out of order.
 	ErrTampered = errors.New("audit log does not verify")
+	// ErrIncomplete is what Verify returns if the files hold less than
+	// VerifyOptions requires.
+	ErrIncomplete = errors.New("audit log is incomplete")
+	// ErrUndamaged is what AcceptDamage returns for a log that needs no new file.
+	ErrUndamaged = errors.New("the audit log is not damaged")
 	// ErrNotFound is what Prove returns if no record has the jti.
 	ErrNotFound = errors.New("no such record in the audit log")
 	// ErrNotCovered is what Prove returns if the record comes after the newest
@@ -34,6 +39,25 @@ var (
 	// or whose text form is malformed.
 	ErrKey = errors.New("unusable checkpoint key")
 )
+
+// DamagedError is what is wrong with a file that the log can't continue from.
+// It unwraps to ErrDamaged.
+type DamagedError struct {
+	File   string
+	Detail string
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("%v: %s: %s; run \"assertd audit verify\" to see what is affected, "+
+		"then \"assertd audit accept-damage\" to keep the file as evidence and start a new one", ErrDamaged, e.File, e.Detail)
+}
+
+// Unwrap returns ErrDamaged.
+func (e *DamagedError) Unwrap() error { return ErrDamaged }
+
+func damaged(file, format string, args ...any) error {
+	return &DamagedError{File: file, Detail: fmt.Sprintf(format, args...)}
+}
 
 // UnavailableError is why a record could not be written. It unwraps to
 // ErrUnavailable and to Cause.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -150,6 +151,26 @@ func (f *file) inPlace() bool {
 	}
 	there, err := os.Lstat(f.path)
 	return err == nil && os.SameFile(own, there)
+}
+
+// lockWithin is acquireLock on a disk that may not answer. It comes first at a
+// start, so nothing else waits for such a disk.
+func lockWithin(path string, limit time.Duration) (*os.File, error) {
+	type result struct {
+		lock *os.File
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		lock, err := acquireLock(path)
+		done <- result{lock, err}
+	}()
+	select {
+	case r := <-done:
+		return r.lock, r.err
+	case <-time.After(limit):
+		return nil, fmt.Errorf("audit: lock %s: %w within %s; see whether its file system is frozen", path, errNoAnswer, limit)
+	}
 }
 
 // acquireLock locks the log for this process. The lock is a separate file

@@ -161,6 +161,8 @@ type recovery struct {
 	Time   time.Time `json:"time"`
 	What   string    `json:"what"`
 	Detail string    `json:"detail"`
+	// Accepted is the damaged file that this file continues, if a person said so.
+	Accepted *acceptedFile `json:"accepted,omitempty"`
 }
 
 func (r recovery) body() []byte { return jsonBody(kindRecovery, r) }

@@ -6,20 +6,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/assertd/assertd/ipc"
 )
 
-// Log is an open audit log. Run must be running for Append to return. Append,
-// Reopen and Status may be called from any goroutine.
+// Log is an open audit log. Run must be running for Append to return before its
+// timeout. Append, Reopen and Status may be called from any goroutine.
 type Log struct {
 	opts Options
 	lock *os.File
+	disk *diskWatch
 
 	wake    chan struct{}   // pending is not empty
 	reopens chan chan error // requests from Reopen
-	stopped chan struct{}   // Run has ended
+	stopped chan struct{}   // the writer has ended
 
 	// entries holds used entries for newEntry. Each log has its own, so that
 	// tests can put a log in a synctest bubble.
@@ -29,10 +33,15 @@ type Log struct {
 	pending []*entry
 	state   state
 	status  Status
+	expired int // records refused because the disk did not answer
 
-	writing sync.Mutex // held while writing; locked before mu
-	w       *writer
-	spare   []*entry // the last batch, for take to reuse
+	damaged   chan error    // what recheck found, for the writer
+	rechecked chan struct{} // closed after recheck
+	damage    error         // the same, for Append and Status
+	unchecked bool          // recheck has not ended well
+
+	w     *writer  // only the writer's goroutine uses it after Open
+	spare []*entry // the last batch, for take to reuse
 }
 
 type state int
@@ -40,7 +49,8 @@ type state int
 const (
 	opened state = iota
 	running
-	draining // Append refuses
+	draining  // Append refuses
+	abandoned // Run ended, but its writer still waits for the disk
 	closed
 )
 
@@ -54,22 +64,28 @@ type Status struct {
 
 // entry is a record on its way to the writer.
 type entry struct {
-	body []byte
-	done chan error
+	body  []byte
+	done  chan error
+	timer *time.Timer
+	// expired is set once nobody waits for the record any more. It may be written
+	// nevertheless: a record without a release is harmless.
+	expired atomic.Bool
 }
 
 // newEntry returns an entry to encode a record into, reusing one if it can.
 func (l *Log) newEntry() *entry {
 	if e, ok := l.entries.Get().(*entry); ok {
+		e.timer.Reset(l.opts.Timeout)
 		return e
 	}
-	return &entry{done: make(chan error, 1)}
+	return &entry{done: make(chan error, 1), timer: time.NewTimer(l.opts.Timeout)}
 }
 
 // release keeps the entry for reuse, unless its record was so long that keeping
 // the buffer would waste memory.
 func (l *Log) release(e *entry) {
 	const maxKept = 16 << 10
+	e.timer.Stop()
 	if cap(e.body) <= maxKept {
 		l.entries.Put(e)
 	}
@@ -78,7 +94,9 @@ func (l *Log) release(e *entry) {
 // Open opens the log at Options.File, creates it if it does not exist, and
 // locks it for this process. It sets aside what kill -9 or a power loss left
 // after the last complete line (see the package comment). It returns ErrDamaged
-// for a file that was changed in the middle. It writes no line; Run does.
+// for a file that was changed in the middle. It reads only what the newest
+// checkpoint does not cover; Run verifies the rest. It writes no line; Run
+// does.
 func Open(o Options) (*Log, error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
@@ -87,18 +105,20 @@ func Open(o Options) (*Log, error) {
 	if err := checkDir(filepath.Dir(o.File)); err != nil {
 		return nil, err
 	}
-	held, err := acquireLock(o.File + ".lock")
+	held, err := lockWithin(o.File+".lock", o.Timeout)
 	if err != nil {
 		return nil, err
 	}
 	l := &Log{
-		opts: o, lock: held,
+		opts: o, lock: held, disk: newDiskWatch(o.Timeout),
 		wake: make(chan struct{}, 1), reopens: make(chan chan error), stopped: make(chan struct{}),
+		damaged: make(chan error, 1), rechecked: make(chan struct{}),
 	}
 	if l.w, err = resume(&l.opts); err != nil {
 		held.Close()
 		return nil, err
 	}
+	l.w.disk, l.unchecked = l.disk, l.w.recheck != nil
 	l.publish()
 	return l, nil
 }
@@ -106,8 +126,9 @@ func Open(o Options) (*Log, error) {
 // Append returns nil after the record is written as Options.Sync promises.
 // Records of concurrent callers share one write and one sync. On any error the
 // record must count as missing. The error is ErrRecord if the record can't be
-// written at all, and an *UnavailableError otherwise. If ctx ends first, the
-// record may still be written: ctx does not interrupt a write.
+// written at all, ErrDamaged once damage was found in the log, and an
+// *UnavailableError otherwise. If ctx or Options.Timeout
+// ends first, the record may still be written: nothing interrupts a write.
 func (l *Log) Append(ctx context.Context, r Record) error {
 	if r.Time.IsZero() {
 		r.Time = l.opts.Clock()
@@ -119,14 +140,35 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	if err := l.enqueue(e); err != nil {
 		return err
 	}
-	l.tryWrite()
 	select {
 	case err := <-e.done:
 		l.release(e)
 		return err
 	case <-ctx.Done():
+		e.expired.Store(true)
 		return &UnavailableError{Op: "wait", Cause: ctx.Err()}
+	case <-e.timer.C:
+		e.expired.Store(true)
+		return l.refuse(l.disk.timeout(opWrite))
 	}
+}
+
+// takeExpired returns how many records were refused because the disk did not
+// answer, and starts from zero.
+func (l *Log) takeExpired() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.expired
+	l.expired = 0
+	return n
+}
+
+// refuse counts a record that is refused because the disk does not answer.
+func (l *Log) refuse(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expired++
+	return err
 }
 
 func (l *Log) encodeEntry(r *Record) (*entry, error) {
@@ -146,20 +188,35 @@ func (l *Log) encodeEntry(r *Record) (*entry, error) {
 }
 
 var (
-	errClosed = errors.New("the log is closed")
-	errFull   = fmt.Errorf("%d records are waiting already", MaxPending)
+	errClosed   = errors.New("the log is closed")
+	errNoAnswer = errors.New("the disk did not answer")
+	errFull     = fmt.Errorf("%d records are waiting already", MaxPending)
 )
 
+// enqueue hands a record to the writer. While the disk does not answer, it
+// refuses at once: nobody should wait for the same disk again.
 func (l *Log) enqueue(e *entry) error {
+	_, stuck := l.disk.stuck(opWrite, opSync)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state >= draining {
 		return &UnavailableError{Op: "append", Cause: errClosed}
 	}
+	if l.damage != nil {
+		return l.damage
+	}
+	if stuck != nil {
+		l.expired++
+		return stuck
+	}
 	if len(l.pending) >= MaxPending {
 		return &UnavailableError{Op: "append", Cause: errFull}
 	}
 	l.pending = append(l.pending, e)
+	select {
+	case l.wake <- struct{}{}:
+	default: // the writer takes all that wait
+	}
 	return nil
 }
 
@@ -169,7 +226,7 @@ func (l *Log) take(into []*entry) []*entry {
 	defer l.mu.Unlock()
 	taken := l.pending
 	l.pending = into[:0]
-	return taken
+	return slices.DeleteFunc(taken, func(e *entry) bool { return e.expired.Load() })
 }
 
 // Reopen switches to a new file at the path if something, such as logrotate,
@@ -199,6 +256,14 @@ func (l *Log) Status() Status {
 	defer l.mu.Unlock()
 	s := l.status
 	s.Pending = len(l.pending)
+	s.Refused, s.Unchecked = s.Refused+int64(l.expired), l.unchecked
+	if l.damage != nil {
+		s.Err, s.Error = l.damage, l.damage.Error()
+		return s
+	}
+	if since, err := l.disk.stuck(opWrite, opSync); err != nil && s.Err == nil {
+		s.Err, s.Error, s.Since = err, err.Error(), since
+	}
 	return s
 }
 
@@ -210,19 +275,26 @@ func (l *Log) publish() {
 }
 
 // Close closes the file and releases the lock. End Run first: it writes the
-// waiting records and the last checkpoint.
+// waiting records and the last checkpoint. If Run gave up on the disk, Close
+// leaves both to the end of the process: until the write that is under way has
+// ended, no other process may write.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch l.state {
 	case closed:
 		return nil
+	case abandoned:
+		return fmt.Errorf("audit: close: %w; the file stays locked until the process has ended", errNoAnswer)
 	case running, draining:
 		select {
 		case <-l.stopped:
 		default:
 			return errors.New("audit: close: Run is still running; cancel its context and wait for it first")
 		}
+	}
+	if l.state == opened && l.w.recheck != nil {
+		l.w.recheck.file.Close()
 	}
 	l.state = closed
 	return errors.Join(l.w.file.f.Close(), l.lock.Close())

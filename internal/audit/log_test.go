@@ -233,7 +233,7 @@ func TestOpenRejectsADamagedFile(t *testing.T) {
 	lines[2] = bytes.Replace(lines[2], []byte(`"b"`), []byte(`"x"`), 1)
 	writeLines(t, file, lines)
 	_, err := Open(Options{File: file})
-	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "line 4") {
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "record 3") {
 		t.Errorf("got %v", err)
 	}
 }

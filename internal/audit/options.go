@@ -41,6 +41,7 @@ const (
 // Defaults for Options that are left zero.
 const (
 	defaultInterval           = time.Second
+	defaultTimeout            = 5 * time.Second
 	defaultCheckpointInterval = time.Minute
 	defaultCheckpointTimeout  = 10 * time.Second
 )
@@ -58,6 +59,10 @@ type Options struct {
 	// the file with any Sync: whether the disk has room again, whether someone
 	// removed the file. Default 1 s.
 	Interval time.Duration
+	// Timeout limits how long Append waits, and how long a write or a sync may
+	// take before Append fails at once and Status says so. It also limits how
+	// long the end of Run waits for the disk. Default 5 s.
+	Timeout time.Duration
 	// MaxSize, in bytes, and MaxAge rotate the file; 0 leaves that to Reopen.
 	// The log checks them between writes and waits for a checkpoint over the
 	// file, so a file may grow somewhat larger or older.
@@ -92,6 +97,9 @@ func (o *Options) setDefaults() {
 	if o.Interval == 0 {
 		o.Interval = defaultInterval
 	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
 	if o.CheckpointInterval == 0 {
 		o.CheckpointInterval = defaultCheckpointInterval
 	}
@@ -114,7 +122,7 @@ func (o *Options) validate() error {
 		return fmt.Errorf("audit: mode %#o lets other users read or write the log; use 0600 or 0640", o.Mode)
 	case o.Sync != SyncAlways && o.Sync != SyncInterval && o.Sync != SyncNever:
 		return fmt.Errorf("audit: unknown sync %q; use always, interval or never", o.Sync)
-	case o.Interval < 0 || o.CheckpointInterval < 0 || o.CheckpointTimeout < 0 || o.MaxAge < 0 || o.MaxSize < 0:
+	case o.Interval < 0 || o.Timeout < 0 || o.CheckpointInterval < 0 || o.CheckpointTimeout < 0 || o.MaxAge < 0 || o.MaxSize < 0:
 		return errors.New("audit: intervals, timeouts and limits must not be negative")
 	case o.Key != nil && !validName(o.Origin):
 		return fmt.Errorf("audit: invalid origin %q; use a name without white space or \"+\"", o.Origin)

@@ -31,7 +31,12 @@ type Proven struct {
 // proves nothing. The proof is a C2SP tlog-proof with the record's line as its
 // extra data. The error is ErrNotFound, ErrNotCovered, one of Verify's, or one
 // for a jti in two records.
-func Prove(ctx context.Context, files []string, jti string, o VerifyOptions) ([]byte, error) {
+func Prove(ctx context.Context, paths []string, jti string, o VerifyOptions) ([]byte, error) {
+	files, err := openLogFiles(paths, o.All)
+	if err != nil {
+		return nil, err
+	}
+	defer files.close()
 	v, m := &verifier{keys: o.Verifiers}, &match{jti: jti, needle: appendMember(nil, "jti", jti)}
 	if _, err := v.verifyFiles(ctx, files, o, m.visit); err != nil {
 		return nil, err
@@ -82,7 +87,7 @@ func (m *match) visit(l link, line []byte) {
 
 // provePath reads the files again and keeps only the few hashes of the proof,
 // so memory use does not grow with the log.
-func provePath(ctx context.Context, files []string, c Checkpoint, m *match) (tlog.RecordProof, error) {
+func provePath(ctx context.Context, files *fileSet, c Checkpoint, m *match) (tlog.RecordProof, error) {
 	var want neededHashes
 	if _, err := tlog.ProveRecord(c.Size, m.seq, &want); err != nil {
 		return nil, err
@@ -123,12 +128,8 @@ func (h *neededHashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 }
 
 // collect sets the hashes from the lines up to a size.
-func (h *neededHashes) collect(ctx context.Context, files []string, size int64) error {
-	r, err := openLogReader(ctx, files, nil)
-	if err != nil {
-		return err
-	}
-	defer r.close()
+func (h *neededHashes) collect(ctx context.Context, files *fileSet, size int64) error {
+	r := files.read(ctx, nil)
 	var t tree
 	for started := false; !started || t.size < size; started = true {
 		line, _, err := r.next()

@@ -1,29 +1,17 @@
 package audit
 
 import (
-	"bufio"
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
 	"github.com/assertd/assertd/internal/atomicfile"
 )
-
-// tail is the end of the log as one file shows it.
-type tail struct {
-	head          head
-	goodEnd       int64 // offset after the last good line
-	created       time.Time
-	hasRecords    bool
-	covered       int64
-	checkpointEnd int64
-}
 
 // resume finds the end of the log: in the current file or, if that is missing
 // or empty, in the newest renamed file. That one file has everything needed,
@@ -53,11 +41,12 @@ func openError(err error) error {
 }
 
 func resumeFile(o *Options, f *file) (*writer, error) {
-	t, torn, err := readTail(f.path, io.NewSectionReader(f.f, 0, f.end))
+	t, torn, rest, err := readTailFrom(f)
 	if err != nil {
 		return nil, err
 	}
 	w := newWriter(o, f, t.head)
+	w.recheck = rest
 	if t.goodEnd > 0 {
 		w.created, w.hasRecords, w.covered, w.checkpointEnd = t.created, t.hasRecords, t.covered, t.checkpointEnd
 	} else if err := errors.Join(w.resumeFromPredecessor(), atomicfile.SyncDir(filepath.Dir(o.File))); err != nil {
@@ -69,61 +58,6 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 		}
 	}
 	return w, w.reportTorn(f.path)
-}
-
-// readTail reads the lines of a file to its end. torn reports that the rest
-// after the last good line is what a sudden end of the process or the machine
-// leaves: a line without a newline, or one with zero bytes in it. Anything else
-// is ErrDamaged.
-func readTail(path string, content io.Reader) (t tail, torn bool, err error) {
-	v := &verifier{}
-	lines := bufio.NewReaderSize(content, MaxRecord+1)
-	for n := int64(1); ; n++ {
-		line, err := lines.ReadSlice('\n')
-		if errors.Is(err, io.EOF) {
-			t.head = v.head()
-			return t, len(line) > 0, nil
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return t, false, fmt.Errorf("audit: read %s: %w", path, err)
-		}
-		body := bytes.TrimSuffix(line, []byte("\n"))
-		l, fault := v.check(body, n == 1)
-		if fault != nil && bytes.IndexByte(body, 0) >= 0 {
-			t.head = v.head()
-			return t, true, nil
-		}
-		if fault != nil {
-			return t, false, fmt.Errorf("%w: %s: line %d: %s; "+
-				"run \"assertd audit verify\", move the file away as evidence, then start again",
-				ErrDamaged, path, n, fault.detail)
-		}
-		t.observe(v, l, body, int64(len(line)))
-	}
-}
-
-// observe records what the writer must know about a good line.
-func (t *tail) observe(v *verifier, l link, body []byte, size int64) {
-	t.goodEnd += size
-	switch l.kind {
-	case kindHeader:
-		if h, _, err := parseHeader(body); err == nil {
-			t.created = h.Time
-		}
-	case kindCheckpoint:
-		if c, err := parseCheckpointLine(body); err == nil {
-			t.covered, t.checkpointEnd = c.Size, c.Size+1
-		}
-	case kindRecovery:
-	default:
-		t.hasRecords = true
-	}
-}
-
-// head is where the next line goes.
-func (v *verifier) head() head {
-	t, _ := v.treeAt(v.next())
-	return head{tree: t, prev: v.leaf}
 }
 
 // resumeFromPredecessor takes the end of the log from the previous file, which
@@ -142,11 +76,11 @@ func (w *writer) resumeFromPredecessor() error {
 		return fmt.Errorf("audit: continue from %s: %w", path, err)
 	}
 	defer f.f.Close()
-	t, torn, err := readTail(path, io.NewSectionReader(f.f, 0, f.end))
+	t, torn, rest, err := readTailFrom(f)
 	if err != nil {
 		return err
 	}
-	w.head = t.head
+	w.head, w.recheck = t.head, rest
 	if torn {
 		if err := w.moveTorn(f, t.goodEnd); err != nil {
 			return err
@@ -166,7 +100,7 @@ func (w *writer) resumeFromCompressed(path string) error {
 	defer f.Close()
 	content, err := gzip.NewReader(f)
 	if err != nil {
-		return fmt.Errorf("audit: continue from %s: %w", path, err)
+		return damaged(path, "%v", err)
 	}
 	t, torn, err := readTail(path, content)
 	if err == nil && torn {
@@ -177,21 +111,43 @@ func (w *writer) resumeFromCompressed(path string) error {
 }
 
 // predecessor returns the newest of the files that were renamed from path, or
-// "" if there are none.
+// "" if there are none. It refuses to guess past a file that it can't read:
+// that could be the newest, and continuing from an older one would use numbers
+// twice.
 func predecessor(path string) (string, error) {
-	list, err := os.ReadDir(filepath.Dir(path))
+	archives, err := openArchives(path)
 	if err != nil {
-		return "", fmt.Errorf("audit: %w", err)
+		return "", fmt.Errorf("audit: %w; it may be the newest file of the log, so make it readable first", err)
 	}
-	best, bestSeq := "", int64(-1)
-	for _, e := range list {
-		if !isArchive(filepath.Base(path), e.Name()) || !e.Type().IsRegular() {
-			continue
-		}
-		name := filepath.Join(filepath.Dir(path), e.Name())
-		if seq, _, err := firstSeq(name); err == nil && seq != noSeq && seq > bestSeq {
-			best, bestSeq = name, seq
+	defer archives.close()
+	best := ""
+	for _, f := range archives.files { // in the order of their first lines
+		switch {
+		case f.size == 0: // logrotate renamed a file that had nothing yet
+		case f.seq != noSeq:
+			best = f.Name()
+		case !archives.accepted(f):
+			return "", damaged(f.Name(), "its first line can't be read, and it may be the newest file of the log; "+
+				"restore it, or move it away if it does not belong to the log")
 		}
 	}
 	return best, nil
+}
+
+// openArchives opens the files that were renamed from path.
+func openArchives(path string) (*fileSet, error) {
+	list, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, e := range list {
+		if isArchive(filepath.Base(path), e.Name()) && e.Type().IsRegular() {
+			names[filepath.Join(filepath.Dir(path), e.Name())] = true
+		}
+	}
+	for name := range names {
+		delete(names, name+".gz") // logrotate is writing it, and then removes the other
+	}
+	return openNames(slices.Sorted(maps.Keys(names)))
 }

@@ -76,7 +76,7 @@ func (w *writer) finishRotation() {
 // the change.
 func (w *writer) quarantine(detail string) {
 	w.report("file changed by others", detail)
-	if err := w.switchFile(true, ".damaged-"); err != nil {
+	if err := w.switchFile(true, damagedInfix); err != nil {
 		w.queued = w.queued[:len(w.queued)-1] // the next tick retries and reports it again
 		w.opts.Logger.Error("can't switch to a new audit log file", "file", w.file.path, "error", err)
 	}

@@ -3,101 +3,116 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // Run writes records until ctx ends. Then it writes the waiting records, signs
 // a last checkpoint (so keep what Options.Key needs until Run returns), syncs
 // and returns. Stop the callers of Append first. Disk failures do not end Run:
-// they show in Append and Status, and Run retries.
+// they show in Append and Status, and Run retries. If the disk does not answer
+// within Options.Timeout after ctx has ended, Run returns an error and leaves
+// the write that is under way behind; then end the process.
 func (l *Log) Run(ctx context.Context) error {
-	if !l.start(context.WithoutCancel(ctx)) { // a signature in progress has its own timeout
+	if !l.transition(opened, running) {
 		return errors.New("audit: run: Run was called before; open the log again")
 	}
+	l.w.ctx = context.WithoutCancel(ctx) // a signature in progress has its own timeout
+	l.startRecheck(ctx)
+	go l.write(ctx)
+	return l.watch(ctx)
+}
+
+// watch waits for the writer, and says in the daemon's log when the disk stops
+// answering.
+func (l *Log) watch(ctx context.Context) error {
+	poll := time.NewTicker(max(l.opts.Timeout/20, time.Millisecond))
+	defer poll.Stop()
+	reported := false
+	for {
+		select {
+		case <-l.stopped:
+			return l.awaitRecheck()
+		case <-poll.C:
+		}
+		_, err := l.disk.stuck(opWrite, opSync)
+		if err != nil && !reported {
+			l.opts.Logger.Error("the disk of the audit log does not answer, refusing requests; see whether its file system is frozen",
+				"file", l.opts.File, "error", err)
+		}
+		reported = err != nil
+		if ctx.Err() != nil && l.giveUp() {
+			return fmt.Errorf("audit: run: %w within %s; the last records may be missing", errNoAnswer, l.opts.Timeout)
+		}
+	}
+}
+
+// awaitRecheck waits for the end of recheck, which only reads.
+func (l *Log) awaitRecheck() error {
+	select {
+	case <-l.rechecked:
+		return nil
+	case <-time.After(l.opts.Timeout):
+		return fmt.Errorf("audit: run: %w within %s to a read", errNoAnswer, l.opts.Timeout)
+	}
+}
+
+// giveUp abandons a writer that waits for the disk.
+func (l *Log) giveUp() bool {
+	if _, err := l.disk.stuck(opWrite, opSync, opCheckpoint); err == nil {
+		return false
+	}
+	return l.transition(running, abandoned) || l.transition(draining, abandoned)
+}
+
+// write is the writer's goroutine: the only one that touches the files. A
+// caller must not write its own record, because nothing could bound its wait.
+func (l *Log) write(ctx context.Context) {
 	defer close(l.stopped)
 	tick := time.NewTicker(l.opts.Interval)
 	defer tick.Stop()
 	checkpoint := time.NewTicker(l.opts.CheckpointInterval)
 	defer checkpoint.Stop()
+	l.do(func() { _ = l.w.write(nil) }) // the header of a new file, and what Open queued
+	l.publish()
 	for {
 		select {
 		case <-ctx.Done():
-			l.exclusive(l.drain)
-			return nil
+			l.do(l.drain)
+			l.publish()
+			return
 		case <-l.wake:
-			l.exclusive(l.flush)
+			l.do(l.flush) // it has published each write already
+			continue
 		case <-tick.C:
-			l.exclusive(l.w.tick)
+			l.do(l.w.tick)
 		case <-checkpoint.C:
-			l.exclusive(l.w.startCheckpoint)
+			l.do(l.w.startCheckpoint)
 		case s := <-l.w.signed:
-			l.exclusive(func() { l.w.endCheckpoint(s) })
+			l.do(func() { l.w.endCheckpoint(s) })
 		case err := <-l.w.synced:
-			l.exclusive(func() { l.w.endSync(err) })
+			l.do(func() { l.w.endSync(err) })
+		case err := <-l.damaged:
+			l.do(func() { l.w.stopForDamage(err) })
 		case done := <-l.reopens:
-			l.exclusive(func() { l.w.reopen(done) })
+			l.do(func() { l.w.reopen(done) })
 		}
+		l.publish()
 	}
 }
 
-// start writes the header of a new file and the recovery lines that Open
-// queued.
-func (l *Log) start(ctx context.Context) (started bool) {
-	l.exclusive(func() {
-		if started = l.transition(opened, running); started {
-			l.w.ctx = ctx
-			_ = l.w.write(nil)
-		}
-	})
-	return started
-}
-
-// exclusive runs do while no other goroutine writes, then wakes Run for records
-// whose callers could not write meanwhile.
-func (l *Log) exclusive(do func()) {
-	l.writing.Lock()
-	do()
-	l.publish()
-	l.writing.Unlock()
-	l.wakeRun()
-}
-
-// wakeRun wakes Run if records are waiting.
-func (l *Log) wakeRun() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.pending) > 0 {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+// do does one thing with the files. If the disk took too long, it records that
+// as an outage, since callers were refused meanwhile.
+func (l *Log) do(something func()) {
+	l.disk.begin(opWrite)
+	something()
+	if took := l.disk.end(opWrite); took >= l.opts.Timeout {
+		since := l.opts.Clock().Add(-took)
+		l.w.fail(l.disk.timeout(opWrite), since, l.takeExpired())
+		l.w.outage.since = since
+		_ = l.w.write(nil)
+		l.publish()
 	}
-}
-
-// tryWrite writes the waiting records, including the caller's own. If another
-// goroutine is writing, it leaves them to that one or to Run. With SyncAlways
-// it always leaves them to Run, which collects what arrives during a sync.
-// Handing every record to Run would cost two goroutine switches each, several
-// times the cost of the write.
-func (l *Log) tryWrite() {
-	if l.opts.Sync == SyncAlways {
-		l.wakeRun()
-		return
-	}
-	if !l.writing.TryLock() {
-		return
-	}
-	if l.is(running) {
-		l.flush()
-	}
-	l.writing.Unlock()
-	l.wakeRun()
-}
-
-func (l *Log) is(s state) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.state == s
 }
 
 func (l *Log) transition(from, to state) bool {

@@ -18,9 +18,10 @@ type signature struct {
 
 // startCheckpoint signs the current tree in the background, so that records
 // never wait for the key. It does nothing if the last checkpoint covers
-// everything but its own line, so that an idle log does not grow.
+// everything but its own line, so that an idle log does not grow. Nothing signs
+// a damaged log.
 func (w *writer) startCheckpoint() {
-	if w.opts.Key == nil || w.signing || w.head.tree.size == w.checkpointEnd {
+	if w.opts.Key == nil || w.damaged || w.signing || w.head.tree.size == w.checkpointEnd {
 		return
 	}
 	w.signing = true
@@ -36,7 +37,10 @@ func (w *writer) startCheckpoint() {
 // power loss took lines after others saw the checkpoint over them, the log
 // would contradict that checkpoint forever.
 func (w *writer) signCheckpoint(c Checkpoint, f *file) ([]byte, error) {
-	if err := f.sync(); err != nil {
+	w.disk.begin(opCheckpoint)
+	err := f.sync()
+	w.disk.end(opCheckpoint)
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, w.opts.CheckpointTimeout)
@@ -71,10 +75,10 @@ func (w *writer) writeCheckpoint(s signature) error {
 		return fmt.Errorf("the signature came %d lines late; the maximum is %d", behind, maxBehind)
 	}
 	now := w.opts.Clock().UTC()
-	line := checkpointLine{Time: now, Size: s.checkpoint.Size, Note: string(s.note)}
-	w.queued = append(w.queued, line.body())
-	if err := w.write(nil); err != nil {
-		w.queued = w.queued[:len(w.queued)-1]
+	w.checkpoint = &checkpointLine{Time: now, Size: s.checkpoint.Size, Note: string(s.note)}
+	err := w.write(nil)
+	w.checkpoint = nil
+	if err != nil {
 		return err
 	}
 	// Records that came during the signature are not covered, so the log is not
@@ -96,7 +100,11 @@ func (w *writer) lastCheckpoint() {
 	}
 }
 
+// awaitCheckpoint waits for the key, not for the disk.
 func (w *writer) awaitCheckpoint() error {
-	w.endCheckpoint(<-w.signed)
+	w.disk.end(opWrite)
+	s := <-w.signed
+	w.disk.begin(opWrite)
+	w.endCheckpoint(s)
 	return w.signErr
 }

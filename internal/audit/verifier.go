@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -31,6 +32,8 @@ type verifier struct {
 	signed     int
 	unverified int // checkpoints by unknown keys
 	recoveries int
+	known      int64 // size that a known checkpoint covers
+	gaps       []Gap
 }
 
 // fault is what is wrong with a line, by itself or compared with those before
@@ -97,7 +100,10 @@ func (v *verifier) begin(l link, line []byte) *fault {
 	if t.size != l.seq || t.size == 0 && l.prev != (tlog.Hash{}) {
 		return faultf(Changed, "header: its tree does not end where the file starts")
 	}
-	v.started, v.firstSeq, v.base = true, l.seq, t
+	if len(v.gaps) == 0 {
+		v.firstSeq = l.seq
+	}
+	v.started, v.base, v.recent = true, t, v.recent[:0]
 	return nil
 }
 
@@ -147,6 +153,9 @@ func (v *verifier) checkCheckpoint(line []byte) *fault {
 	}
 	if root != cp.Root {
 		return faultf(Rewritten, "a checkpoint over %d lines has a different root than these lines", cp.Size)
+	}
+	if t, _ := v.treeAt(v.next()); c.Edge != nil && !slices.Equal(c.Edge, t.edgeHashes()) {
+		return faultf(BadCheckpoint, "its edge is not that of the tree of the lines before it")
 	}
 	v.accept(cp, []byte(c.Note), signed)
 	return nil

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Problem is what is wrong with a line.
@@ -28,11 +27,11 @@ const (
 // BadLine is the first line that differs from what the log wrote, as far as
 // Verify can tell. It unwraps to ErrTampered.
 type BadLine struct {
-	File    string
-	Line    int64 // from 1
-	Seq     int64 // index of the line in the whole log, from 0
-	Problem Problem
-	Detail  string
+	File    string  `json:"file"`
+	Line    int64   `json:"line"`   // from 1
+	Seq     int64   `json:"record"` // index of the line in the whole log, from 0
+	Problem Problem `json:"problem"`
+	Detail  string  `json:"detail"`
 }
 
 func (e *BadLine) Error() string {
@@ -52,75 +51,55 @@ type VerifyOptions struct {
 	// collector. The files must lead to the same roots and reach at least as
 	// far. This shows if the end was cut off.
 	Known [][]byte
+	// All adds the renamed files beside each file, and what was set apart from
+	// them as torn. They are listed again if the log rotates meanwhile.
+	All bool
+	// FromStart requires all records from the first one on, and MinSize that
+	// many records, counted from the start of the log, in the files or before
+	// them. The error is ErrIncomplete.
+	FromStart bool
+	MinSize   int64
 	// Progress is called from time to time with the bytes read and the total,
 	// and once at the end.
 	Progress func(done, total int64)
-}
-
-// Report is the result of Verify.
-type Report struct {
-	Files       int
-	First       int64     // number of the first line; not 0 if earlier files were not given
-	Lines       int64     // lines read
-	Size        int64     // size of the tree at the end
-	Root        tlog.Hash // root of the tree at the end
-	Covered     int64     // size that the newest verified checkpoint (in the files or known) covers
-	Unproven    int64     // lines at the end that no verified checkpoint covers, without the checkpoint's own
-	Checkpoints int       // checkpoints with a verified signature
-	Unverified  int       // checkpoints by keys that were not given
-	Recoveries  int       // lines about an outage, a torn line, or a file that someone else changed
-	Torn        int64     // bytes of an incomplete last line: still being written, or torn by the end of the process
-	Newest      []byte    // newest verified checkpoint in the files, to store elsewhere as a later Known; nil if none
-}
-
-// Summary says in a sentence what was proven and what was not.
-func (r Report) Summary() string {
-	switch {
-	case r.Checkpoints == 0:
-		return fmt.Sprintf("%d lines form an unbroken chain, but no checkpoint signature was verified: "+
-			"anyone with write access to the files could have rewritten them all", r.Lines)
-	case r.Unproven > 0:
-		return fmt.Sprintf("%d lines are complete and in order; signed checkpoints prove all but the last %d, "+
-			"which anyone with write access to the files could have changed, added or cut off", r.Lines, r.Unproven)
-	}
-	return fmt.Sprintf("%d lines are complete and in order, proven by signed checkpoints", r.Lines)
 }
 
 // Verify returns a *BadLine for the first line that is missing, changed or out
 // of order, or a report if there is none. The files may come in any order. It
 // skips lock files and torn lines (*.lock and *.torn-*). It needs only the
 // files and the public keys.
-func Verify(ctx context.Context, files []string, o VerifyOptions) (Report, error) {
+func Verify(ctx context.Context, paths []string, o VerifyOptions) (Report, error) {
+	files, err := openLogFiles(paths, o.All)
+	if err != nil {
+		return Report{}, err
+	}
+	defer files.close()
 	v := &verifier{keys: o.Verifiers}
-	return v.verifyFiles(ctx, files, o, func(link, []byte) {})
+	r, err := v.verifyFiles(ctx, files, o, func(link, []byte) {})
+	if err == nil {
+		err = r.complete(o)
+	}
+	return r, err
 }
 
 // verifyFiles checks all lines and passes each good one to visit.
-func (v *verifier) verifyFiles(ctx context.Context, files []string, o VerifyOptions, visit func(link, []byte)) (Report, error) {
+func (v *verifier) verifyFiles(ctx context.Context, files *fileSet, o VerifyOptions, visit func(link, []byte)) (Report, error) {
 	known, err := openKnown(o.Known, o.Verifiers)
 	if err != nil {
 		return Report{}, err
 	}
-	r, err := openLogReader(ctx, files, o.Progress)
-	if err != nil {
-		return Report{}, err
-	}
-	defer r.close()
+	r := files.read(ctx, o.Progress)
 	places := fileStarts{}
 	for {
-		line, first, err := r.next()
+		line, l, err := v.step(r, &places)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return Report{}, v.readError(err, r)
+			return Report{}, err
 		}
-		l, fault := v.check(line, first)
-		if fault != nil {
-			return Report{}, v.diagnose(fault, bytes.Clone(line), first, r, places)
-		}
-		if first {
-			places.add(r.name, l.seq)
+		if line == nil {
+			continue // behind a gap
 		}
 		visit(l, line)
 		if known, err = v.checkKnown(known, places); err != nil {
@@ -130,7 +109,40 @@ func (v *verifier) verifyFiles(ctx context.Context, files []string, o VerifyOpti
 	if err := v.checkEnd(r, known, places); err != nil {
 		return Report{}, err
 	}
-	return v.report(len(places), int64(len(r.torn))), nil
+	if err := checkApart(files.apart); err != nil {
+		return Report{}, err
+	}
+	report := v.report(len(places), int64(len(r.torn)))
+	report.Apart = len(files.apart)
+	return report, nil
+}
+
+// step reads and checks the next line. It returns none where it crossed a gap.
+func (v *verifier) step(r *logReader, places *fileStarts) ([]byte, link, error) {
+	line, first, err := r.next()
+	if errors.Is(err, io.EOF) {
+		return nil, link{}, err
+	}
+	l, fault := link{}, (*fault)(nil)
+	if err == nil {
+		l, fault = v.check(line, first)
+	}
+	if err == nil && fault == nil {
+		if first {
+			places.add(r.name, l.seq)
+		}
+		return line, l, nil
+	}
+	line = bytes.Clone(line)
+	switch crossed, crossErr := v.cross(r, first); {
+	case crossErr != nil:
+		return nil, l, crossErr
+	case crossed:
+		return nil, l, nil
+	case err != nil:
+		return nil, l, v.readError(err, r)
+	}
+	return nil, l, v.diagnose(fault, line, first, r, *places)
 }
 
 func (v *verifier) report(files int, torn int64) Report {
@@ -139,6 +151,7 @@ func (v *verifier) report(files int, torn int64) Report {
 		Files: files, First: v.firstSeq, Lines: v.next() - v.firstSeq, Size: v.next(), Root: root,
 		Covered: v.covered, Unproven: v.next() - max(v.proven, v.firstSeq),
 		Checkpoints: v.signed, Unverified: v.unverified, Recoveries: v.recoveries, Torn: torn,
+		Gaps: v.gaps, Known: v.known,
 	}
 	if v.signed > 0 {
 		r.Newest = v.newest
@@ -175,7 +188,7 @@ func (v *verifier) checkKnown(known []Checkpoint, p fileStarts) ([]Checkpoint, e
 		if root, _ := v.rootAt(c.Size); root != c.Root {
 			return nil, v.rewritten(c.Size, p, fmt.Sprintf("a known checkpoint over %d lines has a different root", c.Size))
 		}
-		v.covered, v.proven = max(v.covered, c.Size), max(v.proven, c.Size)
+		v.covered, v.proven, v.known = max(v.covered, c.Size), max(v.proven, c.Size), c.Size
 		v.signed, known = v.signed+1, known[1:]
 	}
 	return known, nil

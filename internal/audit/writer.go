@@ -14,6 +14,7 @@ import (
 // writer is the part of the log that only one goroutine touches at a time.
 type writer struct {
 	opts *Options
+	disk *diskWatch
 	ctx  context.Context // Run's, without its cancellation
 	jobs sync.WaitGroup  // the signature and the sync in the background
 
@@ -23,7 +24,8 @@ type writer struct {
 	created    time.Time // time in the current file's header
 	hasRecords bool      // the current file has records, not only the log's own lines
 	buf        []byte
-	queued     [][]byte // recovery and checkpoint lines for the next write
+	queued     [][]byte        // recovery lines for the next write
+	checkpoint *checkpointLine // for the next write
 	outage     *outage
 
 	records, refused int64
@@ -42,6 +44,8 @@ type writer struct {
 	signErr       error
 
 	rotation *rotation
+	recheck  *recheck // what the start did not read
+	damaged  bool     // nothing is recorded or signed any more
 }
 
 // outage is a period in which records could not be written.
@@ -53,7 +57,7 @@ type outage struct {
 
 func newWriter(o *Options, f *file, h head) *writer {
 	return &writer{
-		opts: o, file: f, head: h, created: o.Clock(),
+		opts: o, disk: newDiskWatch(o.Timeout), file: f, head: h, created: o.Clock(),
 		synced: make(chan error, 1), signed: make(chan signature, 1),
 	}
 }
@@ -61,8 +65,12 @@ func newWriter(o *Options, f *file, h head) *writer {
 // write appends the queued lines and those of the batch with one write: all of
 // them or none.
 func (w *writer) write(batch []*entry) error {
-	w.next = w.head
 	now := w.opts.Clock()
+	if _, err := w.disk.stuck(opSync); err != nil { // what it covers may never reach the disk
+		w.fail(err, now, len(batch))
+		return err
+	}
+	w.next = w.head
 	buf := w.appendQueued(w.buf[:0], &w.next, now)
 	for _, e := range batch {
 		buf = w.next.appendLine(buf, e.body)
@@ -99,6 +107,10 @@ func (w *writer) appendQueued(buf []byte, next *head, now time.Time) []byte {
 	if o := w.outage; o != nil {
 		detail := fmt.Sprintf("since %s; %d records refused: %v", o.since.UTC().Format(time.RFC3339Nano), o.refused, o.cause)
 		buf = next.appendLine(buf, recovery{Time: now.UTC(), What: "records could not be written", Detail: detail}.body())
+	}
+	if c := w.checkpoint; c != nil {
+		c.Edge = next.tree.edgeHashes()
+		buf = next.appendLine(buf, c.body())
 	}
 	return buf
 }
@@ -157,7 +169,12 @@ func (w *writer) startSync() {
 	}
 	w.syncing, w.syncingSince, w.unsyncedSince = true, w.unsyncedSince, time.Time{}
 	f := w.file
-	w.jobs.Go(func() { w.synced <- f.sync() })
+	w.jobs.Go(func() {
+		w.disk.begin(opSync)
+		err := f.sync()
+		w.disk.end(opSync)
+		w.synced <- err
+	})
 }
 
 func (w *writer) endSync(err error) {

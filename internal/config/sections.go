@@ -55,6 +55,7 @@ type Audit struct {
 	CheckpointEvery Duration `json:"checkpoint_every" default:"1m" min:"1s" max:"24h" doc:"How often a checkpoint is signed if there are new records."`
 	Sync            Sync     `json:"sync" default:"interval" doc:"When records are synced to disk: always (before each response), at every interval, or never (left to the operating system). A crash of the daemon loses no records in any case; the choice matters when the machine loses power."`
 	Interval        Duration `json:"interval" default:"1s" min:"1ms" max:"1m" doc:"Time between syncs with sync: interval."`
+	Timeout         Duration `json:"timeout" default:"5s" min:"100ms" max:"1m" doc:"How long a request waits for the log's disk. If the disk does not answer in time, as on a frozen file system, requests are refused with audit-unavailable, the daemon is not ready, and a drain ends without it."`
 	MaxSize         Size     `json:"max_size" default:"100MiB" min:"64KiB" max:"1TiB" doc:"Size at which a new file is started."`
 	MaxAge          Duration `json:"max_age" default:"24h" min:"1m" max:"366d" doc:"Age at which a new file is started."`
 }

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 )
@@ -37,6 +39,9 @@ func (r *readiness) answer() ipc.ReadyResponse {
 			response.Warnings = append(response.Warnings, warning)
 		}
 	}
+	if r.daemon.audit != nil && r.daemon.audit.Status().Unchecked {
+		response.Warnings = append(response.Warnings, ipc.WarningAuditUnchecked)
+	}
 	return response
 }
 
@@ -45,6 +50,9 @@ func (r *readiness) state() ipc.ReadyResponse {
 	switch {
 	case r.draining.Load():
 		response.Ready, response.Reason, response.Detail = false, ipc.ReasonDraining, "The daemon is stopping."
+	case errors.Is(r.daemon.auditState(), audit.ErrDamaged):
+		response.Ready, response.Reason = false, ipc.ReasonAuditDamaged
+		response.Detail = "The audit log was changed or damaged, so nothing is signed."
 	case r.daemon.auditState() != nil:
 		response.Ready, response.Reason = false, ipc.ReasonAuditUnavailable
 		response.Detail = "The audit log can't be written, so nothing is signed."

@@ -22,7 +22,7 @@ func (d *Daemon) openAudit() error {
 		return nil
 	}
 	options := audit.Options{
-		File: settings.File, Sync: audit.Sync(settings.Sync), Interval: settings.Interval.Std(),
+		File: settings.File, Sync: audit.Sync(settings.Sync), Interval: settings.Interval.Std(), Timeout: settings.Timeout.Std(),
 		MaxSize: int64(settings.MaxSize), MaxAge: settings.MaxAge.Std(),
 		CheckpointInterval: settings.CheckpointEvery.Std(),
 		Clock:              d.Now, Logger: d.Logger,

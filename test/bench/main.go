@@ -94,5 +94,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := measureKeys(ctx, e, s, stdout, stderr); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
-	return nil
+	return measureStart(ctx, e, s, stdout, stderr)
 }

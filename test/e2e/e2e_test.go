@@ -18,11 +18,13 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/test/faultydisk"
 )
 
 var binaries string
 
 func TestMain(m *testing.M) {
+	faultydisk.Confine()
 	os.Exit(run(m))
 }
 

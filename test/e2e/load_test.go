@@ -79,23 +79,40 @@ func (s *site) checkpointVerifier() note.Verifier {
 	return verifier
 }
 
+// configure replaces a part of the configuration.
+func (s *site) configure(old, new string) {
+	s.t.Helper()
+	text, err := os.ReadFile(s.layout.Config)
+	check(s.t, err)
+	if !strings.Contains(string(text), old) {
+		s.t.Fatalf("the configuration lacks %q", old)
+	}
+	check(s.t, os.WriteFile(s.layout.Config, []byte(strings.Replace(string(text), old, new, 1)), 0o600))
+}
+
 // serve starts the daemon and waits until it is ready.
 func (s *site) serve() *exec.Cmd {
 	s.t.Helper()
-	process := s.launch()
+	return s.serveWith((*exec.Cmd).Start)
+}
+
+// serveWith is serve with another way to start a process.
+func (s *site) serveWith(start func(*exec.Cmd) error) *exec.Cmd {
+	s.t.Helper()
+	process := s.launch(start)
 	s.awaitReady()
 	return process
 }
 
-// launch starts the daemon.
-func (s *site) launch() *exec.Cmd {
+// launch is serveWith without the wait.
+func (s *site) launch(start func(*exec.Cmd) error) *exec.Cmd {
 	s.t.Helper()
 	stderr, err := os.OpenFile(filepath.Join(s.layout.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check(s.t, err)
 	defer stderr.Close()
 	process := exec.Command(filepath.Join(binaries, "assertd"), "serve", "--config", s.layout.Config)
 	process.Stderr = stderr
-	check(s.t, process.Start())
+	check(s.t, start(process))
 	s.t.Cleanup(func() {
 		if process.ProcessState == nil {
 			_ = process.Process.Kill()
@@ -248,11 +265,27 @@ func check(t testing.TB, err error) {
 
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	within(t, 20*time.Second, what, done)
+}
+
+// within is eventually with another limit.
+func within(t testing.TB, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("timed out after 20 s: " + what)
+			t.Fatalf("timed out after %v: %s", limit, what)
 		}
 	}
+}
+
+// showLog shows the end of the daemons' log if the test failed.
+func (s *site) showLog() {
+	if !s.t.Failed() {
+		return
+	}
+	text, err := os.ReadFile(filepath.Join(s.layout.Dir, "log"))
+	lines := strings.Split(string(text), "\n")
+	s.t.Logf("%v\n%s", err, strings.Join(lines[max(0, len(lines)-30):], "\n"))
 }
 
 // ready asks the daemon whether it can sign.

@@ -90,7 +90,7 @@ func TestDaemonWaitsForALockedToken(t *testing.T) {
 	s := newSite(t)
 	module := s.lockable()
 	module.SetWrongPINs(3)
-	process := s.launch()
+	process := s.launch((*exec.Cmd).Start)
 	eventually(t, "the PIN is locked", func() bool {
 		token, err := s.tokens()
 		return err == nil && token[0].PIN.State == ipc.PINLocked && !token[0].PIN.RetryAt.IsZero()

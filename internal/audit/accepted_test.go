@@ -1,0 +1,116 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAcceptDamage(t *testing.T) {
+	key := ed25519Key(t)
+	for name, test := range map[string]struct {
+		from, to  int
+		gap       [2]int64
+		unchanged bool // the tree goes on as if nothing had happened
+	}{
+		"one line":            {20, 20, [2]int64{20, 101}, true},
+		"several lines":       {20, 23, [2]int64{20, 101}, false},
+		"the header":          {0, 0, [2]int64{0, 101}, true},
+		"the last record":     {100, 100, [2]int64{100, 101}, true},
+		"several at the end":  {95, 100, [2]int64{95, 101}, false},
+		"everything but some": {1, 90, [2]int64{1, 101}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := longLog(t, key, 100)
+			known := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
+			damage(t, file, test.from, test.to)
+			done, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error"})
+			check(t, err)
+			if done.Next != 102 || done.Good != test.gap[0] {
+				t.Errorf("%+v", done)
+			}
+			l := start(t, key.options(file))
+			if got := l.w.head.tree; (treeUntil(t, file) == known.Root) != test.unchanged {
+				t.Errorf("the tree goes on from %v at %d, and was %v", treeUntil(t, file), got.size, known.Root)
+			}
+			l.add("after")
+			l.stop()
+			numbersOnce(t, logFiles(t, file))
+			r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+			if len(r.Gaps) != 1 || [2]int64{r.Gaps[0].First, r.Gaps[0].Last} != test.gap || r.Unproven != 0 || r.Size != 106 {
+				t.Errorf("%+v", r)
+			}
+			if !strings.Contains(r.Summary(), fmt.Sprintf("except that records %d to %d were damaged", test.gap[0], test.gap[1])) {
+				t.Error(r.Summary())
+			}
+			for _, o := range []VerifyOptions{{All: true, FromStart: true}, {All: true, MinSize: 107}} {
+				if _, err := Verify(t.Context(), []string{file}, o); !errors.Is(err, ErrIncomplete) {
+					t.Errorf("%+v: %v", o, err)
+				}
+			}
+			if _, err := AcceptDamage(key.options(file), Acceptance{Reason: "again"}); !errors.Is(err, ErrUndamaged) {
+				t.Errorf("again: %v", err)
+			}
+		})
+	}
+}
+
+// treeUntil returns the root in the header of a file.
+func treeUntil(t *testing.T, file string) any {
+	t.Helper()
+	_, tree, err := parseHeader(readLines(t, file)[0])
+	check(t, err)
+	return tree.root()
+}
+
+// Evidence that someone changes afterwards is none.
+func TestAcceptedFileChanged(t *testing.T) {
+	key := ed25519Key(t)
+	file := longLog(t, key, 100)
+	damage(t, file, 20, 20)
+	done, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error"})
+	check(t, err)
+	var bad *BadLine
+	damage(t, done.Kept, 50, 50)
+	if _, err := Verify(t.Context(), []string{file}, VerifyOptions{All: true}); !errors.As(err, &bad) || bad.File != done.Kept {
+		t.Errorf("got %v", err)
+	}
+	check(t, os.Remove(done.Kept)) // moved away: a gap that was accepted
+	if r := mustVerify(t, []string{file}, VerifyOptions{All: true}); r.First != 102 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A start that crashed in the middle of a rotation, with an archive that can't
+// be read to its end: only a person can say where the numbers go on.
+func TestAcceptDamagedArchive(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	whole := compressed(t, readLines(t, file))
+	archive := file + ".9.gz"
+	check(t, os.WriteFile(archive, whole[:len(whole)/2], 0o600))
+	check(t, os.Remove(file))
+	if _, err := AcceptDamage(key.options(file), Acceptance{Reason: "truncated"}); err == nil || !strings.Contains(err.Error(), "--next") {
+		t.Errorf("without a number: %v", err)
+	}
+	done, err := AcceptDamage(key.options(file), Acceptance{Reason: "truncated", Next: 1000})
+	check(t, err)
+	if done.Kept != archive || done.Next != 1000 {
+		t.Errorf("%+v", done)
+	}
+	l := start(t, key.options(file))
+	l.add("after")
+	l.stop()
+	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true}); len(r.Gaps) != 1 || r.Gaps[0].Last != 999 || r.Unproven != 0 {
+		t.Errorf("%+v", r)
+	}
+	check(t, os.Rename(file, file+".10"))
+	l = start(t, key.options(file)) // past the archive that was accepted
+	l.add("later")
+	l.stop()
+	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+}

@@ -1,0 +1,263 @@
+package audit
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// longLog writes a log of n records with a checkpoint over all of them.
+func longLog(t *testing.T, key testKey, n int) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "audit.jsonl")
+	l := start(t, key.options(file))
+	l.add(jtis(0, n)...)
+	l.stop()
+	return file
+}
+
+// damage overwrites a byte of each of the lines from one to another with zero.
+func damage(t *testing.T, file string, from, to int) {
+	t.Helper()
+	lines := readLines(t, file)
+	for _, line := range lines[from : to+1] {
+		line[len(line)/2] = 0
+		if from != to { // not even their links
+			clear(line)
+		}
+	}
+	writeLines(t, file, lines)
+}
+
+// numbersOnce fails the test if two lines in the files have the same number.
+func numbersOnce(t *testing.T, files []string) {
+	t.Helper()
+	seen := map[int64]string{}
+	for _, f := range files {
+		for _, line := range readLines(t, f) {
+			l, err := parseLink(bytes.TrimSuffix(line, []byte("\n")))
+			if err != nil {
+				continue
+			}
+			if other, again := seen[l.seq]; again {
+				t.Errorf("record %d is in %s and in %s", l.seq, other, f)
+			}
+			seen[l.seq] = f
+		}
+	}
+}
+
+// A zero byte in the middle of the file made the log cut off all that followed,
+// with the checkpoint over it, and go on with the same numbers.
+func TestZeroByteInTheMiddleIsDamage(t *testing.T) {
+	key := ed25519Key(t)
+	file := longLog(t, key, 100)
+	lines := readLines(t, file)
+	writeLines(t, file, lines[:len(lines)-1]) // without the checkpoint, so the start reads it all
+	damage(t, file, 20, 20)
+	before := readLines(t, file)
+	_, err := Open(key.options(file))
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "record 20") {
+		t.Errorf("got %v", err)
+	}
+	if apart, _ := filepath.Glob(file + ".torn-*"); len(apart) > 0 || !slices.EqualFunc(before, readLines(t, file), bytes.Equal) {
+		t.Errorf("the file was changed; set apart: %v", apart)
+	}
+}
+
+// No single byte, wherever it is, makes the log drop a whole line: it is damage
+// unless nothing follows the line that has it.
+func TestAnyZeroByte(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	l := start(t, Options{File: file})
+	l.add(jtis(0, 4)...)
+	l.stop()
+	lines := readLines(t, file)
+	content := bytes.Join(lines, nil)
+	last := len(content) - len(lines[len(lines)-1])
+	for at := range content {
+		spoiled := bytes.Clone(content)
+		spoiled[at] = 0
+		_, torn, err := readTail(file, bytes.NewReader(spoiled))
+		if at < last && !errors.Is(err, ErrDamaged) || at >= last && (err != nil || !torn) {
+			t.Fatalf("byte %d of %d: torn %v, %v", at, len(content), torn, err)
+		}
+	}
+}
+
+// The start reads only what the newest checkpoint does not cover. Damage before
+// that stops the log as soon as it is found, and keeps it from starting again.
+func TestDamageFoundWhileRunning(t *testing.T) {
+	key := ed25519Key(t)
+	file := longLog(t, key, 100)
+	damage(t, file, 20, 20)
+	l := start(t, key.options(file))
+	eventually(t, "the damage is found", func() bool { return errors.Is(l.Status().Err, ErrDamaged) })
+	if err := l.Append(t.Context(), sample("late")); !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v", err)
+	}
+	l.stop()
+	if s := l.Status(); !s.Unchecked || !errors.Is(s.Err, ErrDamaged) {
+		t.Errorf("%+v", s)
+	}
+	if _, err := Open(key.options(file)); !errors.Is(err, ErrDamaged) {
+		t.Errorf("started again: %v", err)
+	}
+	if found := recoveriesIn(t, []string{file}); len(found) != 1 || !bytes.Contains(found[0], []byte("record 20")) {
+		t.Errorf("recorded %s", found)
+	}
+}
+
+// What the start leaves out is verified, and then nothing is said about it.
+func TestStartReadsOnlyBehindTheCheckpoint(t *testing.T) {
+	key := ed25519Key(t)
+	file := longLog(t, key, 1000)
+	want, _, err := readTail(file, bytes.NewReader(bytes.Join(readLines(t, file), nil)))
+	check(t, err)
+	l, err := Open(key.options(file))
+	check(t, err)
+	if !l.Status().Unchecked || l.w.head.tree.root() != want.head.tree.root() || l.w.head.prev != want.head.prev || l.w.checkpointEnd != want.checkpointEnd || !l.w.created.Equal(want.created) {
+		t.Errorf("continues at %d, want %d", l.w.head.tree.size, want.head.tree.size)
+	}
+	check(t, l.Close())
+	running := start(t, key.options(file))
+	eventually(t, "all is verified", func() bool { return !running.Status().Unchecked })
+	running.add("next")
+	running.stop()
+	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, FromStart: true, MinSize: 1003})
+}
+
+// Builds from before checkpoints had an edge left logs that must be read whole.
+func TestStartWithoutAnEdge(t *testing.T) {
+	key := ed25519Key(t)
+	o := key.options(filepath.Join(t.TempDir(), "audit.jsonl"))
+	o.Key = nil
+	l := start(t, o)
+	l.add(jtis(0, 100)...)
+	l.stop()
+	again, err := Open(o)
+	check(t, err)
+	if s := again.Status(); s.Unchecked || s.Lines != 101 {
+		t.Errorf("%+v", s)
+	}
+	check(t, again.Close())
+}
+
+// With an archive that can't be read, an older one would give numbers twice.
+func TestUnreadableNewestArchive(t *testing.T) {
+	for name, spoil := range map[string]func(*testing.T, string) string{
+		"not compressed at all": func(t *testing.T, file string) string {
+			check(t, os.WriteFile(file+".9.gz", []byte("no"), 0o600))
+			return file + ".9.gz"
+		},
+		"truncated": func(t *testing.T, file string) string {
+			whole := compressed(t, readLines(t, file))
+			check(t, os.WriteFile(file+".9.gz", whole[:len(whole)/2], 0o600))
+			return file + ".9.gz"
+		},
+		"not a log": func(t *testing.T, file string) string {
+			check(t, os.WriteFile(file+".9", []byte("no\n"), 0o600))
+			return file + ".9"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := ed25519Key(t)
+			file := filepath.Join(t.TempDir(), "audit.jsonl")
+			threeFiles(t, file, key)
+			spoiled := spoil(t, file)
+			check(t, os.Remove(file))
+			if _, err := Open(key.options(file)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), spoiled) {
+				t.Errorf("got %v", err)
+			}
+			if os.Geteuid() != 0 { // root can read it nevertheless
+				check(t, os.Chmod(spoiled, 0))
+				if _, err := Open(key.options(file)); err == nil || !strings.Contains(err.Error(), spoiled) {
+					t.Errorf("without permission: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func compressed(t *testing.T, lines [][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write(bytes.Join(lines, nil))
+	check(t, errors.Join(err, z.Close()))
+	return b.Bytes()
+}
+
+// What a former build set apart as torn can be most of the log.
+func TestVerifyLooksIntoWhatWasSetApart(t *testing.T) {
+	key := ed25519Key(t)
+	file := longLog(t, key, 100)
+	lines := readLines(t, file)
+	lines[20][50] = 0
+	apart := tornPrefix(file, 20) + "20261121T010203.000000Z"
+	check(t, os.WriteFile(apart, bytes.Join(lines[20:], nil), 0o600))
+	writeLines(t, file, lines[:20])
+	l := start(t, key.options(file))
+	l.add("after")
+	l.stop()
+	var bad *BadLine
+	_, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+	if !errors.As(err, &bad) || bad.File != apart || bad.Seq != 21 || !strings.Contains(bad.Detail, "81 whole lines, records 21 to 101") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A log that rotates while it is verified looks complete.
+func TestVerifyDuringRotation(t *testing.T) {
+	key := ed25519Key(t)
+	o := key.options(filepath.Join(t.TempDir(), "audit.jsonl"))
+	o.Interval, o.MaxSize = time.Millisecond, 8<<10
+	l := start(t, o)
+	l.add("first")
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			case <-time.After(100 * time.Microsecond):
+				l.add(fmt.Sprintf("jti-%d", i))
+			}
+		}
+	}()
+	var r Report
+	for r.Files < 30 {
+		r = mustVerify(t, []string{o.File}, VerifyOptions{Verifiers: key.verifiers, All: true, FromStart: true, MinSize: r.Size})
+	}
+	close(done)
+	<-stopped
+}
+
+// The sentence claims what is proven, and names what is missing.
+func TestSummaryNamesWhatIsMissing(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	files := threeFiles(t, file, key)
+	whole := mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
+	r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifiers})
+	want := fmt.Sprintf("signed checkpoints prove that records %d to %d are complete, unchanged and in order; records 0 to %d, before these files, were not checked; without",
+		r.First, r.Size-1, r.First-1)
+	if r.First == 0 || !strings.HasPrefix(r.Summary(), want) {
+		t.Error(r.Summary())
+	}
+	if _, err := Verify(t.Context(), files[1:], VerifyOptions{FromStart: true}); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("from the start: %v", err)
+	}
+	r = mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers, Known: [][]byte{whole.Newest}})
+	if !strings.HasSuffix(r.Summary(), "; the log was at least this long when the known checkpoint was signed") {
+		t.Error(r.Summary())
+	}
+}

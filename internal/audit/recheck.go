@@ -1,0 +1,133 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// recheck verifies, while the log is in use, what the start did not read: the
+// lines before the newest checkpoint of the current file.
+type recheck struct {
+	file  *os.File // a descriptor of its own, which rotation leaves open
+	end   int64    // of what to read
+	point resumePoint
+}
+
+func newRecheck(f *file, p resumePoint) (*recheck, error) {
+	own, err := os.Open(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return &recheck{file: own, end: p.offset, point: p}, nil
+}
+
+// created returns the time in the header of the file.
+func (c *recheck) created() (time.Time, error) {
+	line, err := bufio.NewReaderSize(io.NewSectionReader(c.file, 0, c.end), MaxRecord+1).ReadSlice('\n')
+	if err != nil {
+		return time.Time{}, fmt.Errorf("audit: read %s: %w", c.file.Name(), err)
+	}
+	h, _, err := parseHeader(bytes.TrimSuffix(line, []byte("\n")))
+	if err != nil {
+		return time.Time{}, damaged(c.file.Name(), "line 1: header: %v", err)
+	}
+	return h.Time, nil
+}
+
+// run reads the lines and returns what is wrong with them; ErrDamaged if it is
+// not the reading itself. Signing goes on meanwhile, so it takes only every
+// other moment of one processor.
+func (c *recheck) run(ctx context.Context) error {
+	defer c.file.Close()
+	v := &verifier{}
+	lines := bufio.NewReaderSize(io.NewSectionReader(c.file, 0, c.end), MaxRecord+1)
+	for n, from := int64(1), time.Now(); ; n++ {
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
+			return c.compare(v)
+		}
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+			return fmt.Errorf("audit: read %s: %w", c.file.Name(), err)
+		}
+		if _, fault := v.check(bytes.TrimSuffix(line, []byte("\n")), n == 1); fault != nil {
+			return damaged(c.file.Name(), "line %d, record %d: %s", n, v.next(), fault.detail)
+		}
+		const batch = 1 << 13 // about 25 ms
+		if n%batch == 0 {
+			if err := pause(ctx, time.Since(from)); err != nil {
+				return err
+			}
+			from = time.Now()
+		}
+	}
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// compare checks that the lines lead to where the start continued from.
+func (c *recheck) compare(v *verifier) error {
+	h := v.head()
+	if h.tree.size == c.point.tree.size && h.tree.root() == c.point.tree.root() && h.prev == c.point.line.prev {
+		return nil
+	}
+	return damaged(c.file.Name(), "%s are not those that the newest checkpoint covers", records(v.firstSeq, h.tree.size-1))
+}
+
+// foundDamage is what a recovery line says if recheck found damage. The log
+// stops there: no later start continues from it.
+const foundDamage = "damage found"
+
+// startRecheck verifies in the background what the start left out.
+func (l *Log) startRecheck(ctx context.Context) {
+	if l.w.recheck == nil {
+		close(l.rechecked)
+		return
+	}
+	go func() {
+		defer close(l.rechecked)
+		err := l.w.recheck.run(ctx)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.unchecked = err != nil
+		switch {
+		case errors.Is(err, ErrDamaged):
+			l.damage = err
+			l.damaged <- err
+		case err != nil && ctx.Err() == nil:
+			l.opts.Logger.Error("can't read the audit log to verify it; run \"assertd audit verify\"", "error", err)
+		}
+	}()
+}
+
+// stopForDamage records the damage, so that no later start continues, and
+// leaves the log as it is.
+func (w *writer) stopForDamage(err error) {
+	w.damaged = true
+	detail := err.Error()
+	if d := (*DamagedError)(nil); errors.As(err, &d) {
+		detail = d.Detail
+	}
+	w.report(foundDamage, detail)
+	_ = w.write(nil) // if this fails, the next start finds the damage again
+}
+
+// zeroHash stands for a line whose hash is lost.
+var zeroHash tlog.Hash

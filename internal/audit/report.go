@@ -1,0 +1,101 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Report is the result of Verify.
+type Report struct {
+	Files       int       `json:"files"`
+	First       int64     `json:"first"`       // number of the first line; not 0 if earlier files were not given
+	Lines       int64     `json:"lines"`       // from the first to the last
+	Size        int64     `json:"size"`        // of the tree at the end: the number of the last line, plus 1
+	Root        tlog.Hash `json:"root"`        // of the tree at the end
+	Covered     int64     `json:"covered"`     // size that the newest verified checkpoint (in the files or known) covers
+	Known       int64     `json:"known"`       // size that the newest known checkpoint covers; 0 if none was given
+	Unproven    int64     `json:"unproven"`    // lines at the end that no verified checkpoint covers, without the checkpoint's own
+	Checkpoints int       `json:"checkpoints"` // with a verified signature
+	Unverified  int       `json:"unverified"`  // checkpoints by keys that were not given
+	Recoveries  int       `json:"recoveries"`  // lines about an outage, a torn line, or a file that someone else changed
+	Gaps        []Gap     `json:"gaps,omitempty"`
+	Apart       int       `json:"set_apart"` // files with torn lines; none has a line of the log
+	Torn        int64     `json:"torn"`      // bytes of an incomplete last line: still being written, or torn by the end of the process
+	Newest      []byte    `json:"-"`         // newest verified checkpoint in the files, to store elsewhere as a later Known; nil if none
+}
+
+// Gap is a range of records that were damaged, and that a person accepted as
+// lost.
+type Gap struct {
+	First  int64     `json:"first"`
+	Last   int64     `json:"last"`
+	File   string    `json:"file"` // that had them
+	Time   time.Time `json:"time"` // of the acceptance
+	Reason string    `json:"reason"`
+}
+
+// Summary says in a sentence what was proven, from which record to which, and
+// what was not.
+func (r Report) Summary() string {
+	var s strings.Builder
+	last := r.Size - 1
+	switch proven := last - r.Unproven; {
+	case r.Checkpoints == 0:
+		fmt.Fprintf(&s, "%s form an unbroken chain, but no checkpoint signature was verified: "+
+			"anyone with write access to the files could have rewritten them all", records(r.First, last))
+	case proven < r.First:
+		fmt.Fprintf(&s, "%s form an unbroken chain, but no checkpoint covers them: "+
+			"anyone with write access to the files could have changed, added or cut off lines", records(r.First, last))
+	default:
+		fmt.Fprintf(&s, "signed checkpoints prove that %s are complete, unchanged and in order", records(r.First, proven))
+		if r.Unproven > 0 {
+			fmt.Fprintf(&s, "; no checkpoint covers %s, which anyone with write access to the files could have changed, added or cut off",
+				records(proven+1, last))
+		}
+	}
+	if r.First > 0 {
+		fmt.Fprintf(&s, "; %s, before these files, were not checked", records(0, r.First-1))
+	}
+	for _, g := range r.Gaps {
+		if g.Last < g.First { // the damage was behind the last record
+			continue
+		}
+		fmt.Fprintf(&s, "; except that %s were damaged in %s, which a person accepted on %s: %q",
+			records(g.First, g.Last), g.File, g.Time.Format(time.DateOnly), g.Reason)
+	}
+	return s.String() + r.end()
+}
+
+// end says what is known about lines after the last one.
+func (r Report) end() string {
+	switch {
+	case r.Known >= r.Size-1 && r.Known > 0: // the newest line can be the known checkpoint's own
+		return "; the log was at least this long when the known checkpoint was signed"
+	case r.Known > 0:
+		return fmt.Sprintf("; the known checkpoint covers %s; if the log had more than these files, only a later one can show it", records(0, r.Known-1))
+	}
+	return "; without a checkpoint kept elsewhere (--known), the files can't show whether lines after the last one were cut off"
+}
+
+func records(first, last int64) string {
+	if first == last {
+		return fmt.Sprintf("record %d", first)
+	}
+	return fmt.Sprintf("records %d to %d", first, last)
+}
+
+// complete checks what the options require of the files.
+func (r Report) complete(o VerifyOptions) error {
+	switch {
+	case o.FromStart && r.First > 0:
+		return fmt.Errorf("%w: it starts with record %d, and %s are missing", ErrIncomplete, r.First, records(0, r.First-1))
+	case o.FromStart && len(r.Gaps) > 0:
+		return fmt.Errorf("%w: %s were damaged", ErrIncomplete, records(r.Gaps[0].First, r.Gaps[0].Last))
+	case r.Size < o.MinSize:
+		return fmt.Errorf("%w: it has %d records, and at least %d are required", ErrIncomplete, r.Size, o.MinSize)
+	}
+	return nil
+}
