@@ -31,7 +31,7 @@ func (s *site) configurationFor(revision string, clients int) string {
 		fmt.Fprintf(&y, "  - {socket: %q, client: %s, mode: \"0600\"}\n", s.path(name+".sock"), name)
 	}
 	fmt.Fprintf(&y, "operator: {socket: %q}\n", s.path("operator.sock"))
-	fmt.Fprintf(&y, "audit: {file: %q, max_size: 1MiB}\n", s.disk.path("audit.jsonl"))
+	fmt.Fprintf(&y, "audit: {file: %q, timeout: %v, max_size: 1MiB}\n", s.disk.path("audit.jsonl"), auditTimeout)
 	fmt.Fprintf(&y, "budgets: {file: %q}\njwks: {file: %q}\n", s.disk.path("budgets.json"), s.disk.path("jwks.json"))
 	fmt.Fprintf(&y, "sandbox: {write: [%q]}\n", s.module.Environment()["FAULTY_CONTROL"])
 	return y.String()

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,7 @@ type disk struct {
 	kind   string   // ext4, tmpfs, or empty for a plain directory
 	prefix []string // what makes a command run as root
 	noRoot bool     // no command can run as root
-	reason string   // why the disk can't be filled or, if it is tmpfs, frozen
+	reason string   // why the disk can't be frozen, or not even filled
 }
 
 // newDisk mounts a disk until the test ends: ext4 on a loop device, tmpfs where
@@ -65,7 +66,7 @@ func (d *disk) mountLoop() error {
 }
 
 // memory is a file system in memory. On a busy disk even a write of a healthy
-// daemon can take seconds.
+// daemon can take as long as audit.timeout.
 const memory = "/dev/shm"
 
 // image makes the file behind the disk, in memory if that has room for it.
@@ -126,4 +127,11 @@ func (d *disk) empty() {
 	check(d.t, err)
 	defer dir.Close()
 	check(d.t, unix.Syncfs(int(dir.Fd())))
+}
+
+// freeze makes every write to the disk wait. The disk thaws by itself, even if
+// this process is killed or a person presses Ctrl-C.
+func (d *disk) freeze(hold time.Duration) {
+	script := `trap "" HUP INT TERM; fsfreeze --freeze "$1" && { sleep "$2"; fsfreeze --unfreeze "$1"; }`
+	check(d.t, d.root("sh", "-c", script, "freeze", d.dir, strconv.FormatFloat(hold.Seconds(), 'f', 3, 64)))
 }

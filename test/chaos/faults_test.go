@@ -95,6 +95,20 @@ func (full) strike(ctx context.Context, r *run, _ *rand.Rand) {
 	<-ctx.Done()
 }
 
+// auditTimeout is how long a request waits for the disk of the audit log. With
+// less, a healthy disk of a busy machine can seem frozen.
+const auditTimeout = 2 * time.Second
+
+// frozen makes every write to the disk of the audit log wait, for longer than
+// requests do.
+type frozen struct{}
+
+func (frozen) strike(ctx context.Context, r *run, _ *rand.Rand) {
+	if end, ok := ctx.Deadline(); ok {
+		r.site.disk.freeze(auditTimeout + time.Until(end))
+	}
+}
+
 // mixed strikes with several faults at the same time.
 type mixed []fault
 

@@ -44,6 +44,11 @@ func (r *run) choose() {
 	} else {
 		r.report.leftOut = append(r.report.leftOut, "full disk: "+r.site.disk.reason)
 	}
+	if r.site.disk.kind == "ext4" {
+		all = append(all, &phase{name: "frozen disk", fault: frozen{}, steady: audit, shaky: audit, limit: disk})
+	} else {
+		r.report.leftOut = append(r.report.leftOut, "frozen disk: "+r.site.disk.reason)
+	}
 	if r.site.disk.noRoot {
 		r.report.leftOut = append(r.report.leftOut, "descriptors: "+r.site.disk.reason)
 	}
