@@ -43,6 +43,7 @@ const (
 	ReasonKeyNotAvailable  = "key-not-available" // no key set has a version that may sign
 	ReasonAuditUnavailable = "audit-unavailable" // the audit log can't be written
 	ReasonAuditDamaged     = "audit-damaged"     // the audit log was changed; a person must look at it
+	ReasonAuditRolledBack  = "audit-rolled-back" // the audit log lacks lines that it had
 	ReasonDraining         = "draining"          // the daemon is stopping
 )
 

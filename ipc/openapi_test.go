@@ -134,7 +134,7 @@ func schemaType(typ reflect.Type) string {
 // operatorTypes are all types of the operator's API.
 var operatorTypes = []any{
 	StatusResponse{}, ReadyResponse{}, DegradedKey{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
-	AuditStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, ReopenResponse{}, DrainResponse{},
+	AuditStatus{}, WitnessStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, ReopenResponse{}, DrainResponse{},
 	PINStatus{},
 }
 
@@ -197,7 +197,7 @@ func TestDocumentHasTheLimits(t *testing.T) {
 	if got, want := sign["padding"].Enum, []string{PaddingPKCS1v15, PaddingPSS}; !slices.Equal(got, want) {
 		t.Errorf("paddings %v", got)
 	}
-	reasons := []string{ReasonStarting, ReasonHSMUnavailable, ReasonKeyNotAvailable, ReasonAuditUnavailable, ReasonAuditDamaged, ReasonDraining}
+	reasons := []string{ReasonStarting, ReasonHSMUnavailable, ReasonKeyNotAvailable, ReasonAuditUnavailable, ReasonAuditDamaged, ReasonAuditRolledBack, ReasonDraining}
 	if got := schemas["ReadyResponse"].Properties["reason"].Enum; !slices.Equal(got, reasons) {
 		t.Errorf("reasons %v", got)
 	}

@@ -40,6 +40,7 @@ const (
 	CodeDraining             Code = "draining"
 	CodeAuditUnavailable     Code = "audit-unavailable"
 	CodeAuditDamaged         Code = "audit-damaged"
+	CodeAuditRolledBack      Code = "audit-rolled-back"
 	CodeTimeout              Code = "timeout"
 	CodeInternal             Code = "internal"
 )
@@ -84,6 +85,7 @@ var codes = []struct {
 	{CodeDraining, http.StatusServiceUnavailable, "The daemon is stopping"},
 	{CodeAuditUnavailable, http.StatusServiceUnavailable, "The audit log can't be written"},
 	{CodeAuditDamaged, http.StatusServiceUnavailable, "The audit log is damaged"},
+	{CodeAuditRolledBack, http.StatusServiceUnavailable, "The audit log was rolled back"},
 	{CodeTimeout, http.StatusServiceUnavailable, "The request took too long"},
 	{CodeInternal, http.StatusInternalServerError, "The daemon failed"},
 }

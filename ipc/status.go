@@ -112,6 +112,21 @@ type AuditStatus struct {
 	CheckpointLines int64     `json:"checkpoint_lines"`         // covered by the newest checkpoint
 	CheckpointTime  time.Time `json:"checkpoint_time,omitzero"`
 	CheckpointError string    `json:"checkpoint_error,omitempty"`
+	AnchorError     string    `json:"anchor_error,omitempty"` // why the newest checkpoint is not in the anchor
+
+	Witnesses      []WitnessStatus `json:"witnesses,omitempty"`
+	Quorum         int             `json:"quorum,omitempty"`          // how many of them must cosign
+	QuorumTime     time.Time       `json:"quorum_time,omitzero"`      // when so many had last cosigned
+	WitnessedLines int64           `json:"witnessed_lines,omitempty"` // cosigned by so many since the daemon started
+}
+
+// WitnessStatus is the state of a witness of the audit log.
+type WitnessStatus struct {
+	Name  string    `json:"name"`
+	URL   string    `json:"url"`
+	Lines int64     `json:"lines"`           // that it has cosigned since the daemon started
+	Time  time.Time `json:"time,omitzero"`   // when it last cosigned
+	Error string    `json:"error,omitempty"` // why it did not cosign the newest checkpoint
 }
 
 // ReloadStatus says when the configuration was last loaded or refused.

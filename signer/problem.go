@@ -22,6 +22,8 @@ var (
 	ErrAudit    = errors.New("the audit record could not be written")
 	ErrDigest   = errors.New("the digest does not fit the hash")
 	ErrUnfit    = errors.New("the token can't sign with this key")
+	// ErrHeld is why nothing may be signed now, see Options.Hold.
+	ErrHeld = errors.New("signing is on hold")
 
 	// ErrOverloaded and ErrTimeout are an HSM's reasons not to sign.
 	ErrOverloaded = errors.New("too many signatures are waiting")
@@ -46,6 +48,8 @@ var failures = []struct {
 	retry   time.Duration
 }{
 	{audit.ErrDamaged, ipc.CodeAuditDamaged, audit.OutcomeFailed, "The audit log was changed or damaged, so nothing is signed. Contact the operators of assertd.", retryRestart},
+	{audit.ErrRolledBack, ipc.CodeAuditRolledBack, audit.OutcomeFailed, "The audit log was rolled back, so nothing is signed. Contact the operators of assertd.", retryRestart},
+	{ErrHeld, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "Too few witnesses have cosigned the audit log lately, so nothing is signed. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrAudit, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "The decision could not be recorded, so nothing was released. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrInFlight, ipc.CodeInFlightLimit, audit.OutcomeRefused, "This client has reached its limit of requests in flight. Wait for responses before you send more.", retryBusy},
 	{ErrUnfit, ipc.CodeKeyNotAvailable, audit.OutcomeFailed, "The HSM can't sign with the key of this grant. Contact the operators of assertd.", retryRestart},

@@ -94,6 +94,7 @@ type checkpointLine struct {
 	// Edge is that of the tree of all lines before this one, as in a header: a
 	// start can continue here. Early builds left it out.
 	Edge []tlog.Hash `json:"edge,omitempty"`
+	carried
 }
 
 func (c checkpointLine) body() []byte { return jsonBody(kindCheckpoint, c) }

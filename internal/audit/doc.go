@@ -30,7 +30,7 @@
 // the leaf hash of the previous line, so the lines also form a hash chain.
 // Checkpoints sign the tree, and proofs of inclusion need it. The chain lets
 // Verify name the first bad line; a root alone shows only that some line below
-// it is wrong. Both use the same hash, so the chain costs almost nothing. Three
+// it is wrong. Both use the same hash, so the chain costs almost nothing. Five
 // kinds of line are not decisions, but they are leaves like the others:
 //
 //   - header, the first line of each file: the size, root and right edge of the
@@ -44,6 +44,9 @@
 //     lines behind the size that it signs. The log writes one at an interval,
 //     before it rotates a file, and at the end of Run. A log without a key has
 //     no checkpoints and is otherwise the same.
+//   - cosignature: a witness's signature of a checkpoint (C2SP
+//     tlog-cosignature).
+//   - acknowledgment: a person accepted that lines of the log are lost.
 //   - recovery: something the log recovered from: an outage, a torn line, a
 //     file that someone changed or removed.
 //
@@ -82,8 +85,10 @@
 //     Report.Unproven counts them, and Report.Summary says so.
 //   - The files alone can't show that the end was cut off, checkpoints
 //     included. Anyone who kept a later checkpoint can show it
-//     (VerifyOptions.Known), so ship the lines to a collector, or store the
-//     newest checkpoint elsewhere from time to time.
+//     (VerifyOptions.Known), such as Options.Anchor on another file system,
+//     which Open compares with the log. Package witness has others remember the
+//     checkpoints; a cosigned one also shows that everyone who asks the same
+//     witnesses sees the same log.
 //   - Replacing the log with a new one is the same case. It shows as a header
 //     with seq 0.
 //   - Without a checkpoint key, the chain shows accidents and careless edits.

@@ -30,6 +30,7 @@ type link struct {
 type head struct {
 	tree tree
 	prev tlog.Hash
+	pins []*pin // what proofs for witnesses need; shared by copies of the head
 }
 
 // appendLine appends a line with this body (everything from "kind" on) and a
@@ -38,8 +39,16 @@ func (h *head) appendLine(b, body []byte) []byte {
 	start := len(b)
 	b = append(appendLink(b, h.tree.size, h.prev), body...)
 	h.prev = tlog.RecordHash(b[start:])
-	h.tree.add(h.prev)
+	h.add(h.prev)
 	return append(b, '\n')
+}
+
+// add appends a leaf to the tree of the head and shows it to the pins.
+func (h *head) add(leaf tlog.Hash) {
+	stored := h.tree.add(leaf)
+	for _, p := range h.pins {
+		p.observe(h.tree.size, stored)
+	}
 }
 
 // appendLink appends a link up to its kind.
@@ -126,6 +135,7 @@ type header struct {
 	Time   time.Time  `json:"time"`
 	Format string     `json:"format"`
 	Tree   headerTree `json:"tree"`
+	carried
 }
 
 type headerTree struct {
@@ -154,6 +164,13 @@ func parseHeader(line []byte) (header, tree, error) {
 		return h, tree{}, errors.New("the edge of the tree does not match its root")
 	}
 	return h, t, nil
+}
+
+// carried is what header and checkpoint lines carry on, so that no older line
+// is needed.
+type carried struct {
+	Pins         []pinLine `json:"pins,omitempty"`         // see pin
+	Acknowledged int64     `json:"acknowledged,omitempty"` // see Acknowledgment
 }
 
 // recovery is a line about something that the log recovered from.

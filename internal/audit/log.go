@@ -23,6 +23,7 @@ type Log struct {
 
 	wake    chan struct{}   // pending is not empty
 	reopens chan chan error // requests from Reopen
+	asks    chan func()     // requests from ask
 	stopped chan struct{}   // the writer has ended
 
 	// entries holds used entries for newEntry. Each log has its own, so that
@@ -34,6 +35,10 @@ type Log struct {
 	state   state
 	status  Status
 	expired int // records refused because the disk did not answer
+
+	acknowledged int64 // as of Open, see Acknowledgment
+	pinned       []int64
+	rolledBack   atomic.Pointer[RolledBackError] // sticky; every write fails with it
 
 	damaged   chan error    // what recheck found, for the writer
 	rechecked chan struct{} // closed after recheck
@@ -94,10 +99,13 @@ func (l *Log) release(e *entry) {
 // Open opens the log at Options.File, creates it if it does not exist, and
 // locks it for this process. It sets aside what kill -9 or a power loss left
 // after the last complete line (see the package comment). It returns ErrDamaged
-// for a file that was changed in the middle. It reads only what the newest
+// for a file that was changed in the middle, and ErrRolledBack for a log that
+// lacks lines which Options.Anchor covers. It reads only what the newest
 // checkpoint does not cover; Run verifies the rest. It writes no line; Run
 // does.
-func Open(o Options) (*Log, error) {
+func Open(o Options) (*Log, error) { return open(o, (*writer).checkAnchor) }
+
+func open(o Options, check func(*writer, Checkpoint) error) (*Log, error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -111,7 +119,7 @@ func Open(o Options) (*Log, error) {
 	}
 	l := &Log{
 		opts: o, lock: held, disk: newDiskWatch(o.Timeout),
-		wake: make(chan struct{}, 1), reopens: make(chan chan error), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), reopens: make(chan chan error), asks: make(chan func()), stopped: make(chan struct{}),
 		damaged: make(chan error, 1), rechecked: make(chan struct{}),
 	}
 	if l.w, err = resume(&l.opts); err != nil {
@@ -119,6 +127,14 @@ func Open(o Options) (*Log, error) {
 		return nil, err
 	}
 	l.w.disk, l.unchecked = l.disk, l.w.recheck != nil
+	if err := check(l.w, l.w.newest); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	l.acknowledged, l.w.rolledBack = l.w.acknowledged, &l.rolledBack
+	for _, p := range l.w.head.pins {
+		l.pinned = append(l.pinned, p.tree.size)
+	}
+	l.opts.warnIfShared()
 	l.publish()
 	return l, nil
 }
@@ -260,6 +276,9 @@ func (l *Log) Status() Status {
 	if l.damage != nil {
 		s.Err, s.Error = l.damage, l.damage.Error()
 		return s
+	}
+	if e := l.rolledBack.Load(); e != nil {
+		s.Err, s.Error = e, e.Error()
 	}
 	if since, err := l.disk.stuck(opWrite, opSync); err != nil && s.Err == nil {
 		s.Err, s.Error, s.Since = err, err.Error(), since

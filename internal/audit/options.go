@@ -82,6 +82,14 @@ type Options struct {
 	// CheckpointTimeout limits one signature. Default 10 s.
 	CheckpointTimeout time.Duration
 
+	// Anchor is the path of a file on another file system that keeps the newest
+	// checkpoint, or "". Open returns ErrRolledBack for a log that does not have
+	// all lines below it.
+	Anchor string
+	// Witnessed says that witnesses see the checkpoints: the log keeps what
+	// consistency proofs need. See Signed.
+	Witnessed bool
+
 	// Clock defaults to time.Now, and Logger to none.
 	Clock  func() time.Time
 	Logger logging.Logger
@@ -124,6 +132,8 @@ func (o *Options) validate() error {
 		return fmt.Errorf("audit: unknown sync %q; use always, interval or never", o.Sync)
 	case o.Interval < 0 || o.Timeout < 0 || o.CheckpointInterval < 0 || o.CheckpointTimeout < 0 || o.MaxAge < 0 || o.MaxSize < 0:
 		return errors.New("audit: intervals, timeouts and limits must not be negative")
+	case o.Key == nil && (o.Anchor != "" || o.Witnessed):
+		return errors.New("audit: an anchor and witnesses need checkpoints; set audit.checkpoint_key")
 	case o.Key != nil && !validName(o.Origin):
 		return fmt.Errorf("audit: invalid origin %q; use a name without white space or \"+\"", o.Origin)
 	}

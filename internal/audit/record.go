@@ -26,6 +26,9 @@ const (
 	kindHeader     = "header"     // first line of each file: where in the log the file starts
 	kindCheckpoint = "checkpoint" // a signed root of the tree
 	kindRecovery   = "recovery"   // what was lost or could not be written, and when
+
+	kindCosignature    = "cosignature"    // a witness's signature of a checkpoint
+	kindAcknowledgment = "acknowledgment" // a person accepted a rollback
 )
 
 // The outcomes of a decision.
@@ -65,7 +68,11 @@ type Record struct {
 // caller that could write checkpoint or header lines could confuse a reader,
 // though not the verifier.
 func reserved(kind string) bool {
-	return kind == kindHeader || kind == kindCheckpoint || kind == kindRecovery
+	switch kind {
+	case kindHeader, kindCheckpoint, kindRecovery, kindCosignature, kindAcknowledgment:
+		return true
+	}
+	return false
 }
 
 // encode appends the record's part of the line: everything after the link.

@@ -10,21 +10,23 @@ import (
 
 // Report is the result of Verify.
 type Report struct {
-	Files       int       `json:"files"`
-	First       int64     `json:"first"`       // number of the first line; not 0 if earlier files were not given
-	Lines       int64     `json:"lines"`       // from the first to the last
-	Size        int64     `json:"size"`        // of the tree at the end: the number of the last line, plus 1
-	Root        tlog.Hash `json:"root"`        // of the tree at the end
-	Covered     int64     `json:"covered"`     // size that the newest verified checkpoint (in the files or known) covers
-	Known       int64     `json:"known"`       // size that the newest known checkpoint covers; 0 if none was given
-	Unproven    int64     `json:"unproven"`    // lines at the end that no verified checkpoint covers, without the checkpoint's own
-	Checkpoints int       `json:"checkpoints"` // with a verified signature
-	Unverified  int       `json:"unverified"`  // checkpoints by keys that were not given
-	Recoveries  int       `json:"recoveries"`  // lines about an outage, a torn line, or a file that someone else changed
-	Gaps        []Gap     `json:"gaps,omitempty"`
-	Apart       int       `json:"set_apart"` // files with torn lines; none has a line of the log
-	Torn        int64     `json:"torn"`      // bytes of an incomplete last line: still being written, or torn by the end of the process
-	Newest      []byte    `json:"-"`         // newest verified checkpoint in the files, to store elsewhere as a later Known; nil if none
+	Files           int       `json:"files"`
+	First           int64     `json:"first"`       // number of the first line; not 0 if earlier files were not given
+	Lines           int64     `json:"lines"`       // from the first to the last
+	Size            int64     `json:"size"`        // of the tree at the end: the number of the last line, plus 1
+	Root            tlog.Hash `json:"root"`        // of the tree at the end
+	Covered         int64     `json:"covered"`     // size that the newest verified checkpoint (in the files or known) covers
+	Known           int64     `json:"known"`       // size that the newest known checkpoint covers; 0 if none was given
+	Unproven        int64     `json:"unproven"`    // lines at the end that no verified checkpoint covers, without the checkpoint's own
+	Checkpoints     int       `json:"checkpoints"` // with a verified signature
+	Unverified      int       `json:"unverified"`  // checkpoints by keys that were not given
+	Recoveries      int       `json:"recoveries"`  // lines about an outage, a torn line, or a file that someone else changed
+	Gaps            []Gap     `json:"gaps,omitempty"`
+	Witnessed       int64     `json:"witnessed"`       // size that a quorum of the given witnesses has cosigned
+	Acknowledgments int       `json:"acknowledgments"` // rollbacks that a person accepted
+	Apart           int       `json:"set_apart"`       // files with torn lines; none has a line of the log
+	Torn            int64     `json:"torn"`            // bytes of an incomplete last line: still being written, or torn by the end of the process
+	Newest          []byte    `json:"-"`               // newest verified checkpoint in the files, to store elsewhere as a later Known; nil if none
 }
 
 // Gap is a range of records that were damaged, and that a person accepted as
@@ -94,6 +96,8 @@ func (r Report) complete(o VerifyOptions) error {
 		return fmt.Errorf("%w: it starts with record %d, and %s are missing", ErrIncomplete, r.First, records(0, r.First-1))
 	case o.FromStart && len(r.Gaps) > 0:
 		return fmt.Errorf("%w: %s were damaged", ErrIncomplete, records(r.Gaps[0].First, r.Gaps[0].Last))
+	case o.Quorum > 0 && r.Witnessed == 0:
+		return fmt.Errorf("%w: fewer than %d of the given witnesses cosigned it", ErrIncomplete, o.Quorum)
 	case r.Size < o.MinSize:
 		return fmt.Errorf("%w: it has %d records, and at least %d are required", ErrIncomplete, r.Size, o.MinSize)
 	}

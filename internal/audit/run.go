@@ -94,10 +94,30 @@ func (l *Log) write(ctx context.Context) {
 			l.do(func() { l.w.endSync(err) })
 		case err := <-l.damaged:
 			l.do(func() { l.w.stopForDamage(err) })
+		case something := <-l.asks:
+			l.do(something)
 		case done := <-l.reopens:
 			l.do(func() { l.w.reopen(done) })
 		}
 		l.publish()
+	}
+}
+
+// ask has Run do something between two writes, and returns its error.
+func (l *Log) ask(ctx context.Context, something func() error) error {
+	done := make(chan error, 1)
+	select {
+	case l.asks <- func() { done <- something() }:
+	case <-l.stopped:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

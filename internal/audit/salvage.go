@@ -70,7 +70,7 @@ func newSalvager(v *verifier, start head) *salvager {
 	if !v.started {
 		return &salvager{before: start.tree, head: start, good: start.tree.size}
 	}
-	before, _ := v.treeAt(max(v.next()-1, v.base.size))
+	before, _ := v.treeAt(max(v.next()-1, v.base.tree.size))
 	return &salvager{before: before, head: v.head(), good: v.next()}
 }
 
@@ -84,14 +84,14 @@ func (s *salvager) take(line []byte) {
 		s.head.tree = s.before // the line before was changed; this one has its true hash
 	}
 	for s.head.tree.size < l.seq-1 {
-		s.head.tree.add(zeroHash)
+		s.head.add(zeroHash)
 	}
 	if s.head.tree.size < l.seq {
-		s.head.tree.add(l.prev)
+		s.head.add(l.prev)
 	}
 	s.before, s.lines = s.head.tree, s.lines+1
 	s.head.prev = tlog.RecordHash(line)
-	s.head.tree.add(s.head.prev)
+	s.head.add(s.head.prev)
 }
 
 // skipTo moves the end of the log to a number that a person gave, for a file
@@ -104,7 +104,7 @@ func (s *salvaged) skipTo(next int64) error {
 		return fmt.Errorf("audit: %d is %d records further than the file goes; the maximum is %d", next, lost, maxLost)
 	}
 	for s.head.tree.size < next {
-		s.head.tree.add(zeroHash)
+		s.head.add(zeroHash)
 		s.head.prev = zeroHash
 	}
 	return nil

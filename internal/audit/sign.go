@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // maxBehind is how many lines a checkpoint may be behind the size that it
@@ -13,6 +15,7 @@ const maxBehind = 1 << 18
 type signature struct {
 	checkpoint Checkpoint
 	note       []byte
+	proofs     map[int64]tlog.TreeProof // from the sizes that a witness may have
 	err        error
 }
 
@@ -21,15 +24,23 @@ type signature struct {
 // everything but its own line, so that an idle log does not grow. Nothing signs
 // a damaged log.
 func (w *writer) startCheckpoint() {
-	if w.opts.Key == nil || w.damaged || w.signing || w.head.tree.size == w.checkpointEnd {
+	if w.opts.Key != nil && !w.damaged && w.rolledBack.Load() == nil && w.head.tree.size != w.checkpointEnd {
+		w.signNow()
+	}
+}
+
+// signNow is startCheckpoint, but also for an idle log.
+func (w *writer) signNow() {
+	if w.signing {
 		return
 	}
-	w.signing = true
+	w.signing, w.signingSize = true, w.head.tree.size
+	proofs := w.pin()
 	c := Checkpoint{Origin: w.opts.Origin, Size: w.head.tree.size, Root: w.head.tree.root()}
 	f := w.file
 	w.jobs.Go(func() {
 		msg, err := w.signCheckpoint(c, f)
-		w.signed <- signature{checkpoint: c, note: msg, err: err}
+		w.signed <- signature{checkpoint: c, note: msg, proofs: proofs, err: err}
 	})
 }
 
@@ -62,6 +73,10 @@ func (w *writer) endCheckpoint(s signature) {
 	w.signing = false
 	w.signErr = w.writeCheckpoint(s)
 	if w.signErr != nil {
+		w.unpin(s.checkpoint.Size)
+	}
+	w.deliver(&s, w.signErr)
+	if w.signErr != nil {
 		w.opts.Logger.Warn("audit checkpoint failed, retrying at the next interval; records continue", "error", w.signErr)
 	}
 	w.finishRotation()
@@ -83,6 +98,7 @@ func (w *writer) writeCheckpoint(s signature) error {
 	}
 	// Records that came during the signature are not covered, so the log is not
 	// idle and the next interval signs again.
+	w.newest = s.checkpoint
 	w.covered, w.checkpointEnd, w.coveredAt = s.checkpoint.Size, s.checkpoint.Size+1, now
 	return nil
 }

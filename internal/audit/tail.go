@@ -20,6 +20,8 @@ type tail struct {
 	hasRecords    bool
 	covered       int64
 	checkpointEnd int64
+	newest        Checkpoint
+	acknowledged  int64
 	damage        string // what a daemon found before it stopped signing
 }
 
@@ -40,7 +42,7 @@ func readTailFrom(f *file) (t tail, torn bool, rest *recheck, err error) {
 		t, torn, err = readTail(f.path, io.NewSectionReader(f.f, 0, f.end))
 		return t, torn, nil, err
 	}
-	v := &verifier{started: true, firstSeq: p.tree.size, base: p.tree, leaf: p.line.prev}
+	v := &verifier{started: true, firstSeq: p.tree.size, base: head{tree: p.tree}, leaf: p.line.prev}
 	t, torn, err = readTailWith(v, f.path, io.NewSectionReader(f.f, p.offset, f.end-p.offset))
 	if err != nil {
 		return t, false, nil, err
@@ -155,10 +157,22 @@ func (t *tail) observe(v *verifier, l link, body []byte, size int64) {
 	case kindHeader:
 		if h, _, err := parseHeader(body); err == nil {
 			t.created = h.Time
+			t.carry(v, h.carried)
 		}
 	case kindCheckpoint:
 		if c, err := parseCheckpointLine(body); err == nil {
 			t.covered, t.checkpointEnd = c.Size, c.Size+1
+			t.newest, _, _ = OpenCheckpoint([]byte(c.Note), nil) // check has opened it
+			t.carry(v, c.carried)
+		}
+	case kindCosignature:
+		if t.checkpointEnd == l.seq { // see writeCosignature
+			t.checkpointEnd++
+		}
+	case kindAcknowledgment:
+		var a acknowledgmentLine
+		if json.Unmarshal(body, &a) == nil {
+			t.acknowledged = max(t.acknowledged, a.Size)
 		}
 	case kindRecovery:
 		var r recovery
@@ -170,8 +184,19 @@ func (t *tail) observe(v *verifier, l link, body []byte, size int64) {
 	}
 }
 
+// carry takes what a line carries on. Pins that can't be read are left out:
+// older files have what they hold.
+func (t *tail) carry(v *verifier, c carried) {
+	t.acknowledged = max(t.acknowledged, c.Acknowledged)
+	v.base.pins, _ = parsePins(c.Pins)
+}
+
 // head is where the next line goes.
 func (v *verifier) head() head {
-	t, _ := v.treeAt(v.next())
-	return head{tree: t, prev: v.leaf}
+	h := v.base
+	for _, leaf := range v.recent {
+		h.add(leaf)
+	}
+	h.prev = v.leaf
+	return h
 }

@@ -45,12 +45,17 @@ func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	hashes := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {
 		level, n := tlog.SplitStoredHashIndex(index)
-		if t.size>>level&1 == 0 || n != t.size>>level-1 {
+		if !t.onEdge(level, n) {
 			return nil, fmt.Errorf("audit: hash %d of level %d is not on the edge of a tree of %d leaves", n, level, t.size)
 		}
 		hashes[i] = t.edge[level]
 	}
 	return hashes, nil
+}
+
+// onEdge reports whether a complete subtree is on the edge.
+func (t *tree) onEdge(level int, n int64) bool {
+	return t.size>>level&1 == 1 && n == t.size>>level-1
 }
 
 // edgeHashes lists the edge from the largest subtree to the smallest.

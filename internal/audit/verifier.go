@@ -23,7 +23,7 @@ type verifier struct {
 	// base is an earlier tree, and recent holds the leaves since then. Both are
 	// needed because a checkpoint signs a size that is a few lines before its
 	// own line.
-	base   tree
+	base   head // only its tree and, for resume, its pins
 	recent []tlog.Hash
 
 	covered    int64 // size that the newest checkpoint with a verified signature covers
@@ -34,6 +34,10 @@ type verifier struct {
 	recoveries int
 	known      int64 // size that a known checkpoint covers
 	gaps       []Gap
+
+	roots           checkpointRoots
+	witnesses       witnessed
+	acknowledgments int // rollbacks that a person accepted
 }
 
 // fault is what is wrong with a line, by itself or compared with those before
@@ -52,7 +56,7 @@ func faultf(p Problem, format string, args ...any) *fault {
 var chainFault = &fault{problem: Changed, detail: "does not follow the previous line"}
 
 // next is the number of the next line: the size of the tree.
-func (v *verifier) next() int64 { return v.base.size + int64(len(v.recent)) }
+func (v *verifier) next() int64 { return v.base.tree.size + int64(len(v.recent)) }
 
 // check accepts the next line, or returns what is wrong with it and changes
 // nothing.
@@ -103,7 +107,7 @@ func (v *verifier) begin(l link, line []byte) *fault {
 	if len(v.gaps) == 0 {
 		v.firstSeq = l.seq
 	}
-	v.started, v.base, v.recent = true, t, v.recent[:0]
+	v.started, v.base.tree, v.recent = true, t, v.recent[:0]
 	return nil
 }
 
@@ -116,6 +120,10 @@ func (v *verifier) checkKind(l link, line []byte) *fault {
 		return v.checkCheckpoint(line)
 	case kindRecovery:
 		v.recoveries++
+	case kindCosignature:
+		return v.checkCosignature(line)
+	case kindAcknowledgment:
+		v.acknowledgments++
 	}
 	return nil
 }
@@ -143,7 +151,7 @@ func (v *verifier) checkCheckpoint(line []byte) *fault {
 		return faultf(BadCheckpoint, "%v", err)
 	case cp.Size > v.next():
 		return faultf(BadCheckpoint, "it covers %d lines, but there are only %d before it", cp.Size, v.next())
-	case cp.Size < v.base.size && cp.Size < v.firstSeq:
+	case cp.Size < v.base.tree.size && cp.Size < v.firstSeq:
 		return nil // signed before the first given file starts; says nothing about these lines
 	}
 	root, ok := v.rootAt(cp.Size)
@@ -162,6 +170,7 @@ func (v *verifier) checkCheckpoint(line []byte) *fault {
 }
 
 func (v *verifier) accept(cp Checkpoint, msg []byte, signed bool) {
+	v.roots.add(cp)
 	v.advanceBase(cp.Size)
 	if !signed {
 		v.unverified++
@@ -186,7 +195,7 @@ func (v *verifier) addLeaf(leaf tlog.Hash) {
 
 // advanceBase moves the base up to a size.
 func (v *verifier) advanceBase(size int64) {
-	n := size - v.base.size
+	n := size - v.base.tree.size
 	if n <= 0 {
 		return
 	}
@@ -198,7 +207,7 @@ func (v *verifier) advanceBase(size int64) {
 
 // treeAt returns the tree at a size between the base and now.
 func (v *verifier) treeAt(size int64) (tree, bool) {
-	t := v.base
+	t := v.base.tree
 	if size < t.size || size > v.next() {
 		return tree{}, false
 	}

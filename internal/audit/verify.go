@@ -59,6 +59,11 @@ type VerifyOptions struct {
 	// them. The error is ErrIncomplete.
 	FromStart bool
 	MinSize   int64
+	// Witnesses are the public keys of witnesses, whose cosignatures are verified.
+	// Quorum requires cosignatures by that many of them. The error is
+	// ErrIncomplete.
+	Witnesses []note.Verifier
+	Quorum    int
 	// Progress is called from time to time with the bytes read and the total,
 	// and once at the end.
 	Progress func(done, total int64)
@@ -74,7 +79,7 @@ func Verify(ctx context.Context, paths []string, o VerifyOptions) (Report, error
 		return Report{}, err
 	}
 	defer files.close()
-	v := &verifier{keys: o.Verifiers}
+	v := &verifier{keys: o.Verifiers, witnesses: witnessed{keys: o.Witnesses}}
 	r, err := v.verifyFiles(ctx, files, o, func(link, []byte) {})
 	if err == nil {
 		err = r.complete(o)
@@ -113,6 +118,7 @@ func (v *verifier) verifyFiles(ctx context.Context, files *fileSet, o VerifyOpti
 		return Report{}, err
 	}
 	report := v.report(len(places), int64(len(r.torn)))
+	report.Witnessed = v.witnesses.size(o.Quorum)
 	report.Apart = len(files.apart)
 	return report, nil
 }
@@ -151,7 +157,7 @@ func (v *verifier) report(files int, torn int64) Report {
 		Files: files, First: v.firstSeq, Lines: v.next() - v.firstSeq, Size: v.next(), Root: root,
 		Covered: v.covered, Unproven: v.next() - max(v.proven, v.firstSeq),
 		Checkpoints: v.signed, Unverified: v.unverified, Recoveries: v.recoveries, Torn: torn,
-		Gaps: v.gaps, Known: v.known,
+		Gaps: v.gaps, Known: v.known, Acknowledgments: v.acknowledgments,
 	}
 	if v.signed > 0 {
 		r.Newest = v.newest

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/ipc"
@@ -37,6 +38,7 @@ type writer struct {
 	mustSync      bool // a sync failed; what it lost is unknown, so every write fails until one is synced
 
 	signing       bool
+	signingSize   int64 // tree size of the checkpoint that is being signed, or was last
 	signed        chan signature
 	covered       int64 // tree size that the newest checkpoint covers
 	checkpointEnd int64 // tree size right after the newest checkpoint's line
@@ -46,6 +48,13 @@ type writer struct {
 	rotation *rotation
 	recheck  *recheck // what the start did not read
 	damaged  bool     // nothing is recorded or signed any more
+
+	demands      []chan delivery // of callers of Checkpoint
+	deliveries   chan *Signed
+	anchor       *anchor // nil for none
+	newest       Checkpoint
+	acknowledged int64                            // see Acknowledgment
+	rolledBack   *atomic.Pointer[RolledBackError] // the log's
 }
 
 // outage is a period in which records could not be written.
@@ -58,13 +67,18 @@ type outage struct {
 func newWriter(o *Options, f *file, h head) *writer {
 	return &writer{
 		opts: o, disk: newDiskWatch(o.Timeout), file: f, head: h, created: o.Clock(),
-		synced: make(chan error, 1), signed: make(chan signature, 1),
+		synced: make(chan error, 1), signed: make(chan signature, 1), deliveries: make(chan *Signed, 1),
+		anchor: newAnchor(o.Anchor),
 	}
 }
 
 // write appends the queued lines and those of the batch with one write: all of
 // them or none.
 func (w *writer) write(batch []*entry) error {
+	if e := w.rolledBack.Load(); e != nil {
+		w.refused += int64(len(batch))
+		return &UnavailableError{Op: "append", Cause: e}
+	}
 	now := w.opts.Clock()
 	if _, err := w.disk.stuck(opSync); err != nil { // what it covers may never reach the disk
 		w.fail(err, now, len(batch))
@@ -99,7 +113,7 @@ func (w *writer) appendQueued(buf []byte, next *head, now time.Time) []byte {
 	if w.file.end == 0 {
 		w.created = now
 		tree := headerTree{Size: next.tree.size, Root: next.tree.root(), Edge: next.tree.edgeHashes()}
-		buf = next.appendLine(buf, header{Time: now.UTC(), Format: format, Tree: tree}.body())
+		buf = next.appendLine(buf, header{Time: now.UTC(), Format: format, Tree: tree, carried: w.carried(next)}.body())
 	}
 	for _, body := range w.queued {
 		buf = next.appendLine(buf, body)
@@ -109,10 +123,15 @@ func (w *writer) appendQueued(buf []byte, next *head, now time.Time) []byte {
 		buf = next.appendLine(buf, recovery{Time: now.UTC(), What: "records could not be written", Detail: detail}.body())
 	}
 	if c := w.checkpoint; c != nil {
-		c.Edge = next.tree.edgeHashes()
+		c.Edge, c.carried = next.tree.edgeHashes(), w.carried(next)
 		buf = next.appendLine(buf, c.body())
 	}
 	return buf
+}
+
+// carried is what a line at the head carries on.
+func (w *writer) carried(h *head) carried {
+	return carried{Pins: h.pinLines(), Acknowledged: w.acknowledged}
 }
 
 // keepBuffer keeps the buffer for the next write unless it has grown large.
@@ -190,6 +209,9 @@ func (w *writer) endSync(err error) {
 func (w *writer) finish() {
 	w.lastCheckpoint()
 	w.jobs.Wait()
+	w.disk.end(opWrite) // the anchor is on another disk
+	w.anchor.wait()
+	w.disk.begin(opWrite)
 	if w.syncing {
 		w.endSync(<-w.synced)
 	}
@@ -213,6 +235,9 @@ func (w *writer) status() Status {
 	}
 	if w.signErr != nil {
 		s.CheckpointError = w.signErr.Error()
+	}
+	if w.anchor != nil {
+		s.AnchorError = w.anchor.problem()
 	}
 	return s
 }

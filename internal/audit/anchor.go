@@ -1,0 +1,155 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/internal/atomicfile"
+)
+
+// anchor keeps the newest checkpoint in a file on another file system. Someone
+// who puts an older copy of the log back leaves the newer anchor in place.
+type anchor struct {
+	path string
+
+	mu      sync.Mutex
+	next    []byte        // the checkpoint to store after the current one
+	storing chan struct{} // closed when there is nothing left to store; nil before
+	err     error         // of the last attempt
+}
+
+// newAnchor returns nil if there is no path.
+func newAnchor(path string) *anchor {
+	if path == "" {
+		return nil
+	}
+	return &anchor{path: path}
+}
+
+// store replaces the anchor's checkpoint in the background, so that a stuck
+// file system holds up nothing. If it falls behind, it stores only the newest.
+func (a *anchor) store(note []byte) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	busy := a.next != nil || a.storing != nil && !isClosed(a.storing)
+	a.next = note
+	if !busy {
+		a.storing = make(chan struct{})
+		go a.run(a.storing)
+	}
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (a *anchor) run(ended chan struct{}) {
+	for note := a.take(ended); note != nil; note = a.take(ended) {
+		err := atomicfile.Replace(a.path, note, 0o600)
+		a.mu.Lock()
+		a.err = err
+		a.mu.Unlock()
+	}
+}
+
+// take returns what to store next. If that is nothing, it ends the run.
+func (a *anchor) take(ended chan struct{}) []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	note := a.next
+	a.next = nil
+	if note == nil {
+		close(ended)
+	}
+	return note
+}
+
+// wait waits until the newest checkpoint is stored, or for two seconds if the
+// file system is stuck.
+func (a *anchor) wait() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	storing := a.storing
+	a.mu.Unlock()
+	if storing == nil {
+		return
+	}
+	select {
+	case <-storing:
+	case <-time.After(2 * time.Second):
+	}
+}
+
+// problem says why the newest checkpoint is not in the file, or returns "".
+func (a *anchor) problem() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		return ""
+	}
+	return a.err.Error()
+}
+
+// warnIfShared warns about an anchor that is restored together with the log.
+func (o *Options) warnIfShared() {
+	var log, anchor unix.Stat_t
+	if o.Anchor == "" || unix.Stat(filepath.Dir(o.File), &log) != nil || unix.Stat(filepath.Dir(o.Anchor), &anchor) != nil {
+		return
+	}
+	if log.Dev == anchor.Dev {
+		o.Logger.Warn("the anchor is on the file system of the audit log, so a snapshot of it restores both; "+
+			"move audit.anchor to another file system", "file", o.File, "anchor", o.Anchor)
+	}
+}
+
+// readAnchor returns the checkpoint of an anchor; ok is false if there is none
+// yet. The signature does not matter: a forged anchor can only stop the daemon.
+func readAnchor(path string) (c Checkpoint, ok bool, err error) {
+	if path == "" {
+		return c, false, nil
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, false, nil
+	}
+	if err == nil {
+		c, _, err = OpenCheckpoint(text, nil)
+	}
+	if err != nil {
+		return c, false, fmt.Errorf("audit: read the anchor %s: %w; restore it, or remove it to start a new one", path, err)
+	}
+	return c, true, nil
+}
+
+// checkAnchor compares the log with its anchor. newest is the last checkpoint
+// in the log's current file, or zero. After a crash, the anchor may be behind
+// the log, and the log may have lost the line of the checkpoint in the anchor,
+// but never a line below it.
+func (w *writer) checkAnchor(newest Checkpoint) error {
+	c, ok, err := readAnchor(w.opts.Anchor)
+	if err != nil || !ok || c.Size <= w.acknowledged {
+		return err
+	}
+	split := c.Size == newest.Size && c.Root != newest.Root
+	if c.Size > w.head.tree.size || split {
+		return &RolledBackError{By: "the anchor " + w.opts.Anchor, Size: c.Size, Lines: w.head.tree.size, Split: split}
+	}
+	return nil
+}
