@@ -23,6 +23,32 @@ import (
 	"github.com/assertd/assertd/signer/policy"
 )
 
+// While signing is on hold, nothing reaches the HSM, and the record says why. A
+// refusal by policy is still one.
+func TestSigningOnHold(t *testing.T) {
+	held := errors.New("too few witnesses")
+	for kind, request := range requests {
+		t.Run(kind, func(t *testing.T) {
+			var hold error
+			s, p := newSigner(t, "ES256", func(o *signer.Options) { o.Hold = func() error { return hold } })
+			if err := request(s, t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			hold = held
+			if err := request(s, t.Context()); !errors.Is(err, signer.ErrHeld) || !errors.Is(err, held) {
+				t.Errorf("error %v", err)
+			}
+			last := p.records[len(p.records)-1]
+			if last.Outcome != audit.OutcomeFailed || last.Code != string(ipc.CodeAuditUnavailable) {
+				t.Errorf("record %+v", last)
+			}
+			if spent := p.spent(); len(spent) != 2 {
+				t.Errorf("spent %v, want only the first request", spent)
+			}
+		})
+	}
+}
+
 func TestAssertionOfEveryAlgorithmVerifies(t *testing.T) {
 	for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"} {
 		t.Run(alg, func(t *testing.T) {

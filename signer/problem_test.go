@@ -42,6 +42,8 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{fmt.Errorf("%w: %w", ErrHSM, wrapped(ErrTimeout)), ipc.CodeTimeout, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", ErrHSM, context.DeadlineExceeded), ipc.CodeTimeout, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", ErrAudit, audit.ErrDamaged), ipc.CodeAuditDamaged, true, audit.OutcomeFailed},
+		{wrapped(ErrHeld), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
+		{fmt.Errorf("%w: %w", ErrAudit, audit.ErrRolledBack), ipc.CodeAuditRolledBack, true, audit.OutcomeFailed},
 		{wrapped(ErrAudit), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
 		{errInternal, ipc.CodeInternal, false, audit.OutcomeFailed},
 	} {

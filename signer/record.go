@@ -83,7 +83,7 @@ func (s *Signer) record(ctx context.Context, r *audit.Record) error {
 	switch {
 	case err == nil:
 	case s.auditRequired:
-		r.Outcome, r.Code = outcomeOf(fmt.Errorf("%w: %w", ErrAudit, err))
+		r.Outcome, r.Code = outcomeOf(s.auditError(err))
 	default:
 		s.throttle.Log(s.logger.Error, "unrecorded", "decision passes without an audit record, as audit.required is false", "request_id", r.RequestID, "error", err)
 	}
@@ -100,7 +100,7 @@ func (s *Signer) auditError(err error) error {
 	if err == nil || !s.auditRequired {
 		return nil
 	}
-	return ErrAudit
+	return fmt.Errorf("%w: %w", ErrAudit, err)
 }
 
 // startSpan starts a span that began at a time; nil where nothing is traced.

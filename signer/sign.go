@@ -82,6 +82,11 @@ func (s *Signer) compact(ctx context.Context, key keyset.Key, header map[string]
 // sign has the HSM sign a digest and, as configured, verifies the signature
 // with the public key before anyone sees it.
 func (s *Signer) sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if s.hold != nil {
+		if err := s.hold(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrHeld, err)
+		}
+	}
 	var check func([]byte) error
 	if s.verifiesNext() {
 		check = func(signature []byte) error { return jose.Verify(key.Public, digest, opts, signature) }

@@ -64,6 +64,9 @@ type Options struct {
 	// AuditRequired refuses requests that can't be recorded. Without it they pass,
 	// and the failure is logged.
 	AuditRequired bool
+	// Hold returns why nothing may be signed now, or nil. It is called for each
+	// signature. Nil for no such reason.
+	Hold func() error
 }
 
 // Signer answers requests for assertions and raw signatures. It is safe for
@@ -81,6 +84,7 @@ type Signer struct {
 	verify   Verification
 
 	auditRequired bool
+	hold          func() error
 	traced        bool
 
 	// gate is held for reading from a request's decision until its budgets are
@@ -97,7 +101,7 @@ func New(o Options) (*Signer, error) {
 	}
 	s := &Signer{
 		keys: o.Keys, hsm: o.HSM, limiter: o.Limiter, log: o.Log, observer: o.Observer, logger: o.Logger,
-		throttle: logging.NewThrottle(o.Now), now: o.Now, random: o.Random, verify: o.Verify, auditRequired: o.AuditRequired, traced: o.Traced,
+		throttle: logging.NewThrottle(o.Now), now: o.Now, random: o.Random, verify: o.Verify, auditRequired: o.AuditRequired, hold: o.Hold, traced: o.Traced,
 	}
 	if s.log == nil {
 		s.log = noLog{}

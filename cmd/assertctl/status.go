@@ -46,6 +46,8 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 		fmt.Fprintf(out, "audit log %d records, %d pending, %d lines, checkpoint at line %d\n", a.Records, a.Pending, a.Lines, a.CheckpointLines)
 		printError(out, "WRITE FAILED", a.Error)
 		printError(out, "CHECKPOINT FAILED", a.CheckpointError)
+		printError(out, "ANCHOR FAILED", a.AnchorError)
+		printWitnesses(out, s.Now, a)
 	}
 	fmt.Fprintf(out, "configuration loaded %s\n", ago(s.Now, s.Reload.Success))
 	printError(out, "RELOAD REJECTED", s.Reload.Error)
@@ -56,6 +58,16 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 		for _, reason := range k.Refused {
 			printError(out, "KEY NOT USED", reason)
 		}
+	}
+}
+
+func printWitnesses(out io.Writer, now time.Time, a *ipc.AuditStatus) {
+	if len(a.Witnesses) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "witnesses %d of %d must cosign, have at line %d, %s\n", a.Quorum, len(a.Witnesses), a.WitnessedLines, ago(now, a.QuorumTime))
+	for _, w := range a.Witnesses {
+		printError(out, "WITNESS "+sanitize(w.Name)+" FAILED", w.Error)
 	}
 }
 

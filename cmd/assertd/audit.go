@@ -21,10 +21,10 @@ func auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "verify the audit log and prove its records",
 		Long: "Verifies the audit log and proves its records. All commands except \"key\" and\n" +
-			"\"accept-damage\" need only the files: they run on any machine, without the daemon and without an HSM.",
+			"\"accept-damage\" and \"accept-rollback\" need only the files: they run on any machine, without the daemon and without an HSM.",
 	}
 	cli.Group(cmd)
-	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand(), auditAcceptDamageCommand())
+	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand(), auditAcceptDamageCommand(), auditAcknowledgeCommand())
 	return cmd
 }
 
@@ -34,6 +34,7 @@ type auditFlags struct {
 	known []string
 	all   bool
 	requirements
+	witnesses witnessFlags
 }
 
 func (f *auditFlags) keyFlag(cmd *cobra.Command) {
@@ -63,9 +64,20 @@ func (f *auditFlags) options() (audit.VerifyOptions, error) {
 	return o, nil
 }
 
-// readVerifiers takes each key as text or, if it does not look like one, as the
-// name of a file with a key on each line.
+// readVerifiers reads the keys of checkpoints.
 func readVerifiers(keys []string) ([]note.Verifier, error) {
+	return readKeys(keys, func(line string) (note.Verifier, error) {
+		verifier, err := audit.ParseVerifier(line)
+		if err != nil {
+			err = fmt.Errorf("%w; \"assertd audit key\" prints it", err)
+		}
+		return verifier, err
+	})
+}
+
+// readKeys takes each key as text or, if it does not look like one, as the name
+// of a file with a key on each line.
+func readKeys(keys []string, parse func(string) (note.Verifier, error)) ([]note.Verifier, error) {
 	var verifiers []note.Verifier
 	for _, key := range keys {
 		lines := key
@@ -80,9 +92,9 @@ func readVerifiers(keys []string) ([]note.Verifier, error) {
 			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 				continue
 			}
-			verifier, err := audit.ParseVerifier(line)
+			verifier, err := parse(line)
 			if err != nil {
-				return nil, fmt.Errorf("%w; \"assertd audit key\" prints it", err)
+				return nil, err
 			}
 			verifiers = append(verifiers, verifier)
 		}
@@ -98,7 +110,8 @@ func auditVerifyCommand() *cobra.Command {
 		Long: "Verifies that the files hold all lines that the daemon wrote, unchanged and in order. With --key it\n" +
 			"checks them against the signed checkpoints. Without, it checks only that the lines form an unbroken\n" +
 			"chain. If a line is bad, it names the first one and exits with 1. If all are good, it says which records\n" +
-			"are proven and which are not.",
+			"are proven and which are not. With --witness and --quorum it also says how many of them that many\n" +
+			"witnesses have cosigned.",
 		Example: "  assertd audit verify --all --key audit.pub /var/log/assertd/audit.jsonl\n" +
 			"  assertd audit verify --all --key audit.pub --known kept --from-start \\\n    --output json audit.jsonl",
 		Args: cli.Args(cobra.MinimumNArgs(1)),
@@ -108,6 +121,7 @@ func auditVerifyCommand() *cobra.Command {
 	}
 	f.register(cmd)
 	f.requirements.register(cmd)
+	f.witnesses.register(cmd)
 	return cmd
 }
 
@@ -117,6 +131,9 @@ func (f *auditFlags) verify(ctx context.Context, files []string, out, terminal i
 		return err
 	}
 	f.require(&o)
+	if err := f.witnesses.require(&o); err != nil {
+		return err
+	}
 	bar := newPercentage(terminal)
 	o.Progress = bar.show
 	report, err := audit.Verify(ctx, files, o)

@@ -96,6 +96,8 @@ func printReport(out io.Writer, r audit.Report, word string) {
 		text  string
 	}{
 		{int64(r.Unverified), "checkpoints are by keys that were not given"},
+		{r.Witnessed, "records, from the first one on, are cosigned by a quorum of the given witnesses"},
+		{int64(r.Acknowledgments), "lines accept a rollback (kind acknowledgment): lines that others remember are missing"},
 		{int64(r.Recoveries), "lines report a recovery (kind recovery): an outage, a torn line or a changed file"},
 		{int64(r.Apart), "files were set apart as torn; none has a line of the log"},
 		{r.Torn, "bytes at the end are an incomplete line"},

@@ -90,6 +90,7 @@ func (c *checker) audit() {
 		c.unrecorded()
 		return
 	}
+	c.witnesses()
 	if a.CheckpointKey == "" {
 		return
 	}

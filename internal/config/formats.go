@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -27,6 +28,9 @@ func formats() map[string]strictyaml.Format {
 		"sha256":    {Check: checkSHA256, Pattern: `^[0-9a-f]{64}$`},
 		"address":   {Check: checkAddress, Pattern: `:[0-9]+$`},
 		"collector": {Check: checkCollector, Pattern: `^https?://`},
+		"origin":    {Check: checkOrigin, Pattern: `^[!-*,-~]+$`},
+		"witness":   {Check: checkWitness, Pattern: `^https?://`},
+		"cosigner":  {Check: checkCosigner, Pattern: `^[^+]+[+][0-9a-f]{8}[+].+$`},
 		"issuer":    {Check: checkIssuer, Pattern: `^https://`},
 		"profile":   {Check: checkProfile},
 		"time":      {Check: checkTime, Pattern: timePattern},
@@ -95,10 +99,41 @@ func checkCollector(s string) error {
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path == "" {
 		return errors.New("is not the URL of a collector; use one such as http://127.0.0.1:4318/v1/traces")
 	}
-	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
+	if u.Scheme != "https" && !(u.Scheme == "http" && isLocal(u)) {
 		return errors.New("would send the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")
+	}
+	return nil
+}
+
+func isLocal(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// checkOrigin allows what C2SP tlog-checkpoint and signed-note do, in ASCII.
+func checkOrigin(s string) error {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '+' }) {
+		return errors.New("is not the name of a log; use one such as example.com/assertd/host1, without spaces and \"+\"")
+	}
+	return nil
+}
+
+// checkWitness wants TLS because the answers that stop the daemon are not
+// signed.
+func checkWitness(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("is not the URL of a witness; use one such as https://witness.example.com")
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && isLocal(u)) {
+		return errors.New("is open to anyone on the network, who could stop the daemon with a false answer; use https, or a witness on this machine")
+	}
+	return nil
+}
+
+func checkCosigner(s string) error {
+	if _, err := witness.ParseKey(s); err != nil {
+		return fmt.Errorf("is %w", err)
 	}
 	return nil
 }

@@ -58,6 +58,19 @@ type Audit struct {
 	Timeout         Duration `json:"timeout" default:"5s" min:"100ms" max:"1m" doc:"How long a request waits for the log's disk. If the disk does not answer in time, as on a frozen file system, requests are refused with audit-unavailable, the daemon is not ready, and a drain ends without it."`
 	MaxSize         Size     `json:"max_size" default:"100MiB" min:"64KiB" max:"1TiB" doc:"Size at which a new file is started."`
 	MaxAge          Duration `json:"max_age" default:"24h" min:"1m" max:"366d" doc:"Age at which a new file is started."`
+
+	Origin         string    `json:"origin" default:"assertd/audit" format:"origin" doc:"Name of the log in its checkpoints, and of the keys that sign them. Witnesses know the log by it, so it must be unique: use a domain name of yours and the host, such as example.com/assertd/host1."`
+	Anchor         string    `json:"anchor,omitzero" format:"path" doc:"Absolute path of a file that keeps the newest checkpoint. Put it on another file system. The daemon does not start with a log that lacks lines below it."`
+	Witnesses      []Witness `json:"witnesses,omitzero" doc:"Witnesses (C2SP tlog-witness) that cosign the checkpoints and notice if the log is rolled back. They require a checkpoint_key with alg: EdDSA or Ed25519."`
+	Quorum         int       `json:"quorum,omitzero" min:"1" max:"64" doc:"Number of witnesses that must cosign."`
+	QuorumRequired bool      `json:"quorum_required" default:"false" doc:"Sign nothing unless a quorum of witnesses has cosigned within quorum_max_age. Without it, a witness that is away is only a warning and a metric."`
+	QuorumMaxAge   Duration  `json:"quorum_max_age" default:"15m" min:"3s" max:"366d" doc:"Maximum age of the quorum's cosignatures with quorum_required. An idle log has its last checkpoint cosigned again at a third of this age."`
+}
+
+// Witness is a witness of the audit log.
+type Witness struct {
+	URL       string `json:"url" required:"true" format:"witness" doc:"URL of the witness, without /add-checkpoint."`
+	PublicKey string `json:"public_key" required:"true" format:"cosigner" doc:"Public key that verifies its cosignatures, as the witness publishes it: name+hash+base64."`
 }
 
 // Metrics says where metrics are served.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging"
@@ -49,24 +50,25 @@ type Options struct {
 // Daemon is one assertd. Run runs it once.
 type Daemon struct {
 	Options
-	pool     *pool.Pool
-	tokens   []pool.TokenConfig
-	audit    *audit.Log // nil where the configuration has none
-	ring     *keyset.Active
-	limiter  *ratelimit.Limiter
-	signer   *signer.Signer
-	signing  *server.Signing // what the callers' sockets serve
-	ready    *readiness
-	publish  *jwks.Publication
-	rotation *keyset.Rotator
-	sockets  []*peer.Listener
-	reloaded chan struct{} // signaled after each reload
-	registry *prometheus.Registry
-	metrics  *metrics.Metrics
-	tracer   *tracing.Tracer               // nil if nothing is traced
-	server   atomic.Pointer[server.Server] // nil before callers are served
-	started  time.Time
-	stop     context.CancelFunc // ends Run cleanly
+	pool      *pool.Pool
+	tokens    []pool.TokenConfig
+	audit     *audit.Log     // nil where the configuration has none
+	witnesses *witness.Group // of the audit log; nil for none
+	ring      *keyset.Active
+	limiter   *ratelimit.Limiter
+	signer    *signer.Signer
+	signing   *server.Signing // what the callers' sockets serve
+	ready     *readiness
+	publish   *jwks.Publication
+	rotation  *keyset.Rotator
+	sockets   []*peer.Listener
+	reloaded  chan struct{} // signaled after each reload
+	registry  *prometheus.Registry
+	metrics   *metrics.Metrics
+	tracer    *tracing.Tracer               // nil if nothing is traced
+	server    atomic.Pointer[server.Server] // nil before callers are served
+	started   time.Time
+	stop      context.CancelFunc // ends Run cleanly
 
 	reloading  sync.Mutex // held during a reload, from reading the file on
 	lastReload atomic.Pointer[ReloadState]
@@ -121,6 +123,9 @@ func (d *Daemon) newSigner() error {
 	options := signer.Options{
 		Policy: d.decisions.policy, Keys: d.ring, HSM: d.pool, Limiter: d.limiter, Observer: d.metrics, Logger: d.Logger,
 		Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify), AuditRequired: d.Config.Audit.Required, Traced: d.tracer != nil,
+	}
+	if d.Config.Audit.QuorumRequired {
+		options.Hold = d.witnesses.Hold
 	}
 	if d.audit != nil {
 		options.Log = d.audit
@@ -181,8 +186,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	if err := d.witnesses.Start(ctx); err != nil {
+		return err
+	}
 	rest := background(ctx, fail)
 	defer rest.end()
+	rest.run(d.witnesses.Run)
 	if err := d.publishKeys(rest); err != nil {
 		return err
 	}

@@ -18,6 +18,6 @@ func Inspect(ctx context.Context, o Options, visit func(context.Context, *inspec
 		return err
 	}
 	return inspect.Tokens(ctx, tokens, inspect.Expected{
-		Sets: decided.sets, CheckpointKey: o.Config.Audit.CheckpointKey, Origin: auditOrigin, Now: o.Now,
+		Sets: decided.sets, CheckpointKey: o.Config.Audit.CheckpointKey, Origin: o.Config.Audit.Origin, Now: o.Now,
 	}, visit)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 )
@@ -47,17 +48,26 @@ func (r *readiness) answer() ipc.ReadyResponse {
 
 func (r *readiness) state() ipc.ReadyResponse {
 	response := r.health.Ready()
-	switch {
-	case r.draining.Load():
+	if r.draining.Load() {
 		response.Ready, response.Reason, response.Detail = false, ipc.ReasonDraining, "The daemon is stopping."
-	case errors.Is(r.daemon.auditState(), audit.ErrDamaged):
-		response.Ready, response.Reason = false, ipc.ReasonAuditDamaged
-		response.Detail = "The audit log was changed or damaged, so nothing is signed."
-	case r.daemon.auditState() != nil:
-		response.Ready, response.Reason = false, ipc.ReasonAuditUnavailable
-		response.Detail = "The audit log can't be written, so nothing is signed."
+	} else if err := r.daemon.auditState(); err != nil {
+		response.Ready = false
+		response.Reason, response.Detail = unrecorded(err)
 	}
 	return response
+}
+
+// unrecorded says why the audit log keeps the daemon from signing.
+func unrecorded(err error) (reason, detail string) {
+	switch {
+	case errors.Is(err, audit.ErrDamaged):
+		return ipc.ReasonAuditDamaged, "The audit log was changed or damaged, so nothing is signed."
+	case errors.Is(err, audit.ErrRolledBack):
+		return ipc.ReasonAuditRolledBack, "The audit log was rolled back, so nothing is signed."
+	case errors.Is(err, witness.ErrNoQuorum):
+		return ipc.ReasonAuditUnavailable, "Too few witnesses have cosigned the audit log lately, so nothing is signed."
+	}
+	return ipc.ReasonAuditUnavailable, "The audit log can't be written, so nothing is signed."
 }
 
 // check makes the signatures. A key that fails its proof is left out of its

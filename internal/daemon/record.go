@@ -7,12 +7,10 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc/caller"
 )
-
-// auditOrigin names the log in its checkpoints.
-const auditOrigin = "assertd/audit"
 
 // openAudit opens the audit log, if one is configured.
 func (d *Daemon) openAudit() error {
@@ -25,16 +23,38 @@ func (d *Daemon) openAudit() error {
 		File: settings.File, Sync: audit.Sync(settings.Sync), Interval: settings.Interval.Std(), Timeout: settings.Timeout.Std(),
 		MaxSize: int64(settings.MaxSize), MaxAge: settings.MaxAge.Std(),
 		CheckpointInterval: settings.CheckpointEvery.Std(),
-		Clock:              d.Now, Logger: d.Logger,
+		Anchor:             settings.Anchor, Witnessed: len(settings.Witnesses) > 0,
+		Clock: d.Now, Logger: d.Logger,
 	}
 	if settings.CheckpointKey != "" {
-		options.Origin, options.Key = auditOrigin, d.checkpointKey
+		options.Origin, options.Key = settings.Origin, d.checkpointKey
 	}
 	log, err := audit.Open(options)
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	d.audit = log
+	return d.newWitnesses()
+}
+
+// newWitnesses prepares to ask the log's witnesses, if it has any.
+func (d *Daemon) newWitnesses() error {
+	settings := d.Config.Audit
+	if len(settings.Witnesses) == 0 {
+		return nil
+	}
+	o := witness.Options{Log: d.audit, Quorum: settings.Quorum, Now: d.Now, Logger: d.Logger}
+	if settings.QuorumRequired {
+		o.MaxAge = settings.QuorumMaxAge.Std()
+	}
+	for _, w := range settings.Witnesses {
+		key, err := witness.ParseKey(w.PublicKey)
+		if err != nil {
+			return err
+		}
+		o.Witnesses = append(o.Witnesses, witness.Config{URL: w.URL, Key: key})
+	}
+	d.witnesses = witness.New(o)
 	return nil
 }
 
@@ -52,13 +72,16 @@ func (d *Daemon) checkpointKey(context.Context) (audit.Key, error) {
 	}}, nil
 }
 
-// auditState returns why required records can't be written now; nil if they
-// can.
+// auditState returns why nothing is signed now: required records can't be
+// written, or the log has no quorum of witnesses. It returns nil if neither.
 func (d *Daemon) auditState() error {
-	if d.audit == nil || !d.Config.Audit.Required {
+	if d.audit == nil {
 		return nil
 	}
-	return d.audit.Status().Err
+	if err := d.audit.Status().Err; err != nil && d.Config.Audit.Required {
+		return err
+	}
+	return d.witnesses.Hold()
 }
 
 func (d *Daemon) runAudit(ctx context.Context) error {

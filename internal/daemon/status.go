@@ -61,6 +61,7 @@ func (d *Daemon) auditStatus() *ipc.AuditStatus {
 	}
 	status := d.audit.Status().AuditStatus
 	status.CheckpointKey = d.Config.Audit.CheckpointKey
+	d.witnesses.Report(&status)
 	return &status
 }
 

@@ -30,7 +30,7 @@ func Front(path string, c *config.Config) Rules {
 	for _, key := range c.Keys {
 		r.Read = addDirectories(r.Read, key.Certificate)
 	}
-	r.Write = addDirectories(r.Write, c.Audit.File, c.JWKS.File, c.Budgets.File, c.Operator.Socket)
+	r.Write = addDirectories(r.Write, c.Audit.File, c.Audit.Anchor, c.JWKS.File, c.Budgets.File, c.Operator.Socket)
 	for _, listener := range c.Listen {
 		r.Write = addDirectories(r.Write, listener.Socket)
 	}

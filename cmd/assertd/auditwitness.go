@@ -1,0 +1,69 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/audit/witness"
+	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/config"
+)
+
+// witnessFlags are what "verify" requires of witnesses.
+type witnessFlags struct {
+	keys   []string
+	quorum int
+}
+
+func (f *witnessFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.keys, "witness", nil, "public `key` of a witness, or a file of such keys; may be repeated")
+	cmd.Flags().IntVar(&f.quorum, "quorum", 0, "fail unless this `number` of the witnesses has cosigned (default all)")
+}
+
+// require reads the keys and completes the quorum.
+func (f *witnessFlags) require(o *audit.VerifyOptions) (err error) {
+	if o.Witnesses, err = readKeys(f.keys, witness.ParseKey); err != nil {
+		return err
+	}
+	o.Quorum = cmp.Or(f.quorum, len(o.Witnesses))
+	if o.Quorum < 0 || o.Quorum > len(o.Witnesses) {
+		return fmt.Errorf("%w: --quorum is %d, but there are %d --witness keys", cli.ErrUsage, o.Quorum, len(o.Witnesses))
+	}
+	return nil
+}
+
+func auditAcknowledgeCommand() *cobra.Command {
+	var path string
+	var a audit.Acknowledgment
+	cmd := &cobra.Command{
+		Use:   "accept-rollback --size SIZE --reason TEXT",
+		Short: "accept that lines of a rolled-back log are lost",
+		Long: "Accepts that the log lost lines, so that the daemon starts again. Run it as the daemon's user while the\n" +
+			"daemon is stopped. Restore the lines from a copy instead if there is one. The log gets a line with\n" +
+			"the user, the reason and the size. Witnesses will not cosign the log under its old name again: set\n" +
+			"a new audit.origin and register it with them.",
+		Example: "  assertd audit accept-rollback --size 4711 --reason \"restored from backup\"",
+		Args:    cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.Size <= 0 || a.Reason == "" {
+				return fmt.Errorf("%w: --size and --reason are required", cli.ErrUsage)
+			}
+			c, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			if err := audit.Acknowledge(audit.Options{File: c.Audit.File, Sync: audit.SyncAlways}, a); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "accepted: what others remember of the first %d records no longer stops the daemon\n", a.Size)
+			return nil
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().Int64Var(&a.Size, "size", 0, "number of `lines` that others remember, from the daemon's error")
+	cmd.Flags().StringVar(&a.Reason, "reason", "", "why the lines are lost, for the `text` in the log")
+	return cmd
+}
