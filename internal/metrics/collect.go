@@ -26,6 +26,7 @@ var stateMetrics = []Metric{
 	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 	jwksPublished, jwksKeys, jwksFailing,
 	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
+	auditAnchor, auditWitness, auditCosigned, auditQuorum, auditWitnessed,
 	reloadSuccess, reloadFailure, reloadFailed,
 }
 
@@ -202,6 +203,19 @@ func (e emitter) audit(a ipc.AuditStatus, now time.Time) {
 		e.value(auditUncovered, float64(a.Lines-a.CheckpointLines))
 		e.timestamp(auditCovered, a.CheckpointTime)
 		e.flag(auditSignFails, a.CheckpointError != "")
+		e.flag(auditAnchor, a.AnchorError != "")
+	}
+	e.witnesses(a)
+}
+
+func (e emitter) witnesses(a ipc.AuditStatus) {
+	for _, w := range a.Witnesses {
+		e.flag(auditWitness, w.Error == "", w.Name)
+		e.timestamp(auditCosigned, w.Time, w.Name)
+	}
+	if len(a.Witnesses) > 0 {
+		e.timestamp(auditQuorum, a.QuorumTime)
+		e.value(auditWitnessed, float64(a.WitnessedLines))
 	}
 }
 

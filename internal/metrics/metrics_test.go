@@ -40,8 +40,11 @@ func full() ipc.StatusResponse {
 				{KeyVersion: ipc.KeyVersion{Kid: "k2"}, State: ipc.KeyRetired},
 			},
 		}},
-		JWKS:   ipc.JWKSStatus{Published: now, Keys: 1},
-		Audit:  &ipc.AuditStatus{Records: 7, Lines: 9, CheckpointKey: "payments", CheckpointLines: 5, CheckpointTime: now},
+		JWKS: ipc.JWKSStatus{Published: now, Keys: 1},
+		Audit: &ipc.AuditStatus{
+			Records: 7, Lines: 9, CheckpointKey: "payments", CheckpointLines: 5, CheckpointTime: now,
+			Witnesses: []ipc.WitnessStatus{{Name: "witness.example.com", Lines: 5, Time: now}}, Quorum: 1, QuorumTime: now, WitnessedLines: 5,
+		},
 		Reload: ipc.ReloadStatus{Success: now, Failure: now.Add(time.Minute)},
 	}
 }

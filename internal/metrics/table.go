@@ -71,6 +71,11 @@ var (
 	auditUncovered = Metric{"assertd_audit_uncovered_lines", Gauge, nil, "Lines after the latest signed checkpoint, which it does not cover. Absent without audit.checkpoint_key."}
 	auditCovered   = Metric{"assertd_audit_checkpoint_timestamp_seconds", Gauge, nil, "When the latest checkpoint was signed. Absent if there is none."}
 	auditSignFails = Metric{"assertd_audit_checkpoint_failing", Gauge, nil, "1 if the last attempt to sign a checkpoint failed, otherwise 0. Absent without audit.checkpoint_key."}
+	auditAnchor    = Metric{"assertd_audit_anchor_failing", Gauge, nil, "1 if the newest checkpoint could not be stored in audit.anchor, otherwise 0. Absent without audit.checkpoint_key."}
+	auditWitness   = Metric{"assertd_audit_witness_up", Gauge, []string{"witness"}, "1 if the witness has cosigned the newest checkpoint sent to it, otherwise 0."}
+	auditCosigned  = Metric{"assertd_audit_witness_timestamp_seconds", Gauge, []string{"witness"}, "When the witness last cosigned a checkpoint. Absent if it has not since startup."}
+	auditQuorum    = Metric{"assertd_audit_quorum_timestamp_seconds", Gauge, nil, "When audit.quorum witnesses had last cosigned a checkpoint. Absent if they have not since startup."}
+	auditWitnessed = Metric{"assertd_audit_witnessed_lines", Gauge, nil, "Lines of the audit log that audit.quorum witnesses have cosigned since startup. Absent without witnesses."}
 	reloadSuccess  = Metric{"assertd_reload_success_timestamp_seconds", Gauge, nil, "When the current configuration was loaded: at startup, or at the last successful reload."}
 	reloadFailure  = Metric{"assertd_reload_failure_timestamp_seconds", Gauge, nil, "When a reload was last refused. Absent if none was."}
 	reloadFailed   = Metric{"assertd_reload_failed", Gauge, nil, "1 if the last reload was refused and the previous configuration is still in use, otherwise 0."}
@@ -87,7 +92,8 @@ func All() []Metric {
 		keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 		jwksPublished, jwksKeys, jwksFailing,
 		auditUp, auditRecords, auditRefused, auditDuration, auditPending, auditUnsynced, auditBytes, auditLines,
-		auditUncovered, auditCovered, auditSignFails,
+		auditUncovered, auditCovered, auditSignFails, auditAnchor,
+		auditWitness, auditCosigned, auditQuorum, auditWitnessed,
 		reloadSuccess, reloadFailure, reloadFailed,
 	}
 }
