@@ -105,7 +105,7 @@ func pieceCases() (cases []benchCase) {
 }
 
 func auditCases() (cases []benchCase) {
-	for _, sync := range []string{"off", "interval", "always", "never"} {
+	for _, sync := range []string{"off", "interval", witnessed, "always", "never"} {
 		cases = append(cases, assertion(sync, "ES256", 8, variant{defaults.workers, sync, defaults.clients}))
 	}
 	return cases

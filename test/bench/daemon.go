@@ -15,12 +15,13 @@ import (
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/test/litewitness"
 )
 
 // variant is a daemon's configuration, as far as it varies.
 type variant struct {
 	workers int
-	audit   string // the value of audit.sync, or "off" for no log
+	audit   string // the value of audit.sync, "off" for no log, or witnessed
 	clients int
 }
 
@@ -33,6 +34,8 @@ type daemon struct {
 	cmd    *exec.Cmd
 	socket string
 	log    bytes.Buffer
+
+	witness *litewitness.Witness // nil for none
 }
 
 const startTimeout = 30 * time.Second
@@ -41,8 +44,14 @@ const startTimeout = 30 * time.Second
 func startDaemon(ctx context.Context, e env, v variant) (*daemon, error) {
 	d := &daemon{socket: e.file(v.name() + ".sock")}
 	file := e.file(v.name() + ".yaml")
-	if err := os.WriteFile(file, configuration(e, v, d.socket), 0o600); err != nil {
+	text := configuration(e, v, d.socket)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
+	}
+	if v.audit == witnessed {
+		if err := d.startWitness(ctx, e, v, file, text); err != nil {
+			return nil, err
+		}
 	}
 	d.cmd = exec.Command(e.Binary, "serve", "--config", file)
 	d.cmd.Stderr = &d.log
@@ -111,7 +120,11 @@ func (d *daemon) stop() error {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	late := time.AfterFunc(startTimeout, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
-	return d.cmd.Wait()
+	err := d.cmd.Wait()
+	if d.witness != nil {
+		err = errors.Join(err, d.witness.Close())
+	}
+	return err
 }
 
 // configuration returns the daemon's YAML for a variant. Budgets have the usual
@@ -124,6 +137,9 @@ func configuration(e env, v variant, socket string) []byte {
 	for _, a := range algorithms {
 		fmt.Fprintf(&y, "  %s: {alg: %s, use: assertion}\n", setOf(a.alg), a.alg)
 	}
+	if v.audit == witnessed {
+		fmt.Fprintf(&y, "  %s: {alg: EdDSA, use: raw}\n", ledger)
+	}
 	y.WriteString("clients:\n")
 	for i := range v.clients - 1 {
 		fmt.Fprintf(&y, "  - name: other-%d\n    match: {uid: %d}\n    grants: [%s]\n", i, 100_000+i, grant(algorithms[0].alg))
@@ -133,9 +149,12 @@ func configuration(e env, v variant, socket string) []byte {
 		y.WriteString(grant(a.alg) + ", ")
 	}
 	fmt.Fprintf(&y, "]\nlisten: [{socket: %q, mode: \"0600\"}]\nlog: {level: warn}\n", socket)
-	if v.audit == "off" {
+	switch v.audit {
+	case "off":
 		y.WriteString("audit: {required: false}\n")
-	} else {
+	case witnessed:
+		fmt.Fprintf(&y, "audit: {file: %q, sync: interval, checkpoint_key: %s, checkpoint_every: 1s}\n", e.file(v.name()+".audit"), ledger)
+	default:
 		fmt.Fprintf(&y, "audit: {file: %q, sync: %s}\n", e.file(v.name()+".audit"), v.audit)
 	}
 	return []byte(y.String())

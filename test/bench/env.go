@@ -107,6 +107,9 @@ func setUp(e env) (prepare, error) {
 			return nil, err
 		}
 	}
+	if _, err := token.Generate(hsm.Spec{Label: keyset.Label(ledger, e.Created), Type: hsm.Ed25519}); err != nil {
+		return nil, err
+	}
 	return func(task) (operation, error) { return func() (int, error) { return 0, nil }, nil }, token.Close()
 }
 
