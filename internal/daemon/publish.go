@@ -41,7 +41,8 @@ func (d *Daemon) publishKeys(g *group) error {
 	return nil
 }
 
-// lastPublished returns the keys that an earlier run left in jwks.file.
+// lastPublished returns the keys that an earlier run left in jwks.file, nil if
+// it left none that can be read.
 func (d *Daemon) lastPublished() []jwks.Key {
 	if d.Config.JWKS.File == "" {
 		return nil
@@ -56,6 +57,7 @@ func (d *Daemon) lastPublished() []jwks.Key {
 	}
 	if err != nil {
 		d.Logger.Warn("could not read the jwks file; keys that were lost since the last run can't be detected", "error", err)
+		return nil
 	}
-	return set.Keys()
+	return append([]jwks.Key{}, set.Keys()...) // not nil if the file has no keys
 }

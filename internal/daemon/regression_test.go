@@ -158,6 +158,34 @@ func TestStartHoldsBackWhatWasNoLongerPublished(t *testing.T) {
 	}
 }
 
+// A start serves what a reload did before it: the version that a revoked one had
+// replaced doesn't come back.
+func TestStartHoldsBackWhatARevokedVersionReplaced(t *testing.T) {
+	k := softhsm.New(t)
+	retired, revoked := addVersion(t, k, 100*days), addVersion(t, k, 4*days)
+	r := rotating(t, k, "publish_before: 24h")
+	t.Run("before", func(t *testing.T) {
+		first := *r
+		first.t = t
+		first.run(first.load)
+		r.rotate("publish_before: 24h, revoke: [" + revoked + "]")
+		if err := first.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		if got := first.signs(); got != string(ipc.CodeKeyNotAvailable) {
+			t.Errorf("%s signs", got)
+		}
+		waitFor(t, "the file has no keys", func() bool {
+			text, err := os.ReadFile(filepath.Join(r.dir, "jwks.json"))
+			return err == nil && !strings.Contains(string(text), retired) && !strings.Contains(string(text), revoked)
+		})
+	})
+	r.run(r.load)
+	if got := r.signs(); got != string(ipc.CodeKeyNotAvailable) {
+		t.Errorf("after a start, %s signs", got)
+	}
+}
+
 // A version that was made a moment before takes over from one that is revoked,
 // without a gap.
 func TestRevocationWaitsForTheNewVersion(t *testing.T) {

@@ -8,9 +8,12 @@ import (
 
 // Recall returns the ring of a daemon that has not read a token yet: it has no
 // key sets. The keys that an earlier run published last witness what labels
-// don't say: a version that is not among them, although a newer one of its set
-// is, had left the JWKS.
+// don't say: which versions had left the JWKS. Without any record of what was
+// published, pass nil.
 func Recall(published []jwks.Key) *Ring {
+	if published == nil {
+		return &Ring{}
+	}
 	r := &Ring{published: make(map[string]bool, len(published))}
 	for _, key := range published {
 		r.published[key.Kid] = true
@@ -37,7 +40,10 @@ func (r *Ring) follow(former *Ring) {
 		}
 		e.set.Rotation.Past = Past{Signed: past.Signed}
 		left := retired(before)
-		e.addUnpublished(left, r.published)
+		if r.published != nil && !e.set.Raw {
+			e.addUnpublished(left, r.published)
+			e.addSuperseded(left, r.published, before, now)
+		}
 		e.set.Rotation.Past.Dropped = dropped(e.versions, e.set.Rotation, left, now)
 		e.set.Rotation.Past.Signed = e.signed(past.Signed, before.Signing, now)
 	}
@@ -65,6 +71,24 @@ func (e *entry) addUnpublished(kids, published map[string]bool) {
 	for _, v := range ordered[:max(newest, 0)] {
 		if !published[v.Kid] {
 			kids[v.Kid] = true
+		}
+	}
+}
+
+// addSuperseded adds the kids of the versions that left the JWKS after another
+// one took over that is revoked now. If that one was revoked before its turn,
+// the earlier run still published them. The record has no versions that are
+// newer than this run, so it says nothing about those seen before.
+func (e *entry) addSuperseded(kids, published map[string]bool, before Plan, now time.Time) {
+	seen := make(map[string]bool, len(before.Versions))
+	for _, v := range before.Versions {
+		seen[v.Kid] = true
+	}
+	r := e.set.Rotation
+	r.Revoke = nil
+	for kid := range retired(Schedule(e.versions, r, now)) {
+		if !seen[kid] && !published[kid] {
+			kids[kid] = true
 		}
 	}
 }

@@ -249,6 +249,42 @@ func TestLastPublishedIsTheWitness(t *testing.T) {
 	}
 }
 
+// A version that had left the JWKS doesn't step in for one that is revoked,
+// even if the daemon starts in between.
+func TestRevocationOutlivesAStart(t *testing.T) {
+	now := 93.0
+	a, b := made("a", 0), made("b", 90)
+	revoked := with(quarterly, func(r *Rotation) { r.Revoke = []string{"b"} })
+	for name, test := range map[string]struct {
+		published []jwks.Key
+		raw       bool
+		want      string
+	}{
+		"the file has no keys":      {[]jwks.Key{}, false, "a retired, b revoked"},
+		"it has other sets' keys":   {keysOf("x"), false, "a retired, b revoked"},
+		"revoked before its turn":   {keysOf("a"), false, "a signing, b revoked"},
+		"nobody knows":              {nil, false, "a signing, b revoked"},
+		"raw keys, never published": {keysOf("x"), true, "a signing, b revoked"},
+	} {
+		start := ringOf(&now, "set", revoked)
+		start.follow(Recall(test.published)) // no token is read yet
+		ring := ringOf(&now, "set", revoked, a, b)
+		ring.sets["set"].set.Raw = test.raw
+		ring.follow(start)
+		if plan, _ := ring.Plan("set"); states(plan) != test.want {
+			t.Errorf("%s: %s, want %s", name, states(plan), test.want)
+		}
+	}
+	// A version of this run is never in that file.
+	ring := ringOf(&now, "set", quarterly, a)
+	ring.follow(Recall(keysOf("x")))
+	next := ringOf(&now, "set", revoked, a, b)
+	next.follow(ring)
+	if plan, _ := next.Plan("set"); states(plan) != "a signing, b revoked" {
+		t.Errorf("seen by this run: %s", states(plan))
+	}
+}
+
 // A version that is replaced ahead of time stays published while its assertions
 // live.
 func TestReplacedVersionIsKept(t *testing.T) {
