@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/worker/workertest"
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/peer/peertest"
@@ -77,6 +79,41 @@ func TestATokenThatCannotBeUsedDisablesItsKeySetsAlone(t *testing.T) {
 			}
 			if reason := r.status().Keys[1].Reason; !strings.Contains(reason, "token second have not been read") {
 				t.Errorf("status says %q", reason)
+			}
+		})
+	}
+}
+
+// check reports a token that can't be used, and the keys on the others. An
+// export fails, since it would lack keys.
+func TestCheckReadsTheTokensThatCanBeUsed(t *testing.T) {
+	first := softhsm.New(t)
+	second := first.Add("second")
+	makeKey(t, first, "one")
+	works := tokenFault{first.Module, first.Label, first.PINFile()}.entry("first", first)
+	for name, fault := range tokenFaults(t, second) {
+		t.Run(name, func(t *testing.T) {
+			c, err := onTwoTokens(t, works+fault.entry("second", second)).load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := Options{Config: c, Logger: &logtest.Journal{}, WorkerCommand: workertest.Command(), Now: time.Now}
+			err = Inspect(t.Context(), o, func(ctx context.Context, i *inspect.Inspection) error {
+				if len(i.Findings) != 1 || i.Prove(ctx, i.Findings[0].Key) != nil {
+					t.Errorf("%+v", i.Findings)
+				}
+				if _, err := i.JWKS(); err == nil {
+					t.Error("an export without the keys of a token")
+				}
+				missing := fmt.Sprint(i.Missing())
+				if !strings.Contains(missing, `token "second": `) || !strings.Contains(missing, "the keys of token second have not been read") ||
+					strings.Contains(missing, "key generate") {
+					t.Errorf("check says\n%s", missing)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("inspected: %v", err)
 			}
 		})
 	}

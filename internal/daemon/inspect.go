@@ -7,7 +7,7 @@ import (
 )
 
 // Inspect passes the keys on the tokens of the configuration to visit. It
-// returns an error if the configuration or a token can't be used at all.
+// returns an error if the configuration or every token can't be used.
 func Inspect(ctx context.Context, o Options, visit func(context.Context, *inspect.Inspection) error) error {
 	decided, err := newDecisions(o.Config)
 	if err != nil {

@@ -110,8 +110,8 @@ func TestStartSaysWhyTheKeysTokenIsAway(t *testing.T) {
 	if strings.Contains(log, "key generate") || !strings.Contains(log, "the keys of token far have not been read") {
 		t.Errorf("the log says\n%s", log)
 	}
-	err := Inspect(t.Context(), o, func(context.Context, *inspect.Inspection) error { return nil })
-	if !errors.Is(err, hsm.ErrPINIncorrect) {
+	err := Inspect(t.Context(), o, func(_ context.Context, i *inspect.Inspection) error { return i.Missing() })
+	if !errors.Is(err, hsm.ErrPINIncorrect) || strings.Contains(err.Error(), "key generate") {
 		t.Errorf("inspected: %v", err)
 	}
 }

@@ -21,6 +21,7 @@ type Inspection struct {
 	Findings []keyset.Finding // every pair that belongs to a key set
 	Ring     *keyset.Ring     // of those that can be used
 
+	unread   error // why tokens can't be used, nil if all were read
 	pool     *pool.Pool
 	expected Expected
 }
@@ -34,8 +35,8 @@ type Expected struct {
 }
 
 // Tokens opens the tokens, passes their keys to visit, and closes them again.
-// It returns an error if a token can't be used at all. Problems of single keys
-// are in the Inspection.
+// It returns an error if no token can be used. Problems of single tokens and
+// keys are in the Inspection.
 func Tokens(ctx context.Context, tokens pool.Config, e Expected, visit func(context.Context, *Inspection) error) error {
 	tokens.Workers = 1
 	workers, err := pool.New(tokens)
@@ -46,13 +47,13 @@ func Tokens(ctx context.Context, tokens pool.Config, e Expected, visit func(cont
 	ended := make(chan error, 1)
 	go func() { ended <- workers.Run(ctx) }()
 	defer func() { stop(); <-ended }()
-	if err := workers.WaitAll(ctx); err != nil {
-		return err
+	i := &Inspection{pool: workers, expected: e, unread: workers.WaitAll(ctx)}
+	held := keyset.Holdings{Unread: workers.Unread(), Pairs: workers.Pairs()}
+	if i.unread != nil && (ctx.Err() != nil || len(held.Unread) == len(tokens.Tokens)) {
+		return i.unread
 	}
-	i := &Inspection{pool: workers, expected: e}
-	found := workers.Pairs()
-	i.Findings = keyset.Survey(e.Sets, found)
-	i.Ring = keyset.New(e.Sets, keyset.Holdings{Pairs: found}, nil, e.Now)
+	i.Findings = keyset.Survey(e.Sets, held.Pairs)
+	i.Ring = keyset.New(e.Sets, held, nil, e.Now)
 	return visit(ctx, i)
 }
 
@@ -66,9 +67,9 @@ func (i *Inspection) JWKS() (jwks.Set, error) {
 	return jwks.NewSet(keys)
 }
 
-// refused returns why key pairs or key sets are not used.
+// refused returns why tokens, key pairs or key sets are not used.
 func (i *Inspection) refused() error {
-	var problems []error
+	problems := []error{i.unread}
 	for _, set := range i.Ring.Sets() {
 		problems = append(problems, i.Ring.Problems(set.Name)...)
 	}
@@ -80,10 +81,10 @@ func (i *Inspection) Prove(ctx context.Context, key keyset.Key) error {
 	return signer.Prove(ctx, i.pool, key)
 }
 
-// Missing returns why key pairs and key sets would not be used, and the
+// Missing returns why tokens, key pairs and key sets would not be used, and the
 // certificates that receivers reject.
 func (i *Inspection) Missing() error {
-	return errors.Join(slices.Concat(i.Ring.Missing(), i.Ring.Certificates(0), i.Ring.Uncertified())...)
+	return errors.Join(slices.Concat([]error{i.unread}, i.Ring.Missing(), i.Ring.Certificates(0), i.Ring.Uncertified())...)
 }
 
 // CheckpointKeys are the public keys of every version that signs, has signed or
@@ -94,7 +95,7 @@ func (i *Inspection) CheckpointKeys() ([]string, error) {
 		return nil, errors.New("the configuration has no audit.checkpoint_key, so the log has no signed checkpoints")
 	}
 	set := i.expected.CheckpointKey
-	if err := errors.Join(i.Ring.Problems(set)...); err != nil {
+	if err := errors.Join(append(i.Ring.Problems(set), i.unread)...); err != nil {
 		return nil, err
 	}
 	plan, _ := i.Ring.Plan(set)
