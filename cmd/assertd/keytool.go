@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,7 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 	if err != nil {
 		return err
 	}
-	err = errors.Join(do(keyadmin.New(token, sets, now)), token.Close())
+	err = errors.Join(do(keyadmin.New(token, sets, place.others, now)), token.Close())
 	return place.destroyLeftover(ctx, pin, err)
 }
 
@@ -86,6 +87,7 @@ type place struct {
 	hsm         hsm.Config
 	pin         hsm.PINSource
 	environment map[string]string
+	others      []string // the configuration's other tokens
 }
 
 func (k *keyTool) place() ([]keyadmin.KeySet, place, error) {
@@ -124,20 +126,26 @@ func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 		hsm:         hsm.Config{Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1},
 		pin:         k.pinSource(hsm.PINSource{File: token.PIN.File, Credential: token.PIN.Credential, Command: token.PIN.Command, Prompt: token.PIN.Prompt}),
 		environment: token.Environment,
+		others:      slices.DeleteFunc(names(c.HSM.All()), func(name string) bool { return name == token.Name }),
 	}, nil
 }
 
 // choose returns the token with the name, or else the first one, on which the
 // daemon generates keys.
 func choose(tokens []config.NamedToken, name string) (config.NamedToken, error) {
-	var names []string
 	for _, token := range tokens {
 		if name == "" || token.Name == name {
 			return token, nil
 		}
-		names = append(names, token.Name)
 	}
-	return config.NamedToken{}, fmt.Errorf("%w: the configuration has no token %q; want one of %s", cli.ErrUsage, name, strings.Join(names, ", "))
+	return config.NamedToken{}, fmt.Errorf("%w: the configuration has no token %q; want one of %s", cli.ErrUsage, name, strings.Join(names(tokens), ", "))
+}
+
+func names(tokens []config.NamedToken) (all []string) {
+	for _, token := range tokens {
+		all = append(all, token.Name)
+	}
+	return all
 }
 
 // pinSource prefers the command line.

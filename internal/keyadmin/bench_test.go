@@ -48,7 +48,7 @@ func newBench(t *testing.T, sets ...keyadmin.KeySet) *bench {
 
 // configure starts over with other key sets.
 func (b *bench) configure(sets ...keyadmin.KeySet) {
-	b.Admin = keyadmin.New(b.token, sets, func() time.Time { return b.clock })
+	b.Admin = keyadmin.New(b.token, sets, nil, func() time.Time { return b.clock })
 }
 
 func (b *bench) at(after time.Duration) { b.clock = start.Add(after) }

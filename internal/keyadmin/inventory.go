@@ -26,15 +26,17 @@ var (
 
 // Admin works on the keys of one token.
 type Admin struct {
-	token *hsm.Token
-	sets  []KeySet
-	now   func() time.Time
+	token  *hsm.Token
+	sets   []KeySet
+	others []string
+	now    func() time.Time
 }
 
 // New returns an Admin for an open token. Without a configuration, sets is
-// empty: then keys have no state and nothing is pruned.
-func New(token *hsm.Token, sets []KeySet, now func() time.Time) *Admin {
-	return &Admin{token: token, sets: sets, now: now}
+// empty: then keys have no state and nothing is pruned. Others names the other
+// tokens of the configuration, which may hold versions too.
+func New(token *hsm.Token, sets []KeySet, others []string, now func() time.Time) *Admin {
+	return &Admin{token: token, sets: sets, others: others, now: now}
 }
 
 // Key is a key pair on the token, as a version of one key set or of none.
@@ -89,6 +91,7 @@ func (a *Admin) Inventory() (*Inventory, error) {
 	slices.SortFunc(strays, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.Kid, b.Kid)) })
 	inv.Keys = append(inv.Keys, strays...)
 	inv.noteShared()
+	inv.noteElsewhere(a.others)
 	return inv, nil
 }
 
@@ -170,6 +173,16 @@ func (inv *Inventory) noteShared() {
 				p.Problem = errors.Join(p.Problem, fmt.Errorf("%w: key pair %s serves %s; give each key set its own pair",
 					keyset.ErrKey, kid, strings.Join(names, " and ")))
 			}
+		}
+	}
+}
+
+// noteElsewhere says of the sets without a version on this token where else to
+// look before another is made.
+func (inv *Inventory) noteElsewhere(others []string) {
+	for i := range inv.Plans {
+		if p := &inv.Plans[i]; len(others) > 0 && len(p.Versions) == 0 {
+			p.Reason = "no version is on this token; look on the others with --on " + strings.Join(others, ", --on ")
 		}
 	}
 }

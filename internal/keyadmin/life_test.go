@@ -141,6 +141,23 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// A key set whose versions may all be on another token needs no new one.
+func TestAnotherTokenMayHaveTheVersions(t *testing.T) {
+	b := newBench(t)
+	for text, others := range map[string][]string{
+		"payments: no version is on this token; look on the others with --on east, --on west": {"east", "west"},
+		"make one with `assertd key generate`":                                                nil,
+	} {
+		inv, err := keyadmin.New(b.token, []keyadmin.KeySet{payments()}, others, func() time.Time { return b.clock }).Inventory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(inv.Notes(), "\n"); !strings.Contains(notes, text) || others != nil && strings.Contains(notes, "generate") {
+			t.Errorf("notes with %v:\n%s", others, notes)
+		}
+	}
+}
+
 func TestDocument(t *testing.T) {
 	set := payments()
 	set.Rotation.Manual, set.Rotation.PublishBefore = true, 0
