@@ -45,7 +45,7 @@ func flawedSets(t *testing.T, k *softhsm.Token) []flawed {
 		{name: "waits", settings: ", rotation: {publish_before: manual}", detail: "no version of it is activated"},
 		{name: "stray", detail: "its keys are refused", refused: `label "stray/backup"`},
 		{name: "twice", detail: "its keys are refused", refused: "label used twice"},
-		{name: "tidy", refused: `label "tidy/backup"`},
+		{name: "tidy", refused: `label "tidy/backup": it doesn't end in a creation time such as 20260131T120000Z; if the key isn't a version of "tidy", change its label`},
 		{name: "derives", detail: "its keys are refused", refused: "CKA_DERIVE is true"},
 		{name: "fallback", refused: "CKA_DERIVE is true"},
 		{name: "unfit", settings: ", label: unfit, alg: RS256", detail: "its keys are refused", refused: "doesn't support this algorithm"},

@@ -15,7 +15,7 @@ const labelTime = "20060102T150405Z"
 // What may be wrong with a label.
 var (
 	ErrLabel     = errors.New("not the label of a key version")
-	ErrLabelTime = errors.New("unusable creation time in a label")
+	ErrLabelTime = errors.New("it doesn't end in a creation time")
 )
 
 // Label is the label of a version on the token, `<key set>/<creation time>`:
@@ -31,7 +31,7 @@ func Label(set string, created time.Time) string {
 func ParseLabel(label string) (set string, created time.Time, err error) {
 	set, text, found := strings.Cut(label, "/")
 	if !found {
-		return "", time.Time{}, fmt.Errorf("%w: %q; want <key set>/<time as 20061102T150405Z>", ErrLabel, label)
+		return "", time.Time{}, fmt.Errorf("%w: %q; want <key set>/<time as 20260131T120000Z>", ErrLabel, label)
 	}
 	if err := jwks.CheckSetName(set); err != nil {
 		return "", time.Time{}, fmt.Errorf("label %q: %w", label, err)
@@ -39,7 +39,8 @@ func ParseLabel(label string) (set string, created time.Time, err error) {
 	created, err = time.Parse(labelTime, text)
 	// time.Parse takes fractions of a second that the layout does not have.
 	if err != nil || created.Format(labelTime) != text {
-		return "", time.Time{}, fmt.Errorf("label %q: %w: %q; want UTC as 20061102T150405Z", label, ErrLabelTime, text)
+		return "", time.Time{}, fmt.Errorf("label %q: %w such as 20260131T120000Z; if the key isn't a version of %q, change its label to one that doesn't start with %q",
+			label, ErrLabelTime, set, set+"/")
 	}
 	return set, created, nil
 }
