@@ -128,6 +128,9 @@ func (inv *Inventory) add(set KeySet, pairs []*hsm.Key, found []keyset.Pair, own
 	ring := keyset.New([]keyset.Set{set.Set}, keyset.Holdings{Pairs: found}, nil, func() time.Time { return inv.At })
 	problem := errors.Join(ring.Problems(set.Name)...)
 	plan := Plan{Plan: keyset.Schedule(versions, set.Rotation, inv.At), Set: set, Problem: problem}
+	if now, _ := ring.Plan(set.Name); plan.Signing == "" {
+		plan.Reason = now.Reason
+	}
 	inv.Plans = append(inv.Plans, plan)
 	for _, planned := range plan.Versions {
 		i := slices.IndexFunc(findings, func(f keyset.Finding) bool { return f.Scheduled() && f.Version == planned.KeyVersion })
@@ -181,7 +184,7 @@ func (inv *Inventory) noteShared() {
 // look before another is made.
 func (inv *Inventory) noteElsewhere(others []string) {
 	for i := range inv.Plans {
-		if p := &inv.Plans[i]; len(others) > 0 && len(p.Versions) == 0 {
+		if p := &inv.Plans[i]; len(others) > 0 && len(p.Versions) == 0 && p.Problem == nil {
 			p.Reason = "no version is on this token; look on the others with --on " + strings.Join(others, ", --on ")
 		}
 	}

@@ -36,6 +36,11 @@ func TestWrongKeysAreRefusedByName(t *testing.T) {
 			set.Alg = test.alg
 			b := newBench(t, set)
 			test.make(b)
+			for _, key := range b.inventory().Keys {
+				if key.State != "" || key.Problem == nil {
+					t.Errorf("key %s is %q, problem %v", key.Kid, key.State, key.Problem)
+				}
+			}
 			notes := strings.Join(b.inventory().Notes(), "\n")
 			if !strings.Contains(notes, test.want) || !strings.Contains(notes, "refused by the daemon") {
 				t.Errorf("notes %q, want %q in them", notes, test.want)

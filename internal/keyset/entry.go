@@ -147,6 +147,8 @@ func (e *entry) absence(now time.Time) *NoKeyError {
 	case len(c.live) == 0 && len(e.refused) > 0:
 		reason := strings.ReplaceAll(errors.Join(e.refused...).Error(), "\n", "; ")
 		absent = NoKeyError{Reason: reason, Public: "its keys are refused"}
+	case len(e.versions) == 0 && e.set.adoptsOne():
+		absent.Reason = fmt.Sprintf("no key pair on the token has %s; correct that in the configuration", e.set.adopted())
 	}
 	absent.Set = e.set.Name
 	return &absent

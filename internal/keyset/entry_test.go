@@ -165,3 +165,19 @@ func TestAKeyThatIsOnTheTokenIsNotLost(t *testing.T) {
 		t.Errorf("lost %q", plan.Lost)
 	}
 }
+
+// A typo in the label or ID of an adopted key is no reason to make another key.
+func TestAnAdoptedKeyThatIsNotThere(t *testing.T) {
+	for want, set := range map[string]keyset.Set{
+		`the label "legcay"`:                 {Label: "legcay"},
+		"the id ff01":                        {ID: []byte{0xff, 1}},
+		`the label "legacy" and the id ff01`: {Label: "legacy", ID: []byte{0xff, 1}},
+	} {
+		set.Name, set.Alg = "payments", "ES256"
+		ring := keyset.New([]keyset.Set{set}, keyset.Holdings{Pairs: []keyset.Pair{pair(t, "legacy", elliptic.P256())}}, nil, time.Now)
+		plan, _ := ring.Plan("payments")
+		if plan.Reason != "no key pair on the token has "+want+"; correct that in the configuration" {
+			t.Errorf("%s: %s", want, plan.Reason)
+		}
+	}
+}

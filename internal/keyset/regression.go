@@ -161,6 +161,9 @@ func Regressions(was, is *Ring, used []string) error {
 		c.is.Past = c.was.Past
 		if found := c.regression(now); found != nil {
 			found.Set, found.Safe, found.Reason = set.Name, c.safe(now), after.schedule(now).Reason
+			if before.set.adopted() != after.set.adopted() {
+				found.Reason = "keep its present label and id"
+			}
 			problems = append(problems, found)
 		}
 	}

@@ -100,6 +100,11 @@ func TestRegressionsNameTheSet(t *testing.T) {
 	if err := Regressions(was, refused, []string{"payments"}); !errors.Is(err, ErrRegression) || !strings.HasSuffix(err.Error(), "no version would; "+ErrKey.Error()) {
 		t.Errorf("settings that don't fit the keys: %v", err)
 	}
+	moved := ringOf(&now, "payments", quarterly)
+	moved.sets["payments"].set.Label = "legacy"
+	if err := Regressions(was, moved, []string{"payments"}); err == nil || !strings.HasSuffix(err.Error(), "no version would; keep its present label and id") {
+		t.Errorf("another label: %v", err)
+	}
 	for name, accepted := range map[string]error{
 		"refused before": Regressions(refused, is, []string{"payments"}),
 		"without grants": Regressions(was, is, nil),

@@ -27,13 +27,16 @@ type Finding struct {
 // can be used, or it never will be.
 func (f Finding) Scheduled() bool { return f.Err == nil || f.Revoked }
 
-// Survey lists every pair that belongs to one of the sets, set by set.
+// Survey lists every pair that belongs to one of the sets, set by set, as a
+// daemon finds them that starts.
 func Survey(sets []Set, pairs []Pair) []Finding {
-	var found []Finding
+	var all []Finding
 	for _, set := range sets {
-		found = append(found, survey(set, pairs)...)
+		found := survey(set, pairs)
+		refuseConflicts(set.Name, found, nil)
+		all = append(all, found...)
 	}
-	return found
+	return all
 }
 
 func survey(set Set, pairs []Pair) []Finding {
@@ -104,7 +107,20 @@ func belongs(set Set, pair Pair) (created time.Time, mine bool, err error) {
 
 // adopts reports whether the configuration names the pair as one of the set's.
 func (s Set) adopts(pair Pair) bool {
-	return (s.Label != "" || len(s.ID) > 0) &&
+	return s.adoptsOne() &&
 		(s.Label == "" || s.Label == pair.Label) &&
 		(len(s.ID) == 0 || bytes.Equal(s.ID, pair.ID))
+}
+
+func (s Set) adoptsOne() bool { return s.Label != "" || len(s.ID) > 0 }
+
+// adopted describes the pair that the set adopts.
+func (s Set) adopted() string {
+	switch {
+	case len(s.ID) == 0:
+		return fmt.Sprintf("the label %q", s.Label)
+	case s.Label == "":
+		return fmt.Sprintf("the id %x", s.ID)
+	}
+	return fmt.Sprintf("the label %q and the id %x", s.Label, s.ID)
 }
