@@ -34,9 +34,9 @@ list never means "everything". If the file is invalid on reload, nothing changes
 - **Path**: absolute and in its shortest form.
 - Text that looks like a number needs quotes: ` + "`serial: \"0123\"`" + `.
 - Keys and values contain only what a reader sees: no invisible characters, no space next to quotes, no line break at the end, no characters
-  outside normal form (NFKC), and no letters of different scripts in one text, such as U+0430 (Cyrillic) in a Latin name. Comments are free, except
-  for control characters and those that reverse text. A character that you mean can be written as an escape sequence in double quotes:
-  ` + "`\"\\u200b\"`" + `. Text in one script that resembles another is not refused.
+  outside normal form (NFKC), none that look like ASCII punctuation, such as U+2013 (a dash), and no letters of different scripts in one text, such as
+  U+0430 (Cyrillic) in a Latin name. Comments are free, except for control characters and those that reverse text. A character that
+  you mean can be written as an escape sequence in double quotes: ` + "`\"\\u200b\"`" + `. Text in one script that resembles another is not refused.
 - The maximum is 4 MiB, 32 levels, and 10,000 keys per mapping. Lists (clients, grants) have no other limit.
 
 Editors can check the file as you type with the JSON Schema in [assertd.schema.json](assertd.schema.json):

@@ -53,7 +53,7 @@ func findUnseen(text string) *unseen {
 	if found := findSpace(text); found != nil || isASCII(text) {
 		return found
 	}
-	for _, find := range []func([]rune) *unseen{findInvisible, findUncomposed, findMixedScript} {
+	for _, find := range []func([]rune) *unseen{findInvisible, findUncomposed, findPunctuation, findMixedScript} {
 		if found := find([]rune(text)); found != nil {
 			return found
 		}

@@ -23,6 +23,13 @@ func TestUnseen(t *testing.T) {
 		"note: cafe\u0301":              ":1:11: U+0301 is not in normal form",
 		"note: \u212bngstrom":           "U+212B is not in normal form",
 		"note: \uff41b":                 "U+FF41 is not in normal form",
+		"note: client\u2013id":          ":1:13: U+2013 looks like ASCII punctuation; write that, or write \\u2013",
+		"note: a\u2212b":                "U+2212 looks like ASCII punctuation",
+		"note: 'as.example\u2215x'":     "U+2215 looks like ASCII punctuation",
+		"note: O\u2019Brien":            "U+2019 looks like ASCII punctuation",
+		"note: https\u2236//a":          "U+2236 looks like ASCII punctuation",
+		"note: \u01c3":                  "U+01C3 looks like ASCII punctuation",
+		"note: a\u0338":                 "U+0338 looks like ASCII punctuation",
 		"note: 'a '":                    "ends with a space",
 		"note: \" a\"":                  "starts with a space",
 		"note: \"a\t\"":                 "ends with a space",
@@ -40,10 +47,10 @@ func TestUnseen(t *testing.T) {
 // mix scripts are left alone, as are comments.
 func TestSeen(t *testing.T) {
 	for _, text := range []string{
-		`note: "pay\u200bments"`, `note: "p\u0430y"`, `note: "cafe\u0301"`, `note: "\x20a\x20"`, `note: "a\n"`,
+		`note: "pay\u200bments"`, `note: "p\u0430y"`, `note: "cafe\u0301"`, `note: "\x20a\x20"`, `note: "a\n"`, `note: "client\u2013id"`,
 		`note: "\u20ac ` + "\u041f\u0440\u0438\u0432\u0435\u0442" + `"`,
 		"note: B\u00fccher", "note: caf\u00e9", "note: \u041f\u0440\u0438\u0432\u0435\u0442 1.0",
-		"note: Tokyo \u6771\u4eac \u306e", "note: |-\n  a\n", "note: 'it''s'", "note: ''", "note: \"\"",
+		"note: Tokyo \u6771\u4eac \u306e", "note: \u00a7 5 \u00ab\u00b1\u00b7\u2030\u00bb \u30fb\u30fc", "note: |-\n  a\n", "note: 'it''s'", "note: ''", "note: \"\"",
 		"note: a # \u26a0\ufe0f p\u0430y", "\ufeffnote: a",
 	} {
 		if err := parseNote(text); err != nil {
