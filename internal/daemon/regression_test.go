@@ -158,8 +158,8 @@ func TestStartHoldsBackWhatWasNoLongerPublished(t *testing.T) {
 	}
 }
 
-// A start serves what a reload did before it: the version that a revoked one had
-// replaced doesn't come back.
+// A start serves what a reload did before it: the version that a revoked one
+// had replaced doesn't come back.
 func TestStartHoldsBackWhatARevokedVersionReplaced(t *testing.T) {
 	k := softhsm.New(t)
 	retired, revoked := addVersion(t, k, 100*days), addVersion(t, k, 4*days)
