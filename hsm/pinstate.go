@@ -34,7 +34,7 @@ func pinState(flags uint) PINState {
 func (s PINState) consequence() string {
 	switch s {
 	case PINLocked:
-		return "; the token is now locked"
+		return "; the token is now locked, and its security officer must unlock it"
 	case PINFinalTry:
 		return "; one more wrong PIN locks the token"
 	}
