@@ -56,7 +56,7 @@ func (d *Daemon) lastPublished() []jwks.Key {
 		set, err = jwks.ParseSet(text)
 	}
 	if err != nil {
-		d.Logger.Warn("could not read the jwks file; keys that were lost since the last run can't be detected", "error", err)
+		d.Logger.Warn("could not read the jwks file; the daemon can't tell which keys were lost since the last run, nor which versions receivers had dropped", "error", err)
 		return nil
 	}
 	return append([]jwks.Key{}, set.Keys()...) // not nil if the file has no keys
