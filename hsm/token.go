@@ -21,7 +21,10 @@ type Token struct {
 	// admin is held for writing to change the token's objects and for reading
 	// to search them: SoftHSM's searches fail while another thread generates a
 	// key.
-	admin  sync.RWMutex
+	admin sync.RWMutex
+	// lean is the index of the omissions with which the token made its last
+	// key; admin guards it.
+	lean   int
 	closed sync.Once
 }
 

@@ -24,6 +24,7 @@ type Module struct {
 	Environment map[string]string // what a process needs to use it
 	Write       []string          // directories that it writes to
 	Types       []hsm.KeyType     // of which the token can make keys
+	Lacks       []hsm.KeyType     // of which it refuses to
 	// Unsigned lists algorithms that the token can't make although it has a key
 	// of their type.
 	Unsigned []string

@@ -18,7 +18,8 @@ func P11KitClient(t testing.TB) *Module {
 	socket := filepath.Join(shortDir(t), "p11")
 	daemon(t, socket, exec.Command("p11-kit", "server", "--foreground", "--name", socket,
 		"--provider", m.behind, "pkcs11:token="+m.Label))
-	m.Types = slices.DeleteFunc(m.Types, func(typ hsm.KeyType) bool { return typ == hsm.Ed25519 }) // version 0.24 can't
+	m.Lacks = []hsm.KeyType{hsm.Ed25519} // version 0.24 doesn't know CKM_EDDSA
+	m.Types = slices.DeleteFunc(m.Types, func(typ hsm.KeyType) bool { return typ == hsm.Ed25519 })
 	m.Environment = map[string]string{"P11_KIT_SERVER_ADDRESS": "unix:path=" + socket}
 	return m
 }
