@@ -145,7 +145,7 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	if err := k.custody.checkNew(); err != nil {
 		return nil, err
 	}
-	return k, k.prove(spec.Alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return k.sign(context.Background(), digest, opts)
+	return k, k.prove(spec.Alg, func(message []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return k.signMessage(context.Background(), message, opts)
 	})
 }

@@ -135,8 +135,9 @@ func decodeEd25519(params, point []byte) (crypto.PublicKey, error) {
 // pointBytes unwraps a CKA_EC_POINT. The standard wants an OCTET STRING; some
 // modules return the bare point and some a BIT STRING. The length decides,
 // since a bare uncompressed point and an OCTET STRING start with the same byte.
-// tpm2-pkcs11 writes the length of a P-521 point in one byte, where DER has two.
-// That is refused: the module can't read it back, and doesn't sign with the key.
+// tpm2-pkcs11 writes the length of a P-521 point in one byte, where DER has
+// two. That is refused: the module can't read it back, and doesn't sign with
+// the key.
 func pointBytes(point []byte, size int) ([]byte, error) {
 	if len(point) == size {
 		return point, nil

@@ -17,8 +17,8 @@ type keyTemplate struct {
 // other, until the token takes one. Leaving them out weakens nothing: what the
 // token then made is read back, and custody judges that.
 //
-//   - tpm2-pkcs11 ties VERIFY to DECRYPT and ENCRYPT to SIGN, and refuses a pair
-//     that can only sign and verify.
+//   - tpm2-pkcs11 ties VERIFY to DECRYPT and ENCRYPT to SIGN, and refuses a
+//     pair that can only sign and verify.
 //   - AWS CloudHSM has neither VERIFY_RECOVER nor SIGN_RECOVER.
 var omissions = [][]uint{
 	nil,
