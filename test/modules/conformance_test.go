@@ -17,18 +17,20 @@ import (
 func TestConformance(t *testing.T) {
 	for name, set := range map[string]func(testing.TB) *Module{
 		"p11-kit client": P11KitClient, "p11-kit proxy": P11KitProxy, "pkcs11-spy": Spy, "tpm2-pkcs11": TPM2,
+		"opencryptoki": func(t testing.TB) *Module { return Opencryptoki(t, "^TestConformance$/^opencryptoki$") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := set(t)
-			m.Setenv(t)
-			conform(t, m)
+			if m := set(t); m != nil {
+				m.Setenv(t)
+				conform(t, m)
+			}
 		})
 	}
 }
 
 func conform(t *testing.T, m *Module) {
 	cfg := hsm.Config{Module: m.Path, Label: m.Label}
-	if _, err := hsm.Open(cfg, hsm.NewPIN([]byte("wrong-pin"))); !errors.Is(err, hsm.ErrPINIncorrect) {
+	if _, err := hsm.Open(cfg, hsm.NewPIN([]byte("wrong"))); !errors.Is(err, hsm.ErrPINIncorrect) {
 		t.Fatalf("opened with a wrong PIN: %v", err)
 	}
 	token, err := hsm.Open(cfg, hsm.NewPIN([]byte(m.PIN)))

@@ -1,5 +1,6 @@
 // Package modules sets up PKCS#11 modules other than SoftHSM for tests: p11-kit
-// and pkcs11-spy in front of a SoftHSM token, and a TPM simulator.
+// and pkcs11-spy in front of a SoftHSM token, a simulated TPM, and
+// opencryptoki's soft token.
 //
 // Each has directories, sockets and daemons of its own, which end with the
 // test. Tests fail if a program or module is missing: make test installs them.
