@@ -50,6 +50,7 @@
 //   - reads attributes together, so that one unknown attribute hides the
 //     others;
 //   - knows only one of the three encodings of CKA_EC_POINT in use;
-//   - fails if another slot of the module doesn't answer. In that case this
-//     package does without it.
+//   - fails if another slot of the module doesn't answer, and initializes a
+//     handle of its own, which p11-kit's modules don't share. In these cases
+//     this package does without it.
 package hsm

@@ -16,9 +16,8 @@ import (
 // form is how to ask the token for one signature, and how to convert the result
 // into what crypto.Signer promises.
 //
-// The mechanisms take a digest, because that is what a crypto.Signer gets. A
-// module that has only the combined ones (CKM_ECDSA_SHA256, ...), which take
-// the message, can't be used.
+// The mechanisms take a digest, because that is what a crypto.Signer gets.
+// combine is for modules that have only those that take the message.
 type form struct {
 	mechanism *pkcs11.Mechanism
 	input     []byte

@@ -42,6 +42,7 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 			return k, nil
 		}
 	}
+	t.lean = 0
 	err = fmt.Errorf("hsm: generating key %q: %w", spec.Label, err)
 	if left := t.discard(spec); left != nil {
 		return nil, &LeftoverError{Label: spec.Label, ID: spec.ID, Marked: t.mark(spec) == nil, Cause: err, Refusal: left}
@@ -77,24 +78,48 @@ func (t *Token) checkUnused(spec Spec) error {
 	})
 }
 
-// generate leaves RSA and EC to crypto11 if it has the token. Its own defaults
-// would allow RSA keys to decrypt and, on SoftHSM, EC keys to unwrap, so every
-// attribute is set.
-func (t *Token) generate(spec Spec) error {
-	mechanism, public, private, err := templates(spec)
+// generate makes the key pair with the first template that the token takes. A
+// refused one may have left an object behind, which would be found as this
+// key's.
+func (t *Token) generate(spec Spec) (refusal error) {
+	all, err := templates(spec)
 	if err != nil {
 		return err
 	}
+	for _, template := range all {
+		if template.lean < t.lean {
+			continue
+		}
+		switch err := t.generatePair(spec, template); {
+		case err == nil:
+			t.lean = template.lean
+			return nil
+		case !refusesTemplate(err):
+			return err
+		case refusal == nil:
+			refusal = err
+		}
+		if err := t.discard(spec); err != nil {
+			return err
+		}
+	}
+	return refusal
+}
+
+// generatePair leaves RSA and EC to crypto11 if it has the token. It adds
+// attributes that a template lacks, so it gets the full ones only. Its own
+// defaults would allow RSA keys to decrypt and, on SoftHSM, EC keys to unwrap.
+func (t *Token) generatePair(spec Spec, pair keyTemplate) (err error) {
 	switch c := t.module.crypto11; {
-	case c == nil || spec.Type == Ed25519:
+	case c == nil || spec.Type == Ed25519 || pair.lean > 0:
 		return t.sessions.with(context.Background(), func(s session) error {
-			_, _, err := s.ctx.GenerateKeyPair(s.handle, []*pkcs11.Mechanism{mechanism}, public, private)
+			_, _, err := s.ctx.GenerateKeyPair(s.handle, []*pkcs11.Mechanism{pair.mechanism}, pair.public, pair.private)
 			return callError("C_GenerateKeyPair", err)
 		})
 	case spec.Type.curve() != nil:
-		_, err = c.GenerateECDSAKeyPairWithAttributes(attributeSet(public), attributeSet(private), spec.Type.curve())
+		_, err = c.GenerateECDSAKeyPairWithAttributes(attributeSet(pair.public), attributeSet(pair.private), spec.Type.curve())
 	default:
-		_, err = c.GenerateRSAKeyPairWithAttributes(attributeSet(public), attributeSet(private), spec.Type.bits())
+		_, err = c.GenerateRSAKeyPairWithAttributes(attributeSet(pair.public), attributeSet(pair.private), spec.Type.bits())
 	}
 	return callError("C_GenerateKeyPair", err)
 }
@@ -103,52 +128,6 @@ func attributeSet(attributes []*pkcs11.Attribute) crypto11.AttributeSet {
 	set := crypto11.NewAttributeSet()
 	set.AddIfNotPresent(attributes)
 	return set
-}
-
-func templates(spec Spec) (mechanism *pkcs11.Mechanism, public, private []*pkcs11.Attribute, err error) {
-	kind, generator := uint(pkcs11.CKK_EC), uint(pkcs11.CKM_EC_KEY_PAIR_GEN)
-	var parameters []*pkcs11.Attribute
-	if bits := spec.Type.bits(); bits > 0 {
-		kind, generator = pkcs11.CKK_RSA, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN
-		parameters = []*pkcs11.Attribute{
-			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, bits),
-			pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}),
-		}
-	} else {
-		params, err := ecParams(spec.Type)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		parameters = []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params)}
-	}
-	if spec.Type == Ed25519 {
-		kind, generator = ckkEdwards, ckmEdwardsKeyPairGen
-	}
-	names := append(named(spec.Label, spec.ID), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, kind))
-	public = append(append(publicTemplate(), names...), parameters...)
-	return pkcs11.NewMechanism(generator, nil), public, append(privateTemplate(), names...), nil
-}
-
-func publicTemplate() []*pkcs11.Attribute {
-	return tokenObjects(pkcs11.CKO_PUBLIC_KEY,
-		pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true),
-		pkcs11.NewAttribute(pkcs11.CKA_VERIFY_RECOVER, false),
-		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false),
-		pkcs11.NewAttribute(pkcs11.CKA_WRAP, false),
-	)
-}
-
-func privateTemplate() []*pkcs11.Attribute {
-	return privateKeys(
-		pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true),
-		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true),
-		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
-		pkcs11.NewAttribute(pkcs11.CKA_SIGN, true),
-		pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false),
-		pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, false),
-		pkcs11.NewAttribute(pkcs11.CKA_DERIVE, false),
-		pkcs11.NewAttribute(pkcs11.CKA_SIGN_RECOVER, false),
-	)
 }
 
 // accept finds the new key like any other and checks that it is what was
@@ -166,7 +145,7 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	if err := k.custody.checkNew(); err != nil {
 		return nil, err
 	}
-	return k, k.prove(spec.Alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return k.sign(context.Background(), digest, opts)
+	return k, k.prove(spec.Alg, func(message []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return k.signMessage(context.Background(), message, opts)
 	})
 }

@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -13,7 +14,10 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-var _ crypto.Signer = (*Key)(nil)
+var (
+	_ crypto.Signer        = (*Key)(nil)
+	_ crypto.MessageSigner = (*Key)(nil)
+)
 
 // Key is a key pair on a token whose private half never leaves it. It is a
 // crypto.Signer, safe for concurrent use, and valid while its Token is open.
@@ -92,7 +96,10 @@ func (k *Key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) (
 	if err != nil {
 		return nil, err
 	}
-	var raw []byte
+	return k.signForm(ctx, form)
+}
+
+func (k *Key) signForm(ctx context.Context, form form) (raw []byte, err error) {
 	err = k.token.sessions.with(ctx, func(s session) error {
 		raw, err = s.sign(form.mechanism, k.token.copies.handle(k.identity), form.input)
 		return err
@@ -101,6 +108,44 @@ func (k *Key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) (
 		return nil, err
 	}
 	return form.encode(raw)
+}
+
+// SignMessage implements crypto.MessageSigner: it signs a message, hashed by
+// opts.HashFunc here or by the token, if the token has only the mechanisms that
+// do. For opts and errors see SignContext.
+func (k *Key) SignMessage(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.SignMessageContext(context.Background(), message, opts)
+}
+
+// SignMessageContext is SignMessage with a context, which bounds the wait for a
+// free session.
+func (k *Key) SignMessageContext(ctx context.Context, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := k.signMessage(ctx, message, opts)
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	return signature, nil
+}
+
+// signMessage is SignMessageContext for callers that hold admin, with the
+// module's errors unexplained.
+func (k *Key) signMessage(ctx context.Context, message []byte, opts crypto.SignerOpts) (signature []byte, refusal error) {
+	if k.problem != nil {
+		return nil, k.problem
+	}
+	forms, err := k.forms(message, opts)
+	if err != nil {
+		return nil, err
+	}
+	for _, form := range forms {
+		signature, err := k.signForm(ctx, form)
+		if !refusesMechanism(err) {
+			return signature, err
+		}
+		k.token.refused.Store(refusedForm{k.identity.public, form.mechanism.Mechanism}, nil)
+		refusal = cmp.Or(refusal, err)
+	}
+	return nil, refusal
 }
 
 // explain finds out what a failed signature means.

@@ -37,8 +37,10 @@ func (m *module) release() {
 // process is already logged in.
 //
 // crypto11 fails at the first slot that doesn't answer and at labels padded
-// with NULs. Then the module is initialized without it, and selectToken finds
-// the token or says what is wrong.
+// with NULs. And in p11-kit's modules every handle has a state of its own, so
+// what crypto11 initialized isn't what this package would call. In all of these
+// cases the module is initialized without crypto11, and selectToken finds the
+// token or says what is wrong.
 func openModule(cfg Config) (*module, error) {
 	ctx, err := loadModule(cfg.Module)
 	if err != nil {
@@ -48,10 +50,22 @@ func openModule(cfg Config) (*module, error) {
 	if c.TokenSerial = cfg.Serial; cfg.Serial == "" {
 		c.TokenLabel = cfg.Label
 	}
-	if context, err := crypto11.Configure(&c); err == nil {
-		return &module{ctx, context, func() { _ = context.Close() }}, nil
+	context, err := crypto11.Configure(&c)
+	if err != nil {
+		return initialize(ctx)
 	}
-	return initialize(ctx)
+	if !initialized(ctx) {
+		_ = context.Close()
+		return initialize(ctx)
+	}
+	return &module{ctx, context, func() { _ = context.Close() }}, nil
+}
+
+// initialized reports whether a handle shares the state that crypto11
+// initialized through its own.
+func initialized(ctx *pkcs11.Ctx) bool {
+	_, err := ctx.GetInfo()
+	return !hasCode(callError("C_GetInfo", err), pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED)
 }
 
 // initialize is openModule without crypto11.

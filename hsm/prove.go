@@ -15,12 +15,12 @@ import (
 // 8037), since a key may be restricted to one; "" means SHA-256 and, for RSA,
 // PKCS #1 v1.5.
 func (k *Key) Prove(ctx context.Context, alg string) error {
-	return k.prove(alg, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return k.SignContext(ctx, digest, opts)
+	return k.prove(alg, func(message []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return k.SignMessageContext(ctx, message, opts)
 	})
 }
 
-func (k *Key) prove(alg string, sign func(digest []byte, opts crypto.SignerOpts) ([]byte, error)) error {
+func (k *Key) prove(alg string, sign func(message []byte, opts crypto.SignerOpts) ([]byte, error)) error {
 	a := jose.Algorithm{Hash: crypto.SHA256, Options: crypto.SHA256}
 	if k.Type() == Ed25519 {
 		a = jose.Algorithm{Options: crypto.Hash(0)}
@@ -33,12 +33,11 @@ func (k *Key) prove(alg string, sign func(digest []byte, opts crypto.SignerOpts)
 	}
 	message := make([]byte, 32)
 	_, _ = rand.Read(message) // never fails (crypto/rand)
-	digest, opts := a.Digest(message), a.Options
-	signature, err := sign(digest, opts)
+	signature, err := sign(message, a.Options)
 	if err != nil {
 		return err
 	}
-	if jose.Verify(k.public, digest, opts, signature) != nil {
+	if jose.Verify(k.public, a.Digest(message), a.Options, signature) != nil {
 		return fail(ErrSignature, nil, "the signature of key %s doesn't verify with its public half", k)
 	}
 	return nil

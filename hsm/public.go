@@ -15,6 +15,7 @@ import (
 
 // PKCS#11 v3.0 constants that miekg/pkcs11 lacks.
 const (
+	ckrCurveNotSupported = 0x140
 	ckkEdwards           = 0x40
 	ckmEdwardsKeyPairGen = 0x1055
 	ckmEdDSA             = 0x1057
@@ -134,6 +135,9 @@ func decodeEd25519(params, point []byte) (crypto.PublicKey, error) {
 // pointBytes unwraps a CKA_EC_POINT. The standard wants an OCTET STRING; some
 // modules return the bare point and some a BIT STRING. The length decides,
 // since a bare uncompressed point and an OCTET STRING start with the same byte.
+// tpm2-pkcs11 writes the length of a P-521 point in one byte, where DER has
+// two. That is refused: the module can't read it back, and doesn't sign with
+// the key.
 func pointBytes(point []byte, size int) ([]byte, error) {
 	if len(point) == size {
 		return point, nil
@@ -149,14 +153,22 @@ func pointBytes(point []byte, size int) ([]byte, error) {
 	return nil, fail(ErrUnusable, nil, "the key's public point has %d bytes in an unknown encoding, want %d", len(point), size)
 }
 
-// ecParams is the CKA_EC_PARAMS for generating a key of the type.
-func ecParams(typ KeyType) ([]byte, error) {
+// ecParams are the values of CKA_EC_PARAMS to generate a key of the type with.
+// For Edwards curves opencryptoki takes only the OID of RFC 8410, and YubiHSM
+// only the name of PKCS#11 v3.0.
+func ecParams(typ KeyType) ([][]byte, error) {
 	if typ == Ed25519 {
-		return asn1.MarshalWithParams("edwards25519", "printable")
+		oid, err := asn1.Marshal(oidEd25519)
+		if err != nil {
+			return nil, err
+		}
+		name, err := asn1.MarshalWithParams("edwards25519", "printable")
+		return [][]byte{oid, name}, err
 	}
 	for _, known := range curves {
 		if known.curve == typ.curve() {
-			return asn1.Marshal(known.oid)
+			oid, err := asn1.Marshal(known.oid)
+			return [][]byte{oid}, err
 		}
 	}
 	return nil, fmt.Errorf("hsm: %s has no curve", typ)

@@ -41,15 +41,15 @@ func TestDecodeECPoint(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, encoded := range encodings(t, point) {
-			if public, err := decodeECDSA(params, encoded); err != nil || !key.PublicKey.Equal(public) {
+			if public, err := decodeECDSA(params[0], encoded); err != nil || !key.PublicKey.Equal(public) {
 				t.Errorf("%s as %s: %v, %v", typ, name, public, err)
 			}
-			if public, err := decodeECDSA(params, encoded[:len(encoded)-1]); !errors.Is(err, ErrUnusable) {
+			if public, err := decodeECDSA(params[0], encoded[:len(encoded)-1]); !errors.Is(err, ErrUnusable) {
 				t.Errorf("%s as %s, cut short: %v, %v", typ, name, public, err)
 			}
 		}
 		point[len(point)-1] ^= 1
-		if public, err := decodeECDSA(params, point); !errors.Is(err, ErrUnusable) {
+		if public, err := decodeECDSA(params[0], point); !errors.Is(err, ErrUnusable) {
 			t.Errorf("a point that isn't on %s: %v, %v", typ, public, err)
 		}
 	}
@@ -60,13 +60,12 @@ func TestDecodeEd25519(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, err := ecParams(Ed25519)
-	if err != nil {
-		t.Fatal(err)
+	both, err := ecParams(Ed25519)
+	if err != nil || len(both) != 2 {
+		t.Fatalf("%x, %v; want the OID and the name", both, err)
 	}
-	oid := []byte{6, 3, 0x2b, 0x65, 0x70}
 	for how, point := range encodings(t, key) {
-		for _, params := range [][]byte{name, oid} {
+		for _, params := range both {
 			if public, err := decodeEd25519(params, point); err != nil || !key.Equal(public) {
 				t.Errorf("%s with params %x: %v, %v", how, params, public, err)
 			}
@@ -139,7 +138,7 @@ func FuzzDecodePoint(f *testing.F) {
 		if err == nil && (len(raw) != ed25519.PublicKeySize || !bytes.HasSuffix(encoded, raw)) {
 			t.Errorf("%x gave %x", encoded, raw)
 		}
-		public, err := decodeECDSA(params, encoded)
+		public, err := decodeECDSA(params[0], encoded)
 		if err != nil {
 			return
 		}

@@ -16,12 +16,19 @@ type Token struct {
 	slot     slot
 	sessions *sessions
 	copies   *copies
-	sawKeys  atomic.Bool // the token has listed a key, so an empty list is suspicious
+	// mechanisms are those that the token lists; refused are those that it
+	// refused to sign messages with, by refusedForm.
+	mechanisms []uint
+	refused    sync.Map
+	sawKeys    atomic.Bool // the token has listed a key, so an empty list is suspicious
 
 	// admin is held for writing to change the token's objects and for reading
 	// to search them: SoftHSM's searches fail while another thread generates a
 	// key.
-	admin  sync.RWMutex
+	admin sync.RWMutex
+	// lean is the index of the omissions with which the token made its last
+	// key; admin guards it.
+	lean   int
 	closed sync.Once
 }
 
@@ -75,7 +82,9 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 		keeper.close()
 		return nil, err
 	}
-	return &Token{module: m, slot: slot, sessions: sessions, copies: newCopies(keeper, cfg.SessionCopies)}, nil
+	t := &Token{module: m, slot: slot, sessions: sessions, copies: newCopies(keeper, cfg.SessionCopies)}
+	t.readMechanisms()
+	return t, nil
 }
 
 // login returns the keeper, a session that stays open as long as the token:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/internal/ratelimit"
@@ -60,7 +61,7 @@ func (p *parts) Sign(_ context.Context, _ string, _ [32]byte, digest []byte, opt
 	if p.hsmErr != nil {
 		return nil, p.hsmErr
 	}
-	signature, err := p.private.Sign(rand.Reader, digest, opts)
+	signature, err := p.private.Sign(rand.Reader, digest, bare(opts))
 	if err != nil {
 		return nil, err
 	}
@@ -219,3 +220,11 @@ var (
 
 	errInjected = errors.New("injected")
 )
+
+// bare are the options that software keys take.
+func bare(opts crypto.SignerOpts) crypto.SignerOpts {
+	if with, ok := opts.(jose.WithMessage); ok {
+		return with.SignerOpts
+	}
+	return opts
+}

@@ -37,7 +37,7 @@ func (v *vault) Sign(_ context.Context, _ string, ref [32]byte, digest []byte, o
 	if err := v.fail[ref]; err != nil {
 		return nil, err
 	}
-	signature, err := v.keys[ref].Sign(rand.Reader, digest, opts)
+	signature, err := v.keys[ref].Sign(rand.Reader, digest, bare(opts))
 	if err == nil {
 		err = verify(signature)
 	}

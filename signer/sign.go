@@ -46,7 +46,7 @@ func (k *joseKey) SignPayload(payload []byte, alg gojose.SignatureAlgorithm) ([]
 	if err != nil {
 		return nil, err
 	}
-	signature, err := k.signer.sign(k.ctx, k.key, a.Digest(payload), a.Options)
+	signature, err := k.signer.sign(k.ctx, k.key, a.Digest(payload), payload, a.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,9 @@ func (s *Signer) compact(ctx context.Context, key keyset.Key, header map[string]
 }
 
 // sign has the HSM sign a digest and, as configured, verifies the signature
-// with the public key before anyone sees it.
-func (s *Signer) sign(ctx context.Context, key keyset.Key, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+// with the public key before anyone sees it. The message is nil if only its
+// digest is known.
+func (s *Signer) sign(ctx context.Context, key keyset.Key, digest, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if s.hold != nil {
 		if err := s.hold(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrHeld, err)
@@ -95,7 +96,11 @@ func (s *Signer) sign(ctx context.Context, key keyset.Key, digest []byte, opts c
 	if s.traced {
 		span = tracing.Start(ctx, "sign").Text("assertd.key", key.Set).Text("assertd.kid", key.Kid)
 	}
-	signature, err := s.hsm.Sign(ctx, key.Set, key.Ref, digest, opts, check)
+	asked := opts
+	if message != nil {
+		asked = jose.WithMessage{SignerOpts: opts, Message: message}
+	}
+	signature, err := s.hsm.Sign(ctx, key.Set, key.Ref, digest, asked, check)
 	s.endSpan(span, err)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHSM, err)
@@ -113,9 +118,10 @@ func Prove(ctx context.Context, hsm HSM, key keyset.Key) error {
 	if err != nil {
 		return err
 	}
-	digest := a.Digest([]byte("assertd proof of possession"))
+	message := []byte("assertd proof of possession")
+	digest := a.Digest(message)
 	check := func(signature []byte) error { return jose.Verify(key.Public, digest, a.Options, signature) }
-	if _, err := hsm.Sign(ctx, key.Set, key.Ref, digest, a.Options, check); err != nil {
+	if _, err := hsm.Sign(ctx, key.Set, key.Ref, digest, jose.WithMessage{SignerOpts: a.Options, Message: message}, check); err != nil {
 		return fmt.Errorf("%w: %w", ErrHSM, err)
 	}
 	return nil

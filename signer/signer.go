@@ -29,9 +29,10 @@ type Keys interface {
 type HSM interface {
 	// Sign signs a digest with a key of a key set, by the conventions of
 	// crypto.Signer: ECDSA as ASN.1 DER, Ed25519 over the message itself with
-	// crypto.Hash(0). The key is the SHA-256 of its SubjectPublicKeyInfo. If
-	// verify isn't nil, Sign returns only a signature that verify accepted. Errors
-	// wrap ErrOverloaded or ErrTimeout where that is the reason.
+	// crypto.Hash(0). The options may be a jose.WithMessage. The key is the
+	// SHA-256 of its SubjectPublicKeyInfo. If verify isn't nil, Sign returns only
+	// a signature that verify accepted. Errors wrap ErrOverloaded or ErrTimeout
+	// where that is the reason.
 	Sign(ctx context.Context, set string, key [32]byte, digest []byte, opts crypto.SignerOpts, verify func(signature []byte) error) ([]byte, error)
 }
 

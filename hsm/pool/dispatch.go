@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -66,11 +67,11 @@ type signCall struct {
 	digest  [64]byte
 }
 
-// newSignCall copies the digest: a call can be resent after its caller has
-// gone.
+// newSignCall copies digest and message: a call can be resent after its caller
+// has gone.
 func newSignCall(r wire.SignRequest, timeout time.Duration) *call {
 	s := &signCall{request: r}
-	s.request.Digest = append(s.digest[:0], r.Digest...)
+	s.request.Digest, s.request.Message = append(s.digest[:0], r.Digest...), bytes.Clone(r.Message)
 	s.call = call{message: &s.request, key: r.Key, timeout: timeout, done: make(chan result, 1)}
 	return &s.call
 }

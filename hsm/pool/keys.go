@@ -16,14 +16,18 @@ func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) (changed bool) {
 		return false
 	}
 	t.keys, t.read = keys, true
-	holders := map[wire.KeyRef]uint64{}
+	holders, hashing := map[wire.KeyRef]uint64{}, map[wire.KeyRef]bool{}
 	for _, t := range p.tokens {
 		for _, k := range t.keys {
 			if k.Signs() {
 				holders[k.Ref] |= t.bit
+				if k.Hashes {
+					hashing[k.Ref] = true
+				}
 			}
 		}
 	}
+	p.setHashing(hashing)
 	var waiting []*call
 	for _, r := range p.routes {
 		waiting = append(waiting, r.waiting...)
@@ -35,6 +39,17 @@ func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) (changed bool) {
 	p.requeue(waiting)
 	p.announce()
 	return true
+}
+
+// setHashing notes the keys whose tokens hash messages. A key on two tokens, of
+// which one does, gets the message on both. Mostly there is none, and nothing
+// to look up for a signature.
+func (p *Pool) setHashing(keys map[wire.KeyRef]bool) {
+	if len(keys) == 0 {
+		p.hashing.Store(nil)
+		return
+	}
+	p.hashing.Store(&keys)
 }
 
 func (p *Pool) routeFor(set uint64) *route {

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
@@ -20,6 +21,8 @@ type Pool struct {
 	admin   chan struct{} // a mutex: holds an element while a Generate or Refresh runs
 
 	digestKey hsm.DigestKey // of the PINs that were refused
+
+	hashing atomic.Pointer[map[wire.KeyRef]bool] // keys whose token hashes messages; nil if there are none
 
 	mu       sync.Mutex
 	running  bool

@@ -71,12 +71,17 @@ func (p *Pool) probesAmong(keys []wire.KeyInfo) (probes []probe) {
 func (k probe) request() (wire.SignRequest, error) {
 	message := append([]byte(probeText), make([]byte, 32)...)
 	_, _ = rand.Read(message[len(probeText):]) // never fails
+	digest := message
 	if hash := k.opts.HashFunc(); hash != 0 {
 		h := hash.New()
 		h.Write(message)
-		message = h.Sum(nil)
+		digest = h.Sum(nil)
 	}
-	return wire.NewSignRequest(k.Ref, message, k.opts)
+	request, err := wire.NewSignRequest(k.Ref, digest, k.opts)
+	if k.Hashes {
+		request = request.Hashed(jose.WithMessage{SignerOpts: k.opts, Message: message})
+	}
+	return request, err
 }
 
 // refused names the key that doesn't sign.

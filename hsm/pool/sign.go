@@ -26,8 +26,9 @@ type Timing struct {
 // Observer only, by the conventions of crypto.Signer: digest is a digest by the
 // hash that opts name or, for Ed25519, the message itself, 64 KiB at most; opts
 // are a crypto.Hash (SHA-256, SHA-384, SHA-512; 0 for Ed25519) or
-// *rsa.PSSOptions with a salt as long as the hash. ECDSA signatures are ASN.1
-// DER.
+// *rsa.PSSOptions with a salt as long as the hash, or a jose.WithMessage with
+// one of these, which lets a token sign that hashes messages itself. ECDSA
+// signatures are ASN.1 DER.
 //
 // Any worker whose token holds the key signs, and another one if that worker
 // dies or hangs. If verify isn't nil it checks the signature. One that it
@@ -58,6 +59,9 @@ func (p *Pool) sign(
 	request, err := wire.NewSignRequest(key, digest, opts)
 	if err != nil {
 		return nil, err
+	}
+	if hashing := p.hashing.Load(); hashing != nil && (*hashing)[key] {
+		request = request.Hashed(opts)
 	}
 	for began := time.Now(); ; t.Corrupt++ {
 		signature, w, err := p.signOnce(ctx, request, began, t)

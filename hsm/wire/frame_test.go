@@ -23,6 +23,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Add(AppendFrame(nil, KindPing, 1))
 	f.Add(request.AppendFrame(nil, 7))
+	f.Add(SignRequest{Key: KeyRef{1}, hash: crypto.SHA256, scheme: schemePSS, Message: []byte("message")}.AppendFrame(nil, 7))
 	f.Add(SignReply{Wait: 1, Module: 2, Signature: []byte("signature")}.AppendFrame(nil, 7))
 	f.Add(failure.AppendFrame(AppendFrame(nil, KindReady, 0, []byte("[]")), 9))
 	hello, err := Hello{Depth: 8, PIN: hsm.PINSource{Value: hsm.NewPIN([]byte("1234"))}}.Encode()

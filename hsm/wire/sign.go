@@ -18,12 +18,17 @@ type scheme uint8
 const (
 	schemeKey scheme = 0 // ECDSA, Ed25519, RSA with PKCS #1 v1.5
 	schemePSS scheme = 1 // RSA-PSS, salt as long as the hash
+
+	// withMessage is set if the payload has the message and not its digest.
+	withMessage scheme = 0x80
 )
 
 // SignRequest is the payload of KindSign.
 type SignRequest struct {
 	Key    KeyRef
 	Digest []byte
+	// Message is what crosses if it isn't nil, for a token that hashes messages.
+	Message []byte
 
 	hash   crypto.Hash
 	scheme scheme
@@ -31,12 +36,16 @@ type SignRequest struct {
 
 const (
 	signFixed  = sha256.Size + 2
-	maxMessage = 64 << 10 // Ed25519 signs a whole message; a digest is 64 bytes at most
+	maxMessage = 64 << 10 // of a message that is signed whole; a digest is 64 bytes at most
 )
 
 // NewSignRequest takes the arguments of a crypto.Signer and refuses with
 // hsm.ErrAlgorithm what would only fail, or mean something else, in the worker.
+// It leaves out the message of a jose.WithMessage: see Hashed.
 func NewSignRequest(key KeyRef, digest []byte, opts crypto.SignerOpts) (SignRequest, error) {
+	if with, ok := opts.(jose.WithMessage); ok {
+		opts = with.SignerOpts
+	}
 	if opts == nil {
 		opts = crypto.Hash(0)
 	}
@@ -54,6 +63,15 @@ func NewSignRequest(key KeyRef, digest []byte, opts crypto.SignerOpts) (SignRequ
 	return r, r.check()
 }
 
+// Hashed is the request with the message from its options, if they have one,
+// for a key whose token hashes messages (KeyInfo.Hashes).
+func (r SignRequest) Hashed(opts crypto.SignerOpts) SignRequest {
+	if with, ok := opts.(jose.WithMessage); ok && r.hash != 0 && len(with.Message) <= maxMessage {
+		r.Message = with.Message
+	}
+	return r
+}
+
 func (r SignRequest) check() error {
 	switch {
 	case r.scheme > schemePSS:
@@ -62,10 +80,12 @@ func (r SignRequest) check() error {
 		return fmt.Errorf("%w: RSA-PSS without a hash", hsm.ErrAlgorithm)
 	case r.hash != 0 && !jose.KnownHash(r.hash):
 		return fmt.Errorf("%w: hash %d", hsm.ErrAlgorithm, r.hash)
-	case r.hash != 0 && len(r.Digest) != r.hash.Size():
+	case r.hash == 0 && r.Message != nil:
+		return fmt.Errorf("%w: a message without a hash", hsm.ErrAlgorithm)
+	case r.hash != 0 && r.Message == nil && len(r.Digest) != r.hash.Size():
 		return fmt.Errorf("%w: a digest of %d bytes isn't one of %v", hsm.ErrAlgorithm, len(r.Digest), r.hash)
-	case len(r.Digest) > maxMessage:
-		return fmt.Errorf("%w: a message of %d bytes; the limit is %d", hsm.ErrAlgorithm, len(r.Digest), maxMessage)
+	case max(len(r.Digest), len(r.Message)) > maxMessage:
+		return fmt.Errorf("%w: a message of %d bytes; the limit is %d", hsm.ErrAlgorithm, max(len(r.Digest), len(r.Message)), maxMessage)
 	}
 	return nil
 }
@@ -80,11 +100,16 @@ func (r SignRequest) Opts() crypto.SignerOpts {
 
 // AppendFrame implements Message.
 func (r SignRequest) AppendFrame(dst []byte, id uint32) []byte {
+	if r.Message != nil {
+		how := [2]byte{byte(r.hash), byte(r.scheme | withMessage)}
+		return AppendFrame(dst, KindSign, id, r.Key[:], how[:], r.Message)
+	}
 	how := [2]byte{byte(r.hash), byte(r.scheme)}
 	return AppendFrame(dst, KindSign, id, r.Key[:], how[:], r.Digest)
 }
 
-// ParseSignRequest parses a payload. The digest it returns aliases the payload.
+// ParseSignRequest parses a payload. The digest or message that it returns
+// aliases the payload.
 func ParseSignRequest(payload []byte) (SignRequest, error) {
 	if len(payload) < signFixed {
 		return SignRequest{}, Malformed("a sign request of %d bytes", len(payload))
@@ -93,7 +118,10 @@ func ParseSignRequest(payload []byte) (SignRequest, error) {
 		Key:    KeyRef(payload),
 		Digest: payload[signFixed:],
 		hash:   crypto.Hash(payload[sha256.Size]),
-		scheme: scheme(payload[sha256.Size+1]),
+		scheme: scheme(payload[sha256.Size+1]) &^ withMessage,
+	}
+	if scheme(payload[sha256.Size+1])&withMessage != 0 {
+		r.Digest, r.Message = nil, r.Digest
 	}
 	return r, r.check()
 }

@@ -115,6 +115,9 @@ func (h *host) sign(r wire.SignRequest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Message != nil {
+		return key.SignMessage(nil, r.Message, r.Opts())
+	}
 	return key.Sign(nil, r.Digest, r.Opts())
 }
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -192,7 +193,7 @@ func (s *server) dispatch(f wire.Frame, admin chan<- job) error {
 		if err != nil {
 			return err
 		}
-		request.Digest = append([]byte(nil), request.Digest...)
+		request.Digest, request.Message = bytes.Clone(request.Digest), bytes.Clone(request.Message)
 		j.request = request
 	case wire.KindGenerate, wire.KindDiscard, wire.KindInventory:
 		queue = admin

@@ -62,7 +62,7 @@ func verify(assertion string, document []byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	token, err := jwt.ParseSigned(regexp.MustCompile(`\s`).ReplaceAllString(assertion, ""), []jose.SignatureAlgorithm{jose.ES256})
+	token, err := jwt.ParseSigned(regexp.MustCompile(`\s`).ReplaceAllString(assertion, ""), []jose.SignatureAlgorithm{jose.ES256, jose.PS256})
 	if err != nil {
 		return err
 	}

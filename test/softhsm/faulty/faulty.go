@@ -3,9 +3,9 @@
 //
 // The module wraps SoftHSM and forwards every call. On command a function
 // hangs, crashes, waits, returns an error, or corrupts a signature. The module
-// can also count wrong PINs and hide objects, which SoftHSM doesn't. Faults
-// take effect immediately in all processes that have loaded the module, and
-// calls are counted across all of them.
+// can also count wrong PINs, hide objects and lack mechanisms, unlike SoftHSM.
+// Faults take effect immediately in all processes that have loaded the module,
+// and calls are counted across all of them.
 package faulty
 
 import (
@@ -102,6 +102,11 @@ func (m *Module) SetWrongPINs(n int) { m.table.settings.wrongPINs.Store(uint64(n
 // make after its login, as nShield's does by default. Call it before the
 // processes start.
 func (m *Module) HideNewObjects() { m.table.settings.frozen.Store(1) }
+
+// OnlyHash leaves the module only mechanisms that hash the message themselves,
+// which SoftHSM has for RSA. It neither lists nor takes those that sign
+// digests.
+func (m *Module) OnlyHash() { m.table.settings.hashing.Store(1) }
 
 func index(t testing.TB, function string) int {
 	t.Helper()

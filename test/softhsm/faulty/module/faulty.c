@@ -48,6 +48,7 @@ struct settings {
 	uint64_t pin_limit;  /* this many wrong PINs lock the token; 0 means never */
 	uint64_t wrong_pins; /* since the last login, of all processes */
 	uint64_t frozen;     /* hide objects that other processes made after the login */
+	uint64_t hashing;    /* have no mechanisms that sign digests */
 };
 
 static CK_FUNCTION_LIST real, list;
@@ -114,7 +115,6 @@ WRAP(C_Finalize, (CK_VOID_PTR a), (a))
 WRAP(C_GetInfo, (CK_INFO_PTR a), (a))
 WRAP(C_GetSlotList, (CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR n), (present, slots, n))
 WRAP(C_GetSlotInfo, (CK_SLOT_ID id, CK_SLOT_INFO_PTR info), (id, info))
-WRAP(C_GetMechanismList, (CK_SLOT_ID id, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR n), (id, list, n))
 WRAP(C_OpenSession, (CK_SLOT_ID id, CK_FLAGS f, CK_VOID_PTR app, CK_NOTIFY notify, CK_SESSION_HANDLE_PTR s), (id, f, app, notify, s))
 WRAP(C_CloseSession, (session s), (s))
 WRAP(C_CloseAllSessions, (CK_SLOT_ID id), (id))
@@ -125,7 +125,40 @@ WRAP(C_GetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n),
 WRAP(C_SetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
 WRAP(C_FindObjectsInit, (session s, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, t, n))
 WRAP(C_FindObjectsFinal, (session s), (s))
-WRAP(C_SignInit, (session s, CK_MECHANISM_PTR m, object key), (s, m, key))
+
+/* hidden reports whether the settings hide a mechanism. */
+static int hidden(CK_MECHANISM_TYPE m)
+{
+	return get(&settings->hashing) && (m == CKM_RSA_PKCS || m == CKM_RSA_PKCS_PSS || m == CKM_ECDSA);
+}
+
+static CK_RV faulty_C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR n)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_GetMechanismList, &value);
+	CK_ULONG kept = 0;
+
+	if (act(action, value, &rv))
+		return rv;
+	rv = real.C_GetMechanismList(id, list, n);
+	if (rv != CKR_OK || list == NULL)
+		return rv;
+	for (CK_ULONG i = 0; i < *n; i++)
+		if (!hidden(list[i]))
+			list[kept++] = list[i];
+	*n = kept;
+	return rv;
+}
+
+static CK_RV faulty_C_SignInit(session s, CK_MECHANISM_PTR m, object key)
+{
+	CK_RV rv = CKR_OK;
+	uint64_t value = 0, action = strike(INDEX_C_SignInit, &value);
+
+	if (act(action, value, &rv))
+		return rv;
+	return hidden(m->mechanism) ? CKR_MECHANISM_INVALID : real.C_SignInit(s, m, key);
+}
 
 /* SoftHSM reports a wrong PIN by CKF_USER_PIN_COUNT_LOW and never locks. */
 static CK_RV faulty_C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO_PTR info)

@@ -1,0 +1,107 @@
+package hsm
+
+import (
+	"slices"
+
+	"github.com/miekg/pkcs11"
+)
+
+// keyTemplate is one way to ask for a key pair.
+type keyTemplate struct {
+	lean            int // the index of what was omitted
+	mechanism       *pkcs11.Mechanism
+	public, private []*pkcs11.Attribute
+}
+
+// omissions are the attributes that the templates leave out, one set after the
+// other, until the token takes one. Leaving them out weakens nothing: what the
+// token then made is read back, and custody judges that.
+//
+//   - tpm2-pkcs11 ties VERIFY to DECRYPT and ENCRYPT to SIGN, and refuses a
+//     pair that can only sign and verify.
+//   - AWS CloudHSM has neither VERIFY_RECOVER nor SIGN_RECOVER.
+var omissions = [][]uint{
+	nil,
+	{pkcs11.CKA_VERIFY, pkcs11.CKA_ENCRYPT},
+	{pkcs11.CKA_VERIFY, pkcs11.CKA_ENCRYPT, pkcs11.CKA_VERIFY_RECOVER, pkcs11.CKA_SIGN_RECOVER},
+}
+
+// templateRefusals are the codes with which a token refuses a template.
+// tpm2-pkcs11 has only CKR_GENERAL_ERROR for it.
+var templateRefusals = []uint{
+	pkcs11.CKR_TEMPLATE_INCONSISTENT, pkcs11.CKR_TEMPLATE_INCOMPLETE,
+	pkcs11.CKR_ATTRIBUTE_TYPE_INVALID, pkcs11.CKR_ATTRIBUTE_VALUE_INVALID, pkcs11.CKR_ATTRIBUTE_READ_ONLY,
+	pkcs11.CKR_DOMAIN_PARAMS_INVALID, ckrCurveNotSupported, pkcs11.CKR_GENERAL_ERROR,
+}
+
+// refusesTemplate reports whether another template may succeed.
+func refusesTemplate(err error) bool { return hasCode(err, templateRefusals...) }
+
+// templates are the ways to ask for a key pair, the strictest first.
+func templates(spec Spec) (all []keyTemplate, err error) {
+	kind, generator := uint(pkcs11.CKK_EC), uint(pkcs11.CKM_EC_KEY_PAIR_GEN)
+	switch {
+	case spec.Type.bits() > 0:
+		kind, generator = pkcs11.CKK_RSA, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN
+	case spec.Type == Ed25519:
+		kind, generator = ckkEdwards, ckmEdwardsKeyPairGen
+	}
+	parameters, err := keyParameters(spec.Type)
+	if err != nil {
+		return nil, err
+	}
+	names := append(named(spec.Label, spec.ID), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, kind))
+	for lean, omitted := range omissions {
+		for _, parameter := range parameters {
+			all = append(all, keyTemplate{
+				lean:      lean,
+				mechanism: pkcs11.NewMechanism(generator, nil),
+				public:    without(omitted, slices.Concat(publicTemplate(), names, parameter)),
+				private:   without(omitted, slices.Concat(privateTemplate(), names)),
+			})
+		}
+	}
+	return all, nil
+}
+
+// keyParameters are the ways to describe the type: RSA's modulus and exponent,
+// or the curve.
+func keyParameters(typ KeyType) (all [][]*pkcs11.Attribute, err error) {
+	if bits := typ.bits(); bits > 0 {
+		return [][]*pkcs11.Attribute{{
+			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, bits),
+			pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}),
+		}}, nil
+	}
+	curves, err := ecParams(typ)
+	for _, params := range curves {
+		all = append(all, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params)})
+	}
+	return all, err
+}
+
+func without(omitted []uint, template []*pkcs11.Attribute) []*pkcs11.Attribute {
+	return slices.DeleteFunc(template, func(a *pkcs11.Attribute) bool { return slices.Contains(omitted, a.Type) })
+}
+
+func publicTemplate() []*pkcs11.Attribute {
+	return tokenObjects(pkcs11.CKO_PUBLIC_KEY,
+		pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true),
+		pkcs11.NewAttribute(pkcs11.CKA_VERIFY_RECOVER, false),
+		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false),
+		pkcs11.NewAttribute(pkcs11.CKA_WRAP, false),
+	)
+}
+
+func privateTemplate() []*pkcs11.Attribute {
+	return privateKeys(
+		pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true),
+		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true),
+		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
+		pkcs11.NewAttribute(pkcs11.CKA_SIGN, true),
+		pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false),
+		pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, false),
+		pkcs11.NewAttribute(pkcs11.CKA_DERIVE, false),
+		pkcs11.NewAttribute(pkcs11.CKA_SIGN_RECOVER, false),
+	)
+}

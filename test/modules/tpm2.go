@@ -1,0 +1,76 @@
+package modules
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/assertd/assertd/hsm"
+)
+
+// TPM2 is tpm2-pkcs11 on a simulated TPM, behind tpm2-abrmd: a TPM holds three
+// keys at a time, and Linux's /dev/tpmrm0 swaps them as tpm2-abrmd does.
+func TPM2(t testing.TB) *Module {
+	t.Helper()
+	dir := shortDir(t)
+	const tcti = "tabrmd:bus_type=session"
+	m := &Module{
+		Path: library(t, "libtpm2_pkcs11.so", "libtpm2-pkcs11-1"), Label: "tpm", PIN: "12345678",
+		Environment: map[string]string{
+			"TPM2_PKCS11_STORE": dir, "TPM2_PKCS11_TCTI": tcti, "TPM2TOOLS_TCTI": tcti,
+			"DBUS_SESSION_BUS_ADDRESS": "unix:path=" + filepath.Join(dir, "bus"),
+		},
+		Write: []string{dir},
+		Types: []hsm.KeyType{hsm.P256, hsm.P384},
+		Lacks: []hsm.KeyType{hsm.P521, hsm.RSA4096, hsm.Ed25519},
+		Signs: 100,
+	}
+	m.simulate(t, dir)
+	m.run(t, "tpm2_dictionarylockout", "-s", "-n", "1000", "-t", "1", "-l", "1")
+	m.run(t, "pkcs11-tool", "--module", m.Path, "--slot-index", "0", "--init-token", "--label", m.Label, "--so-pin", m.PIN)
+	m.run(t, "pkcs11-tool", "--module", m.Path, "--token-label", m.Label, "--login", "--login-type", "so", "--so-pin", m.PIN,
+		"--init-pin", "--new-pin", m.PIN)
+	return m
+}
+
+// simulate starts the TPM and its resource manager, on a bus of their own.
+func (m *Module) simulate(t testing.TB, dir string) {
+	t.Helper()
+	tpm, bus := filepath.Join(dir, "tpm"), filepath.Join(dir, "bus")
+	daemon(t, tpm, exec.Command("swtpm", "socket", "--tpm2", "--tpmstate", "dir="+dir,
+		"--flags", "not-need-init,startup-clear", "--server", "type=unixio,path="+tpm,
+		"--ctrl", "type=unixio,path="+tpm+".ctrl", "--log", "level=0"))
+	daemon(t, bus, exec.Command("dbus-daemon", "--session", "--nofork", "--address=unix:path="+bus))
+	manager := exec.Command("tpm2-abrmd", "--session", "--allow-root", "--tcti=swtpm:path="+tpm)
+	manager.Env = m.environ()
+	daemon(t, bus, manager)
+	for end := time.Now().Add(time.Minute); m.command(t, "tpm2_getrandom", "1").Run() != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("tpm2-abrmd doesn't answer within a minute")
+		}
+	}
+}
+
+// run runs a program with the module's environment.
+func (m *Module) run(t testing.TB, program string, args ...string) {
+	t.Helper()
+	if out, err := m.command(t, program, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
+	}
+}
+
+func (m *Module) command(t testing.TB, program string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(t.Context(), program, args...)
+	command.Env = m.environ()
+	return command
+}
+
+func (m *Module) environ() []string {
+	env := os.Environ()
+	for name, value := range m.Environment {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
