@@ -192,7 +192,7 @@ func TestOpenAPI(t *testing.T) {
 	configuration := `
 keys:
   payments: {alg: ES256, use: assertion, rotation: {revoke: [%s]}}
-  mtls: {alg: ES256, use: raw}
+  mtls: {alg: ES256, use: raw, rotation: {revoke: [%s]}}
   tls: {alg: RS256, use: raw, rotation: {revoke: [%s]}}
 clients:
   - name: payments-api
@@ -218,7 +218,7 @@ clients:
       - {name: tls, key: tls, paddings: [pkcs1v15]}
 jwks: {listen: "127.0.0.1:0"}
 `
-	d := start(t, k, fmt.Sprintf(configuration, "", "", os.Getuid()))
+	d := start(t, k, fmt.Sprintf(configuration, "", "", "", os.Getuid()))
 	for _, e := range []exchange{
 		{name: "an assertion", method: "POST", path: "/v1/assertions", body: `{"grant":"bank-b"}`},
 		{name: "everything asked for", method: "POST", path: "/v1/assertions", body: `{"grant":"bank-a","audience":"https://a.example","claims":{"scope":"read write","purpose":{"of":[1,true]}},"lifetime_seconds":30}`},
@@ -276,7 +276,9 @@ jwks: {listen: "127.0.0.1:0"}
 		c.checkComponent(t, "NotFound", response, body)
 	})
 
-	d.reload(t, fmt.Sprintf(configuration, versions[0].Kid, versions[2].Kid, os.Getuid()))
+	d.reload(t, fmt.Sprintf(configuration, versions[0].Kid, "", versions[2].Kid, os.Getuid()))
+	t.Run("ready for one key set", func(t *testing.T) { c.check(t, d, exchange{method: "GET", path: "/v1/ready"}) })
+	d.reload(t, fmt.Sprintf(configuration, versions[0].Kid, versions[1].Kid, versions[2].Kid, os.Getuid()))
 	d.await(t, "end of readiness", func() bool {
 		response, _ := d.roundTrip(t, exchange{method: "GET", path: "/v1/ready"}.request(t))
 		return response.StatusCode == http.StatusServiceUnavailable
@@ -292,7 +294,7 @@ jwks: {listen: "127.0.0.1:0"}
 	}
 	t.Run("not ready", func(t *testing.T) { c.checkReadiness(t, d) })
 
-	d.reload(t, fmt.Sprintf(configuration, "", "", os.Getuid()+1))
+	d.reload(t, fmt.Sprintf(configuration, "", "", "", os.Getuid()+1))
 	for _, e := range []exchange{
 		{name: "unknown to assertions", method: "POST", path: "/v1/assertions", body: `{}`, want: ipc.CodeUnknownCaller},
 		{name: "unknown to a batch", method: "POST", path: "/v1/assertions/batch", body: `{"requests":[{}]}`},

@@ -24,9 +24,10 @@ const (
 	// receivers like oidc-provider, which cache a JWKS that long regardless of its
 	// max-age.
 	publishBefore = 2 * time.Minute
-	assertionLife = 5 * time.Second
-	// late is the age of an assertion when a slow caller presents it.
-	late = 3 * time.Second
+	assertionLife = 15 * time.Second
+	// late is the age of an assertion when a slow caller presents it. The rest of
+	// its life is for a busy machine.
+	late = 9 * time.Second
 	// leastAsserted is the minimum number of assertions Fosite must accept.
 	leastAsserted = 500
 )
