@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -112,6 +113,50 @@ func TestDamageFoundWhileRunning(t *testing.T) {
 	}
 	if found := recoveriesIn(t, []string{file}); len(found) != 1 || !bytes.Contains(found[0], []byte("record 20")) {
 		t.Errorf("recorded %s", found)
+	}
+}
+
+// After damage was found, no file begins that a later start would continue
+// from: not by size or age, not by logrotate, not because someone touched the
+// file, and not because a checkpoint was being signed at that moment.
+func TestDamagedLogStartsNoFile(t *testing.T) {
+	for name, disturb := range map[string]func(*testing.T, *runningLog){
+		"rotation": func(*testing.T, *runningLog) {},
+		"logrotate": func(t *testing.T, l *runningLog) {
+			check(t, os.Rename(l.opts.File, l.opts.File+".1"))
+			if err := l.Reopen(t.Context()); !errors.Is(err, ErrDamaged) {
+				t.Errorf("reopened: %v", err)
+			}
+		},
+		"change by others": func(t *testing.T, l *runningLog) {
+			f, err := os.OpenFile(l.opts.File, os.O_APPEND|os.O_WRONLY, 0)
+			check(t, err)
+			_, err = f.WriteString("x")
+			check(t, errors.Join(err, f.Close()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := ed25519Key(t)
+			o := key.options(longLog(t, key, 100))
+			damage(t, o.File, 20, 20)
+			found := make(chan struct{})
+			slow := o
+			slow.Key = func(context.Context) (Key, error) { <-found; return key.key, nil }
+			slow.Interval, slow.CheckpointInterval, slow.MaxSize = time.Millisecond, time.Millisecond, 1
+			l := start(t, slow)
+			eventually(t, "the damage is recorded", func() bool { return len(recoveriesIn(t, []string{o.File})) > 0 })
+			close(found)
+			disturb(t, l)
+			size := func() int64 { return l.Status().Bytes }
+			for before := int64(-1); before != size(); before = size() {
+				time.Sleep(20 * slow.Interval) // many ticks, each of which could rotate
+			}
+			l.stop()
+			if again, err := Open(o); !errors.Is(err, ErrDamaged) {
+				t.Errorf("started again: %v", err)
+				check(t, again.Close())
+			}
+		})
 	}
 }
 
