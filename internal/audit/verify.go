@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -110,6 +111,9 @@ func (v *verifier) verifyFiles(ctx context.Context, files *fileSet, o VerifyOpti
 		if known, err = v.checkKnown(known, places); err != nil {
 			return Report{}, err
 		}
+	}
+	if len(places) == 0 && len(v.gaps) == 0 {
+		return Report{}, fmt.Errorf("%w: %s has no line of a log; check the file name", ErrNoLog, strings.Join(files.names(), ", "))
 	}
 	if err := v.checkEnd(r, known, places); err != nil {
 		return Report{}, err

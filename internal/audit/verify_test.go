@@ -247,6 +247,30 @@ func compress(t *testing.T, content []byte) []byte {
 	return packed.Bytes()
 }
 
+// An older copy of the current file, with a file beside it that goes further.
+func TestVerifyOlderCopyOfTheCurrentFile(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	writeLines(t, file, readLines(t, file+".1")[:2])
+	var bad *BadLine
+	r, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+	if !errors.As(err, &bad) || bad.File != file || bad.Line != 1 {
+		t.Errorf("%v; %s", err, r.Summary())
+	}
+}
+
+// A file without a line proves nothing, so it is not "ok".
+func TestVerifyWithoutALine(t *testing.T) {
+	for _, content := range []string{"", "garbage", "\x00\x00"} {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		check(t, os.WriteFile(file, []byte(content), 0o600))
+		if r, err := Verify(t.Context(), []string{file}, VerifyOptions{}); !errors.Is(err, ErrNoLog) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q: %v, %s", content, err, r.Summary())
+		}
+	}
+}
+
 func TestVerifyCompressedFiles(t *testing.T) {
 	key := ed25519Key(t)
 	file, lines := signedLog(t, t.TempDir(), key)
