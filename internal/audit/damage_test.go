@@ -207,6 +207,17 @@ func TestUnreadableNewestArchive(t *testing.T) {
 			check(t, os.WriteFile(file+".9.gz", whole[:len(whole)/2], 0o600))
 			return file + ".9.gz"
 		},
+		"nothing left": func(t *testing.T, file string) string {
+			check(t, os.WriteFile(file+".9.gz", nil, 0o600))
+			return file + ".9.gz"
+		},
+		"a copy beside it": func(t *testing.T, file string) string {
+			lines := readLines(t, file)
+			check(t, os.Rename(file, file+".20261121T010203.000000Z"))
+			writeLines(t, file+".bak", lines[:2])
+			writeLines(t, file, nil)
+			return file + ".bak"
+		},
 		"not a log": func(t *testing.T, file string) string {
 			check(t, os.WriteFile(file+".9", []byte("no\n"), 0o600))
 			return file + ".9"
@@ -229,6 +240,33 @@ func TestUnreadableNewestArchive(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The newest archive can also be on another disk, with a link to it.
+func TestNewestArchiveIsALink(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	moved := filepath.Join(t.TempDir(), "moved")
+	check(t, os.Rename(file, moved))
+	check(t, os.Symlink(moved, file+".9"))
+	if _, err := Open(key.options(file)); !errors.Is(err, ErrUnsafe) || !strings.Contains(err.Error(), file+".9") {
+		t.Errorf("got %v", err)
+	}
+	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true, FromStart: true, MinSize: 36})
+}
+
+// What logrotate leaves of an empty file holds up nothing.
+func TestEmptyArchives(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	check(t, os.Remove(file))
+	check(t, os.WriteFile(file+".8", nil, 0o600))
+	check(t, os.WriteFile(file+".9.gz", compressed(t, nil), 0o600))
+	l, err := Open(key.options(file))
+	check(t, err)
+	check(t, l.Close())
 }
 
 func compressed(t *testing.T, lines [][]byte) []byte {

@@ -180,6 +180,20 @@ func openLogFile(name string) (logFile, error) {
 	return opened, nil
 }
 
+// empty reports whether a file has nothing. A compressed one has content even
+// then, or else its compression was cut off.
+func (f logFile) empty() bool {
+	if !isCompressed(f.Name()) {
+		return f.size == 0
+	}
+	lines, err := f.lines()
+	if err != nil {
+		return false
+	}
+	_, err = lines.Peek(1)
+	return errors.Is(err, io.EOF)
+}
+
 // firstSeq returns the number of the first line.
 func firstSeq(lines *bufio.Reader) int64 {
 	first, err := lines.ReadSlice('\n')
