@@ -331,8 +331,8 @@ func TestSummaryNamesWhatIsMissing(t *testing.T) {
 	files := threeFiles(t, file, key)
 	whole := mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
 	r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifiers})
-	want := fmt.Sprintf("signed checkpoints prove that records %d to %d are complete, unchanged and in order; records 0 to %d, before these files, were not checked; without",
-		r.First, r.Size-1, r.First-1)
+	want := fmt.Sprintf("signed checkpoints prove that records %d to %d are complete, unchanged and in order; record %d is the newest checkpoint itself; "+
+		"records 0 to %d, before these files, were not checked; without", r.First, r.Size-2, r.Size-1, r.First-1)
 	if r.First == 0 || !strings.HasPrefix(r.Summary(), want) {
 		t.Error(r.Summary())
 	}

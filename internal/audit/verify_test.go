@@ -177,7 +177,7 @@ func TestVerifyReport(t *testing.T) {
 	key := ecdsaKey(t)
 	file, _ := signedLog(t, t.TempDir(), key)
 	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
-	if r.Unproven != 0 || r.Covered != 21 || r.Size != 22 || !strings.Contains(r.Summary(), "prove that records 0 to 21 are") {
+	if r.Unproven != 0 || r.Covered != 21 || r.Size != 22 || !strings.Contains(r.Summary(), "prove that records 0 to 20 are") {
 		t.Errorf("%+v: %s", r, r.Summary())
 	}
 	unsigned := key.options(file)
@@ -186,7 +186,7 @@ func TestVerifyReport(t *testing.T) {
 	l.add("late-1", "late-2")
 	l.stop()
 	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
-	if r.Unproven != 2 || !strings.Contains(r.Summary(), "no checkpoint covers records 22 to 23,") {
+	if r.Unproven != 2 || !strings.Contains(r.Summary(), "no checkpoint covers records 21 to 23,") {
 		t.Errorf("%+v: %s", r, r.Summary())
 	}
 }
@@ -257,6 +257,21 @@ func TestVerifyOlderCopyOfTheCurrentFile(t *testing.T) {
 	r, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
 	if !errors.As(err, &bad) || bad.File != file || bad.Line != 1 {
 		t.Errorf("%v; %s", err, r.Summary())
+	}
+}
+
+// A compressed file that breaks off is a bad line, with a place.
+func TestVerifyTruncatedArchive(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	whole := compressed(t, readLines(t, file+".1"))
+	check(t, os.Remove(file+".1"))
+	check(t, os.WriteFile(file+".1.gz", whole[:len(whole)/2], 0o600))
+	var bad *BadLine
+	_, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+	if !errors.As(err, &bad) || bad.File != file+".1.gz" || !strings.Contains(bad.Detail, "restore it") {
+		t.Errorf("got %v", err)
 	}
 }
 
