@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -115,6 +116,50 @@ func TestDamageFoundWhileRunning(t *testing.T) {
 	}
 }
 
+// After damage was found, no file begins that a later start would continue
+// from: not by size or age, not by logrotate, not because someone touched the
+// file, and not because a checkpoint was being signed at that moment.
+func TestDamagedLogStartsNoFile(t *testing.T) {
+	for name, disturb := range map[string]func(*testing.T, *runningLog){
+		"rotation": func(*testing.T, *runningLog) {},
+		"logrotate": func(t *testing.T, l *runningLog) {
+			check(t, os.Rename(l.opts.File, l.opts.File+".1"))
+			if err := l.Reopen(t.Context()); !errors.Is(err, ErrDamaged) {
+				t.Errorf("reopened: %v", err)
+			}
+		},
+		"change by others": func(t *testing.T, l *runningLog) {
+			f, err := os.OpenFile(l.opts.File, os.O_APPEND|os.O_WRONLY, 0)
+			check(t, err)
+			_, err = f.WriteString("x")
+			check(t, errors.Join(err, f.Close()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := ed25519Key(t)
+			o := key.options(longLog(t, key, 100))
+			damage(t, o.File, 20, 20)
+			found := make(chan struct{})
+			slow := o
+			slow.Key = func(context.Context) (Key, error) { <-found; return key.key, nil }
+			slow.Interval, slow.CheckpointInterval, slow.MaxSize = time.Millisecond, time.Millisecond, 1
+			l := start(t, slow)
+			eventually(t, "the damage is recorded", func() bool { return len(recoveriesIn(t, []string{o.File})) > 0 })
+			close(found)
+			disturb(t, l)
+			size := func() int64 { return l.Status().Bytes }
+			for before := int64(-1); before != size(); before = size() {
+				time.Sleep(20 * slow.Interval) // many ticks, each of which could rotate
+			}
+			l.stop()
+			if again, err := Open(o); !errors.Is(err, ErrDamaged) {
+				t.Errorf("started again: %v", err)
+				check(t, again.Close())
+			}
+		})
+	}
+}
+
 // What the start leaves out is verified, and then nothing is said about it.
 func TestStartReadsOnlyBehindTheCheckpoint(t *testing.T) {
 	key := ed25519Key(t)
@@ -162,6 +207,17 @@ func TestUnreadableNewestArchive(t *testing.T) {
 			check(t, os.WriteFile(file+".9.gz", whole[:len(whole)/2], 0o600))
 			return file + ".9.gz"
 		},
+		"nothing left": func(t *testing.T, file string) string {
+			check(t, os.WriteFile(file+".9.gz", nil, 0o600))
+			return file + ".9.gz"
+		},
+		"a copy beside it": func(t *testing.T, file string) string {
+			lines := readLines(t, file)
+			check(t, os.Rename(file, file+".20261121T010203.000000Z"))
+			writeLines(t, file+".bak", lines[:2])
+			writeLines(t, file, nil)
+			return file + ".bak"
+		},
 		"not a log": func(t *testing.T, file string) string {
 			check(t, os.WriteFile(file+".9", []byte("no\n"), 0o600))
 			return file + ".9"
@@ -184,6 +240,33 @@ func TestUnreadableNewestArchive(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The newest archive can also be on another disk, with a link to it.
+func TestNewestArchiveIsALink(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	moved := filepath.Join(t.TempDir(), "moved")
+	check(t, os.Rename(file, moved))
+	check(t, os.Symlink(moved, file+".9"))
+	if _, err := Open(key.options(file)); !errors.Is(err, ErrUnsafe) || !strings.Contains(err.Error(), file+".9") {
+		t.Errorf("got %v", err)
+	}
+	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true, FromStart: true, MinSize: 36})
+}
+
+// What logrotate leaves of an empty file holds up nothing.
+func TestEmptyArchives(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	check(t, os.Remove(file))
+	check(t, os.WriteFile(file+".8", nil, 0o600))
+	check(t, os.WriteFile(file+".9.gz", compressed(t, nil), 0o600))
+	l, err := Open(key.options(file))
+	check(t, err)
+	check(t, l.Close())
 }
 
 func compressed(t *testing.T, lines [][]byte) []byte {
@@ -248,8 +331,8 @@ func TestSummaryNamesWhatIsMissing(t *testing.T) {
 	files := threeFiles(t, file, key)
 	whole := mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers})
 	r := mustVerify(t, files[1:], VerifyOptions{Verifiers: key.verifiers})
-	want := fmt.Sprintf("signed checkpoints prove that records %d to %d are complete, unchanged and in order; records 0 to %d, before these files, were not checked; without",
-		r.First, r.Size-1, r.First-1)
+	want := fmt.Sprintf("signed checkpoints prove that records %d to %d are complete, unchanged and in order; record %d is the newest checkpoint itself; "+
+		"records 0 to %d, before these files, were not checked; without", r.First, r.Size-2, r.Size-1, r.First-1)
 	if r.First == 0 || !strings.HasPrefix(r.Summary(), want) {
 		t.Error(r.Summary())
 	}

@@ -26,6 +26,9 @@ var (
 	// ErrIncomplete is what Verify returns if the files hold less than
 	// VerifyOptions requires.
 	ErrIncomplete = errors.New("audit log is incomplete")
+	// ErrNoLog is what Verify returns for files without a line, which proves
+	// nothing.
+	ErrNoLog = errors.New("no audit log")
 	// ErrUndamaged is what AcceptDamage returns for a log that needs no new file.
 	ErrUndamaged = errors.New("the audit log is not damaged")
 	// ErrNotFound is what Prove returns if no record has the jti.

@@ -144,14 +144,7 @@ func (f *file) foreignChange() string {
 }
 
 // inPlace reports whether the path still leads to this file.
-func (f *file) inPlace() bool {
-	own, err := f.f.Stat()
-	if err != nil {
-		return false
-	}
-	there, err := os.Lstat(f.path)
-	return err == nil && os.SameFile(own, there)
-}
+func (f *file) inPlace() bool { return leadsTo(f.path, f.f) }
 
 // lockWithin is acquireLock on a disk that may not answer. It comes first at a
 // start, so nothing else waits for such a disk.

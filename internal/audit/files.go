@@ -83,7 +83,8 @@ func openOnce(path string, last bool) (*fileSet, error) {
 		current.Close()
 		return nil, err
 	}
-	s.keep(func(f logFile) bool { return f.size > 0 && (f.seq < current.seq || f.seq == noSeq) })
+	inPlace := current.File != nil && leadsTo(path, current.File)
+	s.keep(func(f logFile) bool { return f.size > 0 && (inPlace || f.seq < current.seq || f.seq == noSeq) })
 	if current.File != nil {
 		s.files = append(s.files, current)
 		s.sort()
@@ -96,6 +97,19 @@ func openOnce(path string, last bool) (*fileSet, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// leadsTo reports whether a path leads to a file. If the path of the current
+// file still does, the log did not rotate meanwhile. A renamed file that begins
+// behind the current one is part of the log then: someone put an older copy of
+// the current file back.
+func leadsTo(path string, f *os.File) bool {
+	there, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	own, err := f.Stat()
+	return err == nil && os.SameFile(own, there)
 }
 
 // keep closes the other files.
@@ -111,6 +125,14 @@ func (s *fileSet) keep(wanted func(logFile) bool) {
 
 func (s *fileSet) sort() {
 	slices.SortStableFunc(s.files, func(a, b logFile) int { return cmp.Compare(a.seq, b.seq) })
+}
+
+func (s *fileSet) names() []string {
+	names := slices.Clone(s.apart)
+	for _, f := range s.files {
+		names = append(names, f.Name())
+	}
+	return names
 }
 
 // bytes returns how much there is to read.
@@ -156,6 +178,20 @@ func openLogFile(name string) (logFile, error) {
 		opened.seq = firstSeq(lines)
 	}
 	return opened, nil
+}
+
+// empty reports whether a file has nothing. A compressed one has content even
+// then, or else its compression was cut off.
+func (f logFile) empty() bool {
+	if !isCompressed(f.Name()) {
+		return f.size == 0
+	}
+	lines, err := f.lines()
+	if err != nil {
+		return false
+	}
+	_, err = lines.Peek(1)
+	return errors.Is(err, io.EOF)
 }
 
 // firstSeq returns the number of the first line.

@@ -44,7 +44,7 @@ type Gap struct {
 func (r Report) Summary() string {
 	var s strings.Builder
 	last := r.Size - 1
-	switch proven := last - r.Unproven; {
+	switch proven := min(last-r.Unproven, r.Covered-1); {
 	case r.Checkpoints == 0:
 		fmt.Fprintf(&s, "%s form an unbroken chain, but no checkpoint signature was verified: "+
 			"anyone with write access to the files could have rewritten them all", records(r.First, last))
@@ -56,6 +56,8 @@ func (r Report) Summary() string {
 		if r.Unproven > 0 {
 			fmt.Fprintf(&s, "; no checkpoint covers %s, which anyone with write access to the files could have changed, added or cut off",
 				records(proven+1, last))
+		} else if proven < last { // someone can still change its time, for example
+			fmt.Fprintf(&s, "; %s is the newest checkpoint itself", records(last, last))
 		}
 	}
 	if r.First > 0 {

@@ -121,12 +121,14 @@ func predecessor(path string) (string, error) {
 		return "", fmt.Errorf("audit: %w; it may be the newest file of the log, so make it readable first", err)
 	}
 	defer archives.close()
-	best := ""
+	best, seq := "", int64(noSeq)
 	for _, f := range archives.files { // in the order of their first lines
 		switch {
-		case f.size == 0: // logrotate renamed a file that had nothing yet
+		case f.empty(): // logrotate renamed a file that had nothing yet
+		case f.seq == seq && f.seq != noSeq:
+			return "", damaged(f.Name(), "it begins with the same record as %s; move the copy away", best)
 		case f.seq != noSeq:
-			best = f.Name()
+			best, seq = f.Name(), f.seq
 		case !archives.accepted(f):
 			return "", damaged(f.Name(), "its first line can't be read, and it may be the newest file of the log; "+
 				"restore it, or move it away if it does not belong to the log")
@@ -143,7 +145,7 @@ func openArchives(path string) (*fileSet, error) {
 	}
 	names := map[string]bool{}
 	for _, e := range list {
-		if isArchive(filepath.Base(path), e.Name()) && e.Type().IsRegular() {
+		if isArchive(filepath.Base(path), e.Name()) && e.Type()&^fs.ModeSymlink == 0 {
 			names[filepath.Join(filepath.Dir(path), e.Name())] = true
 		}
 	}

@@ -27,7 +27,7 @@ const archiveTime = "20060102T150405.000000Z"
 func (w *writer) rotateIfDue() {
 	full := w.opts.MaxSize > 0 && w.file.end >= w.opts.MaxSize
 	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.created) >= w.opts.MaxAge
-	if w.rotation == nil && w.hasRecords && (full || old) {
+	if w.rotation == nil && !w.damaged && w.hasRecords && (full || old) {
 		w.startRotation(&rotation{rename: true})
 	}
 }
@@ -35,6 +35,8 @@ func (w *writer) rotateIfDue() {
 // reopen handles one call of Reopen.
 func (w *writer) reopen(done chan error) {
 	switch {
+	case w.damaged:
+		done <- errStaysDamaged
 	case w.rotation != nil:
 		w.rotation.waiters = append(w.rotation.waiters, done)
 	case w.file.inPlace():
@@ -61,7 +63,10 @@ func (w *writer) finishRotation() {
 		return
 	}
 	w.rotation = nil
-	err := w.switchFile(r.rename, ".")
+	err := errStaysDamaged
+	if !w.damaged {
+		err = w.switchFile(r.rename, ".")
+	}
 	if err != nil {
 		w.opts.Logger.Error("can't switch to a new audit log file, still writing the old one",
 			"file", w.file.path, "error", err)
@@ -70,6 +75,10 @@ func (w *writer) finishRotation() {
 		done <- err
 	}
 }
+
+// errStaysDamaged is why a damaged log doesn't switch to a new file. A start
+// would continue from that one, and the damage would be forgotten.
+var errStaysDamaged = fmt.Errorf("audit: %w; accept the damage before the next file starts", ErrDamaged)
 
 // quarantine switches to a new file because someone else changed the current
 // one. It keeps the old file as evidence. The tree continues, so Verify finds

@@ -86,6 +86,9 @@ func (w *writer) writeCheckpoint(s signature) error {
 	if s.err != nil {
 		return fmt.Errorf("sign: %w", s.err)
 	}
+	if w.damaged { // the damage was found during the signature
+		return ErrDamaged
+	}
 	if behind := w.head.tree.size - s.checkpoint.Size; behind > maxBehind {
 		return fmt.Errorf("the signature came %d lines late; the maximum is %d", behind, maxBehind)
 	}

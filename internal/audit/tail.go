@@ -80,15 +80,23 @@ func readTailWith(v *verifier, path string, content io.Reader) (t tail, torn boo
 				err = damaged(path, "record %d: %s", v.next(), fault.detail)
 			}
 			t.head = v.head()
+			if err == nil {
+				err = t.foundBefore(path)
+			}
 			return t, torn, err
 		}
 		t.observe(v, l, body, int64(len(line)))
 	}
 	t.head = v.head()
-	if t.damage != "" {
-		err = damaged(path, "%s", t.damage)
+	return t, false, t.foundBefore(path)
+}
+
+// foundBefore returns the damage that stopped an earlier daemon.
+func (t *tail) foundBefore(path string) error {
+	if t.damage == "" {
+		return nil
 	}
-	return t, false, err
+	return damaged(path, "%s", t.damage)
 }
 
 // isCorrupt reports whether a compressed file is to blame, not the disk.

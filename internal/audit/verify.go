@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -111,6 +112,9 @@ func (v *verifier) verifyFiles(ctx context.Context, files *fileSet, o VerifyOpti
 			return Report{}, err
 		}
 	}
+	if len(places) == 0 && len(v.gaps) == 0 {
+		return Report{}, fmt.Errorf("%w: %s has no line of a log; check the file name", ErrNoLog, strings.Join(files.names(), ", "))
+	}
 	if err := v.checkEnd(r, known, places); err != nil {
 		return Report{}, err
 	}
@@ -201,13 +205,17 @@ func (v *verifier) checkKnown(known []Checkpoint, p fileStarts) ([]Checkpoint, e
 }
 
 // readError turns the torn last line of a file into a bad line, because another
-// file follows.
+// file follows, and so is the place where a compressed file breaks off.
 func (v *verifier) readError(err error, r *logReader) error {
-	if !errors.Is(err, errTorn) {
-		return err
+	bad := &BadLine{File: r.name, Line: r.line, Seq: v.next()}
+	switch {
+	case errors.Is(err, errTorn):
+		return bad.as(Changed, "the last line of the file has no newline")
+	case isCorrupt(err):
+		bad.Line++
+		return bad.as(Changed, "the compressed file can't be read from here on; restore it from a copy: %v", err)
 	}
-	return &BadLine{File: r.name, Line: r.line, Seq: v.next(), Problem: Changed,
-		Detail: "the last line of the file has no newline"}
+	return err
 }
 
 // checkEnd checks what follows the last line, and the known checkpoints that no

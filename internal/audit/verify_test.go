@@ -177,7 +177,7 @@ func TestVerifyReport(t *testing.T) {
 	key := ecdsaKey(t)
 	file, _ := signedLog(t, t.TempDir(), key)
 	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
-	if r.Unproven != 0 || r.Covered != 21 || r.Size != 22 || !strings.Contains(r.Summary(), "prove that records 0 to 21 are") {
+	if r.Unproven != 0 || r.Covered != 21 || r.Size != 22 || !strings.Contains(r.Summary(), "prove that records 0 to 20 are") {
 		t.Errorf("%+v: %s", r, r.Summary())
 	}
 	unsigned := key.options(file)
@@ -186,7 +186,7 @@ func TestVerifyReport(t *testing.T) {
 	l.add("late-1", "late-2")
 	l.stop()
 	r = mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
-	if r.Unproven != 2 || !strings.Contains(r.Summary(), "no checkpoint covers records 22 to 23,") {
+	if r.Unproven != 2 || !strings.Contains(r.Summary(), "no checkpoint covers records 21 to 23,") {
 		t.Errorf("%+v: %s", r, r.Summary())
 	}
 }
@@ -245,6 +245,45 @@ func compress(t *testing.T, content []byte) []byte {
 	_, err := z.Write(content)
 	check(t, errors.Join(err, z.Close()))
 	return packed.Bytes()
+}
+
+// An older copy of the current file, with a file beside it that goes further.
+func TestVerifyOlderCopyOfTheCurrentFile(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	writeLines(t, file, readLines(t, file+".1")[:2])
+	var bad *BadLine
+	r, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+	if !errors.As(err, &bad) || bad.File != file || bad.Line != 1 {
+		t.Errorf("%v; %s", err, r.Summary())
+	}
+}
+
+// A compressed file that breaks off is a bad line, with a place.
+func TestVerifyTruncatedArchive(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	threeFiles(t, file, key)
+	whole := compressed(t, readLines(t, file+".1"))
+	check(t, os.Remove(file+".1"))
+	check(t, os.WriteFile(file+".1.gz", whole[:len(whole)/2], 0o600))
+	var bad *BadLine
+	_, err := Verify(t.Context(), []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+	if !errors.As(err, &bad) || bad.File != file+".1.gz" || !strings.Contains(bad.Detail, "restore it") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A file without a line proves nothing, so it is not "ok".
+func TestVerifyWithoutALine(t *testing.T) {
+	for _, content := range []string{"", "garbage", "\x00\x00"} {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		check(t, os.WriteFile(file, []byte(content), 0o600))
+		if r, err := Verify(t.Context(), []string{file}, VerifyOptions{}); !errors.Is(err, ErrNoLog) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q: %v, %s", content, err, r.Summary())
+		}
+	}
 }
 
 func TestVerifyCompressedFiles(t *testing.T) {

@@ -171,7 +171,7 @@ func (w *writer) report(what, detail string) {
 
 // tick does the work of one interval.
 func (w *writer) tick() {
-	if detail := w.file.foreignChange(); detail != "" {
+	if detail := w.file.foreignChange(); detail != "" && !w.damaged {
 		w.quarantine(detail)
 	}
 	if w.outage != nil || len(w.queued) > 0 || w.file.end == 0 {
