@@ -277,7 +277,12 @@ jwks: {listen: "127.0.0.1:0"}
 	})
 
 	d.reload(t, fmt.Sprintf(configuration, versions[0].Kid, "", versions[2].Kid, os.Getuid()))
-	t.Run("ready for one key set", func(t *testing.T) { c.check(t, d, exchange{method: "GET", path: "/v1/ready"}) })
+	for _, e := range []exchange{
+		{name: "ready for one key set", method: "GET", path: "/v1/ready"},
+		{name: "keys of one key set", method: "GET", path: "/v1/keys"},
+	} {
+		t.Run(e.name, func(t *testing.T) { c.check(t, d, e) })
+	}
 	d.reload(t, fmt.Sprintf(configuration, versions[0].Kid, versions[1].Kid, versions[2].Kid, os.Getuid()))
 	d.await(t, "end of readiness", func() bool {
 		response, _ := d.roundTrip(t, exchange{method: "GET", path: "/v1/ready"}.request(t))
@@ -287,7 +292,7 @@ jwks: {listen: "127.0.0.1:0"}
 		{name: "a revoked key", method: "POST", path: "/v1/assertions", body: `{"grant":"bank-b"}`, want: ipc.CodeKeyNotAvailable},
 		{name: "a revoked raw key", method: "POST", path: "/v1/sign", body: `{"key":"tls","hash":"SHA-256","digest":"` + digest + `"}`, want: ipc.CodeKeyNotAvailable},
 		{name: "grants without a key", method: "GET", path: "/v1/grants"},
-		{name: "keys without a key", method: "GET", path: "/v1/keys"},
+		{name: "keys without a key", method: "GET", path: "/v1/keys", want: ipc.CodeKeyNotAvailable},
 		{name: "an empty jwks", method: "GET", path: "/v1/jwks"},
 	} {
 		t.Run(e.name, func(t *testing.T) { c.check(t, d, e) })
@@ -373,8 +378,8 @@ func (c *contract) whole(t *testing.T) {
 		}
 	}
 	faults := map[ipc.Code]bool{ // of the machine or of timing; package ipc shows these
-		ipc.CodeHSMUnavailable: true, ipc.CodeOverloaded: true, ipc.CodeDraining: true, ipc.CodeAuditUnavailable: true, ipc.CodeAuditDamaged: true,
-		ipc.CodeTimeout: true, ipc.CodeInternal: true, ipc.CodeInFlightLimit: true,
+		ipc.CodeHSMUnavailable: true, ipc.CodeOverloaded: true, ipc.CodeDraining: true, ipc.CodeAuditUnavailable: true,
+		ipc.CodeAuditDamaged: true, ipc.CodeAuditRolledBack: true, ipc.CodeTimeout: true, ipc.CodeInternal: true, ipc.CodeInFlightLimit: true,
 		ipc.CodeNotFound: true, // of paths that the document doesn't have
 	}
 	for _, code := range ipc.Codes() {
