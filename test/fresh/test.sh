@@ -23,7 +23,7 @@ mkdir -p "$logs"
 # The mounts are gone with their namespace, and --kill-child ends the processes.
 clean_up() {
 	trap - EXIT INT TERM
-	[ -z "$inside" ] || { kill "$inside" 2>/dev/null || true; wait "$inside" 2>/dev/null || true; }
+	[ -z "$inside" ] || { kill -KILL "$inside" 2>/dev/null || true; wait "$inside" 2>/dev/null || true; } # unshare ignores SIGTERM
 	rm -rf --one-file-system "$work"
 }
 trap clean_up EXIT
