@@ -118,6 +118,18 @@ type AuditStatus struct {
 	Quorum         int             `json:"quorum,omitempty"`          // how many of them must cosign
 	QuorumTime     time.Time       `json:"quorum_time,omitzero"`      // when so many had last cosigned
 	WitnessedLines int64           `json:"witnessed_lines,omitempty"` // cosigned by so many since the daemon started
+
+	Ship []ShipStatus `json:"ship,omitempty"`
+}
+
+// ShipStatus is the state of a place that the audit log is shipped to.
+type ShipStatus struct {
+	Destination string    `json:"destination"`
+	Lines       int64     `json:"lines"`           // number of the first line that has not arrived
+	Pending     int64     `json:"pending"`         // lines that have not arrived
+	Oldest      time.Time `json:"oldest,omitzero"` // when the oldest of them was written; zero if none
+	Missing     int64     `json:"missing"`         // since the daemon started: removed or damaged before they were shipped
+	Error       string    `json:"error,omitempty"` // why nothing arrives
 }
 
 // WitnessStatus is the state of a witness of the audit log.

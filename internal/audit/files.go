@@ -261,9 +261,15 @@ func isArchive(base, name string) bool {
 	return ok && rest != "" && (rest[0] == '.' || rest[0] == '-') && !isAuxiliary(name)
 }
 
-// isAuxiliary reports whether a name belongs to the lock or to a torn line.
-// Neither is part of the log, but "audit.jsonl*" matches them.
-func isAuxiliary(name string) bool { return strings.HasSuffix(name, ".lock") || isTorn(name) }
+// CursorSuffix ends the names of files beside the log that say how far its
+// lines were shipped. They are not part of the log.
+const CursorSuffix = ".cursor"
+
+// isAuxiliary reports whether a name belongs to the lock, to a cursor or to a
+// torn line. None is part of the log, but "audit.jsonl*" matches them.
+func isAuxiliary(name string) bool {
+	return strings.HasSuffix(name, ".lock") || strings.HasSuffix(name, CursorSuffix) || isTorn(name)
+}
 
 func isTorn(name string) bool { return strings.Contains(filepath.Base(name), tornInfix) }
 

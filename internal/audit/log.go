@@ -65,6 +65,7 @@ type Status struct {
 	ipc.AuditStatus
 	Err           error // nil while records can be written
 	CheckpointErr error // why the last checkpoint failed; records continue without
+	Durable       int64 // lines that a power loss leaves; with SyncNever, all lines
 }
 
 // entry is a record on its way to the writer.

@@ -73,6 +73,7 @@ func (l *Log) write(ctx context.Context) {
 	defer tick.Stop()
 	checkpoint := time.NewTicker(l.opts.CheckpointInterval)
 	defer checkpoint.Stop()
+	l.do(l.w.syncStart)
 	l.do(func() { _ = l.w.write(nil) }) // the header of a new file, and what Open queued
 	l.publish()
 	for {

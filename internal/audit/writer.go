@@ -34,6 +34,8 @@ type writer struct {
 	unsyncedSince time.Time // when the oldest record was written that no sync was started for; zero if none
 	syncingSince  time.Time // the same, for the records that the current sync covers
 	syncing       bool
+	syncingSize   int64 // tree size that the current sync covers
+	durable       int64 // tree size that has reached the disk
 	synced        chan error
 	mustSync      bool // a sync failed; what it lost is unknown, so every write fails until one is synced
 
@@ -99,6 +101,9 @@ func (w *writer) write(batch []*entry) error {
 		return err
 	}
 	w.head, w.queued = w.next, nil
+	if w.opts.Sync != SyncInterval || w.mustSync {
+		w.durable = w.head.tree.size
+	}
 	w.hasRecords = w.hasRecords || len(batch) > 0
 	w.endOutage(now)
 	if w.opts.Sync == SyncInterval && w.unsyncedSince.IsZero() {
@@ -186,7 +191,7 @@ func (w *writer) startSync() {
 	if w.opts.Sync != SyncInterval || w.unsyncedSince.IsZero() || w.syncing {
 		return
 	}
-	w.syncing, w.syncingSince, w.unsyncedSince = true, w.unsyncedSince, time.Time{}
+	w.syncing, w.syncingSince, w.unsyncedSince, w.syncingSize = true, w.unsyncedSince, time.Time{}, w.head.tree.size
 	f := w.file
 	w.jobs.Go(func() {
 		w.disk.begin(opSync)
@@ -202,6 +207,22 @@ func (w *writer) endSync(err error) {
 		w.mustSync = true
 		w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)
 	}
+	if err == nil {
+		w.durable = max(w.durable, w.syncingSize)
+	}
+}
+
+// syncStart syncs the lines from before the start: a process that was killed
+// may have left some in the page cache only.
+func (w *writer) syncStart() {
+	if w.opts.Sync != SyncNever {
+		if err := w.file.sync(); err != nil {
+			w.mustSync = true
+			w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)
+			return
+		}
+	}
+	w.durable = w.head.tree.size
 }
 
 // finish writes the last checkpoint, completes a rotation that waits for it,
@@ -218,12 +239,14 @@ func (w *writer) finish() {
 	if w.opts.Sync != SyncNever {
 		if err := w.file.sync(); err != nil {
 			w.fail(&UnavailableError{Op: "sync", Cause: err}, w.opts.Clock(), 0)
+			return
 		}
+		w.durable = w.head.tree.size
 	}
 }
 
 func (w *writer) status() Status {
-	s := Status{CheckpointErr: w.signErr, AuditStatus: ipc.AuditStatus{
+	s := Status{CheckpointErr: w.signErr, Durable: w.durable, AuditStatus: ipc.AuditStatus{
 		Refused: w.refused, File: w.file.path, Bytes: w.file.end, Lines: w.head.tree.size, Records: w.records,
 		UnsyncedSince: w.unsyncedSince, CheckpointLines: w.covered, CheckpointTime: w.coveredAt,
 	}}

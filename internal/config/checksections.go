@@ -91,6 +91,7 @@ func (c *checker) audit() {
 		return
 	}
 	c.witnesses()
+	c.shipping()
 	if a.CheckpointKey == "" {
 		return
 	}
@@ -111,5 +112,8 @@ func (c *checker) unrecorded() {
 	}
 	if c.Audit.CheckpointKey != "" {
 		c.fault("audit.checkpoint_key", "checkpoint_key requires audit.file, which is not set; add file, or remove checkpoint_key")
+	}
+	if len(c.Audit.Ship) > 0 {
+		c.fault("audit.ship", "ship requires audit.file, which is not set; add file, or remove ship")
 	}
 }

@@ -28,6 +28,7 @@ func formats() map[string]strictyaml.Format {
 		"sha256":    {Check: checkSHA256, Pattern: `^[0-9a-f]{64}$`},
 		"address":   {Check: checkAddress, Pattern: `:[0-9]+$`},
 		"collector": {Check: checkCollector, Pattern: `^https?://`},
+		"server":    {Check: checkServer, Pattern: `^.+:[0-9]+$`},
 		"origin":    {Check: checkOrigin, Pattern: `^[!-*,-~]+$`},
 		"witness":   {Check: checkWitness, Pattern: `^https?://`},
 		"cosigner":  {Check: checkCosigner, Pattern: `^[^+]+[+][0-9a-f]{8}[+].+$`},
@@ -101,6 +102,15 @@ func checkCollector(s string) error {
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && isLocal(u)) {
 		return errors.New("would send the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")
+	}
+	return nil
+}
+
+// checkServer wants a host, which a listener's address can leave out.
+func checkServer(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if number, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || number == 0 {
+		return errors.New("is not the address of a server; use a host and a port, such as logs.example.com:6514")
 	}
 	return nil
 }

@@ -65,6 +65,22 @@ type Audit struct {
 	Quorum         int       `json:"quorum,omitzero" min:"1" max:"64" doc:"Number of witnesses that must cosign."`
 	QuorumRequired bool      `json:"quorum_required" default:"false" doc:"Sign nothing unless a quorum of witnesses has cosigned within quorum_max_age. Without it, a witness that is away is only a warning and a metric."`
 	QuorumMaxAge   Duration  `json:"quorum_max_age" default:"15m" min:"3s" max:"366d" doc:"Maximum age of the quorum's cosignatures with quorum_required. An idle log has its last checkpoint cosigned again at a third of this age."`
+
+	Ship []Ship `json:"ship,omitzero" doc:"Places that get a copy of each line of the log. They never make a decision wait. The file stays the truth."`
+}
+
+// Ship is a place that gets each line of the audit log.
+type Ship struct {
+	Syslog *Syslog `json:"syslog,omitempty" doc:"A syslog daemon or server, which gets each line as a message of RFC 5424."`
+}
+
+// Syslog is a syslog daemon on this machine, or a server.
+type Syslog struct {
+	Socket  string `json:"socket,omitzero" format:"path" doc:"Absolute path of the Unix datagram socket of a syslog daemon, such as /dev/log."`
+	Address string `json:"address,omitzero" format:"server" doc:"Host and port of a syslog server over TLS (RFC 5425), such as logs.example.com:6514."`
+	CA      string `json:"ca,omitzero" format:"path" doc:"PEM file with the authorities that the server's certificate may come from. Default: those of the system."`
+	Cert    string `json:"cert,omitzero" format:"path" doc:"PEM file with the client certificate, followed by its issuers, if the server wants one."`
+	Key     string `json:"key,omitzero" format:"path" doc:"PEM file with the client certificate's private key, which only the daemon's user can read."`
 }
 
 // Witness is a witness of the audit log.

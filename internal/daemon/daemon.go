@@ -16,6 +16,7 @@ import (
 
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/audit/ship"
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
@@ -54,6 +55,7 @@ type Daemon struct {
 	tokens    []pool.TokenConfig
 	audit     *audit.Log     // nil where the configuration has none
 	witnesses *witness.Group // of the audit log; nil for none
+	shipper   *ship.Shipper  // of the audit log; nil for none
 	ring      *keyset.Active
 	limiter   *ratelimit.Limiter
 	signer    *signer.Signer
@@ -170,6 +172,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	watchers := background(ctx, fail)
 	defer watchers.end()
 	watchers.run(d.runTracer)
+	watchers.run(d.shipper.Run) // outlives the log's Run, for its last lines
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/audit/ship"
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc/caller"
@@ -34,7 +35,22 @@ func (d *Daemon) openAudit() error {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	d.audit = log
+	d.newShipper()
 	return d.newWitnesses()
+}
+
+// newShipper prepares to ship the log, if it goes anywhere.
+func (d *Daemon) newShipper() {
+	settings := d.Config.Audit
+	o := ship.Options{File: settings.File, Log: d.audit, Now: d.Now, Logger: d.Logger}
+	for _, to := range settings.Ship {
+		o.Destinations = append(o.Destinations, ship.Syslog(to.Syslog.Socket, to.Syslog.Address, ship.Certificates{
+			CA: to.Syslog.CA, Cert: to.Syslog.Cert, Key: to.Syslog.Key,
+		}))
+	}
+	if len(o.Destinations) > 0 {
+		d.shipper = ship.New(o)
+	}
 }
 
 // newWitnesses prepares to ask the log's witnesses, if it has any.

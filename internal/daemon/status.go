@@ -62,6 +62,7 @@ func (d *Daemon) auditStatus() *ipc.AuditStatus {
 	status := d.audit.Status().AuditStatus
 	status.CheckpointKey = d.Config.Audit.CheckpointKey
 	d.witnesses.Report(&status)
+	d.shipper.Report(&status)
 	return &status
 }
 

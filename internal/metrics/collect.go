@@ -27,6 +27,7 @@ var stateMetrics = []Metric{
 	jwksPublished, jwksKeys, jwksFailing,
 	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
 	auditAnchor, auditWitness, auditCosigned, auditQuorum, auditWitnessed,
+	auditShipUp, auditUnshipped, auditShipLag, auditShipGap,
 	reloadSuccess, reloadFailure, reloadFailed,
 }
 
@@ -206,6 +207,20 @@ func (e emitter) audit(a ipc.AuditStatus, now time.Time) {
 		e.flag(auditAnchor, a.AnchorError != "")
 	}
 	e.witnesses(a)
+	e.shipping(a, now)
+}
+
+func (e emitter) shipping(a ipc.AuditStatus, now time.Time) {
+	for _, s := range a.Ship {
+		lag := time.Duration(0)
+		if !s.Oldest.IsZero() {
+			lag = max(0, now.Sub(s.Oldest))
+		}
+		e.flag(auditShipUp, s.Error == "", s.Destination)
+		e.value(auditUnshipped, float64(s.Pending), s.Destination)
+		e.value(auditShipLag, lag.Seconds(), s.Destination)
+		e.value(auditShipGap, float64(s.Missing), s.Destination)
+	}
 }
 
 func (e emitter) witnesses(a ipc.AuditStatus) {

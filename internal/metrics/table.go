@@ -76,6 +76,10 @@ var (
 	auditCosigned  = Metric{"assertd_audit_witness_timestamp_seconds", Gauge, []string{"witness"}, "When the witness last cosigned a checkpoint. Absent if it has not since startup."}
 	auditQuorum    = Metric{"assertd_audit_quorum_timestamp_seconds", Gauge, nil, "When audit.quorum witnesses had last cosigned a checkpoint. Absent if they have not since startup."}
 	auditWitnessed = Metric{"assertd_audit_witnessed_lines", Gauge, nil, "Lines of the audit log that audit.quorum witnesses have cosigned since startup. Absent without witnesses."}
+	auditShipUp    = Metric{"assertd_audit_ship_up", Gauge, []string{"destination"}, "1 if the audit log is being shipped to the destination, otherwise 0."}
+	auditUnshipped = Metric{"assertd_audit_ship_pending_lines", Gauge, []string{"destination"}, "Lines of the audit log that have not arrived at the destination."}
+	auditShipLag   = Metric{"assertd_audit_ship_lag_seconds", Gauge, []string{"destination"}, "Age of the oldest line that has not arrived at the destination. 0 if all have."}
+	auditShipGap   = Metric{"assertd_audit_ship_missing_lines_total", Counter, []string{"destination"}, "Lines of the audit log that were removed or damaged before they were shipped to the destination."}
 	reloadSuccess  = Metric{"assertd_reload_success_timestamp_seconds", Gauge, nil, "When the current configuration was loaded: at startup, or at the last successful reload."}
 	reloadFailure  = Metric{"assertd_reload_failure_timestamp_seconds", Gauge, nil, "When a reload was last refused. Absent if none was."}
 	reloadFailed   = Metric{"assertd_reload_failed", Gauge, nil, "1 if the last reload was refused and the previous configuration is still in use, otherwise 0."}
@@ -94,6 +98,7 @@ func All() []Metric {
 		auditUp, auditRecords, auditRefused, auditDuration, auditPending, auditUnsynced, auditBytes, auditLines,
 		auditUncovered, auditCovered, auditSignFails, auditAnchor,
 		auditWitness, auditCosigned, auditQuorum, auditWitnessed,
+		auditShipUp, auditUnshipped, auditShipLag, auditShipGap,
 		reloadSuccess, reloadFailure, reloadFailed,
 	}
 }

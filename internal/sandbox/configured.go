@@ -31,10 +31,22 @@ func Front(path string, c *config.Config) Rules {
 		r.Read = addDirectories(r.Read, key.Certificate)
 	}
 	r.Write = addDirectories(r.Write, c.Audit.File, c.Audit.Anchor, c.JWKS.File, c.Budgets.File, c.Operator.Socket)
+	for _, to := range c.Audit.Ship {
+		r = r.syslog(to.Syslog)
+	}
 	for _, listener := range c.Listen {
 		r.Write = addDirectories(r.Write, listener.Socket)
 	}
 	return r.tidy()
+}
+
+// syslog adds what shipping the audit log needs. Landlock does not restrict
+// connections to sockets, but the socket's file is looked at.
+func (r Rules) syslog(s *config.Syslog) Rules {
+	if s != nil {
+		r.Read = addDirectories(r.Read, s.CA, s.Cert, s.Key)
+	}
+	return r
 }
 
 // Worker returns the rules for a worker: system files, the module, the PIN, and

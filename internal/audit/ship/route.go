@@ -1,0 +1,303 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/sleep"
+	"github.com/assertd/assertd/ipc"
+)
+
+const (
+	pollInterval   = 200 * time.Millisecond // between looks at the log and for deliveries
+	saveInterval   = time.Second            // between writes of the cursor
+	connectTimeout = 10 * time.Second
+	sendTimeout    = 30 * time.Second // of one batch
+	firstBackoff   = 250 * time.Millisecond
+	maxBackoff     = 30 * time.Second
+	lastAttempt    = 2 * time.Second // at the end
+
+	maxBatchLines = 512
+	maxBatchBytes = 1 << 20
+	maxOnTheWay   = 8192 // lines that were sent and not yet delivered
+)
+
+// route ships the log to one destination.
+type route struct {
+	opts     *Options
+	to       Destination
+	cursor   cursor
+	throttle *logging.Throttle
+
+	log   *audit.Follower
+	at    audit.Position // everything before it was delivered
+	ready bool           // at is known
+	saved audit.Position
+	since time.Time // when it was saved
+
+	conn     connection
+	sent     int64  // over conn
+	onTheWay []mark // over conn
+
+	mu    sync.Mutex
+	state ipc.ShipStatus
+}
+
+// mark is a line that was sent.
+type mark struct {
+	after   audit.Position
+	time    time.Time
+	missing int64
+}
+
+func newRoute(o *Options, d Destination) *route {
+	return &route{
+		opts: o, to: d, cursor: newCursor(o.File, d.String()), throttle: logging.NewThrottle(o.Now),
+		state: ipc.ShipStatus{Destination: d.String()},
+	}
+}
+
+// run ships until ctx ends.
+func (r *route) run(ctx context.Context) {
+	for backoff := firstBackoff; ; {
+		before := r.at.Next
+		err := r.ship(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if r.at.Next > before {
+			backoff = firstBackoff
+		}
+		r.fail(err)
+		if !sleep.For(ctx, backoff) {
+			break
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+	r.disconnect()
+	r.save(true)
+}
+
+// ship connects, and ships until something fails or ctx ends. Then it tries
+// what is left once more, for a short time.
+func (r *route) ship(ctx context.Context) error {
+	defer r.disconnect()
+	if err := r.load(); err != nil {
+		return err
+	}
+	r.peek()
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		more, err := r.step(ctx)
+		if err != nil {
+			return err
+		}
+		if !more && !sleep.For(ctx, pollInterval) {
+			break
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAttempt)
+	defer cancel()
+	for more, err := r.step(last); err == nil && (more || len(r.onTheWay) > 0); more, err = r.step(last) {
+		if !sleep.For(last, pollInterval/10) {
+			break
+		}
+	}
+	return nil
+}
+
+// load reads the cursor, once.
+func (r *route) load() (err error) {
+	if r.ready {
+		return nil
+	}
+	if r.at, err = r.cursor.load(); err == nil {
+		r.ready, r.saved = true, r.at
+	}
+	return err
+}
+
+// peek looks at the line that is next, so that the lag is known even if the
+// destination is not there.
+func (r *route) peek() {
+	log := audit.Follow(r.opts.File, r.at)
+	defer log.Close()
+	line, err := log.Next(r.opts.Log.Status().Durable)
+	if err != nil {
+		return // connected, read reports it
+	}
+	r.begin(line)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Oldest = line.Time
+}
+
+// begin makes the first line of a log that is shipped for the first time the
+// next one: if it is removed from here on, it counts as missing.
+func (r *route) begin(first audit.Line) {
+	if r.at == audit.Oldest() {
+		r.at.Next = first.Seq
+		r.save(true)
+	}
+}
+
+func (r *route) connect(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if r.conn, err = r.to.connect(ctx); err == nil {
+		r.log = audit.Follow(r.opts.File, r.at)
+	}
+	return err
+}
+
+// disconnect forgets what is on the way: it is sent again.
+func (r *route) disconnect() {
+	if r.conn == nil {
+		return
+	}
+	r.conn.close()
+	r.log.Close()
+	r.conn, r.sent, r.onTheWay = nil, 0, nil
+}
+
+// step sends a batch, and finds out what was delivered. more says that another
+// one is likely to be there.
+func (r *route) step(ctx context.Context) (more bool, err error) {
+	if len(r.onTheWay) < maxOnTheWay {
+		more, err = r.sendBatch(ctx)
+	}
+	return more, errors.Join(err, r.confirm())
+}
+
+func (r *route) sendBatch(ctx context.Context) (more bool, err error) {
+	batch, more, err := r.read()
+	if err != nil || len(batch) == 0 {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	for _, line := range batch {
+		r.onTheWay = append(r.onTheWay, mark{line.After, line.Time, line.Missing})
+	}
+	r.sent += int64(len(batch))
+	r.report(nil)
+	return more, r.conn.send(ctx, batch)
+}
+
+// read reads a batch from the files.
+func (r *route) read() (batch []audit.Line, more bool, err error) {
+	limit := r.opts.Log.Status().Durable
+	for size := 0; len(batch) < maxBatchLines && size < maxBatchBytes; {
+		line, err := r.log.Next(limit)
+		switch {
+		case errors.Is(err, io.EOF):
+			return batch, false, nil
+		case errors.Is(err, audit.ErrDiverged):
+			r.restart(err)
+			return nil, true, nil
+		case err != nil:
+			return batch, false, err
+		}
+		r.begin(line)
+		size += len(line.Text)
+		batch = append(batch, line)
+	}
+	return batch, true, nil
+}
+
+// restart begins with the oldest line: which of the lines that were delivered
+// the log still has is unknown.
+func (r *route) restart(err error) {
+	r.opts.Logger.Error("the audit log was rolled back or replaced since it was shipped, shipping all of it again",
+		"destination", r.to.String(), "shipped", r.at.Next, "error", err)
+	r.log.Close()
+	r.at = audit.Oldest()
+	r.log = audit.Follow(r.opts.File, r.at)
+}
+
+// confirm moves the cursor behind what was delivered.
+func (r *route) confirm() error {
+	arrived, err := r.conn.delivered()
+	done := int(arrived - (r.sent - int64(len(r.onTheWay))))
+	if done = min(done, len(r.onTheWay)); done > 0 {
+		for _, m := range r.onTheWay[:done] {
+			r.lost(m)
+		}
+		r.at = r.onTheWay[done-1].after
+		r.onTheWay = append(r.onTheWay[:0], r.onTheWay[done:]...)
+	}
+	if err == nil {
+		r.save(false)
+		r.report(nil)
+	}
+	return err
+}
+
+// lost counts lines that could not be shipped.
+func (r *route) lost(m mark) {
+	if m.missing == 0 {
+		return
+	}
+	r.mu.Lock()
+	r.state.Missing += m.missing
+	r.mu.Unlock()
+	r.opts.Logger.Error("lines of the audit log were removed or damaged before they were shipped",
+		"destination", r.to.String(), "lines", m.missing, "before", m.after.Next-1)
+}
+
+// save writes the cursor if it is due. If that fails, only more is sent again.
+func (r *route) save(now bool) {
+	if !r.ready || r.at == r.saved || r.at == audit.Oldest() || !now && time.Since(r.since) < saveInterval {
+		return
+	}
+	r.since = time.Now()
+	if err := r.cursor.save(r.to.String(), r.at); err != nil {
+		r.throttle.Log(r.opts.Logger.Warn, "cursor", "can't save how far the audit log was shipped; a restart sends lines again",
+			"destination", r.to.String(), "error", err)
+		return
+	}
+	r.saved = r.at
+}
+
+// fail reports why the route does not get on.
+func (r *route) fail(err error) {
+	if err == nil {
+		return
+	}
+	r.throttle.Log(r.opts.Logger.Warn, "ship", "audit log not shipped, retrying", "destination", r.to.String(), "error", err)
+	r.report(err)
+}
+
+// report makes the state visible to status.
+func (r *route) report(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Lines = max(0, r.at.Next)
+	switch {
+	case err != nil:
+		r.state.Error = errorf(r.to, err).Error()
+	case len(r.onTheWay) > 0:
+		r.state.Oldest = r.onTheWay[0].time
+	default:
+		r.state.Oldest = time.Time{}
+	}
+	if err == nil && r.conn != nil {
+		r.state.Error = ""
+	}
+}
+
+// status returns the state, for a log with so many lines.
+func (r *route) status(lines int64) ipc.ShipStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.state
+	s.Pending = max(0, lines-s.Lines)
+	return s
+}
