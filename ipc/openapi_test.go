@@ -134,7 +134,7 @@ func schemaType(typ reflect.Type) string {
 // operatorTypes are all types of the operator's API.
 var operatorTypes = []any{
 	StatusResponse{}, ReadyResponse{}, DegradedKey{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
-	AuditStatus{}, WitnessStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, ReopenResponse{}, DrainResponse{},
+	AuditStatus{}, WitnessStatus{}, ShipStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, ReopenResponse{}, DrainResponse{},
 	PINStatus{},
 }
 

@@ -44,6 +44,7 @@ func full() ipc.StatusResponse {
 		Audit: &ipc.AuditStatus{
 			Records: 7, Lines: 9, CheckpointKey: "payments", CheckpointLines: 5, CheckpointTime: now,
 			Witnesses: []ipc.WitnessStatus{{Name: "witness.example.com", Lines: 5, Time: now}}, Quorum: 1, QuorumTime: now, WitnessedLines: 5,
+			Ship: []ipc.ShipStatus{{Destination: "syslog:/dev/log", Lines: 4, Pending: 5, Oldest: now, Missing: 1}},
 		},
 		Reload: ipc.ReloadStatus{Success: now, Failure: now.Add(time.Minute)},
 	}
