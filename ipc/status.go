@@ -128,7 +128,7 @@ type ShipStatus struct {
 	Lines       int64     `json:"lines"`           // number of the first line that has not arrived
 	Pending     int64     `json:"pending"`         // lines that have not arrived
 	Oldest      time.Time `json:"oldest,omitzero"` // when the oldest of them was written; zero if none
-	Missing     int64     `json:"missing"`         // since the daemon started: removed or damaged before they were shipped
+	Missing     int64     `json:"missing"`         // since the daemon started: removed or damaged before they were shipped, or rejected
 	Error       string    `json:"error,omitempty"` // why nothing arrives
 }
 

@@ -48,6 +48,7 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 		printError(out, "CHECKPOINT FAILED", a.CheckpointError)
 		printError(out, "ANCHOR FAILED", a.AnchorError)
 		printWitnesses(out, s.Now, a)
+		printShipping(out, a)
 	}
 	fmt.Fprintf(out, "configuration loaded %s\n", ago(s.Now, s.Reload.Success))
 	printError(out, "RELOAD REJECTED", s.Reload.Error)
@@ -68,6 +69,13 @@ func printWitnesses(out io.Writer, now time.Time, a *ipc.AuditStatus) {
 	fmt.Fprintf(out, "witnesses %d of %d must cosign, have at line %d, %s\n", a.Quorum, len(a.Witnesses), a.WitnessedLines, ago(now, a.QuorumTime))
 	for _, w := range a.Witnesses {
 		printError(out, "WITNESS "+sanitize(w.Name)+" FAILED", w.Error)
+	}
+}
+
+func printShipping(out io.Writer, a *ipc.AuditStatus) {
+	for _, to := range a.Ship {
+		fmt.Fprintf(out, "shipped to %s up to line %d, %d pending, %d missing\n", sanitize(to.Destination), to.Lines, to.Pending, to.Missing)
+		printError(out, "SHIPPING FAILED", to.Error)
 	}
 }
 

@@ -28,6 +28,7 @@ func formats() map[string]strictyaml.Format {
 		"sha256":    {Check: checkSHA256, Pattern: `^[0-9a-f]{64}$`},
 		"address":   {Check: checkAddress, Pattern: `:[0-9]+$`},
 		"collector": {Check: checkCollector, Pattern: `^https?://`},
+		"logs":      {Check: checkLogCollector, Pattern: `^https?://`},
 		"server":    {Check: checkServer, Pattern: `^.+:[0-9]+$`},
 		"origin":    {Check: checkOrigin, Pattern: `^[!-*,-~]+$`},
 		"witness":   {Check: checkWitness, Pattern: `^https?://`},
@@ -95,10 +96,14 @@ func checkTime(s string) error {
 	return nil
 }
 
-func checkCollector(s string) error {
+func checkCollector(s string) error { return checkOTLP(s, "/v1/traces") }
+
+func checkLogCollector(s string) error { return checkOTLP(s, "/v1/logs") }
+
+func checkOTLP(s, path string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path == "" {
-		return errors.New("is not the URL of a collector; use one such as http://127.0.0.1:4318/v1/traces")
+		return errors.New("is not the URL of a collector; use one such as http://127.0.0.1:4318" + path)
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && isLocal(u)) {
 		return errors.New("would send the names of clients, grants and keys over the network unencrypted; use https, or a collector on this machine")

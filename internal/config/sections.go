@@ -72,6 +72,15 @@ type Audit struct {
 // Ship is a place that gets each line of the audit log.
 type Ship struct {
 	Syslog *Syslog `json:"syslog,omitempty" doc:"A syslog daemon or server, which gets each line as a message of RFC 5424."`
+	OTLP   *OTLP   `json:"otlp,omitempty" doc:"An OpenTelemetry collector, which gets each line as a log record by OTLP over HTTP, in JSON."`
+}
+
+// OTLP is an OpenTelemetry collector.
+type OTLP struct {
+	Endpoint string `json:"endpoint" required:"true" format:"logs" doc:"URL of the collector for logs, such as https://collector.example.com:4318/v1/logs."`
+	CA       string `json:"ca,omitzero" format:"path" doc:"PEM file with the authorities that the collector's certificate may come from. Default: those of the system."`
+	Cert     string `json:"cert,omitzero" format:"path" doc:"PEM file with the client certificate, followed by its issuers, if the collector wants one."`
+	Key      string `json:"key,omitzero" format:"path" doc:"PEM file with the client certificate's private key, which only the daemon's user can read."`
 }
 
 // Syslog is a syslog daemon on this machine, or a server.

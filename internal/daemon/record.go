@@ -44,9 +44,13 @@ func (d *Daemon) newShipper() {
 	settings := d.Config.Audit
 	o := ship.Options{File: settings.File, Log: d.audit, Now: d.Now, Logger: d.Logger}
 	for _, to := range settings.Ship {
-		o.Destinations = append(o.Destinations, ship.Syslog(to.Syslog.Socket, to.Syslog.Address, ship.Certificates{
-			CA: to.Syslog.CA, Cert: to.Syslog.Cert, Key: to.Syslog.Key,
-		}))
+		if c := to.OTLP; c != nil {
+			files := ship.Certificates{CA: c.CA, Cert: c.Cert, Key: c.Key}
+			o.Destinations = append(o.Destinations, ship.Collector{Endpoint: c.Endpoint, TLS: files, Version: d.Version})
+			continue
+		}
+		files := ship.Certificates{CA: to.Syslog.CA, Cert: to.Syslog.Cert, Key: to.Syslog.Key}
+		o.Destinations = append(o.Destinations, ship.Syslog(to.Syslog.Socket, to.Syslog.Address, files))
 	}
 	if len(o.Destinations) > 0 {
 		d.shipper = ship.New(o)

@@ -79,7 +79,7 @@ var (
 	auditShipUp    = Metric{"assertd_audit_ship_up", Gauge, []string{"destination"}, "1 if the audit log is being shipped to the destination, otherwise 0."}
 	auditUnshipped = Metric{"assertd_audit_ship_pending_lines", Gauge, []string{"destination"}, "Lines of the audit log that have not arrived at the destination."}
 	auditShipLag   = Metric{"assertd_audit_ship_lag_seconds", Gauge, []string{"destination"}, "Age of the oldest line that has not arrived at the destination. 0 if all have."}
-	auditShipGap   = Metric{"assertd_audit_ship_missing_lines_total", Counter, []string{"destination"}, "Lines of the audit log that were removed or damaged before they were shipped to the destination."}
+	auditShipGap   = Metric{"assertd_audit_ship_missing_lines_total", Counter, []string{"destination"}, "Lines of the audit log that the destination never gets: removed or damaged before they were shipped, or rejected by it."}
 	reloadSuccess  = Metric{"assertd_reload_success_timestamp_seconds", Gauge, nil, "When the current configuration was loaded: at startup, or at the last successful reload."}
 	reloadFailure  = Metric{"assertd_reload_failure_timestamp_seconds", Gauge, nil, "When a reload was last refused. Absent if none was."}
 	reloadFailed   = Metric{"assertd_reload_failed", Gauge, nil, "1 if the last reload was refused and the previous configuration is still in use, otherwise 0."}

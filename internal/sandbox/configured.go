@@ -32,7 +32,7 @@ func Front(path string, c *config.Config) Rules {
 	}
 	r.Write = addDirectories(r.Write, c.Audit.File, c.Audit.Anchor, c.JWKS.File, c.Budgets.File, c.Operator.Socket)
 	for _, to := range c.Audit.Ship {
-		r = r.syslog(to.Syslog)
+		r = r.shipping(to)
 	}
 	for _, listener := range c.Listen {
 		r.Write = addDirectories(r.Write, listener.Socket)
@@ -40,11 +40,14 @@ func Front(path string, c *config.Config) Rules {
 	return r.tidy()
 }
 
-// syslog adds what shipping the audit log needs. Landlock does not restrict
-// connections to sockets, but the socket's file is looked at.
-func (r Rules) syslog(s *config.Syslog) Rules {
-	if s != nil {
+// shipping adds what shipping the audit log reads. Landlock does not restrict
+// connections to sockets and servers.
+func (r Rules) shipping(to config.Ship) Rules {
+	if s := to.Syslog; s != nil {
 		r.Read = addDirectories(r.Read, s.CA, s.Cert, s.Key)
+	}
+	if o := to.OTLP; o != nil {
+		r.Read = addDirectories(r.Read, o.CA, o.Cert, o.Key)
 	}
 	return r
 }

@@ -1,5 +1,6 @@
 // Package ship sends each line of the audit log to other places: a syslog
-// daemon on this machine, or a syslog server over TLS.
+// daemon on this machine, a syslog server over TLS, or an OpenTelemetry
+// collector.
 //
 // It reads the log's files, so a destination that is slow or away never makes a
 // decision wait, and it needs no queue: the files are the queue. It reads only
@@ -21,5 +22,5 @@
 // Syslog has no acknowledgments. Over a Unix socket, a line counts as delivered
 // once the receiver has read it from the socket. Over TLS, the receiver's
 // kernel must have acknowledged it, and the connection must then last for five
-// more seconds. What a receiver loses after that, it loses.
+// more seconds. A collector must have answered the request. What a receiver loses after that, it loses.
 package ship

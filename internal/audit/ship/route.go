@@ -188,7 +188,11 @@ func (r *route) sendBatch(ctx context.Context) (more bool, err error) {
 	}
 	r.sent += int64(len(batch))
 	r.report(nil)
-	return more, r.conn.send(ctx, batch)
+	rejected, err := r.conn.send(ctx, batch)
+	if rejected > 0 {
+		r.lose(rejected, "the destination rejected lines of the audit log", "among", batch[0].After.Next-1)
+	}
+	return more, err
 }
 
 // read reads a batch from the files.
@@ -228,7 +232,9 @@ func (r *route) confirm() error {
 	done := int(arrived - (r.sent - int64(len(r.onTheWay))))
 	if done = min(done, len(r.onTheWay)); done > 0 {
 		for _, m := range r.onTheWay[:done] {
-			r.lost(m)
+			if m.missing > 0 {
+				r.lose(m.missing, "lines of the audit log were removed or damaged before they were shipped", "before", m.after.Next-1)
+			}
 		}
 		r.at = r.onTheWay[done-1].after
 		r.onTheWay = append(r.onTheWay[:0], r.onTheWay[done:]...)
@@ -240,16 +246,12 @@ func (r *route) confirm() error {
 	return err
 }
 
-// lost counts lines that could not be shipped.
-func (r *route) lost(m mark) {
-	if m.missing == 0 {
-		return
-	}
+// lose counts lines that can't be shipped.
+func (r *route) lose(lines int64, why, place string, at int64) {
 	r.mu.Lock()
-	r.state.Missing += m.missing
+	r.state.Missing += lines
 	r.mu.Unlock()
-	r.opts.Logger.Error("lines of the audit log were removed or damaged before they were shipped",
-		"destination", r.to.String(), "lines", m.missing, "before", m.after.Next-1)
+	r.opts.Logger.Error(why, "destination", r.to.String(), "lines", lines, place, at)
 }
 
 // save writes the cursor if it is due. If that fails, only more is sent again.

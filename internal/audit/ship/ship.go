@@ -36,9 +36,10 @@ type Destination interface {
 
 // connection is a way to a destination that works until its first error.
 type connection interface {
-	// send hands over lines.
-	send(ctx context.Context, lines []audit.Line) error
-	// delivered returns how many of the lines that were sent have arrived.
+	// send hands over lines. It returns how many the destination will never take.
+	send(ctx context.Context, lines []audit.Line) (rejected int64, err error)
+	// delivered returns how many of the lines that were sent have arrived, or were
+	// rejected.
 	// After an error, the others must be sent again.
 	delivered() (int64, error)
 	close()

@@ -103,10 +103,10 @@ func awaitEnd(conn *tls.Conn) error {
 }
 
 // send writes the lines with octet counting (RFC 5425 section 4.3).
-func (c *serverConnection) send(ctx context.Context, lines []audit.Line) error {
+func (c *serverConnection) send(ctx context.Context, lines []audit.Line) (rejected int64, err error) {
 	deadline, _ := ctx.Deadline()
 	if err := c.conn.SetWriteDeadline(deadline); err != nil {
-		return err
+		return 0, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -118,11 +118,11 @@ func (c *serverConnection) send(ctx context.Context, lines []audit.Line) error {
 		c.buf = append(c.buf, c.message...)
 	}
 	if _, err := c.conn.Write(c.buf); err != nil {
-		return err
+		return 0, err
 	}
 	c.sent += int64(len(lines))
 	c.batches = append(c.batches, batchEnd{written: c.tcp.written, lines: c.sent})
-	return nil
+	return 0, nil
 }
 
 // delivered counts the batches that were acknowledged long enough ago.

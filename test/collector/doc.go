@@ -1,0 +1,3 @@
+// Package collector ships an audit log to the OTLP receiver of the
+// OpenTelemetry Collector.
+package collector
