@@ -22,5 +22,6 @@
 // Syslog has no acknowledgments. Over a Unix socket, a line counts as delivered
 // once the receiver has read it from the socket. Over TLS, the receiver's
 // kernel must have acknowledged it, and the connection must then last for five
-// more seconds. A collector must have answered the request. What a receiver loses after that, it loses.
+// more seconds. A collector must have answered the request. What a receiver
+// loses after that, it loses.
 package ship
