@@ -4,16 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +18,7 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
+	"github.com/assertd/assertd/test/rsyslog"
 )
 
 const patience = 2 * time.Minute
@@ -68,90 +66,6 @@ func record(jti string) audit.Record {
 	return audit.Record{
 		Kind: audit.KindAssertion, Caller: caller.Caller{UID: 1000, PID: 42}, Client: "payments-api", JTI: jti, Outcome: audit.OutcomeAllowed,
 	}
-}
-
-// rsyslog is Debian's rsyslogd, which writes the messages that it gets to a
-// file.
-type rsyslog struct {
-	t       *testing.T
-	dir     string
-	process *exec.Cmd
-}
-
-const rsyslogConfig = `
-global(workDirectory="%[1]s" maxMessageSize="512k")
-module(load="imuxsock" SysSock.Use="off")
-input(type="imuxsock" Socket="%[1]s/log" UseSpecialParser="off" ParseHostname="on" FlowControl="on" RateLimit.Interval="0")
-template(name="line" type="string" string="%%app-name%% %%msgid%% %%syslogfacility%%.%%syslogseverity%% %%msg%%\n")
-action(type="omfile" file="%[1]s/received" template="line" asyncWriting="off")
-`
-
-func newRsyslog(t *testing.T, dir string) *rsyslog {
-	if err := os.WriteFile(filepath.Join(dir, "rsyslog.conf"), fmt.Appendf(nil, rsyslogConfig, dir), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := &rsyslog{t: t, dir: dir}
-	t.Cleanup(r.stop)
-	return r
-}
-
-func (r *rsyslog) start() {
-	r.t.Helper()
-	path, err := exec.LookPath("rsyslogd")
-	if errors.Is(err, exec.ErrNotFound) {
-		path = "/usr/sbin/rsyslogd"
-	}
-	r.process = exec.Command(path, "-n", "-f", filepath.Join(r.dir, "rsyslog.conf"), "-i", filepath.Join(r.dir, "rsyslog.pid"))
-	r.process.Stderr = os.Stderr
-	if err := r.process.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	await(r.t, "rsyslogd to listen", func() bool {
-		conn, err := net.Dial("unixgram", filepath.Join(r.dir, "log"))
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-}
-
-// stop lets rsyslogd write what it has.
-func (r *rsyslog) stop() {
-	if r.process == nil {
-		return
-	}
-	_ = r.process.Process.Signal(syscall.SIGTERM)
-	_ = r.process.Wait()
-	r.process = nil
-}
-
-// received returns the lines that arrived, each once, and fails if one is not
-// like the log's or comes before its predecessor.
-func (r *rsyslog) received() []string {
-	r.t.Helper()
-	content, err := os.ReadFile(filepath.Join(r.dir, "received"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		r.t.Fatal(err)
-	}
-	var lines []string
-	last := int64(-1)
-	for text := range strings.Lines(string(content)) {
-		head, line, ok := strings.Cut(strings.TrimSuffix(text, "\n"), "13.6 ")
-		var l struct {
-			Seq  int64
-			Kind string
-		}
-		if !strings.HasSuffix(text, "\n") {
-			break // being written
-		}
-		if err := json.Unmarshal([]byte(line), &l); err != nil || !ok || head != "assertd "+l.Kind+" " {
-			r.t.Fatalf("received %q: %v", text, err)
-		}
-		if l.Seq > last { // a line that comes again starts a repetition
-			last, lines = l.Seq, append(lines, line)
-		}
-	}
-	return lines
 }
 
 // await polls until something is true.
@@ -232,25 +146,57 @@ func logLines(t *testing.T, dir string) []string {
 // log's owner, a stop of rsyslog, and rotations.
 func TestShippedToRsyslog(t *testing.T) {
 	dir := t.TempDir()
-	receiver := newRsyslog(t, dir)
-	receiver.start()
+	receiver := rsyslog.New(t, dir)
+	receiver.Start()
 	first := startOwner(t, dir)
 	first.add(100)
-	await(t, "some lines", func() bool { return len(receiver.received()) > 20 })
+	await(t, "some lines", func() bool { return len(receiver.Received()) > 20 })
 	first.add(100)
 	first.kill()
 	second := startOwner(t, dir)
 	second.add(100)
-	receiver.stop()
+	receiver.Stop()
 	second.add(200)
-	receiver.start()
+	receiver.Start()
 	second.add(100)
-	await(t, "lines after the outage", func() bool { return len(receiver.received()) > 500 })
+	await(t, "lines after the outage", func() bool { return len(receiver.Received()) > 500 })
 	second.finish()
 	want := logLines(t, dir)
-	await(t, "the last line", func() bool { got := receiver.received(); return got[len(got)-1] == want[len(want)-1] })
-	if got := receiver.received(); strings.Join(got, "\n") != strings.Join(want, "\n") {
+	await(t, "the last line", func() bool { got := receiver.Received(); return got[len(got)-1] == want[len(want)-1] })
+	if got := receiver.Received(); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%d lines arrived, %d are in the log", len(got), len(want))
+	}
+}
+
+// TestShippedAfterRollback: if an older copy of the log is put back, lines of
+// the new history arrive although their numbers were used before.
+func TestShippedAfterRollback(t *testing.T) {
+	dir := t.TempDir()
+	receiver := rsyslog.New(t, dir)
+	receiver.Start()
+	file := filepath.Join(dir, "audit.jsonl")
+	first := startOwner(t, dir)
+	first.add(10)
+	first.finish()
+	old, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := startOwner(t, dir)
+	second.add(20)
+	await(t, "the lines", func() bool { return len(receiver.Received()) == len(logLines(t, dir)) })
+	second.finish()
+	if err := os.WriteFile(file, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	third := startOwner(t, dir)
+	third.add(5)
+	await(t, "the new history", func() bool { return strings.Contains(receiver.Raw(), logLines(t, dir)[len(logLines(t, dir))-1]) })
+	third.finish()
+	for _, line := range logLines(t, dir) {
+		if !strings.Contains(receiver.Raw(), line) {
+			t.Errorf("did not arrive: %s", line)
+		}
 	}
 }
 
@@ -258,7 +204,7 @@ func TestShippedToRsyslog(t *testing.T) {
 // counted, and those behind them arrive.
 func TestPrunedBeforeShipped(t *testing.T) {
 	dir := t.TempDir()
-	receiver := newRsyslog(t, dir)
+	receiver := rsyslog.New(t, dir)
 	l, shipper := ownHere(t, dir)
 	for i := range 100 {
 		if err := l.Append(t.Context(), record(fmt.Sprint(i))); err != nil {
@@ -280,8 +226,8 @@ func TestPrunedBeforeShipped(t *testing.T) {
 	if err := l.Append(t.Context(), record("last")); err != nil {
 		t.Fatal(err)
 	}
-	receiver.start()
-	await(t, "the rest", func() bool { got := receiver.received(); return len(got) == len(logLinesOf(t, file)) })
+	receiver.Start()
+	await(t, "the rest", func() bool { got := receiver.Received(); return len(got) == len(logLinesOf(t, file)) })
 	await(t, "the count", func() bool { s := state(shipper, l); return s.Pending == 0 && s.Oldest.IsZero() && s.Error == "" })
 	if s := state(shipper, l); s.Missing != int64(pruned) {
 		t.Errorf("%d lines are missing, want %d", s.Missing, pruned)
