@@ -168,6 +168,26 @@ func TestShippedToRsyslog(t *testing.T) {
 	}
 }
 
+// TestLongestLine: a line of nearly the greatest length and one with other
+// characters than ASCII arrive unchanged.
+func TestLongestLine(t *testing.T) {
+	dir := t.TempDir()
+	receiver := rsyslog.New(t, dir)
+	receiver.Start()
+	l, shipper := ownHere(t, dir)
+	for _, jti := range []string{strings.Repeat("x", audit.MaxRecord-1000), "é\n\x00\u2028\"€", "last"} {
+		if err := l.Append(t.Context(), record(jti)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the lines", func() bool { s := state(shipper, l); return s.Pending == 0 || s.Error != "" })
+	want := logLines(t, dir)
+	await(t, "rsyslogd to write them", func() bool { return len(receiver.Received()) == len(want) })
+	if got := receiver.Received(); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the lines that arrived are not the log's: %s", state(shipper, l).Error)
+	}
+}
+
 // TestShippedAfterRollback: if an older copy of the log is put back, lines of
 // the new history arrive although their numbers were used before.
 func TestShippedAfterRollback(t *testing.T) {
