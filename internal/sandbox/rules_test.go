@@ -23,7 +23,12 @@ clients:
     grants: [{name: a, key: payments, profile: private_key_jwt, client_id: c, audiences: [https://as.example]}]
 listen: [{socket: /run/assertd/assertd.sock}]
 jwks: {file: /srv/jwks/jwks.json}
-audit: {file: /var/log/assertd/audit.jsonl}
+audit:
+  file: /var/log/assertd/audit.jsonl
+  ship:
+    - {syslog: {socket: /dev/log}}
+    - {syslog: {address: "logs.example:6514", ca: /srv/logs/ca.pem}}
+    - {otlp: {endpoint: "https://collector.example/v1/logs", cert: /srv/collector/cert.pem, key: /srv/collector/key.pem}}
 operator: {socket: /assertd-operator.sock}
 sandbox: {read: [/srv/vendor], write: [/srv/vendor/state]}
 `
@@ -49,7 +54,7 @@ func TestFrontAccess(t *testing.T) {
 	c, dir := parse(t, "uid: 1000")
 	front := Front("/srv/assertd/assertd.yaml", c)
 	for _, path := range []string{
-		"/srv/assertd", "/srv/certificates", "/srv/secrets", "/opt/vendor/lib", "/srv/vendor", dir,
+		"/srv/assertd", "/srv/certificates", "/srv/secrets", "/opt/vendor/lib", "/srv/vendor", "/srv/logs", "/srv/collector", dir,
 	} {
 		if !within(path, front.Read) {
 			t.Errorf("%s can't be read", path)

@@ -24,7 +24,7 @@ const (
 
 	maxBatchLines = 512
 	maxBatchBytes = 1 << 20
-	maxOnTheWay   = 8192 // lines that were sent and not yet delivered
+	maxOnTheWay   = 4096 // batches that were sent and not yet delivered
 )
 
 // route ships the log to one destination.
@@ -41,18 +41,20 @@ type route struct {
 	since time.Time // when it was saved
 
 	conn     connection
-	sent     int64  // over conn
-	onTheWay []mark // over conn
+	sent     int64       // lines, over conn
+	onTheWay []sentBatch // over conn
 
 	mu    sync.Mutex
 	state ipc.ShipStatus
 }
 
-// mark is a line that was sent.
-type mark struct {
-	after   audit.Position
-	time    time.Time
-	missing int64
+// sentBatch is what must be known of a batch until it is delivered. The lines
+// stay in the files.
+type sentBatch struct {
+	end     int64          // lines that were sent over the connection up to here
+	after   audit.Position // behind its last line
+	oldest  time.Time      // of its lines
+	missing int64          // lines before and between them
 }
 
 func newRoute(o *Options, d Destination) *route {
@@ -183,10 +185,12 @@ func (r *route) sendBatch(ctx context.Context) (more bool, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	for _, line := range batch {
-		r.onTheWay = append(r.onTheWay, mark{line.After, line.Time, line.Missing})
-	}
 	r.sent += int64(len(batch))
+	b := sentBatch{end: r.sent, after: batch[len(batch)-1].After, oldest: batch[0].Time}
+	for _, line := range batch {
+		b.missing += line.Missing
+	}
+	r.onTheWay = append(r.onTheWay, b)
 	r.report(nil)
 	rejected, err := r.conn.send(ctx, batch)
 	if rejected > 0 {
@@ -229,15 +233,12 @@ func (r *route) restart(err error) {
 // confirm moves the cursor behind what was delivered.
 func (r *route) confirm() error {
 	arrived, err := r.conn.delivered()
-	done := int(arrived - (r.sent - int64(len(r.onTheWay))))
-	if done = min(done, len(r.onTheWay)); done > 0 {
-		for _, m := range r.onTheWay[:done] {
-			if m.missing > 0 {
-				r.lose(m.missing, "lines of the audit log were removed or damaged before they were shipped", "before", m.after.Next-1)
-			}
+	for len(r.onTheWay) > 0 && r.onTheWay[0].end <= arrived {
+		b := r.onTheWay[0]
+		if b.missing > 0 {
+			r.lose(b.missing, "lines of the audit log were removed or damaged before they were shipped", "before", b.after.Next)
 		}
-		r.at = r.onTheWay[done-1].after
-		r.onTheWay = append(r.onTheWay[:0], r.onTheWay[done:]...)
+		r.at, r.onTheWay = b.after, r.onTheWay[1:]
 	}
 	if err == nil {
 		r.save(false)
@@ -277,22 +278,24 @@ func (r *route) fail(err error) {
 	r.report(err)
 }
 
-// report makes the state visible to status.
+// report makes the state visible to status. An error stays until something was
+// delivered.
 func (r *route) report(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.state.Lines = max(0, r.at.Next)
+	lines := max(0, r.at.Next)
 	switch {
 	case err != nil:
 		r.state.Error = errorf(r.to, err).Error()
 	case len(r.onTheWay) > 0:
-		r.state.Oldest = r.onTheWay[0].time
+		r.state.Oldest = r.onTheWay[0].oldest
 	default:
 		r.state.Oldest = time.Time{}
 	}
-	if err == nil && r.conn != nil {
+	if err == nil && (lines > r.state.Lines || len(r.onTheWay) == 0) {
 		r.state.Error = ""
 	}
+	r.state.Lines = lines
 }
 
 // status returns the state, for a log with so many lines.
