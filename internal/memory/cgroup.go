@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// share is the part of a control group's memory that the Go heap may fill
-// before the collector works harder. The rest is for what it doesn't count.
-const share = 0.9
+// share is the part of a control group's memory that the front may fill before
+// it collects harder. The rest is for the workers and other children, which are
+// in the same group: about 80 MB with SoftHSM.
+const share = 0.75
 
-// HonorCgroup makes the collector keep the process below 90 percent of the
+// HonorCgroup makes the collector keep the process below three quarters of the
 // memory limit of its control group (cgroup v2 memory.max), and returns that
 // limit in bytes, or 0 if there is none. GOMEMLIMIT in the environment takes
 // precedence.

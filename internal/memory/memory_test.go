@@ -29,12 +29,12 @@ func TestLimitOf(t *testing.T) {
 	for groups, want := range map[string]int64{
 		"0::/\n":                               0,
 		"":                                     0,
-		"0::/kubepods\n":                       1800000,
-		"4:memory:/x\n0::/kubepods/pod/a\n":    900000,
-		"0::/kubepods/pod/huge\n":              900000,
-		"0::/kubepods/pod/missing\n":           900000,
+		"0::/kubepods\n":                       1500000,
+		"4:memory:/x\n0::/kubepods/pod/a\n":    750000,
+		"0::/kubepods/pod/huge\n":              750000,
+		"0::/kubepods/pod/missing\n":           750000,
 		"0::/system/damaged\n":                 0,
-		"0::/../../kubepods/pod (deleted)\n":   1800000,
+		"0::/../../kubepods/pod (deleted)\n":   1500000,
 		"4:memory:/kubepods/pod\n1:cpu:/x/y\n": 0,
 	} {
 		if got := limitOf(root, groups); got != want {
