@@ -88,9 +88,9 @@ func TestReloadsDoNotRepeatARefusedPIN(t *testing.T) {
 		l.reload(false)
 	}
 	l.expect("after reloads", ipc.PINRefused, 1)
-	if !strings.Contains(l.log.text(), "has not changed, so it wasn't tried again") {
-		t.Errorf("the log says\n%s", l.log.text())
-	}
+	eventually(t, 10*time.Second, "the log says why", func() bool {
+		return strings.Contains(l.log.text(), "has not changed, so it wasn't tried again")
+	})
 	l.write("wrong-2")
 	l.reload(false)
 	l.expect("another wrong PIN", ipc.PINRefused, 2)
@@ -160,12 +160,10 @@ func TestWrongPINsOfOthersAreReported(t *testing.T) {
 		}
 		l.expect("logged in", want, wrong)
 	}
-	if n := l.count(pool.EventPIN); n != 3 {
-		t.Errorf("%d events; want 3", n)
-	}
-	if !strings.Contains(l.log.text(), "find out who enters wrong PINs") {
-		t.Errorf("the log says\n%s", l.log.text())
-	}
+	eventually(t, 10*time.Second, "each change is reported", func() bool { return l.count(pool.EventPIN) == 3 })
+	eventually(t, 10*time.Second, "the log says what to do", func() bool {
+		return strings.Contains(l.log.text(), "find out who enters wrong PINs")
+	})
 }
 
 // A request to retry a PIN that the token takes isn't kept for a later start.

@@ -43,7 +43,8 @@ func (m *Module) simulate(t testing.TB, dir string) {
 		"--flags", "not-need-init,startup-clear", "--server", "type=unixio,path="+tpm,
 		"--ctrl", "type=unixio,path="+tpm+".ctrl", "--log", "level=0"))
 	daemon(t, bus, exec.Command("dbus-daemon", "--session", "--nofork", "--address=unix:path="+bus))
-	manager := exec.Command("tpm2-abrmd", "--session", "--allow-root", "--tcti=swtpm:path="+tpm)
+	// An ordinary user's PATH lacks sbin.
+	manager := exec.Command("/usr/sbin/tpm2-abrmd", "--session", "--allow-root", "--tcti=swtpm:path="+tpm)
 	manager.Env = m.environ()
 	daemon(t, bus, manager)
 	for end := time.Now().Add(time.Minute); m.command(t, "tpm2_getrandom", "1").Run() != nil; time.Sleep(20 * time.Millisecond) {
