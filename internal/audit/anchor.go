@@ -20,6 +20,8 @@ type anchor struct {
 	path string
 
 	mu      sync.Mutex
+	held    bool          // the log was not compared with the file yet
+	newest  int64         // size of the newest checkpoint that came
 	next    []byte        // the checkpoint to store after the current one
 	storing chan struct{} // closed when there is nothing left to store; nil before
 	err     error         // of the last attempt
@@ -35,18 +37,45 @@ func newAnchor(path string) *anchor {
 
 // store replaces the anchor's checkpoint in the background, so that a stuck
 // file system holds up nothing. If it falls behind, it stores only the newest.
-func (a *anchor) store(note []byte) {
+// Checkpoints may come out of order, because each waits for a sync of its own.
+func (a *anchor) store(s *signature) {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	busy := a.next != nil || a.storing != nil && !isClosed(a.storing)
-	a.next = note
-	if !busy {
-		a.storing = make(chan struct{})
-		go a.run(a.storing)
+	if s.checkpoint.Size < a.newest {
+		return
 	}
+	a.newest, a.next = s.checkpoint.Size, s.note
+	a.begin()
+}
+
+// begin stores what is next. The caller holds mu.
+func (a *anchor) begin() {
+	if a.held || a.next == nil || a.storing != nil && !isClosed(a.storing) {
+		return
+	}
+	a.storing = make(chan struct{})
+	go a.run(a.storing)
+}
+
+// hold keeps the file as it is until release. If the log was rolled back, the
+// file is what shows it.
+func (a *anchor) hold() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = true
+}
+
+func (a *anchor) release() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = false
+	a.begin()
 }
 
 func isClosed(c chan struct{}) bool {
@@ -144,12 +173,30 @@ func readAnchor(path string) (c Checkpoint, ok bool, err error) {
 // but never a line below it.
 func (w *writer) checkAnchor(newest Checkpoint) error {
 	c, ok, err := readAnchor(w.opts.Anchor)
+	if err == nil && !ok && w.opts.Anchor != "" && newest.Size > 0 {
+		w.opts.Logger.Warn("the anchor of the audit log is missing, so a rollback before this start goes unnoticed; "+
+			"if audit.anchor is not new, find out who removed the file", "anchor", w.opts.Anchor)
+	}
 	if err != nil || !ok || c.Size <= w.acknowledged {
 		return err
 	}
-	split := c.Size == newest.Size && c.Root != newest.Root
-	if c.Size > w.head.tree.size || split {
-		return &RolledBackError{By: "the anchor " + w.opts.Anchor, Size: c.Size, Lines: w.head.tree.size, Split: split}
+	if c.Size > w.head.tree.size {
+		return w.contradicts(c, false)
+	}
+	root, known := w.read.rootAt(c.Size)
+	if c.Size == newest.Size {
+		root, known = newest.Root, true
+	}
+	switch {
+	case known && root != c.Root:
+		return w.contradicts(c, true)
+	case !known && w.recheck != nil:
+		w.recheck.anchored, w.recheck.contradicts = c, w.contradicts(c, true)
+		w.anchor.hold()
 	}
 	return nil
+}
+
+func (w *writer) contradicts(c Checkpoint, split bool) *RolledBackError {
+	return &RolledBackError{By: "the anchor " + w.opts.Anchor, Size: c.Size, Lines: w.head.tree.size, Split: split}
 }

@@ -131,6 +131,7 @@ func open(o Options, check func(*writer, Checkpoint) error) (*Log, error) {
 	if err := check(l.w, l.w.newest); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	l.w.read = nil
 	l.acknowledged, l.w.rolledBack = l.w.acknowledged, &l.rolledBack
 	for _, p := range l.w.head.pins {
 		l.pinned = append(l.pinned, p.tree.size)

@@ -19,6 +19,9 @@ type recheck struct {
 	file  *os.File // a descriptor of its own, which rotation leaves open
 	end   int64    // of what to read
 	point resumePoint
+
+	anchored    Checkpoint // in the anchor, if it is in what is left to read
+	contradicts *RolledBackError
 }
 
 func newRecheck(f *file, p resumePoint) (*recheck, error) {
@@ -42,8 +45,8 @@ func (c *recheck) created() (time.Time, error) {
 	return h.Time, nil
 }
 
-// run reads the lines and returns what is wrong with them; ErrDamaged if it is
-// not the reading itself. Signing goes on meanwhile, so it takes only every
+// run reads the lines and returns what is wrong with them; ErrDamaged or
+// ErrRolledBack if it is not the reading itself. Signing goes on meanwhile, so it takes only every
 // other moment of one processor.
 func (c *recheck) run(ctx context.Context) error {
 	defer c.file.Close()
@@ -60,6 +63,9 @@ func (c *recheck) run(ctx context.Context) error {
 		if _, fault := v.check(bytes.TrimSuffix(line, []byte("\n")), n == 1); fault != nil {
 			return damaged(c.file.Name(), "line %d, record %d: %s", n, v.next(), fault.detail)
 		}
+		if c.leavesAnchor(v) {
+			return c.contradicts
+		}
 		const batch = 1 << 13 // about 25 ms
 		if n%batch == 0 {
 			if err := pause(ctx, time.Since(from)); err != nil {
@@ -68,6 +74,16 @@ func (c *recheck) run(ctx context.Context) error {
 			from = time.Now()
 		}
 	}
+}
+
+// leavesAnchor reports whether the lines up to the anchor's size are others
+// than those that it covers.
+func (c *recheck) leavesAnchor(v *verifier) bool {
+	if c.contradicts == nil || v.next() != c.anchored.Size {
+		return false
+	}
+	root, known := v.rootAt(c.anchored.Size)
+	return known && root != c.anchored.Root
 }
 
 // pause waits, unless ctx ends first.
@@ -107,7 +123,12 @@ func (l *Log) startRecheck(ctx context.Context) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.unchecked = err != nil
+		var rolledBack *RolledBackError
 		switch {
+		case err == nil:
+			l.w.anchor.release()
+		case errors.As(err, &rolledBack):
+			l.RollBack(rolledBack)
 		case errors.Is(err, ErrDamaged):
 			l.damage = err
 			l.damaged <- err

@@ -47,7 +47,7 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 	}
 	w := newWriter(o, f, t.head)
 	w.recheck = rest
-	w.newest, w.acknowledged = t.newest, t.acknowledged
+	w.newest, w.read, w.acknowledged = t.newest, t.read, t.acknowledged
 	if t.goodEnd > 0 {
 		w.created, w.hasRecords, w.covered, w.checkpointEnd = t.created, t.hasRecords, t.covered, t.checkpointEnd
 	} else if err := errors.Join(w.resumeFromPredecessor(), atomicfile.SyncDir(filepath.Dir(o.File))); err != nil {
@@ -81,7 +81,7 @@ func (w *writer) resumeFromPredecessor() error {
 	if err != nil {
 		return err
 	}
-	w.head, w.recheck, w.newest, w.acknowledged = t.head, rest, t.newest, t.acknowledged
+	w.head, w.recheck, w.newest, w.read, w.acknowledged = t.head, rest, t.newest, t.read, t.acknowledged
 	if torn {
 		if err := w.moveTorn(f, t.goodEnd); err != nil {
 			return err
@@ -107,7 +107,7 @@ func (w *writer) resumeFromCompressed(path string) error {
 	if err == nil && torn {
 		err = fmt.Errorf("audit: continue from %s: its last line is torn; uncompress it with gunzip, then start again", path)
 	}
-	w.head, w.newest, w.acknowledged = t.head, t.newest, t.acknowledged
+	w.head, w.newest, w.read, w.acknowledged = t.head, t.newest, t.read, t.acknowledged
 	return err
 }
 

@@ -102,6 +102,65 @@ func TestAReplacedLogIsRefusedWithAnAnchor(t *testing.T) {
 	}
 }
 
+// pad appends lines as someone without the key can.
+func (a anchored) pad(t *testing.T, lines int) {
+	t.Helper()
+	o := a.options()
+	o.Anchor, o.Key = "", nil
+	l := start(t, o)
+	l.add(jtis(100, lines)...)
+	l.stop()
+}
+
+// An older copy must not pass for the log after someone made it longer.
+func TestAnOlderCopyThatWasPaddedIsRefusedWithAnAnchor(t *testing.T) {
+	a := newAnchored(t)
+	a.run(t, "a", "b")
+	putBack := copyOf(t, a.dir)
+	a.run(t, "c")
+	putBack()
+	a.pad(t, 20)
+
+	_, err := Open(a.options())
+	var rolledBack *RolledBackError
+	if !errors.As(err, &rolledBack) || !rolledBack.Split || rolledBack.Size != 5 {
+		t.Fatalf("error %v", err)
+	}
+}
+
+// The start does not read the lines before the newest checkpoint, whose
+// signature it can't verify. So the anchor stays until they are compared.
+func TestAForgedCheckpointDoesNotHideARollbackFromTheAnchor(t *testing.T) {
+	a := newAnchored(t)
+	a.run(t, "a", "b")
+	putBack := copyOf(t, a.dir)
+	a.run(t, "c")
+	putBack()
+	kept, err := os.ReadFile(a.anchor)
+	check(t, err)
+	forger := newAnchored(t)
+	forger.file = a.file
+	forger.run(t, jtis(100, 20)...)
+
+	for range 2 { // the first time must not replace the anchor
+		l := start(t, a.options())
+		eventually(t, "rolled back", func() bool { return errors.Is(l.Status().Err, ErrRolledBack) })
+		l.stop()
+		if now, err := os.ReadFile(a.anchor); err != nil || !bytes.Equal(now, kept) {
+			t.Fatalf("the anchor was replaced: %v", err)
+		}
+	}
+}
+
+// Each checkpoint waits for its own sync, so an older one may come later.
+func TestTheAnchorNeverGoesBack(t *testing.T) {
+	a := newAnchor(filepath.Join(t.TempDir(), "anchor"))
+	for _, size := range []int64{5, 9, 7} {
+		a.store(&signature{checkpoint: Checkpoint{Size: size}, note: []byte{byte('0' + size)}})
+	}
+	eventually(t, "newest stored", func() bool { a.wait(); text, _ := os.ReadFile(a.path); return string(text) == "9" })
+}
+
 // After a crash the anchor is behind, or the log has lost the line of the
 // checkpoint in the anchor. Neither is a rollback.
 func TestACrashIsNotARollback(t *testing.T) {

@@ -133,7 +133,7 @@ func (w *writer) deliver(s *signature, err error) {
 			answer(demands, delivery{err: err})
 			return
 		}
-		w.anchor.store(s.note)
+		w.anchor.store(s)
 		signed := &Signed{Checkpoint: s.checkpoint, Note: s.note, proofs: s.proofs, file: w.opts.File}
 		answer(demands, delivery{signed: signed})
 		w.offer(signed)

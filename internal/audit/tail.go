@@ -22,7 +22,8 @@ type tail struct {
 	checkpointEnd int64
 	newest        Checkpoint
 	acknowledged  int64
-	damage        string // what a daemon found before it stopped signing
+	damage        string    // what a daemon found before it stopped signing
+	read          *verifier // has the tree at the sizes that were read
 }
 
 // readTail reads the lines of a file to its end. torn reports that the rest
@@ -56,6 +57,7 @@ func readTailFrom(f *file) (t tail, torn bool, rest *recheck, err error) {
 }
 
 func readTailWith(v *verifier, path string, content io.Reader) (t tail, torn bool, err error) {
+	t.read = v
 	lines := bufio.NewReaderSize(content, MaxRecord+1)
 	for n := int64(1); ; n++ {
 		line, err := lines.ReadSlice('\n')

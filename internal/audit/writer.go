@@ -55,6 +55,7 @@ type writer struct {
 	deliveries   chan *Signed
 	anchor       *anchor // nil for none
 	newest       Checkpoint
+	read         *verifier                        // has what the start read; nil after Open
 	acknowledged int64                            // see Acknowledgment
 	rolledBack   *atomic.Pointer[RolledBackError] // the log's
 }
