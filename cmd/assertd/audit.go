@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,7 +77,8 @@ func readVerifiers(keys []string) ([]note.Verifier, error) {
 }
 
 // readKeys takes each key as text or, if it does not look like one, as the name
-// of a file with a key on each line.
+// of a file with a key on each line. A key that comes again counts once: the
+// note package takes two for an ambiguity, which looks like a bad signature.
 func readKeys(keys []string, parse func(string) (note.Verifier, error)) ([]note.Verifier, error) {
 	var verifiers []note.Verifier
 	for _, key := range keys {
@@ -96,7 +98,10 @@ func readKeys(keys []string, parse func(string) (note.Verifier, error)) ([]note.
 			if err != nil {
 				return nil, err
 			}
-			verifiers = append(verifiers, verifier)
+			known := func(v note.Verifier) bool { return v.Name() == verifier.Name() && v.KeyHash() == verifier.KeyHash() }
+			if !slices.ContainsFunc(verifiers, known) {
+				verifiers = append(verifiers, verifier)
+			}
 		}
 	}
 	return verifiers, nil
