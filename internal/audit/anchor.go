@@ -148,15 +148,37 @@ func (o *Options) warnIfShared() {
 	}
 }
 
+// readWithin reads a file, or gives up if its file system does not answer.
+func readWithin(path string, limit time.Duration) ([]byte, error) {
+	type result struct {
+		content []byte
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		content, err := os.ReadFile(path)
+		done <- result{content, err}
+	}()
+	select {
+	case r := <-done:
+		return r.content, r.err
+	case <-time.After(limit):
+		return nil, fmt.Errorf("%w within %s", errNoAnswer, limit)
+	}
+}
+
 // readAnchor returns the checkpoint of an anchor; ok is false if there is none
 // yet. The signature does not matter: a forged anchor can only stop the daemon.
-func readAnchor(path string) (c Checkpoint, ok bool, err error) {
+func readAnchor(path string, limit time.Duration) (c Checkpoint, ok bool, err error) {
 	if path == "" {
 		return c, false, nil
 	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	text, err := readWithin(path, limit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return c, false, nil
+	case errors.Is(err, errNoAnswer):
+		return c, false, fmt.Errorf("audit: read the anchor %s: %w; see whether its file system is mounted and answers", path, err)
 	}
 	if err == nil {
 		c, _, err = OpenCheckpoint(text, nil)
@@ -172,7 +194,7 @@ func readAnchor(path string) (c Checkpoint, ok bool, err error) {
 // the log, and the log may have lost the line of the checkpoint in the anchor,
 // but never a line below it.
 func (w *writer) checkAnchor(newest Checkpoint) error {
-	c, ok, err := readAnchor(w.opts.Anchor)
+	c, ok, err := readAnchor(w.opts.Anchor, w.opts.Timeout)
 	if err == nil && !ok && w.opts.Anchor != "" && newest.Size > 0 {
 		w.opts.Logger.Warn("the anchor of the audit log is missing, so a rollback before this start goes unnoticed; "+
 			"if audit.anchor is not new, find out who removed the file", "anchor", w.opts.Anchor)

@@ -46,8 +46,8 @@ func (c *recheck) created() (time.Time, error) {
 }
 
 // run reads the lines and returns what is wrong with them; ErrDamaged or
-// ErrRolledBack if it is not the reading itself. Signing goes on meanwhile, so it takes only every
-// other moment of one processor.
+// ErrRolledBack if it is not the reading itself. Signing goes on meanwhile, so
+// it takes only every other moment of one processor.
 func (c *recheck) run(ctx context.Context) error {
 	defer c.file.Close()
 	v := &verifier{}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // anchored is a log with an anchor in another directory.
@@ -150,6 +152,24 @@ func TestAForgedCheckpointDoesNotHideARollbackFromTheAnchor(t *testing.T) {
 			t.Fatalf("the anchor was replaced: %v", err)
 		}
 	}
+}
+
+// A pipe without a writer does not answer, like a file on a server that is
+// away.
+func TestAnAnchorThatDoesNotAnswerEndsTheStart(t *testing.T) {
+	a := newAnchored(t)
+	check(t, unix.Mkfifo(a.anchor, 0o600))
+	o := a.options()
+	o.Timeout = 100 * time.Millisecond
+
+	_, err := Open(o)
+
+	if !errors.Is(err, errNoAnswer) || !strings.Contains(err.Error(), a.anchor) {
+		t.Errorf("error %v", err)
+	}
+	writer, err := os.OpenFile(a.anchor, os.O_RDWR, 0) // ends the read
+	check(t, err)
+	check(t, writer.Close())
 }
 
 // Each checkpoint waits for its own sync, so an older one may come later.
