@@ -140,6 +140,22 @@ func TestOpenRetryingDuringLoginsOfOthers(t *testing.T) {
 	}
 }
 
+// A token isn't gone because another process logs in to it.
+func TestTokenStaysDuringLoginsOfOthers(t *testing.T) {
+	soft := softhsm.New(t)
+	token, err := hsm.Open(hsm.Config{Module: soft.Module, Label: soft.Label, Sessions: 1}, hsm.NewPIN([]byte(soft.PIN)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer token.Close()
+	logInRepeatedly(t, soft)
+	for deadline := time.Now().Add(4 * time.Second); time.Now().Before(deadline); {
+		if _, err := token.PINState(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // logInRepeatedly runs other processes that log in until the test ends.
 func logInRepeatedly(t *testing.T, soft *softhsm.Token) {
 	running := filepath.Join(t.TempDir(), "running")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/miekg/pkcs11"
 )
@@ -156,12 +157,13 @@ func (t *Token) Info() TokenInfo { return t.slot.info }
 // another program. Errors: ErrTokenGone, ErrClosed.
 func (t *Token) PINState(ctx context.Context) (state PINState, err error) {
 	err = t.sessions.with(ctx, func(session) error {
-		info, err := t.module.GetTokenInfo(t.slot.id)
-		if err != nil {
-			return fail(ErrTokenGone, callError("C_GetTokenInfo", err), "token %s is gone", t.slot)
+		info, err := t.description()
+		if err != nil && t.slot.info.Manufacturer == softHSM {
+			state = PINOK // a login of another process; SoftHSM's reads of keys notice if the token is gone
+			return nil
 		}
 		state = pinState(info.Flags)
-		return nil
+		return err
 	})
 	return state, err
 }
@@ -215,12 +217,35 @@ func (t *Token) Refresh(ctx context.Context) error {
 // sessions stay open and its searches find nothing, and only this fails. Call
 // it inside sessions.with.
 func (t *Token) alive() error {
-	info, err := t.module.GetTokenInfo(t.slot.id)
+	info, err := t.description()
 	if err != nil {
-		return fail(ErrTokenGone, callError("C_GetTokenInfo", err), "token %s is gone", t.slot)
+		return err
 	}
 	if now := describe(t.slot.id, info); now.Serial != t.slot.info.Serial {
 		return fail(ErrTokenGone, nil, "token %s is gone; its slot now has the token with serial %s", t.slot, now.Serial)
 	}
 	return nil
+}
+
+// descriptionTries and descriptionPause bound how long description asks again.
+const (
+	descriptionTries = 5
+	descriptionPause = 10 * time.Millisecond
+)
+
+// description asks the token about itself. SoftHSM fails while the login of
+// another process rewrites the token's file, and is asked again: the token is
+// gone only if that lasts.
+func (t *Token) description() (pkcs11.TokenInfo, error) {
+	for n := 1; ; n++ {
+		info, err := t.module.GetTokenInfo(t.slot.id)
+		if err == nil {
+			return info, nil
+		}
+		err = callError("C_GetTokenInfo", err)
+		if n == descriptionTries || t.slot.info.Manufacturer != softHSM || !hasCode(err, pkcs11.CKR_GENERAL_ERROR) {
+			return info, fail(ErrTokenGone, err, "token %s is gone", t.slot)
+		}
+		time.Sleep(descriptionPause)
+	}
 }

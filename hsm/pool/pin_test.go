@@ -65,9 +65,11 @@ func (l *lockable) reload(retry bool) {
 // expect compares the state of the PIN and the token's count of wrong ones.
 func (l *lockable) expect(when, state string, wrong int) {
 	l.t.Helper()
-	if got := l.Tokens()[0].PIN; got.State != state || (got.Remedy == "") != (state == ipc.PINOK) {
-		l.t.Errorf("%s: the PIN is shown as %+v; want %s", when, got, state)
-	}
+	// Another worker's start may end after the one that reload waited for.
+	eventually(l.t, 20*time.Second, when+": the PIN is shown as "+state, func() bool {
+		got := l.Tokens()[0].PIN
+		return got.State == state && (got.Remedy == "") == (state == ipc.PINOK)
+	})
 	if n := l.module.WrongPINs(); n != wrong {
 		l.t.Errorf("%s: the token counts %d wrong PINs; want %d", when, n, wrong)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
@@ -71,7 +72,7 @@ func (d *Daemon) reload(retryPIN bool) error {
 	if err != nil {
 		return err
 	}
-	d.rotation.ReadTokens()
+	d.readTokens(decided)
 	if err := d.replace(decided); err != nil {
 		return err
 	}
@@ -82,6 +83,36 @@ func (d *Daemon) reload(retryPIN bool) error {
 		d.Logger.Error("could not retry the tokens at once", "error", err)
 	}
 	return nil
+}
+
+// lookAgain bounds how long a reload looks for a key that a set needs to go on
+// signing.
+const lookAgain = 2 * time.Second
+
+// readTokens reads the tokens before decisions come into force. If a key set
+// would then have no version that signs, it looks again for a moment: the next
+// version may have been made just now, and a token that others log in to may not
+// show it at once.
+func (d *Daemon) readTokens(next decisions) {
+	for end := time.Now().Add(lookAgain); ; time.Sleep(lookAgain / 40) {
+		d.rotation.ReadTokens()
+		if !d.losesSigner(next) || time.Now().After(end) {
+			return
+		}
+	}
+}
+
+// losesSigner reports whether a key set in use that signs now would have no
+// version that signs under new decisions.
+func (d *Daemon) losesSigner(next decisions) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	current, ring := d.ring.Ring(), d.newRing(next.sets, d.pool.Unread())
+	return slices.ContainsFunc(next.issuing, func(set string) bool {
+		_, before := current.SigningKey(set)
+		_, after := ring.SigningKey(set)
+		return before == nil && after != nil
+	})
 }
 
 // replace puts decisions in force atomically.

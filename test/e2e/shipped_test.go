@@ -39,8 +39,10 @@ func TestShipped(t *testing.T) {
 	s.serve() // ships what the drain wrote
 	want := auditLines(t, s.log)
 	arrived(len(want))
-	if got := receiver.Received(); strings.Join(got[:len(want)], "\n") != strings.Join(want, "\n") {
-		t.Error("the lines that arrived are not the log's")
+	for i, line := range receiver.Received()[:len(want)] {
+		if line != want[i] {
+			t.Fatalf("line %d arrived as\n%s\nthe log has\n%s", i, line, want[i])
+		}
 	}
 }
 
