@@ -91,8 +91,8 @@ const lookAgain = 2 * time.Second
 
 // readTokens reads the tokens before decisions come into force. If a key set
 // would then have no version that signs, it looks again for a moment: the next
-// version may have been made just now, and a token that others log in to may not
-// show it at once.
+// version may have been made just now, and a token that others log in to may
+// not show it at once.
 func (d *Daemon) readTokens(next decisions) {
 	for end := time.Now().Add(lookAgain); ; time.Sleep(lookAgain / 40) {
 		d.rotation.ReadTokens()
