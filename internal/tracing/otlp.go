@@ -3,6 +3,8 @@ package tracing
 import (
 	"encoding/hex"
 	"strconv"
+
+	"github.com/assertd/assertd/internal/otlp"
 )
 
 // The types below are the OpenTelemetry protocol's ExportTraceServiceRequest in
@@ -13,12 +15,8 @@ type exportRequest struct {
 }
 
 type resourceSpans struct {
-	Resource   resource     `json:"resource"`
-	ScopeSpans []scopeSpans `json:"scopeSpans"`
-}
-
-type resource struct {
-	Attributes []keyValue `json:"attributes"`
+	Resource   otlp.Resource `json:"resource"`
+	ScopeSpans []scopeSpans  `json:"scopeSpans"`
 }
 
 type scopeSpans struct {
@@ -29,15 +27,15 @@ type scopeSpans struct {
 }
 
 type spanMessage struct {
-	TraceID    string     `json:"traceId"`
-	SpanID     string     `json:"spanId"`
-	ParentID   string     `json:"parentSpanId,omitempty"`
-	Name       string     `json:"name"`
-	Kind       int        `json:"kind"`
-	Start      string     `json:"startTimeUnixNano"`
-	End        string     `json:"endTimeUnixNano"`
-	Attributes []keyValue `json:"attributes,omitempty"`
-	Status     *status    `json:"status,omitempty"`
+	TraceID    string          `json:"traceId"`
+	SpanID     string          `json:"spanId"`
+	ParentID   string          `json:"parentSpanId,omitempty"`
+	Name       string          `json:"name"`
+	Kind       int             `json:"kind"`
+	Start      string          `json:"startTimeUnixNano"`
+	End        string          `json:"endTimeUnixNano"`
+	Attributes []otlp.KeyValue `json:"attributes,omitempty"`
+	Status     *status         `json:"status,omitempty"`
 }
 
 type status struct {
@@ -47,26 +45,13 @@ type status struct {
 
 const statusError = 2
 
-type keyValue struct {
-	Key   string   `json:"key"`
-	Value anyValue `json:"value"`
-}
-
-type anyValue struct {
-	Text string `json:"stringValue,omitempty"`
-	Int  string `json:"intValue,omitempty"`
-}
-
 func message(version string, batch []*Span) exportRequest {
 	scope := scopeSpans{}
 	scope.Scope.Name = "assertd"
 	for _, s := range batch {
 		scope.Spans = append(scope.Spans, s.message())
 	}
-	process := resource{Attributes: []keyValue{
-		{"service.name", anyValue{Text: "assertd"}}, {"service.version", anyValue{Text: version}},
-	}}
-	return exportRequest{[]resourceSpans{{process, []scopeSpans{scope}}}}
+	return exportRequest{[]resourceSpans{{otlp.Assertd(version), []scopeSpans{scope}}}}
 }
 
 func (s *Span) message() spanMessage {
@@ -78,11 +63,11 @@ func (s *Span) message() spanMessage {
 		m.ParentID = hex.EncodeToString(s.parent[:])
 	}
 	for _, a := range s.attributes {
-		value := anyValue{Text: a.text}
+		value := otlp.Value{Text: a.text}
 		if a.text == "" {
 			value.Int = strconv.FormatInt(a.n, 10)
 		}
-		m.Attributes = append(m.Attributes, keyValue{a.key, value})
+		m.Attributes = append(m.Attributes, otlp.KeyValue{Key: a.key, Value: value})
 	}
 	if s.failure != "" {
 		m.Status = &status{statusError, s.failure}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/otlp"
 )
 
 // Collector is an OpenTelemetry collector that takes logs by OTLP over HTTP.
@@ -105,12 +106,8 @@ type exportRequest struct {
 }
 
 type resourceLogs struct {
-	Resource  resource    `json:"resource"`
-	ScopeLogs []scopeLogs `json:"scopeLogs"`
-}
-
-type resource struct {
-	Attributes []keyValue `json:"attributes"`
+	Resource  otlp.Resource `json:"resource"`
+	ScopeLogs []scopeLogs   `json:"scopeLogs"`
 }
 
 type scopeLogs struct {
@@ -121,22 +118,12 @@ type scopeLogs struct {
 }
 
 type logRecord struct {
-	Time         string     `json:"timeUnixNano,omitempty"`
-	Severity     int        `json:"severityNumber"`
-	SeverityText string     `json:"severityText"`
-	EventName    string     `json:"eventName"`
-	Body         anyValue   `json:"body"`
-	Attributes   []keyValue `json:"attributes"`
-}
-
-type keyValue struct {
-	Key   string   `json:"key"`
-	Value anyValue `json:"value"`
-}
-
-type anyValue struct {
-	Text string `json:"stringValue,omitempty"`
-	Int  string `json:"intValue,omitempty"`
+	Time         string          `json:"timeUnixNano,omitempty"`
+	Severity     int             `json:"severityNumber"`
+	SeverityText string          `json:"severityText"`
+	EventName    string          `json:"eventName"`
+	Body         otlp.Value      `json:"body"`
+	Attributes   []otlp.KeyValue `json:"attributes"`
 }
 
 const severityInfo = 9
@@ -147,17 +134,14 @@ func newExportRequest(version string, lines []audit.Line) exportRequest {
 	for _, line := range lines {
 		scope.LogRecords = append(scope.LogRecords, newLogRecord(line))
 	}
-	process := resource{Attributes: []keyValue{
-		{"service.name", anyValue{Text: "assertd"}}, {"service.version", anyValue{Text: version}},
-	}}
-	return exportRequest{[]resourceLogs{{process, []scopeLogs{scope}}}}
+	return exportRequest{[]resourceLogs{{otlp.Assertd(version), []scopeLogs{scope}}}}
 }
 
 // newLogRecord makes the whole line the body, so that a receiver can verify it.
 func newLogRecord(line audit.Line) logRecord {
 	r := logRecord{
-		Severity: severityInfo, SeverityText: "INFO", EventName: "assertd.audit." + line.Kind, Body: anyValue{Text: string(line.Text)},
-		Attributes: []keyValue{{"audit.seq", anyValue{Int: strconv.FormatInt(line.Seq, 10)}}},
+		Severity: severityInfo, SeverityText: "INFO", EventName: "assertd.audit." + line.Kind, Body: otlp.Value{Text: string(line.Text)},
+		Attributes: []otlp.KeyValue{{Key: "audit.seq", Value: otlp.Value{Int: strconv.FormatInt(line.Seq, 10)}}},
 	}
 	if !line.Time.IsZero() {
 		r.Time = strconv.FormatInt(line.Time.UnixNano(), 10)
