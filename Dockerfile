@@ -24,6 +24,7 @@ RUN groupadd --system --gid 10001 assertd && \
     install -d -o assertd -g assertd -m 0750 /var/lib/assertd /var/log/assertd && \
     install -d -o root -g assertd -m 0750 /etc/assertd
 COPY --from=build /out/assertd /out/assertctl /usr/bin/
+COPY LICENSE /usr/share/doc/assertd/LICENSE
 ARG VERSION=dev
 ARG REVISION=unknown
 ARG CREATED=unknown
@@ -31,6 +32,7 @@ LABEL org.opencontainers.image.title="assertd" \
       org.opencontainers.image.description="Signs OAuth client assertions with keys that never leave the HSM" \
       org.opencontainers.image.source="https://github.com/assertd/assertd" \
       org.opencontainers.image.documentation="https://github.com/assertd/assertd/tree/main/docs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \

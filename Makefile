@@ -19,6 +19,8 @@ MODULE_PACKAGES := p11-kit p11-kit-modules opensc opensc-pkcs11 \
 TEST_PACKAGES = $(DEMO_PACKAGES) $(CHAOS_PACKAGES) $(MODULE_PACKAGES) systemd logrotate rsyslog libnss-extrausers python3 $(NODE_PACKAGES)
 # Debian's Python modules need Debian's own /usr/bin/python3.
 INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto $(NODE_PACKAGES)
+# C compilers for both architectures that have packages.
+DIST_PACKAGES := gcc libc6-dev binutils $(if $(filter aarch64,$(shell uname -m)),gcc-x86-64-linux-gnu,gcc-aarch64-linux-gnu)
 NODE_MODULES := test/interop/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
@@ -106,13 +108,13 @@ docker-test: ## build the images and run the compose scenario (needs root or a D
 	@VERSION="$(VERSION)" test/docker/test.sh
 
 .PHONY: dist
-dist: ## build the Debian package and tarballs, reproducibly, in dist/
-	@test/install.sh gcc libc6-dev binutils
+dist: ## build packages, tarballs and bills of materials, reproducibly, in dist/
+	@test/install.sh $(DIST_PACKAGES)
 	@deploy/packaging/build.sh "$(VERSION)" dist
 
 .PHONY: dist-test
 dist-test: ## build the packages twice, then install, boot, and remove them in a fresh Debian (needs root)
-	@test/install.sh gcc libc6-dev binutils debootstrap systemd-container
+	@test/install.sh $(DIST_PACKAGES) rpm debootstrap systemd-container
 	@deploy/packaging/test.sh "$(VERSION)"
 
 .PHONY: clean

@@ -1,87 +1,122 @@
 #!/bin/sh
-# Builds the Debian package and the tarballs into a directory:
+# Builds the packages, tarballs and bills of materials into a directory:
 #   deploy/packaging/build.sh VERSION [DIRECTORY]
 # Builds are reproducible from any directory. Dates come from SOURCE_DATE_EPOCH; the
 # default is the time of the last commit.
 set -eu
 version=$1
 cd "$(dirname "$0")/../.."
-source=$PWD
 mkdir -p "${2:-dist}"
 out=$(cd "${2:-dist}" && pwd)
+repository=https://github.com/assertd/assertd
 
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
 export SOURCE_DATE_EPOCH
 export LC_ALL=C TZ=UTC
 umask 022
 unset ASSERTD_SOCKET # assertctl shows it as a default
-ARCH=$(go env GOARCH)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-STAGE=$stage/root
 
-# Debian versions begin with a digit and must sort.
+# Debian and RPM versions begin with a digit and must sort.
 case $version in
-v[0-9]*) DEB_VERSION=${version#v} ;;
-*) DEB_VERSION=0~$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S).$version ;;
+v[0-9]*) PACKAGE_VERSION=${version#v} tag=$version ;;
+*) PACKAGE_VERSION=0~$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S).$version tag=main ;;
 esac
-DEB_VERSION=$(printf %s "$DEB_VERSION" | tr - +)
+PACKAGE_VERSION=$(printf %s "$PACKAGE_VERSION" | tr - +)
+export PACKAGE_VERSION
 
-build() { # GOARCH CGO NAME DIRECTORY
-	GOARCH=$1 CGO_ENABLED=$2 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$4/$3" "./cmd/$3"
+# The tools' own bytes are part of what they write.
+GOFLAGS='-trimpath -buildvcs=false' go -C deploy/packaging build -ldflags '-s -w -buildid=' -o "$stage/tools/" ./doctree ./licenses \
+	github.com/cpuguy83/go-md2man/v2 github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod github.com/goreleaser/nfpm/v2/cmd/nfpm
+tool() { # NAME [ARGUMENT…]
+	program=$stage/tools/$1
+	shift
+	"$program" "$@"
 }
 
-lay_out() { # the files of both the package and the tarball
-	build "$ARCH" 1 assertd "$STAGE/usr/bin"
-	build "$ARCH" 0 assertctl "$STAGE/usr/bin"
-	man=$STAGE/usr/share/man
+build() { # GOOS GOARCH CGO NAME DIRECTORY
+	GOOS=$1 GOARCH=$2 CGO_ENABLED=$3 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$5/$4" "./cmd/$4"
+}
+
+bill() { # PROGRAM NAME: a CycloneDX bill of materials, read from the program itself
+	tool cyclonedx-gomod bin -json -noserial -notimestamp -std -version "$version" -output "$out/$2.cdx.json" "$1" 2>"$stage/log" ||
+		{ cat "$stage/log" >&2; return 1; }
+}
+
+# The compiler for cgo: Debian names each after what it makes.
+compiler() { # GOARCH
+	if [ "$1" = "$(go env GOHOSTARCH)" ]; then
+		echo gcc
+	elif [ "$1" = arm64 ]; then
+		echo aarch64-linux-gnu-gcc
+	else
+		echo x86_64-linux-gnu-gcc
+	fi
+}
+
+# What is the same on every architecture: manuals, completions, units, documents.
+lay_out_shared() { # ROOT
+	build "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" 1 assertd "$stage/native"
+	build "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" 0 assertctl "$stage/native"
+	man=$1/usr/share/man
 	mkdir -p "$man/man1" "$man/man5"
 	for name in assertd assertctl; do
 		go test -count=1 "./cmd/$name" -run '^TestManual$' -manual "$man/man1" >&2
 		for shell in bash/completions/$name zsh/vendor-completions/_$name fish/vendor_completions.d/$name.fish; do
-			file=$STAGE/usr/share/$shell
-			[ "${shell%%/*}" != bash ] || file=$STAGE/usr/share/bash-completion/completions/$name
+			file=$1/usr/share/$shell
+			[ "${shell%%/*}" != bash ] || file=$1/usr/share/bash-completion/completions/$name
 			mkdir -p "$(dirname "$file")"
-			"$STAGE/usr/bin/$name" completion "${shell%%/*}" >"$file"
+			"$stage/native/$name" completion "${shell%%/*}" >"$file"
 		done
 	done
-	printf '%% assertd.yaml 5\n\n' | cat - docs/configuration.md | go -C deploy/packaging tool go-md2man >"$man/man5/assertd.yaml.5"
+	printf '%% assertd.yaml 5\n\n' | cat - docs/configuration.md | tool go-md2man >"$man/man5/assertd.yaml.5"
 	gzip -9n "$man"/man?/*
-	install -D -m 644 -t "$STAGE/lib/systemd/system" deploy/systemd/assertd.service deploy/systemd/assertd.socket
-	install -D -m 644 deploy/systemd/assertd.sysusers "$STAGE/usr/lib/sysusers.d/assertd.conf"
-	install -D -m 644 deploy/systemd/assertd.tmpfiles "$STAGE/usr/lib/tmpfiles.d/assertd.conf"
-	doc=$STAGE/usr/share/doc/assertd
-	install -D -m 644 -t "$doc/drop-ins" deploy/systemd/drop-ins/*.conf
-	install -D -m 644 -t "$doc/examples" examples/config/*.yaml
-	install -D -m 644 deploy/logrotate/assertd "$doc/examples/logrotate"
-	install -D -m 644 -t "$doc" README.md CHANGELOG.md docs/*.md docs/assertd.schema.json
-	cp -r docs/hsm "$doc/"
-	find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	install -D -m 644 -t "$1/usr/lib/systemd/system" deploy/systemd/assertd.service deploy/systemd/assertd.socket
+	install -D -m 644 deploy/systemd/assertd.sysusers "$1/usr/lib/sysusers.d/assertd.conf"
+	install -D -m 644 deploy/systemd/assertd.tmpfiles "$1/usr/lib/tmpfiles.d/assertd.conf"
+	tool doctree "$repository/blob/$tag" "$1/usr/share/doc/assertd" README.md CHANGELOG.md SECURITY.md docs examples \
+		deploy/grafana deploy/kubernetes deploy/logrotate deploy/systemd/drop-ins ipc/openapi.yaml hsm/wire/PROTOCOL.md
+	tool licenses ./cmd/assertd ./cmd/assertctl >"$1/usr/share/doc/assertd/copyright"
 }
 
-tarball() { # NAME: from the current directory, which holds a directory NAME
-	tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$1" | gzip -9n >"$out/$1.tar.gz"
+tarball() { # NAME: of the directory $stage/NAME
+	find "$stage/$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	tar -C "$stage" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$1" | gzip -9n >"$out/$1.tar.gz"
 }
 
 # The oldest libc that has every symbol that assertd needs.
-needed_libc() {
-	objdump -T "$1" | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1
+needed_libc() { # PROGRAM
+	readelf -W --dyn-syms "$1" | sed -n 's/.*@GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1
 }
 
-lay_out
-LIBC=$(needed_libc "$STAGE/usr/bin/assertd")
-export ARCH STAGE DEB_VERSION LIBC
-go -C deploy/packaging tool nfpm package --packager deb --config nfpm.yaml --target "$out/assertd_${DEB_VERSION}_$ARCH.deb"
+# assertd needs cgo for PKCS#11 modules, so only Linux with glibc has it.
+packages() { # GOARCH
+	name=assertd-$version-linux-$1
+	STAGE=$stage/$name
+	cp -a "$stage/shared" "$STAGE"
+	CC=$(compiler "$1") build linux "$1" 1 assertd "$STAGE/usr/bin"
+	build linux "$1" 0 assertctl "$STAGE/usr/bin"
+	bill "$STAGE/usr/bin/assertd" "$name"
+	tarball "$name"
+	LIBC=$(needed_libc "$STAGE/usr/bin/assertd") ARCH=$1
+	export ARCH LIBC STAGE
+	for format in deb rpm; do
+		(cd deploy/packaging && tool nfpm package --packager $format --config nfpm.yaml --target "$out/")
+	done
+}
 
-cd "$stage"
-cp -a root "assertd-$version-linux-$ARCH"
-tarball "assertd-$version-linux-$ARCH"
-cd "$source"
-for arch in amd64 arm64; do # only assertctl, which is pure Go
-	name=assertctl-$version-linux-$arch
-	build "$arch" 0 assertctl "$stage/$name"
-	(cd "$stage" && tarball "$name")
-done
+client() { # GOOS GOARCH: only assertctl, which is pure Go
+	name=assertctl-$version-$1-$2
+	build "$1" "$2" 0 assertctl "$stage/$name"
+	cp LICENSE "$stage/$name/"
+	bill "$stage/$name/assertctl" "$name"
+	tarball "$name"
+}
+
+lay_out_shared "$stage/shared"
+for arch in amd64 arm64; do packages $arch; done
+for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do client ${platform%/*} ${platform#*/}; done
 cd "$out"
-sha256sum -- *.deb *.tar.gz >SHA256SUMS
+sha256sum -- *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS
 cat SHA256SUMS

@@ -1,7 +1,8 @@
 #!/bin/sh
 # `make dist-test` runs this as root. It builds the packages twice and compares them
-# byte by byte, installs the Debian package in a fresh Debian, boots that with
-# systemd, and makes the real unit serve, reload, restart, fail and stop.
+# byte by byte, checks the RPMs against the Debian packages, installs the Debian
+# package in a fresh Debian, boots that with systemd, and makes the real unit serve,
+# reload, restart, fail and stop.
 #   deploy/packaging/test.sh VERSION
 set -eu
 version=$1
@@ -23,13 +24,22 @@ diff "$work/here/SHA256SUMS" "$work/there/SHA256SUMS"
 cat "$work/here/SHA256SUMS"
 rm -rf "$work/cache" "$work/elsewhere"
 
+say "the RPM has the same files, and the architectures have the same names"
+for arch in amd64:x86_64 arm64:aarch64; do
+	deb=$(echo "$work"/here/assertd_*_"${arch%:*}".deb) rpm=$(echo "$work"/here/assertd-*."${arch#*:}".rpm)
+	dpkg-deb --fsys-tarfile "$deb" | tar -tf - | sed -n 's|^\.\(/.*[^/]\)$|\1|p' | sort >"$work/files.deb"
+	rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$rpm" | sed -n 's/^-[^ ]* //p' | sort >"$work/files.rpm"
+	diff "$work/files.deb" "$work/files.rpm"
+	rpm -qp --requires "$rpm" | grep -q '^libc.so.6(GLIBC_'
+done
+
 say "create a fresh Debian"
 root=$work/root
 debootstrap --variant=minbase --include=systemd,softhsm2,curl bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" 2>&1 ||
 	{ tail -n 20 "$work/log" >&2; exit 1; }
 
 say "install"
-cp "$work"/here/assertd_*.deb "$root/root/assertd.deb"
+cp "$work"/here/assertd_*_"$(dpkg --print-architecture)".deb "$root/root/assertd.deb"
 inside dpkg -i /root/assertd.deb
 inside sh -euc '
 	assertd version
@@ -39,9 +49,18 @@ inside sh -euc '
 	test "$(stat -c "%a %U %G" /etc/assertd)" = "750 root assertd"
 	test -s /usr/share/man/man1/assertd-serve.1.gz
 	test -s /usr/share/man/man5/assertd.yaml.5.gz
+	grep -q "Apache License" /usr/share/doc/assertd/copyright
 	bash -n /usr/share/bash-completion/completions/assertd
 	ldd /usr/bin/assertd | grep -q libc.so.6
 '
+
+say "every relative link in the installed documents leads somewhere"
+(cd "$root/usr/share/doc/assertd" && find . -name '*.md' | while read -r page; do
+	grep -o '](\([^)# ]*\)' "$page" | cut -c 3- | grep -v -e '://' -e '^$' | while read -r link; do
+		[ -e "$(dirname "$page")/$link" ] || echo "$page: $link"
+	done
+done) >"$work/links"
+[ ! -s "$work/links" ] || { cat "$work/links" >&2; exit 1; }
 
 say "boot it, and serve under systemd"
 cp deploy/packaging/booted.sh "$root/root/booted.sh"
@@ -71,7 +90,7 @@ fi
 say "remove"
 inside dpkg --remove assertd
 test ! -e "$root/usr/bin/assertd"
-test ! -e "$root/lib/systemd/system/assertd.service"
+test ! -e "$root/usr/lib/systemd/system/assertd.service"
 test -e "$root/etc/assertd/assertd.yaml" # a removed package keeps its configuration
 inside dpkg --purge assertd
 test ! -e "$root/etc/assertd"

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/assertd/assertd/internal/logging"
@@ -80,7 +79,7 @@ func start(command []string, path string, mode fs.FileMode, content []byte) *chi
 	c := &child{command: exec.Command(command[0], arguments...), started: make(chan struct{}), ended: make(chan struct{})}
 	c.command.Stdin, c.command.Stdout, c.command.Stderr = bytes.NewReader(content), &c.out, &c.noise
 	c.command.Env = []string{} // it needs none, and some have secrets
-	c.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endsWithParent(c.command)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
