@@ -134,12 +134,10 @@ func (c *Client) exchangeToken(req TokenRequest, request *http.Request, send ipc
 		return Token{}, unreachable(err)
 	}
 	defer response.Body.Close()
-	token, err := readToken(response, c.now())
+	token, err := readToken(response, send, c.now())
 	switch {
 	case err != nil:
 		return Token{}, err
-	case token.AccessToken == "" && send != ipc.SendWebIdentity:
-		return Token{}, fmt.Errorf("%w: no access_token in the response", ErrTokenEndpoint)
 	case req.DPoP != "" && !strings.EqualFold(token.TokenType, "DPoP"):
 		return Token{}, fmt.Errorf("%w: the token is not bound to a key (token_type %q) despite the DPoP proof; leave DPoP out if a bearer token will do",
 			ErrTokenEndpoint, token.TokenType)

@@ -282,7 +282,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 		{"a page", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			w.Write([]byte("<html>"))
-		}, "text/html instead of JSON; is this the token endpoint's URL?"},
+		}, "a web page (text/html) instead of JSON; is this the token endpoint's URL?"},
 		{"an OAuth error", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			answer(w, map[string]string{"error": "invalid_scope", "error_description": "no such scope"})
@@ -291,7 +291,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			answer(w, map[string]string{"error": "x\x1b[2J", "error_description": strings.Repeat("a", 10_000)})
 		}, "x?[2J: " + strings.Repeat("a", 500)},
-		{"other JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "RFC 6749"},
+		{"other JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "no access_token"},
 		{"no token", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, map[string]int{"expires_in": 1}) }, "no access_token"},
 		{"a clock ahead", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))
