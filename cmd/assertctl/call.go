@@ -79,6 +79,7 @@ func (f callFlags) send(cmd *cobra.Command, transport http.RoundTripper, target 
 		return nil
 	}
 	if target, err := response.Location(); err == nil {
+		target.RawQuery, target.Fragment = "", "" // often a signature
 		return fmt.Errorf("the API returned HTTP %s, a redirect to %s; call that URL if you trust it", response.Status, target.Redacted())
 	}
 	return fmt.Errorf("the API returned HTTP %s", response.Status)

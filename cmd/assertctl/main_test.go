@@ -45,6 +45,7 @@ func TestCommandLineErrors(t *testing.T) {
 		{"assert", "extra"},
 		{"grants", "--output", "xml"},
 		{"token", "--param", "noequals"},
+		{"token", "--client-auth-audience", "https://as.example"},
 		{"token", "--param", "secret=@" + filepath.Join(dir, "none")},
 		{"call"},
 		{"call", "http://api.example/"},
