@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"syscall"
 
@@ -57,15 +56,6 @@ func (c *Client) parseProblem(response *http.Response, text []byte) error {
 func (c *Client) notAssertd(response *http.Response) error {
 	return fmt.Errorf("%w: %s returned HTTP %s with %s; is another program listening there?",
 		ErrNotAssertd, c.pool.path, response.Status, mediaType(response))
-}
-
-// mediaType is the media type of a response, for error messages.
-func mediaType(response *http.Response) string {
-	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if err != nil || kind == "" {
-		return "no content type"
-	}
-	return kind
 }
 
 // unsupported explains a 404 by the daemon's version.

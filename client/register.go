@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 )
 
 // ErrRegistration matches every error of [Register].
@@ -86,17 +85,26 @@ func (r Registration) body() ([]byte, error) {
 
 func parseRegistration(response *http.Response) (json.RawMessage, error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxTokenResponse))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRegistration, err)
-	case !json.Valid(text):
-		return nil, fmt.Errorf("%w: HTTP %s: got %s instead of JSON; is this the registration endpoint's URL?",
-			ErrRegistration, response.Status, mediaType(response))
-	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
-		return nil, fmt.Errorf("%w: HTTP %s; give a valid initial access token", ErrRegistration, response.Status)
-	case response.StatusCode != http.StatusCreated && response.StatusCode != http.StatusOK:
-		code, description := oauthError(text)
-		return nil, fmt.Errorf("%w: HTTP %s: %s", ErrRegistration, response.Status, strings.Trim(code+": "+description, ": "))
 	}
-	return text, nil
+	text = bytes.TrimPrefix(text, bom)
+	if registered(response, text) {
+		return text, nil
+	}
+	found := registrationEndpoint.refusal(response, text)
+	remedy := ""
+	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
+		remedy = "; give a valid initial access token"
+	}
+	return nil, fmt.Errorf("%w: HTTP %s: %s%s", ErrRegistration, response.Status, found, remedy)
+}
+
+// registered reports whether a response describes a client. Without a client_id
+// (RFC 7591 section 3.2.1), it may be an error with status 200.
+func registered(response *http.Response, text []byte) bool {
+	var client struct {
+		ID any `json:"client_id"`
+	}
+	return response.StatusCode/100 == 2 && json.Unmarshal(text, &client) == nil && client.ID != nil
 }

@@ -19,9 +19,14 @@ type TokenRequest struct {
 	// a profile whose assertion is itself the access token.
 	URL       string
 	Assertion ipc.AssertionRequest // what to ask the daemon for
-	Scope     string               // space-separated; empty for the server's default
-	Resource  []string             // URIs of the services that the token is for (RFC 8707)
-	ClientID  string               // sent if not empty; most servers take it from the assertion
+	// ClientAuth is a second assertion, which authenticates the client beside a
+	// first one that is an authorization grant or the subject of a token
+	// exchange (RFC 7521 section 6.2). Leave it nil if the server takes the first
+	// one without client authentication.
+	ClientAuth *ipc.AssertionRequest
+	Scope      string   // space-separated; empty for the server's default
+	Resource   []string // URIs of the services that the token is for (RFC 8707)
+	ClientID   string   // sent if not empty; most servers take it from the assertion
 	// Parameters are additional form parameters, such as grant_type for a grant
 	// other than client credentials, audience for a token exchange, or RoleArn
 	// for AWS STS.
@@ -113,6 +118,9 @@ func (c *Client) tokenAttempt(ctx context.Context, req TokenRequest, nonce strin
 	if err != nil {
 		return Token{}, err
 	}
+	if err := c.authenticate(ctx, req, sendOf(assertion), values); err != nil {
+		return Token{}, err
+	}
 	request, err := newFormRequest(ctx, req.URL, values)
 	if err != nil {
 		return Token{}, err
@@ -134,12 +142,10 @@ func (c *Client) exchangeToken(req TokenRequest, request *http.Request, send ipc
 		return Token{}, unreachable(err)
 	}
 	defer response.Body.Close()
-	token, err := readToken(response, c.now())
+	token, err := readToken(response, send, c.now())
 	switch {
 	case err != nil:
 		return Token{}, err
-	case token.AccessToken == "" && send != ipc.SendWebIdentity:
-		return Token{}, fmt.Errorf("%w: no access_token in the response", ErrTokenEndpoint)
 	case req.DPoP != "" && !strings.EqualFold(token.TokenType, "DPoP"):
 		return Token{}, fmt.Errorf("%w: the token is not bound to a key (token_type %q) despite the DPoP proof; leave DPoP out if a bearer token will do",
 			ErrTokenEndpoint, token.TokenType)
@@ -152,6 +158,8 @@ func (req TokenRequest) bearer(assertion ipc.AssertionResponse) (Token, error) {
 	switch {
 	case req.URL != "":
 		return Token{}, fmt.Errorf("the assertion of grant %q is itself the access token; leave the URL out", assertion.Grant)
+	case req.ClientAuth != nil:
+		return Token{}, fmt.Errorf("the assertion of grant %q is itself the access token; leave the client authentication out", assertion.Grant)
 	case req.DPoP != "":
 		return Token{}, fmt.Errorf("the assertion of grant %q is a bearer token and cannot be bound to a key; leave DPoP out",
 			assertion.Grant)

@@ -92,6 +92,48 @@ func TestTokenRequestMatchesProfile(t *testing.T) {
 	}
 }
 
+func TestTwoAssertionsInOneRequest(t *testing.T) {
+	s := tokenServer(t, granting)
+	daemon := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var req ipc.AssertionRequest
+		json.NewDecoder(r.Body).Decode(&req)
+		one := assertion(ipc.Send(req.Grant))
+		one.Assertion = req.Grant + " for " + req.Audience
+		answer(w, one)
+	})
+	c := daemon.dial(t)
+	request := func(send, auth ipc.Send) TokenRequest {
+		return TokenRequest{URL: s.URL, Assertion: ipc.AssertionRequest{Grant: string(send), Audience: "a"},
+			ClientAuth: &ipc.AssertionRequest{Grant: string(auth), Audience: "b"}}
+	}
+	for send, parameter := range map[ipc.Send]string{ipc.SendGrant: "assertion", ipc.SendTokenExchange: "subject_token"} {
+		if _, err := c.Token(t.Context(), request(send, ipc.SendClientAssertion)); err != nil {
+			t.Fatal(err)
+		}
+		got := s.forms[len(s.forms)-1]
+		if got.Get(parameter) != string(send)+" for a" || got.Get("client_assertion") != "client_assertion for b" || got.Get("client_assertion_type") != ipc.AssertionType {
+			t.Errorf("sent %v", got)
+		}
+	}
+	byHand := request(ipc.SendGrant, ipc.SendClientAssertion)
+	byHand.Parameters = url.Values{"client_assertion": {"x"}}
+	sent := len(s.forms)
+	for says, req := range map[string]TokenRequest{
+		"leaves no room for client authentication": request(ipc.SendClientAssertion, ipc.SendClientAssertion),
+		"does not authenticate a client":           request(ipc.SendGrant, ipc.SendGrant),
+		"cannot be set by hand":                    byHand,
+	} {
+		if _, err := c.Token(t.Context(), req); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want %q", err, says)
+		}
+	}
+	bearer := request(ipc.SendBearer, ipc.SendClientAssertion)
+	bearer.URL = ""
+	if _, err := c.Token(t.Context(), bearer); err == nil || !strings.Contains(err.Error(), "leave the client authentication out") || len(s.forms) != sent {
+		t.Errorf("got %v, after %d requests", err, len(s.forms)-sent)
+	}
+}
+
 func TestTokenParameters(t *testing.T) {
 	s := tokenServer(t, granting)
 	c, daemon := numbered(t, ipc.SendClientAssertion)
@@ -282,7 +324,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 		{"a page", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			w.Write([]byte("<html>"))
-		}, "text/html instead of JSON; is this the token endpoint's URL?"},
+		}, "a web page (text/html) instead of JSON; is this the token endpoint's URL?"},
 		{"an OAuth error", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			answer(w, map[string]string{"error": "invalid_scope", "error_description": "no such scope"})
@@ -291,7 +333,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			answer(w, map[string]string{"error": "x\x1b[2J", "error_description": strings.Repeat("a", 10_000)})
 		}, "x?[2J: " + strings.Repeat("a", 500)},
-		{"other JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "RFC 6749"},
+		{"other JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "no access_token"},
 		{"no token", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, map[string]int{"expires_in": 1}) }, "no access_token"},
 		{"a clock ahead", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))

@@ -69,6 +69,29 @@ func (req TokenRequest) form(assertion ipc.AssertionResponse) (url.Values, error
 	return req.merge(fixed, form.defaults)
 }
 
+// authenticate adds the client's own assertion to a form whose first assertion
+// does not authenticate the client.
+func (c *Client) authenticate(ctx context.Context, req TokenRequest, send ipc.Send, form url.Values) error {
+	if req.ClientAuth == nil {
+		return nil
+	}
+	if send != ipc.SendGrant && send != ipc.SendTokenExchange {
+		return fmt.Errorf("grant %q leaves no room for client authentication; only an authorization grant or a token exchange does",
+			req.Assertion.Grant)
+	}
+	assertion, err := c.Assert(ctx, *req.ClientAuth)
+	if err != nil {
+		return fmt.Errorf("client authentication: %w", err)
+	}
+	if sendOf(assertion) != ipc.SendClientAssertion {
+		return fmt.Errorf("client authentication: grant %q does not authenticate a client; name a grant whose profile does, such as private_key_jwt",
+			assertion.Grant)
+	}
+	form.Set("client_assertion", assertion.Assertion)
+	form.Set("client_assertion_type", assertion.AssertionType)
+	return nil
+}
+
 // merge adds the caller's parameters to those of the form. The caller may
 // override only the defaults.
 func (req TokenRequest) merge(fixed, defaults map[string]string) (url.Values, error) {
@@ -77,7 +100,7 @@ func (req TokenRequest) merge(fixed, defaults map[string]string) (url.Values, er
 		values.Set(name, value)
 	}
 	for name, given := range req.Parameters {
-		if _, taken := fixed[name]; taken || slices.Contains(ownParameters, name) {
+		if _, taken := fixed[name]; taken || slices.Contains(ownParameters, name) || req.ClientAuth != nil && slices.Contains(authParameters, name) {
 			return nil, fmt.Errorf("parameter %q cannot be set by hand; the request sets it", name)
 		}
 		values[name] = slices.Clone(given)
@@ -99,6 +122,9 @@ func (req TokenRequest) merge(fixed, defaults map[string]string) (url.Values, er
 
 // ownParameters have their own fields in TokenRequest.
 var ownParameters = []string{"scope", "client_id", "resource"}
+
+// authParameters are set by ClientAuth.
+var authParameters = []string{"client_assertion", "client_assertion_type"}
 
 // check finds errors that don't take an assertion to find.
 func (req TokenRequest) check() error {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -12,7 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/assertd/assertd/ipc"
 )
 
 // maxTokenResponse limits the body of a token response, in bytes.
@@ -113,69 +115,62 @@ func unreachable(err error) *TokenError {
 	return &TokenError{Description: err.Error(), cause: err, delay: defaultRetryDelay}
 }
 
-// readToken reads a token response, and explains anything else: an OAuth error,
-// a web page, a redirect.
-func readToken(response *http.Response, now time.Time) (Token, error) {
+// readToken reads a token response, and explains anything else: an error in any
+// form, a web page, a redirect. Some servers refuse with status 200.
+func readToken(response *http.Response, send ipc.Send, now time.Time) (Token, error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxTokenResponse))
 	if err != nil {
 		return Token{}, unreachable(err)
 	}
-	failed := &TokenError{
-		Status: response.StatusCode, Skew: skewOf(response, now),
+	text = bytes.TrimPrefix(text, bom)
+	if response.StatusCode/100 == 2 {
+		if token, ok := parseToken(text, send, now); ok {
+			return token, nil
+		}
+	}
+	found := tokenEndpoint.refusal(response, text)
+	return Token{}, &TokenError{
+		Status: response.StatusCode, Code: found.code, Description: found.text, Skew: skewOf(response, now),
 		nonce: response.Header.Get("DPoP-Nonce"), delay: retryAfter(response),
 	}
-	if !json.Valid(text) {
-		failed.Description = fmt.Sprintf("got %s instead of JSON; is this the token endpoint's URL?", mediaType(response))
-		return Token{}, failed
-	}
-	if response.StatusCode != http.StatusOK {
-		failed.Code, failed.Description = oauthError(text)
-		return Token{}, failed
-	}
-	return parseToken(text, now)
 }
 
-func parseToken(text []byte, now time.Time) (Token, error) {
+// parseToken reads a token, and reports whether there is one. Only the response
+// of AWS STS has no access_token.
+func parseToken(text []byte, send ipc.Send, now time.Time) (Token, bool) {
 	var fields struct {
-		AccessToken string      `json:"access_token"`
-		TokenType   string      `json:"token_type"`
-		Scope       string      `json:"scope"`
-		ExpiresIn   json.Number `json:"expires_in"`
+		AccessToken string          `json:"access_token"`
+		TokenType   string          `json:"token_type"`
+		Scope       scopeList       `json:"scope"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
+		Error       any             `json:"error"`
 	}
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return Token{}, fmt.Errorf("%w: not a token response (RFC 6749 section 5.1)", ErrTokenEndpoint)
+	if err := json.Unmarshal(text, &fields); err != nil || fields.AccessToken == "" && (send != ipc.SendWebIdentity || fields.Error != nil) {
+		return Token{}, false
 	}
-	token := Token{AccessToken: fields.AccessToken, TokenType: fields.TokenType, Scope: fields.Scope, Raw: text}
-	if seconds, err := fields.ExpiresIn.Float64(); err == nil && seconds > 0 && seconds <= maxExpiresIn {
+	token := Token{AccessToken: fields.AccessToken, TokenType: fields.TokenType, Scope: string(fields.Scope), Raw: text}
+	// Some servers send a string.
+	seconds, err := strconv.ParseFloat(strings.Trim(string(fields.ExpiresIn), `"`), 64)
+	if err == nil && seconds > 0 && seconds <= maxExpiresIn {
 		token.Expiry = now.Add(time.Duration(seconds * float64(time.Second)))
 	}
-	return token, nil
+	return token, true
 }
 
-func oauthError(text []byte) (code, description string) {
-	var fields struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	if err := json.Unmarshal(text, &fields); err != nil || fields.Error == "" {
-		return "", "the response has no OAuth error"
-	}
-	return sanitize(fields.Error), sanitize(fields.Description)
-}
+// scopeList is a scope as RFC 6749 section 3.3 has it, or as the list that some
+// servers send instead. Anything else leaves it empty.
+type scopeList string
 
-// maxErrorText limits how much of a server's text goes into an error, in bytes.
-const maxErrorText = 500
-
-// sanitize shortens text from a server and replaces what a terminal would
-// interpret. RFC 6749 section 5.2 allows even fewer characters.
-func sanitize(text string) string {
-	text = text[:min(len(text), maxErrorText)]
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
+// UnmarshalJSON accepts a string or a list of strings.
+func (s *scopeList) UnmarshalJSON(text []byte) error {
+	var one string
+	var several []string
+	if json.Unmarshal(text, &one) == nil {
+		*s = scopeList(one)
+	} else if json.Unmarshal(text, &several) == nil {
+		*s = scopeList(strings.Join(several, " "))
+	}
+	return nil
 }
 
 // skewOf compares the clocks by the Date header (RFC 9110 section 6.6.1), whose

@@ -75,10 +75,14 @@ func (f callFlags) send(cmd *cobra.Command, transport http.RoundTripper, target 
 	if _, err := io.Copy(cmd.OutOrStdout(), response.Body); err != nil {
 		return err
 	}
-	if response.StatusCode >= 300 {
-		return fmt.Errorf("the API returned HTTP %s", response.Status)
+	if response.StatusCode < 300 {
+		return nil
 	}
-	return nil
+	if target, err := response.Location(); err == nil {
+		target.RawQuery, target.Fragment = "", "" // often a signature
+		return fmt.Errorf("the API returned HTTP %s, a redirect to %s; call that URL if you trust it", response.Status, target.Redacted())
+	}
+	return fmt.Errorf("the API returned HTTP %s", response.Status)
 }
 
 func (f callFlags) request(cmd *cobra.Command, target string) (*http.Request, func(), error) {

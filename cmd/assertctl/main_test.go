@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -44,6 +45,7 @@ func TestCommandLineErrors(t *testing.T) {
 		{"assert", "extra"},
 		{"grants", "--output", "xml"},
 		{"token", "--param", "noequals"},
+		{"token", "--client-auth-audience", "https://as.example"},
 		{"token", "--param", "secret=@" + filepath.Join(dir, "none")},
 		{"call"},
 		{"call", "http://api.example/"},
@@ -205,5 +207,17 @@ func TestKeepKillsChildrenOfItsCommand(t *testing.T) {
 	err := shell(ctx, "sleep 300; true", &out).Run()
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestCallNamesTheTargetOfARedirect(t *testing.T) {
+	api := httptest.NewServer(http.RedirectHandler("https://api.example/v2", http.StatusMovedPermanently))
+	defer api.Close()
+	cmd := rootCommand()
+	cmd.SetOut(io.Discard)
+	cmd.SetContext(t.Context())
+	err := callFlags{method: http.MethodGet}.send(cmd, http.DefaultTransport, api.URL)
+	if err == nil || !strings.Contains(err.Error(), "301 Moved Permanently, a redirect to https://api.example/v2") {
+		t.Errorf("got %v", err)
 	}
 }

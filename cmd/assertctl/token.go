@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 // tokenFlags describe a token request, without its assertion.
 type tokenFlags struct {
 	client.TokenRequest
+	clientAuth ipc.AssertionRequest
 	parameters []string
 }
 
@@ -30,7 +32,10 @@ func (a *app) tokenCommand() *cobra.Command {
 			"assertion, authorization grant, token exchange or AWS web identity. Prints the\n" +
 			"server's response unchanged.\n\n" +
 			"If the assertion is itself the access token (GitHub App, Google self-signed,\n" +
-			"Snowflake), prints it as a bearer token. Leave out --url in that case.",
+			"Snowflake), prints it as a bearer token. Leave out --url in that case.\n\n" +
+			"An authorization grant or a token exchange says who the token is for. If the\n" +
+			"server also wants to know which client asks, name a second grant with\n" +
+			"--client-auth.",
 		Example: "  assertctl token --url https://as.example/token --scope \"read write\"\n" +
 			"  assertctl token --url https://as.example/token --dpop my-dpop-grant\n" +
 			"  assertctl token --grant github --access-token",
@@ -59,8 +64,12 @@ func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.Scope, "scope", "", "space-separated `scopes` to request")
 	cmd.Flags().StringArrayVar(&f.Resource, "resource", nil, "`uri` of a service that the token is for (RFC 8707); may be repeated")
 	cmd.Flags().StringVar(&f.ClientID, "client-id", "", "`id` to send as client_id, if the server requires it")
+	cmd.Flags().StringVar(&f.clientAuth.Grant, "client-auth", "", "authenticate the client with an assertion of this second `grant`")
+	cmd.Flags().StringVar(&f.clientAuth.Audience, "client-auth-audience", "", "`uri` of the audience for --client-auth, if its grant has several")
 	cmd.Flags().StringVar(&f.DPoP, "dpop", "", "bind the token to the key of this `grant`, whose profile is dpop")
 	cmd.Flags().StringArrayVar(&f.parameters, "param", nil, "additional parameter, as `name=value`, or name=@file to keep a secret off the command line; may be repeated")
+	complete(cmd, "client-auth", a.completion(grantNames(ipc.UseAssertion)))
+	complete(cmd, "client-auth-audience", a.completion(audiences))
 	complete(cmd, "dpop", a.completion(grantNames(ipc.UseAssertion)))
 }
 
@@ -68,6 +77,12 @@ func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
 func (f *tokenFlags) read(cmd *cobra.Command, request *requestFlags) (err error) {
 	if f.Assertion, err = request.request(cmd); err != nil {
 		return err
+	}
+	switch {
+	case f.clientAuth.Grant != "":
+		f.ClientAuth = &f.clientAuth
+	case f.clientAuth.Audience != "":
+		return cli.UsageError(cmd, errors.New("--client-auth-audience is for --client-auth; give that too"))
 	}
 	if f.Parameters, err = parameters(f.parameters); err != nil {
 		return cli.UsageError(cmd, err)

@@ -24,6 +24,7 @@ import (
 	"github.com/ory/fosite/compose"
 	"github.com/ory/fosite/storage"
 
+	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/ipc"
 )
@@ -35,6 +36,7 @@ type fositeServer struct {
 	url      string // of the token endpoint; it listens after serve
 	server   *httptest.Server
 	provider fosite.OAuth2Provider
+	config   *fosite.Config
 	store    *fositeStore
 	fetches  atomic.Int64 // JWKS requests
 }
@@ -51,11 +53,11 @@ func newFosite(t *testing.T) *fositeServer {
 	s.server = httptest.NewUnstartedServer(http.HandlerFunc(s.token))
 	t.Cleanup(s.server.Close)
 	s.url = "http://" + s.server.Listener.Addr().String() + "/token"
-	config := &fosite.Config{
+	s.config = &fosite.Config{
 		TokenURL: s.url, GlobalSecret: []byte(rand.Text()[:26] + "......"), JWKSFetcherStrategy: fetcher,
 		GrantTypeJWTBearerCanSkipClientAuth: true,
 	}
-	s.provider = compose.Compose(config, s.store, compose.NewOAuth2HMACStrategy(config),
+	s.provider = compose.Compose(s.config, s.store, compose.NewOAuth2HMACStrategy(s.config),
 		compose.OAuth2ClientCredentialsGrantFactory, compose.RFC7523AssertionGrantFactory, compose.OAuth2TokenIntrospectionFactory)
 	return s
 }
@@ -63,7 +65,7 @@ func newFosite(t *testing.T) *fositeServer {
 // register adds a client that authenticates with private_key_jwt.
 func (s *fositeServer) register(id, alg, jwksURL string) {
 	s.store.Clients[id] = &fosite.DefaultOpenIDConnectClient{
-		DefaultClient:           &fosite.DefaultClient{ID: id, GrantTypes: []string{"client_credentials"}, Scopes: []string{"read"}},
+		DefaultClient:           &fosite.DefaultClient{ID: id, GrantTypes: []string{"client_credentials", jwtBearer}, Scopes: []string{"read"}},
 		JSONWebKeysURI:          jwksURL,
 		TokenEndpointAuthMethod: "private_key_jwt", TokenEndpointAuthSigningAlgorithm: alg,
 	}
@@ -98,6 +100,8 @@ func (s *fositeServer) owner(t *testing.T, accessToken string) (clientID, subjec
 	}
 	return request.GetClient().GetID(), request.GetSession().GetSubject()
 }
+
+const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 // fositeStore is Fosite's memory store plus the JWKS URLs of trusted issuers.
 type fositeStore struct {
@@ -301,5 +305,38 @@ jwks: {listen: "127.0.0.1:0"}
 	form.Set("assertion", d.assertion(t, ipc.AssertionRequest{Grant: "stranger"}).Assertion)
 	if other, err := post(t.Context(), server.url, form); err != nil || other.Error != "invalid_grant" {
 		t.Errorf("an untrusted issuer: %+v, %v; want the error invalid_grant", other, err)
+	}
+}
+
+// A server may want to know which client brings an authorization grant.
+func TestFositeTwoAssertionsInOneRequest(t *testing.T) {
+	server := newFosite(t)
+	server.config.GrantTypeJWTBearerCanSkipClientAuth = false
+	k := newToken(t)
+	k.generate(t, newKey{Set: "payments", Type: hsm.P256}, newKey{Set: "batch", Type: hsm.RSA2048})
+	d := start(t, k, fmt.Sprintf(`
+keys:
+  payments: {alg: ES256, use: assertion}
+  batch: {alg: RS256, use: assertion}
+clients:
+  - name: batch
+    match: {uid: %d}
+    grants:
+      - {name: client, key: payments, profile: private_key_jwt, client_id: 9f3c0c, audiences: [%q]}
+      - {name: batch, key: batch, profile: jwt-bearer, issuer: "https://id.example.com", subject: batch-7, audiences: [%q]}
+jwks: {listen: "127.0.0.1:0"}
+`, os.Getuid(), server.url, server.url))
+	server.register("9f3c0c", "ES256", d.jwksURL)
+	server.trust("https://id.example.com", d.jwksURL)
+	server.serve()
+
+	answer := d.accessToken(t, "--url", server.url, "--grant", "batch", "--client-auth", "client", "--scope", "read")
+	if id, subject := server.owner(t, answer.AccessToken); id != "9f3c0c" || subject != "batch-7" {
+		t.Errorf("the access token is for %q, got by client %q", subject, id)
+	}
+	one := client.TokenRequest{URL: server.url, Assertion: ipc.AssertionRequest{Grant: "batch"}, Scope: "read"}
+	var refused *client.TokenError
+	if _, err := d.Token(t.Context(), one); !errors.As(err, &refused) || refused.Code != "invalid_request" && refused.Code != "invalid_client" {
+		t.Errorf("without client authentication: %v", err)
 	}
 }
