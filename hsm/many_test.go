@@ -1,7 +1,9 @@
 package hsm_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/assertd/assertd/hsm"
@@ -45,4 +47,22 @@ func scanCalls(t *testing.T, module *faulty.Module) (calls uint64) {
 		calls += module.Calls(t, function)
 	}
 	return calls
+}
+
+// A search that never ends is cut off before it takes the machine's memory, and
+// the process that hosts the module gives up on it.
+func TestEndlessSearchIsCutOff(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	for name, value := range module.Environment() {
+		t.Setenv(name, value)
+	}
+	token := reopen(t, soft, func(c *hsm.Config) { c.Module = module.Path() })
+	module.EndlessSearches()
+	before := module.Calls(t, "C_FindObjects")
+	if _, err := token.Keys(); !errors.Is(err, hsm.ErrModule) || !hsm.IsFatal(err) || !strings.Contains(err.Error(), "50000") {
+		t.Errorf("%v", err)
+	}
+	if calls := module.Calls(t, "C_FindObjects") - before; calls > hsm.MaxKeys/50 {
+		t.Errorf("it was cut off after %d calls", calls)
+	}
 }

@@ -10,7 +10,12 @@ import (
 // findBatch is how many handles one C_FindObjects call asks for.
 const findBatch = 64
 
-// find lists all token objects that match.
+// MaxKeys is how many private keys a token may hold.
+const MaxKeys = 50_000
+
+// find lists all token objects that match. It gives up on a module whose search
+// has more results than a token may have keys: one that never ends would take
+// all memory.
 func (s session) find(template []*pkcs11.Attribute) (handles []pkcs11.ObjectHandle, err error) {
 	if err := s.ctx.FindObjectsInit(s.handle, template); err != nil {
 		return nil, callError("C_FindObjectsInit", err)
@@ -22,6 +27,9 @@ func (s session) find(template []*pkcs11.Attribute) (handles []pkcs11.ObjectHand
 		}
 		if len(batch) == 0 {
 			return handles, callError("C_FindObjectsFinal", s.ctx.FindObjectsFinal(s.handle))
+		}
+		if len(handles)+len(batch) > MaxKeys {
+			return nil, fail(ErrModule, nil, "a search on the token has more than %d results, or the module never ends it; remove old keys, or update the module", MaxKeys)
 		}
 		handles = append(handles, batch...)
 	}

@@ -9,9 +9,6 @@ import (
 	"github.com/assertd/assertd/hsm"
 )
 
-// maxKeys is how many private keys a token may hold.
-const maxKeys = 50_000
-
 // Inventory is the payload of KindReady: what a worker reads on its token.
 type Inventory struct {
 	PIN  hsm.PINState
@@ -28,9 +25,9 @@ func (i Inventory) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hsm/wire: encode the inventory: %w", err)
 	}
-	if len(keys) > maxKeys || len(payload) >= MaxReply-idSize {
+	if len(keys) > hsm.MaxKeys || len(payload) >= MaxReply-idSize {
 		return nil, fmt.Errorf("hsm/wire: %d keys make an inventory of %d bytes; the limits are %d keys and %d bytes; remove old keys from the token",
-			len(keys), len(payload), maxKeys, MaxReply-idSize)
+			len(keys), len(payload), hsm.MaxKeys, MaxReply-idSize)
 	}
 	return slices.Insert(payload, 0, byte(state)), nil
 }
@@ -54,8 +51,8 @@ func decodeKeys(payload []byte, token string) ([]KeyInfo, error) {
 	}
 	keys := []KeyInfo{}
 	for list.More() {
-		if len(keys) == maxKeys {
-			return nil, Malformed("the inventory has more than %d keys", maxKeys)
+		if len(keys) == hsm.MaxKeys {
+			return nil, Malformed("the inventory has more than %d keys", hsm.MaxKeys)
 		}
 		var k KeyInfo
 		if err := list.Decode(&k); err != nil {

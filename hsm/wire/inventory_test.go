@@ -28,11 +28,11 @@ func TestInventoryRoundTrip(t *testing.T) {
 // for gigabytes.
 func TestInventoryIsBounded(t *testing.T) {
 	list := func(n int) []byte { return []byte("\x00[{}" + strings.Repeat(",{}", n-1) + "]") }
-	if i, err := DecodeInventory(list(maxKeys), "token"); err != nil || len(i.Keys) != maxKeys {
+	if i, err := DecodeInventory(list(hsm.MaxKeys), "token"); err != nil || len(i.Keys) != hsm.MaxKeys {
 		t.Errorf("as many as may be: %d keys, %v", len(i.Keys), err)
 	}
 	for name, payload := range map[string][]byte{
-		"one more": list(maxKeys + 1), "all that fit": list(MaxReply / 3), "no list": []byte("\x00{}"), "nothing": nil, "null": []byte("\x00null"),
+		"one more": list(hsm.MaxKeys + 1), "all that fit": list(MaxReply / 3), "no list": []byte("\x00{}"), "nothing": nil, "null": []byte("\x00null"),
 		"cut off": []byte("\x00[{}"), "a wrong key": []byte("\x00" + `[{"SPKI":"AAAA"}]`), "no key": []byte("\x00[1]"),
 		"no state": []byte("[]"), "only a state": {0}, "another state": []byte("\x04[]"),
 	} {
@@ -40,7 +40,7 @@ func TestInventoryIsBounded(t *testing.T) {
 			t.Errorf("%s: %d keys, %v", name, len(i.Keys), err)
 		}
 	}
-	if _, err := (Inventory{PIN: hsm.PINOK, Keys: make([]KeyInfo, maxKeys+1)}).Encode(); err == nil || !strings.Contains(err.Error(), "remove old keys") {
+	if _, err := (Inventory{PIN: hsm.PINOK, Keys: make([]KeyInfo, hsm.MaxKeys+1)}).Encode(); err == nil || !strings.Contains(err.Error(), "remove old keys") {
 		t.Errorf("a token with too many keys: %v", err)
 	}
 }

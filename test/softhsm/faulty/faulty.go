@@ -3,14 +3,17 @@
 //
 // The module wraps SoftHSM and forwards every call. On command a function
 // hangs, crashes, waits, returns an error, or corrupts a signature. The module
-// can also count wrong PINs, hide objects and lack mechanisms, unlike SoftHSM.
+// can also count wrong PINs, hide objects and lack mechanisms, unlike SoftHSM,
+// and attack the processes around it.
 // Faults take effect immediately in all processes that have loaded the module,
 // and calls are counted across all of them.
 package faulty
 
 import (
-	_ "embed"
+	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +22,8 @@ import (
 	"testing"
 )
 
-//go:embed module/faulty.c
-var source []byte
+//go:embed module
+var sources embed.FS
 
 // modules lists where distributions install SoftHSM.
 var modules = []string{
@@ -108,6 +111,9 @@ func (m *Module) HideNewObjects() { m.table.settings.frozen.Store(1) }
 // digests.
 func (m *Module) OnlyHash() { m.table.settings.hashing.Store(1) }
 
+// EndlessSearches makes every search find the same objects over and over.
+func (m *Module) EndlessSearches() { m.table.settings.endless.Store(1) }
+
 func index(t testing.TB, function string) int {
 	t.Helper()
 	i := slices.Index(functions, function)
@@ -131,19 +137,21 @@ func softHSM(t testing.TB) string {
 func compile(t testing.TB, dir, output string) {
 	t.Helper()
 	headers := run(t, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/miekg/pkcs11")
-	c := filepath.Join(dir, "faulty.c")
-	for path, content := range map[string][]byte{c: source, filepath.Join(dir, "functions.h"): header()} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatalf("faulty: %v", err)
-		}
+	module, err := fs.Sub(sources, "module")
+	if err == nil {
+		err = errors.Join(os.CopyFS(dir, module), os.WriteFile(filepath.Join(dir, "functions.h"), header(), 0o600))
 	}
+	if err != nil {
+		t.Fatalf("faulty: %v", err)
+	}
+	c := filepath.Join(dir, "faulty.c")
 	run(t, "cc", "-shared", "-fPIC", "-O2", "-Wall", "-I", dir, "-I", headers, "-o", output, c, "-ldl", "-lpthread")
 }
 
 // header defines the order of the table for the C code.
 func header() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "#define FUNCTIONS %d\n#define EACH_FUNCTION(F)", len(functions))
+	fmt.Fprintf(&b, "#define FUNCTIONS %d\n#define MAX_TARGET %d\n#define EACH_FUNCTION(F)", len(functions), maxTarget)
 	for _, f := range functions {
 		fmt.Fprintf(&b, " F(%s)", f)
 	}

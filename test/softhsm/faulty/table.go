@@ -49,7 +49,8 @@ type row struct {
 // settings is the end of the control file. Its layout is that of struct
 // settings in the C code.
 type settings struct {
-	pinLimit, wrongPINs, frozen, hashing atomic.Uint64
+	pinLimit, wrongPINs, frozen, hashing, endless, attack, outcome atomic.Uint64
+	target                                                         [maxTarget]byte
 }
 
 // table is the control file, mapped into this process and all that load the

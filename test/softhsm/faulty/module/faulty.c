@@ -49,6 +49,10 @@ struct settings {
 	uint64_t wrong_pins; /* since the last login, of all processes */
 	uint64_t frozen;     /* hide objects that other processes made after the login */
 	uint64_t hashing;    /* have no mechanisms that sign digests */
+	uint64_t endless;    /* searches find the same objects over and over */
+	uint64_t attack;     /* what the next C_SignInit does to others, see attack.h */
+	uint64_t outcome;    /* of the last attack */
+	char target[MAX_TARGET];
 };
 
 static CK_FUNCTION_LIST real, list;
@@ -56,6 +60,8 @@ static struct fault *table;
 static struct settings *settings;
 
 static uint64_t get(uint64_t *field) { return __atomic_load_n(field, __ATOMIC_SEQ_CST); }
+
+#include "attack.h"
 
 /* strike counts a call of function f and returns the action for it. */
 static uint64_t strike(int f, uint64_t *value)
@@ -157,6 +163,7 @@ static CK_RV faulty_C_SignInit(session s, CK_MECHANISM_PTR m, object key)
 
 	if (act(action, value, &rv))
 		return rv;
+	attack();
 	return hidden(m->mechanism) ? CKR_MECHANISM_INVALID : real.C_SignInit(s, m, key);
 }
 
@@ -292,6 +299,11 @@ static CK_RV faulty_C_FindObjects(session s, CK_OBJECT_HANDLE_PTR o, CK_ULONG ma
 
 	if (act(action, value, &rv))
 		return rv;
+	if (get(&settings->endless)) {
+		for (*n = 0; *n < max; (*n)++)
+			o[*n] = *n + 1;
+		return CKR_OK;
+	}
 	do {
 		rv = real.C_FindObjects(s, o, max, n);
 		if (rv != CKR_OK || *n == 0 || !get(&settings->frozen))
