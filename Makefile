@@ -93,6 +93,11 @@ chaos: ## break a daemon's surroundings under load for ten minutes
 	@test/install.sh $(DEMO_PACKAGES) $(CHAOS_PACKAGES)
 	go test ./test/chaos -count 1 -v -timeout 1h -run '^TestChaos$$' -duration 10m $(CHAOS_FLAGS)
 
+.PHONY: attack
+attack: ## attack the daemon: the scripts of test/attack and what came of each
+	@test/install.sh $(TEST_PACKAGES)
+	go test ./test/attack -count 1 -timeout 1h -run '^TestAttacks$$' -v -args -long
+
 .PHONY: request-path
 request-path: ## list the code on the path of one request, against its limits
 	@test/install.sh $(DEMO_PACKAGES)

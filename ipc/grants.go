@@ -70,6 +70,10 @@ type ClaimInfo struct {
 	Any    bool              `json:"any,omitempty"`
 	Values []json.RawMessage `json:"values,omitempty"`
 	Words  bool              `json:"words,omitempty"` // space-separated words, each one of Values
+
+	// MaxItems is above 0 if the value is an array of 1 to so many of Values, none
+	// of them twice.
+	MaxItems int `json:"max_items,omitempty"`
 }
 
 // BudgetInfo is a rate window and what is left of it.

@@ -39,7 +39,7 @@ type fixed struct {
 var fuzzedGrants = map[string]fixed{
 	"bank": {
 		iss: "9f3c0c", sub: "9f3c0c", aud: []any{"https://as.bank.example", "https://as2.bank.example"}, longest: 120, jti: 22,
-		allowed: map[string]bool{"scope": true, "free": true, "Iss_": true}, forced: map[string]any{"tier": "gold"},
+		allowed: map[string]bool{"scope": true, "free": true, "Iss_": true, "kind": true, "kinds": true}, forced: map[string]any{"tier": "gold"},
 	},
 	"bearer": {
 		iss: "issuer.example", sub: "subject", aud: []any{"https://as.bank.example/token"}, kid: "the receiver's", longest: 60, jti: 22,
@@ -62,7 +62,8 @@ func fuzzedPolicy(t testing.TB) *policy.Policy {
 		{
 			Name: "bank", Key: "payments", Profile: "private_key_jwt", ClientID: "9f3c0c",
 			Audiences: []string{"https://as.bank.example", "https://as2.bank.example"}, DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute,
-			Allow: map[string]policy.ClaimRule{"scope": {Values: []any{"read", "write"}, Words: true}, "free": anything, "Iss_": anything},
+			Allow: map[string]policy.ClaimRule{"scope": {Values: []any{"read", "write"}, Words: true}, "free": anything, "Iss_": anything,
+				"kind": {Values: []any{"refund", "settlement"}}, "kinds": {EachOf: true, MaxItems: 1, Values: []any{"refund", "settlement"}}},
 			Force: map[string]any{"tier": "gold"},
 		},
 		{
@@ -91,6 +92,9 @@ func fuzzedPolicy(t testing.TB) *policy.Policy {
 func FuzzAssert(f *testing.F) {
 	f.Add("", "", ``, int64(0))
 	f.Add("bank", "https://as.bank.example", `{"scope":"read write","free":{"iss":"evil"}}`, int64(120))
+	f.Add("bank", "https://as.bank.example", `{"kind":["refund","settlement"]}`, int64(60))
+	f.Add("bank", "https://as.bank.example", `{"kinds":["refund","settlement"]}`, int64(60))
+	f.Add("bank", "https://as.bank.example", `{"kind":"refund","kinds":["settlement"]}`, int64(60))
 	f.Add("c/bank", "https://as2.bank.example", `{"tier":"gold"}`, int64(1))
 	f.Add("bank", "https://as.bank.example", `{"iss":"evil","sub":"evil","aud":"evil","exp":9999999999,"jti":"x"}`, int64(60))
 	f.Add("bank", "https://as.bank.example", `{"ISS":"evil","Sub":null,"i\u017fs":1,"Iss_":[]}`, int64(60))
@@ -120,12 +124,31 @@ func FuzzAssert(f *testing.F) {
 		holdParties(t, payload, want)
 		holdTimes(t, payload, want, req.Lifetime)
 		holdRest(t, payload, want)
+		holdKinds(t, payload)
 		if id, _ := payload["jti"].(string); len(id) != want.jti || id != a.JTI || (id != "" && issued[id]) {
 			t.Errorf("jti %q, in the answer %q", id, a.JTI)
 		} else {
 			issued[id] = true
 		}
 	})
+}
+
+// holdKinds checks the claims that have one value, and an array of one.
+func holdKinds(t *testing.T, payload map[string]any) {
+	t.Helper()
+	kinds := []any{payload["kind"]}
+	if array, there := payload["kinds"]; there {
+		items, ok := array.([]any)
+		if !ok || len(items) != 1 {
+			t.Fatalf("kinds %v", array)
+		}
+		kinds = append(kinds, items...)
+	}
+	for _, kind := range kinds {
+		if kind != nil && kind != "refund" && kind != "settlement" {
+			t.Fatalf("kind %v", kind)
+		}
+	}
 }
 
 func sentClaims(text string) map[string]any {

@@ -105,7 +105,8 @@ clients:
         audiences: [https://as.example]
         lifetime: {max: 45s}
         claims:
-          allow: {scope: [a, b], level: [1, 2.50, true], tags: {words: [x]}, note: any, exact: {values: [p q]}}
+          allow: {scope: [a, b], level: [1, 2.50, true], tags: {words: [x]}, note: any, exact: {values: [p q]},
+                  kinds: {each_of: [x, y, z], max_items: 2}, lists: {each_of: [1]}}
           set: {nested: {list: [1, {deep: "yes"}]}}
           require: [scope]
           log: [level]
@@ -134,6 +135,8 @@ func TestPolicyClients(t *testing.T) {
 					"tags":  {Words: true, Values: []any{"x"}},
 					"note":  {Any: true},
 					"exact": {Values: []any{"p q"}},
+					"kinds": {EachOf: true, MaxItems: 2, Values: []any{"x", "y", "z"}},
+					"lists": {EachOf: true, Values: []any{json.Number("1")}},
 				},
 				Force:   map[string]any{"nested": map[string]any{"list": []any{json.Number("1"), map[string]any{"deep": "yes"}}}},
 				Require: []string{"scope"}, Loggable: []string{"level"},
@@ -227,7 +230,7 @@ func TestAt(t *testing.T) {
 		"hsm.pin.file":                       "test.yaml:1:50",
 		"keys.payments.alg":                  "test.yaml:4:10",
 		"clients[0].grants[0].audiences[0]":  "test.yaml:18:21",
-		"clients[0].grants[0].rate[1].limit": "test.yaml:25:58",
+		"clients[0].grants[0].rate[1].limit": "test.yaml:26:58",
 		"clients[0].grants[9]":               "test.yaml:14:7", // the nearest one around it
 		"verify":                             "test.yaml:1:1",
 	} {

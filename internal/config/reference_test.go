@@ -111,7 +111,7 @@ func kindOf(typ reflect.Type, f strictyaml.Field) string {
 	case reflect.TypeFor[Mode]():
 		return "mode"
 	case reflect.TypeFor[ClaimRule]():
-		return "list of values, `{values: […]}`, `{words: […]}` or `any`"
+		return "list of values, `{values: […]}`, `{words: […]}`, `{each_of: […], max_items: …}` or `any`"
 	}
 	switch typ.Kind() {
 	case reflect.Pointer:

@@ -162,7 +162,9 @@ func claimRuleSchema() object {
 	form := func(key string) object {
 		return object{"type": "object", "properties": object{key: list}, "required": []string{key}, "additionalProperties": false}
 	}
-	return object{"anyOf": []object{{"const": "any"}, list, form("values"), form("words")}}
+	array := form("each_of")
+	array["properties"].(object)["max_items"] = object{"type": "integer", "minimum": 1}
+	return object{"anyOf": []object{{"const": "any"}, list, form("values"), form("words"), array}}
 }
 
 func (PIN) amendSchema(schema object) { schema["minProperties"], schema["maxProperties"] = 1, 1 }

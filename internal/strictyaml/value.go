@@ -1,5 +1,7 @@
 package strictyaml
 
+import "iter"
+
 // Decoder is a setting that can be written in more than one form, and reads
 // them itself.
 type Decoder interface{ DecodeYAML(Value) }
@@ -23,13 +25,16 @@ func (v Value) Text() string { return v.node.text }
 // Items returns the items of a list, each of any form. Numbers are json.Number.
 func (v Value) Items() []any { return v.decoder.freeList(v.node, v.path) }
 
-// Only returns the key and value of a mapping that has just one.
-func (v Value) Only() (key string, value Value, ok bool) {
-	if len(v.node.entries) != 1 {
-		return "", Value{}, false
+// Members returns the keys and values of a mapping, in the file's order. Other
+// values have none.
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for _, e := range v.node.entries {
+			if !yield(e.key, Value{decoder: v.decoder, node: e.value, path: Key(v.path, e.key)}) {
+				return
+			}
+		}
 	}
-	e := v.node.entries[0]
-	return e.key, Value{decoder: v.decoder, node: e.value, path: Key(v.path, e.key)}, true
 }
 
 // Fault reports what is wrong with the value, and how to fix it.

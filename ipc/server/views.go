@@ -70,7 +70,9 @@ func claimsInfo(rule policy.Rule) *ipc.ClaimsInfo {
 		if info.Allow == nil {
 			info.Allow = make(map[string]ipc.ClaimInfo)
 		}
-		info.Allow[name] = ipc.ClaimInfo{Any: allowed.Any, Words: allowed.Words, Values: rawValues(allowed.Values)}
+		info.Allow[name] = ipc.ClaimInfo{
+			Any: allowed.Any, Words: allowed.Words, MaxItems: allowed.MostItems(), Values: rawValues(allowed.Values),
+		}
 	}
 	for name, value := range rule.Force {
 		if info.Set == nil {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -27,13 +28,10 @@ func (a *allowedValues) allows(value any) bool {
 		return true
 	case a.words:
 		return a.allowsWords(value)
+	case a.eachOf:
+		return a.allowsArray(value)
 	}
-	if a.allowsScalar(value) || slices.ContainsFunc(a.nested, func(v any) bool { return equal(v, value) }) {
-		return true
-	}
-	// Otherwise an empty array would pass every list.
-	array, ok := value.([]any)
-	return ok && len(array) > 0 && a.allowsAll(array)
+	return a.allowsScalar(value) || slices.ContainsFunc(a.nested, func(v any) bool { return equal(v, value) })
 }
 
 func (a *allowedValues) allowsScalar(value any) bool {
@@ -41,25 +39,35 @@ func (a *allowedValues) allowsScalar(value any) bool {
 	return ok && a.scalars[key]
 }
 
-func (a *allowedValues) allowsAll(values []any) bool {
-	return !slices.ContainsFunc(values, func(v any) bool { return !a.allowsScalar(v) })
+// allowsWords accepts "read write". No list contains the empty word, such as
+// the one between two spaces.
+func (a *allowedValues) allowsWords(value any) bool {
+	text, ok := value.(string)
+	if !ok {
+		return false
+	}
+	for word := range strings.SplitSeq(text, " ") {
+		if !a.scalars[word] {
+			return false
+		}
+	}
+	return true
 }
 
-// allowsWords accepts "read write" or ["read","write"]. No list contains the
-// empty word, such as the one between two spaces.
-func (a *allowedValues) allowsWords(value any) bool {
-	switch value := value.(type) {
-	case string:
-		for word := range strings.SplitSeq(value, " ") {
-			if !a.scalars[word] {
-				return false
-			}
-		}
-		return true
-	case []any:
-		return len(value) > 0 && a.allowsAll(value)
+// allowsArray accepts ["read","write"] with as many items as the grant allows.
+// An item that is there twice would tell a receiver nothing.
+func (a *allowedValues) allowsArray(value any) bool {
+	array, ok := value.([]any)
+	if !ok || len(array) == 0 || len(array) > a.maxItems {
+		return false
 	}
-	return false
+	for i, item := range array {
+		repeated := slices.ContainsFunc(array[:i], func(v any) bool { return equal(v, item) })
+		if repeated || !a.allowsScalar(item) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkClaim checks one claim that the caller sent.
@@ -136,6 +144,10 @@ func (a *allowedValues) describe() string {
 		return "no value"
 	case a.words:
 		return "the words " + values + ", separated by single spaces"
+	case a.eachOf && a.maxItems == 1:
+		return "an array with one of " + values
+	case a.eachOf:
+		return fmt.Sprintf("an array of 1 to %d of %s, each at most once", a.maxItems, values)
 	}
 	return values
 }

@@ -7,10 +7,12 @@ import (
 
 // allowedValues is a ClaimRule with its values indexed for lookup.
 type allowedValues struct {
-	any, words bool
-	scalars    map[any]bool
-	nested     []any // arrays and objects
-	list       []any // as configured, for messages
+	any, words, eachOf bool
+
+	maxItems int // of an array; with eachOf
+	scalars  map[any]bool
+	nested   []any // arrays and objects
+	list     []any // as configured, for messages
 }
 
 // compileClaims normalizes the values of the rule and builds its lookup tables.
@@ -62,9 +64,7 @@ func (r *rule) checkClaimLists(report reporter) {
 }
 
 func normalizeRule(name string, rule ClaimRule, report reporter) ClaimRule {
-	if rule.Any && (rule.Words || len(rule.Values) > 0) {
-		report.problem("claims.allow", "claim %q allows any value but also lists some; keep one or the other", name)
-	}
+	checkForm(name, rule, report)
 	for i, value := range rule.Values {
 		normal, err := normalize(value, maxDepth)
 		if err != nil {
@@ -74,14 +74,38 @@ func normalizeRule(name string, rule ClaimRule, report reporter) ClaimRule {
 		if word, isText := normal.(string); rule.Words && (!isText || !isWord(word)) {
 			report.problem("claims.allow", "value %d of claim %q is not a word; use text without spaces", i+1, name)
 		}
+		if _, isScalar := scalar(normal); rule.EachOf && err == nil && !isScalar {
+			report.problem("claims.allow", "value %d of claim %q is an array or an object, which can't be an item; list plain values", i+1, name)
+		}
 	}
 	return rule
+}
+
+// checkForm refuses a rule that could be read in two ways.
+func checkForm(name string, rule ClaimRule, report reporter) {
+	if rule.Any && (rule.Words || rule.EachOf || len(rule.Values) > 0) {
+		report.problem("claims.allow", "claim %q allows any value but also lists some; keep one or the other", name)
+	}
+	if rule.Words && rule.EachOf {
+		report.problem("claims.allow", "claim %q is both a text of words and an array; keep words or each_of", name)
+	}
+	if rule.MaxItems != 0 && !rule.EachOf {
+		report.problem("claims.allow", "claim %q has max_items but is not an array; add each_of or remove max_items", name)
+	}
+	if rule.MaxItems < 0 || rule.EachOf && rule.MaxItems > len(rule.Values) {
+		report.problem("claims.allow", "claim %q has max_items %d, but each of its %d values can be there once; "+
+			"use 1 to %d, or leave max_items out", name, rule.MaxItems, len(rule.Values), max(1, len(rule.Values)))
+	}
 }
 
 func isWord(s string) bool { return s != "" && !strings.ContainsAny(s, " \t\r\n") }
 
 func newAllowedValues(rule ClaimRule) allowedValues {
-	a := allowedValues{any: rule.Any, words: rule.Words, list: rule.Values, scalars: make(map[any]bool, len(rule.Values))}
+	a := allowedValues{
+		any: rule.Any, words: rule.Words, eachOf: rule.EachOf,
+		maxItems: rule.MostItems(),
+		scalars:  make(map[any]bool, len(rule.Values)), list: rule.Values,
+	}
 	for _, value := range rule.Values {
 		if key, ok := scalar(value); ok {
 			a.scalars[key] = true

@@ -137,6 +137,7 @@ func parse(t testing.TB, text string) any {
 func TestClaimValues(t *testing.T) {
 	values := func(v ...any) ClaimRule { return ClaimRule{Values: v} }
 	words := func(v ...any) ClaimRule { return ClaimRule{Words: true, Values: v} }
+	each := func(most int, v ...any) ClaimRule { return ClaimRule{EachOf: true, MaxItems: most, Values: v} }
 	object := map[string]any{"a": 1, "b": []any{true, nil}}
 	for _, test := range []struct {
 		name    string
@@ -151,7 +152,9 @@ func TestClaimValues(t *testing.T) {
 		{"an empty list does not allow null", values(), `null`, false},
 		{"an empty list does not allow an empty array", values(), `[]`, false},
 		{"null if it is listed", values(nil), `null`, true},
-		{"an array of listed values", values("read", "write"), `["write","read"]`, true},
+		{"an array of listed values", values("read", "write"), `["write","read"]`, false},
+		{"an array of one listed value", values("read", "write"), `["read"]`, false},
+		{"an object of listed values", values("read", "write"), `{"read":"write"}`, false},
 		{"an array with a value that is not listed", values("read", "write"), `["write","admin"]`, false},
 		{"an empty array if it is not listed", values("read"), `[]`, false},
 		{"an empty array if it is listed", values([]any{}), `[]`, true},
@@ -166,7 +169,7 @@ func TestClaimValues(t *testing.T) {
 		{"the number 100 as 1E+2", values(uint64(100)), `1E+2`, true},
 		{"the number 0 as -0", values(0), `-0.0e7`, true},
 		{"a fraction", values(0.25), `25e-2`, true},
-		{"an array of numbers", values(1, 2), `[2.0,1]`, true},
+		{"an array of numbers", values(1, 2), `[2.0,1]`, false},
 		{"numbers keep every digit", values(json.Number("9007199254740993")), `9007199254740992`, false},
 		{"a string is not a number", values(1), `"1"`, false},
 		{"a number is not a string", values("1"), `1`, false},
@@ -191,12 +194,27 @@ func TestClaimValues(t *testing.T) {
 		{"a trailing space", words("read"), `"read "`, false},
 		{"a tab between words", words("read", "write"), `"read\twrite"`, false},
 		{"no words", words("read"), `""`, false},
-		{"an array of words", words("read", "write"), `["read","write"]`, true},
+		{"an array of words", words("read", "write"), `["read","write"]`, false},
+		{"an array of one word", words("read"), `["read"]`, false},
 		{"an array with several words in one string", words("read", "write"), `["read write"]`, false},
 		{"an empty array of words", words("read"), `[]`, false},
 		{"a number as words", words("read"), `1`, false},
 		{"null as words", words("read"), `null`, false},
 		{"words without a list", words(), `"read"`, false},
+		{"each of: some", each(0, "a", "b", 3), `["b","a"]`, true},
+		{"each of: all", each(0, "a", "b", 3), `["b",3.0,"a"]`, true},
+		{"each of: not listed", each(0, "a", "b"), `["a","c"]`, false},
+		{"each of: not an array", each(0, "a", "b"), `"a"`, false},
+		{"each of: none", each(0, "a"), `[]`, false},
+		{"each of: an array in an array", each(0, "a"), `[["a"]]`, false},
+		{"each of: an object", each(0, "a"), `{"a":"a"}`, false},
+		{"each of: null", each(0, "a"), `null`, false},
+		{"each of: null in an array", each(0, "a"), `[null]`, false},
+		{"each of: twice the same", each(0, "a", "b"), `["a","a"]`, false},
+		{"each of: twice the same number", each(0, 1, 2), `[1,1.0]`, false},
+		{"each of: as many as max_items", each(2, "a", "b", "c"), `["c","a"]`, true},
+		{"each of: more than max_items", each(2, "a", "b", "c"), `["c","a","b"]`, false},
+		{"each of: without a list", each(0), `["a"]`, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := mine(t, with(bank(), func(r *Rule) { r.Allow = map[string]ClaimRule{"x": test.rule} }))

@@ -21,6 +21,8 @@ func fuzzed(t testing.TB) *Policy {
 			"scope": {Words: true, Values: []any{"read", "write"}},
 			"n":     {Values: []any{1, 0.5, nil, true, "x", map[string]any{"a": []any{1}}}},
 			"free":  {Any: true},
+			"kind":  {Values: []any{"refund", "settlement"}},
+			"kinds": {EachOf: true, MaxItems: 2, Values: []any{"refund", "settlement", "payout"}},
 		}
 		r.Force = map[string]any{"tier": 1, "tags": []any{"a", map[string]any{"b": 2}}}
 		r.Require = []string{"scope"}
@@ -40,9 +42,12 @@ func FuzzDecide(f *testing.F) {
 	f.Add(uint32(1000), uint32(1), "", "", "", "", `{}`, int64(0))
 	f.Add(uint32(1000), uint32(1), "", "", "bank", "https://as.bank.example", ``, int64(60_000_000_000))
 	f.Add(uint32(1000), uint32(50), "", "", "mine/claims", "https://a.example", `{"scope":"read write","n":1.0,"tier":1}`, int64(1_000_000_000))
-	f.Add(uint32(1001), uint32(1), "a.service", "unit", "", "https://b.example", `{"scope":["read"],"free":{"x":[1e5]},"tags":["a",{"b":2.0}]}`, int64(-1))
+	f.Add(uint32(1001), uint32(1), "a.service", "unit", "", "https://b.example", `{"scope":"read","free":{"x":[1e5]},"tags":["a",{"b":2.0}]}`, int64(-1))
 	f.Add(uint32(1000), uint32(1), "", "", "app", "", `{"iss":"x"}`, int64(500))
 	f.Add(uint32(1000), uint32(1), "", "mine", "claims", "https://a.example", `{"scope":"read","free":[[[[[[[[[0]]]]]]]]]}`, int64(0))
+	f.Add(uint32(1000), uint32(1), "", "", "claims", "https://a.example", `{"scope":"read","kind":["refund","settlement"],"kinds":["refund","payout"]}`, int64(0))
+	f.Add(uint32(1000), uint32(1), "", "", "claims", "https://a.example", `{"scope":"read","kind":"refund","kinds":["refund","settlement","payout"]}`, int64(0))
+	f.Add(uint32(1000), uint32(1), "", "", "claims", "https://a.example", `{"scope":["read"],"kinds":"refund"}`, int64(0))
 	f.Add(uint32(1000), uint32(1), "", "group", "tls", "", `{"Aud":null,"scope":"read  write"}`, int64(0))
 	p := fuzzed(f)
 	f.Fuzz(func(t *testing.T, uid, gid uint32, unit, bound, grant, audience, claims string, lifetime int64) {
@@ -60,6 +65,7 @@ func FuzzDecide(f *testing.F) {
 		}
 		checkAgainstRule(t, g, v.Rule, req)
 		checkScope(t, g.Claims()["scope"])
+		checkKinds(t, g.Claims()["kind"], g.Claims()["kinds"])
 	})
 }
 
@@ -145,24 +151,38 @@ func checkClaimsAgainstRule(t *testing.T, claims map[string]any, r Rule, req Req
 
 func checkScope(t *testing.T, scope any) {
 	t.Helper()
-	var words []any
-	switch scope := scope.(type) {
-	case nil:
+	if scope == nil {
 		return
-	case string:
-		for word := range strings.SplitSeq(scope, " ") {
-			words = append(words, word)
-		}
-	case []any:
-		words = scope
 	}
-	for _, word := range words {
+	text, ok := scope.(string)
+	if !ok {
+		t.Fatalf("scope %v is not a text", scope)
+	}
+	for word := range strings.SplitSeq(text, " ") {
 		if word != "read" && word != "write" {
 			t.Fatalf("scope %v", scope)
 		}
 	}
-	if len(words) == 0 {
-		t.Fatalf("scope %v has no words", scope)
+}
+
+// checkKinds checks that a claim for one value has one, and that one for an
+// array has an array within its limits.
+func checkKinds(t *testing.T, kind, kinds any) {
+	t.Helper()
+	if kind != nil && kind != "refund" && kind != "settlement" {
+		t.Fatalf("kind %v", kind)
+	}
+	if kinds == nil {
+		return
+	}
+	array, ok := kinds.([]any)
+	if !ok || len(array) < 1 || len(array) > 2 || len(array) == 2 && array[0] == array[1] {
+		t.Fatalf("kinds %v", kinds)
+	}
+	for _, kind := range array {
+		if kind != "refund" && kind != "settlement" && kind != "payout" {
+			t.Fatalf("kinds %v", kinds)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -61,17 +62,32 @@ type Rule struct {
 
 // ClaimRule says which values a claim may have. The zero value allows none.
 type ClaimRule struct {
-	Any bool // every value; Values and Words must not be set
+	Any bool // every value; nothing else must be set
 
 	// Values are compared as JSON values: 1, 1.0 and 1e0 are the same number,
-	// and objects are compared member by member. An array of scalars is allowed
-	// if every element is.
+	// and objects are compared member by member. The claim is one of them, so it
+	// is an array or an object only if that very value is listed.
 	Values []any
 
 	// Words makes the claim a list of words, like OAuth's scope (RFC 6749
-	// section 3.3): one string of words separated by single spaces, or an array
-	// of words. Each word must be in Values.
+	// section 3.3): one string of words separated by single spaces. Each word
+	// must be in Values.
 	Words bool
+
+	// EachOf makes the claim an array of 1 to MaxItems scalars. Each must be in
+	// Values, and none is there twice. If MaxItems is 0, the array may have all
+	// of Values.
+	EachOf   bool
+	MaxItems int
+}
+
+// MostItems returns how many items the claim's array may have, or 0 if the
+// claim is not an array.
+func (r ClaimRule) MostItems() int {
+	if !r.EachOf {
+		return 0
+	}
+	return cmp.Or(r.MaxItems, len(r.Values))
 }
 
 // RawRule lists the hashes and paddings that raw signatures may use.

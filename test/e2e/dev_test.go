@@ -12,6 +12,7 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/test/script"
 )
 
 // devDaemon is a running `assertd dev`.
@@ -47,7 +48,7 @@ func startDev(t *testing.T) *devDaemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	if err := awaitWorkers(t.Context(), d.Client); err != nil {
+	if err := script.AwaitWorkers(t.Context(), d.Client); err != nil {
 		t.Fatal(err)
 	}
 	return d

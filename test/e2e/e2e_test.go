@@ -4,24 +4,19 @@
 package e2e
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/assertd/assertd/client"
-	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/faultydisk"
+	"github.com/assertd/assertd/test/script"
 )
 
 var binaries string
+
+var signals = script.Signals
 
 func TestMain(m *testing.M) {
 	faultydisk.Confine()
@@ -34,10 +29,7 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-tags", "clockshift", "-o", dir,
-		"github.com/assertd/assertd/cmd/assertd", "github.com/assertd/assertd/cmd/assertctl", "github.com/assertd/assertd/test/softhsm/foreignkey")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
+	if err := script.Build(dir, "cmd/assertd", "cmd/assertctl", "test/softhsm/foreignkey"); err != nil {
 		panic("build: " + err.Error())
 	}
 	binaries = dir
@@ -46,36 +38,16 @@ func run(m *testing.M) int {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
-		Setup: setup,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":     await,
-			"start":     start,
-			"signal":    signal,
-			"terminate": terminate,
-			"replace":   replace,
-			"lines":     lines,
-			"retry":     retry,
-			"capture":   capture,
-			"verifies":  verifies,
-		},
+		Dir:                 "testdata",
+		Setup:               setup,
+		Cmds:                script.Commands(map[string]script.Command{"capture": capture, "verifies": verifies}),
 		RequireExplicitExec: true,
-		Deadline:            deadline(t),
+		Deadline:            script.Deadline(t),
 	})
 }
 
-func deadline(t *testing.T) time.Time {
-	if d, ok := t.Deadline(); ok {
-		return d.Add(-5 * time.Second)
-	}
-	return time.Now().Add(5 * time.Minute)
-}
-
 func setup(env *testscript.Env) error {
-	all := daemons{}
-	env.Values[daemonsKey{}] = all
-	env.Defer(all.end)
-	env.Setenv("PATH", binaries+string(os.PathListSeparator)+env.Getenv("PATH"))
+	script.Setup(env, binaries)
 	env.Setenv("ASSERTD_SOCKET", "dev/assertd.sock")
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -84,102 +56,4 @@ func setup(env *testscript.Env) error {
 	env.Setenv("EXAMPLES", examples)
 	env.Setenv("CONTROL", "dev/\x1b[2J") // a key label that would clear the screen
 	return nil
-}
-
-// await waits until the daemon on a socket is ready to sign or, with a reason,
-// says that it isn't for that reason:
-//
-//	await SOCKET [REASON]
-func await(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 1 || len(args) > 2 {
-		ts.Fatalf("usage: await SOCKET [REASON]")
-	}
-	c, err := client.New(ts.MkAbs(args[0]))
-	ts.Check(err)
-	defer c.Close()
-	if len(args) == 1 {
-		ts.Check(awaitWorkers(context.Background(), c))
-		return
-	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		answer, err := c.Ready(context.Background())
-		if err == nil && answer.Reason == args[1] {
-			return
-		}
-		if time.Now().After(end) {
-			ts.Fatalf("not %s after 30 s: %+v, %v", args[1], answer, err)
-		}
-	}
-}
-
-// awaitWorkers waits until the daemon and all of its workers are ready. One
-// ready worker is enough to sign, but while another logs in SoftHSM rewrites
-// the token's file, and a program that opens the token at that moment does not
-// find it.
-func awaitWorkers(ctx context.Context, c *client.Client) error {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		answer, err := c.Ready(ctx)
-		starting := slices.ContainsFunc(answer.Workers, func(w ipc.WorkerState) bool { return w.State != ipc.WorkerReady })
-		if err == nil && answer.Ready && !starting {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("not ready after 30 s: %+v, %v", answer, err)
-		}
-	}
-}
-
-// replace replaces text in a file, which must contain it:
-//
-//	replace FILE OLD NEW
-func replace(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: replace FILE OLD NEW")
-	}
-	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], `\n`, "\n")
-	}
-	text := ts.ReadFile(args[0])
-	if !strings.Contains(text, args[1]) {
-		ts.Fatalf("%s does not contain %q", args[0], args[1])
-	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o600))
-}
-
-// lines waits until COUNT lines of a file contain a text:
-//
-//	lines COUNT FILE TEXT
-func lines(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: lines COUNT FILE TEXT")
-	}
-	var found int
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		found = 0
-		for line := range strings.Lines(ts.ReadFile(args[1])) {
-			if strings.Contains(line, args[2]) {
-				found++
-			}
-		}
-		if args[0] == string(rune('0'+found)) {
-			return
-		}
-	}
-	ts.Fatalf("%d lines of %s contain %q, want %s", found, args[1], args[2], args[0])
-}
-
-// retry runs a command until it succeeds, for changes that take a moment:
-//
-//	retry COMMAND [ARG ...]
-func retry(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: retry COMMAND [ARG ...]")
-	}
-	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if err = ts.Exec(args[0], args[1:]...); err == nil {
-			return
-		}
-	}
-	ts.Fatalf("%s: %v", strings.Join(args, " "), err)
 }

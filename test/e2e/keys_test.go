@@ -9,11 +9,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/assertd/assertd/jwks"
+	"github.com/assertd/assertd/test/script"
 )
-
-// clockShift shifts the clock of programs built with the tag clockshift, as
-// these tests build them.
-const clockShift = "ASSERTD_CLOCK_SHIFT"
 
 // capture sets a variable to what the group of a pattern matches in a file, by
 // default in the last output:
@@ -49,10 +46,10 @@ func verifies(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func shiftedNow(ts *testscript.TestScript) time.Time {
-	if ts.Getenv(clockShift) == "" {
+	if ts.Getenv(script.ClockShift) == "" {
 		return time.Now()
 	}
-	shift, err := time.ParseDuration(ts.Getenv(clockShift))
+	shift, err := time.ParseDuration(ts.Getenv(script.ClockShift))
 	ts.Check(err)
 	return time.Now().Add(shift)
 }

@@ -1,8 +1,10 @@
-package e2e
+package script
 
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,7 +26,8 @@ func running(ts *testscript.TestScript) daemons {
 	return ts.Value(daemonsKey{}).(daemons)
 }
 
-var signals = map[string]syscall.Signal{
+// Signals maps the names that scripts use to signals.
+var Signals = map[string]syscall.Signal{
 	"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
 }
 
@@ -37,18 +40,30 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: start NAME COMMAND [ARG ...]")
 	}
 	name := args[0]
-	path, err := exec.LookPath(args[1])
-	if err != nil {
-		path = binaries + "/" + args[1]
-	}
+	path := program(ts, args[1])
 	d := &daemon{process: exec.Command(path, args[2:]...), ended: make(chan error, 1)}
 	d.process.Dir = ts.MkAbs(".")
-	d.process.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), clockShift+"="+ts.Getenv(clockShift))
+	d.process.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), ClockShift+"="+ts.Getenv(ClockShift))
 	d.process.Stdout = create(ts, name+".out")
 	d.process.Stderr = create(ts, name+".log")
 	ts.Check(d.process.Start())
 	go func() { d.ended <- d.process.Wait() }()
 	running(ts)[name] = d
+}
+
+// program finds a program in the script's PATH.
+func program(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path := filepath.Join(dir, name); !strings.Contains(name, "/") && exists(path) {
+			return path
+		}
+	}
+	return name
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func create(ts *testscript.TestScript, name string) *os.File {
@@ -65,7 +80,7 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || running(ts)[args[0]] == nil {
 		ts.Fatalf("usage: signal NAME HUP|TERM|INT|KILL")
 	}
-	ts.Check(running(ts)[args[0]].process.Process.Signal(signals[args[1]]))
+	ts.Check(running(ts)[args[0]].process.Process.Signal(Signals[args[1]]))
 }
 
 // terminate stops a daemon with SIGTERM, or waits for one that was killed. The
