@@ -1,12 +1,14 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +16,10 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
@@ -46,6 +51,39 @@ func TestShippedToCollector(t *testing.T) {
 	}
 }
 
+// TestRefusedByCollector: lines that a collector's pipeline refuses for good,
+// and requests that it finds too large, don't hold up the other lines.
+func TestRefusedByCollector(t *testing.T) {
+	file, address := filepath.Join(t.TempDir(), "audit.jsonl"), freeAddress(t)
+	l, shipper := own(t, file, "http://"+address+"/v1/logs")
+	for i := range 300 {
+		jti := fmt.Sprint(i)
+		if i%100 == 50 {
+			jti = "poison"
+		}
+		check(t, l.Append(t.Context(), audit.Record{Kind: audit.KindAssertion, JTI: jti, Outcome: audit.OutcomeAllowed}))
+	}
+	c := receiveWith(t, address, map[string]any{"max_request_body_size": 20_000}, func(logs plog.Logs) error {
+		if text, _ := (&plog.JSONMarshaler{}).MarshalLogs(logs); bytes.Contains(text, []byte("poison")) {
+			return consumererror.NewPermanent(errors.New("it has poison"))
+		}
+		return nil
+	})
+	await(t, "all lines", func() bool { return state(shipper, l).Pending == 0 })
+	check(t, c.receiver.Shutdown(t.Context()))
+	content, err := os.ReadFile(file)
+	check(t, err)
+	want := slices.DeleteFunc(strings.Split(strings.TrimSuffix(string(content), "\n"), "\n"), func(line string) bool {
+		return strings.Contains(line, "poison")
+	})
+	if got := c.lines(t); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%d lines arrived, want %d", len(got), len(want))
+	}
+	if s := state(shipper, l); s.Missing != 3 || s.Error != "" {
+		t.Errorf("%d lines are missing, error %q", s.Missing, s.Error)
+	}
+}
+
 // collector is a running receiver and what it received.
 type collector struct {
 	receiver component.Component
@@ -54,13 +92,26 @@ type collector struct {
 
 func receive(t *testing.T, address string) *collector {
 	t.Helper()
+	return receiveWith(t, address, map[string]any{}, func(plog.Logs) error { return nil })
+}
+
+// receiveWith runs a receiver with these settings, before a pipeline that takes
+// what judge has no error for.
+func receiveWith(t *testing.T, address string, http map[string]any, judge func(plog.Logs) error) *collector {
+	t.Helper()
 	factory := otlpreceiver.NewFactory()
 	settings := factory.CreateDefaultConfig()
-	check(t, confmap.NewFromStringMap(map[string]any{
-		"protocols": map[string]any{"http": map[string]any{"endpoint": address}},
-	}).Unmarshal(settings))
+	http["endpoint"] = address
+	check(t, confmap.NewFromStringMap(map[string]any{"protocols": map[string]any{"http": http}}).Unmarshal(settings))
 	c := &collector{}
-	r, err := factory.CreateLogs(t.Context(), receivertest.NewNopSettings(factory.Type()), settings, &c.sink)
+	pipeline, err := consumer.NewLogs(func(ctx context.Context, logs plog.Logs) error {
+		if err := judge(logs); err != nil {
+			return err
+		}
+		return c.sink.ConsumeLogs(ctx, logs)
+	})
+	check(t, err)
+	r, err := factory.CreateLogs(t.Context(), receivertest.NewNopSettings(factory.Type()), settings, pipeline)
 	check(t, err)
 	check(t, r.Start(t.Context(), componenttest.NewNopHost()))
 	c.receiver = r

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,26 +39,97 @@ func (c Collector) connect(context.Context) (connection, error) {
 type collectorConnection struct {
 	to      Collector
 	client  http.Client
+	limit   int // bytes of lines that one request may have, once the collector found one too large; 0 before
 	arrived int64
 }
 
-// send posts the lines.
-func (c *collectorConnection) send(ctx context.Context, lines []audit.Line) (rejected int64, err error) {
+// send posts the lines in as few requests as the collector takes. It returns an
+// error if the collector takes none of them: then its configuration or its URL
+// is at fault, not the lines, so they wait.
+func (c *collectorConnection) send(ctx context.Context, lines []audit.Line) (rejection, error) {
+	lost, err := c.offer(ctx, lines)
+	if err == nil && lost.refused == int64(len(lines)) {
+		err = lost.why
+	}
+	if err != nil {
+		return rejection{}, err
+	}
+	c.arrived += int64(len(lines))
+	return rejection{lines: lost.refused + lost.rejected, why: lost.why}, nil
+}
+
+// unwanted is how many of the lines that were offered a collector will never
+// take.
+type unwanted struct {
+	refused  int64 // each by itself, with a status
+	rejected int64 // from requests that succeeded in part
+	why      error // of the last one
+}
+
+// offer posts the lines. If the collector refuses them for what they are, it
+// offers each half, down to the lines that the collector refuses alone.
+func (c *collectorConnection) offer(ctx context.Context, lines []audit.Line) (unwanted, error) {
+	if len(lines) > 1 && c.limit > 0 && textSize(lines) > c.limit {
+		return c.halves(ctx, lines)
+	}
+	lost, err := c.export(ctx, lines)
+	var no *statusError
+	if !errors.As(err, &no) || !no.refusal() {
+		return lost, err
+	}
+	if len(lines) == 1 {
+		return unwanted{refused: 1, why: fmt.Errorf("record %d: %w", lines[0].Seq, err)}, nil
+	}
+	if no.code == http.StatusRequestEntityTooLarge {
+		c.limit = textSize(lines) / 2
+	}
+	return c.halves(ctx, lines)
+}
+
+func (c *collectorConnection) halves(ctx context.Context, lines []audit.Line) (unwanted, error) {
+	first, err := c.offer(ctx, lines[:len(lines)/2])
+	if err != nil {
+		return first, err
+	}
+	second, err := c.offer(ctx, lines[len(lines)/2:])
+	if second.why == nil {
+		second.why = first.why
+	}
+	second.refused, second.rejected = second.refused+first.refused, second.rejected+first.rejected
+	return second, err
+}
+
+func textSize(lines []audit.Line) (bytes int) {
+	for _, line := range lines {
+		bytes += len(line.Text)
+	}
+	return bytes
+}
+
+// export makes one request. A server error of a single line is not believed at
+// once, since it may come from one of several collectors behind an address.
+func (c *collectorConnection) export(ctx context.Context, lines []audit.Line) (unwanted, error) {
 	body, err := json.Marshal(newExportRequest(c.to.Version, lines))
 	if err != nil {
-		return 0, err
+		return unwanted{}, err
 	}
 	answer, err := c.post(ctx, body)
+	for range 2 {
+		var no *statusError
+		if len(lines) > 1 || !errors.As(err, &no) || !no.refusal() || no.code < 500 {
+			break
+		}
+		answer, err = c.post(ctx, body)
+	}
 	if err != nil {
-		return 0, err
+		return unwanted{}, err
 	}
-	if rejected, err = rejectedLines(answer); err == nil {
-		c.arrived += int64(len(lines))
-	}
-	return rejected, err
+	return rejectedLines(answer)
 }
 
 func (c *collectorConnection) post(ctx context.Context, body []byte) (answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.to.Endpoint, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -68,30 +140,34 @@ func (c *collectorConnection) post(ctx context.Context, body []byte) (answer []b
 		return nil, err
 	}
 	defer response.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if response.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("the collector returned %s; check that the URL ends in /v1/logs and that it accepts OTLP over HTTP", response.Status)
+		return nil, newStatusError(response, answer)
 	}
-	return io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	return answer, err
 }
 
-// rejectedLines returns how many lines the collector refused. The protocol
-// forbids to send them again.
-func rejectedLines(answer []byte) (int64, error) {
+// rejectedLines returns how many lines of a request the collector rejected. The
+// protocol forbids to send them again.
+func rejectedLines(answer []byte) (unwanted, error) {
 	var r struct {
 		PartialSuccess struct {
 			RejectedLogRecords json.Number `json:"rejectedLogRecords"` // a 64-bit number, so a string
+			ErrorMessage       string      `json:"errorMessage"`
 		} `json:"partialSuccess"`
 	}
 	if len(answer) == 0 {
-		return 0, nil
+		return unwanted{}, nil
 	}
 	if err := json.Unmarshal(answer, &r); err != nil {
-		return 0, fmt.Errorf("the collector's answer is not OTLP in JSON: %w", err)
+		return unwanted{}, fmt.Errorf("the collector's answer is not OTLP in JSON: %w; check the URL", err)
 	}
-	if r.PartialSuccess.RejectedLogRecords == "" {
-		return 0, nil
+	p := r.PartialSuccess
+	if p.RejectedLogRecords == "" || p.RejectedLogRecords == "0" {
+		return unwanted{}, nil
 	}
-	return r.PartialSuccess.RejectedLogRecords.Int64()
+	lines, err := p.RejectedLogRecords.Int64()
+	return unwanted{rejected: max(lines, 0), why: errors.New(excerpt(p.ErrorMessage))}, err
 }
 
 func (c *collectorConnection) delivered() (int64, error) { return c.arrived, nil }

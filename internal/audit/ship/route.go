@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -17,9 +18,10 @@ const (
 	pollInterval   = 200 * time.Millisecond // between looks at the log and for deliveries
 	saveInterval   = time.Second            // between writes of the cursor
 	connectTimeout = 10 * time.Second
-	sendTimeout    = 30 * time.Second // of one batch
+	sendTimeout    = 30 * time.Second // of one batch, or of one request
 	firstBackoff   = 250 * time.Millisecond
 	maxBackoff     = 30 * time.Second
+	maxPause       = 5 * time.Minute // that a collector can ask for
 	lastAttempt    = 2 * time.Second // at the end
 
 	maxBatchLines = 512
@@ -76,13 +78,23 @@ func (r *route) run(ctx context.Context) {
 			backoff = firstBackoff
 		}
 		r.fail(err)
-		if !sleep.For(ctx, backoff) {
+		if !sleep.For(ctx, pause(err, backoff)) {
 			break
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
 	r.disconnect()
 	r.save(true)
+}
+
+// pause is how long to wait after an error: as long as the collector asks for,
+// or somewhat less than backoff, so that many senders do not come at once.
+func pause(err error, backoff time.Duration) time.Duration {
+	var status *statusError
+	if errors.As(err, &status) && status.after > 0 {
+		return status.after
+	}
+	return backoff/2 + rand.N(backoff/2)
 }
 
 // ship connects, and ships until something fails or ctx ends. Then it tries
@@ -183,8 +195,6 @@ func (r *route) sendBatch(ctx context.Context) (more bool, err error) {
 	if err != nil || len(batch) == 0 {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
 	r.sent += int64(len(batch))
 	b := sentBatch{end: r.sent, after: batch[len(batch)-1].After, oldest: batch[0].Time}
 	for _, line := range batch {
@@ -193,8 +203,9 @@ func (r *route) sendBatch(ctx context.Context) (more bool, err error) {
 	r.onTheWay = append(r.onTheWay, b)
 	r.report(nil)
 	rejected, err := r.conn.send(ctx, batch)
-	if rejected > 0 {
-		r.lose(rejected, "the destination rejected lines of the audit log", "among", batch[0].After.Next-1)
+	if rejected.lines > 0 {
+		r.lose(rejected.lines, "the destination refuses lines of the audit log, and they are not sent again; see why, and import them there if they matter",
+			"first", batch[0].Seq, "last", batch[len(batch)-1].Seq, "error", rejected.why)
 	}
 	return more, err
 }
@@ -236,7 +247,8 @@ func (r *route) confirm() error {
 	for len(r.onTheWay) > 0 && r.onTheWay[0].end <= arrived {
 		b := r.onTheWay[0]
 		if b.missing > 0 {
-			r.lose(b.missing, "lines of the audit log were removed or damaged before they were shipped", "before", b.after.Next)
+			r.lose(b.missing, "lines of the audit log were removed or damaged before they were shipped; import them there if a copy has them",
+				"before", b.after.Next)
 		}
 		r.at, r.onTheWay = b.after, r.onTheWay[1:]
 	}
@@ -248,11 +260,11 @@ func (r *route) confirm() error {
 }
 
 // lose counts lines that can't be shipped.
-func (r *route) lose(lines int64, why, place string, at int64) {
+func (r *route) lose(lines int64, why string, details ...any) {
 	r.mu.Lock()
 	r.state.Missing += lines
 	r.mu.Unlock()
-	r.opts.Logger.Error(why, "destination", r.to.String(), "lines", lines, place, at)
+	r.throttle.Log(r.opts.Logger.Error, why, why, append([]any{"destination", r.to.String(), "lines", lines}, details...)...)
 }
 
 // save writes the cursor if it is due. If that fails, only more is sent again.

@@ -36,13 +36,21 @@ type Destination interface {
 
 // connection is a way to a destination that works until its first error.
 type connection interface {
-	// send hands over lines. It returns how many the destination will never take.
-	send(ctx context.Context, lines []audit.Line) (rejected int64, err error)
+	// send hands over lines, and gives up if that takes too long. It returns those
+	// that the destination will never take.
+	send(ctx context.Context, lines []audit.Line) (rejection, error)
 	// delivered returns how many of the lines that were sent have arrived, or were
 	// rejected.
 	// After an error, the others must be sent again.
 	delivered() (int64, error)
 	close()
+}
+
+// rejection is how many of the lines that were sent a destination will never
+// take, and why.
+type rejection struct {
+	lines int64
+	why   error
 }
 
 // Shipper ships the log to its destinations, each on its own.

@@ -103,10 +103,12 @@ func awaitEnd(conn *tls.Conn) error {
 }
 
 // send writes the lines with octet counting (RFC 5425 section 4.3).
-func (c *serverConnection) send(ctx context.Context, lines []audit.Line) (rejected int64, err error) {
+func (c *serverConnection) send(ctx context.Context, lines []audit.Line) (rejection, error) {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
 	deadline, _ := ctx.Deadline()
 	if err := c.conn.SetWriteDeadline(deadline); err != nil {
-		return 0, err
+		return rejection{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -118,11 +120,11 @@ func (c *serverConnection) send(ctx context.Context, lines []audit.Line) (reject
 		c.buf = append(c.buf, c.message...)
 	}
 	if _, err := c.conn.Write(c.buf); err != nil {
-		return 0, err
+		return rejection{}, err
 	}
 	c.sent += int64(len(lines))
 	c.batches = append(c.batches, batchEnd{written: c.tcp.written, lines: c.sent})
-	return 0, nil
+	return rejection{}, nil
 }
 
 // delivered counts the batches that were acknowledged long enough ago.

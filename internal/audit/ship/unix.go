@@ -62,21 +62,23 @@ type socketConnection struct {
 }
 
 // send waits while the receiver's queue is full.
-func (c *socketConnection) send(ctx context.Context, lines []audit.Line) (rejected int64, err error) {
+func (c *socketConnection) send(ctx context.Context, lines []audit.Line) (rejection, error) {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
 	deadline, _ := ctx.Deadline()
 	if err := c.conn.SetWriteDeadline(deadline); err != nil {
-		return 0, err
+		return rejection{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for _, line := range lines {
 		c.buf = c.form.append(c.buf[:0], line)
 		if _, err := c.conn.Write(c.buf); err != nil {
-			return 0, sendError(err, line)
+			return rejection{}, sendError(err, line)
 		}
 		c.sent++
 	}
-	return 0, nil
+	return rejection{}, nil
 }
 
 func sendError(err error, line audit.Line) error {
