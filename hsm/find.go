@@ -12,7 +12,11 @@ import (
 func (t *Token) Keys() ([]*Key, error) {
 	t.admin.RLock()
 	defer t.admin.RUnlock()
-	return t.keys(session.index, privateKeys())
+	keys, err := t.keys(session.index, privateKeys())
+	if err == nil {
+		t.copies.keep(keys)
+	}
+	return keys, err
 }
 
 // Find returns the one key with the label and the ID, or with either if only

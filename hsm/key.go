@@ -101,7 +101,7 @@ func (k *Key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) (
 
 func (k *Key) signForm(ctx context.Context, form form) (raw []byte, err error) {
 	err = k.token.sessions.with(ctx, func(s session) error {
-		raw, err = s.sign(form.mechanism, k.token.copies.handle(k.identity), form.input)
+		raw, err = s.sign(form.mechanism, k.token.copies.handle(s, k), form.input)
 		return err
 	})
 	if err != nil {

@@ -183,33 +183,22 @@ func (t *Token) Close() error {
 	return nil
 }
 
-// Refresh confirms that the token is still present, and so are the keys that
-// sign through session copies.
+// Refresh confirms that the token is still present, and has each key that signs
+// through a session copy looked at before its next signature.
 //
 // A session copy outlives its key: it still signs when the key was destroyed,
 // and even when the whole token is gone, and Prove notices neither. So with
 // Config.SessionCopies the owner of the Token calls Refresh at an interval.
-// That costs one request for the token's description and, once something was
-// signed, one search (BenchmarkRefresh). Refresh drops copies of keys that are
-// gone, and their next signature returns ErrKeyNotFound. It doesn't search
-// while a key is generated or destroyed, since an RSA key may take many
-// seconds; the next call does. Errors: ErrTokenGone, ErrClosed, or an *Error.
-// Success doesn't prove that the token can sign: Key.Prove does.
+// That costs one request for the token's description, and one for each key that
+// then signs, however many keys there are (BenchmarkRefresh). The next
+// signature with a key that is gone returns ErrKeyNotFound. Errors:
+// ErrTokenGone, ErrClosed, or an *Error. Success doesn't prove that the token
+// can sign: Key.Prove does.
 func (t *Token) Refresh(ctx context.Context) error {
-	idle := t.admin.TryRLock()
-	if idle {
-		defer t.admin.RUnlock()
-	}
-	return t.sessions.with(ctx, func(s session) error {
-		if err := t.alive(); err != nil || !idle || t.copies.none() {
-			return err
-		}
-		handles, err := s.find(privateKeys())
-		if err != nil {
-			return err
-		}
-		t.copies.keep(handles)
-		return nil
+	return t.sessions.with(ctx, func(session) error {
+		err := t.alive()
+		t.copies.doubt()
+		return err
 	})
 }
 
