@@ -26,9 +26,9 @@ type refusal struct{ code, text string }
 func (r refusal) String() string { return strings.Trim(r.code+": "+r.text, ": ") }
 
 // Members of error responses, in lower case, in order of preference. RFC 6749
-// section 5.2 has error and error_description. The others are those of AWS (JSON
-// and XML), Okta, Google, Kubernetes, Vault, Salesforce, API gateways, JSON:API,
-// FHIR, SOAP and RFC 9457.
+// section 5.2 has error and error_description. The others are those of AWS
+// (JSON and XML), Okta, Google, Kubernetes, Vault, Salesforce, API gateways,
+// JSON:API, FHIR, SOAP and RFC 9457.
 var (
 	refusalCodes = []string{"error", "errorcode", "error_code", "__type", "code", "faultcode", "reason", "status", "type"}
 	refusalTexts = []string{"error_description", "errorsummary", "message", "errormessage", "error_message", "detail",
@@ -39,7 +39,8 @@ var (
 // maxRefusalDepth limits the nesting that is searched for a reason.
 const maxRefusalDepth = 8
 
-// bom is the byte order mark of UTF-8, which some servers put before their JSON.
+// bom is the byte order mark of UTF-8, which some servers put before their
+// JSON.
 var bom = []byte("\ufeff")
 
 // endpoint is what a request went to, and the member of a success that makes it
@@ -51,8 +52,8 @@ var (
 	registrationEndpoint = endpoint{"registration endpoint", "client_id"}
 )
 
-// refusal says why a response is no success, from whatever form its body has. If
-// the server gives no reason, it says what came instead.
+// refusal says why a response is no success, from whatever form its body has.
+// If the server gives no reason, it says what came instead.
 func (e endpoint) refusal(response *http.Response, text []byte) refusal {
 	found := parseRefusal(response, text)
 	if found == (refusal{}) {
