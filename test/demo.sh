@@ -8,7 +8,11 @@ dir=.demo
 socket=$dir/assertd.sock
 assertctl="bin/assertctl --socket $socket"
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 show() { printf '  $ %s\n' "$*"; }
 
 # await TEXT: wait until TEXT is in the daemon's log.
@@ -36,6 +40,7 @@ mkdir -p $dir
 bin/assertd dev --dir $dir >$dir/log 2>&1 &
 daemon=$!
 trap 'kill $daemon 2>/dev/null; wait $daemon 2>/dev/null || true' EXIT
+trap 'exit 1' HUP INT PIPE TERM # such as `make demo | head`: the daemon ends too
 await 'assertd is ready'
 await 'worker: ready: .*worker=1' # SoftHSM hides the token from other programs while a worker logs in
 echo "  ready: the private key is on the token and cannot be exported"
@@ -78,3 +83,12 @@ refused 4 $assertctl assert
 
 say "Done. Every decision is in $dir/audit.jsonl. The last one:"
 tail -n 1 $dir/audit.jsonl | sed 's/^/  /'
+
+say "Try next:"
+cat <<E2
+  bin/assertd dev                        # a daemon of your own; it prints what to do
+  bin/assertd explain --config .demo/assertd.yaml --user $(id -un)
+                                         # who may have what signed, and why
+  bin/assertd audit verify .demo/audit.jsonl
+                                         # the decisions above, proven in order
+E2
