@@ -1,0 +1,3 @@
+export { Client, DEFAULT_SOCKET } from './client.js';
+export { AssertdError, NotAssertd, Problem, Unavailable, VersionMismatch } from './errors.js';
+export { TokenError, TokenSource } from './token.js';
