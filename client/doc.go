@@ -29,9 +29,10 @@
 //
 // # Contexts and retries
 //
-// Every call ends with its context. After a 503, a daemon restart or a broken
-// connection, the client retries once, after a short delay. It never retries a
-// refusal or a rate limit.
+// Every call ends with its context. After a 503, or if the daemon was restarting,
+// the client retries once, after a short delay. It never retries a refusal or a
+// rate limit, nor a request for a signature whose connection broke after it was
+// sent: the daemon may have signed. That error matches [ErrUnavailable].
 //
 // # Compatibility
 //
