@@ -32,6 +32,9 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		answer, err = attempt[T](ctx, c, method, path, body)
 	}
 	if errors.Is(err, ipc.CodeNotFound) {
+		if wrong := c.wrongSocket(ctx, err); wrong != nil {
+			return answer, wrong
+		}
 		err = c.unsupported(ctx, err, method+" "+path)
 	}
 	return answer, err

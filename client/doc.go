@@ -23,7 +23,7 @@
 //
 // A refusal by the daemon is an [*ipc.Problem]. Test for its code with
 // errors.Is(err, ipc.CodeRateLimited); its Detail says what to do. The other
-// kinds are [ErrUnavailable], [ErrNotAssertd], [ErrVersion], [ErrTokenEndpoint]
+// kinds are [ErrUnavailable], [ErrNotAssertd], [ErrVersion], [ErrWrongSocket], [ErrTokenEndpoint]
 // and [ErrRegistration], and from a signer [ErrSignOptions] and
 // [ErrKeyChanged].
 //
