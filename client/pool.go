@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -227,12 +228,12 @@ func (c *connection) exchange(request *http.Request, most int64) (*http.Response
 // not written whole was not acted on. Nor was one that met ECONNRESET: Linux
 // resets a Unix socket if the other end closed it before it read everything
 // (unix_release_sock in af_unix.c), and after the last byte that it needs, the
-// daemon gets nothing more from us.
+// daemon gets nothing more from us. Other systems don't promise that.
 func unanswered(sendErr, readErr error) error {
 	switch {
 	case sendErr != nil:
 		return sendErr
-	case errors.Is(readErr, syscall.ECONNRESET):
+	case runtime.GOOS == "linux" && errors.Is(readErr, syscall.ECONNRESET):
 		return readErr
 	}
 	return &unansweredError{readErr}
