@@ -24,14 +24,17 @@ const maxResponse = 4 << 20
 // restartDelay gives a daemon that is restarting time to come back.
 const restartDelay = 200 * time.Millisecond
 
-// call makes a request and retries it once after a 503 or a lost connection. It
-// never repeats a request that was refused.
+// call makes a request and retries it once after a 503, or if the daemon was away
+// and can't have acted on it. It never repeats a request that was refused.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
 	answer, err := attempt[T](ctx, c, method, path, body)
-	if delay, ok := c.retryDelay(err); ok && pause(ctx, delay) {
+	if delay, ok := c.retryDelay(method, err); ok && pause(ctx, delay) {
 		answer, err = attempt[T](ctx, c, method, path, body)
 	}
 	if errors.Is(err, ipc.CodeNotFound) {
+		if wrong := c.wrongSocket(ctx, err); wrong != nil {
+			return answer, wrong
+		}
 		err = c.unsupported(ctx, err, method+" "+path)
 	}
 	return answer, err
@@ -39,12 +42,14 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 
 // retryDelay returns how long to wait before a retry, and whether to retry at
 // all. A delay that the daemon asks for is waited out in full or not at all.
-func (c *Client) retryDelay(err error) (time.Duration, bool) {
+func (c *Client) retryDelay(method string, err error) (time.Duration, bool) {
 	var problem *ipc.Problem
 	switch {
 	case errors.As(err, &problem):
 		delay := cmp.Or(problem.RetryAfter(), restartDelay)
 		return delay, problem.Status == http.StatusServiceUnavailable && delay <= c.maxRetryDelay
+	case !repeatable(method, err):
+		return 0, false
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, fs.ErrNotExist):
 		return restartDelay, true

@@ -21,12 +21,14 @@ type Client struct {
 	now           func() time.Time
 }
 
-// New returns a client for the daemon at socketPath. It does not connect yet.
+// New returns a client for the daemon at a socket path, which may be written as
+// a URL, unix:///path. It does not connect yet.
 func New(socketPath string) (*Client, error) {
-	if socketPath == "" || socketPath[0] == '@' {
-		return nil, fmt.Errorf("socket %q: want a path such as %s", socketPath, DefaultSocket)
+	path, err := checkSocket(socketPath)
+	if err != nil {
+		return nil, err
 	}
-	return &Client{pool: &pool{path: socketPath, most: maxResponse}, maxRetryDelay: 2 * time.Second, now: time.Now}, nil
+	return &Client{pool: &pool{path: path, most: maxResponse}, maxRetryDelay: 2 * time.Second, now: time.Now}, nil
 }
 
 // Close closes idle connections.

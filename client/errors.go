@@ -26,11 +26,14 @@ var ErrVersion = errors.New("assertd does not support this request")
 // unavailable adds the remedy to a connection error.
 func (c *Client) unavailable(err error) error {
 	remedy := ""
+	var unanswered *unansweredError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, errTooLong):
 		return fmt.Errorf("%w: %s returned more than %d bytes; is another program listening there?", ErrNotAssertd, c.pool.path, c.pool.most)
+	case errors.As(err, &unanswered):
+		remedy = "; the daemon may have acted on the request and counted it against a rate budget, so the client doesn't repeat it"
 	case errors.Is(err, fs.ErrNotExist):
 		remedy = "; is the daemon running, and is this its socket?"
 	case errors.Is(err, fs.ErrPermission):

@@ -15,7 +15,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// Backoff between failed attempts of a Keeper.
+// Backoff between failed attempts of a Keeper or a TokenSource.
 const (
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second

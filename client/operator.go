@@ -93,7 +93,7 @@ func (o *Operator) do(ctx context.Context, method, path string) ([]byte, error) 
 	case err != nil:
 		return nil, o.unavailable(err)
 	case response.StatusCode != http.StatusOK && response.StatusCode != http.StatusAccepted:
-		return nil, o.client.parseProblem(response, text)
+		return nil, o.wrongSocket(ctx, o.client.parseProblem(response, text))
 	}
 	return text, nil
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -47,48 +49,93 @@ type connection struct {
 	idleSince time.Time // zero for a new connection
 }
 
-// exchange sends a request and reads the whole response. The error is
-// errTooLong if it has more than p.most bytes. If the daemon closed the
-// connection while it was idle, exchange repeats the request on another one. A
-// request that the daemon did get is then counted twice against a rate budget;
-// nothing else comes of it.
-func (p *pool) exchange(request *http.Request) (*http.Response, []byte, error) {
-	for {
-		c, err := p.get(request.Context())
-		if err != nil {
-			return nil, nil, err
-		}
-		response, text, err := c.exchange(request, p.most)
-		if err == nil {
-			p.put(c, response)
-			return response, text, nil
-		}
-		_ = c.Close()
-		if cause := context.Cause(request.Context()); cause != nil {
-			return nil, nil, cause
-		}
-		if response != nil || c.idleSince.IsZero() {
-			return nil, nil, err
-		}
-		if request.GetBody != nil {
-			if request.Body, err = request.GetBody(); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
+// unansweredError means that the connection broke when the daemon could have
+// read the whole request. Whether it acted is unknown.
+type unansweredError struct{ cause error }
+
+func (e *unansweredError) Error() string {
+	return "the connection broke before the whole response came: " + e.cause.Error()
 }
 
-// get returns the most recently used connection, or a new one.
+func (e *unansweredError) Unwrap() error { return e.cause }
+
+// exchange sends a request and reads the whole response. The error is
+// errTooLong if it has more than p.most bytes. If the daemon closed the
+// connection while it was idle, exchange repeats the request on a new one,
+// unless the daemon may have acted on it: see repeatable.
+func (p *pool) exchange(request *http.Request) (*http.Response, []byte, error) {
+	c, err := p.get(request.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	reused := !c.idleSince.IsZero()
+	response, text, err := p.use(c, request)
+	if err == nil || !reused || !repeatable(request.Method, err) || request.Context().Err() != nil {
+		return response, text, err
+	}
+	p.closeIdle() // the daemon that had them is gone
+	if request.GetBody != nil {
+		if request.Body, err = request.GetBody(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c, err = p.dial(request.Context()); err != nil {
+		return nil, nil, err
+	}
+	return p.use(c, request)
+}
+
+// repeatable reports whether a request that failed can be sent again without
+// being acted on twice.
+func repeatable(method string, err error) bool {
+	var unanswered *unansweredError
+	return !errors.Is(err, errTooLong) && (method == http.MethodGet || !errors.As(err, &unanswered))
+}
+
+// use makes one exchange on a connection, and then keeps or closes it.
+func (p *pool) use(c *connection, request *http.Request) (*http.Response, []byte, error) {
+	response, text, err := c.exchange(request, p.most)
+	if err == nil {
+		p.put(c, response)
+		return response, text, nil
+	}
+	_ = c.Close()
+	if cause := context.Cause(request.Context()); cause != nil {
+		err = cause
+	}
+	return nil, nil, err
+}
+
+// get returns the most recently used connection, or a new one. If the daemon
+// closed an idle connection, it restarted, so the others are closed as well.
 func (p *pool) get(ctx context.Context) (*connection, error) {
-	p.mu.Lock()
-	if last := len(p.idle) - 1; last >= 0 {
-		c := p.idle[last]
-		p.idle[last] = nil
-		p.idle = p.idle[:last]
-		p.mu.Unlock()
+	c := p.pop()
+	if c == nil {
+		return p.dial(ctx)
+	}
+	if c.alive() {
 		return c, nil
 	}
-	p.mu.Unlock()
+	_ = c.Close()
+	p.closeIdle()
+	return p.dial(ctx)
+}
+
+// pop removes the most recently used connection from the idle ones.
+func (p *pool) pop() *connection {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := p.idle[last]
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
+	return c
+}
+
+func (p *pool) dial(ctx context.Context) (*connection, error) {
 	conn, err := p.dialer.DialContext(ctx, "unix", p.path)
 	if err != nil {
 		return nil, err
@@ -128,9 +175,27 @@ func (p *pool) closeIdle() {
 	}
 }
 
-// exchange sends a request and reads the response. On an error it returns the
-// response if one had begun. The connection can't be reused after an error, nor
-// after the request's context has ended.
+// alive reports whether an idle connection is still open. It has nothing to
+// read: anything but "try again" is its end, or the remains of a response.
+func (c *connection) alive() bool {
+	conn, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var peeked error
+	err = raw.Read(func(fd uintptr) bool {
+		_, _, peeked = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		return true
+	})
+	return err == nil && errors.Is(peeked, syscall.EAGAIN)
+}
+
+// exchange sends a request and reads the response. The connection can't be
+// reused after an error, nor after the request's context has ended.
 func (c *connection) exchange(request *http.Request, most int64) (*http.Response, []byte, error) {
 	ctx := request.Context()
 	interrupt := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
@@ -142,22 +207,36 @@ func (c *connection) exchange(request *http.Request, most int64) (*http.Response
 	// sent a response.
 	response, err := http.ReadResponse(c.r, request)
 	if err != nil {
-		if sendErr != nil {
-			err = sendErr
-		}
-		return nil, nil, err
+		return nil, nil, unanswered(sendErr, err)
 	}
 	// Closing the body would wait for the rest of one that is too long; the
 	// connection is closed instead.
 	response.Close = response.Close || sendErr != nil
 	text, err := io.ReadAll(io.LimitReader(response.Body, most+1))
-	if int64(len(text)) > most {
+	switch {
+	case int64(len(text)) > most:
 		err = errTooLong
-	}
-	if err == nil && !interrupt() && ctx.Err() != nil {
+	case err != nil:
+		err = &unansweredError{err}
+	case !interrupt() && ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
 	return response, text, err
+}
+
+// unanswered is the error of a request without a response. A request that was
+// not written whole was not acted on. Nor was one that met ECONNRESET: Linux
+// resets a Unix socket if the other end closed it before it read everything
+// (unix_release_sock in af_unix.c), and after the last byte that it needs, the
+// daemon gets nothing more from us. Other systems don't promise that.
+func unanswered(sendErr, readErr error) error {
+	switch {
+	case sendErr != nil:
+		return sendErr
+	case runtime.GOOS == "linux" && errors.Is(readErr, syscall.ECONNRESET):
+		return readErr
+	}
+	return &unansweredError{readErr}
 }
 
 func (c *connection) send(request *http.Request) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +87,131 @@ func TestReadsEarlyRefusal(t *testing.T) {
 	if !errors.Is(err, ipc.CodeRequestTooLarge) || len(c.pool.idle) != 0 {
 		t.Errorf("got %v, and %d connections were kept", err, len(c.pool.idle))
 	}
+}
+
+// A POST that the daemon read may have been signed, recorded and charged.
+func TestPOSTIsNotRepeatedOnceWritten(t *testing.T) {
+	var broken atomic.Bool
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		if broken.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		answer(w, assertion(ipc.SendClientAssertion))
+	})
+	c := s.dial(t)
+	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	broken.Store(true)
+	_, err := c.Assert(t.Context(), ipc.AssertionRequest{})
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "may have acted") || s.calls.Load() != 2 {
+		t.Errorf("after %d calls: %v", s.calls.Load(), err)
+	}
+	// A request that changes nothing may be repeated.
+	if _, err := c.Grants(t.Context()); !errors.Is(err, ErrUnavailable) || s.calls.Load() != 4 {
+		t.Errorf("GET after %d calls: %v", s.calls.Load()-2, err)
+	}
+}
+
+func TestPOSTIsNotRepeatedAfterHalfAResponse(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		io.WriteString(w, "{")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	_, err := s.dial(t).Assert(t.Context(), ipc.AssertionRequest{})
+	if !errors.Is(err, ErrUnavailable) || s.calls.Load() != 1 {
+		t.Errorf("after %d calls: %v", s.calls.Load(), err)
+	}
+}
+
+// A daemon that dies with a request in its queue has not read it. Linux says so.
+func TestUnreadPOSTIsRepeated(t *testing.T) {
+	s := &stub{socket: t.TempDir() + "/s"}
+	dying, err := net.Listen("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.dial(t)
+	failed := make(chan error, 1)
+	go func() { _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); failed <- err }()
+	conn, err := dying.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Wait until the request is there, without reading it.
+	if probe := (&connection{Conn: conn}); !eventually(func() bool { return !probe.alive() }) {
+		t.Fatal("no request came")
+	}
+	dying.Close()
+	s.listen(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) })
+	conn.Close()
+	if err := <-failed; err != nil || s.calls.Load() != 1 {
+		t.Errorf("after %d calls: %v", s.calls.Load(), err)
+	}
+}
+
+func eventually(holds func() bool) bool {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if holds() {
+			return true
+		}
+	}
+	return false
+}
+
+// The first dead connection shows that the others are dead too. None of them is
+// tried, and no request is lost.
+func TestRestartDropsAllIdleConnections(t *testing.T) {
+	handler := func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }
+	s := &stub{socket: t.TempDir() + "/s"}
+	c := s.dial(t)
+	for range 3 {
+		daemon := s.listen(t, handler)
+		var idle []*connection
+		for range maxIdle {
+			one, err := c.pool.dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			idle = append(idle, one)
+		}
+		for _, one := range idle {
+			if _, _, err := c.pool.use(one, jwksRequest(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := daemon.Close(); err != nil {
+			t.Fatal(err)
+		}
+		daemon = s.listen(t, handler)
+		before := s.accepted.Load()
+		if _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		if open := len(c.pool.idle); open != 1 || s.accepted.Load()-before != 1 {
+			t.Errorf("%d idle connections and %d new ones, want one of each", open, s.accepted.Load()-before)
+		}
+		for _, one := range idle {
+			if _, err := one.Write([]byte("x")); err == nil {
+				t.Fatal("a dead connection is still open")
+			}
+		}
+		if err := daemon.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func jwksRequest(t *testing.T) *http.Request {
+	t.Helper()
+	request, err := newRequest(t.Context(), http.MethodGet, "/v1/jwks", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return request
 }
 
 // Something else, even something hostile, may be listening on the path.

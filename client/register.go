@@ -51,7 +51,7 @@ func Register(ctx context.Context, r Registration) (json.RawMessage, error) {
 	}
 	response, err := httpClient(r.HTTP).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRegistration, err)
+		return nil, fmt.Errorf("%w: %w%s", ErrRegistration, err, trustRemedy(err))
 	}
 	defer response.Body.Close()
 	return parseRegistration(response)

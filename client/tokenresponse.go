@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -112,7 +113,15 @@ func (e *TokenError) unsent() bool {
 }
 
 func unreachable(err error) *TokenError {
-	return &TokenError{Description: err.Error(), cause: err, delay: defaultRetryDelay}
+	return &TokenError{Description: err.Error() + trustRemedy(err), cause: err, delay: defaultRetryDelay}
+}
+
+// trustRemedy is what to do about a certificate of an unknown CA.
+func trustRemedy(err error) string {
+	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		return "; trust the CA: add it to the system's, name it with --cacert, or set the HTTP client"
+	}
+	return ""
 }
 
 // readToken reads a token response, and explains anything else: an error in any

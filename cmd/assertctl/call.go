@@ -48,7 +48,11 @@ func (a *app) callCommand() *cobra.Command {
 		if err != nil {
 			return cli.UsageError(cmd, err)
 		}
-		transport, err := tokens.Transport(target.Scheme+"://"+target.Host, nil)
+		base, err := flags.ca.transport()
+		if err != nil {
+			return cli.UsageError(cmd, err)
+		}
+		transport, err := tokens.Transport(target.Scheme+"://"+target.Host, base)
 		if err != nil {
 			return cli.UsageError(cmd, err)
 		}

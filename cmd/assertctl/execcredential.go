@@ -1,17 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/ipc"
 )
@@ -27,8 +29,8 @@ type googleToken struct {
 	Message        string `json:"message,omitempty"`
 }
 
-// kubernetesCredential is the output that kubectl expects of a credential
-// plugin.
+// kubernetesCredential is the output that kubectl and client-go expect of a
+// credential plugin. All versions of its API since v1beta1 have these members.
 type kubernetesCredential struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -38,10 +40,25 @@ type kubernetesCredential struct {
 	} `json:"status"`
 }
 
-// credentialFormats are the output formats, by the tool that runs this command.
-var credentialFormats = map[string]func(ipc.AssertionResponse) any{
-	"google":     googleCredential,
-	"kubernetes": kubernetesCredentialOf,
+// kubernetesVersions are the versions of the credential plugin API, the default
+// first.
+var kubernetesVersions = []string{"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}
+
+// credentialFormat writes the outcome of a request for the tool that runs this
+// command. The error that it returns decides the exit code.
+type credentialFormat func(out io.Writer, answer ipc.AssertionResponse, refused error) error
+
+func credentialFormatOf(name string) (credentialFormat, error) {
+	switch name {
+	case "google":
+		return printGoogle, nil
+	case "kubernetes":
+		version, err := kubernetesVersion(os.Getenv("KUBERNETES_EXEC_INFO"))
+		return func(out io.Writer, answer ipc.AssertionResponse, refused error) error {
+			return printKubernetes(out, version, answer, refused)
+		}, err
+	}
+	return nil, fmt.Errorf("--format %s: want google or kubernetes", name)
 }
 
 func (a *app) execCredentialCommand() *cobra.Command {
@@ -51,7 +68,10 @@ func (a *app) execCredentialCommand() *cobra.Command {
 		Short: "act as a credential plugin for Google's libraries or kubectl",
 		Long: "Prints a fresh assertion in the format of an executable-sourced credential for\n" +
 			"Google's libraries, which also need GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1,\n" +
-			"or of an exec credential plugin for kubectl (--format kubernetes).",
+			"or of an exec credential plugin for kubectl (--format kubernetes), in the API\n" +
+			"version that KUBERNETES_EXEC_INFO asks for.\n\n" +
+			"Google's libraries show people the reason for a failure only if the command\n" +
+			"exits with 0. So in their format, a refusal is printed with exit code 0.",
 		Example: "  \"credential_source\": {\"executable\": {\n" +
 			"    \"command\": \"/usr/bin/assertctl exec-credential --grant google\"}}",
 		Args: cli.Args(cobra.NoArgs),
@@ -62,57 +82,77 @@ func (a *app) execCredentialCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if credentialFormats[format] == nil {
-			return cli.UsageError(cmd, fmt.Errorf("--format %s: want google or kubernetes", format))
-		}
-		c, err := a.client()
+		print, err := credentialFormatOf(format)
 		if err != nil {
-			return err
+			return cli.UsageError(cmd, err)
 		}
-		return execCredential(cmd.Context(), cmd.OutOrStdout(), c, req, format)
+		answer, err := a.credential(cmd.Context(), req)
+		return print(cmd.OutOrStdout(), answer, err)
 	}
 	cmd.Flags().StringVar(&format, "format", format, "output for this `tool`: google or kubernetes")
 	complete(cmd, "format", cobra.FixedCompletions([]string{"google", "kubernetes"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// execCredential prints the credential. For Google's libraries it prints a
-// failure as well, since they show its message.
-func execCredential(ctx context.Context, out io.Writer, c *client.Client, req ipc.AssertionRequest, format string) error {
-	answer, err := c.Assert(ctx, req)
-	var printed any
-	switch {
-	case err == nil:
-		printed = credentialFormats[format](answer)
-	case format == "google":
-		printed = googleToken{Version: 1, Code: strconv.Itoa(exitCode(err)), Message: err.Error()}
-	default:
-		return err
+func (a *app) credential(ctx context.Context, req ipc.AssertionRequest) (ipc.AssertionResponse, error) {
+	c, err := a.client()
+	if err != nil {
+		return ipc.AssertionResponse{}, err
 	}
-	text, encodeErr := json.Marshal(printed)
-	if encodeErr != nil {
-		return encodeErr
-	}
-	if _, printErr := fmt.Fprintf(out, "%s\n", text); printErr != nil {
-		return printErr
-	}
-	return err
+	return c.Assert(ctx, req)
 }
 
-// googleCredential has the token type that the libraries ask for, by default a
+// printGoogle writes the token type that the libraries ask for, by default a
 // JWT. It leaves their cache in GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE empty: each
-// exchange needs a fresh assertion.
-func googleCredential(answer ipc.AssertionResponse) any {
-	kind := os.Getenv("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE")
-	if kind == "" {
-		kind = "urn:ietf:params:oauth:token-type:jwt"
+// exchange needs a fresh assertion. It reports no error to exit with: after
+// another exit code than 0, the Go and C++ libraries ignore the message, and the
+// Python library shows the raw JSON.
+func printGoogle(out io.Writer, answer ipc.AssertionResponse, refused error) error {
+	if refused != nil {
+		return printJSON(out, googleToken{Version: 1, Code: strconv.Itoa(exitCode(refused)), Message: refused.Error()})
 	}
-	return googleToken{Version: 1, Success: true, TokenType: kind, IDToken: answer.Assertion, ExpirationTime: answer.ExpiresAt}
+	return printJSON(out, googleToken{
+		Version: 1, Success: true, IDToken: answer.Assertion, ExpirationTime: answer.ExpiresAt,
+		TokenType: cmp.Or(os.Getenv("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE"), "urn:ietf:params:oauth:token-type:jwt"),
+	})
 }
 
-func kubernetesCredentialOf(answer ipc.AssertionResponse) any {
-	credential := kubernetesCredential{APIVersion: "client.authentication.k8s.io/v1", Kind: "ExecCredential"}
+// printKubernetes writes nothing after a refusal: kubectl shows what the command
+// writes to its standard error.
+func printKubernetes(out io.Writer, version string, answer ipc.AssertionResponse, refused error) error {
+	if refused != nil {
+		return refused
+	}
+	credential := kubernetesCredential{APIVersion: version, Kind: "ExecCredential"}
 	credential.Status.Token = answer.Assertion
 	credential.Status.ExpirationTimestamp = time.Unix(answer.ExpiresAt, 0).UTC()
-	return credential
+	return printJSON(out, credential)
+}
+
+// kubernetesVersion is the API version that an ExecCredential in
+// KUBERNETES_EXEC_INFO asks for. client-go refuses an answer in another one.
+func kubernetesVersion(info string) (string, error) {
+	if info == "" {
+		return kubernetesVersions[0], nil
+	}
+	var asked struct {
+		APIVersion string `json:"apiVersion"`
+	}
+	if err := json.Unmarshal([]byte(info), &asked); err != nil {
+		return "", fmt.Errorf("KUBERNETES_EXEC_INFO is not JSON: %w; run this command from kubectl, or unset it", err)
+	}
+	if !slices.Contains(kubernetesVersions, asked.APIVersion) {
+		return "", fmt.Errorf("KUBERNETES_EXEC_INFO asks for API version %q; set apiVersion in the kubeconfig's exec section to %s",
+			asked.APIVersion, strings.Join(kubernetesVersions, " or "))
+	}
+	return asked.APIVersion, nil
+}
+
+func printJSON(out io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", text)
+	return err
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -27,8 +25,9 @@ var errIncomplete = errors.New("this copy cannot verify everything that the daem
 
 // diffFlags say what to compare with.
 type diffFlags struct {
-	against, ca string
-	output      outputFlag
+	against string
+	ca      caFlag
+	output  outputFlag
 }
 
 func (a *app) jwksDiffCommand() *cobra.Command {
@@ -55,7 +54,7 @@ func (a *app) jwksDiffCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&flags.against, "jwks", "", "compare with the JWKS in this `file` (default: the daemon's)")
-	cmd.Flags().StringVar(&flags.ca, "ca", "", "trust only the CA certificates in this PEM `file`")
+	flags.ca.register(cmd)
 	flags.output.register(cmd)
 	return cmd
 }
@@ -72,11 +71,11 @@ func (f diffFlags) report(out io.Writer, d jwks.Difference) error {
 }
 
 // readSet reads the set at a URL or in a file.
-func readSet(ctx context.Context, location, ca string) (jwks.Set, error) {
+func readSet(ctx context.Context, location string, ca caFlag) (jwks.Set, error) {
 	if !strings.HasPrefix(location, "https://") && !strings.HasPrefix(location, "http://") {
 		return readSetFile(location)
 	}
-	transport, err := transportWith(ca)
+	transport, err := ca.transport()
 	if err != nil {
 		return jwks.Set{}, err
 	}
@@ -102,23 +101,6 @@ func readSetFile(path string) (jwks.Set, error) {
 		return jwks.Set{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return set, nil
-}
-
-func transportWith(ca string) (*http.Transport, error) {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
-	if ca == "" {
-		return transport, nil
-	}
-	text, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s contains no PEM certificate", ca)
-	}
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return transport, nil
 }
 
 // fetch reads a URL like a verifier. Many verifiers do not follow redirects.

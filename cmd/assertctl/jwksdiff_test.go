@@ -89,7 +89,7 @@ func TestJWKSDiffURL(t *testing.T) {
 	for path, want := range map[string]string{
 		"/good": "", "/html": "Content-Type", "/gone": "410 Gone", "/large": "the maximum is", "/private": "private key material", "/moved": "redirects to /good",
 	} {
-		code, _, stderr := tool(t, "jwks", "diff", server.URL+path, "--jwks", ours, "--ca", ca)
+		code, _, stderr := tool(t, "jwks", "diff", server.URL+path, "--jwks", ours, "--cacert", ca)
 		if (code == 0) != (want == "") || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit code %d, %s", path, code, stderr)
 		}

@@ -98,6 +98,8 @@ func TestExitCodes(t *testing.T) {
 		{ipc.NewProblem(ipc.CodeHSMUnavailable, ""), exitUnavailable},
 		{ipc.NewProblem(ipc.CodeInternal, ""), exitUnavailable},
 		{fmt.Errorf("%w at /run", client.ErrUnavailable), exitUnavailable},
+		{ipc.NewProblem(ipc.CodeReloadRefused, ""), exitFailure},
+		{fmt.Errorf("%w: %w", client.ErrVersion, ipc.NewProblem(ipc.CodeNotFound, "")), exitFailure},
 		{context.Canceled, exitFailure},
 	} {
 		if got := exitCode(row.err); got != row.want {
@@ -111,8 +113,8 @@ func TestParametersFromFiles(t *testing.T) {
 	if err := os.WriteFile(file, []byte("s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	values, err := parameters([]string{"client_secret=@" + file, "a=1", "a=2", "empty="})
-	if err != nil || values.Encode() != "a=1&a=2&client_secret=s3cret&empty=" {
+	values, err := parameters([]string{"client_secret=@" + file, "a=1", "a=2", "empty=", "handle=@@me", "at=@@"})
+	if err != nil || values.Encode() != "a=1&a=2&at=%40&client_secret=s3cret&empty=&handle=%40me" {
 		t.Errorf("got %s, %v", values.Encode(), err)
 	}
 }

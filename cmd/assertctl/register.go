@@ -77,6 +77,7 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 	text(&f.initial.URL, "token-url", "", "`url` of the token endpoint for the initial access token")
 	text(&f.initial.Scope, "token-scope", "", "`scopes` of the initial access token")
 	text(&f.out, "out", "", "store the response in this new `file`")
+	f.initial.ca.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("jwks-uri", "kid")
 	cmd.MarkFlagsMutuallyExclusive("initial-token-file", "token-url")
 	if err := cmd.MarkFlagRequired("url"); err != nil {
@@ -86,6 +87,9 @@ func (f *registerFlags) register(cmd *cobra.Command) {
 
 func (a *app) registration(cmd *cobra.Command, request *requestFlags, flags *registerFlags) (json.RawMessage, error) {
 	var err error
+	if flags.HTTP, err = flags.initial.ca.client(); err != nil {
+		return nil, cli.UsageError(cmd, err)
+	}
 	if flags.Metadata, err = flags.clientMetadata(); err != nil {
 		return nil, cli.UsageError(cmd, err)
 	}

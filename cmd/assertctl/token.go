@@ -19,6 +19,7 @@ type tokenFlags struct {
 	client.TokenRequest
 	clientAuth ipc.AssertionRequest
 	parameters []string
+	ca         caFlag
 }
 
 func (a *app) tokenCommand() *cobra.Command {
@@ -67,7 +68,8 @@ func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.clientAuth.Grant, "client-auth", "", "authenticate the client with an assertion of this second `grant`")
 	cmd.Flags().StringVar(&f.clientAuth.Audience, "client-auth-audience", "", "`uri` of the audience for --client-auth, if its grant has several")
 	cmd.Flags().StringVar(&f.DPoP, "dpop", "", "bind the token to the key of this `grant`, whose profile is dpop")
-	cmd.Flags().StringArrayVar(&f.parameters, "param", nil, "additional parameter, as `name=value`, or name=@file to keep a secret off the command line; may be repeated")
+	cmd.Flags().StringArrayVar(&f.parameters, "param", nil, "additional parameter, as `name=value`, or name=@file to keep a secret off the command line; @@ stands for an @ at the start; may be repeated")
+	f.ca.register(cmd)
 	complete(cmd, "client-auth", a.completion(grantNames(ipc.UseAssertion)))
 	complete(cmd, "client-auth-audience", a.completion(audiences))
 	complete(cmd, "dpop", a.completion(grantNames(ipc.UseAssertion)))
@@ -77,6 +79,9 @@ func (f *tokenFlags) register(a *app, cmd *cobra.Command) {
 func (f *tokenFlags) read(cmd *cobra.Command, request *requestFlags) (err error) {
 	if f.Assertion, err = request.request(cmd); err != nil {
 		return err
+	}
+	if f.HTTP, err = f.ca.client(); err != nil {
+		return cli.UsageError(cmd, err)
 	}
 	switch {
 	case f.clientAuth.Grant != "":
@@ -108,16 +113,22 @@ func parameters(flags []string) (url.Values, error) {
 		if !found || name == "" {
 			return nil, fmt.Errorf("--param %s: want name=value or name=@file", name)
 		}
-		if file, ok := strings.CutPrefix(value, "@"); ok {
-			text, err := readSecret(file)
-			if err != nil {
-				return nil, fmt.Errorf("--param %s: %w", name, err)
-			}
-			value = text
+		value, err := parameterValue(value)
+		if err != nil {
+			return nil, fmt.Errorf("--param %s: %w", name, err)
 		}
 		values.Add(name, value)
 	}
 	return values, nil
+}
+
+// parameterValue reads @file, and leaves one @ of @@.
+func parameterValue(value string) (string, error) {
+	rest, marked := strings.CutPrefix(value, "@")
+	if !marked || strings.HasPrefix(rest, "@") {
+		return rest, nil
+	}
+	return readSecret(rest)
 }
 
 // readSecret reads a file that contains one value, with or without a newline.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/assertd/assertd/internal/logging"
@@ -67,11 +68,14 @@ func NewOperatorServer(operator Operator, opts OperatorOptions) *OperatorServer 
 	return &OperatorServer{operator: operator, opts: opts, log: throttledLog{opts.Logger, logging.NewThrottle(time.Now)}}
 }
 
-// operatorRoutes is the whole API for operators.
-var operatorRoutes = []struct {
+// operatorRoute is one call of the operators' API.
+type operatorRoute struct {
 	method, path string
 	handle       func(*OperatorServer, http.ResponseWriter, *http.Request) error
-}{
+}
+
+// operatorRoutes is the whole API for operators.
+var operatorRoutes = []operatorRoute{
 	{http.MethodGet, "/v1/status", (*OperatorServer).status},
 	{http.MethodGet, "/v1/metrics", (*OperatorServer).metrics},
 	{http.MethodPost, "/v1/reload", (*OperatorServer).reload},
@@ -81,6 +85,10 @@ var operatorRoutes = []struct {
 	{http.MethodGet, "/metrics", (*OperatorServer).monitor},
 	{http.MethodGet, "/healthz", (*OperatorServer).monitor},
 	{http.MethodGet, "/readyz", (*OperatorServer).monitor},
+}
+
+func isOperatorPath(path string) bool {
+	return slices.ContainsFunc(operatorRoutes, func(one operatorRoute) bool { return one.path == path })
 }
 
 // Serve serves the listener until ctx ends, and finishes requests in flight. It
@@ -132,6 +140,9 @@ func (s *OperatorServer) route(w http.ResponseWriter, r *http.Request) error {
 			return ipc.Problemf(ipc.CodeMethodNotAllowed, "Use %s for this path.", one.method)
 		}
 		return one.handle(s, w, r)
+	}
+	if slices.Contains(Routes(), r.URL.Path) {
+		return ipc.NewProblem(ipc.CodeNotFound, "Only callers' sockets have this path, and this is the operator socket.")
 	}
 	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/metrics, /v1/reload, /v1/retry-pin, /v1/reopen-logs and /v1/drain. Callers have their own socket.")
 }

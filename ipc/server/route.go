@@ -48,7 +48,10 @@ func findRoute(r *http.Request) (route, error) {
 		}
 		allowed = append(allowed, one.method)
 	}
-	if allowed == nil {
+	switch {
+	case allowed == nil && isOperatorPath(r.URL.Path):
+		return route{}, ipc.NewProblem(ipc.CodeNotFound, "Only the operator socket has this path, and this is a callers' socket.")
+	case allowed == nil:
 		return route{}, ipc.NewProblem(ipc.CodeNotFound, "The API has no such path. Its paths start with /v1/; openapi.yaml lists them.")
 	}
 	allow := strings.Join(allowed, ", ")
