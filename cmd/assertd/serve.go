@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/internal/sdnotify"
 )
@@ -56,6 +57,11 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	logger := newLogger(c.Log)
 	logger.Debug("memory limit of the Go runtime, from the cgroup; 0 for none", "bytes", limit)
+	family, err := descent.Adopt()
+	if err != nil {
+		return err
+	}
+	defer reap(ctx, family)()
 	confined, err := confine(path, c, logger)
 	if err != nil {
 		return err
@@ -63,7 +69,7 @@ func serve(ctx context.Context, path string, ready func()) error {
 	defer confined.close()
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
-		Logger: logger, Version: version, Now: now, Explain: confined.explain,
+		Logger: logger, Version: version, Now: now, Family: family, Explain: confined.explain,
 		WorkerCommand: confined.workerCommand(), WriterCommand: []string{self, writeFileName},
 		Ready: func() {
 			logger.Info("started", "version", version, "config", path)
@@ -78,6 +84,14 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	memory.Settle()
 	return runDaemon(ctx, d, signals, manager, logger)
+}
+
+// reap reaps the family's orphans until stop is called, also during a drain.
+func reap(ctx context.Context, family *descent.Family) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var reaping sync.WaitGroup
+	reaping.Go(func() { family.Reap(ctx) })
+	return func() { cancel(); reaping.Wait() }
 }
 
 // runDaemon runs the daemon and keeps the service manager informed.
