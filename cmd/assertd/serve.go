@@ -57,19 +57,19 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	logger := newLogger(c.Log)
 	logger.Debug("memory limit of the Go runtime, from the cgroup; 0 for none", "bytes", limit)
-	family, err := descent.Adopt()
-	if err != nil {
-		return err
-	}
-	defer reap(ctx, family)()
 	confined, err := confine(path, c, logger)
 	if err != nil {
 		return err
 	}
 	defer confined.close()
+	family, err := descent.Adopt(confined.module.User.IDs()...)
+	if err != nil {
+		return err
+	}
+	defer reap(ctx, family)()
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
-		Logger: logger, Version: version, Now: now, Family: family, Explain: confined.explain,
+		Logger: logger, Version: version, Now: now, Family: family, Sandbox: confined.status, Explain: confined.explain,
 		WorkerCommand: confined.workerCommand(), WriterCommand: []string{self, writeFileName},
 		Ready: func() {
 			logger.Info("started", "version", version, "config", path)
@@ -124,5 +124,3 @@ func newLogger(settings config.Log) hclog.Logger {
 // self is this executable: the file that is running now, even if an upgrade has
 // replaced it on disk.
 const self = "/proc/self/exe"
-
-func workerCommandLine() []string { return []string{self, workerName} }

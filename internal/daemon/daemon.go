@@ -43,6 +43,7 @@ type Options struct {
 	WriterCommand []string         // argv of a process that writes a file, see atomicfile.Writer
 	Now           func() time.Time // the wall clock
 	Family        *descent.Family  // of this process, none of which may connect; nil allows all
+	Sandbox       ipc.SandboxStatus
 	// Ready is called once, when the tokens have been tried and the sockets are
 	// served, even if no key set can sign yet. Nil is allowed.
 	Ready func()

@@ -206,4 +206,3 @@ func BenchmarkDescendant(b *testing.B) {
 		}
 	}
 }
-
