@@ -22,6 +22,8 @@ type StatusResponse struct {
 	Audit  *AuditStatus `json:"audit,omitempty"` // absent if there is no audit log
 	Reload ReloadStatus `json:"reload"`
 
+	Sandbox SandboxStatus `json:"sandbox"`
+
 	Clients []ClientStatus `json:"clients"`
 	// Unmatched counts the refusals of requests that matched no client, by code.
 	Unmatched []CodeCount `json:"unmatched,omitempty"`

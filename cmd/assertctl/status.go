@@ -50,6 +50,7 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 		printWitnesses(out, s.Now, a)
 		printShipping(out, a)
 	}
+	printSandbox(out, s.Sandbox)
 	fmt.Fprintf(out, "configuration loaded %s\n", ago(s.Now, s.Reload.Success))
 	printError(out, "RELOAD REJECTED", s.Reload.Error)
 	for _, d := range s.Ready.Degraded {
@@ -59,6 +60,13 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 		for _, reason := range k.Refused {
 			printError(out, "KEY NOT USED", reason)
 		}
+	}
+}
+
+func printSandbox(out io.Writer, s ipc.SandboxStatus) {
+	fmt.Fprintf(out, "sandbox: %s\n", sanitize(s.String()))
+	for _, warning := range s.Warnings {
+		printError(out, "SANDBOX", warning)
 	}
 }
 

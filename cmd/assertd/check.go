@@ -16,6 +16,7 @@ import (
 	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/sandbox"
 )
 
 func checkCommand() *cobra.Command {
@@ -40,14 +41,30 @@ func readTokens(ctx context.Context, path string, do func(context.Context, *insp
 	if err != nil {
 		return err
 	}
+	return readTokensOf(ctx, c, do)
+}
+
+// readTokensOf opens the HSM in workers that are left with as little as the
+// daemon's, except that files are not confined.
+func readTokensOf(ctx context.Context, c *config.Config, do func(context.Context, *inspect.Inspection) error) error {
+	module, err := sandbox.ModuleOf(c)
+	if err != nil {
+		return err
+	}
 	return daemon.Inspect(ctx, daemon.Options{
-		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: workerCommandLine(), Now: now,
+		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: confinement{module: module}.workerCommand(), Now: now,
 	}, do)
 }
 
 func check(ctx context.Context, path string, out io.Writer) error {
-	err := readTokens(ctx, path, func(ctx context.Context, i *inspect.Inspection) error {
-		if problems := errors.Join(checkKeys(ctx, i, out), i.Missing()); problems != nil {
+	c, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	err = readTokensOf(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
+		problems := errors.Join(checkKeys(ctx, i, out), i.Missing())
+		printSandbox(out, c)
+		if problems != nil {
 			fmt.Fprintf(out, "\n%v\n", problems)
 			return errSilent
 		}
@@ -58,6 +75,16 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\n%s: all checks passed\n", path)
 	return nil
+}
+
+// printSandbox prints what confines a module on this machine, if this user
+// starts the daemon.
+func printSandbox(out io.Writer, c *config.Config) {
+	s := sandbox.Status(c)
+	fmt.Fprintln(out, "\nsandbox:", s)
+	for _, warning := range s.Warnings {
+		fmt.Fprintln(out, "  warning:", warning)
+	}
 }
 
 // checkKeys prints a row for every key pair of a key set. Its error lists the

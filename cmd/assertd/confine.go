@@ -10,12 +10,15 @@ import (
 	"github.com/assertd/assertd/internal/accounts"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/sandbox"
+	"github.com/assertd/assertd/ipc"
 )
 
 // confinement is what the daemon can access while it runs. A reload can't
 // extend it.
 type confinement struct {
-	front, worker *sandbox.Rules   // nil if not confined
+	front, worker *sandbox.Rules  // nil if not confined
+	module        *sandbox.Module // what the modules are left with
+	status        ipc.SandboxStatus
 	accounts      *accounts.Helper // of a confined front
 }
 
@@ -25,28 +28,43 @@ func confine(path string, c *config.Config, logger hclog.Logger) (confinement, e
 	if err := sandbox.Conceal(); err != nil {
 		return confinement{}, err
 	}
-	if !c.Sandbox.Enforce {
-		logger.Warn("sandbox: disabled by the configuration")
-		return confinement{}, nil
+	module, err := sandbox.ModuleOf(c)
+	if err != nil {
+		return confinement{}, err
 	}
-	version := sandbox.Supported()
-	if version == 0 {
-		logger.Warn("sandbox: this kernel has no Landlock; only file permissions confine the daemon")
-		return confinement{}, nil
+	f := confinement{module: module, status: sandbox.Status(c)}
+	f.log(logger)
+	if f.status.Files == ipc.SandboxNothing {
+		return f, nil
 	}
 	worker := sandbox.Worker(c)
-	if sandbox.MatchesExecutables(c) {
-		logger.Info("sandbox: only the workers are confined, because clients are matched by executable", "landlock", version)
-		return confinement{worker: &worker}, nil
+	f.worker = &worker
+	if f.status.Files == ipc.SandboxWorkers {
+		return f, nil
 	}
+	return f.confineFront(path, c, logger)
+}
+
+func (f confinement) log(logger hclog.Logger) {
+	for _, warning := range f.status.Warnings {
+		logger.Warn("sandbox: " + warning)
+	}
+	if f.status.Files == ipc.SandboxWorkers {
+		logger.Info("sandbox: the files of the front are not confined, because clients are matched by executable")
+	}
+	s := f.status
+	logger.Info("sandbox", "files", s.Files, "landlock", s.Landlock, "signals", s.Signals, "system_calls", s.SystemCalls, "network", s.Network)
+}
+
+// confineFront confines this process and all that it starts from now on.
+func (f confinement) confineFront(path string, c *config.Config, logger hclog.Logger) (confinement, error) {
 	front := sandbox.Front(path, c)
-	logger.Info("sandbox: confined", "landlock", version)
 	logger.Debug("sandbox: accessible paths", "read", front.Read, "write", front.Write)
 	helper, err := accounts.Start([]string{self, lookupName}) // first: it must reach more than the front
 	if err != nil {
 		return confinement{}, err
 	}
-	f := confinement{front: &front, worker: &worker, accounts: helper}
+	f.front, f.accounts = &front, helper
 	if err := front.Enforce(); err != nil {
 		return confinement{}, errors.Join(err, f.close())
 	}
@@ -93,7 +111,7 @@ func (f confinement) explain(err error) error {
 
 // workerCommand returns the command line that starts a worker.
 func (f confinement) workerCommand() []string {
-	command := workerCommandLine()
+	command := append([]string{self, workerName}, f.module.Flags()...)
 	if f.worker == nil {
 		return command
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
+	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/internal/sdnotify"
 )
@@ -61,9 +62,14 @@ func serve(ctx context.Context, path string, ready func()) error {
 		return err
 	}
 	defer confined.close()
+	family, err := descent.Adopt(confined.module.User.IDs()...)
+	if err != nil {
+		return err
+	}
+	defer reap(ctx, family)()
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
-		Logger: logger, Version: version, Now: now, Explain: confined.explain,
+		Logger: logger, Version: version, Now: now, Family: family, Sandbox: confined.status, Explain: confined.explain,
 		WorkerCommand: confined.workerCommand(), WriterCommand: []string{self, writeFileName},
 		Ready: func() {
 			logger.Info("started", "version", version, "config", path)
@@ -78,6 +84,14 @@ func serve(ctx context.Context, path string, ready func()) error {
 	}
 	memory.Settle()
 	return runDaemon(ctx, d, signals, manager, logger)
+}
+
+// reap reaps the family's orphans until stop is called, also during a drain.
+func reap(ctx context.Context, family *descent.Family) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var reaping sync.WaitGroup
+	reaping.Go(func() { family.Reap(ctx) })
+	return func() { cancel(); reaping.Wait() }
 }
 
 // runDaemon runs the daemon and keeps the service manager informed.
@@ -110,5 +124,3 @@ func newLogger(settings config.Log) hclog.Logger {
 // self is this executable: the file that is running now, even if an upgrade has
 // replaced it on disk.
 const self = "/proc/self/exe"
-
-func workerCommandLine() []string { return []string{self, workerName} }

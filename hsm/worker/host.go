@@ -24,14 +24,19 @@ type host struct {
 	keys    atomic.Pointer[map[wire.KeyRef]*hsm.Key]
 }
 
-// openHost reads the PIN, opens the token and logs in. It has cleared the PIN
-// when it returns.
-func openHost(ctx context.Context, h wire.Hello) (*host, error) {
+// openHost reads the PIN, closes the sandbox, opens the token and logs in. It
+// has cleared the PIN when it returns.
+func openHost(ctx context.Context, h wire.Hello, sandbox Sandbox) (*host, error) {
 	pin, err := h.PIN.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer pin.Zero()
+	if sandbox != nil {
+		if err := sandbox.Confine(h.HSM.Module); err != nil {
+			return nil, fmt.Errorf("%w: %w", hsm.ErrModule, err)
+		}
+	}
 	token, err := logIn(h, pin)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ const (
 // Serve is a worker's whole life: it takes its settings from the first frame,
 // opens the token, logs in once, reports the inventory, and answers requests
 // until the pool closes the connection. Serve closes the socket, which is
-// os.NewFile(FD, "pool") in a worker process.
+// os.NewFile(FD, "pool") in a worker process. A nil sandbox takes nothing.
 //
 // It changes the process for good: no core files, not dumpable, and SIGTERM,
 // SIGINT, SIGHUP and SIGUSR1 ignored: the pool decides when it exits, and a
@@ -40,7 +40,7 @@ const (
 // can't use a module again that has failed, and calls into it may never return:
 // Serve then returns without waiting for them, and the caller must exit at
 // once. The pool has been sent the error.
-func Serve(ctx context.Context, conn *os.File) error {
+func Serve(ctx context.Context, conn *os.File, sandbox Sandbox) error {
 	ignored := make(chan os.Signal, 1)
 	signal.Notify(ignored, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1) // not Ignore, which a PIN command would inherit
 	defer signal.Stop(ignored)
@@ -51,6 +51,7 @@ func Serve(ctx context.Context, conn *os.File) error {
 	if err != nil {
 		return err
 	}
+	s.sandbox = sandbox
 	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
 	defer stop()
 	// Calls into the module have threads of their own. Go's part is microseconds a
@@ -61,12 +62,20 @@ func Serve(ctx context.Context, conn *os.File) error {
 	return s.serve(ctx)
 }
 
+// Sandbox takes from this process what the module's code must not have.
+type Sandbox interface {
+	// Confine is called once, after the PIN has been read and before the module at
+	// path is loaded. After an error the module isn't loaded.
+	Confine(path string) error
+}
+
 // server is the worker's side of the connection.
 type server struct {
-	conn   *net.UnixConn
-	frames *wire.Reader
-	out    *wire.Writer
-	host   *host
+	conn    *net.UnixConn
+	frames  *wire.Reader
+	out     *wire.Writer
+	sandbox Sandbox // nil for none
+	host    *host
 
 	jobs    chan job
 	signers sync.WaitGroup
@@ -153,7 +162,7 @@ func (s *server) hello(ctx context.Context) (wire.Hello, error) {
 		return wire.Hello{}, err
 	}
 	err = openUnlessAbandoned(s.conn, func() error {
-		s.host, err = openHost(ctx, h)
+		s.host, err = openHost(ctx, h, s.sandbox)
 		return err
 	})
 	if err != nil {

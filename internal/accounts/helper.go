@@ -29,6 +29,7 @@ type Helper struct {
 	process *exec.Cmd
 	in      io.WriteCloser
 	answers chan answer // closed when the helper has ended
+	ended   chan error  // how it did
 
 	mu    sync.Mutex // one question at a time
 	stuck bool       // the last one has no answer yet
@@ -50,8 +51,11 @@ func Start(command []string) (*Helper, error) {
 	if err := process.Start(); err != nil {
 		return nil, fmt.Errorf("start the process that looks up accounts: %w", err)
 	}
-	h := &Helper{process: process, in: in, answers: make(chan answer, 1)}
-	go h.read(out)
+	h := &Helper{process: process, in: in, answers: make(chan answer, 1), ended: make(chan error, 1)}
+	go func() { // wait at once: this process reaps children that nobody waits for
+		h.read(out)
+		h.ended <- process.Wait()
+	}()
 	return h, nil
 }
 
@@ -126,7 +130,7 @@ func (h *Helper) Close() error {
 	for range h.answers { // until it has ended
 	}
 	var killed *exec.ExitError
-	if waited := h.process.Wait(); !errors.As(waited, &killed) {
+	if waited := <-h.ended; !errors.As(waited, &killed) {
 		err = errors.Join(err, waited)
 	}
 	if errors.Is(err, os.ErrProcessDone) {

@@ -42,7 +42,7 @@ type Config struct {
 	Log      Log               `json:"log,omitzero" doc:"The daemon's own log, which goes to standard error."`
 	Verify   Verify            `json:"verify" default:"always" doc:"Whether every signature, or a sample, is verified with the public key before it is returned."`
 	Limits   Limits            `json:"limits,omitzero" doc:"Limits on what callers can hold open."`
-	Sandbox  Sandbox           `json:"sandbox,omitzero" doc:"The sandbox (Landlock) of the daemon and its workers: which files they can open besides those that the configuration names."`
+	Sandbox  Sandbox           `json:"sandbox,omitzero" doc:"The sandbox of the daemon and its workers: what they can reach besides the files that the configuration names."`
 
 	sections     map[string]string // file:line:column of each top-level setting
 	accounts     Accounts

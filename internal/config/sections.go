@@ -154,11 +154,3 @@ type Limits struct {
 	IdleTimeout   Duration `json:"idle_timeout" default:"2m" min:"1s" max:"1h" doc:"How long an idle connection is kept open."`
 	DrainTimeout  Duration `json:"drain_timeout" default:"10s" min:"1s" max:"5m" doc:"How long in-flight requests can take to finish when the daemon stops."`
 }
-
-// Sandbox limits the files that the daemon's processes can open. Files that the
-// configuration names are always allowed.
-type Sandbox struct {
-	Enforce bool     `json:"enforce" default:"true" doc:"Confine the processes if the kernel supports Landlock. With false, they can open any file that their user can."`
-	Read    []string `json:"read,omitzero" format:"path" doc:"Files and directories that the PKCS#11 module reads, in addition to its own directory and the system's (/usr, /lib, /etc, /opt)."`
-	Write   []string `json:"write,omitzero" format:"path" doc:"Files and directories that the PKCS#11 module writes. The state of SoftHSM, tpm2-pkcs11 and opencryptoki is allowed automatically."`
-}

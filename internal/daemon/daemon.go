@@ -19,6 +19,7 @@ import (
 	"github.com/assertd/assertd/internal/audit/ship"
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/metrics"
@@ -41,6 +42,8 @@ type Options struct {
 	WorkerCommand []string         // argv of a worker process
 	WriterCommand []string         // argv of a process that writes a file, see atomicfile.Writer
 	Now           func() time.Time // the wall clock
+	Family        *descent.Family  // of this process, none of which may connect; nil allows all
+	Sandbox       ipc.SandboxStatus
 	// Ready is called once, when the tokens have been tried and the sockets are
 	// served, even if no key set can sign yet. Nil is allowed.
 	Ready func()

@@ -27,7 +27,7 @@ func (d *Daemon) operate(g *group) error {
 	if err != nil {
 		return fmt.Errorf("operator.socket: %w", err)
 	}
-	server := server.NewOperatorServer(operator{d}, server.OperatorOptions{Logger: d.Logger, Monitor: d.monitor()})
+	server := server.NewOperatorServer(operator{d}, server.OperatorOptions{Logger: d.Logger, Monitor: d.monitor(), Family: d.Family})
 	g.run(func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	return nil
 }

@@ -50,7 +50,7 @@ func (d *Daemon) unbind() {
 func (d *Daemon) serverOptions() server.Options {
 	limits := d.Config.Limits
 	return server.Options{
-		Logger: d.Logger, Version: d.Version,
+		Logger: d.Logger, Version: d.Version, Family: d.Family,
 		Needed: d.signer.Wants, Recorded: d.recorded(), Observer: d.metrics, Tracer: d.tracer,
 
 		MaxConnections: server.PossibleConnections(limits.Connections, d.Logger),

@@ -19,7 +19,7 @@ func (d *Daemon) status() ipc.StatusResponse {
 		Ready: d.ready.answer(), Tokens: d.pool.Tokens(), Keys: keys, Listeners: d.listenerStatus(),
 		Connections: connections, ConnectionLimit: limit,
 		JWKS: d.publish.Status(), Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
-		Clients: d.clientStatus(d.names().Grants, keys),
+		Clients: d.clientStatus(d.names().Grants, keys), Sandbox: d.Sandbox,
 	}
 }
 

@@ -26,7 +26,7 @@ func replace(text []byte, from, to string) []byte {
 const inChild = "ASSERTD_SANDBOX_TEST"
 
 func TestMain(m *testing.M) {
-	children := map[string]func(dir string) error{"confined": confined, "concealed": concealed, "dropped": dropped}
+	children := map[string]func(dir string) error{"confined": confined, "concealed": concealed, "dropped": dropped, "module": leftWithModule}
 	if name, dir, ok := strings.Cut(os.Getenv(inChild), ":"); ok {
 		if err := children[name](dir); err != nil {
 			fmt.Println(err)

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -25,11 +26,15 @@ type identity struct {
 }
 
 // Conn reads the credentials of a connection that l accepted. That takes two
-// system calls, which don't block.
+// system calls, which don't block, and a few more for a peer with the daemon's
+// own user. The error is that of [RefuseDescendant], or a system call's.
 func (id *Identifier) Conn(l *Listener, conn *net.UnixConn) (*Conn, error) {
 	from, err := Credentials(conn)
 	if err != nil {
 		return nil, err
+	}
+	if err := RefuseDescendant(conn, from, id.family); err != nil {
+		return nil, fmt.Errorf("process %d: %w", from.PID, err)
 	}
 	from.Listener, from.Client = l.Path(), l.Client()
 	c := &Conn{UnixConn: conn, identifier: id}

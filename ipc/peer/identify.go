@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
@@ -68,11 +69,13 @@ func affects(err error, attributes caller.Attributes) bool {
 type Identifier struct {
 	hashes *hashCache
 	ids    IDMap
+	family *descent.Family
 }
 
 // NewIdentifier makes an identifier for a daemon whose user namespace maps ids.
-func NewIdentifier(ids IDMap, now func() time.Time) *Identifier {
-	return &Identifier{hashes: newHashCache(hashCacheSize, now), ids: ids}
+// It refuses descendants of the daemon's family; nil is for none.
+func NewIdentifier(ids IDMap, family *descent.Family, now func() time.Time) *Identifier {
+	return &Identifier{hashes: newHashCache(hashCacheSize, now), ids: ids, family: family}
 }
 
 // identify fills in the wanted attributes of the process that made conn. It

@@ -173,7 +173,7 @@ func TestShortageKeepsWhatIsKnown(t *testing.T) {
 	l := mustListen(t, Socket{Path: filepath.Join(peertest.Dir(t), "s"), Mode: 0o666})
 	prog := peertest.Program(t, "known")
 	connected(t, prog, l.Path())
-	c, err := NewIdentifier(IDMap{}, time.Now).Conn(l, accepted(t, l))
+	c, err := NewIdentifier(IDMap{}, nil, time.Now).Conn(l, accepted(t, l))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,6 +118,6 @@ func identify(c *net.UnixConn) (caller.Caller, error) {
 	if err != nil {
 		return who, err
 	}
-	err = NewIdentifier(IDMap{}, time.Now).identify(c, everything(), &who)
+	err = NewIdentifier(IDMap{}, nil, time.Now).identify(c, everything(), &who)
 	return who, err
 }

@@ -156,7 +156,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 		}
 		accepted, err := a.server.identifier.Conn(a.Listener, raw)
 		if err != nil {
-			a.server.log.warn("closed a connection whose credentials can't be read", "listener", a.Path(), "error", err)
+			a.server.log.warn("refused a connection", "listener", a.Path(), "error", err)
 			raw.Close()
 			continue
 		}

@@ -265,6 +265,6 @@ func childGive(args []string) error {
 
 func TestUnmappedCallerIsRefused(t *testing.T) {
 	server := New(&fakeService{}, Options{})
-	server.identifier = peer.NewIdentifier(peer.IDMap{PartialUIDs: true, OverflowUID: uint32(os.Getuid())}, time.Now)
+	server.identifier = peer.NewIdentifier(peer.IDMap{PartialUIDs: true, OverflowUID: uint32(os.Getuid())}, nil, time.Now)
 	start(t, server).do("POST", "/v1/assertions", "{}").problem(t, ipc.CodeUnknownCaller)
 }

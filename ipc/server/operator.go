@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
@@ -47,6 +48,8 @@ type OperatorOptions struct {
 	// Monitor serves GET /metrics, /healthz and /readyz. Prometheus and load
 	// balancers reach the same handler over TCP.
 	Monitor http.Handler
+	// Family is the daemon's descendants, who are refused; nil for none.
+	Family *descent.Family
 }
 
 // OperatorServer serves the operator's API (operator.yaml) on its own socket.
@@ -235,6 +238,20 @@ type operatorListener struct {
 	server *OperatorServer
 }
 
+var errNotOperator = errors.New("only root and the daemon's user are operators")
+
+// admit returns who made a connection if that is an operator.
+func (s *OperatorServer) admit(conn *net.UnixConn) (caller.Caller, error) {
+	from, err := peer.Credentials(conn)
+	if err == nil && from.UID != 0 && from.UID != uint32(os.Geteuid()) {
+		err = errNotOperator
+	}
+	if err == nil {
+		err = peer.RefuseDescendant(conn, from, s.opts.Family)
+	}
+	return from, err
+}
+
 // Accept returns the next connection of an operator.
 func (l operatorListener) Accept() (net.Conn, error) {
 	for {
@@ -243,8 +260,7 @@ func (l operatorListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &operatorConn{UnixConn: raw}
-		c.from, err = peer.Credentials(raw)
-		if err == nil && (c.from.UID == 0 || c.from.UID == uint32(os.Geteuid())) {
+		if c.from, err = l.server.admit(raw); err == nil {
 			return c, nil
 		}
 		l.server.log.warn("refused a connection to the operator socket", "uid", c.from.UID, "pid", c.from.PID, "error", err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc"
@@ -22,6 +23,8 @@ type Options struct {
 	// Recorded are attributes to look up for the audit log only. It is not an
 	// error if they can't be found.
 	Recorded caller.Attributes
+	// Family is the daemon's descendants, who are refused; nil for none.
+	Family *descent.Family
 	// Observer counts requests; nil for none.
 	Observer Observer
 	// Tracer traces requests; nil for none.

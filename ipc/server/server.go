@@ -42,7 +42,7 @@ func New(service Service, opts Options) *Server {
 	return &Server{
 		service:    service,
 		opts:       opts,
-		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Now),
+		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Family, opts.Now),
 		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, excessConnections(opts.MaxConnections)),
 		log:        throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
 	}

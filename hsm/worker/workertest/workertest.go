@@ -21,7 +21,7 @@ func Serve() {
 	if len(os.Args) < 2 || os.Args[1] != argument {
 		return
 	}
-	if err := worker.Serve(context.Background(), os.NewFile(worker.FD, "pool")); err != nil {
+	if err := worker.Serve(context.Background(), os.NewFile(worker.FD, "pool"), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

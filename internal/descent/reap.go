@@ -1,0 +1,81 @@
+package descent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// reapEvery is the time between looks for dead orphans. A child that this
+// process has started is waited for at once, so one that is dead at two looks
+// is an orphan.
+const reapEvery = 10 * time.Second
+
+// Reap reaps orphans until ctx ends. It leaves children to those who started
+// them, who must be waiting for them.
+func (f *Family) Reap(ctx context.Context) { f.reap(ctx, reapEvery) }
+
+func (f *Family) reap(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	var dead map[process]bool
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		dead = f.reapOnce(dead)
+	}
+}
+
+// reapOnce reaps the children that were dead the last time, and returns those
+// that are dead now.
+func (f *Family) reapOnce(before map[process]bool) map[process]bool {
+	if !anyDead() {
+		return nil
+	}
+	now := map[process]bool{}
+	for _, p := range f.deadChildren() {
+		if before[p] {
+			_ = waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOHANG)
+		} else {
+			now[p] = true
+		}
+	}
+	return now
+}
+
+// anyDead reports whether a child waits to be reaped, and leaves it so. It
+// spares a look at all processes.
+func anyDead() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0
+}
+
+func waitid(kind, id, options int) error {
+	for {
+		if err := unix.Waitid(kind, id, nil, options, nil); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+func (f *Family) deadChildren() (dead []process) {
+	entries, _ := os.ReadDir("/proc") // next time
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if p, err := readProcess(pid); err == nil && p.parent == f.self && p.state == 'Z' {
+			dead = append(dead, p)
+		}
+	}
+	return dead
+}
