@@ -11,6 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/web"
 )
 
 // The paths of the documents. A single key set is at SetPathPrefix + <key set>
@@ -37,6 +40,13 @@ type PublisherConfig struct {
 	// MaxConnections limits the open connections of Serve; 0 is
 	// DefaultMaxConnections.
 	MaxConnections int
+	// Proxies are in front of Serve, which believes only them about the addresses
+	// of receivers, in the way of ClientAddress.
+	Proxies       web.Proxies
+	ClientAddress web.ClientAddress
+	// Logger gets a line at level debug for each document that is fetched; nil
+	// drops them.
+	Logger logging.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// ErrorLog gets the HTTP server's messages about connections; nil drops
@@ -89,6 +99,9 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 	}
 	if config.MaxConnections == 0 {
 		config.MaxConnections = DefaultMaxConnections
+	}
+	if config.Logger == nil {
+		config.Logger = logging.Discard
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -171,6 +184,7 @@ func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		now := p.config.Now()
 		header["Cache-Control"] = []string{current.cacheControl(now, p.config.MaxAge)}
 		document.serve(w, r, now)
+		p.config.Logger.Debug("keys fetched", "path", r.URL.Path, "client", p.config.web().Client(r))
 	}
 }
 

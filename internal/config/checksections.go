@@ -8,6 +8,7 @@ import (
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/internal/web"
 )
 
 // maxSocketPath is the size of sockaddr_un's path without its terminating NUL,
@@ -71,13 +72,16 @@ func (c *checker) owner(path, what, given string, resolve func(string) (uint32, 
 
 func (c *checker) jwks() {
 	j := c.JWKS
+	if j.ClientAddress != web.Connection && len(j.Proxies) == 0 {
+		c.fault("jwks.client_address", "client_address: %s requires jwks.proxies, or anyone could name an address; list the proxies, or remove client_address", j.ClientAddress)
+	}
 	if j.Listen != "" {
 		return
 	}
 	for _, setting := range []struct {
 		name  string
 		given bool
-	}{{"tls", j.TLS != nil}, {"issuer", j.Issuer != ""}, {"per_key_set", j.PerKeySet}} {
+	}{{"tls", j.TLS != nil}, {"issuer", j.Issuer != ""}, {"per_key_set", j.PerKeySet}, {"proxies", len(j.Proxies) > 0}} {
 		if setting.given {
 			c.fault("jwks."+setting.name, "jwks.%s requires jwks.listen, which is not set; add listen: \":8443\", or remove %s", setting.name, setting.name)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/rate"
+	"github.com/assertd/assertd/internal/web"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -37,6 +38,15 @@ func (c *Config) Rotation(set string) keyset.Rotation {
 
 		NeedsCertificate: c.certified[set],
 	}
+}
+
+// TrustedProxies returns the proxies in front of jwks.listen.
+func (j JWKS) TrustedProxies() web.Proxies {
+	proxies, err := web.ParseProxies(j.Proxies)
+	if err != nil {
+		return nil // can't happen: each was checked
+	}
+	return proxies
 }
 
 // Adopted returns when an adopted key was created, or the zero time if the

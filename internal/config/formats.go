@@ -13,6 +13,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/internal/web"
 	"github.com/assertd/assertd/signer/profile"
 )
 
@@ -27,6 +28,7 @@ func formats() map[string]strictyaml.Format {
 		"hex":       {Check: checkHex, Pattern: `^([0-9a-fA-F]{2})+$`},
 		"sha256":    {Check: checkSHA256, Pattern: `^[0-9a-f]{64}$`},
 		"address":   {Check: checkAddress, Pattern: `:[0-9]+$`},
+		"network":   {Check: checkNetwork, Pattern: `^[0-9a-fA-F.:]+(/[0-9]+)?$`},
 		"collector": {Check: checkCollector, Pattern: `^https?://`},
 		"logs":      {Check: checkLogCollector, Pattern: `^https?://`},
 		"server":    {Check: checkServer, Pattern: `^.+:[0-9]+$`},
@@ -79,6 +81,13 @@ func checkAddress(s string) error {
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && host == "") {
 		return errors.New("has no usable port; write a number from 1 to 65535")
+	}
+	return nil
+}
+
+func checkNetwork(s string) error {
+	if _, err := web.ParseNetwork(s); err != nil {
+		return errors.New("is not an IP address or network; write one such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32")
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/assertd/assertd/internal/web"
+
 // Listener is one socket for callers.
 type Listener struct {
 	Socket string `json:"socket" required:"true" format:"path" doc:"Absolute path of the socket, at most 107 bytes."`
@@ -19,12 +21,14 @@ func (l *Listener) GroupID() *uint32 { return l.group }
 
 // JWKS says how public keys are published.
 type JWKS struct {
-	Listen    string   `json:"listen,omitzero" format:"address" doc:"Address and port that serve /.well-known/jwks.json. Without it, nothing is served over the network."`
-	TLS       *TLS     `json:"tls,omitempty" doc:"Serve HTTPS. Without it, plain HTTP for a reverse proxy."`
-	File      string   `json:"file,omitzero" format:"path" doc:"Absolute path of a file that always contains the JWKS."`
-	MaxAge    Duration `json:"max_age" default:"5m" min:"1s" max:"24h" doc:"Maximum time that receivers can cache the JWKS. The max-age of a response is shorter when a change is near."`
-	Issuer    string   `json:"issuer,omitzero" format:"issuer" doc:"Issuer identifier, an https URL. If set, /.well-known/openid-configuration is served, for workload identity federation."`
-	PerKeySet bool     `json:"per_key_set,omitzero" doc:"Also serve the JWKS of each key set at its own path, /.well-known/jwks/<key set>.json, for receivers that must not see each other's keys."`
+	Listen        string            `json:"listen,omitzero" format:"address" doc:"Address and port that serve /.well-known/jwks.json. Without it, nothing is served over the network."`
+	TLS           *TLS              `json:"tls,omitempty" doc:"Serve HTTPS. Without it, plain HTTP for a reverse proxy."`
+	File          string            `json:"file,omitzero" format:"path" doc:"Absolute path of a file that always contains the JWKS."`
+	MaxAge        Duration          `json:"max_age" default:"5m" min:"1s" max:"24h" doc:"Maximum time that receivers can cache the JWKS. The max-age of a response is shorter when a change is near."`
+	Issuer        string            `json:"issuer,omitzero" format:"issuer" doc:"Issuer identifier, an https URL. If set, /.well-known/openid-configuration is served, for workload identity federation."`
+	Proxies       []string          `json:"proxies,omitzero" format:"network" doc:"Addresses and networks of the reverse proxies and load balancers in front of listen. They can have any number of connections; any other address has at most half of them."`
+	ClientAddress web.ClientAddress `json:"client_address" default:"connection" doc:"Where the address of a client behind a proxy is: nowhere (connection), in the proxy's PROXY protocol header, version 1 or 2 (proxy-protocol), or in the X-Forwarded-For header (x-forwarded-for). Only proxies are believed. With proxy-protocol their clients share the connections fairly, and each of their connections must start with the header."`
+	PerKeySet     bool              `json:"per_key_set,omitzero" doc:"Also serve the JWKS of each key set at its own path, /.well-known/jwks/<key set>.json, for receivers that must not see each other's keys."`
 }
 
 // TLS is a listener's certificate and private key, reloaded when they change.

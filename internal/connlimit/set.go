@@ -1,3 +1,5 @@
+// Package connlimit bounds the connections that a server keeps open at a time,
+// and shares the places among those who hold them.
 package connlimit
 
 import "sync"
@@ -26,71 +28,147 @@ const (
 	Regular
 )
 
+// Limits of a [Set].
+type Limits[O comparable] struct {
+	Regular int // places
+	Excess  int // places past those
+	// PerOwner is how many places one owner can have; 0 means all. An owner who
+	// has them loses its oldest idle connection to its next one.
+	PerOwner int
+	// Renew makes room for every newcomer if any connection is idle. Without it,
+	// only those lose a connection who hold more than the newcomer would.
+	Renew bool
+	// Exempt reports whether PerOwner does not apply to an owner, whose
+	// connections are also the last to be dropped. It may be nil.
+	Exempt func(O) bool
+}
+
 // Set holds open connections, with their owners. Owners are compared, so that
 // none of them can lock the others out. Make it with [NewSet].
 type Set[O comparable, C Conn] struct {
-	limit, excessLimit int
+	limits Limits[O]
 
 	mu     sync.Mutex
 	open   map[C]member[O]
 	owned  map[O]int
-	excess int // how many of open are
+	excess int    // how many of open are
+	added  uint64 // so far
 }
 
 type member[O comparable] struct {
 	owner  O
 	excess bool
+	order  uint64 // of Add
 }
 
-// NewSet makes a set of limit regular places and excess ones past it.
-func NewSet[O comparable, C Conn](limit, excess int) *Set[O, C] {
-	return &Set[O, C]{limit: limit, excessLimit: excess, open: make(map[C]member[O]), owned: make(map[O]int)}
+// NewSet makes an empty set.
+func NewSet[O comparable, C Conn](limits Limits[O]) *Set[O, C] {
+	return &Set[O, C]{limits: limits, open: make(map[C]member[O]), owned: make(map[O]int)}
 }
 
-// Add takes a connection in. Where all regular places are taken, an owner who
-// holds fewer than another gets one of the other's, whose connection is dropped
-// unless it is busy.
+// Add takes a connection in. If its owner has too many places, or all regular
+// places are taken, it drops an idle connection of whoever holds the most; of
+// several, the oldest.
 func (s *Set[O, C]) Add(c C, owner O) Place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.full() {
-		s.makeRoom(owner)
+	place := s.place(owner)
+	if place == Refused {
+		return place
 	}
-	place := Regular
-	if s.full() {
-		if s.excess == s.excessLimit {
-			return Refused
-		}
-		place = Excess
+	if place == Excess {
 		s.excess++
 	}
-	s.open[c] = member[O]{owner, place == Excess}
+	s.added++
+	s.open[c] = member[O]{owner, place == Excess, s.added}
 	s.owned[owner]++
 	return place
 }
 
-func (s *Set[O, C]) full() bool { return len(s.open)-s.excess >= s.limit }
-
-// makeRoom drops a connection of the owner who holds the most, if that is more
-// than newcomer would hold.
-func (s *Set[O, C]) makeRoom(newcomer O) {
-	var greatest O
-	for owner, n := range s.owned {
-		if n > s.owned[greatest] {
-			greatest = owner
-		}
+// Reassign gives a connection to the owner who turned out to hold it. It
+// returns Refused, and leaves the connection as it is, if that owner has no
+// place left.
+func (s *Set[O, C]) Reassign(c C, owner O) Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, ok := s.open[c]
+	if !ok || !s.withinShare(owner) {
+		return Refused
 	}
-	if s.owned[greatest] <= s.owned[newcomer]+1 {
-		return
+	s.disown(m.owner)
+	m.owner = owner
+	s.open[c] = m
+	s.owned[owner]++
+	if m.excess {
+		return Excess
 	}
-	for c, m := range s.open {
-		if m.owner == greatest && !m.excess && !c.Busy() {
-			s.remove(c)
-			c.Drop()
-			return
-		}
-	}
+	return Regular
 }
+
+func (s *Set[O, C]) place(owner O) Place {
+	switch {
+	case !s.withinShare(owner):
+		return Refused
+	case !s.full() || s.makeRoom(owner):
+		return Regular
+	case s.excess < s.limits.Excess:
+		return Excess
+	}
+	return Refused
+}
+
+func (s *Set[O, C]) full() bool { return len(s.open)-s.excess >= s.limits.Regular }
+
+// withinShare makes sure that one more connection keeps an owner within its own
+// limit.
+func (s *Set[O, C]) withinShare(owner O) bool {
+	if s.limits.PerOwner == 0 || s.exempt(owner) || s.owned[owner] < s.limits.PerOwner {
+		return true
+	}
+	return s.dropIdle(func(m member[O]) bool { return m.owner == owner })
+}
+
+// makeRoom drops an idle connection for a newcomer.
+func (s *Set[O, C]) makeRoom(newcomer O) bool {
+	return s.dropIdle(func(m member[O]) bool { return s.limits.Renew || s.held(m.owner) > s.owned[newcomer]+1 })
+}
+
+// dropIdle drops one of the idle connections that may go: the oldest of the
+// owner who holds the most.
+func (s *Set[O, C]) dropIdle(may func(member[O]) bool) bool {
+	var victim C
+	var found *member[O]
+	for c, m := range s.open {
+		if !m.excess && (found == nil || s.before(m, *found)) && may(m) && !c.Busy() {
+			victim, found = c, &m
+		}
+	}
+	if found == nil {
+		return false
+	}
+	s.remove(victim)
+	victim.Drop()
+	return true
+}
+
+// before reports whether a goes before b.
+func (s *Set[O, C]) before(a, b member[O]) bool {
+	if x, y := s.held(a.owner), s.held(b.owner); x != y {
+		return x > y
+	}
+	return a.order < b.order
+}
+
+// held returns how many connections an owner has, for a comparison in which
+// exempt owners come last.
+func (s *Set[O, C]) held(owner O) int {
+	if s.exempt(owner) {
+		return 0
+	}
+	return s.owned[owner]
+}
+
+func (s *Set[O, C]) exempt(owner O) bool { return s.limits.Exempt != nil && s.limits.Exempt(owner) }
 
 // Remove gives a connection's place back. It may be called again.
 func (s *Set[O, C]) Remove(c C) {
@@ -108,8 +186,12 @@ func (s *Set[O, C]) remove(c C) {
 	if m.excess {
 		s.excess--
 	}
-	if s.owned[m.owner]--; s.owned[m.owner] == 0 {
-		delete(s.owned, m.owner)
+	s.disown(m.owner)
+}
+
+func (s *Set[O, C]) disown(owner O) {
+	if s.owned[owner]--; s.owned[owner] == 0 {
+		delete(s.owned, owner)
 	}
 }
 

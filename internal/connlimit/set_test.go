@@ -8,7 +8,7 @@ func (c *fakeConn) Busy() bool { return c.busy }
 func (c *fakeConn) Drop()      { c.dropped = true }
 
 func TestMakeRoom(t *testing.T) {
-	set := NewSet[int, *fakeConn](4, 1)
+	set := NewSet[int, *fakeConn](Limits[int]{Regular: 4, Excess: 1})
 	add := func(owner int, busy bool) (*fakeConn, Place) {
 		c := &fakeConn{busy: busy}
 		return c, set.Add(c, owner)
@@ -34,8 +34,119 @@ func TestMakeRoom(t *testing.T) {
 	}
 }
 
+// shared is a set for strangers: each may have half, 0 is exempt.
+func shared(regular int) *Set[int, *fakeConn] {
+	return NewSet[int, *fakeConn](Limits[int]{
+		Regular: regular, PerOwner: regular / 2, Renew: true, Exempt: func(owner int) bool { return owner == 0 },
+	})
+}
+
+func fill(set *Set[int, *fakeConn], owners ...int) []*fakeConn {
+	conns := make([]*fakeConn, len(owners))
+	for i, owner := range owners {
+		conns[i] = new(fakeConn)
+		set.Add(conns[i], owner)
+	}
+	return conns
+}
+
+func dropped(conns []*fakeConn) (which []int) {
+	for i, c := range conns {
+		if c.dropped {
+			which = append(which, i)
+		}
+	}
+	return which
+}
+
+func TestOneOwnerHoldsHalf(t *testing.T) {
+	set := shared(4)
+	conns := fill(set, 1, 1, 1, 1)
+	if got := dropped(conns); len(got) != 2 || got[0] != 0 || got[1] != 1 || set.Len() != 2 {
+		t.Errorf("dropped %v, %d are open", got, set.Len())
+	}
+	conns[2].busy, conns[3].busy = true, true
+	if set.Add(new(fakeConn), 1) != Refused {
+		t.Error("owner 1 got a third place")
+	}
+	if set.Add(new(fakeConn), 2) != Regular {
+		t.Error("owner 2 got none")
+	}
+}
+
+func TestTheBusiestOwnersOldestIdleConnectionGoesFirst(t *testing.T) {
+	set := shared(8)
+	conns := fill(set, 2, 1, 1, 1, 2, 3, 4, 5)
+	conns[1].busy = true
+	for i, want := range []int{2, 0, 4} { // owner 1's, then the ties' oldest
+		conns = append(conns, fill(set, 10+i)...)
+		if i == 0 {
+			conns[3].busy = true
+		}
+		if got := dropped(conns); len(got) != i+1 || !conns[want].dropped {
+			t.Fatalf("newcomer %d: dropped %v, want %d too", i, got, want)
+		}
+	}
+}
+
+// An attacker with many addresses can't shut newcomers out either.
+func TestNewcomersGetIn(t *testing.T) {
+	set := shared(4)
+	conns := fill(set, 1, 2, 3, 4)
+	if set.Add(new(fakeConn), 5) != Regular || !conns[0].dropped {
+		t.Errorf("dropped %v", dropped(conns))
+	}
+	for _, c := range conns {
+		c.busy = true
+	}
+	fill(set, 6)[0].busy = true
+	for c := range set.open {
+		c.busy = true
+	}
+	if set.Add(new(fakeConn), 7) != Refused {
+		t.Error("a busy connection was dropped")
+	}
+}
+
+func TestExemptOwners(t *testing.T) {
+	set := shared(4)
+	conns := fill(set, 0, 0, 0, 1)
+	if got := dropped(conns); got != nil {
+		t.Errorf("dropped %v", got)
+	}
+	conns = append(conns, fill(set, 0)...) // takes owner 1's place
+	if got := dropped(conns); len(got) != 1 || got[0] != 3 {
+		t.Errorf("dropped %v", got)
+	}
+	fill(set, 2) // only exempt ones are left to go
+	if !conns[0].dropped {
+		t.Errorf("dropped %v", dropped(conns))
+	}
+}
+
+func TestReassign(t *testing.T) {
+	set := shared(4)
+	conns := fill(set, 0, 0, 0)
+	for i, c := range conns {
+		if set.Reassign(c, 1) != Regular {
+			t.Errorf("connection %d was refused", i)
+		}
+	}
+	if got := dropped(conns); len(got) != 1 || got[0] != 0 || set.owned[1] != 2 || set.owned[0] != 0 {
+		t.Errorf("dropped %v, %v", got, set.owned)
+	}
+	if set.Reassign(conns[0], 2) != Refused {
+		t.Error("a connection that is gone has a place")
+	}
+	conns[1].busy, conns[2].busy = true, true
+	late := fill(set, 0)[0]
+	if set.Reassign(late, 1) != Refused || set.owned[0] != 1 {
+		t.Errorf("owner 1 got a third place: %v", set.owned)
+	}
+}
+
 func TestRemove(t *testing.T) {
-	set := NewSet[int, *fakeConn](1, 1)
+	set := NewSet[int, *fakeConn](Limits[int]{Regular: 1, Excess: 1})
 	first, second := &fakeConn{}, &fakeConn{}
 	set.Add(first, 1)
 	set.Add(second, 1)

@@ -18,7 +18,10 @@ func (d *Daemon) publicationConfig() jwks.PublicationConfig {
 	settings := d.Config.JWKS
 	config := jwks.PublicationConfig{
 		Content: d.published, Listen: settings.Listen, File: settings.File, Files: d.files(), Logger: d.Logger,
-		Publisher: jwks.PublisherConfig{Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: d.Now},
+		Publisher: jwks.PublisherConfig{
+			Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: d.Now, Logger: d.Logger,
+			Proxies: settings.TrustedProxies(), ClientAddress: settings.ClientAddress,
+		},
 	}
 	if settings.TLS != nil {
 		config.CertFile, config.KeyFile = settings.TLS.Cert, settings.TLS.Key

@@ -5,9 +5,12 @@ import (
 	"io/fs"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/metrics"
+	"github.com/assertd/assertd/internal/web"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/ipc/server"
+	"github.com/assertd/assertd/jwks"
 )
 
 // bind opens the callers' sockets, or takes them over from systemd.
@@ -53,11 +56,22 @@ func (d *Daemon) serverOptions() server.Options {
 		Logger: d.Logger, Version: d.Version, Family: d.Family,
 		Needed: d.signer.Wants, Recorded: d.recorded(), Observer: d.metrics, Tracer: d.tracer,
 
-		MaxConnections: server.PossibleConnections(limits.Connections, d.Logger),
+		MaxConnections: server.PossibleConnections(limits.Connections, d.networkConnections(), d.Logger),
 		HeaderTimeout:  limits.HeaderTimeout.Std(),
 		IdleTimeout:    limits.IdleTimeout.Std(),
 		DrainTimeout:   limits.DrainTimeout.Std(),
 	}
+}
+
+// networkConnections is how many connections other machines can have open.
+func (d *Daemon) networkConnections() (n int) {
+	if d.Config.JWKS.Listen != "" {
+		n += web.Possible(jwks.DefaultMaxConnections)
+	}
+	if d.Config.Metrics.Listen != "" {
+		n += web.Possible(metrics.MaxConnections)
+	}
+	return n
 }
 
 // recorded are the attributes of callers that the audit log always has. The

@@ -11,13 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/assertd/assertd/internal/connlimit"
 	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/web"
 )
 
-// maxConnections limits connections to metrics.listen: any local process can
+// MaxConnections limits connections to metrics.listen: any local process can
 // open them, and must not exhaust the daemon's file descriptors.
-const maxConnections = 16
+const MaxConnections = 64
 
 // Handler serves GET /metrics, and health without details, to Prometheus and to
 // load balancers.
@@ -62,17 +62,11 @@ func Listen(address string, logger logging.Logger) (net.Listener, error) {
 
 // Serve serves the handler until ctx ends. It closes the listener.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	web := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
-	}
-	// Close, not Shutdown: an interrupted scrape loses nothing, and a scraper that
+	// No time to drain: an interrupted scrape loses nothing, and a scraper that
 	// doesn't read must not delay the stop.
-	stop := context.AfterFunc(ctx, func() { web.Close() })
-	defer stop()
-	err := web.Serve(connlimit.NewListener(listener, maxConnections, connlimit.Refuse))
-	if ctx.Err() != nil {
-		return nil
+	options := web.Options{MaxConnections: MaxConnections, ResponseTimeout: 30 * time.Second}
+	if err := web.Serve(ctx, listener, handler, options); err != nil {
+		return fmt.Errorf("metrics.listen: %w", err)
 	}
-	return fmt.Errorf("metrics.listen: %w", err)
+	return nil
 }

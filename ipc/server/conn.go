@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/assertd/assertd/internal/connlimit"
 	"github.com/assertd/assertd/ipc/caller"
@@ -33,8 +34,13 @@ type conn struct {
 	sentRequest atomic.Bool // the peer has sent a request
 	answering   atomic.Bool // from the end of a request's header until its response is sent
 	busy        atomic.Bool // a whole request was read, and its response is not sent yet
+	writing     atomic.Int64 // when the present write began, in Unix nanoseconds; 0 for none
 	identified  sync.Once
 }
+
+// patience is how long a write can take before its connection no longer counts
+// as busy. Callers that read nothing must not keep their places.
+const patience = 2 * time.Second
 
 // Read identifies the peer before it reads the first byte. That is as soon
 // after accept as possible, no matter what the peer sends. It is also in the
@@ -77,6 +83,8 @@ var plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnecti
 // which no handler sees, with problem documents. net/http sends each in one
 // write, and then closes the connection.
 func (c *conn) Write(p []byte) (int, error) {
+	c.writing.Store(time.Now().UnixNano())
+	defer c.writing.Store(0)
 	status, isError := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
 	if !isError || len(status) < 4 || status[0] < '4' {
 		return c.UnixConn.Write(p)
@@ -101,7 +109,10 @@ func (c *conn) unread(r *http.Request) bool {
 func (c *conn) unused() bool { return !c.sentRequest.Load() }
 
 // Busy implements connlimit.Conn.
-func (c *conn) Busy() bool { return c.busy.Load() }
+func (c *conn) Busy() bool {
+	since := c.writing.Load()
+	return c.busy.Load() && (since == 0 || time.Since(time.Unix(0, since)) < patience)
+}
 
 // Drop implements connlimit.Conn.
 func (c *conn) Drop() { c.UnixConn.Close() }

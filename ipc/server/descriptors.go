@@ -12,16 +12,17 @@ import (
 // workers, rotate files, read /proc, and answer operators and monitoring.
 const reservedDescriptors = 16
 
-// PossibleConnections returns how many connections callers can have open: the
+// PossibleConnections returns how many connections callers can have open while
+// other listeners have so many others: the
 // limit, or fewer if the process can't have that many descriptors. It logs why.
-func PossibleConnections(limit int, logger logging.Logger) int {
+func PossibleConnections(limit, others int, logger logging.Logger) int {
 	allowed, free, err := descriptors()
 	if err != nil {
 		logger.Warn("the limit on file descriptors is unknown", "error", err)
 		return limit
 	}
 	possible := limit
-	for possible > 1 && possible+excessConnections(possible)+reservedDescriptors > free {
+	for possible > 1 && possible+excessConnections(possible)+reservedDescriptors+others > free {
 		possible--
 	}
 	if possible < limit {

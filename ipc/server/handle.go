@@ -29,7 +29,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		resp = s.problemResponse(err, id, r)
 	}
-	if c == nil || c.excess || s.draining.Load() {
+	if c == nil || c.excess || s.draining.Load() || misframed(r) {
 		resp.close = true
 	}
 	if c != nil && c.unread(r) && (resp.close || !smallBody(r)) {
@@ -46,6 +46,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.opts.Logger.Debug("request", "request_id", id, "method", r.Method, "route", matched.path,
 		"status", resp.status, "code", string(resp.code), "took", took.String())
 }
+
+// misframed reports whether a program in between may have seen the request end
+// elsewhere, so that nothing after it can be trusted (RFC 9112, section 6.1).
+// With a Transfer-Encoding, net/http forgets that there may have been a
+// Content-Length too. In HTTP/1.0 it forgets the Transfer-Encoding.
+func misframed(r *http.Request) bool { return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) }
 
 // trace starts the span of a request, if requests are traced.
 func (s *Server) trace(matched route, r *http.Request) (*http.Request, *tracing.Span) {

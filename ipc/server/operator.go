@@ -121,6 +121,9 @@ func (s *OperatorServer) Serve(ctx context.Context, l *peer.Listener) error {
 
 // ServeHTTP answers one request.
 func (s *OperatorServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if misframed(r) {
+		w.Header()["Connection"] = closing
+	}
 	err := s.route(w, r)
 	if err == nil {
 		return

@@ -43,8 +43,10 @@ func New(service Service, opts Options) *Server {
 		service:    service,
 		opts:       opts,
 		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Family, opts.Now),
-		conns:      connlimit.NewSet[connOwner, *conn](opts.MaxConnections, excessConnections(opts.MaxConnections)),
-		log:        throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
+		conns: connlimit.NewSet[connOwner, *conn](connlimit.Limits[connOwner]{
+			Regular: opts.MaxConnections, Excess: excessConnections(opts.MaxConnections),
+		}),
+		log: throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
 	}
 }
 
