@@ -177,7 +177,10 @@ func (w *writer) offer(s *Signed) {
 // proofs from the sizes pinned before.
 func (w *writer) pin() map[int64]tlog.TreeProof {
 	if !w.opts.Witnessed {
-		return nil
+		if w.anchor == nil {
+			return nil
+		}
+		w.retain(nil)
 	}
 	proofs := make(map[int64]tlog.TreeProof)
 	for _, p := range w.head.pins {
@@ -202,8 +205,10 @@ func (w *writer) unpin(size int64) {
 }
 
 // retain keeps the newest checkpoints in any case: a witness may have them
-// soon.
+// soon. It also keeps what the anchor may have.
 func (w *writer) retain(sizes []int64) {
 	sizes = append(slices.Clone(sizes), w.covered, w.signingSize)
-	w.head.pins = slices.DeleteFunc(slices.Clone(w.head.pins), func(p *pin) bool { return !slices.Contains(sizes, p.tree.size) })
+	w.head.pins = slices.DeleteFunc(slices.Clone(w.head.pins), func(p *pin) bool {
+		return !slices.Contains(sizes, p.tree.size) && !w.anchor.may(p.tree.size)
+	})
 }

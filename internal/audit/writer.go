@@ -49,6 +49,7 @@ type writer struct {
 
 	rotation *rotation
 	recheck  *recheck // what the start did not read
+	trail    *trail   // what it did not compare with the anchor
 	damaged  bool     // nothing is recorded or signed any more
 
 	demands      []chan delivery // of callers of Checkpoint
