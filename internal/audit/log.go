@@ -125,9 +125,9 @@ func open(o Options, check func(*writer, Checkpoint) error) (*Log, error) {
 	}
 	if l.w, err = resume(&l.opts); err != nil {
 		held.Close()
-		return nil, err
+		return nil, locateDamage(o.File, err)
 	}
-	l.w.disk = l.disk
+	l.w.disk, l.w.rechecked = l.disk, l.rechecked
 	if err := check(l.w, l.w.newest); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

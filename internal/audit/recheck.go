@@ -19,6 +19,7 @@ type recheck struct {
 	file  *os.File // a descriptor of its own, which rotation leaves open
 	end   int64    // of what to read
 	point resumePoint
+	first int64 // number of the file's first line
 }
 
 func newRecheck(f *file, p resumePoint) (*recheck, error) {
@@ -36,6 +37,7 @@ func (c *recheck) created() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("audit: read %s: %w", c.file.Name(), err)
 	}
 	h, _, err := parseHeader(bytes.TrimSuffix(line, []byte("\n")))
+	c.first = h.Tree.Size
 	if err != nil {
 		return time.Time{}, damaged(c.file.Name(), "line 1: header: %v", err)
 	}
@@ -67,7 +69,7 @@ func (c *recheck) run(ctx context.Context) error {
 			return fmt.Errorf("audit: read %s: %w", c.file.Name(), err)
 		}
 		if _, fault := v.check(bytes.TrimSuffix(line, []byte("\n")), n == 1); fault != nil {
-			return damaged(c.file.Name(), "line %d, record %d: %s", n, v.next(), fault.detail)
+			return c.damaged("line %d, record %d: %s", n, v.next(), fault.detail)
 		}
 		const batch = 1 << 13 // about 25 ms
 		if n%batch == 0 {
@@ -97,7 +99,11 @@ func (c *recheck) compare(v *verifier) error {
 	if h.tree.size == c.point.tree.size && h.tree.root() == c.point.tree.root() && h.prev == c.point.line.prev {
 		return nil
 	}
-	return damaged(c.file.Name(), "%s are not those that the newest checkpoint covers", records(v.firstSeq, h.tree.size-1))
+	return c.damaged("%s are not those that the newest checkpoint covers", records(v.firstSeq, h.tree.size-1))
+}
+
+func (c *recheck) damaged(format string, args ...any) error {
+	return &DamagedError{File: c.file.Name(), Detail: fmt.Sprintf(format, args...), first: c.first}
 }
 
 // foundDamage is what a recovery line says if recheck found damage. The log
@@ -118,6 +124,7 @@ func (l *Log) startRecheck(ctx context.Context) {
 
 // endRecheck stops the log if the error says so.
 func (l *Log) endRecheck(ctx context.Context, err error) {
+	err = locateDamage(l.opts.File, err)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unchecked = err != nil
@@ -141,13 +148,18 @@ func (l *Log) endRecheck(ctx context.Context, err error) {
 // leaves the log as it is.
 func (w *writer) stopForDamage(err error) {
 	w.damaged = true
-	detail := err.Error()
+	line := recovery{Time: w.opts.Clock().UTC(), What: foundDamage, Detail: err.Error()}
 	if d := (*DamagedError)(nil); errors.As(err, &d) {
-		detail = d.Detail
+		line.Detail, line.Damaged = d.Detail, &d.first
 	}
-	w.report(foundDamage, detail)
+	w.queued = append(w.queued, line.body())
+	w.opts.Logger.Error("audit log: "+foundDamage, "file", w.file.path, "error", err)
 	_ = w.write(nil) // if this fails, the next start finds the damage again
 }
+
+// rechecking reports whether recheck still reads. The file is not renamed
+// meanwhile: the next start would not read it again.
+func (w *writer) rechecking() bool { return w.recheck != nil && !isClosed(w.rechecked) }
 
 // zeroHash stands for a line whose hash is lost.
 var zeroHash tlog.Hash
