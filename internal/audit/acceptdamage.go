@@ -51,32 +51,46 @@ func AcceptDamage(o Options, a Acceptance) (AcceptedDamage, error) {
 	if err != nil {
 		return AcceptedDamage{}, err
 	}
+	newest, err := newestFile(&o)
+	if err != nil {
+		return AcceptedDamage{}, err
+	}
+	if newest != "" && newest != path {
+		return acceptArchive(&o, path, newest, a)
+	}
 	return accept(&o, path, a)
 }
 
 // damagedFile returns the file that Open can't continue from, or that recheck
-// would find to be damaged.
+// found or would find to be damaged.
 func damagedFile(o *Options) (string, error) {
-	f, err := openLogFile(o.File)
-	if err == nil {
-		defer f.Close()
-		if t, err := f.tail(); err != nil || t.goodEnd > 0 {
-			return damagedIn(err)
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	path, err := predecessor(o.File)
-	if err != nil || path == "" {
+	newest, err := newestFile(o)
+	if err != nil || newest == "" {
 		return damagedIn(err)
 	}
-	f, err = openLogFile(path)
+	f, err := openLogFile(newest)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	_, err = f.tail()
-	return damagedIn(err)
+	return damagedIn(locateDamage(o.File, err))
+}
+
+// newestFile returns the current file of a log, or the newest renamed one if
+// that is missing or has no line; "" if there is neither. The error is a
+// *DamagedError if it is not clear which one is the newest.
+func newestFile(o *Options) (string, error) {
+	f, err := openLogFile(o.File)
+	if err == nil {
+		defer f.Close()
+		if t, err := f.tail(); err != nil || t.goodEnd > 0 {
+			return o.File, nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return predecessor(o.File)
 }
 
 // tail reads the whole file.
@@ -90,6 +104,25 @@ func (f logFile) tail() (tail, error) {
 	}
 	t, _, err := readTail(f.Name(), lines)
 	return t, err
+}
+
+// locateDamage names the file that is damaged now, for damage that was found in
+// one that may have been renamed since.
+func locateDamage(path string, err error) error {
+	d := (*DamagedError)(nil)
+	if !errors.As(err, &d) || d.first == noSeq {
+		return err
+	}
+	set, failed := openWhole(path)
+	if failed != nil {
+		return err
+	}
+	defer set.close()
+	i := slices.IndexFunc(set.files, func(f logFile) bool { return f.seq == d.first })
+	if i < 0 {
+		return err
+	}
+	return &DamagedError{File: set.files[i].Name(), Detail: d.Detail, first: d.first}
 }
 
 // damagedIn returns the file that the error is about.
@@ -134,12 +167,68 @@ func accept(o *Options, path string, a Acceptance) (AcceptedDamage, error) {
 		return AcceptedDamage{}, err
 	}
 	done := AcceptedDamage{Kept: kept, Good: s.good, Next: s.head.tree.size}
-	return done, writeAccepted(o, f, s.head, acceptedFile{File: filepath.Base(kept), SHA256: sum, Good: s.good, Reason: a.Reason})
+	return done, writeAccepted(o, f, s.head, acceptedFile{File: filepath.Base(kept), SHA256: sum, Good: s.good, Next: s.head.tree.size, Reason: a.Reason})
+}
+
+// acceptArchive is for damage that was found after the file was renamed. The
+// log goes on behind the newest file, which is in order.
+func acceptArchive(o *Options, path, newest string, a Acceptance) (AcceptedDamage, error) {
+	if a.Next != 0 {
+		return AcceptedDamage{}, fmt.Errorf("audit: the next number is known, since %s follows the damaged file; leave out --next", newest)
+	}
+	f, err := openLogFile(path)
+	if err != nil {
+		return AcceptedDamage{}, err
+	}
+	defer f.Close()
+	last, err := openLogFile(newest)
+	if err != nil {
+		return AcceptedDamage{}, err
+	}
+	defer last.Close()
+	t, err := last.tail()
+	if err != nil && t.damage == nil {
+		return AcceptedDamage{}, err
+	}
+	s, sum, err := readDamaged(f.File, head{tree: tree{size: f.seq}})
+	if err != nil {
+		return AcceptedDamage{}, fmt.Errorf("audit: read %s: %w; restore it, or move it away", path, err)
+	}
+	next, err := numberAfter(o, f)
+	if err != nil {
+		return AcceptedDamage{}, err
+	}
+	if newest == o.File {
+		if err := renameNoReplace(newest, newest+"."+o.Clock().UTC().Format(archiveTime)); err != nil {
+			return AcceptedDamage{}, err
+		}
+	}
+	done := AcceptedDamage{Kept: path, Good: s.good, Next: t.head.tree.size}
+	accepted := acceptedFile{File: filepath.Base(path), SHA256: sum, Good: s.good, Next: next, Reason: a.Reason}
+	return done, writeAccepted(o, last.File, t.head, accepted)
+}
+
+// numberAfter returns the number of the first line of the file after f.
+func numberAfter(o *Options, f logFile) (int64, error) {
+	set, err := openWhole(o.File)
+	if err != nil {
+		return 0, err
+	}
+	defer set.close()
+	for _, next := range set.files {
+		if next.seq > f.seq && next.seq != noSeq {
+			return next.seq, nil
+		}
+	}
+	return 0, fmt.Errorf("audit: no file follows %s; restore the newest file", f.Name())
 }
 
 // readDamaged salvages a file and hashes it as it is.
 func readDamaged(f *os.File, start head) (salvaged, string, error) {
 	sum := sha256.New()
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return salvaged{head: start}, "", err
+	}
 	if _, err := io.Copy(sum, f); err != nil {
 		return salvaged{head: start}, "", err
 	}

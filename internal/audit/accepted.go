@@ -19,6 +19,7 @@ type acceptedFile struct {
 	File   string `json:"file"` // without its directory
 	SHA256 string `json:"sha256"`
 	Good   int64  `json:"good"`   // number of the first damaged line
+	Next   int64  `json:"next"`   // number of the first line after the file
 	Reason string `json:"reason"` // the person's words
 }
 
@@ -55,8 +56,17 @@ func (s *fileSet) accepted(f logFile) bool { _, line := s.acceptanceOf(f); retur
 // acceptanceOf returns the file that continues a damaged one, and where it says
 // so.
 func (s *fileSet) acceptanceOf(f logFile) (logFile, *recovery) {
+	return s.acceptance(f, func(a *acceptedFile) bool { return a.names(f) })
+}
+
+// acceptance is acceptanceOf for what is wanted. It leaves the file alone that
+// is being read.
+func (s *fileSet) acceptance(reading logFile, wanted func(*acceptedFile) bool) (logFile, *recovery) {
 	for _, next := range s.files {
-		if line, err := next.acceptance(); err == nil && line != nil && line.Accepted.names(f) {
+		if next.File == reading.File {
+			continue
+		}
+		if line, err := next.acceptance(); err == nil && line != nil && wanted(line.Accepted) {
 			return next, line
 		}
 	}
@@ -107,15 +117,16 @@ func (v *verifier) cross(r *logReader, firstOfFile bool) (bool, error) {
 	return v.crossHere(r)
 }
 
-// crossToNext is for damage in a file that the next one continues.
+// crossToNext is for damage in a file that another one follows. The one that
+// says so may come later: the file had been renamed when its damage was found.
 func (v *verifier) crossToNext(r *logReader) (bool, error) {
 	if len(r.remaining) == 0 {
 		return false, nil
 	}
 	next := r.remaining[0]
-	line, err := next.acceptance()
-	if err != nil || line == nil || next.seq < v.next() || !line.Accepted.names(r.file) {
-		return false, err
+	_, line := r.set.acceptanceOf(r.file)
+	if line == nil || next.seq < v.next() || next.seq == noSeq {
+		return false, nil
 	}
 	if err := line.Accepted.unchanged(r.file); err != nil {
 		return false, err
@@ -128,6 +139,9 @@ func (v *verifier) crossToNext(r *logReader) (bool, error) {
 // crossHere is for a file whose damaged predecessor was moved away.
 func (v *verifier) crossHere(r *logReader) (bool, error) {
 	line, err := r.file.acceptance()
+	if err == nil && line == nil {
+		_, line = r.set.acceptance(r.file, func(a *acceptedFile) bool { return a.Next == r.file.seq })
+	}
 	r.again() // acceptance moved in the file
 	if err == nil && line != nil && r.file.seq > v.next() {
 		v.leap(line.gap(v.next(), r.file.seq-1))

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAcceptDamage(t *testing.T) {
@@ -113,4 +114,81 @@ func TestAcceptDamagedArchive(t *testing.T) {
 	l.add("later")
 	l.stop()
 	mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+}
+
+// Damage can be found after the file was renamed. The error names the file that
+// has it, that one is accepted, and the records in later files are not lost.
+func TestAcceptDamageThatWasRotatedAway(t *testing.T) {
+	for name, compress := range map[string]bool{"renamed": false, "compressed": true} {
+		t.Run(name, func(t *testing.T) {
+			key := ed25519Key(t)
+			file := longLog(t, key, 100)
+			damage(t, file, 20, 23)
+			l, err := Open(key.options(file))
+			check(t, err)
+			pending := l.w.recheck
+			l.w.recheck = nil // it will find the damage later
+			r := run(t, l)
+			check(t, os.Rename(file, file+".1"))
+			check(t, r.Reopen(t.Context()))
+			archive := file + ".1"
+			if compress {
+				archive += ".gz"
+				check(t, os.WriteFile(archive, compressed(t, readLines(t, file+".1")), 0o600))
+				check(t, os.Remove(file+".1"))
+			}
+			r.add("after")
+			r.endRecheck(t.Context(), pending.run(t.Context()))
+			eventually(t, "the damage is recorded", func() bool { return len(recoveriesIn(t, []string{file})) > 0 })
+			if s := r.Status(); !errors.Is(s.Err, ErrDamaged) || !strings.Contains(s.Error, archive+":") {
+				t.Errorf("%+v", s)
+			}
+			r.stop()
+			if _, err := Open(key.options(file)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), archive+": line 21, record 20") {
+				t.Errorf("got %v", err)
+			}
+			if _, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error", Next: 5000}); err == nil {
+				t.Error("accepted a next number")
+			}
+
+			done, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error"})
+			check(t, err)
+			if done.Kept != archive || done.Good != 20 || done.Next != 105 {
+				t.Errorf("%+v", done)
+			}
+			again := start(t, key.options(file))
+			again.add("later")
+			again.stop()
+			for range 2 { // with the damaged file, and after it was moved away
+				report := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers, All: true})
+				if report.Size != 109 || report.Unproven != 0 || report.First == 0 && (len(report.Gaps) != 1 || report.Gaps[0].First != 20 || report.Gaps[0].Last != 101) {
+					t.Errorf("%+v", report)
+				}
+				_ = os.Remove(archive)
+			}
+			start(t, key.options(file)).add("last")
+		})
+	}
+}
+
+// A file is not renamed for its size or age before it was verified: the next
+// start would not read it again.
+func TestNoRotationBeforeTheFileIsVerified(t *testing.T) {
+	key := ed25519Key(t)
+	o := key.options(longLog(t, key, 100))
+	o.MaxSize = 1
+	l, err := Open(o)
+	check(t, err)
+	l.w.created = time.Time{}
+	l.w.rotateIfDue()
+	if len(logFiles(t, o.File)) != 1 || l.w.rotation != nil {
+		t.Error("rotated")
+	}
+	close(l.rechecked)
+	l.w.opts.Key = nil // no checkpoint first
+	l.w.rotateIfDue()
+	if len(logFiles(t, o.File)) != 2 {
+		t.Error("not rotated")
+	}
+	check(t, l.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,9 @@ type anchor struct {
 	mu      sync.Mutex
 	held    bool          // the log was not compared with the file yet
 	newest  int64         // size of the newest checkpoint that came
-	next    []byte        // the checkpoint to store after the current one
+	had     []int64       // sizes that the file may have had before the attempts that failed
+	tried   []int64       // sizes of those attempts
+	next    *signature    // the checkpoint to store after the current one
 	storing chan struct{} // closed when there is nothing left to store; nil before
 	err     error         // of the last attempt
 }
@@ -47,7 +50,7 @@ func (a *anchor) store(s *signature) {
 	if s.checkpoint.Size < a.newest {
 		return
 	}
-	a.newest, a.next = s.checkpoint.Size, s.note
+	a.newest, a.next = s.checkpoint.Size, s
 	a.begin()
 }
 
@@ -88,24 +91,50 @@ func isClosed(c chan struct{}) bool {
 }
 
 func (a *anchor) run(ended chan struct{}) {
-	for note := a.take(ended); note != nil; note = a.take(ended) {
-		err := atomicfile.Replace(a.path, note, 0o600)
+	for s := a.take(ended); s != nil; s = a.take(ended) {
+		err := atomicfile.Replace(a.path, s.note, 0o600)
 		a.mu.Lock()
-		a.err = err
+		if a.err = err; err == nil {
+			a.had, a.tried = []int64{s.checkpoint.Size}, nil
+		}
 		a.mu.Unlock()
 	}
 }
 
 // take returns what to store next. If that is nothing, it ends the run.
-func (a *anchor) take(ended chan struct{}) []byte {
+func (a *anchor) take(ended chan struct{}) *signature {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	note := a.next
+	s := a.next
 	a.next = nil
-	if note == nil {
+	if s == nil {
 		close(ended)
+		return nil
 	}
-	return note
+	a.tried = append(a.tried[max(0, len(a.tried)-1):], s.checkpoint.Size) // the last two
+	return s
+}
+
+// may reports whether the file may have a checkpoint of this size, now or once
+// what is under way has ended.
+func (a *anchor) may(size int64) bool {
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Contains(a.had, size) || slices.Contains(a.tried, size) || size >= a.newest
+}
+
+// mayHave notes the sizes that the log kept for an anchor that is missing. Its
+// file system may be back later.
+func (a *anchor) mayHave(pins []*pin) {
+	if a == nil {
+		return
+	}
+	for _, p := range pins {
+		a.had = append(a.had, p.tree.size)
+	}
 }
 
 // wait waits until the newest checkpoint is stored, or for two seconds if the
@@ -187,38 +216,4 @@ func readAnchor(path string, limit time.Duration) (c Checkpoint, ok bool, err er
 		return c, false, fmt.Errorf("audit: read the anchor %s: %w; restore it, or remove it to start a new one", path, err)
 	}
 	return c, true, nil
-}
-
-// checkAnchor compares the log with its anchor. newest is the last checkpoint
-// in the log's current file, or zero. After a crash, the anchor may be behind
-// the log, and the log may have lost the line of the checkpoint in the anchor,
-// but never a line below it.
-func (w *writer) checkAnchor(newest Checkpoint) error {
-	c, ok, err := readAnchor(w.opts.Anchor, w.opts.Timeout)
-	if err == nil && !ok && w.opts.Anchor != "" && newest.Size > 0 {
-		w.opts.Logger.Warn("the anchor of the audit log is missing, so a rollback before this start goes unnoticed; "+
-			"if audit.anchor is not new, find out who removed the file", "anchor", w.opts.Anchor)
-	}
-	if err != nil || !ok || c.Size <= w.acknowledged {
-		return err
-	}
-	if c.Size > w.head.tree.size {
-		return w.contradicts(c, false)
-	}
-	root, known := w.read.rootAt(c.Size)
-	if c.Size == newest.Size {
-		root, known = newest.Root, true
-	}
-	switch {
-	case known && root != c.Root:
-		return w.contradicts(c, true)
-	case !known && w.recheck != nil:
-		w.recheck.anchored, w.recheck.contradicts = c, w.contradicts(c, true)
-		w.anchor.hold()
-	}
-	return nil
-}
-
-func (w *writer) contradicts(c Checkpoint, split bool) *RolledBackError {
-	return &RolledBackError{By: "the anchor " + w.opts.Anchor, Size: c.Size, Lines: w.head.tree.size, Split: split}
 }

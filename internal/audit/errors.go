@@ -48,6 +48,8 @@ var (
 type DamagedError struct {
 	File   string
 	Detail string
+
+	first int64 // number of the first line of the damaged file; noSeq for that of File
 }
 
 func (e *DamagedError) Error() string {
@@ -59,7 +61,7 @@ func (e *DamagedError) Error() string {
 func (e *DamagedError) Unwrap() error { return ErrDamaged }
 
 func damaged(file, format string, args ...any) error {
-	return &DamagedError{File: file, Detail: fmt.Sprintf(format, args...)}
+	return &DamagedError{File: file, Detail: fmt.Sprintf(format, args...), first: noSeq}
 }
 
 // UnavailableError is why a record could not be written. It unwraps to

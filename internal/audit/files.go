@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"compress/gzip"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fileSet is the files of a log, all open, in the order of their first lines.
@@ -163,12 +166,17 @@ func openNames(names []string) (*fileSet, error) {
 	return s, nil
 }
 
+// openLogFile opens a regular file, also through a link. It does not wait for
+// the other end of a pipe.
 func openLogFile(name string) (logFile, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return logFile{}, err
 	}
 	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("audit: %s is not a regular file; use the path of one, or move it away", name)
+	}
 	if err != nil {
 		f.Close()
 		return logFile{}, err
@@ -192,6 +200,32 @@ func (f logFile) empty() bool {
 	}
 	_, err = lines.Peek(1)
 	return errors.Is(err, io.EOF)
+}
+
+// end returns the number after that of the last line. It reads a compressed
+// file to its end. If that can't be read, it returns what there is before.
+func (f logFile) end() int64 {
+	if !isCompressed(f.Name()) {
+		for lines := newBackwardReader(f, f.size); ; {
+			line, _, ok := lines.previous()
+			if !ok {
+				return f.seq
+			}
+			if l, err := parseLink(line); err == nil {
+				return l.seq + 1
+			}
+		}
+	}
+	lines, err := f.lines()
+	end := f.seq
+	for err == nil {
+		var line []byte
+		line, err = lines.ReadSlice('\n')
+		if l, bad := parseLink(bytes.TrimSuffix(line, []byte("\n"))); bad == nil {
+			end = l.seq + 1
+		}
+	}
+	return end
 }
 
 // firstSeq returns the number of the first line.

@@ -39,6 +39,12 @@ func start(t *testing.T, o Options) *runningLog {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, l)
+}
+
+// run runs a log until the test ends or calls stop.
+func run(t *testing.T, l *Log) *runningLog {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runningLog{Log: l, t: t, cancel: cancel, done: make(chan error, 1)}
 	go func() { r.done <- l.Run(ctx) }()

@@ -178,6 +178,9 @@ type recovery struct {
 	Time   time.Time `json:"time"`
 	What   string    `json:"what"`
 	Detail string    `json:"detail"`
+	// Damaged is the number of the first line of the file with the damage that was
+	// found. The file may have been renamed before it was found.
+	Damaged *int64 `json:"damaged,omitempty"`
 	// Accepted is the damaged file that this file continues, if a person said so.
 	Accepted *acceptedFile `json:"accepted,omitempty"`
 }

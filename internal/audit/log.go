@@ -125,12 +125,13 @@ func open(o Options, check func(*writer, Checkpoint) error) (*Log, error) {
 	}
 	if l.w, err = resume(&l.opts); err != nil {
 		held.Close()
-		return nil, err
+		return nil, locateDamage(o.File, err)
 	}
-	l.w.disk, l.unchecked = l.disk, l.w.recheck != nil
+	l.w.disk, l.w.rechecked = l.disk, l.rechecked
 	if err := check(l.w, l.w.newest); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	l.unchecked = l.w.recheck != nil || l.w.trail != nil
 	l.w.read = nil
 	l.acknowledged, l.w.rolledBack = l.w.acknowledged, &l.rolledBack
 	for _, p := range l.w.head.pins {
@@ -314,8 +315,9 @@ func (l *Log) Close() error {
 			return errors.New("audit: close: Run is still running; cancel its context and wait for it first")
 		}
 	}
-	if l.state == opened && l.w.recheck != nil {
-		l.w.recheck.file.Close()
+	if l.state == opened {
+		l.w.recheck.close()
+		l.w.trail.close()
 	}
 	l.state = closed
 	return errors.Join(l.w.file.f.Close(), l.lock.Close())

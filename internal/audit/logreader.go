@@ -86,6 +86,9 @@ func (r *logReader) open() (err error) {
 		r.progress(r.total, r.total)
 		return io.EOF
 	}
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
 	r.file, r.remaining = r.remaining[0], r.remaining[1:]
 	r.name, r.line = r.file.Name(), 0
 	r.lines, err = r.file.lines()

@@ -92,7 +92,7 @@ func provePath(ctx context.Context, files *fileSet, c Checkpoint, m *match) (tlo
 	if _, err := tlog.ProveRecord(c.Size, m.seq, &want); err != nil {
 		return nil, err
 	}
-	if err := want.collect(ctx, files, c.Size); err != nil {
+	if err := want.collect(files.read(ctx, nil), c.Size); err != nil {
 		return nil, err
 	}
 	path, err := tlog.ProveRecord(c.Size, m.seq, &want)
@@ -128,8 +128,7 @@ func (h *neededHashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 }
 
 // collect sets the hashes from the lines up to a size.
-func (h *neededHashes) collect(ctx context.Context, files *fileSet, size int64) error {
-	r := files.read(ctx, nil)
+func (h *neededHashes) collect(r *logReader, size int64) error {
 	var t tree
 	for started := false; !started || t.size < size; started = true {
 		line, _, err := r.next()
@@ -151,6 +150,27 @@ func (h *neededHashes) collect(ctx context.Context, files *fileSet, size int64) 
 		}
 	}
 	return nil
+}
+
+// before reports whether one of the hashes needs lines from before the files,
+// which start with this line and have the edge of the tree before it.
+func (h *neededHashes) before(first int64) bool {
+	t := tree{size: first}
+	for index := range h.hashes {
+		if level, n := tlog.SplitStoredHashIndex(index); (n+1)<<level <= first && !t.onEdge(level, n) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *neededHashes) missing() bool {
+	for _, hash := range h.hashes {
+		if hash == (tlog.Hash{}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *neededHashes) setEdge(t *tree) {

@@ -19,9 +19,7 @@ type recheck struct {
 	file  *os.File // a descriptor of its own, which rotation leaves open
 	end   int64    // of what to read
 	point resumePoint
-
-	anchored    Checkpoint // in the anchor, if it is in what is left to read
-	contradicts *RolledBackError
+	first int64 // number of the file's first line
 }
 
 func newRecheck(f *file, p resumePoint) (*recheck, error) {
@@ -39,17 +37,27 @@ func (c *recheck) created() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("audit: read %s: %w", c.file.Name(), err)
 	}
 	h, _, err := parseHeader(bytes.TrimSuffix(line, []byte("\n")))
+	c.first = h.Tree.Size
 	if err != nil {
 		return time.Time{}, damaged(c.file.Name(), "line 1: header: %v", err)
 	}
 	return h.Time, nil
 }
 
-// run reads the lines and returns what is wrong with them; ErrDamaged or
-// ErrRolledBack if it is not the reading itself. Signing goes on meanwhile, so
+func (c *recheck) close() {
+	if c != nil {
+		c.file.Close()
+	}
+}
+
+// run reads the lines and returns what is wrong with them; ErrDamaged if it is
+// not the reading itself. Signing goes on meanwhile, so
 // it takes only every other moment of one processor.
 func (c *recheck) run(ctx context.Context) error {
-	defer c.file.Close()
+	if c == nil {
+		return nil
+	}
+	defer c.close()
 	v := &verifier{}
 	lines := bufio.NewReaderSize(io.NewSectionReader(c.file, 0, c.end), MaxRecord+1)
 	for n, from := int64(1), time.Now(); ; n++ {
@@ -61,10 +69,7 @@ func (c *recheck) run(ctx context.Context) error {
 			return fmt.Errorf("audit: read %s: %w", c.file.Name(), err)
 		}
 		if _, fault := v.check(bytes.TrimSuffix(line, []byte("\n")), n == 1); fault != nil {
-			return damaged(c.file.Name(), "line %d, record %d: %s", n, v.next(), fault.detail)
-		}
-		if c.leavesAnchor(v) {
-			return c.contradicts
+			return c.damaged("line %d, record %d: %s", n, v.next(), fault.detail)
 		}
 		const batch = 1 << 13 // about 25 ms
 		if n%batch == 0 {
@@ -74,16 +79,6 @@ func (c *recheck) run(ctx context.Context) error {
 			from = time.Now()
 		}
 	}
-}
-
-// leavesAnchor reports whether the lines up to the anchor's size are others
-// than those that it covers.
-func (c *recheck) leavesAnchor(v *verifier) bool {
-	if c.contradicts == nil || v.next() != c.anchored.Size {
-		return false
-	}
-	root, known := v.rootAt(c.anchored.Size)
-	return known && root != c.anchored.Root
 }
 
 // pause waits, unless ctx ends first.
@@ -104,51 +99,67 @@ func (c *recheck) compare(v *verifier) error {
 	if h.tree.size == c.point.tree.size && h.tree.root() == c.point.tree.root() && h.prev == c.point.line.prev {
 		return nil
 	}
-	return damaged(c.file.Name(), "%s are not those that the newest checkpoint covers", records(v.firstSeq, h.tree.size-1))
+	return c.damaged("%s are not those that the newest checkpoint covers", records(v.firstSeq, h.tree.size-1))
+}
+
+func (c *recheck) damaged(format string, args ...any) error {
+	return &DamagedError{File: c.file.Name(), Detail: fmt.Sprintf(format, args...), first: c.first}
 }
 
 // foundDamage is what a recovery line says if recheck found damage. The log
 // stops there: no later start continues from it.
 const foundDamage = "damage found"
 
-// startRecheck verifies in the background what the start left out.
+// startRecheck does in the background what the start left out.
 func (l *Log) startRecheck(ctx context.Context) {
-	if l.w.recheck == nil {
+	if l.w.recheck == nil && l.w.trail == nil {
 		close(l.rechecked)
 		return
 	}
 	go func() {
 		defer close(l.rechecked)
-		err := l.w.recheck.run(ctx)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.unchecked = err != nil
-		var rolledBack *RolledBackError
-		switch {
-		case err == nil:
-			l.w.anchor.release()
-		case errors.As(err, &rolledBack):
-			l.RollBack(rolledBack)
-		case errors.Is(err, ErrDamaged):
-			l.damage = err
-			l.damaged <- err
-		case err != nil && ctx.Err() == nil:
-			l.opts.Logger.Error("can't read the audit log to verify it; run \"assertd audit verify\"", "error", err)
-		}
+		l.endRecheck(ctx, errors.Join(l.w.recheck.run(ctx), l.w.trail.run(ctx)))
 	}()
+}
+
+// endRecheck stops the log if the error says so.
+func (l *Log) endRecheck(ctx context.Context, err error) {
+	err = locateDamage(l.opts.File, err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unchecked = err != nil
+	var rolledBack *RolledBackError
+	if err == nil {
+		l.w.anchor.release()
+	}
+	if errors.As(err, &rolledBack) {
+		l.RollBack(rolledBack)
+	}
+	switch {
+	case errors.Is(err, ErrDamaged):
+		l.damage = err
+		l.damaged <- err
+	case err != nil && rolledBack == nil && ctx.Err() == nil:
+		l.opts.Logger.Error("can't read the audit log to verify it; run \"assertd audit verify\"", "error", err)
+	}
 }
 
 // stopForDamage records the damage, so that no later start continues, and
 // leaves the log as it is.
 func (w *writer) stopForDamage(err error) {
 	w.damaged = true
-	detail := err.Error()
+	line := recovery{Time: w.opts.Clock().UTC(), What: foundDamage, Detail: err.Error()}
 	if d := (*DamagedError)(nil); errors.As(err, &d) {
-		detail = d.Detail
+		line.Detail, line.Damaged = d.Detail, &d.first
 	}
-	w.report(foundDamage, detail)
+	w.queued = append(w.queued, line.body())
+	w.opts.Logger.Error("audit log: "+foundDamage, "file", w.file.path, "error", err)
 	_ = w.write(nil) // if this fails, the next start finds the damage again
 }
+
+// rechecking reports whether recheck still reads. The file is not renamed
+// meanwhile: the next start would not read it again.
+func (w *writer) rechecking() bool { return w.recheck != nil && !isClosed(w.rechecked) }
 
 // zeroHash stands for a line whose hash is lost.
 var zeroHash tlog.Hash

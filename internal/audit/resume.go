@@ -49,6 +49,10 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 	w.recheck = rest
 	w.newest, w.read, w.acknowledged = t.newest, t.read, t.acknowledged
 	if t.goodEnd > 0 {
+		if err := refuseOlder(f, t.head.tree.size); err != nil {
+			rest.close()
+			return nil, err
+		}
 		w.created, w.hasRecords, w.covered, w.checkpointEnd = t.created, t.hasRecords, t.covered, t.checkpointEnd
 	} else if err := errors.Join(w.resumeFromPredecessor(), atomicfile.SyncDir(filepath.Dir(o.File))); err != nil {
 		return nil, err
@@ -59,6 +63,39 @@ func resumeFile(o *Options, f *file) (*writer, error) {
 		}
 	}
 	return w, w.reportTorn(f.path)
+}
+
+// refuseOlder returns ErrRolledBack if a renamed file has lines that the
+// current one should have, and does not: someone put an older copy of the
+// current file back. end is the number after its last line. A file that can't
+// be read shows nothing.
+func refuseOlder(f *file, end int64) error {
+	current, err := openLogFile(f.path)
+	if err != nil {
+		return openError(err)
+	}
+	defer current.Close()
+	archives, err := archiveNames(f.path)
+	if err != nil {
+		return openError(err)
+	}
+	for _, name := range archives {
+		archive, err := openLogFile(name)
+		if err != nil {
+			continue
+		}
+		last := int64(-1)
+		if archive.seq != noSeq && archive.seq >= current.seq {
+			last = archive.end() - 1
+		}
+		archive.Close()
+		if last >= end {
+			return fmt.Errorf("%w: %s ends with record %d, but %s already has record %d, so an older copy was put back; "+
+				"restore the newest copy of %[2]s, or move it away to continue after the newest of the renamed files",
+				ErrRolledBack, f.path, end-1, name, last)
+		}
+	}
+	return nil
 }
 
 // resumeFromPredecessor takes the end of the log from the previous file, which
@@ -139,6 +176,14 @@ func predecessor(path string) (string, error) {
 
 // openArchives opens the files that were renamed from path.
 func openArchives(path string) (*fileSet, error) {
+	names, err := archiveNames(path)
+	if err != nil {
+		return nil, err
+	}
+	return openNames(names)
+}
+
+func archiveNames(path string) ([]string, error) {
 	list, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
@@ -152,5 +197,5 @@ func openArchives(path string) (*fileSet, error) {
 	for name := range names {
 		delete(names, name+".gz") // logrotate is writing it, and then removes the other
 	}
-	return openNames(slices.Sorted(maps.Keys(names)))
+	return slices.Sorted(maps.Keys(names)), nil
 }

@@ -20,11 +20,15 @@ type RolledBackError struct {
 	Size  int64  // the number of lines that they remember
 	Lines int64  // the number of lines in the log
 	Split bool   // the log is long enough, but its lines are not those
+	Why   string // why its files do not show that they are; "" if they contradict it
 }
 
 func (e *RolledBackError) Error() string {
 	what := "the log has only %d"
-	if e.Split {
+	switch {
+	case e.Why != "":
+		what = "nothing shows that the log's %d lines continue those (" + strings.ReplaceAll(e.Why, "%", "%%") + ")"
+	case e.Split:
 		what = "the log's %d lines are not a continuation of those"
 	}
 	return fmt.Sprintf("%v: %s has a checkpoint over %d lines, but "+what+"; restore the missing lines from a copy, "+

@@ -27,7 +27,7 @@ const archiveTime = "20060102T150405.000000Z"
 func (w *writer) rotateIfDue() {
 	full := w.opts.MaxSize > 0 && w.file.end >= w.opts.MaxSize
 	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.created) >= w.opts.MaxAge
-	if w.rotation == nil && !w.damaged && w.hasRecords && (full || old) {
+	if w.rotation == nil && !w.damaged && !w.rechecking() && w.hasRecords && (full || old) {
 		w.startRotation(&rotation{rename: true})
 	}
 }

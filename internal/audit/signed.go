@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -29,8 +30,8 @@ func (s *Signed) Expects(size int64) bool {
 
 // Proof returns the consistency proof (RFC 6962, section 2.1.2) from an earlier
 // size to the checkpoint. If the log did not expect a witness to have that
-// size, Proof reads all files, which takes a while, and fails if one of them is
-// missing.
+// size, Proof reads all files at half speed, which takes a while. The error is
+// ErrIncomplete, at once, if the older files are missing.
 func (s *Signed) Proof(ctx context.Context, size int64) (tlog.TreeProof, error) {
 	if size == 0 {
 		return nil, nil // as C2SP tlog-witness defines it
@@ -54,15 +55,26 @@ func (s *Signed) proofFromFiles(ctx context.Context, size int64) (tlog.TreeProof
 	if _, err := tlog.ProveTree(s.Size, size, &want); err != nil {
 		return nil, err
 	}
-	if err := want.collect(ctx, files, s.Size); err != nil {
+	if first := files.files[0].seq; want.before(first) {
+		return nil, fmt.Errorf("%w: a proof from %d lines needs files from before record %d; put them back beside the log", ErrIncomplete, size, first)
+	}
+	if err := want.collect(files.read(ctx, halfSpeed(ctx)), s.Size); err != nil {
 		return nil, err
 	}
-	for _, hash := range want.hashes {
-		if hash == (tlog.Hash{}) {
-			return nil, fmt.Errorf("audit: a proof from %d lines needs older files, which are missing", size)
-		}
+	if want.missing() {
+		return nil, fmt.Errorf("audit: a proof from %d lines needs lines that are missing; run \"assertd audit verify\"", size)
 	}
 	return tlog.ProveTree(s.Size, size, &want)
+}
+
+// halfSpeed is a logReader's progress that rests as long as it reads: signing
+// goes on meanwhile.
+func halfSpeed(ctx context.Context) func(done, total int64) {
+	from := time.Now()
+	return func(int64, int64) {
+		_ = pause(ctx, time.Since(from)) // the reader has the error
+		from = time.Now()
+	}
 }
 
 // Signed sends each new checkpoint, or only the newest if the receiver is slow.
@@ -165,7 +177,10 @@ func (w *writer) offer(s *Signed) {
 // proofs from the sizes pinned before.
 func (w *writer) pin() map[int64]tlog.TreeProof {
 	if !w.opts.Witnessed {
-		return nil
+		if w.anchor == nil {
+			return nil
+		}
+		w.retain(nil)
 	}
 	proofs := make(map[int64]tlog.TreeProof)
 	for _, p := range w.head.pins {
@@ -190,8 +205,10 @@ func (w *writer) unpin(size int64) {
 }
 
 // retain keeps the newest checkpoints in any case: a witness may have them
-// soon.
+// soon. It also keeps what the anchor may have.
 func (w *writer) retain(sizes []int64) {
 	sizes = append(slices.Clone(sizes), w.covered, w.signingSize)
-	w.head.pins = slices.DeleteFunc(slices.Clone(w.head.pins), func(p *pin) bool { return !slices.Contains(sizes, p.tree.size) })
+	w.head.pins = slices.DeleteFunc(slices.Clone(w.head.pins), func(p *pin) bool {
+		return !slices.Contains(sizes, p.tree.size) && !w.anchor.may(p.tree.size)
+	})
 }

@@ -22,7 +22,7 @@ type tail struct {
 	checkpointEnd int64
 	newest        Checkpoint
 	acknowledged  int64
-	damage        string    // what a daemon found before it stopped signing
+	damage        *recovery // what a daemon found before it stopped signing
 	read          *verifier // has the tree at the sizes that were read
 }
 
@@ -95,10 +95,14 @@ func readTailWith(v *verifier, path string, content io.Reader) (t tail, torn boo
 
 // foundBefore returns the damage that stopped an earlier daemon.
 func (t *tail) foundBefore(path string) error {
-	if t.damage == "" {
+	if t.damage == nil {
 		return nil
 	}
-	return damaged(path, "%s", t.damage)
+	found := &DamagedError{File: path, Detail: t.damage.Detail, first: noSeq}
+	if t.damage.Damaged != nil {
+		found.first = *t.damage.Damaged
+	}
+	return found
 }
 
 // isCorrupt reports whether a compressed file is to blame, not the disk.
@@ -187,7 +191,7 @@ func (t *tail) observe(v *verifier, l link, body []byte, size int64) {
 	case kindRecovery:
 		var r recovery
 		if json.Unmarshal(body, &r) == nil && r.What == foundDamage {
-			t.damage = r.Detail
+			t.damage = &r
 		}
 	default:
 		t.hasRecords = true

@@ -47,9 +47,11 @@ type writer struct {
 	coveredAt     time.Time
 	signErr       error
 
-	rotation *rotation
-	recheck  *recheck // what the start did not read
-	damaged  bool     // nothing is recorded or signed any more
+	rotation  *rotation
+	recheck   *recheck      // what the start did not read
+	trail     *trail        // what it did not compare with the anchor
+	rechecked chan struct{} // the log's
+	damaged   bool          // nothing is recorded or signed any more
 
 	demands      []chan delivery // of callers of Checkpoint
 	deliveries   chan *Signed

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -25,7 +26,7 @@ func newWitness(t *testing.T, name string) *testWitness {
 			t.Logf("the log of %s:\n%s", name, w.Log())
 		}
 	})
-	tw := &testWitness{t: t, Witness: w}
+	tw := &testWitness{t: t, Witness: w, dir: dir}
 	tw.start()
 	return tw
 }
@@ -33,7 +34,8 @@ func newWitness(t *testing.T, name string) *testWitness {
 // testWitness is a witness whose failures end the test.
 type testWitness struct {
 	*litewitness.Witness
-	t *testing.T
+	t   *testing.T
+	dir string
 }
 
 func (w *testWitness) start() {
@@ -41,6 +43,30 @@ func (w *testWitness) start() {
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	check(w.t, w.Start(ctx))
+}
+
+// backup keeps what the witness remembers while it is not running, and returns
+// a function that restores it.
+func (w *testWitness) backup() (restore func()) {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dir, "witness.db*"))
+	check(w.t, err)
+	kept := map[string][]byte{}
+	for _, name := range files {
+		kept[name], err = os.ReadFile(name)
+		check(w.t, err)
+	}
+	return func() {
+		w.t.Helper()
+		now, err := filepath.Glob(filepath.Join(w.dir, "witness.db*"))
+		check(w.t, err)
+		for _, name := range now {
+			check(w.t, os.Remove(name))
+		}
+		for name, content := range kept {
+			check(w.t, os.WriteFile(name, content, 0o600))
+		}
+	}
 }
 
 // knows registers a log.

@@ -14,6 +14,8 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/assertd/assertd/internal/audit"
 )
 
 // Config is one witness.
@@ -28,9 +30,10 @@ type Cosignature struct {
 	Time time.Time // when the witness signed, by its clock
 }
 
-// errSplit is a witness's answer to a proof that does not lead from the tree it
-// knows to the one in the checkpoint.
-var errSplit = errors.New("the witness knows another history of this log (422)")
+// errSplit is what it means if a proof does not lead from the tree that the
+// witness knows to the one in the checkpoint (422), or if both have the same
+// size and another root (409).
+var errSplit = errors.New("the witness knows another history of this log")
 
 // sizeError is a witness's answer to a checkpoint sent with another old size
 // than the one it has.
@@ -65,14 +68,14 @@ const maxAnswer = 16 << 10
 // add sends a checkpoint with the proof that it extends the tree of size old.
 // The error is errSplit, a sizeError, a refusal, or anything else if the
 // outcome is unknown.
-func (c client) add(ctx context.Context, old int64, proof tlog.TreeProof, checkpoint []byte) (Cosignature, error) {
+func (c client) add(ctx context.Context, old int64, proof tlog.TreeProof, sent *audit.Signed) (Cosignature, error) {
 	var body bytes.Buffer
 	fmt.Fprintf(&body, "old %d\n", old)
 	for _, h := range proof {
 		fmt.Fprintf(&body, "%s\n", h)
 	}
 	body.WriteByte('\n')
-	body.Write(checkpoint)
+	body.Write(sent.Note)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+"/add-checkpoint", &body)
 	if err != nil {
 		return Cosignature{}, err
@@ -83,33 +86,49 @@ func (c client) add(ctx context.Context, old int64, proof tlog.TreeProof, checkp
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
+	switch {
+	case err != nil:
 		return Cosignature{}, err
+	case response.StatusCode == http.StatusOK:
+		return c.open(answer, sent.Note)
+	case response.StatusCode == http.StatusConflict:
+		return Cosignature{}, conflict(answer, old, sent.Size)
 	}
-	return c.read(response, answer, checkpoint)
+	return Cosignature{}, answered(response, old)
 }
 
-func (c client) read(response *http.Response, answer, checkpoint []byte) (Cosignature, error) {
-	switch response.StatusCode {
-	case http.StatusOK:
-		return c.open(answer, checkpoint)
-	case http.StatusConflict:
-		size, err := strconv.ParseInt(strings.TrimSuffix(string(answer), "\n"), 10, 64)
-		if err != nil || size < 0 {
-			return Cosignature{}, errors.New("the witness answered 409 without a tree size")
-		}
-		return Cosignature{}, sizeError(size)
-	case http.StatusUnprocessableEntity:
-		return Cosignature{}, errSplit
-	case http.StatusNotFound:
-		return Cosignature{}, refusal("the witness does not know the log (404); register its origin and key there, and check the URL")
-	case http.StatusForbidden:
-		return Cosignature{}, refusal("the witness does not know the log or its key (403); register them there")
+// conflict is what a 409 means. Witnesses give it for two reasons: the old size
+// is not theirs, or it is that of the checkpoint too and the roots differ. Only
+// for the first one does the protocol say that the answer has a size.
+func conflict(answer []byte, old, sent int64) error {
+	size, err := strconv.ParseInt(strings.TrimSuffix(string(answer), "\n"), 10, 64)
+	known := err == nil && size >= 0
+	switch {
+	case known && size != old:
+		return sizeError(size)
+	case old == sent && old > 0:
+		return errSplit
+	case known:
+		return refusal("the witness answered 409 with the size that it was asked for; see whether two logs share the origin, or update the witness")
 	}
-	if response.StatusCode < 500 {
-		return Cosignature{}, refusal("the witness answered " + response.Status)
+	return refusal("the witness answered 409 without a tree size; check the URL, or update the witness")
+}
+
+// answered is what other answers than 200 and 409 mean.
+func answered(response *http.Response, old int64) error {
+	switch status := response.StatusCode; {
+	case status == http.StatusUnprocessableEntity && old > 0:
+		return errSplit
+	case status == http.StatusUnprocessableEntity:
+		return refusal("the witness refused a checkpoint that needs no proof, because it has none of this log yet (422); update the witness")
+	case status == http.StatusNotFound:
+		return refusal("the witness does not know the log (404); register its origin and key there, and check the URL")
+	case status == http.StatusForbidden:
+		return refusal("the witness does not know the log or its key (403); register them there")
+	case status < 500:
+		return refusal("the witness answered " + response.Status + "; check the URL")
 	}
-	return Cosignature{}, fmt.Errorf("the witness answered %s", response.Status)
+	return fmt.Errorf("the witness answered %s; see its log", response.Status)
 }
 
 // open finds the cosignature by the witness's key and verifies it. It ignores

@@ -43,7 +43,8 @@ type Options struct {
 type Group struct {
 	opts    Options
 	members []*member
-	initial []int64 // sizes that a witness may have had at the start
+	initial []int64       // sizes that a witness may have had at the start
+	proving time.Duration // how long Start may read files
 
 	mu     sync.Mutex // of newest and the members' state
 	newest *audit.Signed
@@ -65,7 +66,7 @@ func New(o Options) *Group {
 			o.Retry = min(o.Retry, o.MaxAge/6)
 		}
 	}
-	g := &Group{opts: o, initial: o.Log.Pinned()}
+	g := &Group{opts: o, initial: o.Log.Pinned(), proving: o.Timeout}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: 5 * time.Minute}
 	for _, w := range o.Witnesses {
 		g.members = append(g.members, &member{group: g, client: newClient(w, transport), wake: make(chan struct{}, 1)})
@@ -89,7 +90,7 @@ func (g *Group) Start(ctx context.Context) error {
 	found := make([]error, len(g.members))
 	var asking sync.WaitGroup
 	for i, m := range g.members {
-		asking.Go(func() { found[i] = m.feed(ctx) })
+		asking.Go(func() { found[i] = m.feed(ctx, m.proveSoon) })
 	}
 	asking.Wait()
 	for _, err := range found {
@@ -122,6 +123,7 @@ func (g *Group) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, m := range g.members {
+		m.poke() // a proof that Start put off
 		running.Go(func() { m.run(ctx) })
 	}
 	for {

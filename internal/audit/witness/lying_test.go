@@ -108,8 +108,10 @@ func TestALyingWitnessProvesNothing(t *testing.T) {
 		"a cosignature after too much": func(w http.ResponseWriter, _, text string) {
 			fmt.Fprint(w, strings.Repeat("x", maxAnswer), "\n", cosign(testKey(1), text, now))
 		},
-		"size without a number": func(w http.ResponseWriter, _, _ string) { http.Error(w, "many", http.StatusConflict) },
-		"negative size":         func(w http.ResponseWriter, _, _ string) { http.Error(w, "-1", http.StatusConflict) },
+		"size without a number":       func(w http.ResponseWriter, _, _ string) { http.Error(w, "many", http.StatusConflict) },
+		"the size that was asked for": func(w http.ResponseWriter, old, _ string) { http.Error(w, old, http.StatusConflict) },
+		"another history of nothing":  func(w http.ResponseWriter, _, _ string) { http.Error(w, "", http.StatusUnprocessableEntity) },
+		"negative size":               func(w http.ResponseWriter, _, _ string) { http.Error(w, "-1", http.StatusConflict) },
 		"size that changes back and forth": func(w http.ResponseWriter, old, _ string) {
 			size := map[string]string{"0": "1", "1": "0"}[old]
 			http.Error(w, size, http.StatusConflict)
@@ -135,7 +137,7 @@ func TestALyingWitnessProvesNothing(t *testing.T) {
 			}
 			var s ipc.AuditStatus
 			g.Report(&s)
-			if s.WitnessedLines != 0 || len(s.Witnesses) != 1 || s.Witnesses[0].Error == "" {
+			if s.WitnessedLines != 0 || len(s.Witnesses) != 1 || s.Witnesses[0].Error == "" || strings.Contains(s.Witnesses[0].Error, "rollback") {
 				t.Errorf("%+v", s)
 			}
 			if err := log.Append(t.Context(), audit.Record{Kind: audit.KindAssertion}); err != nil {
@@ -190,6 +192,9 @@ func TestAWitnessThatKnowsAnotherLogStopsIt(t *testing.T) {
 			http.Error(w, "", http.StatusUnprocessableEntity)
 		},
 		"the same size with other lines": func(w http.ResponseWriter, _, _ string) { http.Error(w, "1", http.StatusConflict) },
+		"the same size, which it does not repeat": func(w http.ResponseWriter, old, _ string) {
+			http.Error(w, strings.TrimPrefix("1", old), http.StatusConflict)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := openLog(t)
@@ -201,5 +206,45 @@ func TestAWitnessThatKnowsAnotherLogStopsIt(t *testing.T) {
 				t.Errorf("append: %v", err)
 			}
 		})
+	}
+}
+
+// A witness that lost its own state wants a proof that needs the files of the
+// log. A large log is not read before the daemon serves, but afterwards.
+func TestAProofFromFilesDoesNotHoldUpTheStart(t *testing.T) {
+	log := openLog(t)
+	for range 5 {
+		if err := log.Append(t.Context(), audit.Record{Kind: audit.KindAssertion}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := New(Options{Log: log, Quorum: 1, Retry: 10 * time.Millisecond, Now: time.Now, Logger: &logtest.Journal{},
+		Witnesses: []Config{answers(t, func(w http.ResponseWriter, old, text string) {
+			if old == "0" {
+				http.Error(w, "3", http.StatusConflict)
+				return
+			}
+			fmt.Fprint(w, cosign(testKey(1), text, time.Now()))
+		})},
+	})
+	g.proving = time.Nanosecond
+	if err := g.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	state := func() (s ipc.AuditStatus) { g.Report(&s); return s }
+	if s := state(); s.WitnessedLines != 0 || !strings.Contains(s.Witnesses[0].Error, "in the background") {
+		t.Errorf("after the start: %+v", s)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	for end := time.Now().Add(time.Minute); state().WitnessedLines == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not cosigned: %+v", state())
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -23,6 +23,10 @@ type member struct {
 	known bool          // it has said so since the start
 	doubt *audit.Signed // sent to it, without a clear answer
 
+	unproven int64     // size from which no proof could be made; 0 for none
+	again    time.Time // when to try that again
+	why      error     // why it failed
+
 	cosigned int64     // the largest size that it cosigned since the start
 	at       time.Time // when it last cosigned, but not in the future
 	err      error     // why it did not cosign the newest checkpoint
@@ -60,7 +64,7 @@ func (m *member) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		if m.due() {
-			_ = m.feed(ctx) // it has logged the error
+			_ = m.feed(ctx, m.proveFromFiles) // it has logged the error
 		}
 	}
 }
@@ -77,25 +81,28 @@ func (m *member) due() bool {
 // question for the size, the newest checkpoint, and one to spare.
 const maxSteps = 4
 
+// fallback returns a proof from a size that the log did not expect.
+type fallback func(ctx context.Context, sent *audit.Signed, old int64) (tlog.TreeProof, error)
+
 // feed sends the witness what it lacks up to the newest checkpoint.
-func (m *member) feed(ctx context.Context) error {
-	err := m.steps(ctx)
+func (m *member) feed(ctx context.Context, prove fallback) error {
+	err := m.steps(ctx, prove)
 	m.group.retain(ctx)
 	m.conclude(ctx, err)
 	return err
 }
 
-func (m *member) steps(ctx context.Context) error {
+func (m *member) steps(ctx context.Context, prove fallback) error {
 	for range maxSteps {
-		if done, err := m.step(ctx); done || err != nil {
+		if done, err := m.step(ctx, prove); done || err != nil {
 			return err
 		}
 	}
-	return errors.New("the witness's answers contradict each other")
+	return errors.New("the witness's answers contradict each other; see whether two logs share the origin, or update the witness")
 }
 
 // step makes one request. done says that the newest checkpoint is cosigned.
-func (m *member) step(ctx context.Context) (done bool, err error) {
+func (m *member) step(ctx context.Context, prove fallback) (done bool, err error) {
 	m.group.mu.Lock()
 	newest := m.group.newest
 	sent := newest
@@ -106,14 +113,14 @@ func (m *member) step(ctx context.Context) (done bool, err error) {
 	m.doubt = sent
 	m.group.mu.Unlock()
 
-	proof, err := m.prove(ctx, sent, old)
+	proof, err := m.prove(ctx, sent, old, prove)
 	if err != nil {
 		m.clear()
 		return false, err
 	}
 	limited, cancel := context.WithTimeout(ctx, m.group.opts.Timeout)
 	defer cancel()
-	cosignature, err := m.add(limited, old, proof, sent.Note)
+	cosignature, err := m.add(limited, old, proof, sent)
 	var size sizeError
 	var refused refusal
 	switch {
@@ -121,7 +128,7 @@ func (m *member) step(ctx context.Context) (done bool, err error) {
 		m.cosign(ctx, sent, cosignature)
 		return sent == newest, nil
 	case errors.As(err, &size):
-		return false, m.learn(int64(size), old, newest)
+		return false, m.learn(int64(size), newest)
 	case errors.Is(err, errSplit):
 		m.clear()
 		return false, m.rolledBack(old, newest, true)
@@ -134,14 +141,48 @@ func (m *member) step(ctx context.Context) (done bool, err error) {
 // prove returns the proof that a checkpoint extends the tree of size old. It
 // does not look for one from a size before an acknowledged rollback, and asks
 // for the size again the next time.
-func (m *member) prove(ctx context.Context, sent *audit.Signed, old int64) (tlog.TreeProof, error) {
-	if sent.Expects(old) || old > m.group.opts.Log.Acknowledged() {
+func (m *member) prove(ctx context.Context, sent *audit.Signed, old int64, otherwise fallback) (tlog.TreeProof, error) {
+	if sent.Expects(old) {
 		return sent.Proof(ctx, old)
+	}
+	if old > m.group.opts.Log.Acknowledged() {
+		return otherwise(ctx, sent, old)
 	}
 	m.group.mu.Lock()
 	defer m.group.mu.Unlock()
 	m.size, m.known = 0, false
 	return nil, lostError(old)
+}
+
+// proveSoon reads the files for no longer than a request may take, since nobody
+// is served before the witnesses were asked. A small log shows at once whether
+// the witness knows another history of it. The proof of a large one waits for
+// Run.
+func (m *member) proveSoon(ctx context.Context, sent *audit.Signed, old int64) (tlog.TreeProof, error) {
+	limited, cancel := context.WithTimeout(ctx, m.group.proving)
+	defer cancel()
+	proof, err := sent.Proof(limited, old)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the witness has only %d lines, so it may have lost its own state; "+
+			"the proof from there needs the log's older files, which are read in the background", old)
+	}
+	return proof, err
+}
+
+// proofRetry is how long a witness waits for another look at the files, which
+// did not have its proof.
+const proofRetry = time.Hour
+
+// proveFromFiles reads the files, but not the same ones all the time.
+func (m *member) proveFromFiles(ctx context.Context, sent *audit.Signed, old int64) (tlog.TreeProof, error) {
+	if old == m.unproven && m.group.opts.Now().Before(m.again) {
+		return nil, m.why
+	}
+	proof, err := sent.Proof(ctx, old)
+	if err != nil && !errors.Is(err, audit.ErrIncomplete) && ctx.Err() == nil {
+		m.unproven, m.again, m.why = old, m.group.opts.Now().Add(proofRetry), err
+	}
+	return proof, err
 }
 
 // lostError is the size that a witness had before an acknowledged rollback.
@@ -183,19 +224,15 @@ func (m *member) cosign(ctx context.Context, sent *audit.Signed, c Cosignature) 
 }
 
 // learn takes the size that the witness says it has.
-func (m *member) learn(size, old int64, newest *audit.Signed) error {
-	g := m.group
-	g.mu.Lock()
+func (m *member) learn(size int64, newest *audit.Signed) error {
+	m.group.mu.Lock()
 	m.doubt = nil
 	if size <= newest.Size {
 		m.size, m.known = size, true
 	}
-	g.mu.Unlock()
-	switch {
-	case size > newest.Size:
+	m.group.mu.Unlock()
+	if size > newest.Size {
 		return m.rolledBack(size, newest, false)
-	case size == old: // the witness has this size with another root
-		return m.rolledBack(size, newest, true)
 	}
 	return nil
 }
