@@ -12,7 +12,7 @@ import (
 func (t *Token) Keys() ([]*Key, error) {
 	t.admin.RLock()
 	defer t.admin.RUnlock()
-	keys, err := t.keys(session.index, privateKeys())
+	keys, err := t.keys(t.index, privateKeys())
 	if err == nil {
 		t.copies.keep(keys)
 	}
@@ -34,7 +34,7 @@ func (t *Token) find(selector Selector) (*Key, error) {
 	if selector.Label == "" && len(selector.ID) == 0 {
 		return nil, fail(ErrKeyNotFound, nil, "no key selected; give its label or its ID")
 	}
-	keys, err := t.keys(session.search, privateKeys(named(selector.Label, selector.ID)...))
+	keys, err := t.keys(t.search, privateKeys(named(selector.Label, selector.ID)...))
 	switch {
 	case err != nil:
 		return nil, err
@@ -90,6 +90,7 @@ func (t *Token) keys(
 			}
 			keys = append(keys, k)
 		}
+		t.remember(halves, keys)
 		return nil
 	})
 	return keys, err

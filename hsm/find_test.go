@@ -158,6 +158,56 @@ func TestKeyDestroyedByAnotherProcess(t *testing.T) {
 	}
 }
 
+// A look notices what changed since the last one, though it reads public halves
+// once.
+func TestLookNoticesChanges(t *testing.T) {
+	token, soft := open(t)
+	key := generate(t, token, "key", hsm.P256)
+	for range 2 {
+		if keys, err := token.Keys(); err != nil || len(keys) != 1 || keys[0].Problem() != nil {
+			t.Fatalf("%v %v", keys, err)
+		}
+	}
+	raw(t, token, soft, func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
+		generateRaw(t, ctx, session, "stray", key.ID(), map[uint]bool{pkcs11.CKA_DECRYPT: true}) // whose public half is the key's too, by its ID
+		private := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY), pkcs11.NewAttribute(pkcs11.CKA_LABEL, "key")}
+		changed := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, "renamed"), pkcs11.NewAttribute(pkcs11.CKA_DERIVE, true)}
+		if err := ctx.SetAttributeValue(session, one(t, ctx, session, private...), changed); err != nil {
+			t.Fatal(err)
+		}
+	})
+	keys, err := token.Keys()
+	if err != nil || len(keys) != 2 {
+		t.Fatalf("%v %v", keys, err)
+	}
+	for _, k := range keys {
+		switch k.Label() {
+		case "renamed":
+			if !errors.Is(k.Problem(), hsm.ErrAmbiguous) || k.Custody().Derive != hsm.True {
+				t.Errorf("%s: %v, %+v; want an ambiguous public half, and that it may derive", k, k.Problem(), k.Custody())
+			}
+		case "stray":
+			if !errors.Is(k.Problem(), hsm.ErrCustody) {
+				t.Errorf("%s: %v, want that it may decrypt", k, k.Problem())
+			}
+		default:
+			t.Errorf("found %s", k)
+		}
+	}
+}
+
+func one(t *testing.T, ctx *pkcs11.Ctx, session pkcs11.SessionHandle, template ...*pkcs11.Attribute) pkcs11.ObjectHandle {
+	t.Helper()
+	if err := ctx.FindObjectsInit(session, template); err != nil {
+		t.Fatal(err)
+	}
+	handles, _, err := ctx.FindObjects(session, 2)
+	if err := errors.Join(err, ctx.FindObjectsFinal(session)); err != nil || len(handles) != 1 {
+		t.Fatalf("%d objects: %v", len(handles), err)
+	}
+	return handles[0]
+}
+
 func TestTokenVanishes(t *testing.T) {
 	for name, copies := range map[string]bool{"token objects": false, "session copies": true} {
 		t.Run(name, func(t *testing.T) {

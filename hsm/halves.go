@@ -7,18 +7,20 @@ import (
 )
 
 // publicHalves finds the public halves of private keys: it searches the token
-// for each key or, once indexed, looks them up in what one search found.
+// for each key or, if indexed, looks them up in what one search found.
 type publicHalves struct {
 	session session
 	indexed bool
-	objects map[halfName][]pkcs11.ObjectHandle
+	handles []pkcs11.ObjectHandle              // of all public key objects, if indexed
+	objects map[halfName][]pkcs11.ObjectHandle // nil before the first is looked up
+	former  *listing                           // whose public halves are still the same; nil if none are
 	// certificates are by ID. They are read when the first key needs one: most
 	// tokens have a public key object for every private key.
 	certificates map[string][]Certificate
 }
 
 // search finds halves by searching the token for each key.
-func (s session) search() (*publicHalves, error) { return &publicHalves{session: s}, nil }
+func (t *Token) search(s session) (*publicHalves, error) { return &publicHalves{session: s}, nil }
 
 // halfName is what ties a public key object to its private key. An empty label
 // or ID matches any.
@@ -27,25 +29,27 @@ type halfName struct {
 	label, id string
 }
 
-// index reads the names of all public key objects. A search costs a module time
-// for every object on the token, so one search for each key would make reading
-// a token of a thousand keys take minutes.
-func (s session) index() (*publicHalves, error) {
-	h := &publicHalves{session: s, indexed: true, objects: map[halfName][]pkcs11.ObjectHandle{}}
+// index finds all public key objects. A search costs a module time for every
+// object on the token, so one search for each key would make reading a token of
+// a thousand keys take minutes.
+func (t *Token) index(s session) (*publicHalves, error) {
 	handles, err := s.find(tokenObjects(pkcs11.CKO_PUBLIC_KEY))
-	if err != nil {
-		return nil, err
-	}
-	for _, handle := range handles {
-		values, err := s.attributes(handle, pkcs11.CKA_LABEL, pkcs11.CKA_ID, pkcs11.CKA_KEY_TYPE)
+	return &publicHalves{session: s, indexed: true, handles: handles, former: t.unchanged(handles)}, err
+}
+
+// readNames reads the names of the public key objects.
+func (h *publicHalves) readNames() error {
+	h.objects = make(map[halfName][]pkcs11.ObjectHandle, len(h.handles))
+	for _, handle := range h.handles {
+		values, err := h.session.attributes(handle, pkcs11.CKA_LABEL, pkcs11.CKA_ID, pkcs11.CKA_KEY_TYPE)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if kind, known := ulong(values[2]); known {
 			h.add(halfName{kind, string(values[0]), string(values[1])}, handle)
 		}
 	}
-	return h, nil
+	return nil
 }
 
 // add enters an object under every name that a search would find it by.
@@ -60,6 +64,11 @@ func (h *publicHalves) add(name halfName, handle pkcs11.ObjectHandle) {
 }
 
 func (h *publicHalves) find(name halfName) ([]pkcs11.ObjectHandle, error) {
+	if h.indexed && h.objects == nil {
+		if err := h.readNames(); err != nil {
+			return nil, err
+		}
+	}
 	if h.indexed {
 		return h.objects[name], nil
 	}

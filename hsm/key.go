@@ -5,13 +5,13 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/miekg/pkcs11"
-
-	"github.com/assertd/assertd/internal/jose"
 )
 
 var (
@@ -28,6 +28,7 @@ type Key struct {
 	id       []byte
 	kind     uint // CKK_
 	public   crypto.PublicKey
+	spki     []byte // public, encoded; nil if there is none
 	custody  Custody
 	problem  error
 }
@@ -45,6 +46,13 @@ func (k *Key) Type() KeyType { return typeOf(k.public) }
 // Public is an *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey; nil if
 // the key has a Problem that hides it.
 func (k *Key) Public() crypto.PublicKey { return k.public }
+
+// SPKI is Public as a SubjectPublicKeyInfo (RFC 5280 section 4.1), nil without
+// one. The caller must not change it.
+func (k *Key) SPKI() []byte { return k.spki }
+
+// Fingerprint is the jose.Fingerprint of Public, zero without one.
+func (k *Key) Fingerprint() [sha256.Size]byte { return k.identity.public }
 
 // Custody is how the token held the key when it was read.
 func (k *Key) Custody() Custody { return k.custody }
@@ -183,22 +191,32 @@ func (t *Token) read(halves *publicHalves, handle pkcs11.ObjectHandle) (*Key, er
 	k := &Key{token: t, identity: identity{handle: handle}, label: string(values[0]), id: values[1]}
 	k.custody = custodyOf(values[len(names):])
 	var known bool
-	if k.kind, known = ulong(values[2]); known {
-		k.public, k.problem = halves.of(handle, k.kind, k.label, k.id)
-	} else {
+	if k.kind, known = ulong(values[2]); !known {
 		k.problem = fail(ErrUnusable, nil, "the token doesn't tell the key's type")
+	} else if !halves.former.recall(k) {
+		k.public, k.problem = halves.of(handle, k.kind, k.label, k.id)
 	}
 	var called *Error
 	if errors.As(k.problem, &called) {
 		return nil, k.problem
 	}
-	k.identity.public, _ = jose.Fingerprint(k.public) // zero without a public half
+	k.encode()
 	if err := k.check(); k.problem == nil {
 		k.problem = err
 	} else if err != nil {
 		k.problem = fmt.Errorf("%w; %w", k.problem, err)
 	}
 	return k, nil
+}
+
+// encode fills in SPKI and Fingerprint, unless they were recalled.
+func (k *Key) encode() {
+	if k.public == nil || k.spki != nil {
+		return
+	}
+	if spki, err := x509.MarshalPKIXPublicKey(k.public); err == nil {
+		k.spki, k.identity.public = spki, sha256.Sum256(spki)
+	}
 }
 
 // check checks what every key must meet.

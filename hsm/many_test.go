@@ -40,6 +40,49 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
+// The next looks read how each key is held and nothing else, and between them
+// nothing asks for objects, however many keys there are.
+func TestLooksAtManyKeysCostLittle(t *testing.T) {
+	const pairs, callsPerPair = 200, 3
+	soft, module := softhsm.NewFilled(t, pairs, func(i int) string { return fmt.Sprint("key ", i) }), faulty.Build(t)
+	for name, value := range module.Environment() {
+		t.Setenv(name, value)
+	}
+	token := reopen(t, soft, withCopies, func(c *hsm.Config) { c.Module = module.Path() })
+	keys, err := token.Keys()
+	if err == nil {
+		err = keys[0].Prove(t.Context(), "")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := scanCalls(t, module)
+	again, err := token.Keys()
+	if calls := scanCalls(t, module) - before; err != nil || calls > callsPerPair*pairs {
+		t.Errorf("another look took %d calls (%v), want at most %d", calls, err, callsPerPair*pairs)
+	}
+	for i, k := range again {
+		if k.Label() != keys[i].Label() || k.Custody() != keys[i].Custody() || k.Fingerprint() != keys[i].Fingerprint() {
+			t.Errorf("%s became %s", keys[i], k)
+		}
+	}
+	before = scanCalls(t, module)
+	for range 30 {
+		if err := token.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if calls := scanCalls(t, module) - before; calls > 0 {
+		t.Errorf("half a minute of an idle worker took %d calls", calls)
+	}
+	if err := keys[0].Prove(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	if calls := scanCalls(t, module) - before; calls == 0 || calls > 4 {
+		t.Errorf("the key was looked for with %d calls before it signed", calls)
+	}
+}
+
 // scanCalls is how often the module was asked for objects or their attributes.
 func scanCalls(t *testing.T, module *faulty.Module) (calls uint64) {
 	t.Helper()

@@ -21,6 +21,7 @@ type Token struct {
 	// refused to sign messages with, by refusedForm.
 	mechanisms []uint
 	refused    sync.Map
+	listed     atomic.Pointer[listing]
 	sawKeys    atomic.Bool // the token has listed a key, so an empty list is suspicious
 
 	// admin is held for writing to change the token's objects and for reading

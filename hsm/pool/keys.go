@@ -16,6 +16,7 @@ func (p *Pool) setKeys(t *token, keys []wire.KeyInfo) (changed bool) {
 		return false
 	}
 	t.keys, t.read = keys, true
+	p.revision++
 	holders, hashing := map[wire.KeyRef]uint64{}, map[wire.KeyRef]bool{}
 	for _, t := range p.tokens {
 		for _, k := range t.keys {
@@ -90,6 +91,14 @@ func (p *Pool) Inventory() []wire.KeyInfo {
 		all = append(all, t.keys...)
 	}
 	return all
+}
+
+// Revision is another number whenever the keys of Inventory, or the tokens of
+// Unread, have changed.
+func (p *Pool) Revision() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.revision
 }
 
 // Unread names the tokens whose keys have never been read: Inventory may lack

@@ -29,6 +29,7 @@ type Pool struct {
 	stopped  bool
 	routes   map[uint64]*route // by the set of tokens
 	keys     map[wire.KeyRef]*route
+	revision uint64 // of the tokens' keys
 	probes   map[wire.KeyRef]crypto.SignerOpts
 	notice   chan struct{} // closed and replaced when the state of a token changes
 	events   []Event       // to report once the lock is released

@@ -24,6 +24,7 @@ type token struct {
 	lastReadyAt time.Time // when the last ready worker went
 	keys        []wire.KeyInfo
 	read        bool     // keys have been read at least once
+	last        *listing // the last inventory that a look decoded
 	failed      [][]byte // IDs of keys that failed their proof and were left on the token
 	failures    int      // starts that failed since one succeeded
 	lastErr     error    // of those

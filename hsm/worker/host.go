@@ -102,11 +102,8 @@ func (h *host) read() ([]*hsm.Key, error) {
 	}
 	named := make(map[wire.KeyRef]*hsm.Key, len(keys))
 	for _, key := range keys {
-		if key.Public() == nil {
-			continue
-		}
-		if ref, err := wire.RefOf(key.Public()); err == nil {
-			named[ref] = key
+		if key.SPKI() != nil {
+			named[key.Fingerprint()] = key
 		}
 	}
 	h.keys.Store(&named)
@@ -159,11 +156,7 @@ func (h *host) create(spec hsm.Spec) (*hsm.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref, err := wire.RefOf(key.Public())
-	if err != nil {
-		return nil, err
-	}
-	named := map[wire.KeyRef]*hsm.Key{ref: key}
+	named := map[wire.KeyRef]*hsm.Key{key.Fingerprint(): key}
 	for ref, key := range *h.keys.Load() {
 		named[ref] = key
 	}

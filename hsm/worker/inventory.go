@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"crypto/x509"
-
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
 )
@@ -13,14 +11,9 @@ const maxProblem = 4 << 10
 // describe describes a key with the certificates that have its CKA_ID.
 func describe(key *hsm.Key, certificates [][]byte) wire.KeyInfo {
 	k := wire.KeyInfo{Label: key.Label(), ID: key.ID(), Type: key.Type(), Custody: key.Custody(), Certificates: certificates}
-	k.Hashes = key.WantsMessage()
+	k.SPKI, k.Hashes = key.SPKI(), key.WantsMessage()
 	if err := key.Problem(); err != nil {
 		k.Problem = clip(err.Error())
-	}
-	if public := key.Public(); public != nil {
-		if spki, err := x509.MarshalPKIXPublicKey(public); err == nil {
-			k.SPKI = spki
-		}
 	}
 	return k
 }

@@ -244,14 +244,27 @@ func causeOr(ctx context.Context, err error) error {
 func (d *Daemon) refresh() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	unread := d.pool.Unread() // read first: the inventory may then have more tokens, never fewer
-	d.use(d.newRing(d.decisions.sets, unread))
-	d.publish.SetUnread(unread)
+	d.refreshLocked()
+}
+
+func (d *Daemon) refreshLocked() {
+	held := d.holdings()
+	if d.ring.Ring().Reflects(held) {
+		return
+	}
+	d.use(d.newRing(d.decisions.sets, held))
+	d.publish.SetUnread(held.Unread)
+}
+
+// holdings is what is known of the tokens, without the pairs: those that are
+// read later may be newer, never older.
+func (d *Daemon) holdings() keyset.Holdings {
+	return keyset.Holdings{Revision: d.pool.Revision(), Unread: d.pool.Unread(), Unproved: d.ready.health.Refused()}
 }
 
 // newRing matches key sets with the pairs on the tokens.
-func (d *Daemon) newRing(sets []keyset.Set, unread []string) *keyset.Ring {
-	held := keyset.Holdings{Pairs: d.pool.Pairs(), Unread: unread, Unproved: d.ready.health.Refused()}
+func (d *Daemon) newRing(sets []keyset.Set, held keyset.Holdings) *keyset.Ring {
+	held.Pairs = d.pool.Pairs()
 	return keyset.New(sets, held, d.ring.Ring(), d.Now)
 }
 

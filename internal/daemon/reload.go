@@ -72,8 +72,7 @@ func (d *Daemon) reload(retryPIN bool) error {
 	if err != nil {
 		return err
 	}
-	d.readTokens(decided)
-	if err := d.replace(decided); err != nil {
+	if err := d.switchTo(decided); err != nil {
 		return err
 	}
 	d.ready.health.Retry()
@@ -89,41 +88,47 @@ func (d *Daemon) reload(retryPIN bool) error {
 // signing.
 const lookAgain = 2 * time.Second
 
-// readTokens reads the tokens before decisions come into force. If a key set
-// would then have no version that signs, it looks again for a moment: the next
+// switchTo reads the tokens and puts decisions in force. If a key set would
+// then have no version that signs, it looks again for a moment: the next
 // version may have been made just now, and a token that others log in to may
 // not show it at once.
-func (d *Daemon) readTokens(next decisions) {
+func (d *Daemon) switchTo(next decisions) error {
 	for end := time.Now().Add(lookAgain); ; time.Sleep(lookAgain / 40) {
 		d.rotation.ReadTokens()
-		if !d.losesSigner(next) || time.Now().After(end) {
-			return
+		if again, err := d.replace(next, time.Now().Before(end)); !again {
+			return err
 		}
 	}
 }
 
 // losesSigner reports whether a key set in use that signs now would have no
-// version that signs under new decisions.
-func (d *Daemon) losesSigner(next decisions) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	current, ring := d.ring.Ring(), d.newRing(next.sets, d.pool.Unread())
-	return slices.ContainsFunc(next.issuing, func(set string) bool {
+// version that signs under the next ring.
+func losesSigner(current, next *keyset.Ring, issuing []string) bool {
+	return slices.ContainsFunc(issuing, func(set string) bool {
 		_, before := current.SigningKey(set)
-		_, after := ring.SigningKey(set)
+		_, after := next.SigningKey(set)
 		return before == nil && after != nil
 	})
 }
 
-// replace puts decisions in force atomically.
-func (d *Daemon) replace(next decisions) error {
+// replace puts decisions in force atomically. With patience it asks to be
+// called again instead if a key set would lose its signer.
+func (d *Daemon) replace(next decisions, patience bool) (again bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	unread := d.pool.Unread()
-	current, ring := d.newRing(d.decisions.sets, unread), d.newRing(next.sets, unread)
-	if err := keyset.Regressions(current, ring, slices.Concat(next.issuing, []string{d.Config.Audit.CheckpointKey})); err != nil {
-		return err
+	d.refreshLocked()
+	current, ring := d.ring.Ring(), d.newRing(next.sets, d.holdings())
+	if patience && losesSigner(current, ring, next.issuing) {
+		return true, nil
 	}
+	if err := keyset.Regressions(current, ring, slices.Concat(next.issuing, []string{d.Config.Audit.CheckpointKey})); err != nil {
+		return false, err
+	}
+	return false, d.force(next, ring)
+}
+
+// force puts decisions in force that were checked. Hold mu.
+func (d *Daemon) force(next decisions, ring *keyset.Ring) error {
 	return d.signer.Replace(next.policy, func() error {
 		if err := d.limiter.Configure(next.budgets); err != nil {
 			return fmt.Errorf("rates: %w", err)

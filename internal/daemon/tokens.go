@@ -6,7 +6,6 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
-	"github.com/assertd/assertd/jwks"
 )
 
 // tokens is the pool as the rotation of keys sees it.
@@ -21,17 +20,6 @@ func (t tokens) Refresh(ctx context.Context) error {
 	}
 	t.refresh()
 	return nil
-}
-
-// Kids implements keyset.Tokens.
-func (t tokens) Kids() map[string]bool {
-	kids := make(map[string]bool)
-	for _, key := range t.pool.Inventory() {
-		if kid, err := jwks.Thumbprint(key.Public); err == nil {
-			kids[kid] = true
-		}
-	}
-	return kids
 }
 
 // Generate implements keyset.Tokens.

@@ -33,6 +33,7 @@ func newEntry(set Set, found []Finding, unread []string) *entry {
 			e.keys[f.Version.Kid] = f.Key
 		}
 	}
+	e.versions = byCreation(e.versions)
 	if err := set.Rotation.Check(); err != nil {
 		e.invalid = fmt.Errorf("%w: key set %q: %w", ErrKey, set.Name, err)
 	} else {

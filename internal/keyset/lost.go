@@ -20,7 +20,7 @@ func (r *Rotator) plan(ring *Ring, set string) Plan {
 // every token answered. A key that is on a token and no longer used by its set
 // is refused or no longer configured, not lost.
 func (r *Rotator) compare() {
-	now, kids := make(map[string]map[string]State), r.tokens.Kids()
+	now, kids := make(map[string]map[string]State), r.keys.Ring().Kids()
 	for _, plan := range r.Plans() {
 		states := make(map[string]State, len(plan.Versions))
 		for _, v := range plan.Versions {

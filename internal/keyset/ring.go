@@ -57,8 +57,9 @@ type Pair struct {
 
 // Holdings is what is known of the tokens.
 type Holdings struct {
-	Pairs  []Pair
-	Unread []string // tokens whose keys have never been read
+	Pairs    []Pair
+	Revision uint64   // of Pairs: another one whenever they change
+	Unread   []string // tokens whose keys have never been read
 	// Unproved are the proofs that pairs failed, with the reason, although
 	// nothing else is wrong with them.
 	Unproved map[Proof]string
@@ -68,7 +69,8 @@ type Holdings struct {
 type Ring struct {
 	now       func() time.Time
 	sets      map[string]*entry
-	unread    []string        // tokens
+	held      Holdings        // that it was made from, without the pairs
+	kids      map[string]bool // of all pairs
 	published map[string]bool // kids that an earlier run published last
 }
 
@@ -78,7 +80,8 @@ type Ring struct {
 // Problems lists what was left out. The former ring, if there is one, decides
 // between two versions that can't be told apart, and the new one follows it.
 func New(sets []Set, held Holdings, former *Ring, now func() time.Time) *Ring {
-	r := &Ring{now: now, sets: make(map[string]*entry, len(sets)), unread: held.Unread}
+	r := &Ring{now: now, sets: make(map[string]*entry, len(sets)), held: held, kids: kidsOf(held.Pairs)}
+	r.held.Pairs = nil
 	found := make([][]Finding, len(sets))
 	for i, set := range sets {
 		found[i] = survey(set, held.Pairs)
@@ -94,6 +97,26 @@ func New(sets []Set, held Holdings, former *Ring, now func() time.Time) *Ring {
 	}
 	return r
 }
+
+// kidsOf are the kids of pairs whose public half can be read.
+func kidsOf(pairs []Pair) map[string]bool {
+	kids := make(map[string]bool, len(pairs))
+	for _, pair := range pairs {
+		if kid, err := jwks.Thumbprint(pair.Public); err == nil {
+			kids[kid] = true
+		}
+	}
+	return kids
+}
+
+// Reflects reports whether a ring that New makes now of the same sets and these
+// holdings would be the same. It goes by their Revision, not by their Pairs.
+func (r *Ring) Reflects(held Holdings) bool {
+	return r.sets != nil && r.held.Revision == held.Revision && slices.Equal(r.held.Unread, held.Unread) && maps.Equal(r.held.Unproved, held.Unproved)
+}
+
+// Kids are the kids of all key pairs on the tokens, whatever their key set.
+func (r *Ring) Kids() map[string]bool { return r.kids }
 
 func (r *Ring) entry(set string) *entry {
 	if r == nil {
@@ -231,8 +254,8 @@ func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 func (r *Ring) Content(perSet bool) (jwks.Content, error) {
 	sets := r.AssertionSets()
 	keys, next := r.Published(sets...)
-	if len(sets) > 0 && len(keys) == 0 && len(r.unread) > 0 {
-		return jwks.Content{}, fmt.Errorf("%w: token %s", ErrUnread, strings.Join(r.unread, ", "))
+	if len(sets) > 0 && len(keys) == 0 && len(r.held.Unread) > 0 {
+		return jwks.Content{}, fmt.Errorf("%w: token %s", ErrUnread, strings.Join(r.held.Unread, ", "))
 	}
 	all, err := jwks.NewSet(keys)
 	if err != nil || !perSet {

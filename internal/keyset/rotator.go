@@ -20,8 +20,6 @@ type Tokens interface {
 	// Refresh reads the tokens and puts a Ring of what they hold in force. It
 	// fails if any token doesn't answer.
 	Refresh(ctx context.Context) error
-	// Kids are the kids of all key pairs on the tokens, whatever their key set.
-	Kids() map[string]bool
 	// Generate makes a key pair for a set.
 	Generate(ctx context.Context, set Set, label string) error
 }

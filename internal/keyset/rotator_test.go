@@ -91,16 +91,6 @@ func (p *poolTokens) Refresh(ctx context.Context) error {
 	return nil
 }
 
-func (p *poolTokens) Kids() map[string]bool {
-	kids := make(map[string]bool)
-	for _, key := range p.env.pool.Inventory() {
-		if kid, err := jwks.Thumbprint(key.Public); err == nil {
-			kids[kid] = true
-		}
-	}
-	return kids
-}
-
 func (p *poolTokens) Generate(ctx context.Context, set keyset.Set, label string) error {
 	spec := hsm.Spec{Label: label, Type: hsm.P256}
 	if set.Bits > 0 {

@@ -127,12 +127,22 @@ func newCalendar(versions []Version, r Rotation, now time.Time) calendar {
 	return c
 }
 
+// byCreation returns the versions in order, themselves if they are: those of a
+// ring are, and some key sets keep a thousand.
 func byCreation(versions []Version) []Version {
+	if slices.IsSortedFunc(versions, older) {
+		return versions
+	}
 	ordered := slices.Clone(versions)
-	slices.SortStableFunc(ordered, func(a, b Version) int {
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Kid, b.Kid), cmp.Compare(a.Label, b.Label))
-	})
+	slices.SortStableFunc(ordered, older)
 	return ordered
+}
+
+func older(a, b Version) int {
+	if c := a.Created.Compare(b.Created); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.Kid, b.Kid), cmp.Compare(a.Label, b.Label))
 }
 
 func (c calendar) revoked(v Version) bool   { return slices.Contains(c.Revoke, v.Kid) }
