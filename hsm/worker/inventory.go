@@ -13,7 +13,7 @@ const maxProblem = 4 << 10
 // describe describes a key with the certificates that have its CKA_ID.
 func describe(key *hsm.Key, certificates [][]byte) wire.KeyInfo {
 	k := wire.KeyInfo{Label: key.Label(), ID: key.ID(), Type: key.Type(), Custody: key.Custody(), Certificates: certificates}
-	k.Hashes = key.WantsMessage()
+	k.Hashes, k.Excuses, k.Imported = key.WantsMessage(), key.Excuses(), key.Imported()
 	if err := key.Problem(); err != nil {
 		k.Problem = clip(err.Error())
 	}
