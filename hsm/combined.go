@@ -115,6 +115,15 @@ func (t *Token) readMechanisms() { t.mechanisms, _ = t.module.mechanismList(t.sl
 // Mechanisms lists the mechanisms that the token had when it was opened.
 func (t *Token) Mechanisms() []Mechanism { return t.mechanisms }
 
+// Makes describes the key pairs that the token makes by its list, such as "RSA
+// of 2048 to 4096 bits and Ed25519"; empty if it has no list.
+func (t *Token) Makes() string {
+	if len(t.mechanisms) == 0 {
+		return ""
+	}
+	return makes(t.mechanisms)
+}
+
 // Offers says what the token's list of mechanisms means for each algorithm;
 // none if the token has no list.
 func (t *Token) Offers() []Offer {

@@ -39,9 +39,6 @@ func CodeName(code uint) string {
 	if n, _ := fmt.Sscanf(text, "pkcs11: %s %s", &number, &name); n == 2 {
 		return name
 	}
-	if code >= pkcs11.CKR_VENDOR_DEFINED {
-		return fmt.Sprintf("CKR_VENDOR_DEFINED + 0x%X", code-pkcs11.CKR_VENDOR_DEFINED)
-	}
 	return fmt.Sprintf("CKR 0x%X", code)
 }
 

@@ -47,7 +47,9 @@ func readTokens(ctx context.Context, path string, do func(context.Context, *insp
 
 func check(ctx context.Context, path string, out io.Writer) error {
 	err := readTokens(ctx, path, func(ctx context.Context, i *inspect.Inspection) error {
-		if problems := errors.Join(checkKeys(ctx, i, out), i.Missing()); problems != nil {
+		problems := errors.Join(checkKeys(ctx, i, out), i.Missing())
+		printNotes(out, i.Notes())
+		if problems != nil {
 			fmt.Fprintf(out, "\n%v\n", problems)
 			return errSilent
 		}
@@ -58,6 +60,17 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\n%s: all checks passed\n", path)
 	return nil
+}
+
+// printNotes prints what the keys' table has no place for. A key's label comes
+// from the token, so a note is quoted if it could control the terminal.
+func printNotes(out io.Writer, notes []string) {
+	for n, note := range notes {
+		if n == 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintln(out, keyadmin.Printable(note))
+	}
 }
 
 // checkKeys prints a row for every key pair of a key set. Its error lists the

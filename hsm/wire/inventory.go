@@ -22,6 +22,7 @@ type Inventory struct {
 type TokenDescription struct {
 	Module hsm.ModuleInfo
 	Offers []hsm.Offer // none if the token lists no mechanisms
+	Makes  string      // the key pairs that it makes by that list
 }
 
 // Encode returns the payload: a byte for the state of the PIN, the description

@@ -75,7 +75,7 @@ func (h *host) inventory() ([]byte, error) {
 	for _, key := range keys {
 		described = append(described, describe(key, of[string(key.ID())]))
 	}
-	token := wire.TokenDescription{Module: h.token.Info().Module, Offers: h.token.Offers()}
+	token := wire.TokenDescription{Module: h.token.Info().Module, Offers: h.token.Offers(), Makes: h.token.Makes()}
 	return wire.Inventory{PIN: pin, Token: token, Keys: described}.Encode()
 }
 
