@@ -61,13 +61,26 @@ func (k *Key) forms(message []byte, opts crypto.SignerOpts) ([]form, error) {
 		return nil, err
 	}
 	if _, ok := k.public.(ed25519.PublicKey); ok {
-		return []form{raw}, nil
+		return k.allowedForms([]form{raw})
 	}
 	forms := []form{raw, raw.combine(k.public, message, opts)}
 	if k.refuses(raw.mechanism.Mechanism) {
 		slices.Reverse(forms)
 	}
-	return forms, nil
+	return k.allowedForms(forms)
+}
+
+// allowedForms leaves out the forms that the key may not be used with.
+func (k *Key) allowedForms(forms []form) ([]form, error) {
+	if k.allowed == nil {
+		return forms, nil
+	}
+	allowed := slices.DeleteFunc(slices.Clone(forms), func(f form) bool { return !k.allows(f.mechanism.Mechanism) })
+	if len(allowed) > 0 {
+		return allowed, nil
+	}
+	return nil, fail(ErrAlgorithm, nil, "key %s allows only %s (CKA_ALLOWED_MECHANISMS), not %s; choose an algorithm that it allows, or "+
+		"another key", k, mechanismNamesOf(k.allowed), MechanismName(forms[0].mechanism.Mechanism))
 }
 
 // refusedForm is a mechanism that a key doesn't sign with.
@@ -76,10 +89,16 @@ type refusedForm struct {
 	mechanism uint
 }
 
+// allows reports whether the key's CKA_ALLOWED_MECHANISMS has a mechanism, or
+// the token doesn't restrict the key.
+func (k *Key) allows(mechanism uint) bool {
+	return k.allowed == nil || slices.Contains(k.allowed, mechanism)
+}
+
 // refuses reports whether the token doesn't list a mechanism, or has refused it
-// with this key.
+// with this key, or the key may not be used with it.
 func (k *Key) refuses(mechanism uint) bool {
-	if !k.token.lists(mechanism) {
+	if !k.token.lists(mechanism) || !k.allows(mechanism) {
 		return true
 	}
 	_, refused := k.token.refused.Load(refusedForm{k.identity.public, mechanism})
@@ -87,19 +106,31 @@ func (k *Key) refuses(mechanism uint) bool {
 }
 
 // lists reports whether the token's list has a mechanism, or can't be read.
-func (t *Token) lists(mechanism uint) bool {
-	return len(t.mechanisms) == 0 || slices.Contains(t.mechanisms, mechanism)
+func (t *Token) lists(mechanism uint) bool { return !lacks(t.mechanisms, mechanism) }
+
+// readMechanisms reads the token's list, which decides the order of trying and
+// explains refusals. A list that can't be read does neither.
+func (t *Token) readMechanisms() { t.mechanisms, _ = t.module.mechanismList(t.slot.id) }
+
+// Mechanisms lists the mechanisms that the token had when it was opened.
+func (t *Token) Mechanisms() []Mechanism { return t.mechanisms }
+
+// Makes describes the key pairs that the token makes by its list, such as "RSA
+// of 2048 to 4096 bits and Ed25519"; empty if it has no list.
+func (t *Token) Makes() string {
+	if len(t.mechanisms) == 0 {
+		return ""
+	}
+	return makes(t.mechanisms)
 }
 
-// readMechanisms reads the token's list.
-func (t *Token) readMechanisms() {
-	list, err := t.module.GetMechanismList(t.slot.id)
-	if err != nil {
-		return // the order of trying is all that it decides
+// Offers says what the token's list of mechanisms means for each algorithm;
+// none if the token has no list.
+func (t *Token) Offers() []Offer {
+	if len(t.mechanisms) == 0 {
+		return nil
 	}
-	for _, m := range list {
-		t.mechanisms = append(t.mechanisms, m.Mechanism)
-	}
+	return offersOf(t.mechanisms)
 }
 
 // WantsMessage reports whether SignMessage may succeed where Sign doesn't: the

@@ -20,6 +20,9 @@ type Config struct {
 	// RetryPIN lets Open try the PIN although the token reports that one more
 	// wrong one locks it (CKF_USER_PIN_FINAL_TRY). A person has to ask for that.
 	RetryPIN bool
+	// AcceptUnknown names attributes, such as CKA_SIGN_RECOVER, that a key may
+	// leave unknown: each is one of Acceptable.
+	AcceptUnknown []string
 }
 
 // TokenInfo describes an open token.
@@ -29,6 +32,7 @@ type TokenInfo struct {
 	Firmware            string
 	Slot                uint     // in this process; it doesn't identify the token
 	PIN                 PINState // before the login, which clears it
+	Module              ModuleInfo
 }
 
 // Selector selects a key by label, by ID, or by both.

@@ -47,9 +47,10 @@ func newCopies(keeper session, wanted bool) *copies {
 
 // handle returns the object to sign with: the copy, made at the first use, or
 // the key itself. A key that may be gone signs itself, and that signature shows
-// whether it is.
+// whether it is. So does a key that was excused: a copy is checked without
+// excuses.
 func (c *copies) handle(s session, k *Key) pkcs11.ObjectHandle {
-	if !c.wanted {
+	if !c.wanted || len(k.excuses) > 0 {
 		return k.identity.handle
 	}
 	made := c.of(k.identity)

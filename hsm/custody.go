@@ -72,6 +72,15 @@ func (c Custody) rules() []custodyRule {
 	}
 }
 
+// originRules are those that only a key meets that was always on the token.
+func (c Custody) originRules() []custodyRule {
+	return []custodyRule{
+		{"CKA_NEVER_EXTRACTABLE", c.NeverExtractable, True},
+		{"CKA_ALWAYS_SENSITIVE", c.AlwaysSensitive, True},
+		{"CKA_LOCAL", c.Local, True},
+	}
+}
+
 // Check refuses a key that is extractable, not sensitive, usable without the
 // PIN, or able to do more than sign. It also refuses a key if the token doesn't
 // tell one of these attributes. The error is ErrCustody and names each
@@ -83,12 +92,11 @@ func (c Custody) Check() error {
 // checkNew is Check for a key that was just generated, which must meet stricter
 // rules.
 func (c Custody) checkNew() error {
-	return checkFlags(append(c.rules(),
-		custodyRule{"CKA_NEVER_EXTRACTABLE", c.NeverExtractable, True},
-		custodyRule{"CKA_ALWAYS_SENSITIVE", c.AlwaysSensitive, True},
-		custodyRule{"CKA_LOCAL", c.Local, True},
-	))
+	return checkFlags(append(c.rules(), c.originRules()...))
 }
+
+// imported reports whether the key was, or may have been, outside the token.
+func (c Custody) imported() bool { return checkFlags(c.originRules()) != nil }
 
 func checkFlags(rules []custodyRule) error {
 	var offending []string

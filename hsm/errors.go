@@ -85,17 +85,6 @@ func (e *Error) Unwrap() error {
 	return nil
 }
 
-// CodeName returns the name of a CKR_ value, or the number of one that isn't in
-// the standard.
-func CodeName(code uint) string {
-	text := pkcs11.Error(code).Error() // "pkcs11: 0xA0: CKR_PIN_INCORRECT", without the name if unknown
-	var number, name string
-	if n, _ := fmt.Sscanf(text, "pkcs11: %s %s", &number, &name); n < 2 {
-		return fmt.Sprintf("CKR 0x%X", code)
-	}
-	return name
-}
-
 // callError converts what the module returned for op into an *Error; nil stays
 // nil.
 func callError(op string, err error) error {

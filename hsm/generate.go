@@ -30,6 +30,9 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 	if len(spec.ID) == 0 {
 		spec.ID = NewID()
 	}
+	if why := t.provider().makesNoKeys(); why != "" {
+		return nil, fail(ErrUnusable, nil, "%s", why)
+	}
 	t.admin.Lock()
 	defer t.admin.Unlock()
 	if err := t.checkUnused(spec); err != nil {
@@ -133,7 +136,11 @@ func attributeSet(attributes []*pkcs11.Attribute) crypto11.AttributeSet {
 // accept finds the new key like any other and checks that it is what was
 // requested.
 func (t *Token) accept(spec Spec) (*Key, error) {
-	k, err := t.find(Selector{Label: spec.Label, ID: spec.ID})
+	var k *Key
+	err := t.onceKnown(context.Background(), func() (err error) {
+		k, err = t.find(Selector{Label: spec.Label, ID: spec.ID})
+		return err
+	})
 	switch {
 	case err != nil:
 		return nil, err
@@ -142,7 +149,7 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	case k.Type() != spec.Type:
 		return nil, fail(ErrUnusable, nil, "the token made a key of type %s, want %s", k.Type(), spec.Type)
 	}
-	if err := k.custody.checkNew(); err != nil {
+	if err := k.held.checkNew(); err != nil {
 		return nil, err
 	}
 	return k, k.prove(spec.Alg, func(message []byte, opts crypto.SignerOpts) ([]byte, error) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/miekg/pkcs11"
 )
@@ -30,6 +31,9 @@ type Key struct {
 	public   crypto.PublicKey
 	spki     []byte // public, encoded; nil if there is none
 	custody  Custody
+	held     Custody  // custody with what is excused as it must be
+	excuses  []Excuse // why held differs from custody
+	allowed  []uint   // CKA_ALLOWED_MECHANISMS; nil if unrestricted or unknown
 	problem  error
 }
 
@@ -56,6 +60,17 @@ func (k *Key) Fingerprint() [sha256.Size]byte { return k.identity.public }
 
 // Custody is how the token held the key when it was read.
 func (k *Key) Custody() Custody { return k.custody }
+
+// Excuses lists the attributes that custody would refuse, but for a quirk of
+// the token's provider or Config.AcceptUnknown.
+func (k *Key) Excuses() []Excuse { return slices.Clone(k.excuses) }
+
+// Refused reports whether the key must not sign for the way it is held.
+func (k *Key) Refused() bool { return k.held.Check() != nil }
+
+// Imported reports whether the key was outside the token before, or the token
+// doesn't tell that it wasn't.
+func (k *Key) Imported() bool { return k.held.imported() }
 
 // Problem says why the key can't be used, nil if it can: ErrCustody,
 // ErrAmbiguous or ErrUnusable. Sign returns it.
@@ -100,17 +115,22 @@ func (k *Key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) (
 	if k.problem != nil {
 		return nil, k.problem
 	}
-	form, err := formFor(k.public, digest, opts)
+	raw, err := formFor(k.public, digest, opts)
 	if err != nil {
 		return nil, err
 	}
-	return k.signForm(ctx, form)
+	if _, err := k.allowedForms([]form{raw}); err != nil {
+		return nil, err
+	}
+	return k.signForm(ctx, raw)
 }
 
 func (k *Key) signForm(ctx context.Context, form form) (raw []byte, err error) {
-	err = k.token.sessions.with(ctx, func(s session) error {
-		raw, err = s.sign(form.mechanism, k.token.copies.handle(s, k), form.input)
-		return err
+	err = k.token.onceKnown(ctx, func() error {
+		return k.token.sessions.with(ctx, func(s session) error {
+			raw, err = s.sign(form.mechanism, k.token.copies.handle(s, k), form.input)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -190,8 +210,13 @@ func (t *Token) read(halves *publicHalves, handle pkcs11.ObjectHandle) (*Key, er
 	}
 	k := &Key{token: t, identity: identity{handle: handle}, label: string(values[0]), id: values[1]}
 	k.custody = custodyOf(values[len(names):])
+	if k.allowed, err = halves.session.allowedMechanisms(handle); err != nil {
+		return nil, err
+	}
 	var known bool
-	if k.kind, known = ulong(values[2]); !known {
+	k.kind, known = ulong(values[2])
+	k.held, k.excuses = t.judgement.excuse(k.custody, k.kind, k.allowed)
+	if !known {
 		k.problem = fail(ErrUnusable, nil, "the token doesn't tell the key's type")
 	} else if !halves.former.recall(k) {
 		k.public, k.problem = halves.of(handle, k.kind, k.label, k.id)
@@ -221,7 +246,7 @@ func (k *Key) encode() {
 
 // check checks what every key must meet.
 func (k *Key) check() error {
-	if err := k.custody.Check(); err != nil {
+	if err := k.held.Check(); err != nil {
 		return err
 	}
 	if k.custody.AlwaysAuthenticate == True {

@@ -14,7 +14,7 @@ import (
 // The cost of a scan grows with the number of keys, not with its square: a
 // token of 1,000 key pairs takes a few calls of the module for each pair.
 func TestManyKeys(t *testing.T) {
-	const pairs, callsPerPair = 1000, 8
+	const pairs, callsPerPair = 1000, 9
 	soft, module := softhsm.NewFilled(t, pairs, func(i int) string { return fmt.Sprint("key ", i) }), faulty.Build(t)
 	for name, value := range module.Environment() {
 		t.Setenv(name, value)

@@ -101,20 +101,41 @@ func (s session) attributes(object pkcs11.ObjectHandle, attributes ...uint) ([][
 // custodyFlags are the attributes that make up a Custody.
 var custodyFlags = []struct {
 	attribute uint
+	name      string
 	of        func(*Custody) *Flag
 }{
-	{pkcs11.CKA_EXTRACTABLE, func(c *Custody) *Flag { return &c.Extractable }},
-	{pkcs11.CKA_SENSITIVE, func(c *Custody) *Flag { return &c.Sensitive }},
-	{pkcs11.CKA_NEVER_EXTRACTABLE, func(c *Custody) *Flag { return &c.NeverExtractable }},
-	{pkcs11.CKA_ALWAYS_SENSITIVE, func(c *Custody) *Flag { return &c.AlwaysSensitive }},
-	{pkcs11.CKA_PRIVATE, func(c *Custody) *Flag { return &c.Private }},
-	{pkcs11.CKA_SIGN, func(c *Custody) *Flag { return &c.Sign }},
-	{pkcs11.CKA_DECRYPT, func(c *Custody) *Flag { return &c.Decrypt }},
-	{pkcs11.CKA_UNWRAP, func(c *Custody) *Flag { return &c.Unwrap }},
-	{pkcs11.CKA_DERIVE, func(c *Custody) *Flag { return &c.Derive }},
-	{pkcs11.CKA_SIGN_RECOVER, func(c *Custody) *Flag { return &c.SignRecover }},
-	{pkcs11.CKA_ALWAYS_AUTHENTICATE, func(c *Custody) *Flag { return &c.AlwaysAuthenticate }},
-	{pkcs11.CKA_LOCAL, func(c *Custody) *Flag { return &c.Local }},
+	{pkcs11.CKA_EXTRACTABLE, "CKA_EXTRACTABLE", func(c *Custody) *Flag { return &c.Extractable }},
+	{pkcs11.CKA_SENSITIVE, "CKA_SENSITIVE", func(c *Custody) *Flag { return &c.Sensitive }},
+	{pkcs11.CKA_NEVER_EXTRACTABLE, "CKA_NEVER_EXTRACTABLE", func(c *Custody) *Flag { return &c.NeverExtractable }},
+	{pkcs11.CKA_ALWAYS_SENSITIVE, "CKA_ALWAYS_SENSITIVE", func(c *Custody) *Flag { return &c.AlwaysSensitive }},
+	{pkcs11.CKA_PRIVATE, "CKA_PRIVATE", func(c *Custody) *Flag { return &c.Private }},
+	{pkcs11.CKA_SIGN, "CKA_SIGN", func(c *Custody) *Flag { return &c.Sign }},
+	{pkcs11.CKA_DECRYPT, "CKA_DECRYPT", func(c *Custody) *Flag { return &c.Decrypt }},
+	{pkcs11.CKA_UNWRAP, "CKA_UNWRAP", func(c *Custody) *Flag { return &c.Unwrap }},
+	{pkcs11.CKA_DERIVE, "CKA_DERIVE", func(c *Custody) *Flag { return &c.Derive }},
+	{pkcs11.CKA_SIGN_RECOVER, "CKA_SIGN_RECOVER", func(c *Custody) *Flag { return &c.SignRecover }},
+	{pkcs11.CKA_ALWAYS_AUTHENTICATE, "CKA_ALWAYS_AUTHENTICATE", func(c *Custody) *Flag { return &c.AlwaysAuthenticate }},
+	{pkcs11.CKA_LOCAL, "CKA_LOCAL", func(c *Custody) *Flag { return &c.Local }},
+}
+
+// flagNamed is the flag of the attribute with the name, which must be one of
+// custodyFlags.
+func flagNamed(c *Custody, name string) *Flag {
+	for _, flag := range custodyFlags {
+		if flag.name == name {
+			return flag.of(c)
+		}
+	}
+	return new(Flag)
+}
+
+func attributeName(attribute uint) string {
+	for _, flag := range custodyFlags {
+		if flag.attribute == attribute {
+			return flag.name
+		}
+	}
+	return ""
 }
 
 func custodyAttributes() (all []uint) {
@@ -138,6 +159,22 @@ func (s session) custody(key pkcs11.ObjectHandle) (Custody, error) {
 		return Custody{}, err
 	}
 	return custodyOf(values), nil
+}
+
+// allowedMechanisms reads a key's CKA_ALLOWED_MECHANISMS; nil if the token
+// doesn't restrict the key, or doesn't tell.
+func (s session) allowedMechanisms(key pkcs11.ObjectHandle) ([]uint, error) {
+	value, err := s.attribute(key, pkcs11.CKA_ALLOWED_MECHANISMS)
+	if err != nil {
+		return nil, err
+	}
+	const size = int(unsafe.Sizeof(uint(0)))
+	var all []uint
+	for ; len(value) >= size; value = value[size:] {
+		m, _ := ulong(value[:size])
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 // flagOf decodes a CK_BBOOL: one byte, 0 or 1. Anything else is Unknown.

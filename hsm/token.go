@@ -17,9 +17,11 @@ type Token struct {
 	slot     slot
 	sessions *sessions
 	copies   *copies
+	// judgement has the excuses of this token's keys.
+	judgement judgement
 	// mechanisms are those that the token lists; refused are those that it
 	// refused to sign messages with, by refusedForm.
-	mechanisms []uint
+	mechanisms []Mechanism
 	refused    sync.Map
 	listed     atomic.Pointer[listing]
 	sawKeys    atomic.Bool // the token has listed a key, so an empty list is suspicious
@@ -55,6 +57,9 @@ func Open(cfg Config, pin *PIN) (*Token, error) {
 	case pin.empty():
 		return nil, fail(ErrPINSource, nil, "the PIN is empty")
 	}
+	if err := checkAcceptUnknown(cfg.AcceptUnknown); err != nil {
+		return nil, err
+	}
 	if cfg.Sessions == 0 {
 		cfg.Sessions = DefaultSessions
 	}
@@ -85,6 +90,8 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 		return nil, err
 	}
 	t := &Token{module: m, slot: slot, sessions: sessions, copies: newCopies(keeper, cfg.SessionCopies)}
+	t.judgement = judgement{unknown: cfg.AcceptUnknown}
+	t.slot.info.Module, t.judgement.provider = m.describe()
 	t.readMechanisms()
 	return t, nil
 }
@@ -150,6 +157,8 @@ func loginError(slot slot, err error, after PINState) error {
 // softHSM is the manufacturer of SoftHSM's tokens. When SoftHSM can't read the
 // token's file during a login, the login fails before it has looked at the PIN.
 const softHSM = "SoftHSM project"
+
+func (t *Token) provider() provider { return t.judgement.provider }
 
 // Info describes the token as it was when it was opened.
 func (t *Token) Info() TokenInfo { return t.slot.info }

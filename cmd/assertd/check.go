@@ -63,6 +63,7 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	}
 	err = readTokensOf(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
 		problems := errors.Join(checkKeys(ctx, i, out), i.Missing())
+		printNotes(out, i.Notes())
 		printSandbox(out, c)
 		if problems != nil {
 			fmt.Fprintf(out, "\n%v\n", problems)
@@ -84,6 +85,17 @@ func printSandbox(out io.Writer, c *config.Config) {
 	fmt.Fprintln(out, "\nsandbox:", s)
 	for _, warning := range s.Warnings {
 		fmt.Fprintln(out, "  warning:", warning)
+	}
+}
+
+// printNotes prints what the keys' table has no place for. A key's label comes
+// from the token, so a note is quoted if it could control the terminal.
+func printNotes(out io.Writer, notes []string) {
+	for n, note := range notes {
+		if n == 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintln(out, keyadmin.Printable(note))
 	}
 }
 

@@ -123,7 +123,7 @@ func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 		return nil, place{}, err
 	}
 	return sets, place{
-		hsm:         hsm.Config{Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1},
+		hsm:         hsm.Config{Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1, AcceptUnknown: token.Custody.AcceptUnknown},
 		pin:         k.pinSource(hsm.PINSource{File: token.PIN.File, Credential: token.PIN.Credential, Command: token.PIN.Command, Prompt: token.PIN.Prompt}),
 		environment: token.Environment,
 		others:      slices.DeleteFunc(names(c.HSM.All()), func(name string) bool { return name == token.Name }),

@@ -41,7 +41,7 @@ type TokenConfig struct {
 	// ReadInNewProcess is for a module that shows a process no keys that others
 	// generate after its login, such as nShield's by default. Each Refresh starts
 	// a process that reads the token, and replaces the workers that see other
-	// keys.
+	// keys. The quirks of some modules turn it on by themselves.
 	ReadInNewProcess bool
 	// Environment is the workers' whole environment, such as SOFTHSM2_CONF; a PIN
 	// from a systemd credential adds CREDENTIALS_DIRECTORY.

@@ -39,7 +39,7 @@ func (p *Pool) discard(ctx context.Context, t *token, spec hsm.Spec) error {
 		if err != nil {
 			return err
 		}
-		if !t.config.ReadInNewProcess { // else this worker may not see what others made
+		if !t.hidesNewKeys() { // else this worker may not see what others made
 			p.took(t, inventory)
 		}
 		return nil

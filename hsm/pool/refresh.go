@@ -26,7 +26,7 @@ type answer struct {
 // them, so that each knows its keys before it is asked for a signature. A
 // worker that exits meanwhile says nothing about the token.
 func (p *Pool) refresh(ctx context.Context, t *token) error {
-	if t.config.ReadInNewProcess {
+	if t.hidesNewKeys() {
 		return p.readByScout(ctx, t)
 	}
 	workers := p.readyWorkers(t)

@@ -130,7 +130,7 @@ func refsOf(keys []wire.KeyInfo) map[wire.KeyRef]bool {
 // showGenerated replaces the workers that don't see a key that one of them
 // generated, if the module hides it from the others.
 func (p *Pool) showGenerated(ctx context.Context, w *worker, key wire.KeyInfo) error {
-	if !w.token.config.ReadInNewProcess {
+	if !w.token.hidesNewKeys() {
 		return nil
 	}
 	p.mu.Lock()

@@ -97,6 +97,7 @@ func (p *Pool) add(w *worker, inventory wire.Inventory) {
 	w.pinged.Store(w.readyAt.UnixNano())
 	t.ready = append(t.ready, w)
 	t.failures, t.lastErr = 0, nil
+	t.described.Store(&inventory.Token)
 	p.loggedIn(t, inventory.PIN)
 	if s.started && !errors.Is(s.lastErr, errReplaced) { // which is no fault
 		s.status.Restarts++
@@ -105,7 +106,7 @@ func (p *Pool) add(w *worker, inventory wire.Inventory) {
 	s.set(ipc.WorkerReady, nil)
 	p.event(EventReady, s, w.pid, nil)
 	w.keys = refsOf(inventory.Keys)
-	if !t.config.ReadInNewProcess || len(t.ready) == 1 { // else another worker may not see them
+	if !t.hidesNewKeys() || len(t.ready) == 1 { // else another worker may not see them
 		p.setKeys(t, inventory.Keys)
 	}
 	for {

@@ -3,6 +3,7 @@ package pool
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/hsm/wire"
@@ -19,6 +20,8 @@ type token struct {
 	bit       uint64
 	slots     []*slot
 	startLock chan struct{} // holds one element; a worker that starts has taken it
+	// described is what the newest worker said of the token, nil before the first.
+	described atomic.Pointer[wire.TokenDescription]
 
 	ready       []*worker
 	lastReadyAt time.Time // when the last ready worker went
@@ -41,6 +44,13 @@ func newToken(config TokenConfig, index, workers int) *token {
 		t.slots = append(t.slots, &slot{token: t, status: ipc.WorkerStatus{WorkerState: state}})
 	}
 	return t
+}
+
+// hidesNewKeys reports whether new keys are looked for from a new process: the
+// configuration says so, or it is a quirk of the module.
+func (t *token) hidesNewKeys() bool {
+	described := t.described.Load()
+	return t.config.ReadInNewProcess || described != nil && described.Module.HidesNewKeys
 }
 
 // failure is why the last start failed, with the token's name.
@@ -89,4 +99,16 @@ func (p *Pool) tokenNamed(name string) *token {
 		return nil
 	}
 	return p.tokens[i]
+}
+
+// Described returns what a worker said of each token, by name. A token that has
+// had no worker yet is left out.
+func (p *Pool) Described() map[string]wire.TokenDescription {
+	all := make(map[string]wire.TokenDescription, len(p.tokens))
+	for _, t := range p.tokens {
+		if d := t.described.Load(); d != nil {
+			all[t.config.Name] = *d
+		}
+	}
+	return all
 }

@@ -10,7 +10,7 @@ import (
 
 // version changes with anything in PROTOCOL.md that the other side could
 // misread.
-const version = 1
+const version = 2
 
 // MaxDepth is the largest depth that a worker accepts.
 const MaxDepth = 1024

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -12,13 +13,14 @@ import (
 )
 
 func TestInventoryRoundTrip(t *testing.T) {
+	described := TokenDescription{Module: hsm.ModuleInfo{Provider: "p", Quirks: []hsm.Quirk{{Name: "q", Meaning: "r"}}}, Offers: []hsm.Offer{{Alg: "ES256"}}}
 	for _, state := range hsm.PINStates() {
-		payload, err := Inventory{PIN: state, Keys: []KeyInfo{{Label: "a", Problem: "b"}}}.Encode()
+		payload, err := Inventory{PIN: state, Token: described, Keys: []KeyInfo{{Label: "a", Problem: "b"}}}.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
 		i, err := DecodeInventory(payload, "token")
-		if err != nil || i.PIN != state || len(i.Keys) != 1 || i.Keys[0].Label != "a" {
+		if err != nil || i.PIN != state || len(i.Keys) != 1 || i.Keys[0].Label != "a" || !reflect.DeepEqual(i.Token, described) {
 			t.Errorf("%s: %+v, %v", state, i, err)
 		}
 	}
@@ -27,14 +29,16 @@ func TestInventoryRoundTrip(t *testing.T) {
 // A worker that a module has taken over can send sixteen megabytes that stand
 // for gigabytes.
 func TestInventoryIsBounded(t *testing.T) {
-	list := func(n int) []byte { return []byte("\x00[{}" + strings.Repeat(",{}", n-1) + "]") }
+	const start = "\x00\x00\x00\x00\x02{}" // the state of the PIN, and a description of the token
+	list := func(n int) []byte { return []byte(start + "[{}" + strings.Repeat(",{}", n-1) + "]") }
 	if i, err := DecodeInventory(list(hsm.MaxKeys), "token"); err != nil || len(i.Keys) != hsm.MaxKeys {
 		t.Errorf("as many as may be: %d keys, %v", len(i.Keys), err)
 	}
 	for name, payload := range map[string][]byte{
-		"one more": list(hsm.MaxKeys + 1), "all that fit": list(MaxReply / 3), "no list": []byte("\x00{}"), "nothing": nil, "null": []byte("\x00null"),
-		"cut off": []byte("\x00[{}"), "a wrong key": []byte("\x00" + `[{"SPKI":"AAAA"}]`), "no key": []byte("\x00[1]"),
-		"no state": []byte("[]"), "only a state": {0}, "another state": []byte("\x04[]"),
+		"one more": list(hsm.MaxKeys + 1), "all that fit": list(MaxReply / 3), "no list": []byte(start + "{}"), "nothing": nil, "null": []byte(start + "null"),
+		"cut off": []byte(start + "[{}"), "a wrong key": []byte(start + `[{"SPKI":"AAAA"}]`), "no key": []byte(start + "[1]"),
+		"no state": []byte("[]"), "only a state": {0}, "another state": []byte("\x04" + start[1:] + "[]"),
+		"no description": []byte("\x00[]"), "a long description": []byte("\x00\xff\xff\xff\xff{}[]"), "a list for it": []byte("\x00\x00\x00\x00\x02[][]"),
 	} {
 		if i, err := DecodeInventory(payload, "token"); !errors.Is(err, ErrMalformed) || i.Keys != nil {
 			t.Errorf("%s: %d keys, %v", name, len(i.Keys), err)

@@ -39,9 +39,11 @@ type KeyInfo struct {
 	SPKI         []byte           // the public half (RFC 5280 section 4.1); empty if unreadable
 	Public       crypto.PublicKey `json:"-"` // nil if unreadable or too large
 	Custody      hsm.Custody
-	Hashes       bool     // the token signs messages that it hashes, not only digests
-	Problem      string   // why the key can't be used; such a key doesn't sign
-	Certificates [][]byte // DER; those with the key's CKA_ID
+	Excuses      []hsm.Excuse // attributes that custody would refuse, but for a quirk or a setting
+	Imported     bool         // the key was outside the token before, or the token doesn't tell
+	Hashes       bool         // the token signs messages that it hashes, not only digests
+	Problem      string       // why the key can't be used; such a key doesn't sign
+	Certificates [][]byte     // DER; those with the key's CKA_ID
 }
 
 // Signs reports whether the key can make signatures that the pool can verify.
@@ -50,7 +52,8 @@ func (k KeyInfo) Signs() bool { return k.Public != nil && k.Problem == "" }
 // Equal reports whether two descriptions are of the same key in the same state.
 func (k KeyInfo) Equal(other KeyInfo) bool {
 	return k.Ref == other.Ref && k.Label == other.Label && bytes.Equal(k.ID, other.ID) &&
-		k.Custody == other.Custody && k.Hashes == other.Hashes && k.Problem == other.Problem &&
+		k.Custody == other.Custody && k.Imported == other.Imported && slices.Equal(k.Excuses, other.Excuses) &&
+		k.Hashes == other.Hashes && k.Problem == other.Problem &&
 		slices.EqualFunc(k.Certificates, other.Certificates, bytes.Equal)
 }
 

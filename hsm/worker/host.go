@@ -80,7 +80,8 @@ func (h *host) inventory() ([]byte, error) {
 	for _, key := range keys {
 		described = append(described, describe(key, of[string(key.ID())]))
 	}
-	return wire.Inventory{PIN: pin, Keys: described}.Encode()
+	token := wire.TokenDescription{Module: h.token.Info().Module, Offers: h.token.Offers(), Makes: h.token.Makes()}
+	return wire.Inventory{PIN: pin, Token: token, Keys: described}.Encode()
 }
 
 // pinState is the state of the PIN before the login for the first inventory,

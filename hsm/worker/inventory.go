@@ -12,6 +12,7 @@ const maxProblem = 4 << 10
 func describe(key *hsm.Key, certificates [][]byte) wire.KeyInfo {
 	k := wire.KeyInfo{Label: key.Label(), ID: key.ID(), Type: key.Type(), Custody: key.Custody(), Certificates: certificates}
 	k.SPKI, k.Hashes = key.SPKI(), key.WantsMessage()
+	k.Excuses, k.Imported = key.Excuses(), key.Imported()
 	if err := key.Problem(); err != nil {
 		k.Problem = clip(err.Error())
 	}

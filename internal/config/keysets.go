@@ -45,6 +45,7 @@ func (c *Config) keySet(name string, read func(string) ([]*x509.Certificate, err
 	set := keyset.Set{
 		Name: name, Alg: string(key.Alg), Raw: key.Use == UseRaw, Rotation: c.Rotation(name), Auto: key.Rotation.Auto, Bits: key.Bits,
 		Label: key.Label, ID: id, Created: key.Adopted(),
+		AcceptImported: key.Accept == AcceptImported,
 	}
 	if key.Certificate == "" {
 		return set, nil

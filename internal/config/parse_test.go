@@ -199,14 +199,15 @@ func TestTokensInherit(t *testing.T) {
   module: /m
   pin: {file: /p}
   environment: {A: "1", B: "1"}
+  custody: {accept_unknown: [CKA_SIGN_RECOVER]}
   tokens:
     - {name: a, label: x}
-    - {name: b, serial: "7", module: /n, pin: {prompt: true}, environment: {B: "2"}, read_in_new_process: true}
+    - {name: b, serial: "7", module: /n, pin: {prompt: true}, environment: {B: "2"}, read_in_new_process: true, custody: {accept_unknown: [CKA_LOCAL]}}
 audit: {required: false}
 `).HSM
 	want := []NamedToken{
-		{Name: "a", Label: "x", Module: "/m", PIN: &PIN{File: "/p"}, Environment: map[string]string{"A": "1", "B": "1"}},
-		{Name: "b", Serial: "7", Module: "/n", PIN: &PIN{Prompt: true}, Environment: map[string]string{"A": "1", "B": "2"}, ReadInNewProcess: true},
+		{Name: "a", Label: "x", Module: "/m", PIN: &PIN{File: "/p"}, Environment: map[string]string{"A": "1", "B": "1"}, Custody: &Custody{AcceptUnknown: []string{"CKA_SIGN_RECOVER"}}},
+		{Name: "b", Serial: "7", Module: "/n", PIN: &PIN{Prompt: true}, Environment: map[string]string{"A": "1", "B": "2"}, ReadInNewProcess: true, Custody: &Custody{AcceptUnknown: []string{"CKA_LOCAL"}}},
 	}
 	if got := h.All(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -25,7 +25,7 @@ func poolConfig(o Options) (pool.Config, error) {
 			Name: token.Name,
 			HSM: hsm.Config{
 				Module: token.Module, Label: token.Label, Serial: token.Serial,
-				Sessions: c.Sessions, SessionCopies: c.SessionCopies,
+				Sessions: c.Sessions, SessionCopies: c.SessionCopies, AcceptUnknown: token.Custody.AcceptUnknown,
 			},
 			PIN: pin, Environment: token.Environment, ReadInNewProcess: token.ReadInNewProcess,
 		})

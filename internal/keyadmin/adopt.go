@@ -84,7 +84,7 @@ func (a *Admin) algorithm(set, alg string, pair *hsm.Key) (string, error) {
 
 // checkAdoption applies the daemon's checks to the key.
 func (k *Key) checkAdoption() error {
-	set := keyset.Set{Name: k.Set, Alg: k.Alg, Label: k.Pair.Label(), ID: k.Pair.ID()}
+	set := keyset.Set{Name: k.Set, Alg: k.Alg, Label: k.Pair.Label(), ID: k.Pair.ID(), AcceptImported: true}
 	findings := keyset.Survey([]keyset.Set{set}, ringPairs([]*hsm.Key{k.Pair}, nil))
 	if len(findings) != 1 {
 		return fmt.Errorf("%w: the key has neither a label nor an ID to name it by", ErrNoSuchKey)
@@ -103,6 +103,9 @@ func (a Adoption) Configuration() string {
 	}
 	if id := a.Key.Pair.ID(); len(id) > 0 {
 		fmt.Fprintf(&text, "    id: %q\n", hex.EncodeToString(id))
+	}
+	if a.Key.Pair.Imported() {
+		text.WriteString("    accept: imported   # it was outside the HSM, or the HSM doesn't tell: somebody may have a copy\n")
 	}
 	text.WriteString("    # created: 2026-01-31T12:00:00Z   # when it was generated, if known: rotation counts from then\n")
 	return text.String()

@@ -43,8 +43,12 @@ func (k Key) Details(now time.Time) []byte {
 
 func (k Key) custodyDetails() string {
 	c := k.Pair.Custody()
-	return fmt.Sprintf("%s: extractable %s, sensitive %s, never extractable %s, generated on the token %s",
+	text := fmt.Sprintf("%s: extractable %s, sensitive %s, never extractable %s, generated on the token %s",
 		k.Custody(), c.Extractable, c.Sensitive, c.NeverExtractable, c.Local)
+	for _, e := range k.Pair.Excuses() {
+		text += "; accepted although " + e.String()
+	}
+	return text
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

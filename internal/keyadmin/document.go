@@ -18,8 +18,9 @@ type Document struct {
 
 // TokenDocument names a token.
 type TokenDocument struct {
-	Label  string `json:"label"`
-	Serial string `json:"serial"`
+	Label  string         `json:"label"`
+	Serial string         `json:"serial"`
+	Module hsm.ModuleInfo `json:"module"`
 }
 
 // SetDocument is a key set with its versions, oldest first.
@@ -50,13 +51,14 @@ type KeyDocument struct {
 	Adopted     bool         `json:"adopted,omitempty"`
 	Custody     string       `json:"custody"`
 	Attributes  *hsm.Custody `json:"attributes,omitempty"`
+	Excused     []hsm.Excuse `json:"excused,omitempty"`
 	Problem     string       `json:"problem,omitempty"`
 	Certificate *time.Time   `json:"certificate_ends,omitempty"`
 }
 
 // Document returns the inventory as JSON.
 func (inv *Inventory) Document() Document {
-	d := Document{At: inv.At.UTC(), Token: TokenDocument{inv.Token.Label, inv.Token.Serial}, Sets: []SetDocument{}}
+	d := Document{At: inv.At.UTC(), Token: TokenDocument{inv.Token.Label, inv.Token.Serial, inv.Token.Module}, Sets: []SetDocument{}}
 	for _, p := range inv.Plans {
 		set := p.document()
 		for _, k := range inv.Keys {
@@ -91,7 +93,7 @@ func (k Key) Document() KeyDocument {
 	d := KeyDocument{
 		Kid: k.Kid, Label: k.Label, ID: hex.EncodeToString(k.Pair.ID()), Alg: k.Alg, Type: k.Pair.Type(),
 		State: k.State, Created: moment(k.Created), Since: moment(k.Since), Next: k.Next, NextAt: moment(k.NextAt),
-		Adopted: k.Adopted, Custody: k.Custody(), Attributes: &custody, Problem: message(k.Problem),
+		Adopted: k.Adopted, Custody: k.Custody(), Attributes: &custody, Excused: k.Pair.Excuses(), Problem: message(k.Problem),
 	}
 	if len(k.Certificates) > 0 {
 		d.Certificate = moment(k.Certificates[0].NotAfter)

@@ -100,7 +100,7 @@ func (a *Admin) Inventory() (*Inventory, error) {
 func ringPairs(pairs []*hsm.Key, certificates []hsm.Certificate) []keyset.Pair {
 	all := make([]keyset.Pair, 0, len(pairs))
 	for _, pair := range pairs {
-		p := keyset.Pair{Label: pair.Label(), ID: pair.ID(), Public: pair.Public()}
+		p := keyset.Pair{Label: pair.Label(), ID: pair.ID(), Public: pair.Public(), Imported: pair.Imported()}
 		if err := pair.Problem(); err != nil {
 			p.Problem = err.Error()
 		}

@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 	"unicode"
 
-	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
@@ -73,11 +72,10 @@ func (k Key) algorithm() string {
 // outside the token before but is protected now, or "refused" if it must not
 // sign.
 func (k Key) Custody() string {
-	c := k.Pair.Custody()
 	switch {
-	case c.Check() != nil:
+	case k.Pair.Refused():
 		return "refused"
-	case c.NeverExtractable != hsm.True || c.AlwaysSensitive != hsm.True || c.Local != hsm.True:
+	case k.Pair.Imported():
 		return "imported"
 	}
 	return "sound"
@@ -95,7 +93,7 @@ func (inv *Inventory) age(k Key) string {
 
 // Notes returns the notes below the table.
 func (inv *Inventory) Notes() []string {
-	var notes []string
+	notes := inv.quirkNotes()
 	for _, p := range inv.Plans {
 		notes = append(notes, inv.planNotes(p)...)
 	}
@@ -108,6 +106,21 @@ func (inv *Inventory) Notes() []string {
 		}
 		if k.Uncertified {
 			notes = append(notes, fmt.Sprintf("%s: %v", k.Kid, keyset.ErrUncertified))
+		}
+	}
+	return notes
+}
+
+// quirkNotes says how the token's module differs, what that means, and which
+// keys were accepted because of it or of a setting.
+func (inv *Inventory) quirkNotes() (notes []string) {
+	module := inv.Token.Module
+	for _, q := range module.Quirks {
+		notes = append(notes, fmt.Sprintf("%s, quirk %s: %s", module.Provider, q.Name, q.Meaning))
+	}
+	for _, k := range inv.Keys {
+		for _, e := range k.Pair.Excuses() {
+			notes = append(notes, fmt.Sprintf("%s is accepted although %s", Printable(k.Label), e))
 		}
 	}
 	return notes

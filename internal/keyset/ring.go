@@ -39,6 +39,8 @@ type Set struct {
 	Label   string
 	ID      []byte
 	Created time.Time // of an adopted key; zero for "before all others"
+	// AcceptImported accepts pairs that were outside the HSM.
+	AcceptImported bool
 
 	// Certificates are those of the configured file, for any versions, in any
 	// order. They take precedence over those on the token.
@@ -53,6 +55,7 @@ type Pair struct {
 	Public       crypto.PublicKey
 	Certificates []*x509.Certificate
 	Problem      string // why this pair can't be used; empty if it can
+	Imported     bool   // it was outside the HSM before, or the HSM doesn't tell
 }
 
 // Holdings is what is known of the tokens.

@@ -77,6 +77,8 @@ func TestRefusals(t *testing.T) {
 	good := pair(t, label, elliptic.P256())
 	extractable := pair(t, label, elliptic.P256())
 	extractable.Problem = "it is extractable"
+	imported := pair(t, label, elliptic.P256())
+	imported.Imported = true
 	_, edKey, _ := ed25519.GenerateKey(rand.Reader)
 	raw := keyset.Set{Name: "tls", Alg: "ES256", Raw: true, Label: label}
 	for _, test := range []struct {
@@ -86,6 +88,7 @@ func TestRefusals(t *testing.T) {
 		want  string
 	}{
 		{"extractable", []keyset.Set{payments()}, []keyset.Pair{extractable}, "extractable"},
+		{"imported", []keyset.Set{payments()}, []keyset.Pair{imported}, "keys.payments.accept: imported"},
 		{"wrong curve", []keyset.Set{payments()}, []keyset.Pair{pair(t, label, elliptic.P384())}, "can't sign ES256"},
 		{"wrong kind", []keyset.Set{payments()}, []keyset.Pair{pairOf(t, label, edKey.Public())}, "can't sign ES256"},
 		{"bad time", []keyset.Set{payments()}, []keyset.Pair{pair(t, "payments/yesterday", elliptic.P256())}, "yesterday"},
@@ -105,6 +108,17 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnImportedPairThatIsAccepted(t *testing.T) {
+	imported := pair(t, keyset.Label("payments", noon), elliptic.P256())
+	imported.Imported = true
+	set := payments()
+	set.AcceptImported = true
+	ring := keyset.New([]keyset.Set{set}, keyset.Holdings{Pairs: []keyset.Pair{imported}}, nil, at(noon))
+	if key, err := ring.SigningKey("payments"); err != nil || key.Ref != imported.Ref {
+		t.Errorf("signs with %q, %v", key.Kid, err)
 	}
 }
 

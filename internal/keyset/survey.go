@@ -75,6 +75,10 @@ func judge(set Set, pair Pair, unreadable error) error {
 	if pair.Problem != "" {
 		return refuse(errors.New(pair.Problem))
 	}
+	if pair.Imported && !set.AcceptImported {
+		return refuse(fmt.Errorf("it was outside the HSM before, or the HSM doesn't report CKA_LOCAL, CKA_ALWAYS_SENSITIVE and "+
+			"CKA_NEVER_EXTRACTABLE as true; generate a new key, or accept the risk with keys.%s.accept: imported", set.Name))
+	}
 	if a, err := jose.Lookup(set.Alg); err != nil || !a.Fits(pair.Public) {
 		return refuse(fmt.Errorf("it can't sign %s; change alg, or generate a key for %[1]s", set.Alg))
 	}

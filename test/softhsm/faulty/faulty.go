@@ -3,8 +3,8 @@
 //
 // The module wraps SoftHSM and forwards every call. On command a function
 // hangs, crashes, waits, returns an error, or corrupts a signature. The module
-// can also count wrong PINs, hide objects and lack mechanisms, unlike SoftHSM,
-// and attack the processes around it.
+// can also count wrong PINs, hide objects, lack mechanisms, have the traits of
+// other providers' modules, and attack the processes around it, unlike SoftHSM.
 // Faults take effect immediately in all processes that have loaded the module,
 // and calls are counted across all of them.
 package faulty

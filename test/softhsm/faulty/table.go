@@ -51,6 +51,9 @@ type row struct {
 type settings struct {
 	pinLimit, wrongPINs, frozen, hashing, endless, attack, outcome atomic.Uint64
 	target                                                         [maxTarget]byte
+
+	traits                atomic.Uint64
+	manufacturer, library [32]byte // padded with spaces; all zero for SoftHSM's own
 }
 
 // table is the control file, mapped into this process and all that load the

@@ -6,13 +6,14 @@
  * table while processes use the module, and reads back how often all of them called
  * each function. Package faulty generates functions.h, which defines the order of
  * the table. After the rows come settings, which make the module count wrong PINs
- * or hide objects as other modules do. */
+ * hide objects, and have the traits of other modules. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -53,6 +54,8 @@ struct settings {
 	uint64_t attack;     /* what the next C_SignInit does to others, see attack.h */
 	uint64_t outcome;    /* of the last attack */
 	char target[MAX_TARGET];
+	uint64_t traits;     /* of another provider's module; see traits.h */
+	char manufacturer[32], library[32];
 };
 
 static CK_FUNCTION_LIST real, list;
@@ -105,6 +108,11 @@ static int act(uint64_t action, uint64_t value, CK_RV *rv)
 	return 0;
 }
 
+typedef CK_SESSION_HANDLE session;
+typedef CK_OBJECT_HANDLE object;
+
+#include "traits.h"
+
 #define WRAP(name, params, args)                                                                                                            \
 	static CK_RV faulty_##name params                                                                                                   \
 	{                                                                                                                                   \
@@ -113,24 +121,31 @@ static int act(uint64_t action, uint64_t value, CK_RV *rv)
 		return act(action, value, &rv) ? rv : real.name args;                                                                       \
 	}
 
-typedef CK_SESSION_HANDLE session;
-typedef CK_OBJECT_HANDLE object;
-
 WRAP(C_Initialize, (CK_VOID_PTR a), (a))
 WRAP(C_Finalize, (CK_VOID_PTR a), (a))
-WRAP(C_GetInfo, (CK_INFO_PTR a), (a))
 WRAP(C_GetSlotList, (CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR n), (present, slots, n))
 WRAP(C_GetSlotInfo, (CK_SLOT_ID id, CK_SLOT_INFO_PTR info), (id, info))
-WRAP(C_OpenSession, (CK_SLOT_ID id, CK_FLAGS f, CK_VOID_PTR app, CK_NOTIFY notify, CK_SESSION_HANDLE_PTR s), (id, f, app, notify, s))
 WRAP(C_CloseSession, (session s), (s))
 WRAP(C_CloseAllSessions, (CK_SLOT_ID id), (id))
 WRAP(C_GetSessionInfo, (session s, CK_SESSION_INFO_PTR info), (s, info))
 WRAP(C_Logout, (session s), (s))
 WRAP(C_DestroyObject, (session s, object o), (s, o))
-WRAP(C_GetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
 WRAP(C_SetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
-WRAP(C_FindObjectsInit, (session s, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, t, n))
 WRAP(C_FindObjectsFinal, (session s), (s))
+
+/* TRAITS is WRAP for a call that traits change. */
+#define TRAITS(name, params, call)                                                                                                          \
+	static CK_RV faulty_##name params                                                                                                   \
+	{                                                                                                                                   \
+		CK_RV rv = CKR_OK;                                                                                                          \
+		uint64_t value = 0, action = strike(INDEX_##name, &value);                                                                  \
+		return act(action, value, &rv) ? rv : call;                                                                                 \
+	}
+
+TRAITS(C_GetInfo, (CK_INFO_PTR a), get_info(a))
+TRAITS(C_OpenSession, (CK_SLOT_ID id, CK_FLAGS f, CK_VOID_PTR app, CK_NOTIFY notify, CK_SESSION_HANDLE_PTR s), open_session(id, f, app, notify, s))
+TRAITS(C_GetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), get_attributes(s, o, t, n))
+TRAITS(C_FindObjectsInit, (session s, CK_ATTRIBUTE_PTR t, CK_ULONG n), find_init(s, t, n))
 
 /* hidden reports whether the settings hide a mechanism. */
 static int hidden(CK_MECHANISM_TYPE m)
@@ -268,6 +283,8 @@ static CK_RV faulty_C_CopyObject(session s, object o, CK_ATTRIBUTE_PTR t, CK_ULO
 
 	if (act(action, value, &rv))
 		return rv;
+	if (has_trait(TRAIT_NO_COPY))
+		return CKR_FUNCTION_NOT_SUPPORTED;
 	rv = real.C_CopyObject(s, o, t, n, c);
 	if (rv == CKR_OK)
 		see(*c);
@@ -282,6 +299,10 @@ static CK_RV faulty_C_GenerateKeyPair(session s, CK_MECHANISM_PTR m, CK_ATTRIBUT
 
 	if (act(action, value, &rv))
 		return rv;
+	if (has_trait(TRAIT_NO_GENERATE) && npub > 0)
+		return CKR_ARGUMENTS_BAD;
+	if (has_trait(TRAIT_NO_RECOVER) && (has_recover(pub, npub) || has_recover(priv, npriv)))
+		return CKR_ATTRIBUTE_TYPE_INVALID;
 	rv = real.C_GenerateKeyPair(s, m, pub, npub, priv, npriv, hpub, hpriv);
 	if (rv == CKR_OK) {
 		see(*hpub);
