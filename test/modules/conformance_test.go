@@ -1,149 +1,296 @@
 package modules
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
+	"cmp"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"os/exec"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/ipc"
 )
 
-// TestConformance asks of every module what assertd asks of SoftHSM.
+// TestConformance asks of every module what assertd asks of SoftHSM, with the
+// built programs. What it found must be what docs/hsm/table.md says.
 func TestConformance(t *testing.T) {
-	for name, set := range map[string]func(testing.TB) *Module{
-		"p11-kit client": P11KitClient, "p11-kit proxy": P11KitProxy, "pkcs11-spy": Spy, "tpm2-pkcs11": TPM2,
-		"opencryptoki": func(t testing.TB) *Module { return Opencryptoki(t, "^TestConformance$/^opencryptoki$") },
+	for _, module := range []struct {
+		name string
+		set  func(testing.TB) *Module
+	}{
+		{"SoftHSM", SoftHSM},
+		{"opencryptoki", func(t testing.TB) *Module { return Opencryptoki(t, "^TestConformance$/^opencryptoki$") }},
+		{"p11-kit client", P11KitClient},
+		{"p11-kit proxy", P11KitProxy},
+		{"pkcs11-spy", Spy},
+		{"tpm2-pkcs11", TPM2},
 	} {
-		t.Run(name, func(t *testing.T) {
-			if m := set(t); m != nil {
+		t.Run(module.name, func(t *testing.T) {
+			if m := module.set(t); m != nil {
 				m.Setenv(t)
-				conform(t, m)
+				compare(t, module.name, conform(t, m))
 			}
 		})
 	}
 }
 
-func conform(t *testing.T, m *Module) {
-	cfg := hsm.Config{Module: m.Path, Label: m.Label}
-	if _, err := hsm.Open(cfg, hsm.NewPIN([]byte("wrong"))); !errors.Is(err, hsm.ErrPINIncorrect) {
-		t.Fatalf("opened with a wrong PIN: %v", err)
+// conform takes the token through the life of its keys.
+func conform(t *testing.T, m *Module) table {
+	results := newTable()
+	s := newSite(t, m, results.algorithms())
+	s.refusesWrongPIN()
+	s.generate(results)
+	s.adopt(results)
+	if len(s.sets) == 0 {
+		t.Fatal("the token makes no key that assertd can use")
 	}
-	token, err := hsm.Open(cfg, hsm.NewPIN([]byte(m.PIN)))
-	if err != nil {
-		t.Fatal(err)
+	s.assertd("check")
+	s.serve()
+	s.assertAll(results.sign)
+	s.many(m.Signs)
+	s.recovers(results)
+	s.rotates(results)
+	s.revokes()
+	s.stop()
+	s.audited()
+	return results
+}
+
+// refusesWrongPIN makes sure that the token takes only its PIN, and is asked
+// once.
+func (s *site) refusesWrongPIN() {
+	s.t.Helper()
+	out, err := s.try("key", "list", "--pin-file", s.path("wrong"))
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 4 || !strings.Contains(out, "tried once") {
+		s.t.Fatalf("with a wrong PIN: %v: %s", err, out)
 	}
+}
+
+// generate makes a key for each algorithm and keeps the sets that have one.
+func (s *site) generate(results table) {
+	s.t.Helper()
+	_, err := s.try("key", "generate", "audit")
+	s.checkpoints = err == nil
+	s.sets = slices.DeleteFunc(s.sets, func(set *keySet) bool {
+		start := time.Now()
+		out, err := s.try("key", "generate", set.name())
+		s.t.Logf("%s: a key after %v: %v %s", set.alg, time.Since(start).Round(time.Millisecond), err, reason(out, err))
+		*results.generate(set.alg) = err == nil
+		return err != nil
+	})
+	s.configure()
+	s.versions()
+}
+
+func reason(out string, err error) string {
+	if err == nil {
+		return ""
+	}
+	return out
+}
+
+// adopt makes a key under a label that isn't assertd's, as another program
+// does, and adopts it. Its attributes are those that custody asks for.
+func (s *site) adopt(results table) {
+	s.t.Helper()
+	for i, set := range s.sets {
+		label := "legacy-" + set.name()
+		s.foreignKey(set.alg, label)
+		out, err := s.try("key", "adopt", "legacy", "--label", label, "--alg", set.alg)
+		*results.adopt(set.alg) = err == nil && strings.Contains(out, label)
+		if i > 0 { // the first stays: whoever destroys a version must not touch it
+			s.destroyForeign(label)
+		}
+	}
+}
+
+func (s *site) foreignKey(alg, label string) {
+	s.t.Helper()
+	s.onToken(func(token *hsm.Token) error {
+		typ, err := keyadmin.KeyType(alg, 0)
+		if strings.HasPrefix(string(typ), "RSA") {
+			typ = hsm.RSA2048
+		}
+		if err == nil {
+			_, err = token.Generate(hsm.Spec{Label: label, Type: typ, Alg: alg})
+		}
+		return err
+	})
+}
+
+func (s *site) destroyForeign(label string) {
+	s.t.Helper()
+	s.onToken(func(token *hsm.Token) error {
+		key, err := token.Find(hsm.Selector{Label: label})
+		return cmp.Or(err, token.Destroy(key))
+	})
+}
+
+func (s *site) onToken(use func(*hsm.Token) error) {
+	s.t.Helper()
+	token, err := hsm.OpenRetrying(s.t.Context(), hsm.Config{Module: s.m.Path, Label: s.m.Label}, hsm.NewPIN([]byte(s.m.PIN)))
+	check(s.t, err)
 	defer token.Close()
-	for _, typ := range m.Lacks {
-		refused(t, token, typ)
-	}
-	for _, typ := range m.Types {
-		key := made(t, token, m, typ)
-		for _, alg := range algorithms(key) {
-			signs(t, key, alg, !slices.Contains(m.Unsigned, alg))
+	check(s.t, use(token))
+}
+
+// assertAll asks for an assertion of each set, and verifies it with go-jose.
+func (s *site) assertAll(result func(alg string) *bool) {
+	s.t.Helper()
+	document, err := s.client.JWKS(s.t.Context())
+	check(s.t, err)
+	for _, set := range s.sets {
+		answer, err := s.client.Assert(s.t.Context(), ipc.AssertionRequest{Grant: set.name()})
+		if err == nil {
+			err = verify(set, answer.Assertion, document, time.Now().Add(s.shift))
 		}
-		if typ == m.Types[0] {
-			many(t, key, m.algorithm(typ), m.Signs)
+		if *result(set.alg) = err == nil; err != nil {
+			s.t.Errorf("%s: %v", set.alg, err)
 		}
-		if err := token.Destroy(key); err != nil {
-			t.Errorf("destroying %s: %v", typ, err)
-		}
-		absent(t, token, typ)
 	}
 }
 
-// refused makes sure that a type that the token can't make is refused, with
-// nothing left behind: then the module's page must say so.
-func refused(t *testing.T, token *hsm.Token, typ hsm.KeyType) {
-	t.Helper()
-	if _, err := token.Generate(hsm.Spec{Label: string(typ), Type: typ}); err == nil || errors.Is(err, hsm.ErrLeftover) {
-		t.Errorf("a key of type %s: %v; want it refused", typ, err)
+// verify verifies an assertion by the version that signs now: the newest.
+func verify(set *keySet, assertion string, document []byte, now time.Time) error {
+	var keys jose.JSONWebKeySet
+	if err := json.Unmarshal(document, &keys); err != nil {
+		return err
 	}
-	absent(t, token, typ)
-}
-
-func absent(t *testing.T, token *hsm.Token, typ hsm.KeyType) {
-	t.Helper()
-	if _, err := token.Find(hsm.Selector{Label: string(typ)}); !errors.Is(err, hsm.ErrKeyNotFound) {
-		t.Errorf("the key of type %s: %v; want it gone", typ, err)
-	}
-}
-
-// made generates a key and finds it again.
-func made(t *testing.T, token *hsm.Token, m *Module, typ hsm.KeyType) *hsm.Key {
-	t.Helper()
-	spec := hsm.Spec{Label: string(typ), Type: typ, Alg: m.algorithm(typ)}
-	generated, err := token.Generate(spec)
+	token, err := jwt.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(set.alg)})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	key, err := token.Find(hsm.Selector{Label: spec.Label, ID: generated.ID()})
-	if err != nil || key.Problem() != nil || key.Type() != typ {
-		t.Fatalf("found %s of type %s: %v, %v", typ, key.Type(), err, key.Problem())
+	kid := token.Headers[0].KeyID
+	if kid != set.kids[len(set.kids)-1] || len(keys.Key(kid)) != 1 {
+		return fmt.Errorf("the key is %s; the versions are %v", kid, set.kids)
 	}
-	return key
+	var claims jwt.Claims
+	if err := token.Claims(keys.Key(kid)[0].Key, &claims); err != nil {
+		return err
+	}
+	return claims.ValidateWithLeeway(jwt.Expected{Time: now, AnyAudience: jwt.Audience{"https://as.example"}}, 0)
 }
 
-// algorithm is one that the token makes with keys of the type.
-func (m *Module) algorithm(typ hsm.KeyType) string {
-	for _, kind := range []jose.Kind{jose.P256, jose.P384, jose.P521, jose.Ed25519, jose.RSA} {
-		if kind.Crv != string(typ) && kind.Crv != "" {
-			continue
-		}
-		for _, alg := range jose.NamesFor(kind) {
-			if !slices.Contains(m.Unsigned, alg) {
-				return alg
+// many asks for assertions of the first set from four callers.
+func (s *site) many(n int) {
+	s.t.Helper()
+	start, grant := time.Now(), s.sets[0].name()
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for range n / 4 {
+				if _, err := s.client.Assert(s.t.Context(), ipc.AssertionRequest{Grant: grant}); err != nil {
+					s.t.Errorf("one of %d assertions: %v", n, err)
+					return
+				}
 			}
-		}
+		})
 	}
-	return ""
+	callers.Wait()
+	s.t.Logf("%d assertions with %s in %v", n, s.sets[0].alg, time.Since(start).Round(time.Millisecond))
 }
 
-func algorithms(key *hsm.Key) []string { return jose.NamesFor(jose.KindOf(key.Public())) }
-
-// signs verifies a signature with Go's own packages.
-func signs(t *testing.T, key *hsm.Key, name string, want bool) {
-	t.Helper()
-	alg, err := jose.Lookup(name)
-	if err != nil {
-		t.Fatal(err)
+// recovers kills the worker, and then stops and starts what the module needs.
+// Every key signs after each.
+func (s *site) recovers(results table) {
+	s.t.Helper()
+	s.killWorker()
+	s.awaitAssertions()
+	s.assertAll(results.recover)
+	if s.m.Daemons() == 0 {
+		return
 	}
-	digest := alg.Digest([]byte("a message of " + name))
-	signature, err := key.SignMessageContext(t.Context(), []byte("a message of "+name), alg.Options)
-	switch {
-	case want && err != nil:
-		t.Errorf("%s with %s: %v", name, key.Type(), err)
-	case !want && err == nil:
-		t.Errorf("%s with %s: the token signs; the module's page says it doesn't", name, key.Type())
-	case want && !verifies(key.Public(), digest, alg.Options, signature):
-		t.Errorf("%s with %s: the signature doesn't verify", name, key.Type())
+	s.m.Restart(s.t)
+	s.awaitAssertions()
+	s.assertAll(results.recover)
+}
+
+// awaitAssertions waits until every set signs.
+func (s *site) awaitAssertions() {
+	s.t.Helper()
+	for _, set := range s.sets {
+		var failure error
+		eventually(s.t, set.alg+" signs again", func() bool {
+			_, failure = s.client.Assert(s.t.Context(), ipc.AssertionRequest{Grant: set.name()})
+			return failure == nil
+		})
+	}
+	s.awaitReady()
+}
+
+// rotates makes a second version of each set, which signs after its time of
+// publication. When the first has retired it is pruned.
+func (s *site) rotates(results table) {
+	s.t.Helper()
+	for _, set := range s.sets {
+		s.assertd("key", "generate", set.name())
+	}
+	s.versions()
+	s.stop()
+	s.shift = 30 * time.Minute
+	s.serve()
+	s.assertAll(results.rotate)
+	s.stop()
+	s.shift = 2 * time.Hour
+	prune := []string{"key", "prune"}
+	for _, set := range s.sets {
+		prune = append(prune, "--yes-destroy", set.kids[0])
+	}
+	s.assertd(prune...)
+	s.versions()
+	for _, set := range s.sets {
+		if len(set.kids) != 1 {
+			s.t.Errorf("%s has the versions %v after the first was pruned", set.alg, set.kids)
+		}
 	}
 }
 
-func verifies(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts, signature []byte) bool {
-	switch public := public.(type) {
-	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(public, digest, signature)
-	case ed25519.PublicKey:
-		return ed25519.Verify(public, digest, signature)
-	case *rsa.PublicKey:
-		if pss, ok := opts.(*rsa.PSSOptions); ok {
-			return rsa.VerifyPSS(public, opts.HashFunc(), digest, signature, pss) == nil
-		}
-		return rsa.VerifyPKCS1v15(public, opts.HashFunc(), digest, signature) == nil
+// revokes revokes and destroys the version of the first set that signs. The
+// next one signs.
+func (s *site) revokes() {
+	s.t.Helper()
+	set := s.sets[0]
+	s.assertd("key", "generate", set.name())
+	revoked := set.kids[0]
+	s.shift = 3 * time.Hour
+	set.revoked = append(set.revoked, revoked)
+	s.configure()
+	s.serve()
+	s.assertd("key", "destroy", revoked, "--yes-destroy", revoked)
+	s.versions()
+	if slices.Contains(set.kids, revoked) || len(set.kids) != 1 {
+		s.t.Errorf("%s was revoked and destroyed; the versions are %v", revoked, set.kids)
 	}
-	return false
+	s.assertAll(func(string) *bool { return new(bool) })
 }
 
-func many(t *testing.T, key *hsm.Key, alg string, n int) {
-	t.Helper()
-	for range n {
-		if err := key.Prove(t.Context(), alg); err != nil {
-			t.Fatalf("one of %d signatures with %s: %v", n, key.Type(), err)
-		}
+// audited verifies the audit log and, where the token makes keys that sign
+// them, its checkpoints.
+func (s *site) audited() {
+	s.t.Helper()
+	files, err := audit.Files(s.path("audit.jsonl"))
+	check(s.t, err)
+	var options audit.VerifyOptions
+	if s.checkpoints {
+		verifier, err := audit.ParseVerifier(s.assertd("audit", "key"))
+		check(s.t, err)
+		options.Verifiers = []note.Verifier{verifier}
+	}
+	report, err := audit.Verify(s.t.Context(), files, options)
+	check(s.t, err)
+	if (report.Checkpoints > 0) != s.checkpoints || report.Unverified != 0 {
+		s.t.Errorf("checkpoints: %+v", report)
 	}
 }

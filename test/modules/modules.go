@@ -8,13 +8,8 @@ package modules
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
-
-	"github.com/assertd/assertd/hsm"
-	"github.com/assertd/assertd/test/softhsm"
 )
 
 // Module is a module with a token in it.
@@ -24,14 +19,11 @@ type Module struct {
 	PIN         string
 	Environment map[string]string // what a process needs to use it
 	Write       []string          // directories that it writes to
-	Types       []hsm.KeyType     // of which the token can make keys
-	Lacks       []hsm.KeyType     // of which it refuses to
-	// Unsigned lists algorithms that the token can't make although it has a key
-	// of their type.
-	Unsigned []string
-	Signs    int // signatures that a test can ask for within a few seconds
+	// Signs is how many signatures a test can ask for within a few seconds.
+	Signs int
 
-	behind string // SoftHSM's module, if this one is in front of it
+	behind  string // SoftHSM's module, if this one is in front of it
+	daemons []*daemon
 }
 
 // Setenv gives this process the module's environment until the test ends.
@@ -45,11 +37,9 @@ func (m *Module) Setenv(t testing.TB) {
 // inFront describes a module that passes every call to a SoftHSM token.
 func inFront(t testing.TB, path string) *Module {
 	t.Helper()
-	soft := softhsm.New(t)
-	return &Module{
-		Path: path, Label: soft.Label, PIN: soft.PIN, Environment: soft.Environment(), Write: []string{soft.Dir},
-		Types: hsm.KeyTypes(), Signs: 1000, behind: soft.Module,
-	}
+	m := SoftHSM(t)
+	m.Path, m.behind = path, m.Path
+	return m
 }
 
 // library finds a module in the directories where distributions install it.
@@ -62,36 +52,6 @@ func library(t testing.TB, name, debianPackage string) string {
 	}
 	t.Fatalf("no %s; install the package %s", name, debianPackage)
 	return ""
-}
-
-// daemon starts a process that ends with the test, and waits until it has made
-// its socket.
-func daemon(t testing.TB, socket string, command *exec.Cmd) {
-	t.Helper()
-	command.Stderr = t.Output()
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		<-ended
-	})
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("%s ended: %v", command.Path, err)
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s made no socket %s within a minute", command.Path, socket)
-		}
-	}
 }
 
 // shortDir is a directory whose path leaves room for a socket's name: a socket

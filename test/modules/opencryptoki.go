@@ -6,8 +6,6 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
-
-	"github.com/assertd/assertd/hsm"
 )
 
 // The token inside the namespaces, and the variables that carry it there.
@@ -24,12 +22,12 @@ const (
 func Opencryptoki(t testing.TB, pattern string) *Module {
 	t.Helper()
 	if label := os.Getenv(labelVariable); label != "" {
-		return &Module{
+		m := &Module{
 			Path: library(t, "libopencryptoki.so", "opencryptoki"), Label: label, PIN: os.Getenv(pinVariable),
-			Types: []hsm.KeyType{hsm.RSA2048, hsm.RSA3072, hsm.RSA4096},
-			Lacks: []hsm.KeyType{hsm.P256, hsm.P384, hsm.P521, hsm.Ed25519},
-			Signs: 1000,
+			Write: []string{"/var/lib/opencryptoki", "/run", "/dev/shm"}, Signs: 1000,
 		}
+		m.add(t, &daemon{socket: "/run/pkcsslotd.socket", command: []string{"/usr/sbin/pkcsslotd", "-f"}})
+		return m
 	}
 	command := exec.CommandContext(t.Context(), "./opencryptoki.sh", shortDir(t), os.Args[0], "-test.v", "-test.run="+pattern)
 	command.Env = append(os.Environ(), labelVariable+"=ock", pinVariable+"=12341234")

@@ -19,7 +19,6 @@ mount --bind "$base/lock" /run/lock/opencryptoki
 mount -t tmpfs tmpfs /dev/shm
 
 pkcsslotd
-trap 'kill "$(cat /run/pkcsslotd.pid)"' EXIT
 tries=0
 until [ -S /run/pkcsslotd.socket ]; do
 	tries=$((tries + 1))
@@ -30,4 +29,9 @@ echo "$TOKEN_LABEL" | pkcsconf -c 0 -I -S 87654321
 pkcsconf -c 0 -P -S 87654321 -n 11223344
 pkcsconf -c 0 -u -S 11223344 -n 55555555
 pkcsconf -c 0 -p -U 55555555 -n "$TOKEN_PIN"
-"$@"
+# The command starts a slot manager of its own, to stop it and start it again.
+manager=$(cat /run/pkcsslotd.pid)
+kill "$manager"
+while kill -0 "$manager" 2>/dev/null; do sleep 0.1; done
+rm -f /run/pkcsslotd.socket /run/pkcsslotd.pid
+exec "$@"

@@ -2,12 +2,8 @@ package modules
 
 import (
 	"maps"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
-
-	"github.com/assertd/assertd/hsm"
 )
 
 // P11KitClient is p11-kit's client module. Its server runs the SoftHSM token in
@@ -16,10 +12,9 @@ func P11KitClient(t testing.TB) *Module {
 	t.Helper()
 	m := inFront(t, library(t, "p11-kit-client.so", "p11-kit-modules"))
 	socket := filepath.Join(shortDir(t), "p11")
-	daemon(t, socket, exec.Command("p11-kit", "server", "--foreground", "--name", socket,
-		"--provider", m.behind, "pkcs11:token="+m.Label))
-	m.Lacks = []hsm.KeyType{hsm.Ed25519} // version 0.24 doesn't know CKM_EDDSA
-	m.Types = slices.DeleteFunc(m.Types, func(typ hsm.KeyType) bool { return typ == hsm.Ed25519 })
+	m.add(t, &daemon{socket: socket, command: []string{
+		"p11-kit", "server", "--foreground", "--name", socket, "--provider", m.behind, "pkcs11:token=" + m.Label,
+	}})
 	m.Environment = map[string]string{"P11_KIT_SERVER_ADDRESS": "unix:path=" + socket}
 	return m
 }

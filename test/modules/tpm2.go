@@ -5,9 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
-
-	"github.com/assertd/assertd/hsm"
 )
 
 // TPM2 is tpm2-pkcs11 on a simulated TPM, behind tpm2-abrmd: a TPM holds three
@@ -23,8 +20,6 @@ func TPM2(t testing.TB) *Module {
 			"DBUS_SESSION_BUS_ADDRESS": "unix:path=" + filepath.Join(dir, "bus"),
 		},
 		Write: []string{dir},
-		Types: []hsm.KeyType{hsm.P256, hsm.P384},
-		Lacks: []hsm.KeyType{hsm.P521, hsm.RSA4096, hsm.Ed25519},
 		Signs: 100,
 	}
 	m.simulate(t, dir)
@@ -39,19 +34,16 @@ func TPM2(t testing.TB) *Module {
 func (m *Module) simulate(t testing.TB, dir string) {
 	t.Helper()
 	tpm, bus := filepath.Join(dir, "tpm"), filepath.Join(dir, "bus")
-	daemon(t, tpm, exec.Command("swtpm", "socket", "--tpm2", "--tpmstate", "dir="+dir,
-		"--flags", "not-need-init,startup-clear", "--server", "type=unixio,path="+tpm,
-		"--ctrl", "type=unixio,path="+tpm+".ctrl", "--log", "level=0"))
-	daemon(t, bus, exec.Command("dbus-daemon", "--session", "--nofork", "--address=unix:path="+bus))
-	// An ordinary user's PATH lacks sbin.
-	manager := exec.Command("/usr/sbin/tpm2-abrmd", "--session", "--allow-root", "--tcti=swtpm:path="+tpm)
-	manager.Env = m.environ()
-	daemon(t, bus, manager)
-	for end := time.Now().Add(time.Minute); m.command(t, "tpm2_getrandom", "1").Run() != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("tpm2-abrmd doesn't answer within a minute")
-		}
-	}
+	m.add(t, &daemon{socket: tpm, command: []string{
+		"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + dir, "--flags", "not-need-init,startup-clear",
+		"--server", "type=unixio,path=" + tpm, "--ctrl", "type=unixio,path=" + tpm + ".ctrl", "--log", "level=0",
+	}})
+	m.add(t, &daemon{socket: bus, command: []string{"dbus-daemon", "--session", "--nofork", "--address=unix:path=" + bus}})
+	m.add(t, &daemon{
+		socket: bus, environ: m.environ(), answers: func() bool { return m.command(t, "tpm2_getrandom", "1").Run() == nil },
+		// An ordinary user's PATH lacks sbin.
+		command: []string{"/usr/sbin/tpm2-abrmd", "--session", "--allow-root", "--tcti=swtpm:path=" + tpm},
+	})
 }
 
 // run runs a program with the module's environment.
