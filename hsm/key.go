@@ -210,15 +210,20 @@ func (t *Token) read(halves *publicHalves, handle pkcs11.ObjectHandle) (*Key, er
 	}
 	k := &Key{token: t, identity: identity{handle: handle}, label: string(values[0]), id: values[1]}
 	k.custody = custodyOf(values[len(names):])
-	if k.allowed, err = halves.session.allowedMechanisms(handle); err != nil {
-		return nil, err
+	var known, recalled bool
+	if k.kind, known = ulong(values[2]); known {
+		recalled = halves.former.recall(k)
 	}
-	var known bool
-	k.kind, known = ulong(values[2])
+	// An excuse may depend on the allowed mechanisms, so those are read again.
+	if !recalled || k.custody.Check() != nil {
+		if k.allowed, err = halves.session.allowedMechanisms(handle); err != nil {
+			return nil, err
+		}
+	}
 	k.held, k.excuses = t.judgement.excuse(k.custody, k.kind, k.allowed)
 	if !known {
 		k.problem = fail(ErrUnusable, nil, "the token doesn't tell the key's type")
-	} else if !halves.former.recall(k) {
+	} else if !recalled {
 		k.public, k.problem = halves.of(handle, k.kind, k.label, k.id)
 	}
 	var called *Error

@@ -58,6 +58,6 @@ func (l *listing) recall(k *Key) bool {
 	if last == nil || last.public == nil || last.kind != k.kind || last.label != k.label || !bytes.Equal(last.id, k.id) {
 		return false
 	}
-	k.public, k.spki, k.identity = last.public, last.spki, last.identity
+	k.public, k.spki, k.identity, k.allowed = last.public, last.spki, last.identity, last.allowed
 	return true
 }
