@@ -24,8 +24,8 @@ const maxResponse = 4 << 20
 // restartDelay gives a daemon that is restarting time to come back.
 const restartDelay = 200 * time.Millisecond
 
-// call makes a request and retries it once after a 503, or if the daemon was away
-// and can't have acted on it. It never repeats a request that was refused.
+// call makes a request and retries it once after a 503, or if the daemon was
+// away and can't have acted on it. It never repeats a request that was refused.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
 	answer, err := attempt[T](ctx, c, method, path, body)
 	if delay, ok := c.retryDelay(method, err); ok && pause(ctx, delay) {

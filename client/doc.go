@@ -23,16 +23,17 @@
 //
 // A refusal by the daemon is an [*ipc.Problem]. Test for its code with
 // errors.Is(err, ipc.CodeRateLimited); its Detail says what to do. The other
-// kinds are [ErrUnavailable], [ErrNotAssertd], [ErrVersion], [ErrWrongSocket], [ErrTokenEndpoint]
-// and [ErrRegistration], and from a signer [ErrSignOptions] and
-// [ErrKeyChanged].
+// kinds are [ErrUnavailable], [ErrNotAssertd], [ErrVersion], [ErrWrongSocket],
+// [ErrTokenEndpoint] and [ErrRegistration], and from a signer [ErrSignOptions]
+// and [ErrKeyChanged].
 //
 // # Contexts and retries
 //
-// Every call ends with its context. After a 503, or if the daemon was restarting,
-// the client retries once, after a short delay. It never retries a refusal or a
-// rate limit, nor a request for a signature whose connection broke after it was
-// sent: the daemon may have signed. That error matches [ErrUnavailable].
+// Every call ends with its context. After a 503, or if the daemon was
+// restarting, the client retries once, after a short delay. It never retries a
+// refusal or a rate limit, nor a request for a signature whose connection broke
+// after it was sent: the daemon may have signed. That error matches
+// [ErrUnavailable].
 //
 // # Compatibility
 //

@@ -127,7 +127,8 @@ func TestPOSTIsNotRepeatedAfterHalfAResponse(t *testing.T) {
 	}
 }
 
-// A daemon that dies with a request in its queue has not read it. Linux says so.
+// A daemon that dies with a request in its queue has not read it. Linux says
+// so.
 func TestUnreadPOSTIsRepeated(t *testing.T) {
 	s := &stub{socket: t.TempDir() + "/s"}
 	dying, err := net.Listen("unix", s.socket)

@@ -14,9 +14,9 @@ import (
 // maxRetryAfter limits the pause after a failure that a server can ask for.
 const maxRetryAfter = 5 * time.Minute
 
-// TokenSource caches an access token and renews it shortly before it expires. If
-// that fails, the token is used until it does expire. TokenSource never caches
-// an assertion, even if that is itself the access token. It is safe for
+// TokenSource caches an access token and renews it shortly before it expires.
+// If that fails, the token is used until it does expire. TokenSource never
+// caches an assertion, even if that is itself the access token. It is safe for
 // concurrent use: callers that need a new token share one request and its
 // outcome.
 //

@@ -105,8 +105,8 @@ func (a *app) credential(ctx context.Context, req ipc.AssertionRequest) (ipc.Ass
 // printGoogle writes the token type that the libraries ask for, by default a
 // JWT. It leaves their cache in GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE empty: each
 // exchange needs a fresh assertion. It reports no error to exit with: after
-// another exit code than 0, the Go and C++ libraries ignore the message, and the
-// Python library shows the raw JSON.
+// another exit code than 0, the Go and C++ libraries ignore the message, and
+// the Python library shows the raw JSON.
 func printGoogle(out io.Writer, answer ipc.AssertionResponse, refused error) error {
 	if refused != nil {
 		return printJSON(out, googleToken{Version: 1, Code: strconv.Itoa(exitCode(refused)), Message: refused.Error()})
@@ -117,8 +117,8 @@ func printGoogle(out io.Writer, answer ipc.AssertionResponse, refused error) err
 	})
 }
 
-// printKubernetes writes nothing after a refusal: kubectl shows what the command
-// writes to its standard error.
+// printKubernetes writes nothing after a refusal: kubectl shows what the
+// command writes to its standard error.
 func printKubernetes(out io.Writer, version string, answer ipc.AssertionResponse, refused error) error {
 	if refused != nil {
 		return refused
