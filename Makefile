@@ -18,9 +18,11 @@ MODULE_PACKAGES := p11-kit p11-kit-modules opensc opensc-pkcs11 \
 # /etc/passwd.
 TEST_PACKAGES = $(DEMO_PACKAGES) $(CHAOS_PACKAGES) $(MODULE_PACKAGES) systemd logrotate rsyslog libnss-extrausers python3 $(NODE_PACKAGES)
 # Debian's Python modules need Debian's own /usr/bin/python3.
-INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto $(NODE_PACKAGES)
-# C compilers for both architectures that have packages.
-DIST_PACKAGES := gcc libc6-dev binutils $(if $(filter aarch64,$(shell uname -m)),gcc-x86-64-linux-gnu,gcc-aarch64-linux-gnu)
+INTEROP_PACKAGES = $(DEMO_PACKAGES) python3 python3-jwt python3-jwcrypto \
+	python3-authlib python3-msal python3-requests python3-httpx mypy $(NODE_PACKAGES)
+# C compilers for both architectures that have packages; flit builds the Python
+# package.
+DIST_PACKAGES := gcc libc6-dev binutils flit $(if $(filter aarch64,$(shell uname -m)),gcc-x86-64-linux-gnu,gcc-aarch64-linux-gnu)
 NODE_MODULES := test/interop/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help

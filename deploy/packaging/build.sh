@@ -76,7 +76,7 @@ lay_out_shared() { # ROOT
 	install -D -m 644 deploy/systemd/assertd.sysusers "$1/usr/lib/sysusers.d/assertd.conf"
 	install -D -m 644 deploy/systemd/assertd.tmpfiles "$1/usr/lib/tmpfiles.d/assertd.conf"
 	tool doctree "$repository/blob/$tag" "$1/usr/share/doc/assertd" README.md CHANGELOG.md SECURITY.md docs examples \
-		deploy/grafana deploy/kubernetes deploy/logrotate deploy/systemd/drop-ins ipc/openapi.yaml hsm/wire/PROTOCOL.md
+		deploy/grafana deploy/kubernetes deploy/logrotate deploy/systemd/drop-ins ipc/openapi.yaml sdk/python/README.md sdk/node/README.md hsm/wire/PROTOCOL.md
 	tool licenses ./cmd/assertd ./cmd/assertctl >"$1/usr/share/doc/assertd/copyright"
 }
 
@@ -114,9 +114,35 @@ client() { # GOOS GOARCH: only assertctl, which is pure Go
 	tarball "$name"
 }
 
+# The packages for other languages. LICENSE and the version are filled in here.
+python_package() {
+	cp -r sdk/python "$stage/python"
+	cp LICENSE "$stage/python/"
+	sed -i "s/^__version__ = .*/__version__ = \"$1\"/" "$stage/python/src/assertd/__init__.py"
+	find "$stage/python" -name __pycache__ -prune -exec rm -rf {} +
+	(cd "$stage/python" && /usr/bin/python3 -c 'from sys import argv
+from flit_core.buildapi import build_sdist, build_wheel
+build_sdist(argv[1]); build_wheel(argv[1])' "$out")
+}
+
+node_package() { # laid out as by npm pack
+	mkdir "$stage/package"
+	cp -r LICENSE sdk/node/README.md sdk/node/package.json sdk/node/src "$stage/package/"
+	sed -i "s/\"version\": .*/\"version\": \"$1\",/" "$stage/package/package.json"
+	tarball package
+	mv "$out/package.tar.gz" "$out/assertd-node-$1.tgz"
+}
+
+case $version in
+v[0-9]*) python_package "${version#v}" && node_package "${version#v}" ;;
+*)
+	date=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S)
+	python_package "0.0.0.dev$date" && node_package "0.0.0-dev.$date"
+	;;
+esac
 lay_out_shared "$stage/shared"
 for arch in amd64 arm64; do packages $arch; done
 for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do client ${platform%/*} ${platform#*/}; done
 cd "$out"
-sha256sum -- *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS
+sha256sum -- *.deb *.rpm *.tar.gz *.tgz *.whl *.cdx.json >SHA256SUMS
 cat SHA256SUMS

@@ -28,6 +28,7 @@ keys:
   raw: {alg: ES256, use: raw}
 clients:
   - name: sdk
+    in_flight: 128
     match: {uid: %d}
     grants:
       - {name: bank, key: assertions, profile: private_key_jwt, client_id: bank, audiences: [%[2]q], claims: {allow: {scope: [read]}}}

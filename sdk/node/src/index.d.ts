@@ -195,7 +195,7 @@ export interface TokenOptions {
  * assertion is sent: as client authentication, authorization grant, or subject token.
  *
  * If the server fails while the present token is good, that one is used. After a failure the server is left alone for a second,
- * then for longer, at most a minute; until then every caller gets the same error.
+ * then for longer, at most 30 seconds; until then every caller gets the same error.
  */
 export class TokenSource {
   constructor(client: Client, url: string, options?: TokenOptions);

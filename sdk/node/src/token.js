@@ -1,7 +1,7 @@
 import { AssertdError } from './errors.js';
 
 const EARLY = 30_000; // milliseconds before the end of a token to get the next one
-const BACKOFF = { first: 1000, most: 60_000 }; // milliseconds between tries
+const BACKOFF = { first: 1000, most: 30_000 }; // milliseconds between tries
 const TIMEOUT = 30_000;
 
 /** The token endpoint refused, in its own words (RFC 6749 section 5.2). */

@@ -16,7 +16,7 @@ from ._errors import AssertdError
 from ._wire import Assertion
 
 _EARLY = 30.0  # seconds before the end of a token to get the next one
-_BACKOFF = (1.0, 60.0)  # seconds between tries: at first, and at most
+_BACKOFF = (1.0, 30.0)  # seconds between tries: at first, and at most
 
 
 class TokenError(AssertdError):
@@ -53,8 +53,8 @@ class TokenSource:
     such as scope, go into the token request.
 
     If the server fails while the present token is good, that one is used. After
-    a failure the server is left alone for a second, then for longer, at most a
-    minute; until then every caller gets the same error.
+    a failure the server is left alone for a second, then for longer, at most 30
+    seconds; until then every caller gets the same error.
     """
 
     def __init__(
