@@ -55,7 +55,7 @@ func auditAcknowledgeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := audit.Acknowledge(audit.Options{File: c.Audit.File, Sync: audit.SyncAlways}, a); err != nil {
+			if err := audit.Acknowledge(audit.Options{File: c.Audit.File, Sync: audit.Sync(c.Audit.Sync)}, a); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "accepted: what others remember of the first %d records no longer stops the daemon\n", a.Size)
