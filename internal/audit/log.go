@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -117,6 +118,10 @@ func open(o Options, check func(*writer, Checkpoint) error) (*Log, error) {
 	held, err := lockWithin(o.File+".lock", o.Timeout)
 	if err != nil {
 		return nil, err
+	}
+	if err := atomicfile.RemoveLeftovers(o.File, 0); err != nil { // of AcceptDamage
+		held.Close()
+		return nil, fmt.Errorf("audit: %w; remove it, or give the daemon's user permission", err)
 	}
 	l := &Log{
 		opts: o, lock: held, disk: newDiskWatch(o.Timeout),

@@ -295,3 +295,18 @@ func TestARollbackStopsAnOpenLog(t *testing.T) {
 	}
 	l.add("c")
 }
+
+// What a daemon that was killed left beside the anchor and the log is removed.
+func TestAKilledDaemonsTemporaryFilesAreRemoved(t *testing.T) {
+	a := newAnchored(t)
+	leftovers := []string{filepath.Join(filepath.Dir(a.anchor), ".anchor.42"), filepath.Join(a.dir, ".audit.jsonl.42")}
+	for _, name := range leftovers {
+		check(t, os.WriteFile(name, []byte("half"), 0o600))
+	}
+	a.run(t, "a")
+	for _, name := range leftovers {
+		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
