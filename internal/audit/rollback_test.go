@@ -224,6 +224,15 @@ func TestAnAcknowledgedRollback(t *testing.T) {
 			t.Errorf("%+v was accepted", bad)
 		}
 	}
+	for _, tooMuch := range []Acknowledgment{
+		{Size: accept.Size + 1, Reason: "a typing error"},
+		{Size: accept.Size * 10, Reason: "a typing error", Witnessed: accept.Size + 1},
+		{Size: 1 << 40, Reason: "everything", Unasked: true},
+	} {
+		if err := Acknowledge(a.options(), tooMuch); err == nil || !strings.Contains(err.Error(), "the maximum is") {
+			t.Errorf("%+v: %v", tooMuch, err)
+		}
+	}
 	check(t, Acknowledge(a.options(), Acknowledgment{Size: accept.Size - 1, Reason: "too little"}))
 	if _, err := Open(a.options()); !errors.Is(err, ErrRolledBack) {
 		t.Errorf("too little was accepted: %v", err)
@@ -288,7 +297,7 @@ func TestARollbackStopsAnOpenLog(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	l.stop()
-	check(t, Acknowledge(a.options(), Acknowledgment{Size: 9, Reason: "a test"}))
+	check(t, Acknowledge(a.options(), Acknowledgment{Size: 9, Reason: "a test", Witnessed: 9}))
 	l = start(t, a.options())
 	if l.RollBack(&RolledBackError{By: "a test", Size: 9, Lines: 3}) {
 		t.Error("stopped, although acknowledged")
