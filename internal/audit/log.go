@@ -214,7 +214,7 @@ func (l *Log) encodeEntry(r *Record) (*entry, error) {
 var (
 	errClosed   = errors.New("the log is closed")
 	errNoAnswer = errors.New("the disk did not answer")
-	errFull     = fmt.Errorf("%d records are waiting already", MaxPending)
+	errFull     = fmt.Errorf("%d records are waiting already; see whether the disk is slow", MaxPending)
 )
 
 // enqueue hands a record to the writer. While the disk does not answer, it

@@ -63,10 +63,10 @@ func (w *writer) moveTorn(f *file, good int64) error {
 		return fmt.Errorf("audit: save the torn last line: %w; free up the disk if it is full", err)
 	}
 	if err := removeCopies(earlier, path); err != nil {
-		return fmt.Errorf("audit: remove an earlier copy of the torn last line: %w", err)
+		return fmt.Errorf("audit: remove an earlier copy of the torn last line: %w; check the permissions of the directory", err)
 	}
 	if err := errors.Join(f.f.Truncate(good), f.sync()); err != nil {
-		return fmt.Errorf("audit: cut off the torn last line: %w", err)
+		return fmt.Errorf("audit: cut off the torn last line: %w; check the disk", err)
 	}
 	f.end = good
 	return nil

@@ -177,10 +177,10 @@ func openKnown(notes [][]byte, verifiers []note.Verifier) ([]Checkpoint, error) 
 	for _, msg := range notes {
 		c, signed, err := OpenCheckpoint(msg, verifiers)
 		if err != nil {
-			return nil, fmt.Errorf("known checkpoint: %w", err)
+			return nil, fmt.Errorf("known checkpoint: %w; use the output of \"assertd audit checkpoint\", or the anchor", err)
 		}
 		if !signed {
-			return nil, fmt.Errorf("known checkpoint over %d lines: not signed by any of the given keys", c.Size)
+			return nil, fmt.Errorf("known checkpoint over %d lines: not signed by any of the given keys; add its key with --key", c.Size)
 		}
 		list = append(list, c)
 	}

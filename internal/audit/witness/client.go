@@ -158,7 +158,7 @@ func (c client) open(answer, checkpoint []byte) (Cosignature, error) {
 	signed := fmt.Appendf(nil, "%s\n\n%s", text, answer)
 	n, err := note.Open(signed, note.VerifierList(c.Key))
 	if err != nil {
-		return Cosignature{}, fmt.Errorf("the witness's cosignature does not verify with its public key: %w", err)
+		return Cosignature{}, fmt.Errorf("the witness's cosignature does not verify with its public key: %w; check its public_key in audit.witnesses", err)
 	}
 	at, err := torchwood.CosignatureTimestamp(n.Sigs[0])
 	if err != nil {
