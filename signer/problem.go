@@ -35,6 +35,7 @@ var (
 const (
 	retryBusy    = 100 * time.Millisecond // a full queue
 	retryRestart = time.Second            // a dead worker or a full disk
+	retryPerson  = time.Minute            // what only a person can put right
 )
 
 // failures maps the kinds of error to the API's codes and to audit outcomes,
@@ -47,8 +48,8 @@ var failures = []struct {
 	detail  string
 	retry   time.Duration
 }{
-	{audit.ErrDamaged, ipc.CodeAuditDamaged, audit.OutcomeFailed, "The audit log was changed or damaged, so nothing is signed. Contact the operators of assertd.", retryRestart},
-	{audit.ErrRolledBack, ipc.CodeAuditRolledBack, audit.OutcomeFailed, "The audit log was rolled back, so nothing is signed. Contact the operators of assertd.", retryRestart},
+	{audit.ErrDamaged, ipc.CodeAuditDamaged, audit.OutcomeFailed, "The audit log was changed or damaged, so nothing is signed. Contact the operators of assertd.", retryPerson},
+	{audit.ErrRolledBack, ipc.CodeAuditRolledBack, audit.OutcomeFailed, "The audit log was rolled back, so nothing is signed. Contact the operators of assertd.", retryPerson},
 	{ErrHeld, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "Too few witnesses have cosigned the audit log lately, so nothing is signed. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrAudit, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "The decision could not be recorded, so nothing was released. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrInFlight, ipc.CodeInFlightLimit, audit.OutcomeRefused, "This client has reached its limit of requests in flight. Wait for responses before you send more.", retryBusy},

@@ -58,6 +58,9 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		if (problem.RetryAfter() > 0) != test.retry {
 			t.Errorf("%s: Retry-After %v", code, problem.RetryAfter())
 		}
+		if person := problem.Code == ipc.CodeAuditDamaged || problem.Code == ipc.CodeAuditRolledBack; person && problem.RetryAfter() < time.Minute {
+			t.Errorf("%s: Retry-After %v, although only a person can put it right", code, problem.RetryAfter())
+		}
 		if d := problem.Detail; len(d) > 2 && (d[0] < 'A' || d[0] > 'Z' || !strings.HasSuffix(d, ".")) {
 			t.Errorf("%s: %q is not a sentence", code, d)
 		}

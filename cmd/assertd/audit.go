@@ -21,8 +21,9 @@ func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "verify the audit log and prove its records",
-		Long: "Verifies the audit log and proves its records. All commands except \"key\" and\n" +
-			"\"accept-damage\" and \"accept-rollback\" need only the files: they run on any machine, without the daemon and without an HSM.",
+		Long: "Verifies the audit log and proves its records. All commands except \"key\",\n" +
+			"\"accept-damage\" and \"accept-rollback\" need only the files: they run on any machine, without\n" +
+			"the daemon and without an HSM.",
 	}
 	cli.Group(cmd)
 	cmd.AddCommand(auditVerifyCommand(), auditProveCommand(), auditCheckCommand(), auditCheckpointCommand(), auditKeyCommand(), auditAcceptDamageCommand(), auditAcknowledgeCommand())

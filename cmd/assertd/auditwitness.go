@@ -2,7 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,8 +46,9 @@ func auditAcknowledgeCommand() *cobra.Command {
 		Short: "accept that lines of a rolled-back log are lost",
 		Long: "Accepts that the log lost lines, so that the daemon starts again. Run it as the daemon's user while the\n" +
 			"daemon is stopped. Restore the lines from a copy instead if there is one. The log gets a line with\n" +
-			"the user, the reason and the size. Witnesses will not cosign the log under its old name again: set\n" +
-			"a new audit.origin and register it with them.",
+			"the user, the reason and the size. The command asks the anchor and the witnesses, and refuses a size\n" +
+			"that none of them remembers. Witnesses will not cosign the log under its old name again: set a new\n" +
+			"audit.origin and register it with them.",
 		Example: "  assertd audit accept-rollback --size 4711 --reason \"restored from backup\"",
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,7 +59,9 @@ func auditAcknowledgeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := audit.Acknowledge(audit.Options{File: c.Audit.File, Sync: audit.SyncAlways}, a); err != nil {
+			askWitnesses(cmd.Context(), c.Audit, &a, cmd.ErrOrStderr())
+			o := audit.Options{File: c.Audit.File, Sync: audit.Sync(c.Audit.Sync), Anchor: c.Audit.Anchor}
+			if err := audit.Acknowledge(o, a); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "accepted: what others remember of the first %d records no longer stops the daemon\n", a.Size)
@@ -66,4 +72,27 @@ func auditAcknowledgeCommand() *cobra.Command {
 	cmd.Flags().Int64Var(&a.Size, "size", 0, "number of `lines` that others remember, from the daemon's error")
 	cmd.Flags().StringVar(&a.Reason, "reason", "", "why the lines are lost, for the `text` in the log")
 	return cmd
+}
+
+// askWitnesses finds out what the witnesses remember. Without an answer from
+// each, the size is checked less strictly.
+func askWitnesses(ctx context.Context, settings config.Audit, a *audit.Acknowledgment, warnings io.Writer) {
+	if len(settings.Witnesses) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	note, sent, err := audit.NewestNote(settings.File)
+	for _, w := range settings.Witnesses {
+		var size int64
+		key, keyErr := witness.ParseKey(w.PublicKey)
+		problem := cmp.Or(err, keyErr)
+		if problem == nil {
+			size, problem = witness.Config{URL: w.URL, Key: key}.Remembers(ctx, note, sent)
+		}
+		if a.Witnessed = max(a.Witnessed, size); problem != nil {
+			a.Unasked = true
+			fmt.Fprintf(warnings, "warning: the witness %s can't be asked, so make sure that the size is right: %v\n", w.URL, problem)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -129,10 +130,15 @@ func withoutReadOverride(f func() error) error {
 	return <-result
 }
 
-func wantFiles(t *testing.T, dir, want string) {
+func wantFiles(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	list, err := os.ReadDir(dir)
-	if err != nil || len(list) != 1 || list[0].Name() != want {
-		t.Errorf("want only %s in the directory, got %v: %v", want, list, err)
+	var got []string
+	for _, e := range list {
+		got = append(got, e.Name())
+	}
+	want = slices.Sorted(slices.Values(want))
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("want only %q in the directory, got %q: %v", want, got, err)
 	}
 }

@@ -22,6 +22,8 @@ var ErrStuck = errors.New("the disk did not answer")
 const (
 	slow  = 10 * time.Second // a write that takes longer is logged
 	grace = 2 * time.Second
+
+	oldLeftover = time.Minute // when another process is not writing it any more
 )
 
 // Writer writes files from child processes, one for each write. A thread that
@@ -151,6 +153,9 @@ func serve(arguments []string, in io.Reader) (changed bool, err error) {
 	}
 	content, err := io.ReadAll(in)
 	if err != nil {
+		return false, err
+	}
+	if err := RemoveLeftovers(arguments[1], oldLeftover); err != nil {
 		return false, err
 	}
 	return Update(arguments[1], content, fs.FileMode(mode))

@@ -73,7 +73,10 @@ func damagedFile(o *Options) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	_, err = f.tail()
+	t, err := f.tail()
+	if err == nil && !isCompressed(newest) {
+		err = o.checkTorn(newest, t.goodEnd, f.size)
+	}
 	return damagedIn(locateDamage(o.File, err))
 }
 

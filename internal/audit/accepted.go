@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -40,14 +41,23 @@ func (f logFile) acceptance() (*recovery, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
-	if l, bad := parseLink(line[:max(len(line)-1, 0)]); err != nil || bad != nil || l.kind != kindRecovery {
+	if err != nil {
 		return nil, nil
+	}
+	return acceptanceIn(bytes.TrimSuffix(line, []byte("\n"))), nil
+}
+
+// acceptanceIn returns the recovery line that says that a person accepted
+// damage; nil for another line.
+func acceptanceIn(line []byte) *recovery {
+	if l, err := parseLink(line); err != nil || l.kind != kindRecovery {
+		return nil
 	}
 	var r recovery
 	if json.Unmarshal(line, &r) != nil || r.Accepted == nil {
-		return nil, nil
+		return nil
 	}
-	return &r, nil
+	return &r
 }
 
 // accepted reports whether a person accepted that a file is damaged.
@@ -107,14 +117,18 @@ func (a *acceptedFile) unchanged(f logFile) error {
 // cross continues behind damage that a person accepted: it takes the reader to
 // the file that continues the damaged one. It reports false if nobody accepted
 // the damage that the reader is at.
-func (v *verifier) cross(r *logReader, firstOfFile bool) (bool, error) {
+func (v *verifier) cross(r *logReader, line []byte, firstOfFile bool) (bool, error) {
 	if r.file.seq == noSeq {
 		return v.crossLast(r)
 	}
-	if crossed, err := v.crossToNext(r); crossed || err != nil || !firstOfFile {
-		return crossed, err
+	crossed, err := v.crossToNext(r)
+	if !crossed && err == nil && firstOfFile {
+		crossed, err = v.crossHere(r)
 	}
-	return v.crossHere(r)
+	if !crossed && err == nil && line != nil {
+		crossed, err = v.crossWithin(r, line)
+	}
+	return crossed, err
 }
 
 // crossToNext is for damage in a file that another one follows. The one that
@@ -149,6 +163,28 @@ func (v *verifier) crossHere(r *logReader) (bool, error) {
 	}
 	_, _, errAgain := r.next()
 	return false, errors.Join(err, errAgain)
+}
+
+// crossWithin is for the lines of several files in one, as a receiver stored
+// them. The damaged file is not there, but the line that accepted it is.
+func (v *verifier) crossWithin(r *logReader, line []byte) (bool, error) {
+	at := r.line
+	for ok := true; ok; {
+		l, err := parseLink(line)
+		starts := err == nil && l.kind == kindHeader && l.seq >= v.next()
+		if line, ok = r.within(); !ok || !starts {
+			continue
+		}
+		if a := acceptanceIn(line); a != nil && a.Accepted.Good <= v.next() {
+			first := v.next()
+			if first == l.seq { // the receiver has all lines, but the log's tree is another one
+				first = a.Accepted.Good
+			}
+			v.leap(a.gap(first, l.seq-1))
+			return true, r.rewind(r.line - 2)
+		}
+	}
+	return false, r.rewind(at)
 }
 
 // leap leaves a gap. The next header says how the tree goes on.

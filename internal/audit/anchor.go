@@ -27,6 +27,7 @@ type anchor struct {
 	tried   []int64       // sizes of those attempts
 	next    *signature    // the checkpoint to store after the current one
 	storing chan struct{} // closed when there is nothing left to store; nil before
+	cleaned bool          // what a killed process left was removed; only run uses it
 	err     error         // of the last attempt
 }
 
@@ -92,13 +93,23 @@ func isClosed(c chan struct{}) bool {
 
 func (a *anchor) run(ended chan struct{}) {
 	for s := a.take(ended); s != nil; s = a.take(ended) {
-		err := atomicfile.Replace(a.path, s.note, 0o600)
+		err := a.replace(s.note)
 		a.mu.Lock()
 		if a.err = err; err == nil {
 			a.had, a.tried = []int64{s.checkpoint.Size}, nil
 		}
 		a.mu.Unlock()
 	}
+}
+
+func (a *anchor) replace(note []byte) error {
+	if !a.cleaned {
+		if err := atomicfile.RemoveLeftovers(a.path, 0); err != nil {
+			return err
+		}
+		a.cleaned = true
+	}
+	return atomicfile.Replace(a.path, note, 0o600)
 }
 
 // take returns what to store next. If that is nothing, it ends the run.

@@ -16,7 +16,8 @@ type backwardReader struct {
 // backwardChunk is how much it reads at a time.
 const backwardChunk = 1 << 20
 
-// newBackwardReader starts at the last newline before end.
+// newBackwardReader starts at the last newline before end. A loss of power may
+// have left many zero bytes behind that.
 func newBackwardReader(file io.ReaderAt, end int64) *backwardReader {
 	r := &backwardReader{file: file, at: end}
 	for r.more() {
@@ -24,6 +25,7 @@ func newBackwardReader(file io.ReaderAt, end int64) *backwardReader {
 			r.buf = r.buf[:i+1]
 			return r
 		}
+		r.buf = bytes.TrimRight(r.buf, "\x00")
 	}
 	r.buf = nil
 	return r

@@ -42,7 +42,7 @@ func (c Checkpoint) verifySignature(msg []byte, key Key) error {
 		return err
 	}
 	if _, signed, err := OpenCheckpoint(msg, []note.Verifier{v}); err != nil || !signed {
-		return fmt.Errorf("%w: its signature does not match its public key", ErrKey)
+		return fmt.Errorf("%w: its signature does not match its public key; run \"assertd check\" to see the key pair", ErrKey)
 	}
 	return nil
 }

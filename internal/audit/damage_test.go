@@ -408,3 +408,51 @@ func TestAPipeAmongTheArchivesHoldsUpNothing(t *testing.T) {
 		t.Errorf("verify: %v", err)
 	}
 }
+
+// After a loss of power, what was not synced can be zero bytes. More of them
+// than that were made by something else, whatever they replaced.
+func TestZerosAtTheEnd(t *testing.T) {
+	const lost = 5
+	for sync, limit := range map[Sync]int64{SyncAlways: maxWrite, SyncInterval: maxUnsynced, SyncNever: 0} {
+		t.Run(string(sync), func(t *testing.T) {
+			key := ed25519Key(t)
+			o := key.options(filepath.Join(t.TempDir(), "audit.jsonl"))
+			o.Sync = sync
+			for _, from := range []int{0, 10} { // with a checkpoint in the middle
+				l := start(t, o)
+				l.add(jtis(from, 10)...)
+				l.stop()
+			}
+			lines := readLines(t, o.File)
+			good := bytes.Join(lines[:len(lines)-lost], nil)
+			check(t, os.WriteFile(o.File, append(good, lines[len(lines)-lost][:30]...), 0o600)) // the start of the next line
+			for _, size := range []int64{1000, maxUnsynced + 1000} {
+				check(t, os.Truncate(o.File, int64(len(good))+size))
+				r, err := Verify(t.Context(), []string{o.File}, VerifyOptions{Verifiers: key.verifiers})
+				if r.Torn != size || err != nil {
+					t.Errorf("verify: %d torn of %d: %v", r.Torn, size, err)
+				}
+				tooLong := limit > 0 && size > limit
+				if tooLong {
+					if _, err := Open(o); !errors.Is(err, ErrDamaged) {
+						t.Errorf("%d bytes: %v", size, err)
+					}
+					done, err := AcceptDamage(o, Acceptance{Reason: "zeros"})
+					if err != nil || done.Good != int64(len(lines)-lost+3) { // there was a start before
+						t.Errorf("%+v: %v", done, err)
+					}
+				}
+				l := start(t, o)
+				if l.w.recheck == nil != tooLong {
+					t.Errorf("%d bytes: the start read the whole file", size)
+				}
+				l.add("after")
+				l.stop()
+				mustVerify(t, []string{o.File}, VerifyOptions{Verifiers: key.verifiers, All: true})
+				content, err := os.ReadFile(o.File)
+				check(t, err)
+				good = content
+			}
+		})
+	}
+}

@@ -9,26 +9,37 @@ import (
 )
 
 // fileStarts finds the place of a line by its number. Lines that passed are
-// numbered without gaps, so the first line of each file is enough.
-type fileStarts []struct {
+// numbered without gaps, so the first line of each file, and the first one
+// behind each gap, is enough.
+type fileStarts []fileStart
+
+type fileStart struct {
 	file string
+	line int64 // from 1
 	seq  int64
 }
 
-func (f *fileStarts) add(file string, seq int64) {
-	*f = append(*f, struct {
-		file string
-		seq  int64
-	}{file, seq})
+func (f *fileStarts) add(file string, line, seq int64) {
+	*f = append(*f, fileStart{file, line, seq})
 }
 
 func (f fileStarts) locate(seq int64) (file string, line int64) {
 	for _, b := range slices.Backward(f) {
 		if b.seq <= seq {
-			return b.file, seq - b.seq + 1
+			return b.file, seq - b.seq + b.line
 		}
 	}
 	return "", 0
+}
+
+// files returns how many files there are.
+func (f fileStarts) files() (n int) {
+	for i, start := range f {
+		if i == 0 || f[i-1].file != start.file {
+			n++
+		}
+	}
+	return n
 }
 
 // diagnose finds out which line to name for a fault detected at this one. It

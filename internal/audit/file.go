@@ -54,7 +54,7 @@ func checkFile(path string, info fs.FileInfo) error {
 	uid := uint32(os.Geteuid())
 	switch {
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: %s is not a regular file", ErrUnsafe, path)
+		return fmt.Errorf("%w: %s is not a regular file; move it away, or set another audit.file", ErrUnsafe, path)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%w: %s is writable by other users (mode %#o); chmod go-w it", ErrUnsafe, path, info.Mode().Perm())
 	case st.Uid != uid && st.Uid != 0:
@@ -171,7 +171,7 @@ func lockWithin(path string, limit time.Duration) (*os.File, error) {
 func acquireLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("audit: lock: %w", err)
+		return nil, fmt.Errorf("audit: lock: %w; check that the directory exists and the daemon can write to it", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(f, 20))
@@ -180,7 +180,7 @@ func acquireLock(path string) (*os.File, error) {
 			return nil, fmt.Errorf("%w: process %s holds %s; stop it, or set another audit.file for this daemon",
 				ErrLocked, strings.TrimSpace(string(holder)), path)
 		}
-		return nil, fmt.Errorf("audit: lock %s: %w", path, err)
+		return nil, fmt.Errorf("audit: lock %s: %w; use a file system that has locks", path, err)
 	}
 	if info, err := f.Stat(); err != nil || checkFile(path, info) != nil {
 		f.Close()

@@ -93,7 +93,7 @@ func openOnce(path string, last bool) (*fileSet, error) {
 		s.sort()
 	}
 	if s.apart, err = setApart(path); err == nil && len(s.files) == 0 {
-		err = fmt.Errorf("audit: no log at %s: %w", path, fs.ErrNotExist)
+		err = fmt.Errorf("audit: no log at %s: %w; check the path", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		s.close()
@@ -277,7 +277,7 @@ func Files(path string) ([]string, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("audit: no log at %s: %w", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("audit: no log at %s: %w; check the path", path, fs.ErrNotExist)
 	}
 	return files, nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -118,6 +119,10 @@ func open(o Options, check func(*writer, Checkpoint) error) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := atomicfile.RemoveLeftovers(o.File, 0); err != nil { // of AcceptDamage
+		held.Close()
+		return nil, fmt.Errorf("audit: %w; remove it, or give the daemon's user permission", err)
+	}
 	l := &Log{
 		opts: o, lock: held, disk: newDiskWatch(o.Timeout),
 		wake: make(chan struct{}, 1), reopens: make(chan chan error), asks: make(chan func()), stopped: make(chan struct{}),
@@ -209,7 +214,7 @@ func (l *Log) encodeEntry(r *Record) (*entry, error) {
 var (
 	errClosed   = errors.New("the log is closed")
 	errNoAnswer = errors.New("the disk did not answer")
-	errFull     = fmt.Errorf("%d records are waiting already", MaxPending)
+	errFull     = fmt.Errorf("%d records are waiting already; see whether the disk is slow", MaxPending)
 )
 
 // enqueue hands a record to the writer. While the disk does not answer, it

@@ -21,8 +21,10 @@ type logReader struct {
 	file  logFile
 	lines *bufio.Reader
 	name  string
-	line  int64  // number of the last line that next returned, from 1
-	torn  []byte // incomplete last line of the last file
+	line  int64 // number of the last line that next returned, from 1
+
+	torn     []byte // incomplete last line of the last file, or its start
+	tornSize int64  // bytes of it, and of zeros after it
 }
 
 // errTorn is what next returns for a file whose last line has no newline, if
@@ -63,7 +65,7 @@ func (r *logReader) next() (line []byte, firstOfFile bool, err error) {
 			r.line++
 			return nil, false, errTorn
 		}
-		r.torn = append(r.torn, line...)
+		r.torn, r.tornSize = append(r.torn, line...), r.tornSize+int64(len(line))
 		r.skip()
 	}
 }
@@ -93,6 +95,54 @@ func (r *logReader) open() (err error) {
 	r.name, r.line = r.file.Name(), 0
 	r.lines, err = r.file.lines()
 	return err
+}
+
+// within returns the next line of the current file only.
+func (r *logReader) within() (line []byte, ok bool) {
+	line, err := r.lines.ReadSlice('\n')
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		return nil, false
+	}
+	r.line++
+	return bytes.TrimSuffix(line, []byte("\n")), true
+}
+
+// rewind goes back to the place right after a line of the current file.
+func (r *logReader) rewind(line int64) (err error) {
+	if r.lines, err = r.file.lines(); err != nil {
+		return err
+	}
+	for r.line = 0; r.line < line; {
+		if _, ok := r.within(); !ok {
+			return fmt.Errorf("audit: %s changed while being read; try again", r.name)
+		}
+	}
+	return nil
+}
+
+// endsInZeros reports whether nothing but zero bytes follows the first one of a
+// line, up to the end of the last file. A loss of power can leave that in place
+// of what was not on the disk yet. Then those bytes are torn.
+func (r *logReader) endsInZeros(line []byte) (bool, error) {
+	good, zeros, found := bytes.Cut(line, []byte{0})
+	if !found || len(bytes.Trim(zeros, "\x00")) > 0 || len(r.remaining) > 0 {
+		return false, nil
+	}
+	at, size := r.line, int64(len(line))
+	for {
+		more, err := r.lines.ReadSlice('\n')
+		if len(bytes.Trim(more, "\x00")) > 0 {
+			return false, r.rewind(at)
+		}
+		size += int64(len(more))
+		switch {
+		case errors.Is(err, io.EOF):
+			r.torn, r.tornSize = append(bytes.Clone(good), 0), size
+			return true, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return false, err
+		}
+	}
 }
 
 // again goes back to the start of the current file.

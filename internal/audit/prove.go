@@ -43,11 +43,11 @@ func Prove(ctx context.Context, paths []string, jti string, o VerifyOptions) ([]
 	}
 	switch {
 	case m.found == 0:
-		return nil, fmt.Errorf("%w: jti %q", ErrNotFound, jti)
+		return nil, fmt.Errorf("%w: jti %q; check it, and add --all or the files that are missing", ErrNotFound, jti)
 	case m.found > 1:
-		return nil, fmt.Errorf("audit: jti %q is in %d records; the last one is record %d", jti, m.found, m.seq)
+		return nil, fmt.Errorf("audit: jti %q is in %d records, at last in record %d; a proof needs a jti that is in one", jti, m.found, m.seq)
 	case v.newest == nil:
-		return nil, fmt.Errorf("%w: none is signed by the given keys", ErrNotCovered)
+		return nil, fmt.Errorf("%w: none is signed by the given keys; give those that \"assertd audit key\" prints", ErrNotCovered)
 	}
 	c, _, err := OpenCheckpoint(v.newest, o.Verifiers)
 	if err != nil {
@@ -204,7 +204,7 @@ func CheckProof(proof []byte, verifiers []note.Verifier) (Proven, error) {
 	head, checkpoint, ok := bytes.Cut(proof, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
 	if !ok || len(lines) < 3 || lines[0] != proofHeader {
-		return Proven{}, fmt.Errorf("%w: not a %s", ErrProof, proofHeader)
+		return Proven{}, fmt.Errorf("%w: not a %s; use the output of \"assertd audit prove\"", ErrProof, proofHeader)
 	}
 	p, path, err := parseProof(lines[1:])
 	if err != nil {
@@ -215,7 +215,7 @@ func CheckProof(proof []byte, verifiers []note.Verifier) (Proven, error) {
 		return Proven{}, fmt.Errorf("%w: checkpoint: %v", ErrProof, err)
 	}
 	if !signed {
-		return Proven{}, fmt.Errorf("%w: the checkpoint is not signed by any of the given keys", ErrProof)
+		return Proven{}, fmt.Errorf("%w: the checkpoint is not signed by any of the given keys; give those that \"assertd audit key\" prints", ErrProof)
 	}
 	if err := tlog.CheckRecord(path, c.Size, c.Root, p.Seq, tlog.RecordHash(p.Line)); err != nil {
 		return Proven{}, fmt.Errorf("%w: the record is not in the tree of the checkpoint", ErrProof)

@@ -95,13 +95,13 @@ func records(first, last int64) string {
 func (r Report) complete(o VerifyOptions) error {
 	switch {
 	case o.FromStart && r.First > 0:
-		return fmt.Errorf("%w: it starts with record %d, and %s are missing", ErrIncomplete, r.First, records(0, r.First-1))
+		return fmt.Errorf("%w: it starts with record %d, and %s are missing; add the earlier files", ErrIncomplete, r.First, records(0, r.First-1))
 	case o.FromStart && len(r.Gaps) > 0:
-		return fmt.Errorf("%w: %s were damaged", ErrIncomplete, records(r.Gaps[0].First, r.Gaps[0].Last))
+		return fmt.Errorf("%w: %s were damaged; restore them from a copy, or leave out --from-start", ErrIncomplete, records(r.Gaps[0].First, r.Gaps[0].Last))
 	case o.Quorum > 0 && r.Witnessed == 0:
-		return fmt.Errorf("%w: fewer than %d of the given witnesses cosigned it", ErrIncomplete, o.Quorum)
+		return fmt.Errorf("%w: fewer than %d of the given witnesses cosigned it; check the keys, and when the witnesses were away", ErrIncomplete, o.Quorum)
 	case r.Size < o.MinSize:
-		return fmt.Errorf("%w: it has %d records, and at least %d are required", ErrIncomplete, r.Size, o.MinSize)
+		return fmt.Errorf("%w: it has %d records, and at least %d are required; look for the missing files", ErrIncomplete, r.Size, o.MinSize)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 )
@@ -61,6 +62,11 @@ type Acknowledgment struct {
 	// ignored from now on, as in the RolledBackError.
 	Size   int64
 	Reason string
+
+	// Witnessed is the largest size that a witness has said that it remembers.
+	// Unasked says that others were not asked.
+	Witnessed int64
+	Unasked   bool
 }
 
 // acknowledgmentLine is an Acknowledgment as a line of the log.
@@ -74,16 +80,66 @@ type acknowledgmentLine struct {
 func (a acknowledgmentLine) body() []byte { return jsonBody(kindAcknowledgment, a) }
 
 // Acknowledge writes the line to a log that no daemon has open. It names the
-// user of this process.
+// user of this process. It reads the anchor: if nobody remembers as many lines
+// as that, a later rollback would go unnoticed.
 func Acknowledge(o Options, a Acknowledgment) error {
 	if a.Size <= 0 || strings.TrimSpace(a.Reason) == "" {
 		return errors.New("audit: acknowledge: the size and the reason are required")
 	}
+	o.setDefaults()
+	anchored, ok, err := readAnchor(o.Anchor, o.Timeout)
+	if err != nil || !ok {
+		a.Unasked = a.Unasked || a.Witnessed == 0 || err != nil
+	}
+	o.Anchor = "" // it stays until the daemon starts
 	l, err := open(o, (*writer).ignoreAnchor)
 	if err != nil {
 		return err
 	}
+	if err := a.check(max(anchored.Size, a.Witnessed), l.w.head.tree.size); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	return errors.Join(l.w.acknowledge(a), l.Close())
+}
+
+// check compares the size with what others remember at most, or if not all of
+// them are known, with what a log of so many lines can have had.
+func (a Acknowledgment) check(remembered, lines int64) error {
+	most := remembered
+	if a.Unasked {
+		most = max(most, lines+maxLost)
+	}
+	if a.Size <= most {
+		return nil
+	}
+	return fmt.Errorf("audit: acknowledge: nobody can remember %d lines, the maximum is %d; use the size in the daemon's error, "+
+		"since a rollback up to that size goes unnoticed from then on", a.Size, most)
+}
+
+// NewestNote returns the newest checkpoint (a signed note) that a log has, for
+// asking others what they remember. The error is ErrNoLog if it has none.
+func NewestNote(path string) ([]byte, Checkpoint, error) {
+	files, err := openWhole(path)
+	if err != nil {
+		return nil, Checkpoint{}, err
+	}
+	defer files.close()
+	for _, f := range slices.Backward(files.files) {
+		if isCompressed(f.Name()) {
+			continue
+		}
+		lines := newBackwardReader(f, f.size)
+		for line, _, ok := lines.previous(); ok; line, _, ok = lines.previous() {
+			if l, err := parseLink(line); err != nil || l.kind != kindCheckpoint {
+				continue
+			}
+			if c, err := parseCheckpointLine(line); err == nil {
+				checkpoint, _, err := OpenCheckpoint([]byte(c.Note), nil)
+				return []byte(c.Note), checkpoint, err
+			}
+		}
+	}
+	return nil, Checkpoint{}, fmt.Errorf("%w: %s has no checkpoint", ErrNoLog, path)
 }
 
 func (w *writer) ignoreAnchor(Checkpoint) error { return nil }

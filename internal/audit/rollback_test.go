@@ -224,6 +224,15 @@ func TestAnAcknowledgedRollback(t *testing.T) {
 			t.Errorf("%+v was accepted", bad)
 		}
 	}
+	for _, tooMuch := range []Acknowledgment{
+		{Size: accept.Size + 1, Reason: "a typing error"},
+		{Size: accept.Size * 10, Reason: "a typing error", Witnessed: accept.Size + 1},
+		{Size: 1 << 40, Reason: "everything", Unasked: true},
+	} {
+		if err := Acknowledge(a.options(), tooMuch); err == nil || !strings.Contains(err.Error(), "the maximum is") {
+			t.Errorf("%+v: %v", tooMuch, err)
+		}
+	}
 	check(t, Acknowledge(a.options(), Acknowledgment{Size: accept.Size - 1, Reason: "too little"}))
 	if _, err := Open(a.options()); !errors.Is(err, ErrRolledBack) {
 		t.Errorf("too little was accepted: %v", err)
@@ -288,10 +297,25 @@ func TestARollbackStopsAnOpenLog(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	l.stop()
-	check(t, Acknowledge(a.options(), Acknowledgment{Size: 9, Reason: "a test"}))
+	check(t, Acknowledge(a.options(), Acknowledgment{Size: 9, Reason: "a test", Witnessed: 9}))
 	l = start(t, a.options())
 	if l.RollBack(&RolledBackError{By: "a test", Size: 9, Lines: 3}) {
 		t.Error("stopped, although acknowledged")
 	}
 	l.add("c")
+}
+
+// What a daemon that was killed left beside the anchor and the log is removed.
+func TestAKilledDaemonsTemporaryFilesAreRemoved(t *testing.T) {
+	a := newAnchored(t)
+	leftovers := []string{filepath.Join(filepath.Dir(a.anchor), ".anchor.42"), filepath.Join(a.dir, ".audit.jsonl.42")}
+	for _, name := range leftovers {
+		check(t, os.WriteFile(name, []byte("half"), 0o600))
+	}
+	a.run(t, "a")
+	for _, name := range leftovers {
+		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

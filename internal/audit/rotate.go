@@ -68,7 +68,7 @@ func (w *writer) finishRotation() {
 		err = w.switchFile(r.rename, ".")
 	}
 	if err != nil {
-		w.opts.Logger.Error("can't switch to a new audit log file, still writing the old one",
+		w.opts.Logger.Error("can't switch to a new audit log file, still writing the old one; check the directory and the disk",
 			"file", w.file.path, "error", err)
 	}
 	for _, done := range r.waiters {
@@ -87,7 +87,7 @@ func (w *writer) quarantine(detail string) {
 	w.report("file changed by others", detail)
 	if err := w.switchFile(true, damagedInfix); err != nil {
 		w.queued = w.queued[:len(w.queued)-1] // the next tick retries and reports it again
-		w.opts.Logger.Error("can't switch to a new audit log file", "file", w.file.path, "error", err)
+		w.opts.Logger.Error("can't switch to a new audit log file, retrying; check the directory and the disk", "file", w.file.path, "error", err)
 	}
 }
 
@@ -115,7 +115,7 @@ func (w *writer) switchFile(rename bool, infix string) error {
 	}
 	err = errors.Join(err, old.f.Close())
 	if err != nil {
-		w.opts.Logger.Error("the old audit log file may be incomplete on disk", "file", old.path, "error", err)
+		w.opts.Logger.Error("the old audit log file may be incomplete on disk; check the disk, and keep a copy of the file", "file", old.path, "error", err)
 	}
 	w.file, w.hasRecords, w.unsyncedSince = next, false, time.Time{}
 	_ = w.write(nil) // the header; a failure starts an outage, which retries

@@ -99,9 +99,9 @@ func (s *salvager) take(line []byte) {
 func (s *salvaged) skipTo(next int64) error {
 	switch lost := next - s.head.tree.size; {
 	case lost < 0:
-		return fmt.Errorf("audit: record %d is in the file, so the next number can't be %d", s.head.tree.size-1, next)
+		return fmt.Errorf("audit: record %d is in the file, so the next number can't be %d; leave out --next, or give a higher number", s.head.tree.size-1, next)
 	case lost > maxLost:
-		return fmt.Errorf("audit: %d is %d records further than the file goes; the maximum is %d", next, lost, maxLost)
+		return fmt.Errorf("audit: %d is %d records further than the file goes, and the maximum is %d; check the number", next, lost, maxLost)
 	}
 	for s.head.tree.size < next {
 		s.head.add(zeroHash)

@@ -90,7 +90,7 @@ func (w *writer) writeCheckpoint(s signature) error {
 		return ErrDamaged
 	}
 	if behind := w.head.tree.size - s.checkpoint.Size; behind > maxBehind {
-		return fmt.Errorf("the signature came %d lines late; the maximum is %d", behind, maxBehind)
+		return fmt.Errorf("the signature came %d lines late, and the maximum is %d; see why the HSM is slow", behind, maxBehind)
 	}
 	now := w.opts.Clock().UTC()
 	w.checkpoint = &checkpointLine{Time: now, Size: s.checkpoint.Size, Note: string(s.note)}

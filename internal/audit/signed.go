@@ -115,7 +115,7 @@ type delivery struct {
 	err    error
 }
 
-var errNoKey = errors.New("audit: the log has no checkpoint key")
+var errNoKey = errors.New("audit: the log has no checkpoint key; set audit.checkpoint_key")
 
 func (w *writer) demandCheckpoint(done chan delivery) {
 	if w.opts.Key == nil {

@@ -152,8 +152,12 @@ func linesBehind(content io.Reader, limit int64) (r remains, err error) {
 }
 
 // splitPieces is a bufio.SplitFunc that ends a piece at a newline or a zero
-// byte, since a damaged newline may be one. It drops pieces that are too long.
+// byte, since a damaged newline may be one. A row of zero bytes, which may be
+// long, is one empty piece. It drops pieces that are too long.
 func splitPieces(data []byte, atEOF bool) (int, []byte, error) {
+	if zeros := len(data) - len(bytes.TrimLeft(data, "\x00")); zeros > 0 {
+		return zeros, data[:0], nil
+	}
 	i := bytes.IndexAny(data, "\n\x00")
 	switch {
 	case i >= 0:

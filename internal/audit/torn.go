@@ -27,8 +27,32 @@ func tornPrefix(path string, seq int64) string {
 	return path + tornInfix + strconv.FormatInt(seq, 10) + "-"
 }
 
+// maxWrite is at least the size of the largest write in bytes: 1 MiB of
+// records, or one of any size, and the log's own lines before it.
+const maxWrite = 2 << 20
+
+// maxUnsynced is at least what a log with SyncInterval may have that is not on
+// the disk: more than anyone writes in a second or two.
+const maxUnsynced = 64 << 20
+
+// checkTorn returns ErrDamaged if the end of a file is too long to be torn. A
+// process that is killed leaves the start of one write. After a loss of power,
+// everything since the last sync can be zero bytes, because a file system may
+// make a file longer before it has the content on disk. Only with SyncNever has
+// that no limit. A longer end was zeroed by something else.
+func (o *Options) checkTorn(path string, good, size int64) error {
+	limit := map[Sync]int64{SyncAlways: maxWrite, SyncInterval: maxUnsynced}[o.Sync]
+	if limit == 0 || size-good <= limit {
+		return nil
+	}
+	return damaged(path, "its last %d bytes are not lines of the log; with audit.sync %s, a crash leaves at most %d", size-good, o.Sync, limit)
+}
+
 // moveTorn moves everything after the last good line to a file of its own.
 func (w *writer) moveTorn(f *file, good int64) error {
+	if err := w.opts.checkTorn(f.path, good, f.end); err != nil {
+		return err
+	}
 	prefix := tornPrefix(f.path, w.head.tree.size)
 	earlier, err := withPrefix(prefix)
 	if err != nil {
@@ -39,10 +63,10 @@ func (w *writer) moveTorn(f *file, good int64) error {
 		return fmt.Errorf("audit: save the torn last line: %w; free up the disk if it is full", err)
 	}
 	if err := removeCopies(earlier, path); err != nil {
-		return fmt.Errorf("audit: remove an earlier copy of the torn last line: %w", err)
+		return fmt.Errorf("audit: remove an earlier copy of the torn last line: %w; check the permissions of the directory", err)
 	}
 	if err := errors.Join(f.f.Truncate(good), f.sync()); err != nil {
-		return fmt.Errorf("audit: cut off the torn last line: %w", err)
+		return fmt.Errorf("audit: cut off the torn last line: %w; check the disk", err)
 	}
 	f.end = good
 	return nil

@@ -121,7 +121,7 @@ func (v *verifier) verifyFiles(ctx context.Context, files *fileSet, o VerifyOpti
 	if err := checkApart(files.apart); err != nil {
 		return Report{}, err
 	}
-	report := v.report(len(places), int64(len(r.torn)))
+	report := v.report(places.files(), r.tornSize)
 	report.Witnessed = v.witnesses.size(o.Quorum)
 	report.Apart = len(files.apart)
 	return report, nil
@@ -134,23 +134,25 @@ func (v *verifier) step(r *logReader, places *fileStarts) ([]byte, link, error) 
 		return nil, link{}, err
 	}
 	l, fault := link{}, (*fault)(nil)
-	if err == nil {
-		l, fault = v.check(line, first)
+	if behindGap := !v.started; err == nil {
+		if l, fault = v.check(line, first); fault == nil && (first || behindGap) {
+			places.add(r.name, r.line, l.seq)
+		}
 	}
 	if err == nil && fault == nil {
-		if first {
-			places.add(r.name, l.seq)
-		}
 		return line, l, nil
 	}
-	line = bytes.Clone(line)
-	switch crossed, crossErr := v.cross(r, first); {
+	line = bytes.Clone(line) // nil if it could not be read
+	switch crossed, crossErr := v.cross(r, line, first); {
 	case crossErr != nil:
 		return nil, l, crossErr
 	case crossed:
 		return nil, l, nil
 	case err != nil:
 		return nil, l, v.readError(err, r)
+	}
+	if zeros, err := r.endsInZeros(line); err != nil || zeros {
+		return nil, l, cmp.Or(err, io.EOF)
 	}
 	return nil, l, v.diagnose(fault, line, first, r, *places)
 }
@@ -175,10 +177,10 @@ func openKnown(notes [][]byte, verifiers []note.Verifier) ([]Checkpoint, error) 
 	for _, msg := range notes {
 		c, signed, err := OpenCheckpoint(msg, verifiers)
 		if err != nil {
-			return nil, fmt.Errorf("known checkpoint: %w", err)
+			return nil, fmt.Errorf("known checkpoint: %w; use the output of \"assertd audit checkpoint\", or the anchor", err)
 		}
 		if !signed {
-			return nil, fmt.Errorf("known checkpoint over %d lines: not signed by any of the given keys", c.Size)
+			return nil, fmt.Errorf("known checkpoint over %d lines: not signed by any of the given keys; add its key with --key", c.Size)
 		}
 		list = append(list, c)
 	}

@@ -8,7 +8,7 @@
 // adjacent slices, so other load on the machine affects ratios less than rates.
 // docs/performance.md explains the tables and the limits.
 //
-//	go run ./test/bench                    # all cases, about eight minutes
+//	go run ./test/bench                    # all cases, about ten minutes
 //	go run ./test/bench -quick             # all cases, one short round
 //	go run ./test/bench -run 'ES256.*w2'   # the cases whose name matches
 package main

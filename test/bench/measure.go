@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -52,9 +53,13 @@ func (s section) measure(ctx context.Context, e env, o settings, out, progress i
 		}
 		slices.Reverse(s.order) // or one case would always come first
 	}
-	s.fillRatios(samples)
 	s.print(out, samples)
 	return nil
+}
+
+// baseCase is the case that the ratios refer to.
+func (s section) baseCase() benchCase {
+	return s.cases[slices.IndexFunc(s.cases, func(c benchCase) bool { return c.name == s.base })]
 }
 
 func (s section) round(ctx context.Context, l *harness, o settings, samples map[string][]sample) error {
@@ -62,7 +67,15 @@ func (s section) round(ctx context.Context, l *harness, o settings, samples map[
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		raw, err := l.raw(s, c, o)
+		if s.base != "" {
+			pairs, err := l.inTurns(s.baseCase(), c, o.slice)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			samples[c.name] = append(samples[c.name], pairs...)
+			continue
+		}
+		raw, err := l.raw(c, o)
 		if err != nil {
 			return fmt.Errorf("baseline: %w", err)
 		}
@@ -81,20 +94,39 @@ func (s section) round(ctx context.Context, l *harness, o settings, samples map[
 	return nil
 }
 
-// fillRatios sets the ratios of a section with its own base, each to the base
-// in the same round.
-func (s section) fillRatios(samples map[string][]sample) {
-	for name := range samples {
-		for round, base := range samples[s.base] {
-			samples[name][round].ratio = samples[name][round].rate / base.rate
-			samples[name][round].byCPU = float64(base.cpu()) / float64(samples[name][round].cpu())
-		}
+// turns is how many slices of a case are measured in one round if it is
+// compared with another case.
+const turns = 12
+
+// inTurns measures a case between slices of the base, and compares each slice
+// with the two beside it. Whatever else the machine does meanwhile changes more
+// slowly than that, or hits only some of the slices; the table has the median.
+func (l *harness) inTurns(base, c benchCase, slice time.Duration) ([]sample, error) {
+	slice = max(slice*2/turns, time.Millisecond) // four times as long together, with the base
+	before, err := l.sample(base, slice)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", base.name, err)
 	}
+	var all []sample
+	for range turns {
+		one, err := l.sample(c, slice)
+		if err != nil {
+			return nil, err
+		}
+		after, err := l.sample(base, slice)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", base.name, err)
+		}
+		one.ratio = one.rate / math.Sqrt(before.rate*after.rate)
+		one.byCPU = float64(before.cpu()+after.cpu()) / 2 / float64(one.cpu())
+		all, before = append(all, one), after
+	}
+	return all, nil
 }
 
-// raw measures the baseline now, unless the section has its own.
-func (l *harness) raw(s section, c benchCase, o settings) (sample, error) {
-	if s.base != "" || c.task.Alg == "" {
+// raw measures the baseline now.
+func (l *harness) raw(c benchCase, o settings) (sample, error) {
+	if c.task.Alg == "" {
 		return sample{}, nil
 	}
 	return l.sample(benchCase{role: "pkcs11", task: task{Do: "raw", Alg: c.task.Alg}}, o.raw)

@@ -188,6 +188,10 @@ func TestTheDaemonRefusesAnOlderCopy(t *testing.T) {
 	check(t, os.Remove(d.anchor)) // the witness still remembers
 	size := d.refused("the witness " + w.Name)
 
+	tooMuch := exec.Command(program(t, "assertd"), "audit", "accept-rollback", "--config", d.config, "--size", size+"0", "--reason", "a test")
+	if out, err := tooMuch.CombinedOutput(); err == nil || !strings.Contains(string(out), "nobody can remember") {
+		t.Errorf("a size that the witness does not remember: %v: %s", err, out)
+	}
 	d.command("audit", "accept-rollback", "--config", d.config, "--size", size, "--reason", "a test")
 	next := origin + "/2"
 	replace(t, d.config, "origin: "+origin, "origin: "+next)

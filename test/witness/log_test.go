@@ -249,7 +249,18 @@ func TestAnOlderCopyIsRefusedWithAWitness(t *testing.T) {
 	t.Log(err)
 
 	o := audit.Options{File: l.file()}
-	check(t, audit.Acknowledge(o, audit.Acknowledgment{Size: rolledBack.Size, Reason: "a test"}))
+	note, sent, err := audit.NewestNote(l.file())
+	check(t, err)
+	remembered, err := w.config().Remembers(t.Context(), note, sent)
+	if err != nil || remembered != rolledBack.Size {
+		t.Errorf("the witness remembers %d lines: %v", remembered, err)
+	}
+	a := audit.Acknowledgment{Size: remembered + 1, Reason: "a test", Witnessed: remembered}
+	if err := audit.Acknowledge(o, a); err == nil {
+		t.Error("accepted more than the witness remembers")
+	}
+	a.Size = remembered
+	check(t, audit.Acknowledge(o, a))
 	r = l.mustStart(1, w)
 	r.add(60) // beyond what the witness remembers
 	eventually(t, "the witness's error", func() bool { return r.status().Witnesses[0].Error != "" })

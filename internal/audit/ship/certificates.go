@@ -30,7 +30,7 @@ func (c Certificates) config() (*tls.Config, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 	if err != nil {
-		return nil, fmt.Errorf("client certificate: %w", err)
+		return nil, fmt.Errorf("client certificate: %w; use PEM files that belong together", err)
 	}
 	settings.Certificates = []tls.Certificate{pair}
 	return settings, nil

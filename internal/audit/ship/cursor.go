@@ -48,6 +48,9 @@ func (c cursor) load() (audit.Position, error) {
 	return s.Position, nil
 }
 
+// clean removes what save left if the process was killed.
+func (c cursor) clean() error { return atomicfile.RemoveLeftovers(c.path, 0) }
+
 func (c cursor) save(destination string, at audit.Position) error {
 	content, err := json.Marshal(cursorState{destination, at})
 	if err != nil {

@@ -132,6 +132,9 @@ func (r *route) load() (err error) {
 	if r.ready {
 		return nil
 	}
+	if err := r.cursor.clean(); err != nil {
+		return err
+	}
 	if r.at, err = r.cursor.load(); err == nil {
 		r.ready, r.saved = true, r.at
 	}

@@ -44,7 +44,7 @@ func (s Server) connect(ctx context.Context) (connection, error) {
 	conn := tls.Client(counted, settings)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		tcp.Close()
-		return nil, fmt.Errorf("TLS: %w", err)
+		return nil, fmt.Errorf("TLS: %w; check the server's certificate, and ca, cert and key in audit.ship", err)
 	}
 	return newServerConnection(conn, counted)
 }
@@ -99,7 +99,7 @@ func awaitEnd(conn *tls.Conn) error {
 	if err == nil {
 		err = io.EOF
 	}
-	return fmt.Errorf("the server closed the connection: %w", err)
+	return fmt.Errorf("the server closed the connection: %w; see its log", err)
 }
 
 // send writes the lines with octet counting (RFC 5425 section 4.3).

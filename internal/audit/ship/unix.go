@@ -106,7 +106,7 @@ func (c *socketConnection) delivered() (int64, error) {
 	return c.read, nil
 }
 
-var errReplaced = errors.New("the receiver closed the socket")
+var errReplaced = errors.New("the receiver closed the socket; lines that it may not have read go out again")
 
 // stillThere returns an error if the receiver has closed the socket or started
 // another one since.

@@ -41,6 +41,9 @@ type sizeError int64
 
 func (e sizeError) Error() string { return fmt.Sprintf("the witness has %d lines (409)", int64(e)) }
 
+// errUnknown is a refusal by a witness that does not know the log.
+const errUnknown = refusal("the witness does not know the log (404); register its origin and key there, and check the URL")
+
 // refusal is any other answer that says for sure that the witness did not take
 // the checkpoint.
 type refusal string
@@ -97,6 +100,23 @@ func (c client) add(ctx context.Context, old int64, proof tlog.TreeProof, sent *
 	return Cosignature{}, answered(response, old)
 }
 
+// Remembers asks a witness for the size that it has, with a checkpoint that the
+// log signed before: a note and what it says. A witness that does not know the
+// log has 0. One that has nothing yet may cosign the checkpoint.
+func (c Config) Remembers(ctx context.Context, note []byte, sent audit.Checkpoint) (int64, error) {
+	_, err := newClient(c, http.DefaultTransport).add(ctx, 0, nil, &audit.Signed{Checkpoint: sent, Note: note})
+	var size sizeError
+	switch {
+	case err == nil:
+		return sent.Size, nil
+	case errors.As(err, &size):
+		return int64(size), nil
+	case errors.Is(err, errUnknown):
+		return 0, nil
+	}
+	return 0, err
+}
+
 // conflict is what a 409 means. Witnesses give it for two reasons: the old size
 // is not theirs, or it is that of the checkpoint too and the roots differ. Only
 // for the first one does the protocol say that the answer has a size.
@@ -122,7 +142,7 @@ func answered(response *http.Response, old int64) error {
 	case status == http.StatusUnprocessableEntity:
 		return refusal("the witness refused a checkpoint that needs no proof, because it has none of this log yet (422); update the witness")
 	case status == http.StatusNotFound:
-		return refusal("the witness does not know the log (404); register its origin and key there, and check the URL")
+		return errUnknown
 	case status == http.StatusForbidden:
 		return refusal("the witness does not know the log or its key (403); register them there")
 	case status < 500:
@@ -138,7 +158,7 @@ func (c client) open(answer, checkpoint []byte) (Cosignature, error) {
 	signed := fmt.Appendf(nil, "%s\n\n%s", text, answer)
 	n, err := note.Open(signed, note.VerifierList(c.Key))
 	if err != nil {
-		return Cosignature{}, fmt.Errorf("the witness's cosignature does not verify with its public key: %w", err)
+		return Cosignature{}, fmt.Errorf("the witness's cosignature does not verify with its public key: %w; check its public_key in audit.witnesses", err)
 	}
 	at, err := torchwood.CosignatureTimestamp(n.Sigs[0])
 	if err != nil {

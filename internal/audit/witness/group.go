@@ -185,7 +185,7 @@ func (g *Group) Hold() error {
 	if at != 0 && g.opts.Now().Sub(time.Unix(0, at)) <= g.opts.MaxAge {
 		return nil
 	}
-	return fmt.Errorf("%w: %d must have cosigned within %s", ErrNoQuorum, g.opts.Quorum, g.opts.MaxAge)
+	return fmt.Errorf("%w: %d must have cosigned within %s; \"assertctl status\" shows what each witness answered", ErrNoQuorum, g.opts.Quorum, g.opts.MaxAge)
 }
 
 // Report adds the state of the witnesses to that of the log.

@@ -40,7 +40,7 @@ func ParseKey(text string) (note.Verifier, error) {
 	if v := signer.Verifier(); v.String() == text {
 		return v, nil
 	}
-	return nil, fmt.Errorf("%w: its hash does not match the key", ErrKey)
+	return nil, fmt.Errorf("%w: its hash does not match the key; copy all of what the witness publishes", ErrKey)
 }
 
 // publicOnly is a key that can't sign. torchwood makes a verifier only from a

@@ -219,7 +219,7 @@ func (m *member) cosign(ctx context.Context, sent *audit.Signed, c Cosignature) 
 	limited, cancel := context.WithTimeout(ctx, g.opts.Timeout)
 	defer cancel()
 	if err := g.opts.Log.Cosigned(limited, sent.Checkpoint, m.Key.Name(), c.Line); err != nil && ctx.Err() == nil {
-		g.opts.Logger.Warn("a cosignature was not written to the audit log", "witness", m.Key.Name(), "error", err)
+		g.opts.Logger.Warn("a cosignature was not written to the audit log; the next checkpoint gets another", "witness", m.Key.Name(), "error", err)
 	}
 }
 
