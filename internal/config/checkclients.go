@@ -220,6 +220,7 @@ func (g *Grant) settings(k KeySet) profile.Settings {
 		Alg: string(k.Alg), ClientID: g.ClientID, Issuer: g.Issuer, Subject: g.Subject, KeyID: g.KeyID,
 		Audiences: g.Audiences, DefaultLifetime: g.Lifetime.Default.Std(), MaxLifetime: g.Lifetime.Max.Std(),
 		BackDate: (*time.Duration)(g.NotBefore.Leeway), NoNotBefore: g.NotBefore.None,
+		AllowedValues: g.Claims.values(),
 		AllowedClaims: slices.Sorted(maps.Keys(g.Claims.Allow)), RequiredClaims: g.Claims.Require, ForcedClaims: g.Claims.Set,
 		// The certificate can be on the token, which is not open yet.
 		HasCertificate: true,

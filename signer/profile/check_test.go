@@ -84,6 +84,11 @@ func TestCheck(t *testing.T) {
 		{"half the lifetime in the past", "private_key_jwt", backDate(30 * time.Second), nil},
 		{"more than half", "private_key_jwt", backDate(31 * time.Second), []string{"not_before.leeway"}},
 		{"a part of a second", "private_key_jwt", backDate(1500 * time.Millisecond), []string{"not_before.leeway"}},
+		{"an issuer in capitals", "aws-web-identity", func(s *Settings) { s.Issuer = "https://ID.example.com" }, []string{"issuer"}},
+		{"an issuer with two slashes", "entra-federated", func(s *Settings) { s.Issuer = "https://id.example.com//" }, []string{"issuer"}},
+		{"a target in its normal form", "dpop", values("htu", "https://as.example/", "https://as.example/token"), nil},
+		{"a target in another form", "dpop", values("htu", "https://as.example", "https://as.example:443/token"), []string{"claims.allow.htu", "claims.allow.htu"}},
+		{"a method in small letters", "dpop", values("htm", "post"), []string{"claims.allow.htm"}},
 		{"a different subject", "private_key_jwt", func(s *Settings) { s.Subject = "someone" }, []string{"subject"}},
 		{"the same subject", "private_key_jwt", func(s *Settings) { s.Subject = s.ClientID }, nil},
 		{"an issuer", "private_key_jwt", func(s *Settings) { s.Issuer = issuer }, []string{"issuer"}},
@@ -128,6 +133,10 @@ func lifetime(normal, most time.Duration) func(*Settings) {
 
 func backDate(d time.Duration) func(*Settings) {
 	return func(s *Settings) { s.BackDate = &d }
+}
+
+func values(claim string, given ...any) func(*Settings) {
+	return func(s *Settings) { s.AllowedValues = map[string][]any{claim: given} }
 }
 
 func allow(name string) func(*Settings) {

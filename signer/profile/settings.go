@@ -45,7 +45,9 @@ type Settings struct {
 	// AllowedClaims and RequiredClaims are names, ForcedClaims names and
 	// values.
 	AllowedClaims, RequiredClaims []string
-	ForcedClaims                  map[string]any
+	// AllowedValues are the values that an allowed claim can have as a whole.
+	AllowedValues map[string][]any
+	ForcedClaims  map[string]any
 	// HasCertificate reports whether the key has a certificate.
 	HasCertificate bool
 }
@@ -224,6 +226,9 @@ func (p *Profile) checkClaims(s Settings, found *contradictions) {
 	for _, name := range s.AllowedClaims {
 		p.checkClaimName("claims.allow.", name, found)
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.AllowedValues)) {
+		p.checkAllowedValues(name, s.AllowedValues[name], found)
+	}
 	for _, name := range s.RequiredClaims {
 		p.checkClaimName("claims.require.", name, found)
 	}
@@ -241,6 +246,22 @@ func (p *Profile) checkClaims(s Settings, found *contradictions) {
 		if rule.Required && !forced && !slices.Contains(s.AllowedClaims, rule.Name) {
 			found.add("claims", fmt.Sprintf("requires claim %q", rule.Name), "neither allows nor sets it",
 				fmt.Sprintf("add it to claims.allow, or set it under claims.set to %s", cmp.Or(rule.Format, "its value")))
+		}
+	}
+}
+
+// checkAllowedValues finds values that no assertion could have: those that the
+// claim's rule refuses, and those that it would change.
+func (p *Profile) checkAllowedValues(name string, values []any, found *contradictions) {
+	rule, _ := p.claimRule(name)
+	for _, value := range values {
+		normal, err := rule.normalize(value)
+		text, _ := value.(string)
+		switch {
+		case err != nil:
+			found.add("claims.allow."+name, rule.requirement(), "allows a value that "+err.Error(), "use that format")
+		case text != "" && normal != text:
+			found.add("claims.allow."+name, rule.requirement()+" in its normal form", fmt.Sprintf("allows %q", text), fmt.Sprintf("write %q", normal))
 		}
 	}
 }
