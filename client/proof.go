@@ -6,15 +6,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 
+	"github.com/assertd/assertd/internal/uri"
 	"github.com/assertd/assertd/ipc"
 )
 
 // Proof describes a DPoP proof (RFC 9449 section 4.2).
 type Proof struct {
 	Grant       string // a grant whose profile is dpop
-	Method, URL string // of the request; the proof omits query and fragment
+	Method, URL string // of the request; the proof has its normal form, without query and fragment
 	Nonce       string // the server's last DPoP-Nonce, if any
 	AccessToken string // the token sent with the request; empty at the token endpoint
 }
@@ -22,12 +22,11 @@ type Proof struct {
 // Proof returns a fresh DPoP proof for one request: the value of its DPoP
 // header.
 func (c *Client) Proof(ctx context.Context, p Proof) (string, error) {
-	target, err := url.Parse(p.URL)
+	target, err := uri.Normalize(p.URL)
 	if err != nil {
-		return "", fmt.Errorf("DPoP: %w", err)
+		return "", fmt.Errorf("DPoP: the URL %q %w", p.URL, err)
 	}
-	target.RawQuery, target.ForceQuery, target.Fragment, target.RawFragment = "", false, "", ""
-	claims := map[string]string{"htm": p.Method, "htu": target.String()}
+	claims := map[string]string{"htm": p.Method, "htu": target}
 	if p.Nonce != "" {
 		claims["nonce"] = p.Nonce
 	}

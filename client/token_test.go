@@ -302,6 +302,13 @@ func TestDPoP(t *testing.T) {
 	if err != nil || proof != `proof."GET""https://api.example/a""fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"` { // RFC 9449 section 7.1
 		t.Errorf("got %s, %v", proof, err)
 	}
+	proof, err = c.Proof(t.Context(), Proof{Grant: "dpop", Method: "GET", URL: "HTTPS://API.example:443/%7Eme/./x/../y"})
+	if err != nil || proof != `proof."GET""https://api.example/~me/y"` { // RFC 9449 section 4.3
+		t.Errorf("the normal form: %s, %v", proof, err)
+	}
+	if _, err := c.Proof(t.Context(), Proof{Grant: "dpop", Method: "GET", URL: "/a"}); err == nil || !strings.Contains(err.Error(), `"/a" is not an absolute`) {
+		t.Errorf("a relative URL: %v", err)
+	}
 	if _, err := c.Proof(t.Context(), Proof{Grant: "other", URL: "https://api.example"}); err == nil || !strings.Contains(err.Error(), "profile is dpop") {
 		t.Errorf("a grant of another profile: %v", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/assertd/assertd/internal/uri"
 )
 
 // issuer is a validated issuer identifier. The zero value is not an issuer.
@@ -31,6 +33,9 @@ func parseIssuer(text string) (issuer, error) {
 		return issuer{}, fmt.Errorf("%w: the issuer %q can't have a query or fragment", ErrPublisher, text)
 	case u.RawPath != "":
 		return issuer{}, fmt.Errorf("%w: the path of the issuer %q can't have percent-encoding", ErrPublisher, text)
+	}
+	if err := uri.CheckIssuer(text); err != nil {
+		return issuer{}, fmt.Errorf("%w: the issuer %q %w", ErrPublisher, text, err)
 	}
 	return issuer{url: text, path: strings.TrimSuffix(u.Path, "/")}, nil
 }

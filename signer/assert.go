@@ -104,6 +104,7 @@ func (s *Signer) build(p *profile.Profile, grant policy.Grant, claims map[string
 		Alg: key.Alg, Kid: key.Kid, Public: key.Public, Certificates: key.Certificates,
 		ClientID: grant.ClientID(), Issuer: grant.Issuer(), Subject: grant.Subject(),
 		Audience: grant.Audience(), Claims: claims, Lifetime: grant.Lifetime(),
+		MaxLifetime: grant.MaxLifetime(), BackDate: grant.BackDate(), NotBefore: grant.NotBefore(),
 		Now: s.now(), Random: s.random,
 	})
 }

@@ -138,6 +138,7 @@ func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
 	}{
 		{"profile", g.Profile != ""}, {"client_id", g.ClientID != ""}, {"issuer", g.Issuer != ""}, {"subject", g.Subject != ""},
 		{"key_id", g.KeyID != ""}, {"audiences", g.Audiences != nil}, {"lifetime", g.Lifetime != Lifetime{}},
+		{"not_before", g.NotBefore != NotBefore{}},
 		{"claims", g.Claims.Allow != nil || g.Claims.Set != nil || g.Claims.Require != nil || g.Claims.Log != nil},
 	} {
 		if setting.given {
@@ -179,6 +180,7 @@ func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.R
 	rule.Profile, rule.ClientID, rule.Issuer, rule.Subject, rule.KeyID = g.Profile, g.ClientID, g.Issuer, g.Subject, g.KeyID
 	rule.Audiences, rule.NoAudience = s.Audiences, p.Audience.Form == profile.AudienceNone
 	rule.DefaultLifetime, rule.MaxLifetime = s.DefaultLifetime, s.MaxLifetime
+	rule.BackDate, rule.NotBefore = *s.BackDate, p.NotBefore && !s.NoNotBefore
 	rule.Allow, rule.Force, rule.Require, rule.Loggable = g.Claims.rules(), g.Claims.Set, g.Claims.Require, g.Claims.Log
 	c.maxLifetimes[g.Key] = max(c.maxLifetimes[g.Key], s.MaxLifetime)
 	c.certified[g.Key] = c.certified[g.Key] || p.NeedsCertificate()
@@ -217,6 +219,8 @@ func (g *Grant) settings(k KeySet) profile.Settings {
 	return profile.Settings{
 		Alg: string(k.Alg), ClientID: g.ClientID, Issuer: g.Issuer, Subject: g.Subject, KeyID: g.KeyID,
 		Audiences: g.Audiences, DefaultLifetime: g.Lifetime.Default.Std(), MaxLifetime: g.Lifetime.Max.Std(),
+		BackDate: (*time.Duration)(g.NotBefore.Leeway), NoNotBefore: g.NotBefore.None,
+		AllowedValues: g.Claims.values(),
 		AllowedClaims: slices.Sorted(maps.Keys(g.Claims.Allow)), RequiredClaims: g.Claims.Require, ForcedClaims: g.Claims.Set,
 		// The certificate can be on the token, which is not open yet.
 		HasCertificate: true,

@@ -24,19 +24,20 @@ type Match struct {
 // Grant is one thing that a client can have signed. A grant on a raw key set
 // has only name, key, hashes, paddings and rate.
 type Grant struct {
-	Name      string   `json:"name" required:"true" format:"name" doc:"Name of the grant. Callers can request it by this name."`
-	Key       string   `json:"key" required:"true" doc:"The key set that signs."`
-	Profile   string   `json:"profile,omitzero" format:"profile" doc:"The kind of receiver, which determines the form of the assertion."`
-	ClientID  string   `json:"client_id,omitzero" max:"512" doc:"The client identifier that the receiver issued."`
-	Issuer    string   `json:"issuer,omitzero" max:"512" doc:"The iss claim, for profiles where it is not the client identifier."`
-	Subject   string   `json:"subject,omitzero" max:"512" doc:"The sub claim, for profiles where it is not the client identifier."`
-	KeyID     string   `json:"key_id,omitzero" max:"512" doc:"A fixed kid, for receivers that assign one. Default: the RFC 7638 thumbprint."`
-	Audiences []string `json:"audiences,omitzero" doc:"The allowed audiences. They are compared byte by byte, with no prefixes or patterns. An empty list allows none."`
-	Lifetime  Lifetime `json:"lifetime,omitzero" doc:"How long an assertion is valid."`
-	Claims    Claims   `json:"claims,omitzero" doc:"Claims other than the registered ones, which only the daemon sets."`
-	Hashes    []string `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For a raw key set: the hashes that this client can use. Default: those of the key set."`
-	Paddings  []string `json:"paddings,omitzero" enum:"pkcs1v15,pss" doc:"For a raw RSA key set: the paddings that this client can use. Default: those of the key set."`
-	Rate      []Window `json:"rate,omitzero" doc:"Rate windows. A request must fit in all of them."`
+	Name      string    `json:"name" required:"true" format:"name" doc:"Name of the grant. Callers can request it by this name."`
+	Key       string    `json:"key" required:"true" doc:"The key set that signs."`
+	Profile   string    `json:"profile,omitzero" format:"profile" doc:"The kind of receiver, which determines the form of the assertion."`
+	ClientID  string    `json:"client_id,omitzero" max:"512" doc:"The client identifier that the receiver issued."`
+	Issuer    string    `json:"issuer,omitzero" max:"512" doc:"The iss claim, for profiles where it is not the client identifier."`
+	Subject   string    `json:"subject,omitzero" max:"512" doc:"The sub claim, for profiles where it is not the client identifier."`
+	KeyID     string    `json:"key_id,omitzero" max:"512" doc:"A fixed kid, for receivers that assign one. Default: the RFC 7638 thumbprint."`
+	Audiences []string  `json:"audiences,omitzero" doc:"The allowed audiences. They are compared byte by byte, with no prefixes or patterns. An empty list allows none."`
+	Lifetime  Lifetime  `json:"lifetime,omitzero" doc:"How long an assertion is valid."`
+	NotBefore NotBefore `json:"not_before,omitzero" doc:"For receivers whose clock is behind: how far iat and nbf are in the past, or none to leave nbf out. Default: the profile's."`
+	Claims    Claims    `json:"claims,omitzero" doc:"Claims other than the registered ones, which only the daemon sets."`
+	Hashes    []string  `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For a raw key set: the hashes that this client can use. Default: those of the key set."`
+	Paddings  []string  `json:"paddings,omitzero" enum:"pkcs1v15,pss" doc:"For a raw RSA key set: the paddings that this client can use. Default: those of the key set."`
+	Rate      []Window  `json:"rate,omitzero" doc:"Rate windows. A request must fit in all of them."`
 }
 
 // Lifetime limits how long an assertion is valid.

@@ -71,6 +71,17 @@ func (w Window) rate() rate.Window {
 	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
 }
 
+// values returns the values of the claims that have exactly one of a list.
+func (c *Claims) values() map[string][]any {
+	values := make(map[string][]any)
+	for name, rule := range c.Allow {
+		if !rule.Any && !rule.Words && !rule.EachOf {
+			values[name] = rule.Values
+		}
+	}
+	return values
+}
+
 func (c *Claims) rules() map[string]policy.ClaimRule {
 	if len(c.Allow) == 0 {
 		return nil

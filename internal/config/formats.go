@@ -13,6 +13,7 @@ import (
 
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/internal/uri"
 	"github.com/assertd/assertd/internal/web"
 	"github.com/assertd/assertd/signer/profile"
 )
@@ -172,7 +173,7 @@ func checkIssuer(s string) error {
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") || u.User != nil:
 		return errors.New("has a query, fragment or user; remove it, since an issuer has none (RFC 8414, section 2)")
 	}
-	return nil
+	return uri.CheckIssuer(s)
 }
 
 func checkProfile(s string) error {

@@ -104,6 +104,7 @@ clients:
         client_id: c1
         audiences: [https://as.example]
         lifetime: {max: 45s}
+        not_before: none
         claims:
           allow: {scope: [a, b], level: [1, 2.50, true], tags: {words: [x]}, note: any, exact: {values: [p q]},
                   kinds: {each_of: [x, y, z], max_items: 2}, lists: {each_of: [1]}}
@@ -111,7 +112,7 @@ clients:
           require: [scope]
           log: [level]
         rate: [{limit: 50, per: 1s, burst: 100}, {limit: 1000, per: 1d}]
-      - {name: long, key: payments, profile: private_key_jwt, client_id: c1, audiences: [https://b.example], lifetime: {default: 60s, max: 120s}}
+      - {name: long, key: payments, profile: private_key_jwt, client_id: c1, audiences: [https://b.example], lifetime: {default: 60s, max: 120s}, not_before: {leeway: 30s}}
       - {name: tls, key: mtls}
       - {name: ssh, key: ssh}
   - name: boxed
@@ -128,7 +129,7 @@ func TestPolicyClients(t *testing.T) {
 		{Name: "api", InFlight: 64, Match: policy.Match{UID: &uid, GID: &gid, Unit: "api.service"}, Grants: []policy.Rule{
 			{
 				Name: "bank", Key: "payments", Profile: "private_key_jwt", ClientID: "c1", Audiences: []string{"https://as.example"},
-				DefaultLifetime: 45 * time.Second, MaxLifetime: 45 * time.Second,
+				DefaultLifetime: 45 * time.Second, MaxLifetime: 45 * time.Second, BackDate: 5 * time.Second,
 				Allow: map[string]policy.ClaimRule{
 					"scope": {Words: true, Values: []any{"a", "b"}},
 					"level": {Values: []any{json.Number("1"), json.Number("2.50"), true}},
@@ -144,7 +145,7 @@ func TestPolicyClients(t *testing.T) {
 			},
 			{
 				Name: "long", Key: "payments", Profile: "private_key_jwt", ClientID: "c1", Audiences: []string{"https://b.example"},
-				DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute,
+				DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute, BackDate: 30 * time.Second, NotBefore: true,
 			},
 			{Name: "tls", Key: "mtls", Raw: &policy.RawRule{Hashes: []string{"SHA-384"}, Paddings: []string{"pss"}}},
 			{Name: "ssh", Key: "ssh", Raw: &policy.RawRule{Hashes: []string{"none"}}},
@@ -231,7 +232,7 @@ func TestAt(t *testing.T) {
 		"hsm.pin.file":                       "test.yaml:1:50",
 		"keys.payments.alg":                  "test.yaml:4:10",
 		"clients[0].grants[0].audiences[0]":  "test.yaml:18:21",
-		"clients[0].grants[0].rate[1].limit": "test.yaml:26:58",
+		"clients[0].grants[0].rate[1].limit": "test.yaml:27:58",
 		"clients[0].grants[9]":               "test.yaml:14:7", // the nearest one around it
 		"verify":                             "test.yaml:1:1",
 	} {

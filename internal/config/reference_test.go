@@ -81,7 +81,7 @@ func section(b *bytes.Buffer, path string, typ reflect.Type) {
 	}
 	for _, f := range strictyaml.Fields(typ) {
 		at, inner := inside(strictyaml.Key(path, f.Name), typ.Field(f.Index).Type)
-		if inner.Kind() == reflect.Struct && inner.PkgPath() == typ.PkgPath() && inner != reflect.TypeFor[ClaimRule]() && inner != reflect.TypeFor[PublishBefore]() {
+		if inner.Kind() == reflect.Struct && inner.PkgPath() == typ.PkgPath() && inner != reflect.TypeFor[ClaimRule]() && inner != reflect.TypeFor[PublishBefore]() && inner != reflect.TypeFor[NotBefore]() {
 			section(b, at, inner)
 		}
 	}
@@ -110,6 +110,8 @@ func kindOf(typ reflect.Type, f strictyaml.Field) string {
 		return "size" + limits(f)
 	case reflect.TypeFor[Mode]():
 		return "mode"
+	case reflect.TypeFor[NotBefore]():
+		return "`{leeway: …}` or `none`"
 	case reflect.TypeFor[ClaimRule]():
 		return "list of values, `{values: […]}`, `{words: […]}`, `{each_of: […], max_items: …}` or `any`"
 	}

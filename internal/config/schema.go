@@ -95,6 +95,8 @@ func (s *schemaWriter) value(t reflect.Type, f strictyaml.Field) object {
 		return pattern(modeSchema)
 	case reflect.TypeFor[ClaimRule]():
 		return claimRuleSchema()
+	case reflect.TypeFor[NotBefore]():
+		return notBeforeSchema()
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

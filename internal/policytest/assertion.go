@@ -65,6 +65,7 @@ func build(p *profile.Profile, g policy.Grant, alg, kid string, seed byte) (prof
 		Alg: alg, Kid: kid, Public: public, Certificates: standInCertificates(public, signingTime, seed),
 		ClientID: g.ClientID(), Issuer: g.Issuer(), Subject: g.Subject(),
 		Audience: g.Audience(), Claims: g.Claims(), Lifetime: g.Lifetime(),
+		MaxLifetime: g.MaxLifetime(), BackDate: g.BackDate(), NotBefore: g.NotBefore(),
 		Now: signingTime, Random: bytes.NewReader(bytes.Repeat([]byte{seed}, 64)),
 	})
 }

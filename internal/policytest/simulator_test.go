@@ -68,7 +68,7 @@ func TestAssertion(t *testing.T) {
 		{
 			policy.Request{Grant: "payments/bank", Claims: map[string]any{"scope": "read"}, Lifetime: 30 * time.Second},
 			`{"alg":"ES256","kid":"from-the-bank"}`,
-			`{"aud":"https://bank.example","exp":"<now + 30s>","iat":"<now>","iss":"id","jti":"<random>","n":1.50,"nbf":"<now>","scope":"read","sub":"id"}`,
+			`{"aud":"https://bank.example","exp":"<now + 30s>","iat":"<now - 5s>","iss":"id","jti":"<random>","n":1.50,"nbf":"<now - 5s>","scope":"read","sub":"id"}`,
 		},
 		{
 			policy.Request{Grant: "snow"},

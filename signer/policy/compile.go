@@ -95,7 +95,7 @@ func compileRule(given Rule, report reporter) *rule {
 }
 
 func checkRaw(r *Rule, report reporter) {
-	if len(r.Audiences) > 0 || r.NoAudience || r.DefaultLifetime != 0 || r.MaxLifetime != 0 ||
+	if len(r.Audiences) > 0 || r.NoAudience || r.DefaultLifetime != 0 || r.MaxLifetime != 0 || r.BackDate != 0 || r.NotBefore ||
 		len(r.Allow) > 0 || len(r.Force) > 0 || len(r.Require) > 0 || len(r.Loggable) > 0 || r.Profile != "" {
 		report.problem("raw", "a grant for raw signatures takes no profile, audiences, lifetime or claims; "+
 			"remove them, or add a separate grant for assertions with its own key set")
@@ -137,6 +137,8 @@ func checkLifetimes(r *Rule, report reporter) {
 	} else if r.DefaultLifetime > r.MaxLifetime {
 		report.problem("lifetime", "the default of %v is above the max of %v; lower the default or raise the max",
 			r.DefaultLifetime, r.MaxLifetime)
+	} else if r.BackDate < 0 || r.BackDate%time.Second != 0 || r.BackDate >= r.MaxLifetime {
+		report.problem("not_before", "a leeway of %v is not between 0s and the max lifetime of %v; lower it", r.BackDate, r.MaxLifetime)
 	}
 }
 

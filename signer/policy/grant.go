@@ -70,6 +70,15 @@ func (g Grant) Claims() map[string]any { return copyClaims(g.claims) }
 // Lifetime is in whole seconds, at least one.
 func (g Grant) Lifetime() time.Duration { return g.lifetime }
 
+// MaxLifetime is the grant's limit, which exp - iat respects.
+func (g Grant) MaxLifetime() time.Duration { return g.rule.MaxLifetime }
+
+// BackDate is how far iat is in the past.
+func (g Grant) BackDate() time.Duration { return g.rule.BackDate }
+
+// NotBefore reports whether the assertion has nbf.
+func (g Grant) NotBefore() bool { return g.rule.NotBefore }
+
 // Loggable returns the names of the claims whose values may be logged.
 func (g Grant) Loggable() []string { return slices.Clone(g.rule.Loggable) }
 

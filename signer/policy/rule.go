@@ -45,6 +45,9 @@ type Rule struct {
 	DefaultLifetime time.Duration // whole seconds, at least one
 	MaxLifetime     time.Duration // whole seconds, at least the default
 
+	BackDate  time.Duration // how far iat is in the past; whole seconds
+	NotBefore bool          // the assertion has nbf
+
 	Allow    map[string]ClaimRule // claims that the caller may send
 	Force    map[string]any       // claims that the grant sets, with their values
 	Require  []string             // claims that every assertion must have

@@ -29,7 +29,11 @@ type Input struct {
 	// Now is the daemon's time, which iat truncates to the second.
 	Now time.Time
 	// Lifetime is truncated to whole seconds; zero means the profile's default.
-	Lifetime time.Duration
+	// MaxLifetime is the grant's limit; zero means the profile's.
+	Lifetime, MaxLifetime time.Duration
+	// BackDate and NotBefore are the grant's: see [Profile.Complete].
+	BackDate  time.Duration
+	NotBefore bool
 	// Random is the source of the jti; crypto/rand.Reader outside tests.
 	Random io.Reader
 	// Public is the key version's public key.
@@ -47,8 +51,7 @@ type Token struct {
 	Claims map[string]any
 	// JTI is empty if the profile has no jti.
 	JTI string
-	// IssuedAt is the current second; iat is earlier if the profile backdates
-	// it.
+	// IssuedAt is the current second; iat is earlier if it is back-dated.
 	IssuedAt, ExpiresAt time.Time
 }
 
@@ -68,8 +71,8 @@ func (p *Profile) Build(in Input) (Token, error) {
 		return Token{}, err
 	}
 	token := Token{Claims: claims, IssuedAt: in.Now.Truncate(time.Second)}
-	token.ExpiresAt = token.IssuedAt.Add(lifetime)
-	p.setTimes(claims, token)
+	token.ExpiresAt = token.IssuedAt.Add(p.limit(lifetime, in))
+	p.setTimes(claims, token, in)
 	if token.JTI, err = p.JTI.make(in.Random); err != nil {
 		return Token{}, err
 	}
@@ -97,6 +100,8 @@ func (p *Profile) checkInput(in Input) (time.Duration, error) {
 		return refuse("no source of randomness")
 	case lifetime < time.Second || lifetime > p.MaxLifetime:
 		return refuse("a lifetime of %s is not between 1s and %s", in.Lifetime, seconds(p.MaxLifetime))
+	case in.BackDate < 0 || in.BackDate%time.Second != 0 || p.limit(lifetime, in) < time.Second:
+		return refuse("iat can't be %s in the past", in.BackDate)
 	case p.ExactLifetime && lifetime != p.MaxLifetime:
 		return refuse("a lifetime of %s is not exactly %s", in.Lifetime, seconds(p.MaxLifetime))
 	}
@@ -158,10 +163,20 @@ func (p *Profile) setSubjects(claims map[string]any, in Input) error {
 	return nil
 }
 
-func (p *Profile) setTimes(claims map[string]any, token Token) {
-	issued := token.IssuedAt.Add(-p.BackDate).Unix()
+// limit shortens a lifetime so that exp - iat stays within the limits of the
+// grant and the profile even if iat is in the past.
+func (p *Profile) limit(lifetime time.Duration, in Input) time.Duration {
+	most := p.MaxLifetime
+	if in.MaxLifetime != 0 {
+		most = min(most, in.MaxLifetime)
+	}
+	return min(lifetime, most-in.BackDate)
+}
+
+func (p *Profile) setTimes(claims map[string]any, token Token, in Input) {
+	issued := token.IssuedAt.Add(-in.BackDate).Unix()
 	claims["iat"] = issued
-	if p.NotBefore {
+	if in.NotBefore {
 		claims["nbf"] = issued
 	}
 	if !p.NoExpiry {

@@ -64,18 +64,21 @@ func TestEveryAlgorithmAndLifetime(t *testing.T) {
 func checkToken(t *testing.T, p *Profile, in Input, token Token) {
 	t.Helper()
 	iat := token.Claims["iat"].(int64)
-	if want := in.Now.Unix() - int64(p.BackDate/time.Second); iat != want {
+	if want := in.Now.Unix() - int64(in.BackDate/time.Second); iat != want {
 		t.Errorf("%s: iat %d, want %d", p.Name, iat, want)
 	}
 	exp, present := token.Claims["exp"].(int64)
 	if present == p.NoExpiry {
 		t.Errorf("%s: has exp: %v", p.Name, present)
 	}
-	if life := time.Duration(exp-iat) * time.Second; present && (life <= p.BackDate || life > p.MaxLifetime+p.BackDate) {
+	if life := time.Duration(exp-iat) * time.Second; present && (life <= in.BackDate || life > p.MaxLifetime) {
 		t.Errorf("%s: %v from iat to exp", p.Name, life)
 	}
 	if present && token.ExpiresAt.Unix() != exp {
 		t.Errorf("%s: ExpiresAt %v, exp %d", p.Name, token.ExpiresAt, exp)
+	}
+	if nbf, ok := token.Claims["nbf"]; ok != in.NotBefore || ok && nbf != iat {
+		t.Errorf("%s: nbf %v, iat %d", p.Name, nbf, iat)
 	}
 	if jti, _ := token.Claims["jti"].(string); jti != token.JTI || (p.JTI != JTINone && (len(jti) < 16 || len(jti) > 64)) {
 		t.Errorf("%s: jti %q and JTI %q", p.Name, jti, token.JTI)
@@ -225,7 +228,8 @@ func TestTargetURI(t *testing.T) {
 		{"https://api.example.com/a?b=c", "https://api.example.com/a"},
 		{"https://api.example.com/a#b?c", "https://api.example.com/a"},
 		{"https://api.example.com/a?#", "https://api.example.com/a"},
-		{"https://api.example.com", "https://api.example.com"},
+		{"https://api.example.com", "https://api.example.com/"},
+		{"HTTPS://API.example.com:443/a/../%62", "https://api.example.com/b"},
 		{"http://localhost:8080/a", "http://localhost:8080/a"},
 		{"https://user@api.example.com/", ""},
 		{"https:///a", ""},
@@ -278,5 +282,37 @@ func TestChain(t *testing.T) {
 	}
 	if len(header["x5t"].(string)) != 27 || len(header["x5t#S256"].(string)) != 43 {
 		t.Errorf("thumbprints %v", header)
+	}
+}
+
+// Receivers count the lifetime from iat.
+func TestBackDatedLifetimeStaysWithinProfileAndGrant(t *testing.T) {
+	p := mustLookup(t, "private_key_jwt")
+	for _, row := range []struct {
+		lifetime, most, backDate time.Duration
+		left, life               time.Duration // from now, and from iat
+	}{
+		{time.Minute, time.Minute, 0, time.Minute, time.Minute},
+		{time.Minute, time.Minute, 5 * time.Second, 55 * time.Second, time.Minute},
+		{20 * time.Second, time.Minute, 30 * time.Second, 20 * time.Second, 50 * time.Second},
+		{10 * time.Minute, 0, 30 * time.Second, 570 * time.Second, 10 * time.Minute},
+	} {
+		in := exampleInput(t, p)
+		in.Lifetime, in.MaxLifetime, in.BackDate = row.lifetime, row.most, row.backDate
+		token, err := p.Build(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		life := time.Duration(token.Claims["exp"].(int64)-token.Claims["iat"].(int64)) * time.Second
+		if left := token.ExpiresAt.Sub(token.IssuedAt); left != row.left || life != row.life {
+			t.Errorf("%+v: %v from now, %v from iat", row, left, life)
+		}
+	}
+	for _, backDate := range []time.Duration{-time.Second, time.Millisecond, time.Minute, time.Hour} {
+		in := exampleInput(t, p)
+		in.MaxLifetime, in.BackDate = time.Minute, backDate
+		if _, err := p.Build(in); !errors.Is(err, ErrInput) {
+			t.Errorf("%v in the past: %v", backDate, err)
+		}
 	}
 }

@@ -79,6 +79,16 @@ func TestCheck(t *testing.T) {
 		{"default above the maximum", "box", lifetime(time.Minute, 30*time.Second), []string{"lifetime.default"}},
 		{"not exactly an hour", "google-self-signed", lifetime(time.Minute, time.Hour), []string{"lifetime.default"}},
 		{"below a second", "box", lifetime(time.Millisecond, time.Second), []string{"lifetime.default"}},
+		{"no nbf", "private_key_jwt", func(s *Settings) { s.NoNotBefore = true }, nil},
+		{"no nbf where there is none", "okta", func(s *Settings) { s.NoNotBefore = true }, []string{"not_before"}},
+		{"half the lifetime in the past", "private_key_jwt", backDate(30 * time.Second), nil},
+		{"more than half", "private_key_jwt", backDate(31 * time.Second), []string{"not_before.leeway"}},
+		{"a part of a second", "private_key_jwt", backDate(1500 * time.Millisecond), []string{"not_before.leeway"}},
+		{"an issuer in capitals", "aws-web-identity", func(s *Settings) { s.Issuer = "https://ID.example.com" }, []string{"issuer"}},
+		{"an issuer with two slashes", "entra-federated", func(s *Settings) { s.Issuer = "https://id.example.com//" }, []string{"issuer"}},
+		{"a target in its normal form", "dpop", values("htu", "https://as.example/", "https://as.example/token"), nil},
+		{"a target in another form", "dpop", values("htu", "https://as.example", "https://as.example:443/token"), []string{"claims.allow.htu", "claims.allow.htu"}},
+		{"a method in small letters", "dpop", values("htm", "post"), []string{"claims.allow.htm"}},
 		{"a different subject", "private_key_jwt", func(s *Settings) { s.Subject = "someone" }, []string{"subject"}},
 		{"the same subject", "private_key_jwt", func(s *Settings) { s.Subject = s.ClientID }, nil},
 		{"an issuer", "private_key_jwt", func(s *Settings) { s.Issuer = issuer }, []string{"issuer"}},
@@ -119,6 +129,14 @@ func audience(value string) func(*Settings) {
 
 func lifetime(normal, most time.Duration) func(*Settings) {
 	return func(s *Settings) { s.DefaultLifetime, s.MaxLifetime = normal, most }
+}
+
+func backDate(d time.Duration) func(*Settings) {
+	return func(s *Settings) { s.BackDate = &d }
+}
+
+func values(claim string, given ...any) func(*Settings) {
+	return func(s *Settings) { s.AllowedValues = map[string][]any{claim: given} }
 }
 
 func allow(name string) func(*Settings) {

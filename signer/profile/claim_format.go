@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/assertd/assertd/internal/uri"
 )
 
 // Each function in this file checks a claim's value and returns it as it goes
@@ -50,7 +52,7 @@ func tokenHash(value any) (any, error)   { return matchPattern(value, hashPatter
 func serverNonce(value any) (any, error) { return matchPattern(value, noncePattern) }
 
 // targetURI returns htu: the URL without query and fragment (RFC 9449 section
-// 4.2).
+// 4.2), in its normal form, which receivers should compare (section 4.3).
 func targetURI(value any) (any, error) {
 	s, ok := value.(string)
 	if !ok {
@@ -66,7 +68,11 @@ func targetURI(value any) (any, error) {
 	if _, err := absoluteURL(bare); err != nil {
 		return nil, err
 	}
-	return bare, nil
+	normal, err := uri.Normalize(bare)
+	if err != nil {
+		return nil, err
+	}
+	return normal, nil
 }
 
 // listOf checks every element of a list that must not be empty.

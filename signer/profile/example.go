@@ -32,6 +32,7 @@ func sortedKeys(claims map[string]any) []string { return slices.Sorted(maps.Keys
 func (e Example) input(p *Profile) Input {
 	settings := e.complete(p)
 	in := Input{
+		BackDate: *settings.BackDate, NotBefore: p.NotBefore, MaxLifetime: settings.MaxLifetime,
 		Alg: e.Alg, Kid: e.KeyID, ClientID: e.ClientID, Issuer: e.Issuer, Subject: e.Subject,
 		Lifetime: settings.DefaultLifetime, Claims: map[string]any{},
 	}

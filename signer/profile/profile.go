@@ -71,17 +71,18 @@ type Profile struct {
 
 	// DefaultLifetime is the lifetime of a grant that sets none.
 	DefaultLifetime time.Duration
-	// MaxLifetime caps every grant: exp is at most MaxLifetime from now. With
+	// MaxLifetime caps every grant: exp is at most MaxLifetime after iat. With
 	// ExactLifetime, the receiver accepts only this lifetime.
 	MaxLifetime   time.Duration
 	ExactLifetime bool
 	// NoExpiry leaves exp out: the receiver goes only by iat, and the lifetime
 	// only says how long the caller should use the assertion.
 	NoExpiry bool
-	// BackDate is subtracted from iat, for receivers that refuse an iat ahead
-	// of their own clock.
-	BackDate time.Duration
-	// NotBefore adds nbf, equal to iat.
+	// BackDate is how far iat is in the past, for receivers that refuse an iat
+	// ahead of their own clock. A grant can set another value, up to half of its
+	// maximum lifetime, or up to MaxBackDate if the receiver wants a recent iat.
+	BackDate, MaxBackDate time.Duration
+	// NotBefore adds nbf, equal to iat. A grant can leave it out.
 	NotBefore bool
 	JTI       JTIRule
 
@@ -101,6 +102,11 @@ type Profile struct {
 	// Example is a grant that Check accepts, for the documentation.
 	Example Example
 }
+
+// leeway is the back-dating for receivers that are not known to accept an iat
+// ahead of their clock. A second is common between synchronized machines, and
+// Login.gov has refused it.
+const leeway = 5 * time.Second
 
 // table is in the order of the documentation.
 var table = sync.OnceValue(func() []*Profile {

@@ -31,7 +31,7 @@ func standardClientRows() []*Profile {
 			Audience:        issuerOrTokenAudience(),
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 10 * time.Minute,
-			NotBefore: true, JTI: JTIRandom,
+			BackDate: leeway, NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
 			Notes:    "The classic form. Servers differ in the audience that they expect, so check their documentation. For a server that follows RFC 10070, use the profile rfc10070.",
 			Example: Example{
@@ -47,7 +47,7 @@ func standardClientRows() []*Profile {
 			Audience:        issuerAudience(),
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 10 * time.Minute,
-			NotBefore: true, JTI: JTIRandom,
+			BackDate: leeway, NotBefore: true, JTI: JTIRandom,
 			Register: registerJWKS,
 			Notes:    "The issuer is the only audience. With the token endpoint as audience, a hostile server could collect assertions for another one (CVE-2025-27370, CVE-2025-27371).",
 			Example: Example{
@@ -79,7 +79,7 @@ func standardClientRows() []*Profile {
 			Audience:        issuerOrTokenAudience(),
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute,
-			NotBefore: true, JTI: JTIRandom,
+			BackDate: leeway, NotBefore: true, JTI: JTIRandom,
 			Register: "The bank's or the directory's registration: the JWKS, often inside a signed software statement.",
 			Notes:    "Banks differ in the audience, especially in UK open banking. Use one grant per bank.",
 			Example: Example{
@@ -94,7 +94,7 @@ func standardClientRows() []*Profile {
 			Algorithms: []string{"ES384", "RS384"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Audience:        tokenAudience(),
 			OtherClaims:     true,
-			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, JTI: JTIRandom,
+			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, BackDate: leeway, JTI: JTIRandom,
 			Register: "The FHIR server's client registration: the JWKS URL (preferred) or the JWKS itself.",
 			Notes:    "assertd never sends the optional jku header parameter.",
 			Example: Example{
@@ -145,8 +145,9 @@ func vendorClientRows() []*Profile {
 			Algorithms: ecdsaOrPKCS1(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Audience:        AudienceRule{Form: AudienceString, Summary: "endpoint URL", Description: "the full URL of the endpoint that you call", Check: plainURL},
 			OtherClaims:     true,
-			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, JTI: JTIRandom,
+			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, BackDate: leeway, JTI: JTIRandom,
 			Register: "Admin console, the app's General tab, Public key / Private key: add the public JWK, or the JWKS URL.",
+			Notes:    "Okta wants an iat before the time at which it receives the request, so iat is 5 s in the past.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "0oa1b2c3d4",
 					Audiences: []string{"https://example.okta.com/oauth2/v1/token"}},
@@ -188,7 +189,7 @@ func vendorClientRows() []*Profile {
 			Source:     "Login.gov developers: OIDC, Token; 18F/identity-idp issue 4315",
 			Algorithms: []string{"RS256"}, KeyID: KeyIDAny, Delivery: DeliverUpload,
 			Audience:        tokenAudience(),
-			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, BackDate: 5 * time.Second, JTI: JTIRandom,
+			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute, BackDate: leeway, JTI: JTIRandom,
 			Notes:    "Login.gov has refused an iat just one second ahead of its clock, so iat is 5 s in the past.",
 			Register: "Login.gov portal, the application's public certificates: the key's certificate as PEM, RSA with at least 2048 bits.",
 			Example: Example{

@@ -18,7 +18,7 @@ func customRows() []*Profile {
 		Audience:        AudienceRule{Form: AudienceString, Summary: "receiver's name", Description: "the name that the receiver uses for itself"},
 		OtherClaims:     true,
 		DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
-		NotBefore: true, JTI: JTIRandom, Send: ipc.SendCustom,
+		BackDate: leeway, NotBefore: true, JTI: JTIRandom, Send: ipc.SendCustom,
 		Register: "Whatever the receiver asks for: the JWKS URL, the JWKS or the public key.",
 		Notes:    "The usual rules apply: one audience from the grant, no registered claims from the caller, no header parameters from anyone.",
 		Example: Example{

@@ -42,7 +42,7 @@ func cloudRows() []*Profile {
 			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverImport,
 			Issuer:          SubjectRule{From: FromClientID, Format: "the app's client ID"},
 			Audience:        AudienceRule{Form: AudienceNone},
-			DefaultLifetime: 5 * time.Minute, MaxLifetime: 9 * time.Minute, BackDate: time.Minute,
+			DefaultLifetime: 6 * time.Minute, MaxLifetime: 10 * time.Minute, BackDate: time.Minute,
 			Send:     ipc.SendBearer,
 			Register: "GitHub generates the key: app settings, Private keys, Generate. Import it into the HSM and destroy the file.",
 			Notes:    "iat is 60 s in the past to allow for clock drift, and exp at most 10 minutes after iat.",

@@ -20,7 +20,7 @@ func grantRows() []*Profile {
 			Audience:        issuerOrTokenAudience(),
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIRandom,
+			BackDate: leeway, NotBefore: true, JTI: JTIRandom,
 			Register: "The server's list of trusted issuers: the issuer, the JWKS URL, and the subjects that it may act for.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "batch-7",

@@ -43,7 +43,7 @@ func proofRows() []*Profile {
 			Claims:          []ClaimRule{{Name: "response_type", Required: true, Format: "the response type as a string", Normalize: nonEmptyString}},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
-			NotBefore: true, JTI: JTIRandom, Send: ipc.SendRequestParameter, DedicatedKey: true,
+			BackDate: leeway, NotBefore: true, JTI: JTIRandom, Send: ipc.SendRequestParameter, DedicatedKey: true,
 			Register: "Client metadata: jwks_uri as for client authentication; request_object_signing_alg; require_signed_request_object.",
 			Notes:    "There is no sub: with sub = client_id, a request object could pass as a client assertion. The parameters of the authorization request are the claims.",
 			Example: Example{

@@ -39,17 +39,22 @@ type Settings struct {
 	Audiences                        []string
 	// DefaultLifetime and MaxLifetime are zero if not set.
 	DefaultLifetime, MaxLifetime time.Duration
+	// BackDate is nil if not set. NoNotBefore leaves nbf out.
+	BackDate    *time.Duration
+	NoNotBefore bool
 	// AllowedClaims and RequiredClaims are names, ForcedClaims names and
 	// values.
 	AllowedClaims, RequiredClaims []string
-	ForcedClaims                  map[string]any
+	// AllowedValues are the values that an allowed claim can have as a whole.
+	AllowedValues map[string][]any
+	ForcedClaims  map[string]any
 	// HasCertificate reports whether the key has a certificate.
 	HasCertificate bool
 }
 
 // Complete fills in the profile's defaults for what the grant does not set: the
-// lifetimes, and the audience if the profile allows only one. A grant without a
-// maximum lets callers ask for its default at most.
+// lifetimes, the back-dating of iat, and the audience if the profile allows
+// only one. A grant without a maximum lets callers ask for its default at most.
 func (p *Profile) Complete(s Settings) Settings {
 	if fixed := p.Audience.defaultValue(); len(s.Audiences) == 0 && fixed != "" {
 		s.Audiences = []string{fixed}
@@ -63,7 +68,21 @@ func (p *Profile) Complete(s Settings) Settings {
 	if s.MaxLifetime == 0 {
 		s.MaxLifetime = s.DefaultLifetime
 	}
+	if s.BackDate == nil {
+		// A default takes little of a short lifetime.
+		backDate := min(p.BackDate, (s.MaxLifetime / 5).Truncate(time.Second))
+		s.BackDate = &backDate
+	}
 	return s
+}
+
+// maxBackDate leaves at least half of the maximum lifetime, in whole seconds.
+func (p *Profile) maxBackDate(s Settings) time.Duration {
+	most := (s.MaxLifetime / 2).Truncate(time.Second)
+	if p.MaxBackDate != 0 {
+		most = min(most, p.MaxBackDate)
+	}
+	return most
 }
 
 // Check reports every contradiction between a grant and its profile, as joined
@@ -75,6 +94,7 @@ func (p *Profile) Check(s Settings) error {
 	p.checkSubjects(s, &found)
 	p.checkAudiences(s, &found)
 	p.checkLifetimes(s, &found)
+	p.checkNotBefore(s, &found)
 	p.checkClaims(s, &found)
 	return errors.Join(found.errs...)
 }
@@ -182,9 +202,32 @@ func (p *Profile) checkLifetimes(s Settings, found *contradictions) {
 	}
 }
 
+func (p *Profile) checkNotBefore(s Settings, found *contradictions) {
+	if s.NoNotBefore && !p.NotBefore {
+		found.add("not_before", "has no nbf", "sets not_before: none", "remove not_before")
+	}
+	if s.BackDate == nil {
+		return
+	}
+	most, given := p.maxBackDate(s), *s.BackDate
+	switch {
+	case given%time.Second != 0:
+		found.add("not_before.leeway", "counts times in whole seconds", "sets "+given.String(), "use whole seconds")
+	case given > most && most == p.MaxBackDate:
+		found.add("not_before.leeway", "requires an iat that is at most "+seconds(most)+" in the past", "sets "+seconds(given),
+			"use "+seconds(most)+" or less")
+	case given > most:
+		found.add("not_before.leeway", "leaves at least half of the maximum lifetime of "+seconds(s.MaxLifetime), "sets "+seconds(given),
+			"use "+seconds(most)+" or less, or raise lifetime.max")
+	}
+}
+
 func (p *Profile) checkClaims(s Settings, found *contradictions) {
 	for _, name := range s.AllowedClaims {
 		p.checkClaimName("claims.allow.", name, found)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.AllowedValues)) {
+		p.checkAllowedValues(name, s.AllowedValues[name], found)
 	}
 	for _, name := range s.RequiredClaims {
 		p.checkClaimName("claims.require.", name, found)
@@ -203,6 +246,22 @@ func (p *Profile) checkClaims(s Settings, found *contradictions) {
 		if rule.Required && !forced && !slices.Contains(s.AllowedClaims, rule.Name) {
 			found.add("claims", fmt.Sprintf("requires claim %q", rule.Name), "neither allows nor sets it",
 				fmt.Sprintf("add it to claims.allow, or set it under claims.set to %s", cmp.Or(rule.Format, "its value")))
+		}
+	}
+}
+
+// checkAllowedValues finds values that no assertion could have: those that the
+// claim's rule refuses, and those that it would change.
+func (p *Profile) checkAllowedValues(name string, values []any, found *contradictions) {
+	rule, _ := p.claimRule(name)
+	for _, value := range values {
+		normal, err := rule.normalize(value)
+		text, _ := value.(string)
+		switch {
+		case err != nil:
+			found.add("claims.allow."+name, rule.requirement(), "allows a value that "+err.Error(), "use that format")
+		case text != "" && normal != text:
+			found.add("claims.allow."+name, rule.requirement()+" in its normal form", fmt.Sprintf("allows %q", text), fmt.Sprintf("write %q", normal))
 		}
 	}
 }

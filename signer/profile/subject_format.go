@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/assertd/assertd/internal/uri"
 )
 
 // The functions in this file check the iss and sub of particular receivers.
@@ -23,8 +25,8 @@ func emailAddress(value string) bool {
 
 func tenCharacters(value string) bool { return len(value) == 10 }
 func atMost600(value string) bool     { return len(value) <= 600 }
-func isPlainURL(value string) bool    { return plainURL(value) == nil }
-func shortIssuer(value string) bool   { return isPlainURL(value) && atMost600(value) }
+func isIssuer(value string) bool      { return plainURL(value) == nil && uri.CheckIssuer(value) == nil }
+func shortIssuer(value string) bool   { return isIssuer(value) && atMost600(value) }
 
 // spiffeIDPattern requires a path (SPIFFE ID specification section 2.2), which
 // every workload's ID has.

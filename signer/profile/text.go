@@ -130,7 +130,10 @@ func humanDuration(d time.Duration) string {
 func (p *Profile) timeSummary() string {
 	text := "iat"
 	if p.BackDate > 0 {
-		text += ", " + humanDuration(p.BackDate) + " in the past"
+		text += ", " + humanDuration(p.BackDate) + " in the past by default"
+	}
+	if p.MaxBackDate > 0 {
+		text += ", at most " + humanDuration(p.MaxBackDate) + " in the past"
 	}
 	if p.NotBefore {
 		text += "; nbf equal to iat"
