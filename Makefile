@@ -96,9 +96,10 @@ chaos: ## break a daemon's surroundings under load for ten minutes
 	go test ./test/chaos -count 1 -v -timeout 1h -run '^TestChaos$$' -duration 10m $(CHAOS_FLAGS)
 
 .PHONY: attack
-attack: ## attack the daemon: the scripts of test/attack and what came of each
+attack: ## attack the daemon, from outside and from inside its PKCS#11 module
 	@test/install.sh $(TEST_PACKAGES)
 	go test ./test/attack -count 1 -timeout 1h -run '^TestAttacks$$' -v -args -long
+	go test ./test/e2e -count 1 -v -run '^TestModule(Cant|Has|Runs|Memory|Network)'
 
 .PHONY: request-path
 request-path: ## list the code on the path of one request, against its limits

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -61,11 +62,12 @@ func serve(ctx context.Context, path string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	defer confined.close()
 	family, err := descent.Adopt(confined.module.User.IDs()...)
 	if err != nil {
-		return err
+		return errors.Join(err, confined.close())
 	}
+	defer family.End()
+	defer confined.close()
 	defer reap(ctx, family)()
 	d, err := daemon.New(daemon.Options{
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },

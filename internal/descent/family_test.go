@@ -151,6 +151,46 @@ func TestOrphansAreReaped(t *testing.T) {
 	}
 }
 
+// Orphans and their children don't outlive this process. It runs in a child:
+// End kills all descendants.
+func TestOrphansEndWithTheFamily(t *testing.T) {
+	if os.Getenv("DESCENT_END_HERE") == "" {
+		command := exec.Command("/proc/self/exe", "-test.run=^TestOrphansEndWithTheFamily$", "-test.v")
+		command.Env = append(os.Environ(), "DESCENT_END_HERE=1")
+		if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS: TestOrphansEndWithTheFamily") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	f := adopt(t)
+	command := exec.Command("sh", "-c", `(setsid sh -c 'sleep 1000 & echo $!; exec sleep 1001' </dev/null &) ; :`)
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.End()
+	if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("process %d is still there", pid)
+	}
+	if left := f.children(); len(left) > 0 {
+		t.Errorf("%+v are left", left)
+	}
+}
+
 func exitedWith(err error, code int) bool {
 	var exit *exec.ExitError
 	return errors.As(err, &exit) && exit.ExitCode() == code

@@ -33,6 +33,26 @@ func (f *Family) reap(ctx context.Context, every time.Duration) {
 	}
 }
 
+// endWithin is how long End waits for processes that it has killed. One that
+// waits for a disk is left to it.
+const endWithin = time.Second
+
+// End kills the descendants that are left. Call it last, when all processes
+// that this one has started have been waited for: what outlives this process
+// would not be a descendant of the next one.
+func (f *Family) End() {
+	for deadline := time.Now().Add(endWithin); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		children := f.children()
+		if len(children) == 0 {
+			return
+		}
+		for _, p := range children { // their own children are orphans then
+			_ = unix.Kill(p.pid, unix.SIGKILL)
+			_ = waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOHANG)
+		}
+	}
+}
+
 // reapOnce reaps the children that were dead the last time, and returns those
 // that are dead now.
 func (f *Family) reapOnce(before map[process]bool) map[process]bool {
@@ -40,7 +60,10 @@ func (f *Family) reapOnce(before map[process]bool) map[process]bool {
 		return nil
 	}
 	now := map[process]bool{}
-	for _, p := range f.deadChildren() {
+	for _, p := range f.children() {
+		if p.state != 'Z' {
+			continue
+		}
 		if before[p] {
 			_ = waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOHANG)
 		} else {
@@ -66,16 +89,16 @@ func waitid(kind, id, options int) error {
 	}
 }
 
-func (f *Family) deadChildren() (dead []process) {
-	entries, _ := os.ReadDir("/proc") // next time
+func (f *Family) children() (all []process) {
+	entries, _ := os.ReadDir("/proc") // after an error, next time
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil {
 			continue
 		}
-		if p, err := readProcess(pid); err == nil && p.parent == f.self && p.state == 'Z' {
-			dead = append(dead, p)
+		if p, err := readProcess(pid); err == nil && p.parent == f.self {
+			all = append(all, p)
 		}
 	}
-	return dead
+	return all
 }

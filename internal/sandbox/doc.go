@@ -8,4 +8,8 @@
 // keys. A confined front can't see which programs other processes run (the
 // kernel denies access to /proc/PID/exe), so if policy matches callers by
 // executable, only the workers are confined.
+//
+// A worker closes its sandbox in two steps. [Rules] confine its files from the
+// start. [Module] takes the rest after the PIN has been read, which may take a
+// command that needs the network, and before the module's code runs.
 package sandbox

@@ -81,7 +81,7 @@ func (s *site) useModule(m *modules.Module) {
 	rest = regexp.MustCompile(`(?m)^.*\bdev-.*\n`).ReplaceAllString(rest, "")
 	hsm := fmt.Sprintf("hsm:\n  module: %s\n  token: {label: %s}\n  pin: {file: %s}\n  environment: {%s}\n  workers: 1\n  timeout: 10s\n",
 		m.Path, m.Label, pin, strings.Join(environment, ", "))
-	sandbox := "\nsandbox: {write: [" + strings.Join(m.Write, ", ") + "]}\n"
+	sandbox := "\nsandbox: {network: unix, write: [" + strings.Join(m.Write, ", ") + "]}\n"
 	check(s.t, os.WriteFile(s.layout.Config, []byte(hsm+"\nkeys:"+rest+sandbox), 0o600))
 }
 

@@ -143,6 +143,10 @@ func TestContainersAreConfined(t *testing.T) {
 		if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
 			t.Errorf("%s mounts an API token", name)
 		}
+		if s := pod.SecurityContext; s == nil || s.SeccompProfile == nil || s.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault ||
+			s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.RunAsUser == nil || *s.RunAsUser == 0 {
+			t.Errorf("%s is not confined: %+v", name, s)
+		}
 		if pod.HostNetwork || pod.HostPID || pod.HostIPC {
 			t.Errorf("%s shares a namespace with the node", name)
 		}
