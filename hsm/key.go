@@ -12,6 +12,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/miekg/pkcs11"
 )
 

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -69,6 +70,10 @@ func (w *writer) slot(s hsm.SlotDescription) {
 	t := s.Token
 	if t == nil {
 		w.line("token", "none")
+		return
+	}
+	if !slices.Contains(t.Flags, "initialized") {
+		w.line("token", "not initialized; %s %s", t.Manufacturer, t.Model)
 		return
 	}
 	w.line("token", "%q, serial %s, %s %s, firmware %s", t.Label, t.Serial, t.Manufacturer, t.Model, t.Firmware)
