@@ -79,8 +79,12 @@ func (k *Key) allowedForms(forms []form) ([]form, error) {
 	if len(allowed) > 0 {
 		return allowed, nil
 	}
-	return nil, fail(ErrAlgorithm, nil, "key %s allows only %s (CKA_ALLOWED_MECHANISMS), not %s; choose an algorithm that it allows, or "+
-		"another key", k, mechanismNamesOf(k.allowed), MechanismName(forms[0].mechanism.Mechanism))
+	wanted := make([]uint, len(forms))
+	for i, f := range forms {
+		wanted[i] = f.mechanism.Mechanism
+	}
+	return nil, fail(ErrAlgorithm, nil, "key %s allows only %s (CKA_ALLOWED_MECHANISMS), and this algorithm needs %s; choose an algorithm "+
+		"that it allows, or another key", k, enumerate(namesOf(k.allowed), "and"), enumerate(namesOf(wanted), "or"))
 }
 
 // refusedForm is a mechanism that a key doesn't sign with.

@@ -98,7 +98,7 @@ func (t *Token) generate(spec Spec) (refusal error) {
 			t.lean = template.lean
 			return nil
 		case !refusesTemplate(err):
-			return err
+			return t.makesInstead(spec.Type, err)
 		case refusal == nil:
 			refusal = err
 		}
@@ -106,7 +106,15 @@ func (t *Token) generate(spec Spec) (refusal error) {
 			return err
 		}
 	}
-	return refusal
+	return t.makesInstead(spec.Type, refusal)
+}
+
+// makesInstead explains a refused type of key by what the token lists.
+func (t *Token) makesInstead(typ KeyType, refusal error) error {
+	if !hasCode(refusal, typeRefusals...) || len(t.mechanisms) == 0 {
+		return refusal
+	}
+	return fail(ErrAlgorithm, refusal, "token %s makes no %s keys; it makes %s; choose an algorithm for these", t.slot, typ, t.Makes())
 }
 
 // generatePair leaves RSA and EC to crypto11 if it has the token. It adds

@@ -25,7 +25,7 @@ func InitToken(modulePath, label string, soPIN, pin *PIN) (serial string, err er
 	if err != nil {
 		return "", err
 	}
-	m, err := initialize(ctx)
+	m, err := initialize(ctx, modulePath)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/miekg/pkcs11"
 )
 
@@ -182,9 +183,23 @@ func (k *Key) explain(err error) error {
 	case hasCode(err, pkcs11.CKR_OBJECT_HANDLE_INVALID, pkcs11.CKR_KEY_HANDLE_INVALID):
 		return k.token.missing(k, err)
 	case hasCode(err, pkcs11.CKR_MECHANISM_INVALID):
-		return fail(ErrAlgorithm, err, "the token doesn't support this algorithm with key %s, though its type would allow it", k)
+		return fail(ErrAlgorithm, err, "the token doesn't support this algorithm with key %s, though its type would allow it%s", k, k.signsInstead())
 	}
 	return err
+}
+
+// signsInstead says which algorithms of the key's type the token lists.
+func (k *Key) signsInstead() string {
+	var algs []string
+	for _, o := range k.token.Offers() {
+		if o.Sign && slices.Contains(jose.NamesFor(jose.KindOf(k.public)), o.Alg) {
+			algs = append(algs, o.Alg)
+		}
+	}
+	if algs == nil {
+		return ""
+	}
+	return "; by its list of mechanisms it signs " + enumerate(algs, "and")
 }
 
 // missing says why a key's handle is no longer valid. A search that doesn't

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/ThalesGroup/crypto11"
 	"github.com/miekg/pkcs11"
@@ -15,6 +17,7 @@ import (
 // module is a reference to an initialized PKCS#11 module.
 type module struct {
 	*pkcs11.Ctx
+	path     string
 	crypto11 *crypto11.Context // nil if crypto11 can't open the token
 	finalize func()
 }
@@ -52,13 +55,13 @@ func openModule(cfg Config) (*module, error) {
 	}
 	context, err := crypto11.Configure(&c)
 	if err != nil {
-		return initialize(ctx)
+		return initialize(ctx, cfg.Module)
 	}
 	if !initialized(ctx) {
 		_ = context.Close()
-		return initialize(ctx)
+		return initialize(ctx, cfg.Module)
 	}
-	return &module{ctx, context, func() { _ = context.Close() }}, nil
+	return &module{ctx, cfg.Module, context, func() { _ = context.Close() }}, nil
 }
 
 // initialized reports whether a handle shares the state that crypto11
@@ -69,17 +72,30 @@ func initialized(ctx *pkcs11.Ctx) bool {
 }
 
 // initialize is openModule without crypto11.
-func initialize(ctx *pkcs11.Ctx) (*module, error) {
-	err := callError("C_Initialize", ctx.Initialize())
+func initialize(ctx *pkcs11.Ctx, path string) (*module, error) {
+	err := callError("C_Initialize", ctx.Initialize(initArguments(path)...))
 	if hasCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-		return &module{ctx, nil, func() {}}, nil
+		return &module{ctx, path, nil, func() {}}, nil
 	}
 	if err != nil {
 		ctx.Destroy()
 		return nil, fail(ErrModule, err, "the module doesn't start; check that its configuration exists and that this user "+
-			"can read it")
+			"can read it%s", daemonHint(path))
 	}
-	return &module{ctx, nil, func() { _ = ctx.Finalize() }}, nil
+	return &module{ctx, path, nil, func() { _ = ctx.Finalize() }}, nil
+}
+
+// initArguments are what a module takes in C_Initialize beyond the standard.
+// NSS's softokn before 3.132 starts only with the parameters of its database,
+// which newer ones read from this variable themselves. They are where the
+// standard has pReserved (LibraryParameters in NSS's lib/softoken/pkcs11.c).
+func initArguments(path string) []pkcs11.InitializeOption {
+	parameters := os.Getenv("NSS_LIB_PARAMS")
+	if !strings.HasPrefix(filepath.Base(path), "libsoftokn3") || parameters == "" {
+		return nil
+	}
+	text := append([]byte(parameters), 0)
+	return []pkcs11.InitializeOption{pkcs11.InitializeWithReserved(unsafe.Pointer(unsafe.SliceData(text)))}
 }
 
 func loadModule(path string) (*pkcs11.Ctx, error) {

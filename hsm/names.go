@@ -77,10 +77,10 @@ func MechanismName(code uint) string {
 	return fmt.Sprintf("CKM 0x%X", code)
 }
 
-func mechanismNamesOf(codes []uint) string {
+func namesOf(codes []uint) []string {
 	names := make([]string, len(codes))
 	for i, code := range codes {
 		names[i] = MechanismName(code)
 	}
-	return enumerate(names)
+	return names
 }

@@ -3,6 +3,7 @@ package hsm
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/miekg/pkcs11"
 
@@ -28,6 +29,10 @@ type Offer struct {
 	Hashes   bool   `json:"hashes,omitempty"` // signs only messages that it hashes itself
 }
 
+// noLimit is a size that no key has: some tokens have such limits where they
+// mean none.
+const noLimit = 1 << 20
+
 // mechanismList reads the mechanisms that a token lists, with their limits. A
 // mechanism that the token lists but doesn't describe is left without any.
 func (m *module) mechanismList(slot uint) ([]Mechanism, error) {
@@ -39,7 +44,10 @@ func (m *module) mechanismList(slot uint) ([]Mechanism, error) {
 	for _, l := range list {
 		found := Mechanism{Name: MechanismName(l.Mechanism), Code: l.Mechanism}
 		if info, err := m.GetMechanismInfo(slot, []*pkcs11.Mechanism{l}); err == nil {
-			found.MinKey, found.MaxKey, found.Can = info.MinKeySize, info.MaxKeySize, uses(info.Flags)
+			found.Can = uses(info.Flags)
+			if info.MaxKeySize < noLimit {
+				found.MinKey, found.MaxKey = info.MinKeySize, info.MaxKeySize
+			}
 		}
 		all = append(all, found)
 	}
@@ -96,15 +104,17 @@ func offersOf(list []Mechanism) []Offer {
 			continue
 		}
 		raw, hashing, generator, bits := mechanismsFor(a)
-		o := Offer{Alg: name, Generate: generator != 0 && set.takes(generator, bits)}
-		o.Sign = raw != 0 && set.takes(raw, bits)
-		if !o.Sign && hashing != 0 && set.takes(hashing, bits) {
+		o := Offer{Alg: name, Generate: set.takes(generator, bits), Sign: set.takes(raw, bits)}
+		if !o.Sign && set.takes(hashing, bits) {
 			o.Sign, o.Hashes = true, true
 		}
 		all = append(all, o)
 	}
 	return all
 }
+
+// noMechanism is in no list.
+const noMechanism = ^uint(0)
 
 // mechanismsFor are the mechanisms for an algorithm: for a digest, for a
 // message, and for a key pair of a size in bits. RSA has no one size.
@@ -116,11 +126,11 @@ func mechanismsFor(a jose.Algorithm) (raw, hashing, generator uint, bits int) {
 	case a.Kind == jose.RSA:
 		return pkcs11.CKM_RSA_PKCS, combined.rsa, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, 0
 	case a.Kind == jose.Ed25519:
-		return ckmEdDSA, 0, ckmEdwardsKeyPairGen, 0
+		return ckmEdDSA, noMechanism, ckmEdwardsKeyPairGen, 0
 	case a.Kind.Curve() != nil:
 		return pkcs11.CKM_ECDSA, combined.ecdsa, pkcs11.CKM_EC_KEY_PAIR_GEN, a.Kind.Curve().Params().BitSize
 	}
-	return 0, 0, 0, 0
+	return noMechanism, noMechanism, noMechanism, 0
 }
 
 // makes describes the key pairs that a token makes, by its list, such as "RSA
@@ -140,23 +150,19 @@ func makes(list []Mechanism) string {
 			text = append(text, fmt.Sprintf("%s of %d to %d bits", generator.name, m.MinKey, m.MaxKey))
 		}
 	}
-	return enumerate(text)
+	if len(text) == 0 {
+		return "nothing that assertd uses"
+	}
+	return enumerate(text, "and")
 }
 
 // enumerate joins words as a sentence does.
-func enumerate(words []string) string {
-	switch n := len(words); n {
-	case 0:
-		return "nothing that assertd uses"
-	case 1:
-		return words[0]
-	default:
-		text := ""
-		for _, w := range words[:n-2] {
-			text += w + ", "
-		}
-		return text + words[n-2] + " and " + words[n-1]
+func enumerate(words []string, last string) string {
+	n := len(words)
+	if n < 2 {
+		return strings.Join(words, "")
 	}
+	return strings.Join(words[:n-1], ", ") + " " + last + " " + words[n-1]
 }
 
 // lacks reports whether a token's list, if it has one, leaves out all of the

@@ -65,7 +65,7 @@ func selectToken(ctx *pkcs11.Ctx, cfg Config) (slot, error) {
 	case 1:
 		return matches[0], nil
 	case 0:
-		return slot{}, fail(ErrTokenNotFound, nil, "no token with %s: %s", selection(cfg), visible(all, unresponsive))
+		return slot{}, fail(ErrTokenNotFound, nil, "no token with %s: %s", selection(cfg), visible(all, unresponsive, cfg.Module))
 	}
 	return slot{}, fail(errors.Join(ErrTokenNotFound, ErrAmbiguous), nil,
 		"%d tokens have %s: %s; select one by its serial number", len(matches), selection(cfg), list(matches))
@@ -83,10 +83,13 @@ func selection(cfg Config) string {
 
 // visible says which tokens the module shows instead: mostly the label is
 // misspelled or the module reads the wrong configuration.
-func visible(all []slot, unresponsive int) string {
+func visible(all []slot, unresponsive int, module string) string {
 	text := "the module shows no tokens; check that it is configured for this user, who must be able to read its files"
 	if len(all) > 0 {
 		text = "the module shows " + list(all)
+	}
+	if len(all) == 0 {
+		text += daemonHint(module)
 	}
 	if unresponsive > 0 {
 		text += fmt.Sprintf("; %d slots don't answer", unresponsive)

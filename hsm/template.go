@@ -34,18 +34,18 @@ var templateRefusals = []uint{
 	pkcs11.CKR_DOMAIN_PARAMS_INVALID, ckrCurveNotSupported, pkcs11.CKR_GENERAL_ERROR,
 }
 
+// typeRefusals are the codes with which a token may refuse the type of key.
+var typeRefusals = []uint{
+	pkcs11.CKR_MECHANISM_INVALID, pkcs11.CKR_MECHANISM_PARAM_INVALID, pkcs11.CKR_KEY_SIZE_RANGE,
+	pkcs11.CKR_DOMAIN_PARAMS_INVALID, ckrCurveNotSupported,
+}
+
 // refusesTemplate reports whether another template may succeed.
 func refusesTemplate(err error) bool { return hasCode(err, templateRefusals...) }
 
 // templates are the ways to ask for a key pair, the strictest first.
 func templates(spec Spec) (all []keyTemplate, err error) {
-	kind, generator := uint(pkcs11.CKK_EC), uint(pkcs11.CKM_EC_KEY_PAIR_GEN)
-	switch {
-	case spec.Type.bits() > 0:
-		kind, generator = pkcs11.CKK_RSA, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN
-	case spec.Type == Ed25519:
-		kind, generator = ckkEdwards, ckmEdwardsKeyPairGen
-	}
+	kind, generator := generatorOf(spec.Type)
 	parameters, err := keyParameters(spec.Type)
 	if err != nil {
 		return nil, err
@@ -62,6 +62,17 @@ func templates(spec Spec) (all []keyTemplate, err error) {
 		}
 	}
 	return all, nil
+}
+
+// generatorOf is the CKK_ of a type, and the mechanism that makes it.
+func generatorOf(typ KeyType) (kind, generator uint) {
+	switch {
+	case typ.bits() > 0:
+		return pkcs11.CKK_RSA, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN
+	case typ == Ed25519:
+		return ckkEdwards, ckmEdwardsKeyPairGen
+	}
+	return pkcs11.CKK_EC, pkcs11.CKM_EC_KEY_PAIR_GEN
 }
 
 // keyParameters are the ways to describe the type: RSA's modulus and exponent,

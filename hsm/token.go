@@ -243,7 +243,7 @@ func (t *Token) description() (pkcs11.TokenInfo, error) {
 		}
 		err = callError("C_GetTokenInfo", err)
 		if n == descriptionTries || t.slot.info.Manufacturer != softHSM || !hasCode(err, pkcs11.CKR_GENERAL_ERROR) {
-			return info, fail(ErrTokenGone, err, "token %s is gone", t.slot)
+			return info, fail(ErrTokenGone, err, "token %s is gone%s", t.slot, daemonHint(t.module.path))
 		}
 		time.Sleep(descriptionPause)
 	}

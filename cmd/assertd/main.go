@@ -57,6 +57,6 @@ func rootCommand() *cobra.Command {
 		Long:  "Signs OAuth client assertions with keys that never leave the HSM. A service asks\nover a Unix socket, policy decides, assertd builds the assertion, the HSM signs it,\nand the audit log records it.",
 	}
 	return cli.Root(root,
-		serveCommand(), devCommand(), checkCommand(), keyCommand(), jwksCommand(), versionCommand(), workerCommand(), writeFileCommand(), lookupCommand(), prepareCommand(),
+		serveCommand(), devCommand(), checkCommand(), keyCommand(), hsmCommand(), jwksCommand(), versionCommand(), workerCommand(), probeChildCommand(), writeFileCommand(), lookupCommand(), prepareCommand(),
 		explainCommand(), policyCommand(), profilesCommand(), auditCommand())
 }

@@ -48,7 +48,7 @@ func flawedSets(t *testing.T, k *softhsm.Token) []flawed {
 		{name: "tidy", refused: `label "tidy/backup": it doesn't end in a creation time such as 20260131T120000Z; if the key isn't a version of "tidy", change its label`},
 		{name: "derives", detail: "its keys are refused", refused: "CKA_DERIVE is true"},
 		{name: "fallback", refused: "CKA_DERIVE is true"},
-		{name: "unfit", settings: ", label: unfit, alg: RS256", detail: "its keys are refused", refused: "doesn't support this algorithm"},
+		{name: "unfit", settings: ", label: unfit, alg: RS256", detail: "its keys are refused", refused: "allows only CKM_RSA_PKCS_PSS"},
 		{name: "halves", detail: "its keys are refused", refused: "does not verify with the public key"},
 		{name: "replaced", settings: ", rotation: {revoke: [" + kidOf(t, k, older("replaced")) + "]}"},
 	}

@@ -49,6 +49,7 @@ func TestConformance(t *testing.T) {
 func conform(t *testing.T, m *Module) table {
 	results := newTable()
 	s := newSite(t, m, results.algorithms())
+	s.probes()
 	s.refusesWrongPIN()
 	s.generate(results)
 	s.adopt(results)

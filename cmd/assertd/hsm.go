@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/probe"
+	"github.com/assertd/assertd/internal/cli"
+)
+
+// hsmCommand is for people who meet a module for the first time, or who report
+// a bug about one.
+func hsmCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "hsm",
+		Short: "look at PKCS#11 modules",
+		Long:  "Looks at PKCS#11 modules and their tokens.",
+	}
+	cli.Group(cmd)
+	cmd.AddCommand(probeCommand())
+	return cmd
+}
+
+// probing is what hsm probe was asked for. The token and its PIN are found as
+// the key commands find them.
+type probing struct {
+	keyTool
+	try    bool
+	output string
+	step   time.Duration
+}
+
+func probeCommand() *cobra.Command {
+	p := &probing{}
+	cmd := &cobra.Command{
+		Use:   "probe",
+		Short: "show what a module has and what assertd could do with it",
+		Long: "Lists a module's slots, tokens, mechanisms and known quirks, and what assertd could\n" +
+			"do with each token. Needs no PIN and no configuration, and changes nothing. With\n" +
+			"--try, it logs in to one token, makes a key pair of each type, signs with it and\n" +
+			"destroys it. Include the output if you report a bug about an HSM.",
+		Args: cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	p.register(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&p.try, "try", false, "make, use and destroy a key pair of each type")
+	flags.StringVarP(&p.output, "output", "o", "text", "output `format`: text or json")
+	flags.DurationVar(&p.step, "timeout", time.Minute, "how `long` the module can take over one step")
+	return cmd
+}
+
+func (p *probing) run(ctx context.Context, out io.Writer) error {
+	if p.output != "text" && p.output != "json" {
+		return fmt.Errorf("%w: no output format %q; use text or json", cli.ErrUsage, p.output)
+	}
+	place, err := p.target()
+	if err != nil {
+		return err
+	}
+	settings := probe.Settings{Command: []string{"/proc/self/exe", probeName}, Environment: environ(place.environment), Step: p.step}
+	request := probe.Request{Module: place.hsm.Module, Try: p.try, Label: place.hsm.Label, Serial: place.hsm.Serial, RetryPIN: p.retryPIN}
+	var pin *hsm.PIN
+	if p.try {
+		if pin, err = place.pin.Read(ctx); err != nil {
+			return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+		}
+		defer pin.Zero()
+	}
+	report, err := settings.Run(ctx, request, pin)
+	if err != nil {
+		return err
+	}
+	return p.print(out, report)
+}
+
+// target is the token, or with --module and without --try only the module.
+func (p *probing) target() (place, error) {
+	if p.module != "" && !p.try {
+		return place{hsm: hsm.Config{Module: p.module}}, nil
+	}
+	_, found, err := p.place()
+	return found, err
+}
+
+// print fails if the probe ended early, so that a script notices.
+func (p *probing) print(out io.Writer, report probe.Report) error {
+	write := report.WriteText
+	if p.output == "json" {
+		write = func(out io.Writer) error { return printJSON(out, report) }
+	}
+	if err := write(out); err != nil {
+		return err
+	}
+	if report.Problem != "" || report.Trial != nil && report.Trial.Problem != "" {
+		return errSilent
+	}
+	return nil
+}
+
+// environ adds variables to this process's own.
+func environ(more map[string]string) []string {
+	all := os.Environ()
+	for name, value := range more {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
+const probeName = "hsm-probe"
+
+// probeChildCommand is the process that loads the module for hsm probe. Only
+// that command starts it.
+func probeChildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    probeName,
+		Short:  "host a PKCS#11 module for hsm probe",
+		Hidden: true,
+		Args:   cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return probe.Serve(cmd.InOrStdin(), os.NewFile(probe.FD, "report"))
+		},
+	}
+}

@@ -1,0 +1,98 @@
+package hsm
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"math/big"
+
+	"github.com/miekg/pkcs11"
+)
+
+// material is a key pair on its way into the token.
+type material struct {
+	pkcs8           []byte // PrivateKeyInfo (RFC 5208), for C_UnwrapKey
+	public, private []*pkcs11.Attribute
+}
+
+// newMaterial encodes a key. The caller wipes the result.
+func newMaterial(key crypto.Signer) (*material, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fail(ErrUnusable, nil, "keys of type %T can't be imported", key)
+	}
+	m := &material{pkcs8: der}
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		m.addRSA(key)
+	case *ecdsa.PrivateKey:
+		err = m.addECDSA(key)
+	case ed25519.PrivateKey:
+		err = m.addEd25519(key)
+	}
+	if err != nil {
+		m.wipe()
+		return nil, err
+	}
+	return m, nil
+}
+
+// wipe overwrites this package's copies. Those that miekg/pkcs11 makes for the
+// module are out of reach.
+func (m *material) wipe() {
+	clear(m.pkcs8)
+	for _, a := range m.private {
+		clear(a.Value)
+	}
+}
+
+func (m *material) addRSA(key *rsa.PrivateKey) {
+	key.Precompute()
+	m.public = []*pkcs11.Attribute{
+		integer(pkcs11.CKA_MODULUS, key.N), integer(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(int64(key.E))),
+	}
+	m.private = []*pkcs11.Attribute{
+		integer(pkcs11.CKA_MODULUS, key.N), integer(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(int64(key.E))),
+		integer(pkcs11.CKA_PRIVATE_EXPONENT, key.D),
+		integer(pkcs11.CKA_PRIME_1, key.Primes[0]), integer(pkcs11.CKA_PRIME_2, key.Primes[1]),
+		integer(pkcs11.CKA_EXPONENT_1, key.Precomputed.Dp), integer(pkcs11.CKA_EXPONENT_2, key.Precomputed.Dq),
+		integer(pkcs11.CKA_COEFFICIENT, key.Precomputed.Qinv),
+	}
+}
+
+func integer(attribute uint, n *big.Int) *pkcs11.Attribute {
+	return pkcs11.NewAttribute(attribute, n.Bytes())
+}
+
+func (m *material) addECDSA(key *ecdsa.PrivateKey) error {
+	secret, err := key.Bytes()
+	if err != nil {
+		return err
+	}
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		return err
+	}
+	return m.addCurve(typeOf(&key.PublicKey), secret, point)
+}
+
+func (m *material) addEd25519(key ed25519.PrivateKey) error {
+	return m.addCurve(Ed25519, key.Seed(), key.Public().(ed25519.PublicKey))
+}
+
+func (m *material) addCurve(typ KeyType, secret, point []byte) error {
+	params, err := ecParams(typ)
+	if err != nil {
+		return err
+	}
+	octets, err := asn1.Marshal(point)
+	if err != nil {
+		return err
+	}
+	m.public = []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params[0]), pkcs11.NewAttribute(pkcs11.CKA_EC_POINT, octets)}
+	m.private = []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params[0]), pkcs11.NewAttribute(pkcs11.CKA_VALUE, secret)}
+	return nil
+}
