@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"github.com/assertd/assertd/ipc"
@@ -58,7 +59,13 @@ func (c *Client) parseProblem(response *http.Response, text []byte) error {
 // notAssertd describes a response from something that is not assertd.
 func (c *Client) notAssertd(response *http.Response) error {
 	return fmt.Errorf("%w: %s returned HTTP %s with %s; is another program listening there?",
-		ErrNotAssertd, c.pool.path, response.Status, mediaType(response))
+		ErrNotAssertd, c.pool.path, statusLine(response), mediaType(response))
+}
+
+// statusLine is a response's status with the text that belongs to it. Servers
+// can put anything into theirs.
+func statusLine(response *http.Response) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode)))
 }
 
 // unsupported explains a 404 by the daemon's version.

@@ -15,7 +15,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // refusal is why a server refused a request: a code for programs, a text for
@@ -53,8 +54,9 @@ var (
 )
 
 // refusal says why a response is no success, from whatever form its body has.
-// If the server gives no reason, it says what came instead.
-func (e endpoint) refusal(response *http.Response, text []byte) refusal {
+// If the server gives no reason, it says what came instead. It repeats none of
+// the secrets, which are what the server was sent.
+func (e endpoint) refusal(response *http.Response, text []byte, secrets []string) refusal {
 	found := parseRefusal(response, text)
 	if found == (refusal{}) {
 		found = challengeRefusal(response.Header)
@@ -65,7 +67,7 @@ func (e endpoint) refusal(response *http.Response, text []byte) refusal {
 	if found == (refusal{}) {
 		found.text = e.noReason(response, text)
 	}
-	return refusal{sanitize(found.code), sanitize(found.text)}
+	return refusal{sanitize(found.code, secrets), sanitize(found.text, secrets)}
 }
 
 func parseRefusal(response *http.Response, text []byte) refusal {
@@ -300,14 +302,9 @@ func mediaType(response *http.Response) string {
 // maxErrorText limits how much of a server's text goes into an error, in bytes.
 const maxErrorText = 500
 
-// sanitize shortens text from a server and replaces what a terminal would
-// interpret. RFC 6749 section 5.2 allows even fewer characters.
-func sanitize(text string) string {
-	text = text[:min(len(text), maxErrorText)]
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
+// sanitize makes text from a server fit for an error: without the secrets that
+// the server was sent, without what a terminal would obey, and not too long.
+func sanitize(text string, secrets []string) string {
+	text = terminal.Line(terminal.Without(text, secrets...))
+	return strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
 }

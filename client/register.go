@@ -54,7 +54,7 @@ func Register(ctx context.Context, r Registration) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%w: %w%s", ErrRegistration, err, trustRemedy(err))
 	}
 	defer response.Body.Close()
-	return parseRegistration(response)
+	return parseRegistration(response, []string{r.InitialToken})
 }
 
 // body is the metadata, with what the server needs to verify assertions.
@@ -83,7 +83,7 @@ func (r Registration) body() ([]byte, error) {
 	return json.Marshal(metadata)
 }
 
-func parseRegistration(response *http.Response) (json.RawMessage, error) {
+func parseRegistration(response *http.Response, secrets []string) (json.RawMessage, error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxTokenResponse))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRegistration, err)
@@ -92,12 +92,12 @@ func parseRegistration(response *http.Response) (json.RawMessage, error) {
 	if registered(response, text) {
 		return text, nil
 	}
-	found := registrationEndpoint.refusal(response, text)
+	found := registrationEndpoint.refusal(response, text, secrets)
 	remedy := ""
 	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
 		remedy = "; give a valid initial access token"
 	}
-	return nil, fmt.Errorf("%w: HTTP %s: %s%s", ErrRegistration, response.Status, found, remedy)
+	return nil, fmt.Errorf("%w: HTTP %s: %s%s", ErrRegistration, statusLine(response), found, remedy)
 }
 
 // registered reports whether a response describes a client. Without a client_id

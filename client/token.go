@@ -132,17 +132,30 @@ func (c *Client) tokenAttempt(ctx context.Context, req TokenRequest, nonce strin
 		}
 		request.Header.Set("DPoP", proof)
 	}
-	return c.exchangeToken(req, request, sendOf(assertion))
+	return c.exchangeToken(req, request, sendOf(assertion), secretsOf(values))
+}
+
+// secretParameters are those of a token request that nobody else may see.
+var secretParameters = []string{
+	"client_assertion", "assertion", "subject_token", "actor_token", "WebIdentityToken", "client_secret", "code", "code_verifier",
+	"device_code", "password", "refresh_token",
+}
+
+func secretsOf(form url.Values) (secrets []string) {
+	for _, name := range secretParameters {
+		secrets = append(secrets, form[name]...)
+	}
+	return secrets
 }
 
 // exchangeToken sends the request and reads the response.
-func (c *Client) exchangeToken(req TokenRequest, request *http.Request, send ipc.Send) (Token, error) {
+func (c *Client) exchangeToken(req TokenRequest, request *http.Request, send ipc.Send, secrets []string) (Token, error) {
 	response, err := httpClient(req.HTTP).Do(request)
 	if err != nil {
-		return Token{}, unreachable(err)
+		return Token{}, unreachable(err, secrets)
 	}
 	defer response.Body.Close()
-	token, err := readToken(response, send, c.now())
+	token, err := readToken(response, send, c.now(), secrets)
 	switch {
 	case err != nil:
 		return Token{}, err

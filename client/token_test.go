@@ -339,7 +339,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 		{"an OAuth error for the terminal", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			answer(w, map[string]string{"error": "x\x1b[2J", "error_description": strings.Repeat("a", 10_000)})
-		}, "x?[2J: " + strings.Repeat("a", 500)},
+		}, `x\x1b[2J: ` + strings.Repeat("a", 500)},
 		{"other JSON", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, []int{1}) }, "no access_token"},
 		{"no token", func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, map[string]int{"expires_in": 1}) }, "no access_token"},
 		{"a clock ahead", func(_ int, w http.ResponseWriter, r *http.Request) {

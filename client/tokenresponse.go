@@ -112,8 +112,8 @@ func (e *TokenError) unsent() bool {
 	return errors.As(e.cause, &operation) && operation.Op == "dial"
 }
 
-func unreachable(err error) *TokenError {
-	return &TokenError{Description: err.Error() + trustRemedy(err), cause: err, delay: defaultRetryDelay}
+func unreachable(err error, secrets []string) *TokenError {
+	return &TokenError{Description: sanitize(err.Error(), secrets) + trustRemedy(err), cause: err, delay: defaultRetryDelay}
 }
 
 // trustRemedy is what to do about a certificate of an unknown CA.
@@ -126,18 +126,18 @@ func trustRemedy(err error) string {
 
 // readToken reads a token response, and explains anything else: an error in any
 // form, a web page, a redirect. Some servers refuse with status 200.
-func readToken(response *http.Response, send ipc.Send, now time.Time) (Token, error) {
+func readToken(response *http.Response, send ipc.Send, now time.Time, secrets []string) (Token, error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxTokenResponse))
 	if err != nil {
-		return Token{}, unreachable(err)
+		return Token{}, unreachable(err, secrets)
 	}
 	text = bytes.TrimPrefix(text, bom)
 	if response.StatusCode/100 == 2 {
 		if token, ok := parseToken(text, send, now); ok {
-			return token, nil
+			return token, token.check(response.StatusCode)
 		}
 	}
-	found := tokenEndpoint.refusal(response, text)
+	found := tokenEndpoint.refusal(response, text, secrets)
 	return Token{}, &TokenError{
 		Status: response.StatusCode, Code: found.code, Description: found.text, Skew: skewOf(response, now),
 		nonce: response.Header.Get("DPoP-Nonce"), delay: retryAfter(response),
@@ -164,6 +164,15 @@ func parseToken(text []byte, send ipc.Send, now time.Time) (Token, bool) {
 		token.Expiry = now.Add(time.Duration(seconds * float64(time.Second)))
 	}
 	return token, true
+}
+
+// check refuses an access token with characters that none has (RFC 6749,
+// appendix A.12): it would go into headers and onto terminals.
+func (t Token) check(status int) error {
+	if !strings.ContainsFunc(t.AccessToken, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil
+	}
+	return &TokenError{Status: status, Description: "the access token has characters that no token may have (RFC 6749, appendix A.12)"}
 }
 
 // scopeList is a scope as RFC 6749 section 3.3 has it, or as the list that some

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -65,7 +64,7 @@ func (a *app) benchCommand() *cobra.Command {
 // progressTo returns out if it is a terminal, and otherwise a writer that
 // discards progress.
 func progressTo(out io.Writer) io.Writer {
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if _, ok := terminal.File(out); ok {
 		return out
 	}
 	return io.Discard

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // callFlags describe the request to an API.
@@ -76,7 +77,7 @@ func (f callFlags) send(cmd *cobra.Command, transport http.RoundTripper, target 
 		return err
 	}
 	defer response.Body.Close()
-	if _, err := io.Copy(cmd.OutOrStdout(), response.Body); err != nil {
+	if _, err := io.Copy(terminal.Data(cmd.OutOrStdout()), response.Body); err != nil {
 		return err
 	}
 	if response.StatusCode < 300 {
@@ -84,9 +85,10 @@ func (f callFlags) send(cmd *cobra.Command, transport http.RoundTripper, target 
 	}
 	if target, err := response.Location(); err == nil {
 		target.RawQuery, target.Fragment = "", "" // often a signature
-		return fmt.Errorf("the API returned HTTP %s, a redirect to %s; call that URL if you trust it", response.Status, target.Redacted())
+		return fmt.Errorf("the API returned HTTP %d %s, a redirect to %s; call that URL if you trust it",
+			response.StatusCode, http.StatusText(response.StatusCode), target.Redacted())
 	}
-	return fmt.Errorf("the API returned HTTP %s", response.Status)
+	return fmt.Errorf("the API returned HTTP %d %s", response.StatusCode, http.StatusText(response.StatusCode))
 }
 
 func (f callFlags) request(cmd *cobra.Command, target string) (*http.Request, func(), error) {

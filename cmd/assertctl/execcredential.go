@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -87,7 +88,7 @@ func (a *app) execCredentialCommand() *cobra.Command {
 			return cli.UsageError(cmd, err)
 		}
 		answer, err := a.credential(cmd.Context(), req)
-		return print(cmd.OutOrStdout(), answer, err)
+		return print(terminal.Data(cmd.OutOrStdout()), answer, err)
 	}
 	cmd.Flags().StringVar(&format, "format", format, "output for this `tool`: google or kubernetes")
 	complete(cmd, "format", cobra.FixedCompletions([]string{"google", "kubernetes"}, cobra.ShellCompDirectiveNoFileComp))

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 func (a *app) jwksCommand() *cobra.Command {
@@ -28,7 +29,7 @@ func (a *app) jwksCommand() *cobra.Command {
 				return err
 			}
 			out.WriteByte('\n')
-			_, err = out.WriteTo(cmd.OutOrStdout())
+			_, err = out.WriteTo(terminal.Data(cmd.OutOrStdout()))
 			return err
 		},
 	}

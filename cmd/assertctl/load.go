@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -51,7 +52,7 @@ func (l *load) run(ctx context.Context, progress io.Writer) error {
 		select {
 		case <-done:
 			l.duration = time.Since(l.started)
-			_, err := fmt.Fprint(progress, "\r\x1b[K")
+			err := terminal.Control(progress, "\r\x1b[K")
 			return errors.Join(err, ctx.Err())
 		case <-ticker.C:
 			l.showProgress(progress)
@@ -104,6 +105,6 @@ func (l *load) showProgress(out io.Writer) {
 	elapsed := time.Since(l.started)
 	signed := l.latency.total.Load()
 	// A failed write does not matter: the next tick shows the same.
-	_, _ = fmt.Fprintf(out, "\r\x1b[K%5.1fs  %d signed  %.0f/s  p50 %v  p99 %v  %d failed", elapsed.Seconds(), signed,
-		float64(signed)/elapsed.Seconds(), l.latency.quantile(0.5), l.latency.quantile(0.99), l.failures())
+	_ = terminal.Control(out, fmt.Sprintf("\r\x1b[K%5.1fs  %d signed  %.0f/s  p50 %v  p99 %v  %d failed", elapsed.Seconds(), signed,
+		float64(signed)/elapsed.Seconds(), l.latency.quantile(0.5), l.latency.quantile(0.99), l.failures()))
 }

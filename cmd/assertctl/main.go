@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 
@@ -22,7 +21,7 @@ func main() { cli.Main(run) }
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err := cli.Execute(ctx, rootCommand(), args, stdin, stdout, stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "assertctl: %v\n", err)
+		cli.PrintError(stderr, "assertctl", err)
 	}
 	return exitCode(err)
 }

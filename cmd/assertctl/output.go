@@ -9,6 +9,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // outputFlag is the output format of a command. JSON and YAML follow the
@@ -52,6 +54,6 @@ func (f outputFlag) print(out io.Writer, v any, text func(io.Writer) error) erro
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s\n", strings.TrimSuffix(string(encoded), "\n"))
+	_, err = fmt.Fprintf(terminal.Data(out), "%s\n", strings.TrimSuffix(string(encoded), "\n"))
 	return err
 }

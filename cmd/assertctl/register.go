@@ -11,6 +11,7 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/jwks"
 )
@@ -53,7 +54,7 @@ func (a *app) registerCommand() *cobra.Command {
 		if err != nil {
 			return errors.Join(err, store.discard())
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", answer)
+		_, err = fmt.Fprintf(terminal.Data(cmd.OutOrStdout()), "%s\n", answer)
 		if stored := store.save(answer); stored != nil {
 			return fmt.Errorf("the client is registered, but the response was not stored: %w; keep the printed copy", stored)
 		}

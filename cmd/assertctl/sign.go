@@ -20,6 +20,7 @@ import (
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -75,7 +76,7 @@ func (a *app) signCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return signatureFormats[flags.format](cmd.OutOrStdout(), signature)
+			return signatureFormats[flags.format](terminal.Data(cmd.OutOrStdout()), signature)
 		},
 	}
 	flags.register(a, cmd)

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -64,7 +64,7 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 }
 
 func printSandbox(out io.Writer, s ipc.SandboxStatus) {
-	fmt.Fprintf(out, "sandbox: %s\n", sanitize(s.String()))
+	fmt.Fprintf(out, "sandbox: %s\n", terminal.Text(s.String()))
 	for _, warning := range s.Warnings {
 		printError(out, "SANDBOX", warning)
 	}
@@ -76,38 +76,28 @@ func printWitnesses(out io.Writer, now time.Time, a *ipc.AuditStatus) {
 	}
 	fmt.Fprintf(out, "witnesses %d of %d must cosign, have at line %d, %s\n", a.Quorum, len(a.Witnesses), a.WitnessedLines, ago(now, a.QuorumTime))
 	for _, w := range a.Witnesses {
-		printError(out, "WITNESS "+sanitize(w.Name)+" FAILED", w.Error)
+		printError(out, "WITNESS "+terminal.Text(w.Name)+" FAILED", w.Error)
 	}
 }
 
 func printShipping(out io.Writer, a *ipc.AuditStatus) {
 	for _, to := range a.Ship {
-		fmt.Fprintf(out, "shipped to %s up to line %d, %d pending, %d missing\n", sanitize(to.Destination), to.Lines, to.Pending, to.Missing)
+		fmt.Fprintf(out, "shipped to %s up to line %d, %d pending, %d missing\n", terminal.Text(to.Destination), to.Lines, to.Pending, to.Missing)
 		printError(out, "SHIPPING FAILED", to.Error)
 	}
 }
 
 func printError(out io.Writer, title, text string) {
 	if text != "" {
-		fmt.Fprintf(out, "  %s: %s\n", title, sanitize(text))
+		fmt.Fprintf(out, "  %s: %s\n", title, terminal.Text(text))
 	}
-}
-
-// sanitize replaces what a terminal would interpret.
-func sanitize(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
 }
 
 func printWorkers(out io.Writer, s ipc.StatusResponse) {
 	fmt.Fprintln(out, "\nTOKEN\tWORKER\tSTATE\tPID\tSINCE\tIN FLIGHT\tRESTARTS\tLAST ERROR")
 	for _, t := range s.Tokens {
 		for _, w := range t.Workers {
-			lastError := strings.ReplaceAll(sanitize(w.Error), "\n", " ")
+			lastError := terminal.Line(w.Error)
 			fmt.Fprintf(out, "%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", t.Name, w.Worker, w.State, w.PID, ago(s.Now, w.Since), w.InFlight, w.Restarts, dash(lastError))
 		}
 	}
@@ -119,7 +109,7 @@ func printPINs(out io.Writer, s ipc.StatusResponse) {
 		if t.PIN.Remedy == "" {
 			continue
 		}
-		fmt.Fprintf(out, "PIN of token %s: %s since %s; %s", t.Name, strings.ToUpper(t.PIN.State), ago(s.Now, t.PIN.Since), sanitize(t.PIN.Remedy))
+		fmt.Fprintf(out, "PIN of token %s: %s since %s; %s", t.Name, strings.ToUpper(t.PIN.State), ago(s.Now, t.PIN.Since), terminal.Text(t.PIN.Remedy))
 		if !t.PIN.RetryAt.IsZero() {
 			fmt.Fprintf(out, "; next look in %s", span(max(0, t.PIN.RetryAt.Sub(s.Now))))
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -52,7 +53,7 @@ func (a *app) tokenCommand() *cobra.Command {
 		if field {
 			text = token.AccessToken
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSuffix(text, "\n"))
+		_, err = fmt.Fprintln(terminal.Data(cmd.OutOrStdout()), strings.TrimSuffix(text, "\n"))
 		return err
 	}
 	flags.register(a, cmd)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -85,18 +85,18 @@ func (t *top) show(out io.Writer, before, now ipc.StatusResponse) error {
 	if err := printStatus(&status, before, now); err != nil {
 		return err
 	}
-	view := status.String() + "\n"
-	if t.clear {
-		width, height := t.size()
-		view = "\x1b[H\x1b[2J" + fit(status.String(), width, height)
+	text := terminal.Text(status.String())
+	if !t.clear {
+		_, err := io.WriteString(out, text+"\n")
+		return err
 	}
-	_, err := io.WriteString(out, view)
-	return err
+	width, height := t.size()
+	return terminal.Control(out, "\x1b[H\x1b[2J"+fit(text, width, height))
 }
 
 func sizeOf(out io.Writer) func() (width, height int) {
 	return func() (int, int) {
-		file, ok := out.(*os.File)
+		file, ok := terminal.File(out)
 		if !ok {
 			return 0, 0
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/inspect"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 func auditCommand() *cobra.Command {
@@ -173,7 +174,7 @@ func auditProveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(proof)
+			_, err = terminal.Data(cmd.OutOrStdout()).Write(proof)
 			return err
 		},
 	}
@@ -206,7 +207,7 @@ func auditCheckCommand() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "proven: record %d of the log %s, by a signed checkpoint over %d records\n",
 				proven.Seq, proven.Checkpoint.Origin, proven.Checkpoint.Size)
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", proven.Line)
+			_, err = fmt.Fprintf(terminal.Data(cmd.OutOrStdout()), "%s\n", proven.Line)
 			return err
 		},
 	}

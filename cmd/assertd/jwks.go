@@ -8,6 +8,7 @@ import (
 
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/inspect"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 func jwksCommand() *cobra.Command {
@@ -24,7 +25,7 @@ func jwksCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", set.JSON())
+				_, err = fmt.Fprintf(terminal.Data(cmd.OutOrStdout()), "%s\n", set.JSON())
 				return err
 			})
 		},

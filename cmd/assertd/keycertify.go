@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // maxCertificate limits a certificate on standard input, in bytes.
@@ -33,7 +34,7 @@ func (k *keyTool) csrCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = cmd.OutOrStdout().Write(text)
+				_, err = terminal.Data(cmd.OutOrStdout()).Write(text)
 				return err
 			})
 		},

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 func (k *keyTool) generateCommand() *cobra.Command {
@@ -81,18 +80,18 @@ func reportGenerated(out io.Writer, key keyadmin.Key, asJSON bool) error {
 // can take a minute for a large RSA key. If out is not a terminal it writes
 // nothing.
 func progress(ctx context.Context, out io.Writer, what string) (stop func()) {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if _, ok := terminal.File(out); !ok {
 		return func() {}
 	}
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer fmt.Fprint(out, "\r\033[K")
+		defer func() { _ = terminal.Control(out, eraseLine) }()
 		ticker := time.NewTicker(200 * time.Millisecond)
 		defer ticker.Stop()
 		for began := time.Now(); ; {
-			fmt.Fprintf(out, "\r\033[K%s … %ds%s", what, time.Since(began)/time.Second, interruptNote(ctx))
+			_ = terminal.Control(out, eraseLine)
+			fmt.Fprintf(out, "%s … %ds%s", what, time.Since(began)/time.Second, interruptNote(ctx))
 			select {
 			case <-done:
 				return
@@ -102,6 +101,9 @@ func progress(ctx context.Context, out io.Writer, what string) (stop func()) {
 	}()
 	return func() { close(done); <-ended }
 }
+
+// eraseLine is what a terminal obeys.
+const eraseLine = "\r\033[K"
 
 // interruptNote responds to Ctrl-C: a call into the module can't be canceled.
 func interruptNote(ctx context.Context) string {

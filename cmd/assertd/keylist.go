@@ -5,6 +5,7 @@ import (
 
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 func (k *keyTool) listCommand() *cobra.Command {
@@ -22,7 +23,7 @@ func (k *keyTool) listCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return printJSON(cmd.OutOrStdout(), inv.Document())
+					return printJSON(terminal.Data(cmd.OutOrStdout()), inv.Document())
 				}
 				return inv.WriteTable(cmd.OutOrStdout())
 			})

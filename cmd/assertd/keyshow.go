@@ -6,6 +6,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // showForms are the formats that registrations take, one flag each.
@@ -28,13 +29,13 @@ func (k *keyTool) showCommand() *cobra.Command {
 					key.Alg = alg
 				}
 				if forms.json {
-					return printJSON(cmd.OutOrStdout(), key.Document())
+					return printJSON(terminal.Data(cmd.OutOrStdout()), key.Document())
 				}
 				text, err := forms.of(k.config, inv, key)
 				if err != nil {
 					return err
 				}
-				_, err = cmd.OutOrStdout().Write(text)
+				_, err = terminal.Data(cmd.OutOrStdout()).Write(text)
 				return err
 			})
 		},

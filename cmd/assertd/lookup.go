@@ -10,6 +10,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/sandbox"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 const lookupName = "look-up-accounts"
@@ -28,7 +29,7 @@ func lookupCommand() *cobra.Command {
 			if err := confineLookups(); err != nil {
 				return err
 			}
-			return accounts.Serve(cmd.InOrStdin(), cmd.OutOrStdout(), config.SystemAccounts())
+			return accounts.Serve(cmd.InOrStdin(), terminal.Data(cmd.OutOrStdout()), config.SystemAccounts())
 		},
 	}
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -37,7 +36,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errRefused):
 		return exitRefused
 	}
-	fmt.Fprintf(stderr, "assertd: %v\n", err)
+	cli.PrintError(stderr, "assertd", err)
 	switch {
 	case errors.Is(err, cli.ErrUsage):
 		return exitUsage

@@ -3,9 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
-	"golang.org/x/term"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // percentage shows the progress of a long command, if out is a terminal.
@@ -16,7 +15,7 @@ type percentage struct {
 
 func newPercentage(out io.Writer) *percentage {
 	p := &percentage{shown: -1}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if _, ok := terminal.File(out); ok {
 		p.out = out
 	}
 	return p
@@ -31,13 +30,13 @@ func (p *percentage) show(done, total int64) {
 	// total.
 	if percent := int(min(done, total) * 100 / total); percent != p.shown {
 		p.shown = percent
-		fmt.Fprintf(p.out, "\r%3d%% of %d MiB", percent, total>>20)
+		_ = terminal.Control(p.out, fmt.Sprintf("\r%3d%% of %d MiB", percent, total>>20))
 	}
 }
 
 // clear erases the line.
 func (p *percentage) clear() {
 	if p.out != nil && p.shown >= 0 {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		_ = terminal.Control(p.out, eraseLine)
 	}
 }

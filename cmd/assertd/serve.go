@@ -16,6 +16,7 @@ import (
 	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/memory"
 	"github.com/assertd/assertd/internal/sdnotify"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 const defaultConfig = "/etc/assertd/assertd.yaml"
@@ -118,7 +119,7 @@ func warn(logger hclog.Logger, err error) {
 func newLogger(settings config.Log) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
 		Name: "assertd", Level: hclog.LevelFromString(string(settings.Level)),
-		JSONFormat: settings.Format == "json", Output: os.Stderr,
+		JSONFormat: settings.Format == "json", Output: terminal.NewWriter(os.Stderr),
 		TimeFormat: "2006-01-02T15:04:05.000Z07:00", TimeFn: func() time.Time { return time.Now().UTC() },
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 const writeFileName = "write-file"
@@ -24,7 +25,7 @@ func writeFileCommand() *cobra.Command {
 			// These reach the whole process group, and the daemon decides when to
 			// stop waiting.
 			signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
-			return atomicfile.Serve(args, cmd.InOrStdin(), cmd.OutOrStdout())
+			return atomicfile.Serve(args, cmd.InOrStdin(), terminal.Data(cmd.OutOrStdout()))
 		},
 	}
 }

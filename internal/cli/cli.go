@@ -4,13 +4,17 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // Main runs a program until it returns its exit code. SIGINT and SIGTERM cancel
@@ -23,13 +27,23 @@ func Main(run func(ctx context.Context, args []string, stdin io.Reader, stdout, 
 }
 
 // Execute runs a root command with arguments and streams of its own, as a test
-// needs it. The caller prints the error.
+// needs it. What commands print goes through [terminal.Writer]. The caller
+// prints the error, with [PrintError].
 func Execute(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	out, errors := terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	root.SetOut(out)
+	root.SetErr(errors)
+	err := root.ExecuteContext(ctx)
+	_ = errors.Flush() // there is nowhere to report it
+	return cmp.Or(err, out.Flush())
+}
+
+// PrintError prints the error that ended a program. No error needs an assertion
+// or a control character, so those come from elsewhere.
+func PrintError(stderr io.Writer, program string, err error) {
+	fmt.Fprintf(stderr, "%s: %s\n", program, terminal.Text(terminal.WithoutAssertions(err.Error())))
 }
 
 // Root completes a root command: errors go to the caller of Execute, those of

@@ -30,10 +30,10 @@ type connOwner struct {
 type conn struct {
 	*peer.Conn
 	server      *Server
-	excess      bool        // past MaxConnections: answered with overloaded, then closed
-	sentRequest atomic.Bool // the peer has sent a request
-	answering   atomic.Bool // from the end of a request's header until its response is sent
-	busy        atomic.Bool // a whole request was read, and its response is not sent yet
+	excess      bool         // past MaxConnections: answered with overloaded, then closed
+	sentRequest atomic.Bool  // the peer has sent a request
+	answering   atomic.Bool  // from the end of a request's header until its response is sent
+	busy        atomic.Bool  // a whole request was read, and its response is not sent yet
 	writing     atomic.Int64 // when the present write began, in Unix nanoseconds; 0 for none
 	identified  sync.Once
 }
