@@ -106,9 +106,9 @@ func (m *Module) SetWrongPINs(n int) { m.table.settings.wrongPINs.Store(uint64(n
 // processes start.
 func (m *Module) HideNewObjects() { m.table.settings.frozen.Store(1) }
 
-// OnlyHash leaves the module only mechanisms that hash the message themselves,
-// which SoftHSM has for RSA. It neither lists nor takes those that sign
-// digests.
+// OnlyHash leaves the module only mechanisms that hash the message themselves.
+// SoftHSM has them for RSA, and the module adds CKM_ECDSA_SHA256. It neither
+// lists nor takes those that sign digests.
 func (m *Module) OnlyHash() { m.table.settings.hashing.Store(1) }
 
 // EndlessSearches makes every search find the same objects over and over.

@@ -171,6 +171,56 @@ static CK_RV faulty_C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE_PTR list
 	return rv;
 }
 
+/* SoftHSM has no CKM_ECDSA_SHA256. While the settings say hashing, the module has:
+ * it notes the session's key, and hashes the message when it comes. */
+#define HASHING_SESSIONS 64
+static pthread_mutex_t hashing_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct { session s; object key; } hashing[HASHING_SESSIONS];
+
+/* hashing_key gives the key that a session hashes a message for and, if forget is
+ * set, ends that. 0 means none. */
+static object hashing_key(session s, int forget)
+{
+	object key = 0;
+	pthread_mutex_lock(&hashing_lock);
+	for (int i = 0; i < HASHING_SESSIONS; i++)
+		if (hashing[i].key != 0 && hashing[i].s == s) {
+			key = hashing[i].key;
+			if (forget)
+				hashing[i].key = 0;
+		}
+	pthread_mutex_unlock(&hashing_lock);
+	return key;
+}
+
+static CK_RV hash_later(session s, object key)
+{
+	CK_RV rv = CKR_OPERATION_ACTIVE;
+	pthread_mutex_lock(&hashing_lock);
+	for (int i = 0; i < HASHING_SESSIONS && rv != CKR_OK; i++)
+		if (hashing[i].key == 0) {
+			hashing[i].s = s;
+			hashing[i].key = key;
+			rv = CKR_OK;
+		}
+	pthread_mutex_unlock(&hashing_lock);
+	return rv;
+}
+
+static CK_RV hash_and_sign(session s, object key, CK_BYTE_PTR data, CK_ULONG n, CK_BYTE_PTR signature, CK_ULONG_PTR length)
+{
+	CK_MECHANISM sha256 = {CKM_SHA256, NULL, 0}, ecdsa = {CKM_ECDSA, NULL, 0};
+	CK_BYTE digest[32];
+	CK_ULONG size = sizeof digest;
+	CK_RV rv = real.C_DigestInit(s, &sha256);
+
+	if (rv == CKR_OK)
+		rv = real.C_Digest(s, data, n, digest, &size);
+	if (rv == CKR_OK)
+		rv = real.C_SignInit(s, &ecdsa, key);
+	return rv == CKR_OK ? real.C_Sign(s, digest, size, signature, length) : rv;
+}
+
 static CK_RV faulty_C_SignInit(session s, CK_MECHANISM_PTR m, object key)
 {
 	CK_RV rv = CKR_OK;
@@ -179,6 +229,8 @@ static CK_RV faulty_C_SignInit(session s, CK_MECHANISM_PTR m, object key)
 	if (act(action, value, &rv))
 		return rv;
 	attack();
+	if (get(&settings->hashing) && m->mechanism == CKM_ECDSA_SHA256)
+		return hash_later(s, key);
 	return hidden(m->mechanism) ? CKR_MECHANISM_INVALID : real.C_SignInit(s, m, key);
 }
 
@@ -343,13 +395,18 @@ static CK_RV faulty_C_Sign(session s, CK_BYTE_PTR data, CK_ULONG n, CK_BYTE_PTR 
 {
 	CK_RV rv = CKR_OK;
 	uint64_t value = 0, action;
+	object key = hashing_key(s, signature != NULL);
 
+	if (signature == NULL && key != 0) {
+		*length = 2 * 66; /* of the longest curve */
+		return CKR_OK;
+	}
 	if (signature == NULL)
 		return real.C_Sign(s, data, n, signature, length);
 	action = strike(INDEX_C_Sign, &value);
 	if (act(action, value, &rv))
 		return rv;
-	rv = real.C_Sign(s, data, n, signature, length);
+	rv = key != 0 ? hash_and_sign(s, key, data, n, signature, length) : real.C_Sign(s, data, n, signature, length);
 	if (rv == CKR_OK && action == ACTION_CORRUPT && *length > 0)
 		signature[*length / 2] ^= 0x01;
 	return rv;
