@@ -56,6 +56,7 @@ struct settings {
 	char target[MAX_TARGET];
 	uint64_t traits;     /* of another provider's module; see traits.h */
 	char manufacturer[32], library[32];
+	uint64_t login; /* how a login is made; see logins.h */
 };
 
 static CK_FUNCTION_LIST real, list;
@@ -111,6 +112,7 @@ static int act(uint64_t action, uint64_t value, CK_RV *rv)
 typedef CK_SESSION_HANDLE session;
 typedef CK_OBJECT_HANDLE object;
 
+#include "logins.h"
 #include "traits.h"
 
 #define WRAP(name, params, args)                                                                                                            \
@@ -243,7 +245,10 @@ static CK_RV faulty_C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO_PTR info)
 	if (act(action, value, &rv))
 		return rv;
 	rv = real.C_GetTokenInfo(id, info);
-	if (rv != CKR_OK || limit == 0 || info == NULL)
+	if (rv != CKR_OK || info == NULL)
+		return rv;
+	login_flags(info);
+	if (limit == 0)
 		return rv;
 	info->flags &= ~(CK_FLAGS)(CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED);
 	if (wrong > 0)
@@ -304,7 +309,7 @@ static CK_RV faulty_C_Login(session s, CK_USER_TYPE u, CK_UTF8CHAR_PTR pin, CK_U
 		return rv;
 	if (limit != 0 && get(&settings->wrong_pins) >= limit)
 		return CKR_PIN_LOCKED;
-	rv = real.C_Login(s, u, pin, n);
+	rv = login(s, u, pin, n);
 	if (rv == CKR_PIN_INCORRECT)
 		__atomic_add_fetch(&settings->wrong_pins, 1, __ATOMIC_SEQ_CST);
 	if (rv != CKR_OK)
