@@ -20,6 +20,9 @@ type Config struct {
 	// RetryPIN lets Open try the PIN although the token reports that one more
 	// wrong one locks it (CKF_USER_PIN_FINAL_TRY). A person has to ask for that.
 	RetryPIN bool
+	// AlwaysAuthenticate lets keys with CKA_ALWAYS_AUTHENTICATE sign. The PIN is
+	// entered for each signature, so it stays in memory until Close.
+	AlwaysAuthenticate bool
 	// AcceptUnknown names attributes, such as CKA_SIGN_RECOVER, that a key may
 	// leave unknown: each is one of Acceptable.
 	AcceptUnknown []string
@@ -33,6 +36,9 @@ type TokenInfo struct {
 	Slot                uint     // in this process; it doesn't identify the token
 	PIN                 PINState // before the login, which clears it
 	Module              ModuleInfo
+	// SharedLogin is true if the token was logged in already, by another process
+	// behind a proxy module. Then nothing has checked the PIN.
+	SharedLogin bool
 }
 
 // Selector selects a key by label, by ID, or by both.

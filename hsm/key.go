@@ -129,7 +129,7 @@ func (k *Key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) (
 func (k *Key) signForm(ctx context.Context, form form) (raw []byte, err error) {
 	err = k.token.onceKnown(ctx, func() error {
 		return k.token.sessions.with(ctx, func(s session) error {
-			raw, err = s.sign(form.mechanism, k.token.copies.handle(s, k), form.input)
+			raw, err = k.signOn(s, form)
 			return err
 		})
 	})
@@ -137,6 +137,19 @@ func (k *Key) signForm(ctx context.Context, form form) (raw []byte, err error) {
 		return nil, err
 	}
 	return form.encode(raw)
+}
+
+// signOn makes one signature on a session.
+func (k *Key) signOn(s session, form form) ([]byte, error) {
+	if err := s.signInit(form.mechanism, k.token.copies.handle(s, k)); err != nil {
+		return nil, err
+	}
+	if k.custody.AlwaysAuthenticate == True {
+		if err := k.token.again.enter(s); err != nil {
+			return nil, err
+		}
+	}
+	return s.sign(form.input)
 }
 
 // SignMessage implements crypto.MessageSigner: it signs a message, hashed by
@@ -269,9 +282,9 @@ func (k *Key) check() error {
 	if err := k.held.Check(); err != nil {
 		return err
 	}
-	if k.custody.AlwaysAuthenticate == True {
+	if k.custody.AlwaysAuthenticate == True && k.token.again == nil {
 		return fail(ErrUnusable, nil, "the key needs the PIN for every signature (CKA_ALWAYS_AUTHENTICATE); "+
-			"generate one without it")
+			"generate one without it, or set hsm.always_authenticate and a PIN that can be read")
 	}
 	if k.public != nil && k.Type() == "" {
 		return fail(ErrUnusable, nil, "keys of type %T aren't supported", k.public)

@@ -15,7 +15,21 @@ const redacted = "[redacted]"
 // The bytes are behind a function because fmt doesn't call methods on
 // unexported fields of other structs: it prints a slice there, and with some
 // verbs what a pointer points to, but of a function only the address.
-type PIN struct{ secret func() *[]byte }
+type PIN struct {
+	secret func() *[]byte
+	how    loginForm // byPIN, or a stand-in for a PIN that this process never sees
+}
+
+func (p *PIN) form() loginForm {
+	if p == nil {
+		return byPIN
+	}
+	return p.how
+}
+
+// OnPad reports whether a person enters the PIN on the token's own pad. Then
+// nobody can tell whether it is the same as before.
+func (p *PIN) OnPad() bool { return p.form() == byPad }
 
 // NewPIN copies pin to memory that is kept out of swap and core files. The
 // caller should clear its own copy, and call Zero when the PIN is no longer

@@ -44,6 +44,11 @@ type PINSource struct {
 	Command []string
 	// Prompt asks on /dev/tty, without echo.
 	Prompt bool
+	// Pad lets a person enter the PIN on the token's own pad
+	// (CKF_PROTECTED_AUTHENTICATION_PATH). Open then waits for that.
+	Pad bool
+	// None is for a token that needs no login (CKF_LOGIN_REQUIRED is not set).
+	None bool
 	// Value is a PIN that was already read, such as one that was received over
 	// a socket.
 	Value *PIN
@@ -62,10 +67,12 @@ func (s PINSource) Validate() error {
 	add("credential", s.Credential != "")
 	add("command", len(s.Command) > 0)
 	add("prompt", s.Prompt)
+	add("pad", s.Pad)
+	add("none", s.None)
 	add("value", s.Value != nil)
 	switch {
 	case len(given) == 0:
-		return errors.New("hsm: no PIN source; set one of file, credential, command or prompt")
+		return errors.New("hsm: no PIN source; set one of file, credential, command, prompt, pad or none")
 	case len(given) > 1:
 		return fmt.Errorf("hsm: %s are set as PIN sources; keep one", strings.Join(given, " and "))
 	case s.Credential != "" && (filepath.Base(s.Credential) != s.Credential || strings.Trim(s.Credential, ".") == ""):
@@ -83,6 +90,12 @@ func (s PINSource) Read(ctx context.Context) (*PIN, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fail(ErrPINSource, nil, "%s", strings.TrimPrefix(err.Error(), "hsm: "))
 	}
+	switch {
+	case s.Pad:
+		return &PIN{how: byPad}, nil
+	case s.None:
+		return &PIN{how: byNone}, nil
+	}
 	raw, err := s.raw(ctx)
 	defer clear(raw)
 	if err != nil {
@@ -99,6 +112,15 @@ func (s PINSource) Read(ctx context.Context) (*PIN, error) {
 			"it must contain only the PIN", s.name())
 	}
 	return NewPIN(pin), nil
+}
+
+// Passed is the source of a PIN that was read from s: the PIN itself, where
+// there is one.
+func (s PINSource) Passed(pin *PIN) PINSource {
+	if s.Pad || s.None {
+		return s
+	}
+	return PINSource{Value: pin}
 }
 
 func (s PINSource) name() string {

@@ -19,6 +19,7 @@ type foreign struct {
 	label, id string
 	rsa       bool
 	allowed   []uint // CKA_ALLOWED_MECHANISMS
+	always    bool   // CKA_ALWAYS_AUTHENTICATE
 }
 
 // make makes the pair, with the attributes that assertd wants.
@@ -32,6 +33,9 @@ func (f foreign) make(t *testing.T, ctx *pkcs11.Ctx, session pkcs11.SessionHandl
 		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN, true),
 		pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, false),
 		pkcs11.NewAttribute(pkcs11.CKA_DERIVE, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN_RECOVER, false))
+	if f.always {
+		private = append(private, pkcs11.NewAttribute(pkcs11.CKA_ALWAYS_AUTHENTICATE, true))
+	}
 	if f.allowed != nil {
 		var list []byte
 		for _, mechanism := range f.allowed {

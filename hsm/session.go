@@ -28,10 +28,11 @@ func openSession(ctx *pkcs11.Ctx, slot uint) (session, error) {
 
 func (s session) close() { _ = s.ctx.CloseSession(s.handle) }
 
-func (s session) sign(mechanism *pkcs11.Mechanism, key pkcs11.ObjectHandle, input []byte) ([]byte, error) {
-	if err := s.ctx.SignInit(s.handle, []*pkcs11.Mechanism{mechanism}, key); err != nil {
-		return nil, callError("C_SignInit", err)
-	}
+func (s session) signInit(mechanism *pkcs11.Mechanism, key pkcs11.ObjectHandle) error {
+	return callError("C_SignInit", s.ctx.SignInit(s.handle, []*pkcs11.Mechanism{mechanism}, key))
+}
+
+func (s session) sign(input []byte) ([]byte, error) {
 	signature, err := s.ctx.Sign(s.handle, input)
 	return signature, callError("C_Sign", err)
 }

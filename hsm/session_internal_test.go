@@ -27,7 +27,7 @@ func TestBrokenSessionIsNotUsedAgain(t *testing.T) {
 	var broken pkcs11.SessionHandle
 	err := token.sessions.with(t.Context(), func(s session) error {
 		broken = s.handle
-		_, err := s.sign(mechanismECDSA, 4711, make([]byte, 32))
+		err := s.signInit(mechanismECDSA, 4711)
 		return err
 	})
 	if !hasCode(err, pkcs11.CKR_OBJECT_HANDLE_INVALID) {
@@ -91,8 +91,7 @@ func TestCloseWaitsForSessions(t *testing.T) {
 	<-closed
 }
 
-// If a token reports that its PIN is locked or missing, the module isn't
-// called: there is none here.
+// If a token reports that its PIN is locked or missing, it isn't tried.
 func TestLoginIsNotTried(t *testing.T) {
 	for _, test := range []struct {
 		flags uint
@@ -102,7 +101,7 @@ func TestLoginIsNotTried(t *testing.T) {
 		{pkcs11.CKF_USER_PIN_INITIALIZED | pkcs11.CKF_USER_PIN_FINAL_TRY | pkcs11.CKF_USER_PIN_COUNT_LOW, ErrPINFinalTry},
 		{pkcs11.CKF_TOKEN_INITIALIZED, ErrPINNotInitialized},
 	} {
-		if _, err := login(nil, slot{flags: test.flags}, NewPIN([]byte("1234")), false); !errors.Is(err, test.want) {
+		if err := mayLogIn(slot{flags: test.flags}, byPIN, false); !errors.Is(err, test.want) {
 			t.Errorf("flags %x: %v, want %v", test.flags, err, test.want)
 		}
 	}

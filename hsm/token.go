@@ -14,9 +14,11 @@ import (
 // can't be canceled once it calls the module: PKCS#11 has no way to.
 type Token struct {
 	module   *module
+	path     string // of the module
 	slot     slot
 	sessions *sessions
 	copies   *copies
+	again    *reentry // nil unless keys may need the PIN for each signature
 	// judgement has the excuses of this token's keys.
 	judgement judgement
 	// mechanisms are those that the token lists; refused are those that it
@@ -42,7 +44,9 @@ type Token struct {
 // caller clears pin afterwards.
 //
 // A process opens a token once. A second Open is refused while the first Token
-// is open, because the module would accept any PIN.
+// is open, because the module would accept any PIN. If the token is logged in
+// although this process hasn't, the login is another's, such as that of the
+// daemon behind a proxy module, and is used: see TokenInfo.SharedLogin.
 //
 // Errors: ErrModule, ErrTokenNotFound (with ErrAmbiguous if two tokens match),
 // ErrPINIncorrect, ErrPINFinalTry, ErrPINLocked, ErrPINNotInitialized, or an
@@ -54,7 +58,7 @@ func Open(cfg Config, pin *PIN) (*Token, error) {
 		return nil, fail(ErrTokenNotFound, nil, "no token selected; give its label or its serial number")
 	case cfg.Sessions < 0:
 		return nil, fmt.Errorf("hsm: %d sessions; give at least 1, or 0 for the default of %d", cfg.Sessions, DefaultSessions)
-	case pin.empty():
+	case pin.form() == byPIN && pin.empty():
 		return nil, fail(ErrPINSource, nil, "the PIN is empty")
 	}
 	if err := checkAcceptUnknown(cfg.AcceptUnknown); err != nil {
@@ -80,7 +84,7 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := login(m.Ctx, slot, pin, cfg.RetryPIN)
+	keeper, err := m.login(&slot, pin, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -89,69 +93,13 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 		keeper.close()
 		return nil, err
 	}
-	t := &Token{module: m, slot: slot, sessions: sessions, copies: newCopies(keeper, cfg.SessionCopies)}
+	t := &Token{module: m, path: cfg.Module, slot: slot, sessions: sessions, copies: newCopies(keeper, cfg.SessionCopies)}
 	t.judgement = judgement{unknown: cfg.AcceptUnknown}
+	t.again = newReentry(cfg, pin)
 	t.slot.info.Module, t.judgement.provider = m.describe()
 	t.readMechanisms()
+	opened.add(t)
 	return t, nil
-}
-
-// login returns the keeper, a session that stays open as long as the token:
-// closing the last session would end the login.
-func login(ctx *pkcs11.Ctx, slot slot, pin *PIN, retry bool) (session, error) {
-	if err := mayLogIn(slot, retry); err != nil {
-		return session{}, err
-	}
-	s, err := openSession(ctx, slot.id)
-	if err != nil {
-		return session{}, err
-	}
-	if err := callError("C_Login", ctx.Login(s.handle, pkcs11.CKU_USER, pin.view())); err != nil {
-		s.close()
-		return session{}, loginError(slot, err, stateAfter(ctx, slot))
-	}
-	return s, nil
-}
-
-// mayLogIn returns why the PIN must not be tried, by the token's flags.
-func mayLogIn(slot slot, retry bool) error {
-	switch state := pinState(slot.flags); {
-	case slot.flags&pkcs11.CKF_USER_PIN_INITIALIZED == 0:
-		return fail(ErrPINNotInitialized, nil, "token %s has no user PIN; its security officer must set one", slot)
-	case state == PINLocked:
-		return fail(ErrPINLocked, nil, "token %s has locked its PIN after wrong attempts, so it wasn't tried; its "+
-			"security officer must unlock it, or in a TPM time does", slot)
-	case state == PINFinalTry && !retry:
-		return fail(ErrPINFinalTry, nil, "token %s reports that one more wrong PIN locks it, so the PIN wasn't tried; "+
-			"check the PIN, then run assertd key list --retry-pin, which tries it once", slot)
-	}
-	return nil
-}
-
-// stateAfter is the token's PIN state after a login failed.
-func stateAfter(ctx *pkcs11.Ctx, slot slot) PINState {
-	info, err := ctx.GetTokenInfo(slot.id)
-	if err != nil {
-		return PINOK
-	}
-	return pinState(info.Flags)
-}
-
-func loginError(slot slot, err error, after PINState) error {
-	switch {
-	case hasCode(err, pkcs11.CKR_USER_ALREADY_LOGGED_IN):
-		return fmt.Errorf("hsm: this process already has token %s open, so the PIN can't be checked: %w", slot, err)
-	case hasCode(err, pkcs11.CKR_PIN_LOCKED):
-		return fail(ErrPINLocked, err, "token %s has locked its PIN; its security officer must unlock it, or in a TPM time does", slot)
-	case hasCode(err, pkcs11.CKR_PIN_EXPIRED):
-		return fail(ErrPINIncorrect, err, "the PIN of token %s has expired; set a new one with the vendor's tool", slot)
-	case hasCode(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE):
-		return fail(ErrPINIncorrect, err, "token %s refused the PIN, which was tried once and isn't tried again because "+
-			"that could lock the token%s; correct the PIN where it is stored", slot, after.consequence())
-	case hasCode(err, pkcs11.CKR_GENERAL_ERROR) && slot.info.Manufacturer == softHSM:
-		return fail(ErrPINNotInitialized, err, "token %s could not read its own file, which another process may have been writing; try again", slot)
-	}
-	return err
 }
 
 // softHSM is the manufacturer of SoftHSM's tokens. When SoftHSM can't read the
@@ -188,6 +136,8 @@ func (t *Token) Close() error {
 		defer t.admin.Unlock()
 		t.sessions.close()
 		t.copies.keeper.close() // which destroys the session copies
+		t.again.close()
+		opened.remove(t)
 		t.module.release()
 	})
 	return nil

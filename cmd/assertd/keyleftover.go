@@ -28,7 +28,7 @@ func (p place) destroyLeftover(ctx context.Context, pin *hsm.PIN, failed error) 
 func (p place) discard(ctx context.Context, pin *hsm.PIN, left *hsm.LeftoverError) error {
 	workers, err := pool.New(pool.Config{
 		Command: []string{self, workerName}, Workers: 1,
-		Tokens: []pool.TokenConfig{{Name: "the token", HSM: p.hsm, PIN: hsm.PINSource{Value: pin}, Environment: p.workerEnvironment()}},
+		Tokens: []pool.TokenConfig{{Name: "the token", HSM: p.hsm, PIN: p.pin.Passed(pin), Environment: p.workerEnvironment()}},
 	})
 	if err != nil {
 		return err

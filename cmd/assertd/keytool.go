@@ -15,6 +15,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/daemon"
 	"github.com/assertd/assertd/internal/keyadmin"
 )
 
@@ -72,12 +73,18 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 // open opens the token, and warns of wrong PINs that it reports.
 func (k *keyTool) open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
 	settings.RetryPIN = k.retryPIN
+	if pin.OnPad() {
+		fmt.Fprintln(k.warnings, "assertd: enter the PIN on the token's pad")
+	}
 	token, err := hsm.OpenRetrying(ctx, settings, pin)
 	if err != nil {
 		return nil, err
 	}
 	if info := token.Info(); info.PIN != hsm.PINOK {
 		fmt.Fprintf(k.warnings, "assertd: warning: token %q reported wrong PINs before this login (%s); find out who enters them\n", info.Label, info.PIN)
+	}
+	if token.Info().SharedLogin {
+		fmt.Fprintf(k.warnings, "assertd: warning: token %q was already logged in by another process, so the PIN was not checked\n", token.Info().Label)
 	}
 	return token, nil
 }
@@ -123,8 +130,11 @@ func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 		return nil, place{}, err
 	}
 	return sets, place{
-		hsm:         hsm.Config{Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1, AcceptUnknown: token.Custody.AcceptUnknown},
-		pin:         k.pinSource(hsm.PINSource{File: token.PIN.File, Credential: token.PIN.Credential, Command: token.PIN.Command, Prompt: token.PIN.Prompt}),
+		hsm: hsm.Config{
+			Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1,
+			AcceptUnknown: token.Custody.AcceptUnknown, AlwaysAuthenticate: token.AlwaysAuthenticate,
+		},
+		pin:         k.pinSource(daemon.PINSource(*token.PIN)),
 		environment: token.Environment,
 		others:      slices.DeleteFunc(names(c.HSM.All()), func(name string) bool { return name == token.Name }),
 	}, nil

@@ -176,6 +176,17 @@ func checkPIN(source hsm.PINSource) error {
 	return nil
 }
 
+// padTimeout is how long a person has to enter the PIN on the token's pad.
+const padTimeout = 2 * time.Minute
+
+// startTimeout bounds the start of the token's workers.
+func (c Config) startTimeout(t TokenConfig) time.Duration {
+	if t.PIN.Pad {
+		return max(c.StartTimeout, padTimeout)
+	}
+	return c.StartTimeout
+}
+
 // depth is how many requests a worker of the token has at a time.
 func (c Config) depth(t TokenConfig) int {
 	return cmp.Or(c.Depth, cmp.Or(t.HSM.Sessions, hsm.DefaultSessions))

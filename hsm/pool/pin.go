@@ -187,6 +187,9 @@ func (t *token) remedy(state string) string {
 	}
 	switch state {
 	case ipc.PINRefused:
+		if t.config.PIN.Pad {
+			return "reload (SIGHUP), then enter the correct PIN on the token's pad"
+		}
 		return "correct the PIN where it is stored, " + again
 	case ipc.PINFinalTry:
 		if len(t.ready) > 0 {

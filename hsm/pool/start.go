@@ -121,6 +121,9 @@ func (s *slot) launch(ctx context.Context, p *Pool) (_ *worker, read wire.Invent
 		return nil, read, err
 	}
 	defer clear(payload)
+	if config.PIN.Pad {
+		p.cfg.Logger.Warn("enter the PIN on the token's pad", "token", config.Name, "worker", s.status.Worker)
+	}
 	process, err := p.spawner.start(p.cfg.Command, config.environment(os.LookupEnv), p.cfg.Stderr)
 	if err != nil {
 		return nil, read, err
@@ -130,7 +133,7 @@ func (s *slot) launch(ctx context.Context, p *Pool) (_ *worker, read wire.Invent
 			err = withExit(err, process.end(graceAfter(ctx, err)))
 		}
 	}()
-	_ = process.conn.SetDeadline(time.Now().Add(p.cfg.StartTimeout))
+	_ = process.conn.SetDeadline(time.Now().Add(p.cfg.startTimeout(config)))
 	stop := context.AfterFunc(ctx, func() { _ = process.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	w, err := newWorker(s, process, hello.Depth)

@@ -50,6 +50,9 @@ func openHost(ctx context.Context, h wire.Hello, sandbox Sandbox) (*host, error)
 
 // logIn opens the token, unless it has refused this PIN before.
 func logIn(h wire.Hello, pin *hsm.PIN) (*hsm.Token, error) {
+	if pin.OnPad() {
+		return hsm.Open(h.HSM, pin)
+	}
 	digest := pin.Digest(h.DigestKey)
 	if slices.Contains(h.Refused, digest) && !h.HSM.RetryPIN {
 		return nil, fmt.Errorf("%w before, and the PIN has not changed, so it wasn't tried again", hsm.ErrPINIncorrect)

@@ -17,6 +17,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // algECDSA is signature type 0x02 of C2SP signed-note: ECDSA over SHA-256,
@@ -28,8 +30,9 @@ const algECDSA = 0x02
 type Key struct {
 	Public crypto.PublicKey
 	// Sign follows crypto.Signer. For Ed25519 it gets the message and
-	// crypto.Hash(0). For ECDSA it gets the SHA-256 digest and crypto.SHA256,
-	// and returns ASN.1 DER.
+	// crypto.Hash(0). For ECDSA it gets the SHA-256 digest and crypto.SHA256 in
+	// a jose.WithMessage, since some tokens hash the message themselves, and
+	// returns ASN.1 DER.
 	Sign func(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
 }
 
@@ -47,7 +50,7 @@ func (s *noteSigner) Sign(msg []byte) ([]byte, error) {
 		return s.key.Sign(s.ctx, msg, crypto.Hash(0))
 	}
 	digest := sha256.Sum256(msg)
-	return s.key.Sign(s.ctx, digest[:], crypto.SHA256)
+	return s.key.Sign(s.ctx, digest[:], jose.WithMessage{SignerOpts: crypto.SHA256, Message: msg})
 }
 
 // newNoteSigner returns a note.Signer (C2SP signed-note) for the key under a

@@ -65,16 +65,16 @@ func (c *checker) tokens() {
 // pin checks that a PIN has exactly one source. No message contains its value.
 func (c *checker) pin(path string, p PIN) {
 	sources := 0
-	for _, given := range []bool{p.File != "", p.Credential != "", p.Command != nil, p.Prompt} {
+	for _, given := range []bool{p.File != "", p.Credential != "", p.Command != nil, p.Prompt, p.Pad, p.None} {
 		if given {
 			sources++
 		}
 	}
 	switch {
 	case sources == 0:
-		c.fault(path, "%s has no source; set one of file: PATH, credential: NAME, command: [PROGRAM, ARGUMENT] or prompt: true", path)
+		c.fault(path, "%s has no source; set one of file: PATH, credential: NAME, command: [PROGRAM, ARGUMENT], prompt: true, pad: true or none: true", path)
 	case sources > 1:
-		c.fault(path, "%s has %d sources; keep one of file, credential, command or prompt", path, sources)
+		c.fault(path, "%s has %d sources; keep one of file, credential, command, prompt, pad or none", path, sources)
 	case p.Command != nil && (len(p.Command) == 0 || !filepath.IsAbs(p.Command[0])):
 		c.fault(path+".command", "%s.command must start with the absolute path of a program; it runs without a shell or PATH", path)
 	case strings.Contains(p.Credential, "/") || p.Credential == "." || p.Credential == "..":

@@ -15,6 +15,8 @@ type HSM struct {
 	Custody          Custody           `json:"custody,omitzero" doc:"What is accepted of keys on modules that don't report every attribute."`
 	Queue            int               `json:"queue" default:"1024" min:"1" max:"65536" doc:"Maximum number of signatures waiting for a worker. Beyond that, callers are told to retry."`
 	Probe            Duration          `json:"probe" default:"10s" min:"1s" max:"1h" doc:"How often each worker is health-checked with a real signature."`
+
+	AlwaysAuthenticate bool `json:"always_authenticate" default:"false" doc:"Sign with keys that need the PIN for each signature (CKA_ALWAYS_AUTHENTICATE). Workers then keep the PIN in memory, and each signature takes one more call to the HSM."`
 }
 
 // Token selects a token by its label and serial number; those that are set must
@@ -35,6 +37,8 @@ type NamedToken struct {
 	Environment      map[string]string `json:"environment,omitzero" doc:"Environment variables of the workers, in addition to hsm.environment."`
 	ReadInNewProcess bool              `json:"read_in_new_process,omitzero" doc:"Look for new keys from a new process each time. Default: hsm.read_in_new_process."`
 	Custody          *Custody          `json:"custody,omitempty" doc:"What is accepted of keys on modules that don't report every attribute. Default: hsm.custody."`
+
+	AlwaysAuthenticate bool `json:"always_authenticate,omitzero" doc:"Sign with keys that need the PIN for each signature. Default: hsm.always_authenticate."`
 }
 
 // Custody loosens what is demanded of keys. The attributes that say whether a
@@ -50,6 +54,8 @@ type PIN struct {
 	Credential string   `json:"credential,omitzero" doc:"Name of a systemd credential (LoadCredential=, LoadCredentialEncrypted=)."`
 	Command    []string `json:"command,omitzero" doc:"Program and arguments, run without a shell, that print the PIN to standard output."`
 	Prompt     bool     `json:"prompt,omitzero" doc:"Prompt on the terminal when the daemon starts."`
+	Pad        bool     `json:"pad,omitzero" doc:"A person enters the PIN on the token's own pad. Each worker asks when it starts, so set workers: 1."`
+	None       bool     `json:"none,omitzero" doc:"The token needs no login."`
 }
 
 // All returns the tokens, with the settings that they take from hsm filled in.
@@ -78,6 +84,7 @@ func (h HSM) complete(t NamedToken) NamedToken {
 		t.Custody = &custody
 	}
 	t.ReadInNewProcess = t.ReadInNewProcess || h.ReadInNewProcess
+	t.AlwaysAuthenticate = t.AlwaysAuthenticate || h.AlwaysAuthenticate
 	environment := make(map[string]string, len(h.Environment)+len(t.Environment))
 	for name, value := range h.Environment {
 		environment[name] = value

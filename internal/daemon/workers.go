@@ -26,6 +26,7 @@ func poolConfig(o Options) (pool.Config, error) {
 			HSM: hsm.Config{
 				Module: token.Module, Label: token.Label, Serial: token.Serial,
 				Sessions: c.Sessions, SessionCopies: c.SessionCopies, AcceptUnknown: token.Custody.AcceptUnknown,
+				AlwaysAuthenticate: token.AlwaysAuthenticate,
 			},
 			PIN: pin, Environment: token.Environment, ReadInNewProcess: token.ReadInNewProcess,
 		})
@@ -37,10 +38,15 @@ func poolConfig(o Options) (pool.Config, error) {
 // prompt is kept by the front: it asks once, and passes the PIN to workers that
 // start later.
 func pinSource(p config.PIN) (hsm.PINSource, error) {
-	source := hsm.PINSource{File: p.File, Credential: p.Credential, Command: p.Command, Prompt: p.Prompt}
+	source := PINSource(p)
 	if !p.Prompt {
 		return source, nil
 	}
 	pin, err := source.Read(context.Background())
-	return hsm.PINSource{Value: pin}, err
+	return source.Passed(pin), err
+}
+
+// PINSource is the source that a configuration names.
+func PINSource(p config.PIN) hsm.PINSource {
+	return hsm.PINSource{File: p.File, Credential: p.Credential, Command: p.Command, Prompt: p.Prompt, Pad: p.Pad, None: p.None}
 }

@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 		set  func(testing.TB) *Module
 	}{
 		{"SoftHSM", SoftHSM},
-		{"opencryptoki", func(t testing.TB) *Module { return Opencryptoki(t, "^TestConformance$/^opencryptoki$") }},
+		{"opencryptoki", opencryptoki},
 		{"p11-kit client", P11KitClient},
 		{"p11-kit proxy", P11KitProxy},
 		{"pkcs11-spy", Spy},
@@ -43,6 +43,10 @@ func TestConformance(t *testing.T) {
 			}
 		})
 	}
+}
+
+func opencryptoki(t testing.TB) *Module {
+	return Opencryptoki(t, "-test.run=^TestConformance$/^opencryptoki$", fmt.Sprintf("-update=%v", *update))
 }
 
 // conform takes the token through the life of its keys.
@@ -59,7 +63,7 @@ func conform(t *testing.T, m *Module) table {
 	s.assertd("check")
 	s.serve()
 	s.assertAll(results.sign)
-	s.many(m.Signs)
+	s.many(1000)
 	s.recovers(results)
 	s.rotates(results)
 	s.revokes()

@@ -19,11 +19,8 @@ type Module struct {
 	PIN         string
 	Environment map[string]string // what a process needs to use it
 	Write       []string          // directories that it writes to
-	// Signs is how many signatures a test can ask for within a few seconds.
-	Signs int
-
-	behind  string // SoftHSM's module, if this one is in front of it
-	daemons []*daemon
+	behind      string            // SoftHSM's module, if this one is in front of it
+	daemons     []*daemon
 }
 
 // Setenv gives this process the module's environment until the test ends.

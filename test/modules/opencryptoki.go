@@ -15,21 +15,22 @@ const (
 )
 
 // Opencryptoki is opencryptoki's soft token. Its directories are fixed, so the
-// calling test is run once more in namespaces of its own, where this returns
-// the token. Elsewhere it returns nil: the test has nothing more to do.
+// calling test is run once more, with the flags, in namespaces of its own,
+// where this returns the token. Elsewhere it returns nil: the test has nothing
+// more to do.
 //
 // Namespaces take root. For others it logs what isn't tested.
-func Opencryptoki(t testing.TB, pattern string) *Module {
+func Opencryptoki(t testing.TB, flags ...string) *Module {
 	t.Helper()
 	if label := os.Getenv(labelVariable); label != "" {
 		m := &Module{
 			Path: library(t, "libopencryptoki.so", "opencryptoki"), Label: label, PIN: os.Getenv(pinVariable),
-			Write: []string{"/var/lib/opencryptoki", "/run", "/dev/shm"}, Signs: 1000,
+			Write: []string{"/var/lib/opencryptoki", "/run", "/dev/shm"},
 		}
 		m.add(t, &daemon{socket: "/run/pkcsslotd.socket", command: []string{"/usr/sbin/pkcsslotd", "-f"}})
 		return m
 	}
-	command := exec.CommandContext(t.Context(), "./opencryptoki.sh", shortDir(t), os.Args[0], "-test.v", "-test.run="+pattern)
+	command := exec.CommandContext(t.Context(), "./opencryptoki.sh", append([]string{shortDir(t), os.Args[0], "-test.v"}, flags...)...)
 	command.Env = append(os.Environ(), labelVariable+"=ock", pinVariable+"=12341234")
 	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC}
 	switch out, err := command.CombinedOutput(); {

@@ -11,6 +11,6 @@ func SoftHSM(t testing.TB) *Module {
 	t.Helper()
 	soft := softhsm.New(t)
 	return &Module{
-		Path: soft.Module, Label: soft.Label, PIN: soft.PIN, Environment: soft.Environment(), Write: []string{soft.Dir}, Signs: 1000,
+		Path: soft.Module, Label: soft.Label, PIN: soft.PIN, Environment: soft.Environment(), Write: []string{soft.Dir},
 	}
 }

@@ -20,7 +20,6 @@ func TPM2(t testing.TB) *Module {
 			"DBUS_SESSION_BUS_ADDRESS": "unix:path=" + filepath.Join(dir, "bus"),
 		},
 		Write: []string{dir},
-		Signs: 100,
 	}
 	m.simulate(t, dir)
 	m.run(t, "tpm2_dictionarylockout", "-s", "-n", "1000", "-t", "1", "-l", "1")

@@ -36,6 +36,7 @@ var modules = []string{
 // Module is a built module and the table that controls it.
 type Module struct {
 	path, control, real string
+	pin                 string // a file; see LogInBy
 	table               *table
 }
 
@@ -60,7 +61,7 @@ func (m *Module) Path() string { return m.path }
 
 // Environment returns the variables a process needs to load the module.
 func (m *Module) Environment() map[string]string {
-	return map[string]string{"FAULTY_MODULE": m.real, "FAULTY_CONTROL": m.control}
+	return map[string]string{"FAULTY_MODULE": m.real, "FAULTY_CONTROL": m.control, "FAULTY_PIN": m.pin}
 }
 
 // Set makes a PKCS#11 function misbehave from its next call on. It replaces the
@@ -106,10 +107,26 @@ func (m *Module) SetWrongPINs(n int) { m.table.settings.wrongPINs.Store(uint64(n
 // processes start.
 func (m *Module) HideNewObjects() { m.table.settings.frozen.Store(1) }
 
-// OnlyHash leaves the module only mechanisms that hash the message themselves,
-// which SoftHSM has for RSA. It neither lists nor takes those that sign
-// digests.
+// OnlyHash leaves the module only mechanisms that hash the message themselves.
+// SoftHSM has them for RSA, and the module adds CKM_ECDSA_SHA256. It neither
+// lists nor takes those that sign digests.
 func (m *Module) OnlyHash() { m.table.settings.hashing.Store(1) }
+
+// Login is a way in which tokens are logged in to.
+type Login uint64
+
+const (
+	Pad    Login = iota + 1 // by a null PIN; a person enters the PIN on the pad
+	NoPIN                   // the token needs no login, and C_Login fails
+	Shared                  // another process has logged in: any PIN gets CKR_USER_ALREADY_LOGGED_IN
+)
+
+// LogInBy makes the token one of another kind. The file has the token's PIN,
+// which the person enters, or the other process entered.
+func (m *Module) LogInBy(l Login, file string) {
+	m.table.settings.login.Store(uint64(l))
+	m.pin = file
+}
 
 // EndlessSearches makes every search find the same objects over and over.
 func (m *Module) EndlessSearches() { m.table.settings.endless.Store(1) }

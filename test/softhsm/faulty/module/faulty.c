@@ -56,6 +56,7 @@ struct settings {
 	char target[MAX_TARGET];
 	uint64_t traits;     /* of another provider's module; see traits.h */
 	char manufacturer[32], library[32];
+	uint64_t login; /* how a login is made; see logins.h */
 };
 
 static CK_FUNCTION_LIST real, list;
@@ -111,6 +112,7 @@ static int act(uint64_t action, uint64_t value, CK_RV *rv)
 typedef CK_SESSION_HANDLE session;
 typedef CK_OBJECT_HANDLE object;
 
+#include "logins.h"
 #include "traits.h"
 
 #define WRAP(name, params, args)                                                                                                            \
@@ -171,6 +173,56 @@ static CK_RV faulty_C_GetMechanismList(CK_SLOT_ID id, CK_MECHANISM_TYPE_PTR list
 	return rv;
 }
 
+/* SoftHSM has no CKM_ECDSA_SHA256. While the settings say hashing, the module has:
+ * it notes the session's key, and hashes the message when it comes. */
+#define HASHING_SESSIONS 64
+static pthread_mutex_t hashing_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct { session s; object key; } hashing[HASHING_SESSIONS];
+
+/* hashing_key gives the key that a session hashes a message for and, if forget is
+ * set, ends that. 0 means none. */
+static object hashing_key(session s, int forget)
+{
+	object key = 0;
+	pthread_mutex_lock(&hashing_lock);
+	for (int i = 0; i < HASHING_SESSIONS; i++)
+		if (hashing[i].key != 0 && hashing[i].s == s) {
+			key = hashing[i].key;
+			if (forget)
+				hashing[i].key = 0;
+		}
+	pthread_mutex_unlock(&hashing_lock);
+	return key;
+}
+
+static CK_RV hash_later(session s, object key)
+{
+	CK_RV rv = CKR_OPERATION_ACTIVE;
+	pthread_mutex_lock(&hashing_lock);
+	for (int i = 0; i < HASHING_SESSIONS && rv != CKR_OK; i++)
+		if (hashing[i].key == 0) {
+			hashing[i].s = s;
+			hashing[i].key = key;
+			rv = CKR_OK;
+		}
+	pthread_mutex_unlock(&hashing_lock);
+	return rv;
+}
+
+static CK_RV hash_and_sign(session s, object key, CK_BYTE_PTR data, CK_ULONG n, CK_BYTE_PTR signature, CK_ULONG_PTR length)
+{
+	CK_MECHANISM sha256 = {CKM_SHA256, NULL, 0}, ecdsa = {CKM_ECDSA, NULL, 0};
+	CK_BYTE digest[32];
+	CK_ULONG size = sizeof digest;
+	CK_RV rv = real.C_DigestInit(s, &sha256);
+
+	if (rv == CKR_OK)
+		rv = real.C_Digest(s, data, n, digest, &size);
+	if (rv == CKR_OK)
+		rv = real.C_SignInit(s, &ecdsa, key);
+	return rv == CKR_OK ? real.C_Sign(s, digest, size, signature, length) : rv;
+}
+
 static CK_RV faulty_C_SignInit(session s, CK_MECHANISM_PTR m, object key)
 {
 	CK_RV rv = CKR_OK;
@@ -179,6 +231,8 @@ static CK_RV faulty_C_SignInit(session s, CK_MECHANISM_PTR m, object key)
 	if (act(action, value, &rv))
 		return rv;
 	attack();
+	if (get(&settings->hashing) && m->mechanism == CKM_ECDSA_SHA256)
+		return hash_later(s, key);
 	return hidden(m->mechanism) ? CKR_MECHANISM_INVALID : real.C_SignInit(s, m, key);
 }
 
@@ -191,7 +245,10 @@ static CK_RV faulty_C_GetTokenInfo(CK_SLOT_ID id, CK_TOKEN_INFO_PTR info)
 	if (act(action, value, &rv))
 		return rv;
 	rv = real.C_GetTokenInfo(id, info);
-	if (rv != CKR_OK || limit == 0 || info == NULL)
+	if (rv != CKR_OK || info == NULL)
+		return rv;
+	login_flags(info);
+	if (limit == 0)
 		return rv;
 	info->flags &= ~(CK_FLAGS)(CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED);
 	if (wrong > 0)
@@ -252,7 +309,7 @@ static CK_RV faulty_C_Login(session s, CK_USER_TYPE u, CK_UTF8CHAR_PTR pin, CK_U
 		return rv;
 	if (limit != 0 && get(&settings->wrong_pins) >= limit)
 		return CKR_PIN_LOCKED;
-	rv = real.C_Login(s, u, pin, n);
+	rv = login(s, u, pin, n);
 	if (rv == CKR_PIN_INCORRECT)
 		__atomic_add_fetch(&settings->wrong_pins, 1, __ATOMIC_SEQ_CST);
 	if (rv != CKR_OK)
@@ -343,13 +400,18 @@ static CK_RV faulty_C_Sign(session s, CK_BYTE_PTR data, CK_ULONG n, CK_BYTE_PTR 
 {
 	CK_RV rv = CKR_OK;
 	uint64_t value = 0, action;
+	object key = hashing_key(s, signature != NULL);
 
+	if (signature == NULL && key != 0) {
+		*length = 2 * 66; /* of the longest curve */
+		return CKR_OK;
+	}
 	if (signature == NULL)
 		return real.C_Sign(s, data, n, signature, length);
 	action = strike(INDEX_C_Sign, &value);
 	if (act(action, value, &rv))
 		return rv;
-	rv = real.C_Sign(s, data, n, signature, length);
+	rv = key != 0 ? hash_and_sign(s, key, data, n, signature, length) : real.C_Sign(s, data, n, signature, length);
 	if (rv == CKR_OK && action == ACTION_CORRUPT && *length > 0)
 		signature[*length / 2] ^= 0x01;
 	return rv;

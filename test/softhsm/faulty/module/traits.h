@@ -36,7 +36,10 @@ static CK_RV open_session(CK_SLOT_ID id, CK_FLAGS flags, CK_VOID_PTR app, CK_NOT
 {
 	if (has_trait(TRAIT_NO_READ_ONLY) && (flags & CKF_RW_SESSION) == 0)
 		return CKR_FUNCTION_FAILED;
-	return real.C_OpenSession(id, flags, app, notify, s);
+	CK_RV rv = real.C_OpenSession(id, flags, app, notify, s);
+	if (rv == CKR_OK && get(&settings->login) == LOGIN_NONE)
+		(void)enter_pin(*s); /* a token that needs no login shows its keys to all */
+	return rv;
 }
 
 static int is_recover(CK_ATTRIBUTE_TYPE type) { return type == CKA_SIGN_RECOVER || type == CKA_VERIFY_RECOVER; }
