@@ -42,6 +42,13 @@ demo: ## sign an assertion with a SoftHSM key and verify it
 	@$(MAKE) --no-print-directory -s build
 	@test/demo.sh
 
+.PHONY: playground
+playground: ## run a daemon beside an authorization server that knows its keys
+	@test/install.sh $(DEMO_PACKAGES)
+	@$(MAKE) --no-print-directory -s build
+	@cd test/interop && go build -o $(CURDIR)/bin/playground ./playground
+	@bin/playground --assertd bin/assertd
+
 .PHONY: test
 test: ## run all tests, as CI does
 	@test/install.sh $(TEST_PACKAGES)

@@ -9,129 +9,53 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	josev3 "github.com/go-jose/go-jose/v3"
 	"github.com/go-jose/go-jose/v4"
-	"github.com/hashicorp/go-retryablehttp"
-	"github.com/ory/fosite"
-	"github.com/ory/fosite/compose"
-	"github.com/ory/fosite/storage"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/ipc"
+	"github.com/assertd/assertd/test/interop/authserver"
 )
 
-// fositeServer is an authorization server built with Ory Fosite: an HTTP token
-// endpoint that fetches the keys of clients and trusted issuers from their JWKS
-// URLs.
-type fositeServer struct {
-	url      string // of the token endpoint; it listens after serve
-	server   *httptest.Server
-	provider fosite.OAuth2Provider
-	config   *fosite.Config
-	store    *fositeStore
-	fetches  atomic.Int64 // JWKS requests
-}
-
-// newFosite creates a server without clients or issuers. Register them, then
-// call serve.
-func newFosite(t *testing.T) *fositeServer {
-	s := &fositeServer{}
-	transport := retryablehttp.NewClient()
-	transport.Logger = nil
-	transport.RequestLogHook = func(retryablehttp.Logger, *http.Request, int) { s.fetches.Add(1) }
-	fetcher := fosite.NewDefaultJWKSFetcherStrategy(fosite.JWKSFetcherWithHTTPClient(transport))
-	s.store = &fositeStore{MemoryStore: storage.NewMemoryStore(), fetcher: fetcher, issuers: map[string]string{}}
-	s.server = httptest.NewUnstartedServer(http.HandlerFunc(s.token))
-	t.Cleanup(s.server.Close)
-	s.url = "http://" + s.server.Listener.Addr().String() + "/token"
-	s.config = &fosite.Config{
-		TokenURL: s.url, GlobalSecret: []byte(rand.Text()[:26] + "......"), JWKSFetcherStrategy: fetcher,
-		GrantTypeJWTBearerCanSkipClientAuth: true,
+// newAuthServer creates an authorization server without clients or issuers.
+// Register them, then call serve.
+func newAuthServer(t *testing.T) *authserver.Server {
+	t.Helper()
+	s, err := authserver.New("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.provider = compose.Compose(s.config, s.store, compose.NewOAuth2HMACStrategy(s.config),
-		compose.OAuth2ClientCredentialsGrantFactory, compose.RFC7523AssertionGrantFactory, compose.OAuth2TokenIntrospectionFactory)
+	t.Cleanup(s.Close)
 	return s
 }
 
-// register adds a client that authenticates with private_key_jwt.
-func (s *fositeServer) register(id, alg, jwksURL string) {
-	s.store.Clients[id] = &fosite.DefaultOpenIDConnectClient{
-		DefaultClient:           &fosite.DefaultClient{ID: id, GrantTypes: []string{"client_credentials", jwtBearer}, Scopes: []string{"read"}},
-		JSONWebKeysURI:          jwksURL,
-		TokenEndpointAuthMethod: "private_key_jwt", TokenEndpointAuthSigningAlgorithm: alg,
-	}
-}
-
-// trust allows an issuer to use the JWT bearer grant for any subject.
-func (s *fositeServer) trust(issuer, jwksURL string) { s.store.issuers[issuer] = jwksURL }
-
-func (s *fositeServer) serve() { s.server.Start() }
-
-func (s *fositeServer) token(w http.ResponseWriter, r *http.Request) {
-	request, err := s.provider.NewAccessRequest(r.Context(), r, &fosite.DefaultSession{})
-	if err != nil {
-		s.provider.WriteAccessError(r.Context(), w, request, err)
-		return
-	}
-	response, err := s.provider.NewAccessResponse(r.Context(), request)
-	if err != nil {
-		s.provider.WriteAccessError(r.Context(), w, request, err)
-		return
-	}
-	s.provider.WriteAccessResponse(r.Context(), w, request, response)
+// serve serves until the test ends.
+func serve(t *testing.T, s *authserver.Server) {
+	ended := make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { ended <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // owner returns the client ID and the subject that an access token belongs to.
-func (s *fositeServer) owner(t *testing.T, accessToken string) (clientID, subject string) {
+func owner(t *testing.T, s *authserver.Server, accessToken string) (clientID, subject string) {
 	t.Helper()
-	session := &fosite.DefaultSession{}
-	_, request, err := s.provider.IntrospectToken(t.Context(), accessToken, fosite.AccessToken, session)
+	clientID, subject, err := s.Owner(t.Context(), accessToken)
 	if err != nil {
-		t.Fatalf("the server did not issue the access token: %v", err)
+		t.Fatal(err)
 	}
-	return request.GetClient().GetID(), request.GetSession().GetSubject()
-}
-
-const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-
-// fositeStore is Fosite's memory store plus the JWKS URLs of trusted issuers.
-type fositeStore struct {
-	*storage.MemoryStore
-	fetcher fosite.JWKSFetcherStrategy
-	issuers map[string]string // issuer to the URL of its JWKS
-}
-
-func (s *fositeStore) GetPublicKeys(ctx context.Context, issuer, _ string) (*josev3.JSONWebKeySet, error) {
-	location, trusted := s.issuers[issuer]
-	if !trusted {
-		return nil, fosite.ErrNotFound
-	}
-	return s.fetcher.Resolve(ctx, location, false)
-}
-
-func (s *fositeStore) GetPublicKey(ctx context.Context, issuer, subject, kid string) (*josev3.JSONWebKey, error) {
-	set, err := s.GetPublicKeys(ctx, issuer, subject)
-	if err != nil {
-		return nil, err
-	}
-	keys := set.Key(kid)
-	if len(keys) != 1 {
-		return nil, fosite.ErrNotFound
-	}
-	return &keys[0], nil
-}
-
-func (s *fositeStore) GetPublicKeyScopes(context.Context, string, string, string) ([]string, error) {
-	return []string{"read"}, nil
+	return clientID, subject
 }
 
 // oauthAnswer is a token response (RFC 6749 sections 5.1 and 5.2).
@@ -176,7 +100,7 @@ func clientCredentials(assertion string) url.Values {
 }
 
 func TestFositeClientAuthentication(t *testing.T) {
-	server := newFosite(t)
+	server := newAuthServer(t)
 	k := newToken(t)
 	kid := k.generate(t, newKey{Set: "payments", Type: hsm.P256})[0].Kid
 	d := start(t, k, fmt.Sprintf(`
@@ -192,26 +116,26 @@ clients:
         client_id: 9f3c0c
         audiences: [%q, "https://other.example/token"]
 jwks: {listen: "127.0.0.1:0"}
-`, os.Getuid(), server.url))
-	server.register("9f3c0c", "ES256", d.jwksURL)
-	server.serve()
+`, os.Getuid(), server.TokenURL()))
+	server.Register("9f3c0c", "ES256", d.jwksURL)
+	serve(t, server)
 
 	t.Run("assertctl gets an access token", func(t *testing.T) {
-		answer := d.accessToken(t, "--url", server.url, "--audience", server.url, "--scope", "read")
-		if client, _ := server.owner(t, answer.AccessToken); client != "9f3c0c" {
+		answer := d.accessToken(t, "--url", server.TokenURL(), "--audience", server.TokenURL(), "--scope", "read")
+		if client, _ := owner(t, server, answer.AccessToken); client != "9f3c0c" {
 			t.Errorf("the access token belongs to client %q", client)
 		}
-		if n := server.fetches.Load(); n != 1 {
+		if n := server.Fetches.Load(); n != 1 {
 			t.Errorf("the server fetched the JWKS %d times, want 1", n)
 		}
 	})
 
-	good := func() string { return d.assertion(t, ipc.AssertionRequest{Audience: server.url}).Assertion }
+	good := func() string { return d.assertion(t, ipc.AssertionRequest{Audience: server.TokenURL()}).Assertion }
 	used := good()
-	if answer, err := post(t.Context(), server.url, clientCredentials(used)); err != nil || answer.Error != "" {
+	if answer, err := post(t.Context(), server.TokenURL(), clientCredentials(used)); err != nil || answer.Error != "" {
 		t.Fatalf("a fresh assertion: %+v, %v", answer, err)
 	}
-	expiring := d.assertion(t, ipc.AssertionRequest{Audience: server.url, LifetimeSeconds: 1})
+	expiring := d.assertion(t, ipc.AssertionRequest{Audience: server.TokenURL(), LifetimeSeconds: 1})
 	for _, test := range []struct {
 		name, assertion, want string
 	}{
@@ -222,7 +146,7 @@ jwks: {listen: "127.0.0.1:0"}
 		{"claims under another signature", splice(used, good()), "invalid_client"},
 	} {
 		t.Run("refuses "+test.name, func(t *testing.T) {
-			answer, err := post(t.Context(), server.url, clientCredentials(test.assertion))
+			answer, err := post(t.Context(), server.TokenURL(), clientCredentials(test.assertion))
 			if err != nil || answer.Error != test.want {
 				t.Errorf("answer %+v, %v; want the error %s", answer, err, test.want)
 			}
@@ -230,7 +154,7 @@ jwks: {listen: "127.0.0.1:0"}
 	}
 	t.Run("refuses one that has expired", func(t *testing.T) {
 		<-time.After(time.Until(time.Unix(expiring.ExpiresAt+1, 0)))
-		answer, err := post(t.Context(), server.url, clientCredentials(expiring.Assertion))
+		answer, err := post(t.Context(), server.TokenURL(), clientCredentials(expiring.Assertion))
 		if err != nil || answer.Error == "" { // Fosite 0.49 has no code of OAuth's for this one
 			t.Errorf("answer %+v, %v; want an error", answer, err)
 		}
@@ -270,7 +194,7 @@ func splice(signed, claims string) string {
 }
 
 func TestFositeBearerGrant(t *testing.T) {
-	server := newFosite(t)
+	server := newAuthServer(t)
 	k := newToken(t)
 	k.generate(t, newKey{Set: "batch", Type: hsm.RSA2048}, newKey{Set: "stranger", Type: hsm.RSA2048})
 	d := start(t, k, fmt.Sprintf(`
@@ -284,34 +208,34 @@ clients:
       - {name: batch, key: batch, profile: jwt-bearer, issuer: "https://id.example.com", subject: batch-7, audiences: [%q]}
       - {name: stranger, key: stranger, profile: jwt-bearer, issuer: "https://stranger.example", subject: batch-7, audiences: [%q]}
 jwks: {listen: "127.0.0.1:0"}
-`, os.Getuid(), server.url, server.url))
-	server.trust("https://id.example.com", d.jwksURL)
-	server.serve()
+`, os.Getuid(), server.TokenURL(), server.TokenURL()))
+	server.Trust("https://id.example.com", d.jwksURL)
+	serve(t, server)
 
 	t.Run("assertctl gets an access token", func(t *testing.T) {
-		answer := d.accessToken(t, "--url", server.url, "--grant", "batch", "--scope", "read")
-		if _, subject := server.owner(t, answer.AccessToken); subject != "batch-7" {
+		answer := d.accessToken(t, "--url", server.TokenURL(), "--grant", "batch", "--scope", "read")
+		if _, subject := owner(t, server, answer.AccessToken); subject != "batch-7" {
 			t.Errorf("the access token belongs to subject %q", subject)
 		}
 	})
 	answer := d.assertion(t, ipc.AssertionRequest{Grant: "batch"})
 	form := url.Values{"grant_type": {answer.AssertionType}, "assertion": {answer.Assertion}, "scope": {"read"}}
-	if granted, err := post(t.Context(), server.url, form); err != nil || granted.Error != "" {
+	if granted, err := post(t.Context(), server.TokenURL(), form); err != nil || granted.Error != "" {
 		t.Errorf("a fresh assertion: %+v, %v", granted, err)
 	}
-	if again, err := post(t.Context(), server.url, form); err != nil || again.Error != "jti_known" {
+	if again, err := post(t.Context(), server.TokenURL(), form); err != nil || again.Error != "jti_known" {
 		t.Errorf("a replay: %+v, %v; want the error jti_known", again, err)
 	}
 	form.Set("assertion", d.assertion(t, ipc.AssertionRequest{Grant: "stranger"}).Assertion)
-	if other, err := post(t.Context(), server.url, form); err != nil || other.Error != "invalid_grant" {
+	if other, err := post(t.Context(), server.TokenURL(), form); err != nil || other.Error != "invalid_grant" {
 		t.Errorf("an untrusted issuer: %+v, %v; want the error invalid_grant", other, err)
 	}
 }
 
 // A server may want to know which client brings an authorization grant.
 func TestFositeTwoAssertionsInOneRequest(t *testing.T) {
-	server := newFosite(t)
-	server.config.GrantTypeJWTBearerCanSkipClientAuth = false
+	server := newAuthServer(t)
+	server.Config.GrantTypeJWTBearerCanSkipClientAuth = false
 	k := newToken(t)
 	k.generate(t, newKey{Set: "payments", Type: hsm.P256}, newKey{Set: "batch", Type: hsm.RSA2048})
 	d := start(t, k, fmt.Sprintf(`
@@ -325,16 +249,16 @@ clients:
       - {name: client, key: payments, profile: private_key_jwt, client_id: 9f3c0c, audiences: [%q]}
       - {name: batch, key: batch, profile: jwt-bearer, issuer: "https://id.example.com", subject: batch-7, audiences: [%q]}
 jwks: {listen: "127.0.0.1:0"}
-`, os.Getuid(), server.url, server.url))
-	server.register("9f3c0c", "ES256", d.jwksURL)
-	server.trust("https://id.example.com", d.jwksURL)
-	server.serve()
+`, os.Getuid(), server.TokenURL(), server.TokenURL()))
+	server.Register("9f3c0c", "ES256", d.jwksURL)
+	server.Trust("https://id.example.com", d.jwksURL)
+	serve(t, server)
 
-	answer := d.accessToken(t, "--url", server.url, "--grant", "batch", "--client-auth", "client", "--scope", "read")
-	if id, subject := server.owner(t, answer.AccessToken); id != "9f3c0c" || subject != "batch-7" {
+	answer := d.accessToken(t, "--url", server.TokenURL(), "--grant", "batch", "--client-auth", "client", "--scope", "read")
+	if id, subject := owner(t, server, answer.AccessToken); id != "9f3c0c" || subject != "batch-7" {
 		t.Errorf("the access token is for %q, got by client %q", subject, id)
 	}
-	one := client.TokenRequest{URL: server.url, Assertion: ipc.AssertionRequest{Grant: "batch"}, Scope: "read"}
+	one := client.TokenRequest{URL: server.TokenURL(), Assertion: ipc.AssertionRequest{Grant: "batch"}, Scope: "read"}
 	var refused *client.TokenError
 	if _, err := d.Token(t.Context(), one); !errors.As(err, &refused) || refused.Code != "invalid_request" && refused.Code != "invalid_client" {
 		t.Errorf("without client authentication: %v", err)

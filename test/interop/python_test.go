@@ -18,7 +18,7 @@ const debianPython = "/usr/bin/python3"
 // sdkEnvironment starts a daemon and an authorization server, and returns the
 // environment of the tests of sdk/python and sdk/node.
 func sdkEnvironment(t *testing.T) []string {
-	server := newFosite(t)
+	server := newAuthServer(t)
 	k := newToken(t)
 	k.generate(t, newKey{Set: "assertions", Type: hsm.P256}, newKey{Set: "stranger", Type: hsm.P256}, newKey{Set: "raw", Type: hsm.P256})
 	d := start(t, k, fmt.Sprintf(`
@@ -37,12 +37,12 @@ clients:
       - {name: one-a-minute, key: assertions, profile: private_key_jwt, client_id: bank, audiences: [%[2]q], rate: [{limit: 1, per: 1m}]}
       - {name: raw, key: raw, hashes: [SHA-256]}
 jwks: {listen: "127.0.0.1:0", per_key_set: true}
-`, os.Getuid(), server.url))
+`, os.Getuid(), server.TokenURL()))
 	own := strings.Replace(d.jwksURL, "jwks.json", "jwks/assertions.json", 1) // without the stranger's key
-	server.register("bank", "ES256", own)
-	server.trust("issuer", d.jwksURL)
-	server.serve()
-	return append(environment(), "ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+server.url)
+	server.Register("bank", "ES256", own)
+	server.Trust("issuer", d.jwksURL)
+	serve(t, server)
+	return append(environment(), "ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+server.TokenURL())
 }
 
 func TestPythonSDK(t *testing.T) {

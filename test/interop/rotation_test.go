@@ -101,7 +101,7 @@ func presentForToken(endpoint string) func(context.Context, string) (string, err
 // next version is published, starts signing, and the old one leaves the JWKS.
 // Each receiver caches the JWKS in its own way; none may refuse an assertion.
 func TestRotation(t *testing.T) {
-	fositeServer, node := newFosite(t), startNode(t)
+	fositeServer, node := newAuthServer(t), startNode(t)
 	k := newToken(t)
 	first := k.generate(t, newKey{Set: "payments", Type: hsm.P256})[0].Kid
 	d := start(t, k, fmt.Sprintf(`
@@ -115,13 +115,13 @@ clients:
       - {name: oidc-provider, key: payments, profile: private_key_jwt, client_id: payments, audiences: [%q], lifetime: {default: %s}}
       - {name: jose, key: payments, profile: private_key_jwt, client_id: payments, audiences: [%q], lifetime: {default: %s}}
 jwks: {listen: "127.0.0.1:0", max_age: 1s}
-`, publishBefore, os.Getuid(), fositeServer.url, assertionLife, node.Plain, assertionLife, node.JOSE, assertionLife))
-	fositeServer.register("payments", "ES256", d.jwksURL)
-	fositeServer.serve()
+`, publishBefore, os.Getuid(), fositeServer.TokenURL(), assertionLife, node.Plain, assertionLife, node.JOSE, assertionLife))
+	fositeServer.Register("payments", "ES256", d.jwksURL)
+	serve(t, fositeServer)
 	node.serve(t, d.jwksURL, []metadata{privateKeyJWT("payments", "ES256", d.jwksURL)}, nil)
 
 	receivers := []*receiver{
-		newReceiver("fosite", presentForToken(fositeServer.url)),
+		newReceiver("fosite", presentForToken(fositeServer.TokenURL())),
 		newReceiver("oidc-provider", presentForToken(node.Plain+"/token")),
 		newReceiver("jose", node.verifyByJOSE),
 	}
@@ -146,7 +146,7 @@ jwks: {listen: "127.0.0.1:0", max_age: 1s}
 			t.Errorf("%s refused %d:\n%s", r.grant, len(r.refused), strings.Join(r.refused, "\n"))
 		}
 	}
-	if n := fositeServer.fetches.Load(); n < 2 || n > 4 {
+	if n := fositeServer.Fetches.Load(); n < 2 || n > 4 {
 		t.Errorf("Fosite fetched the JWKS %d times: it should cache it, and fetch it again for the second version", n)
 	}
 }

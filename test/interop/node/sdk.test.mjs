@@ -25,7 +25,8 @@ test('assertions verify with jose', async (t) => {
   const client = connect(t);
   const signed = await client.assertion({ grant: 'bank', claims: { scope: 'read' }, lifetime: 30 });
   const { payload } = await jwtVerify(signed.assertion, createLocalJWKSet(await client.jwks()), { audience: url });
-  assert.deepEqual([payload.iss, payload.scope, payload.exp - payload.iat], ['bank', 'read', 30]);
+  assert.deepEqual([payload.iss, payload.scope], ['bank', 'read']);
+  assert.ok(Math.abs(Date.now() / 1000 + 30 - payload.exp) < 20);
   assert.deepEqual([payload.jti, payload.exp], [signed.jti, signed.expiresAt]);
 });
 
