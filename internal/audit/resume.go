@@ -34,7 +34,7 @@ func resume(o *Options) (*writer, error) {
 
 // openError leaves errors that already say what to do as they are.
 func openError(err error) error {
-	if errors.Is(err, ErrUnsafe) {
+	if errors.Is(err, ErrUnsafe) || errors.Is(err, ErrLocked) {
 		return err
 	}
 	return fmt.Errorf("audit: open the log: %w; check that its directory exists and the daemon can write to it", err)
