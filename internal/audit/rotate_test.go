@@ -205,6 +205,25 @@ func TestRotationByAge(t *testing.T) {
 	})
 }
 
+// A file that began while the clock was years ahead is rotated nevertheless.
+func TestRotationByAgeAfterTheClockWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		o := Options{File: file, Clock: func() time.Time { return time.Now().AddDate(9, 0, 0) }}
+		l := start(t, o)
+		l.add("a")
+		l.stop()
+		o.Clock, o.MaxAge = nil, time.Hour
+		l = start(t, o)
+		time.Sleep(61 * time.Minute)
+		if n := len(logFiles(t, file)); n != 2 {
+			t.Errorf("%d files", n)
+		}
+		l.stop()
+		mustVerify(t, logFiles(t, file), VerifyOptions{})
+	})
+}
+
 // If the daemon ends before the next file has a header, the log continues from
 // the renamed file, whatever renamed it.
 func TestOpenContinuesFromARotatedFile(t *testing.T) {
