@@ -4,7 +4,9 @@
 package atomicfile
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +20,11 @@ import (
 // fails, path is left as it was; if only the sync of the directory fails, the
 // content is new but a loss of power may still undo it.
 func Replace(path string, content []byte, mode fs.FileMode) error {
+	return ReplaceFrom(path, bytes.NewReader(content), mode)
+}
+
+// ReplaceFrom is Replace for content that may be too long for memory.
+func ReplaceFrom(path string, content io.Reader, mode fs.FileMode) error {
 	directory := filepath.Dir(path)
 	temporary, err := os.CreateTemp(directory, "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -33,10 +40,10 @@ func Replace(path string, content []byte, mode fs.FileMode) error {
 	return SyncDir(directory)
 }
 
-func fill(file *os.File, content []byte, mode fs.FileMode) error {
+func fill(file *os.File, content io.Reader, mode fs.FileMode) error {
 	err := file.Chmod(mode)
 	if err == nil {
-		_, err = file.Write(content)
+		_, err = io.Copy(file, content)
 	}
 	if err == nil {
 		err = file.Sync()

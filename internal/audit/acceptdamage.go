@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/assertd/assertd/internal/atomicfile"
 )
 
@@ -47,6 +49,9 @@ func AcceptDamage(o Options, a Acceptance) (AcceptedDamage, error) {
 		return AcceptedDamage{}, err
 	}
 	defer held.Close()
+	if err := notInUse(o.File); err != nil {
+		return AcceptedDamage{}, err
+	}
 	path, err := damagedFile(&o)
 	if err != nil {
 		return AcceptedDamage{}, err
@@ -59,6 +64,16 @@ func AcceptDamage(o Options, a Acceptance) (AcceptedDamage, error) {
 		return acceptArchive(&o, path, newest, a)
 	}
 	return accept(&o, path, a)
+}
+
+// notInUse returns ErrLocked if a daemon writes the file.
+func notInUse(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil // what is wrong with it shows later
+	}
+	defer f.Close()
+	return lockFile(f)
 }
 
 // damagedFile returns the file that Open can't continue from, or that recheck

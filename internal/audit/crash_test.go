@@ -18,7 +18,7 @@ import (
 )
 
 // These environment variables make the test binary the process that is killed.
-const crashFile, crashSync = "AUDIT_TEST_CRASH_FILE", "AUDIT_TEST_CRASH_SYNC"
+const crashFile, crashSync, crashAnchor = "AUDIT_TEST_CRASH_FILE", "AUDIT_TEST_CRASH_SYNC", "AUDIT_TEST_CRASH_ANCHOR"
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(crashFile); file != "" {
@@ -38,7 +38,7 @@ func crashKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat(
 func crashWriter(file string, sync Sync) error {
 	l, err := Open(Options{
 		File: file, Sync: sync, Interval: 5 * time.Millisecond, MaxSize: 200 << 10,
-		Origin: testOrigin, CheckpointInterval: 10 * time.Millisecond,
+		Origin: testOrigin, CheckpointInterval: 10 * time.Millisecond, Anchor: os.Getenv(crashAnchor),
 		Key: func(context.Context) (Key, error) { return newKey(crashKey()), nil },
 	})
 	if err != nil {
@@ -48,7 +48,12 @@ func crashWriter(file string, sync Sync) error {
 		go func() {
 			for i := 0; ; i++ {
 				jti := fmt.Sprintf("%d-%d-%d", os.Getpid(), c, i)
-				if err := l.Append(context.Background(), sample(jti)); err == nil {
+				err := l.Append(context.Background(), sample(jti))
+				if errors.Is(err, ErrRolledBack) {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+				if err == nil {
 					fmt.Println(jti) // one write each, so the parent reads only whole lines
 				}
 			}
@@ -98,6 +103,41 @@ func TestKill9(t *testing.T) {
 	}
 	t.Logf("%d acknowledged records, %d lines in %d files, %d lines torn by a kill, %d checkpoints",
 		len(acknowledged), r.Lines, r.Files, torn, r.Checkpoints)
+}
+
+// The writer is killed at any moment: before or after the anchor was replaced,
+// during a rotation, while the start compares. No start takes that for a
+// rollback, and none needs an archive other than the newest. An older copy is
+// refused at any time.
+func TestKilledWithAnAnchor(t *testing.T) {
+	a := newAnchored(t)
+	a.testKey = signingKey(t, crashKey())
+	t.Setenv(crashAnchor, a.anchor)
+	acknowledged := map[string]bool{}
+	for i := range 12 {
+		putBack := func() {}
+		if i > 0 {
+			putBack = copyOf(t, a.dir)
+		}
+		anchor, err := os.ReadFile(a.anchor)
+		killWriter(t, a.file, []Sync{SyncInterval, SyncAlways}[i%2], 100+i*60, acknowledged)
+		archives, err2 := filepath.Glob(a.file + ".2*")
+		check(t, err2)
+		for _, old := range archives[:max(0, len(archives)-1)] {
+			check(t, os.Remove(old))
+		}
+		mustVerify(t, []string{a.file}, VerifyOptions{Verifiers: a.verifiers, All: true})
+		now, err2 := os.ReadFile(a.anchor)
+		if i%4 != 3 || err != nil || err2 != nil || bytes.Equal(anchor, now) {
+			continue
+		}
+		putNewer := copyOf(t, a.dir)
+		putBack()
+		if _, err := Open(a.options()); !errors.Is(err, ErrRolledBack) {
+			t.Errorf("kill %d: the older copy was opened: %v", i, err)
+		}
+		putNewer()
+	}
 }
 
 // killWriter lets a child write until it has acknowledged n records, kills it,

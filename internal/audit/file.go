@@ -41,11 +41,24 @@ func openFile(path string, mode fs.FileMode, create bool) (*file, error) {
 	if err == nil {
 		err = checkFile(path, info)
 	}
+	if err == nil {
+		err = lockFile(f)
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return &file{f: f, path: path, end: info.Size()}, nil
+}
+
+// lockFile locks the file itself as well: someone may have removed the lock
+// file of a running daemon.
+func lockFile(f *os.File) error {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("%w: another process writes %s, and its lock file was removed; stop that process", ErrLocked, f.Name())
+	}
+	return err
 }
 
 // checkFile rejects a file that others than the daemon (and root) can write to.
@@ -133,7 +146,7 @@ func (f *file) foreignChange() string {
 	switch {
 	case err != nil || f.dirty:
 		return ""
-	case info.Sys().(*syscall.Stat_t).Nlink == 0:
+	case f.removed():
 		return "the file was removed while the log wrote to it"
 	case info.Size() < f.end:
 		return fmt.Sprintf("the file was cut from %d to %d bytes while the log wrote to it", f.end, info.Size())
@@ -141,6 +154,26 @@ func (f *file) foreignChange() string {
 		return fmt.Sprintf("someone else added %d bytes to the file", info.Size()-f.end)
 	}
 	return ""
+}
+
+// removed reports whether no name leads to the file any more.
+func (f *file) removed() bool {
+	info, err := f.f.Stat()
+	return err == nil && info.Sys().(*syscall.Stat_t).Nlink == 0
+}
+
+// keep returns another descriptor of the file, to read it after it was closed.
+func (f *file) keep() (*os.File, error) {
+	conn, err := f.f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd, failed := -1, error(nil)
+	err = conn.Control(func(own uintptr) { fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) })
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.path), nil
 }
 
 // inPlace reports whether the path still leads to this file.

@@ -20,11 +20,14 @@ import (
 // fillUp appends to a log on a nearly full disk until it refuses records, frees
 // up space, and waits for it to recover. All acknowledged records must be in
 // the log, and all lines complete.
-func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
+func fillUp(t *testing.T, file string, sync Sync, maxSize int64, full error, makeRoom func()) {
 	t.Helper()
 	key := ed25519Key(t)
 	o := key.options(file)
-	o.Sync, o.Interval = sync, 2*time.Millisecond
+	o.Sync, o.Interval, o.MaxSize = sync, 2*time.Millisecond, maxSize
+	if maxSize > 0 { // or the disk is full before the first rotation
+		o.Interval = 50 * time.Microsecond
+	}
 	l := start(t, o)
 	acknowledged, refused := load(t, l, full)
 	if refused == 0 {
@@ -45,17 +48,19 @@ func fillUp(t *testing.T, file string, sync Sync, full error, makeRoom func()) {
 	eventually(t, "recovery", func() bool { return l.Status().Err == nil })
 	l.add("after")
 	l.stop()
-	found := jtisIn(t, []string{file})
+	files := logFiles(t, file)
+	found := jtisIn(t, files)
 	for _, jti := range append(acknowledged, "after") {
 		if !found[jti] {
 			t.Errorf("%s was acknowledged and is not in the log", jti)
 		}
 	}
-	r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: key.verifiers})
+	numbersOnce(t, files)
+	r := mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers, FromStart: true})
 	if r.Recoveries == 0 || r.Unproven != 0 || r.Torn != 0 {
 		t.Errorf("%+v", r)
 	}
-	t.Logf("%d acknowledged, %d refused", len(acknowledged), refused)
+	t.Logf("%d acknowledged, %d refused, %d files", len(acknowledged), refused, len(files))
 }
 
 // load appends from eight goroutines until each was refused many times.
@@ -126,22 +131,31 @@ func TestFileSizeLimit(t *testing.T) {
 	for _, sync := range []Sync{SyncAlways, SyncInterval} {
 		t.Run(string(sync), func(t *testing.T) {
 			limitFileSize(t, 100_001)
-			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, unix.EFBIG, func() { limitFileSize(t, 0) })
+			fillUp(t, filepath.Join(t.TempDir(), "audit.jsonl"), sync, 0, unix.EFBIG, func() { limitFileSize(t, 0) })
 		})
 	}
 }
 
-// TestFullDisk fills a small file system. Mounting one needs root; other users
-// rely on TestFileSizeLimit.
+// TestFullDisk fills a small file system, also in the middle of rotations, and
+// one that has no room for another file but for more lines. Mounting one needs
+// root; other users rely on TestFileSizeLimit.
 func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Log("not root: only TestFileSizeLimit covers a full disk")
 		return
 	}
-	for _, sync := range []Sync{SyncAlways, SyncInterval, SyncNever} {
-		t.Run(string(sync), func(t *testing.T) {
+	for name, test := range map[string]struct {
+		sync    Sync
+		maxSize int64
+		options string
+	}{
+		"always": {SyncAlways, 0, ""}, "interval": {SyncInterval, 0, ""}, "never": {SyncNever, 0, ""},
+		"always, rotating": {SyncAlways, 8 << 10, ""}, "interval, rotating": {SyncInterval, 8 << 10, ""},
+		"no room for a file": {SyncInterval, 8 << 10, ",nr_inodes=5"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
+			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=0700"+test.options); err != nil {
 				if errors.Is(err, unix.EPERM) {
 					t.Logf("root without permission to mount: %v", err)
 					return
@@ -151,7 +165,7 @@ func TestFullDisk(t *testing.T) {
 			t.Cleanup(func() { check(t, unix.Unmount(dir, 0)) })
 			ballast := filepath.Join(dir, "ballast")
 			check(t, os.WriteFile(ballast, []byte(strings.Repeat("x", 100<<10)), 0o600))
-			fillUp(t, filepath.Join(dir, "audit.jsonl"), sync, unix.ENOSPC, func() { check(t, os.Remove(ballast)) })
+			fillUp(t, filepath.Join(dir, "audit.jsonl"), test.sync, test.maxSize, unix.ENOSPC, func() { check(t, os.Remove(ballast)) })
 		})
 	}
 }

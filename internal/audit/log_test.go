@@ -206,6 +206,13 @@ func TestOneWriterPerFile(t *testing.T) {
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "process ") {
 		t.Errorf("got %v", err)
 	}
+	check(t, os.Remove(file+".lock")) // as someone may do who thinks that it is stale
+	if _, err := Open(Options{File: file}); !errors.Is(err, ErrLocked) {
+		t.Errorf("without the lock file: %v", err)
+	}
+	if _, err := AcceptDamage(Options{File: file}, Acceptance{Reason: "none"}); !errors.Is(err, ErrLocked) {
+		t.Errorf("accept damage: %v", err)
+	}
 	first.stop()
 	start(t, Options{File: file}).add("a")
 }

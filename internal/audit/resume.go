@@ -34,7 +34,7 @@ func resume(o *Options) (*writer, error) {
 
 // openError leaves errors that already say what to do as they are.
 func openError(err error) error {
-	if errors.Is(err, ErrUnsafe) {
+	if errors.Is(err, ErrUnsafe) || errors.Is(err, ErrLocked) {
 		return err
 	}
 	return fmt.Errorf("audit: open the log: %w; check that its directory exists and the daemon can write to it", err)
@@ -91,7 +91,8 @@ func refuseOlder(f *file, end int64) error {
 		archive.Close()
 		if last >= end {
 			return fmt.Errorf("%w: %s ends with record %d, but %s already has record %d, so an older copy was put back; "+
-				"restore the newest copy of %[2]s, or move it away to continue after the newest of the renamed files",
+				"restore the newest copy of %[2]s, or move it away to continue after the newest of the renamed files; "+
+				"if %[4]s is of another log, move that to another directory",
 				ErrRolledBack, f.path, end-1, name, last)
 		}
 	}

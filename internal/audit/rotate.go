@@ -1,11 +1,14 @@
 package audit
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +28,9 @@ type rotation struct {
 const archiveTime = "20060102T150405.000000Z"
 
 func (w *writer) rotateIfDue() {
+	if now := w.opts.Clock(); w.created.After(now) { // the clock was wrong when the file began
+		w.created = now
+	}
 	full := w.opts.MaxSize > 0 && w.file.end >= w.opts.MaxSize
 	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.created) >= w.opts.MaxAge
 	if w.rotation == nil && !w.damaged && !w.rechecking() && w.hasRecords && (full || old) {
@@ -85,10 +91,69 @@ var errStaysDamaged = fmt.Errorf("audit: %w; accept the damage before the next f
 // the change.
 func (w *writer) quarantine(detail string) {
 	w.report("file changed by others", detail)
-	if err := w.switchFile(true, damagedInfix); err != nil {
+	err := w.moveForeign()
+	if err == nil {
+		err = w.switchFile(true, damagedInfix)
+	}
+	if err != nil {
 		w.queued = w.queued[:len(w.queued)-1] // the next tick retries and reports it again
 		w.opts.Logger.Error("can't switch to a new audit log file, retrying; check the directory and the disk", "file", w.file.path, "error", err)
 	}
+}
+
+// moveForeign sets apart what someone put in the place of the current file.
+func (w *writer) moveForeign() error {
+	info, err := os.Lstat(w.file.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (w.file.inPlace() || info.Mode().IsRegular() && info.Size() == 0) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return renameNoReplace(w.file.path, w.file.path+damagedInfix+w.opts.Clock().UTC().Format(archiveTime))
+}
+
+// rescue puts a file back that someone removed, in the background, under the
+// name that rotation would have given it. Only this process still has it,
+// unless it was compressed.
+func (w *writer) rescue(removed *file) {
+	content, err := removed.keep()
+	if err != nil {
+		w.opts.Logger.Error("can't keep the audit log file that was removed", "file", removed.path, "error", err)
+		return
+	}
+	archive := removed.path + "." + w.opts.Clock().UTC().Format(archiveTime)
+	size, mode := removed.end, w.opts.Mode
+	w.jobs.Go(func() {
+		defer content.Close()
+		if other := archived(removed.path, content); other != "" {
+			w.opts.Logger.Warn("the audit log file was removed before the log switched to the next one; set delaycompress in logrotate", "copy", other)
+			return
+		}
+		if err := atomicfile.ReplaceFrom(archive, io.NewSectionReader(content, 0, size), mode); err != nil {
+			w.opts.Logger.Error("can't put the audit log file back that was removed; its records are lost", "file", archive, "error", err)
+			return
+		}
+		w.opts.Logger.Warn("put the audit log file back that was removed; find out who removed it", "file", archive)
+	})
+}
+
+// archived returns the renamed file that begins with the same record as the
+// content, or "".
+func archived(path string, content *os.File) string {
+	first := firstSeq(bufio.NewReaderSize(io.NewSectionReader(content, 0, MaxRecord+1), MaxRecord+1))
+	names, _ := archiveNames(path) // without them, the file is put back
+	for _, name := range names {
+		f, err := openLogFile(name)
+		if err != nil {
+			continue
+		}
+		f.Close()
+		if f.seq == first && !strings.Contains(filepath.Base(name), damagedInfix) {
+			return name
+		}
+	}
+	return ""
 }
 
 // switchFile switches to a new file at the path. It renames the old one to path
@@ -108,6 +173,9 @@ func (w *writer) switchFile(rename bool, infix string) error {
 			err = errors.Join(err, renameNoReplace(archive, old.path))
 		}
 		return err
+	}
+	if rename && archive == "" && old.removed() {
+		w.rescue(old)
 	}
 	// A later checkpoint syncs only the new file, but covers the old one too.
 	if w.opts.Sync != SyncNever || w.opts.Key != nil {

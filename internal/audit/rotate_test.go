@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,6 +205,25 @@ func TestRotationByAge(t *testing.T) {
 	})
 }
 
+// A file that began while the clock was years ahead is rotated nevertheless.
+func TestRotationByAgeAfterTheClockWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "audit.jsonl")
+		o := Options{File: file, Clock: func() time.Time { return time.Now().AddDate(9, 0, 0) }}
+		l := start(t, o)
+		l.add("a")
+		l.stop()
+		o.Clock, o.MaxAge = nil, time.Hour
+		l = start(t, o)
+		time.Sleep(61 * time.Minute)
+		if n := len(logFiles(t, file)); n != 2 {
+			t.Errorf("%d files", n)
+		}
+		l.stop()
+		mustVerify(t, logFiles(t, file), VerifyOptions{})
+	})
+}
+
 // If the daemon ends before the next file has a header, the log continues from
 // the renamed file, whatever renamed it.
 func TestOpenContinuesFromARotatedFile(t *testing.T) {
@@ -239,7 +259,16 @@ func TestLogDetectsForeignChanges(t *testing.T) {
 		wants string // in the recovery line
 	}{
 		"removed": {func(t *testing.T, file string) { check(t, os.Remove(file)) }, "removed"},
-		"cut":     {func(t *testing.T, file string) { check(t, os.Truncate(file, 100)) }, "was cut"},
+		"removed after it was compressed": {func(t *testing.T, file string) {
+			check(t, os.WriteFile(file+".1.gz", compressed(t, readLines(t, file)), 0o600))
+			check(t, os.Remove(file))
+		}, "removed"},
+		"replaced": {func(t *testing.T, file string) {
+			other := readLines(t, file)[:5]
+			writeLines(t, file+"~", other)
+			check(t, os.Rename(file+"~", file))
+		}, "removed"},
+		"cut": {func(t *testing.T, file string) { check(t, os.Truncate(file, 100)) }, "was cut"},
 		"added to": {func(t *testing.T, file string) {
 			f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
 			check(t, err)
@@ -265,7 +294,11 @@ func TestLogDetectsForeignChanges(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			files := logFiles(t, file)
-			if name == "removed" {
+			if c.wants == "removed" { // what only the daemon still had is back
+				files = slices.DeleteFunc(files, func(f string) bool { return strings.Contains(f, damagedInfix) })
+				if r := mustVerify(t, files, VerifyOptions{FromStart: true}); r.Files != 2 {
+					t.Errorf("%+v", r)
+				}
 				return
 			}
 			if _, err := Verify(t.Context(), files, VerifyOptions{}); len(files) != 2 || !errors.Is(err, ErrTampered) {

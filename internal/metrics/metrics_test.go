@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -69,6 +70,34 @@ func TestKeyReady(t *testing.T) {
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "assertd_key_ready", "assertd_key_refused"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestShipLag checks what the metrics say about a destination that is away: how
+// many lines and how old the oldest is, and what it will never get.
+func TestShipLag(t *testing.T) {
+	state := full()
+	state.Audit.Ship[0].Oldest = state.Now.Add(-90 * time.Second)
+	state.Audit.Ship[0].Error = "connection refused"
+	registry := prometheus.NewRegistry()
+	if _, err := metrics.New(metrics.Options{Registry: registry, State: func() ipc.StatusResponse { return state }}); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		if m := f.GetMetric()[0]; strings.HasPrefix(f.GetName(), "assertd_audit_ship_") {
+			values[f.GetName()] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	lag := values["assertd_audit_ship_lag_seconds"]
+	delete(values, "assertd_audit_ship_lag_seconds")
+	want := map[string]float64{"assertd_audit_ship_up": 0, "assertd_audit_ship_pending_lines": 5, "assertd_audit_ship_missing_lines_total": 1}
+	if lag != 90 || !maps.Equal(values, want) {
+		t.Errorf("lag %v, %v", lag, values)
 	}
 }
 

@@ -22,25 +22,60 @@ const patience = 2 * time.Minute
 // Daemon is an rsyslogd, which writes the messages that it gets to a
 // file.
 type Daemon struct {
+	Address string // of its socket or server
+
+	network string
 	t       testing.TB
 	dir     string
 	process *exec.Cmd
 }
 
-const rsyslogConfig = `
+const socketConfig = `
 global(workDirectory="%[1]s" maxMessageSize="512k")
 module(load="imuxsock" SysSock.Use="off")
 input(type="imuxsock" Socket="%[1]s/log" UseSpecialParser="off" ParseHostname="on" FlowControl="on" RateLimit.Interval="0")
+`
+
+const tlsConfig = `
+global(workDirectory="%[1]s" maxMessageSize="512k" DefaultNetstreamDriver="gtls"
+  DefaultNetstreamDriverCAFile="%[2]s" DefaultNetstreamDriverCertFile="%[3]s" DefaultNetstreamDriverKeyFile="%[4]s")
+module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/certvalid" MaxFrameSize="524288")
+input(type="imtcp" Address="127.0.0.1" Port="%[5]s")
+`
+
+const rules = `
 template(name="line" type="string" string="%%app-name%% %%msgid%% %%syslogfacility%%.%%syslogseverity%% %%msg%%\n")
 action(type="omfile" file="%[1]s/received" template="line" asyncWriting="off")
 `
 
 // New prepares a daemon that listens at dir/log.
 func New(t testing.TB, dir string) *Daemon {
-	if err := os.WriteFile(filepath.Join(dir, "rsyslog.conf"), fmt.Appendf(nil, rsyslogConfig, dir), 0o600); err != nil {
+	return prepare(t, dir, "unixgram", filepath.Join(dir, "log"), fmt.Sprintf(socketConfig, dir))
+}
+
+// NewTLS prepares a daemon that listens at a loopback address and speaks TLS
+// (RFC 5425). The files are PEM, and clients must have a certificate of the
+// same authority.
+func NewTLS(t testing.TB, dir, ca, cert, key string) *Daemon {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Daemon{t: t, dir: dir}
+	defer free.Close()
+	_, port, err := net.SplitHostPort(free.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prepare(t, dir, "tcp", free.Addr().String(), fmt.Sprintf(tlsConfig, dir, ca, cert, key, port))
+}
+
+func prepare(t testing.TB, dir, network, address, input string) *Daemon {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "rsyslog.conf"), fmt.Appendf([]byte(input), rules, dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := &Daemon{t: t, dir: dir, network: network, Address: address}
 	t.Cleanup(r.Stop)
 	return r
 }
@@ -66,7 +101,7 @@ func (r *Daemon) Start() {
 }
 
 func (r *Daemon) listens() bool {
-	conn, err := net.Dial("unixgram", filepath.Join(r.dir, "log"))
+	conn, err := net.Dial(r.network, r.Address)
 	if err != nil {
 		return false
 	}

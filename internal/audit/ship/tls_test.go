@@ -18,6 +18,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/test/rsyslog"
 )
 
 // TestShippedOverTLS: every line arrives at a server that wants a client
@@ -46,6 +49,35 @@ func TestShippedOverTLS(t *testing.T) {
 		t.Error("the lines that arrived are not the log's")
 	}
 	await(t, "the delivery", func() bool { return state(shipper, l).Pending == 0 })
+}
+
+// TestShippedToRsyslogOverTLS: Debian's rsyslog takes every line, the longest
+// too, and across its restart.
+func TestShippedToRsyslogOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	files := writeCertificate(t, dir)
+	receiver := rsyslog.NewTLS(t, dir, files.CA, files.Cert, files.Key)
+	receiver.Start()
+	l, shipper := ownAndShip(t, dir, Syslog("", receiver.Address, files))
+	add := func(jtis ...string) {
+		for _, jti := range jtis {
+			if err := l.Append(t.Context(), record(jti)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	add("first", strings.Repeat("x", audit.MaxRecord-1000), "\u00e9\n\x00\u2028")
+	file := filepath.Join(dir, "audit.jsonl")
+	await(t, "the first lines", func() bool { return len(receiver.Received()) == len(logLinesOf(t, file)) })
+	receiver.Stop()
+	add("while it is away")
+	receiver.Start()
+	add("after")
+	await(t, "the delivery", func() bool { return state(shipper, l).Pending == 0 })
+	await(t, "all lines", func() bool { return len(receiver.Received()) == len(logLinesOf(t, file)) })
+	if got, want := receiver.Received(), logLinesOf(t, file); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Error("the lines that arrived are not the log's")
+	}
 }
 
 func TestServerOfAnotherName(t *testing.T) {

@@ -50,7 +50,14 @@ type Group struct {
 	newest *audit.Signed
 
 	quorumAt atomic.Int64 // when the quorum's oldest cosignature was made, in Unix nanoseconds
+
+	// Cosignatures must not get younger because someone sets the clock back.
+	epoch      time.Time
+	quorumSeen atomic.Int64 // when the quorum's oldest cosignature came, in nanoseconds since epoch
 }
+
+// elapsed returns the nanoseconds since New, by a clock that nobody can set.
+func (g *Group) elapsed() int64 { return int64(time.Since(g.epoch)) }
 
 // New makes a Group. It sends nothing.
 func New(o Options) *Group {
@@ -66,7 +73,7 @@ func New(o Options) *Group {
 			o.Retry = min(o.Retry, o.MaxAge/6)
 		}
 	}
-	g := &Group{opts: o, initial: o.Log.Pinned(), proving: o.Timeout}
+	g := &Group{opts: o, initial: o.Log.Pinned(), proving: o.Timeout, epoch: time.Now()}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: 5 * time.Minute}
 	for _, w := range o.Witnesses {
 		g.members = append(g.members, &member{group: g, client: newClient(w, transport), wake: make(chan struct{}, 1)})
@@ -166,13 +173,17 @@ func (g *Group) retain(ctx context.Context) {
 
 // count finds out when the quorum last cosigned. The caller holds mu.
 func (g *Group) count() {
-	times := make([]time.Time, 0, len(g.members))
+	var made, seen []int64
 	for _, m := range g.members {
-		times = append(times, m.at)
+		if !m.at.IsZero() {
+			made, seen = append(made, m.at.UnixNano()), append(seen, m.seen)
+		}
 	}
-	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
-	if q := g.opts.Quorum; q > 0 && q <= len(times) && !times[q-1].IsZero() {
-		g.quorumAt.Store(times[q-1].UnixNano())
+	if q := g.opts.Quorum; q > 0 && q <= len(made) {
+		slices.Sort(made)
+		slices.Sort(seen)
+		g.quorumAt.Store(made[len(made)-q])
+		g.quorumSeen.Store(seen[len(seen)-q])
 	}
 }
 
@@ -182,7 +193,8 @@ func (g *Group) Hold() error {
 		return nil
 	}
 	at := g.quorumAt.Load()
-	if at != 0 && g.opts.Now().Sub(time.Unix(0, at)) <= g.opts.MaxAge {
+	age := max(g.opts.Now().Sub(time.Unix(0, at)), time.Duration(g.elapsed()-g.quorumSeen.Load()))
+	if at != 0 && age <= g.opts.MaxAge {
 		return nil
 	}
 	return fmt.Errorf("%w: %d must have cosigned within %s; \"assertctl status\" shows what each witness answered", ErrNoQuorum, g.opts.Quorum, g.opts.MaxAge)

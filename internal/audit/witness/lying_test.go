@@ -248,3 +248,26 @@ func TestAProofFromFilesDoesNotHoldUpTheStart(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A clock that is set back must not make old cosignatures young again.
+func TestAClockThatIsSetBackKeepsNoQuorum(t *testing.T) {
+	var back time.Duration
+	g := New(Options{
+		Log: openLog(t), Quorum: 1, MaxAge: 50 * time.Millisecond, Timeout: time.Minute, Retry: time.Hour,
+		Now:       func() time.Time { return time.Now().Add(-back) },
+		Witnesses: []Config{answers(t, func(w http.ResponseWriter, _, text string) { fmt.Fprint(w, cosign(testKey(1), text, time.Now())) })},
+		Logger:    &logtest.Journal{},
+	})
+	if err := g.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	back = 24 * time.Hour
+	for end := time.Now().Add(time.Minute); g.Hold() == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the quorum does not get old")
+		}
+	}
+	if !g.members[0].due() {
+		t.Error("the checkpoint is not sent again")
+	}
+}

@@ -29,6 +29,7 @@ type member struct {
 
 	cosigned int64     // the largest size that it cosigned since the start
 	at       time.Time // when it last cosigned, but not in the future
+	seen     int64     // when that came, in nanoseconds of the group's own clock
 	err      error     // why it did not cosign the newest checkpoint
 }
 
@@ -73,7 +74,7 @@ func (m *member) due() bool {
 	g := m.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	old := g.opts.MaxAge > 0 && g.opts.Now().Sub(m.at) >= g.opts.MaxAge/3
+	old := g.opts.MaxAge > 0 && max(g.opts.Now().Sub(m.at), time.Duration(g.elapsed()-m.seen)) >= g.opts.MaxAge/3
 	return g.newest != nil && (m.err != nil || m.doubt != nil || m.cosigned < g.newest.Size || old)
 }
 
@@ -207,7 +208,7 @@ func (m *member) cosign(ctx context.Context, sent *audit.Signed, c Cosignature) 
 	g.mu.Lock()
 	first := sent.Size > m.cosigned
 	m.doubt, m.size, m.known = nil, sent.Size, true
-	m.cosigned, m.at = max(m.cosigned, sent.Size), c.Time
+	m.cosigned, m.at, m.seen = max(m.cosigned, sent.Size), c.Time, g.elapsed()
 	if now := g.opts.Now(); m.at.After(now) {
 		m.at = now
 	}
