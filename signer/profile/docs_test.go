@@ -142,6 +142,8 @@ func (p *Profile) sendExample() string {
 			"\n&client_assertion_type=" + p.Send.AssertionType() + "\n&client_assertion=ASSERTION"
 	case ipc.SendGrant:
 		return "POST /token HTTP/1.1\n" + form + "grant_type=" + p.Send.AssertionType() + "\n&assertion=ASSERTION"
+	case ipc.SendVaultLogin:
+		return "POST /v1/auth/jwt/login HTTP/1.1\nContent-Type: application/json\n\n{\"role\": \"payments\", \"jwt\": \"ASSERTION\"}"
 	case ipc.SendDPoP:
 		return p.Example.Listed["htm"].(string) + " /token HTTP/1.1\nDPoP: ASSERTION"
 	case ipc.SendBearer:
