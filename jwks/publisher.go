@@ -68,8 +68,8 @@ type Content struct {
 	NextChange time.Time
 }
 
-// Publisher serves public keys over HTTP from memory. It answers only GET and
-// HEAD for its few documents, never redirects, and has no data but that of
+// Publisher serves public keys over HTTP from memory. It answers only GET, HEAD
+// and CORS preflights for its few documents, never redirects, and has no data but that of
 // Update. It is safe for concurrent use.
 type Publisher struct {
 	config   PublisherConfig
@@ -162,11 +162,20 @@ func (p *Publisher) bodies(content Content) (map[string]body, error) {
 	return bodies, nil
 }
 
+// answerPreflight lets a browser send GET with the headers of a conditional or a
+// traced request, and remember that for a day.
+func answerPreflight(header http.Header) {
+	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
+	header.Set("Access-Control-Allow-Headers", "*")
+	header.Set("Access-Control-Max-Age", "86400")
+}
+
 // ServeHTTP answers with a document, 404 or 405, or with 503 before the first
 // Update.
 func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["X-Content-Type-Options"] = nosniff
+	header["Access-Control-Allow-Origin"] = anyOrigin
 	current := p.current.Load()
 	if current == nil {
 		header.Set("Retry-After", "1")
@@ -177,6 +186,9 @@ func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !found:
 		http.Error(w, "not found", http.StatusNotFound)
+	case r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "":
+		answerPreflight(header)
+		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		http.Error(w, "use GET or HEAD", http.StatusMethodNotAllowed)
