@@ -69,8 +69,8 @@ type Content struct {
 }
 
 // Publisher serves public keys over HTTP from memory. It answers only GET, HEAD
-// and CORS preflights for its few documents, never redirects, and has no data but that of
-// Update. It is safe for concurrent use.
+// and CORS preflights for its few documents, never redirects, and has no data
+// but that of Update. It is safe for concurrent use.
 type Publisher struct {
 	config   PublisherConfig
 	issuer   issuer
@@ -162,8 +162,8 @@ func (p *Publisher) bodies(content Content) (map[string]body, error) {
 	return bodies, nil
 }
 
-// answerPreflight lets a browser send GET with the headers of a conditional or a
-// traced request, and remember that for a day.
+// answerPreflight lets a browser send GET with the headers of a conditional or
+// a traced request, and remember that for a day.
 func answerPreflight(header http.Header) {
 	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
 	header.Set("Access-Control-Allow-Headers", "*")

@@ -104,7 +104,8 @@ func federationRows() []*Profile {
 	return rows
 }
 
-// vaultRow is the row of OpenBao and of Vault, whose JWT auth methods are alike.
+// vaultRow is the row of OpenBao and of Vault, whose JWT auth methods are
+// alike.
 func vaultRow(name, title, source string) *Profile {
 	return &Profile{
 		Name: name, Title: title, Source: source,
