@@ -63,6 +63,8 @@ type Content struct {
 	// Sets are sets to serve separately, by key set name, each at its own path,
 	// for receivers that must not see each other's keys. Nil for none.
 	Sets map[string]Set
+	// Bundles are the keys of JWT-SVIDs, by SPIFFE trust domain. Nil for none.
+	Bundles map[string]Set
 	// NextChange is when a version next changes its state by the schedule. No
 	// max-age goes past it. Zero for never.
 	NextChange time.Time
@@ -149,6 +151,13 @@ func (p *Publisher) bodies(content Content) (map[string]body, error) {
 			return nil, fmt.Errorf("%w: %w", ErrPublisher, err)
 		}
 		bodies[SetPathPrefix+name+".json"] = body{setContentType, content.Sets[name].JSON()}
+	}
+	for domain, set := range content.Bundles {
+		bundle, err := set.Bundle(p.config.MaxAge)
+		if err != nil {
+			return nil, err
+		}
+		bodies[BundlePathPrefix+domain+".json"] = body{"application/json", bundle}
 	}
 	if p.issuer.url == "" {
 		return bodies, nil

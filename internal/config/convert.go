@@ -9,6 +9,7 @@ import (
 	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/internal/web"
 	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/signer/profile"
 )
 
 // clockSkew is how much the clocks of this machine and of receivers can differ.
@@ -69,6 +70,24 @@ func windows(configured []Window) []rate.Window {
 
 func (w Window) rate() rate.Window {
 	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
+}
+
+// TrustDomains returns the key sets that sign JWT-SVIDs, by SPIFFE trust domain,
+// both sorted.
+func (c *Config) TrustDomains() map[string][]string {
+	domains := make(map[string][]string)
+	for _, client := range c.Clients {
+		for _, grant := range client.Grants {
+			domain := profile.TrustDomain(grant.Profile, grant.Subject)
+			if domain != "" && !slices.Contains(domains[domain], grant.Key) {
+				domains[domain] = append(domains[domain], grant.Key)
+			}
+		}
+	}
+	for _, sets := range domains {
+		slices.Sort(sets)
+	}
+	return domains
 }
 
 // values returns the values of the claims that have exactly one of a list.

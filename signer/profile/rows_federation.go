@@ -60,7 +60,7 @@ func federationRows() []*Profile {
 			},
 		},
 		{
-			Name:       "spiffe-jwt-svid",
+			Name:       spiffeProfile,
 			Title:      "SPIFFE JWT-SVID",
 			Source:     "SPIFFE: The JWT SPIFFE Verifiable Identity Document, sections 2 to 5",
 			Algorithms: []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
@@ -70,7 +70,7 @@ func federationRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: ipc.SendBearer,
-			Register: "The trust domain's bundle: the public keys, with use jwt-svid.",
+			Register: "The trust domain's bundle, with use jwt-svid: the daemon serves it at /.well-known/spiffe/<trust domain>.json, and assertd jwks --spiffe prints it. It has the keys of this profile's grants only.",
 			Notes:    "The header has only alg, kid and typ. Keep the audience narrow: if it were the whole trust domain, each receiver could impersonate the caller.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Subject: "spiffe://example.org/payments",
