@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -70,6 +71,19 @@ func windows(configured []Window) []rate.Window {
 
 func (w Window) rate() rate.Window {
 	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
+}
+
+// Notes are warnings about what is allowed, but may not work with the receiver.
+func (c *Config) Notes() []string {
+	var notes []string
+	for _, client := range c.Clients {
+		for _, grant := range client.Grants {
+			if note := profile.AlgorithmNote(grant.Profile, string(c.Keys[grant.Key].Alg)); note != "" {
+				notes = append(notes, fmt.Sprintf("client %s, grant %s: %s", client.Name, grant.Name, note))
+			}
+		}
+	}
+	return notes
 }
 
 // TrustDomains returns the key sets that sign JWT-SVIDs, by SPIFFE trust domain,

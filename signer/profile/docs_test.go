@@ -57,7 +57,8 @@ func writeOverview(page *bytes.Buffer) {
 		writeRow(page, "["+p.Name+"](#"+p.Name+")", p.Title, p.algorithmSummary(), strings.Join(members, ", "),
 			p.Issuer.origin(), p.Subject.origin(), p.audienceSummary(), p.lifetimeSummary(), string(p.JTI), string(p.Send))
 	}
-	page.WriteString("\nall means ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the RFC 9864 name for EdDSA with an Ed25519 key).\n\n")
+	page.WriteString("\nall means ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the RFC 9864 name for EdDSA with an Ed25519 key).\n\n" +
+		"Receivers differ in the name: " + ed25519Refusers + ". " + eddsaRefusers + ". `assertd check` warns where that matters.\n\n")
 }
 
 // origin summarizes a rule in a word or two.

@@ -10,6 +10,9 @@ import (
 // clientRows are the profiles for client authentication: iss = sub = client_id.
 func clientRows() []*Profile {
 	rows := slices.Concat(standardClientRows(), serverClientRows(), vendorClientRows(), certificateClientRows())
+	for _, p := range rows[len(standardClientRows()):] {
+		p.Known = true
+	}
 	for _, p := range rows {
 		p.Family = ClientAuthentication
 		p.Send = ipc.SendClientAssertion

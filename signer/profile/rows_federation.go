@@ -99,7 +99,7 @@ func federationRows() []*Profile {
 		},
 	}
 	for _, p := range rows {
-		p.Family = Federation
+		p.Family, p.Known = Federation, p.Name != spiffeProfile
 	}
 	return rows
 }

@@ -143,7 +143,7 @@ func grantRows() []*Profile {
 		},
 	}
 	for _, p := range rows {
-		p.Family, p.Send = Grants, ipc.SendGrant
+		p.Family, p.Send, p.Known = Grants, ipc.SendGrant, p.Name != "jwt-bearer"
 	}
 	return rows
 }
