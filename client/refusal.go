@@ -50,6 +50,7 @@ type endpoint struct{ name, member string }
 
 var (
 	tokenEndpoint        = endpoint{"token endpoint", "access_token"}
+	loginEndpoint        = endpoint{"login endpoint", "client_token"}
 	registrationEndpoint = endpoint{"registration endpoint", "client_id"}
 )
 

@@ -60,8 +60,9 @@ func (t Token) GoString() string { return t.String() }
 // Token asks the daemon for an assertion and trades it for a token at the
 // authorization server, in the form that the grant's profile calls for: a
 // client assertion (RFC 7523 section 2.2), an authorization grant (section
-// 2.1), a token exchange (RFC 8693), or AWS web identity. If the assertion is
-// itself the access token, Token returns it and makes no token request.
+// 2.1), a token exchange (RFC 8693), AWS web identity, or a login at OpenBao or
+// Vault. If the assertion is itself the access token, Token returns it and
+// makes no token request.
 //
 // After a broken connection, a status from 502 to 504, or a demand for a DPoP
 // nonce, Token retries once. The retry uses a new assertion; none is ever sent
@@ -121,7 +122,11 @@ func (c *Client) tokenAttempt(ctx context.Context, req TokenRequest, nonce strin
 	if err := c.authenticate(ctx, req, sendOf(assertion), values); err != nil {
 		return Token{}, err
 	}
-	request, err := newFormRequest(ctx, req.URL, values)
+	newRequest := newFormRequest
+	if sendOf(assertion) == ipc.SendVaultLogin {
+		newRequest = newLoginRequest
+	}
+	request, err := newRequest(ctx, req.URL, values)
 	if err != nil {
 		return Token{}, err
 	}
@@ -138,7 +143,7 @@ func (c *Client) tokenAttempt(ctx context.Context, req TokenRequest, nonce strin
 // secretParameters are those of a token request that nobody else may see.
 var secretParameters = []string{
 	"client_assertion", "assertion", "subject_token", "actor_token", "WebIdentityToken", "client_secret", "code", "code_verifier",
-	"device_code", "password", "refresh_token",
+	"device_code", "password", "refresh_token", "jwt",
 }
 
 func secretsOf(form url.Values) (secrets []string) {

@@ -32,6 +32,7 @@ var tokenForms = map[ipc.Send]tokenForm{
 		defaults: map[string]string{"grant_type": "client_credentials"}},
 	ipc.SendWebIdentity: {assertion: "WebIdentityToken",
 		fixed: map[string]string{"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15"}},
+	ipc.SendVaultLogin: {assertion: "jwt"}, // sent as JSON: see newLoginRequest
 }
 
 // otherUses says what to do with assertions that do not go into token requests.

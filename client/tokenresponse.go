@@ -133,11 +133,19 @@ func readToken(response *http.Response, send ipc.Send, now time.Time, secrets []
 	}
 	text = bytes.TrimPrefix(text, bom)
 	if response.StatusCode/100 == 2 {
-		if token, ok := parseToken(text, send, now); ok {
+		parse := parseToken
+		if send == ipc.SendVaultLogin {
+			parse = parseLogin
+		}
+		if token, ok := parse(text, send, now); ok {
 			return token, token.check(response.StatusCode)
 		}
 	}
-	found := tokenEndpoint.refusal(response, text, secrets)
+	from := tokenEndpoint
+	if send == ipc.SendVaultLogin {
+		from = loginEndpoint
+	}
+	found := from.refusal(response, text, secrets)
 	return Token{}, &TokenError{
 		Status: response.StatusCode, Code: found.code, Description: found.text, Skew: skewOf(response, now),
 		nonce: response.Header.Get("DPoP-Nonce"), delay: retryAfter(response),

@@ -12,6 +12,7 @@ const (
 	SendGrant            Send = "assertion"        // of a token request (RFC 7523, section 2.1)
 	SendTokenExchange    Send = "subject_token"    // of a token exchange (RFC 8693, section 2.1)
 	SendWebIdentity      Send = "web_identity"     // WebIdentityToken of AWS AssumeRoleWithWebIdentity
+	SendVaultLogin       Send = "vault_login"      // jwt of a login at the JWT auth method of OpenBao or Vault
 	SendBearer           Send = "bearer"           // in the Authorization header (RFC 6750, section 2.1)
 	SendClientSecret     Send = "client_secret"    // of a token request
 	SendDPoP             Send = "dpop"             // in the DPoP header (RFC 9449, section 4.1)

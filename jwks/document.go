@@ -12,6 +12,10 @@ import (
 // nosniff is shared by all responses; net/http only reads header values.
 var nosniff = []string{"nosniff"}
 
+// anyOrigin lets programs in browsers read the documents (CORS). They are
+// public, and the server has no cookies.
+var anyOrigin = []string{"*"}
+
 // document is a response body with its headers, all built in advance.
 type document struct {
 	body         []byte

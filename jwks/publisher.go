@@ -63,14 +63,16 @@ type Content struct {
 	// Sets are sets to serve separately, by key set name, each at its own path,
 	// for receivers that must not see each other's keys. Nil for none.
 	Sets map[string]Set
+	// Bundles are the keys of JWT-SVIDs, by SPIFFE trust domain. Nil for none.
+	Bundles map[string]Set
 	// NextChange is when a version next changes its state by the schedule. No
 	// max-age goes past it. Zero for never.
 	NextChange time.Time
 }
 
-// Publisher serves public keys over HTTP from memory. It answers only GET and
-// HEAD for its few documents, never redirects, and has no data but that of
-// Update. It is safe for concurrent use.
+// Publisher serves public keys over HTTP from memory. It answers only GET, HEAD
+// and CORS preflights for its few documents, never redirects, and has no data
+// but that of Update. It is safe for concurrent use.
 type Publisher struct {
 	config   PublisherConfig
 	issuer   issuer
@@ -150,6 +152,13 @@ func (p *Publisher) bodies(content Content) (map[string]body, error) {
 		}
 		bodies[SetPathPrefix+name+".json"] = body{setContentType, content.Sets[name].JSON()}
 	}
+	for domain, set := range content.Bundles {
+		bundle, err := set.Bundle(p.config.MaxAge)
+		if err != nil {
+			return nil, err
+		}
+		bodies[BundlePathPrefix+domain+".json"] = body{"application/json", bundle}
+	}
 	if p.issuer.url == "" {
 		return bodies, nil
 	}
@@ -162,11 +171,20 @@ func (p *Publisher) bodies(content Content) (map[string]body, error) {
 	return bodies, nil
 }
 
+// answerPreflight lets a browser send GET with the headers of a conditional or
+// a traced request, and remember that for a day.
+func answerPreflight(header http.Header) {
+	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
+	header.Set("Access-Control-Allow-Headers", "*")
+	header.Set("Access-Control-Max-Age", "86400")
+}
+
 // ServeHTTP answers with a document, 404 or 405, or with 503 before the first
 // Update.
 func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["X-Content-Type-Options"] = nosniff
+	header["Access-Control-Allow-Origin"] = anyOrigin
 	current := p.current.Load()
 	if current == nil {
 		header.Set("Retry-After", "1")
@@ -177,6 +195,9 @@ func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !found:
 		http.Error(w, "not found", http.StatusNotFound)
+	case r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "":
+		answerPreflight(header)
+		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		http.Error(w, "use GET or HEAD", http.StatusMethodNotAllowed)

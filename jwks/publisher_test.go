@@ -317,3 +317,26 @@ func FuzzPublisher(f *testing.F) {
 		}
 	})
 }
+
+// Verifiers in browsers read the documents from other origins.
+func TestCORS(t *testing.T) {
+	p, _ := newPublisher(t, "https://id.example.com")
+	update(t, p, Content{Set: mustSet(t, oneOfEach(t)...)})
+	for _, path := range []string{SetPath, DiscoveryPath} {
+		response := ask(p, "GET", path, "Origin", "https://app.example")
+		if response.StatusCode != 200 || response.Header.Get("Access-Control-Allow-Origin") != "*" || response.Header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %d %v", path, response.StatusCode, response.Header)
+		}
+		preflight := ask(p, "OPTIONS", path, "Origin", "https://app.example", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "if-none-match")
+		for name, want := range map[string]string{
+			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": "*", "Access-Control-Max-Age": "86400",
+		} {
+			if got := preflight.Header.Get(name); preflight.StatusCode != 204 || got != want {
+				t.Errorf("%s: preflight %d, %s is %q, want %q", path, preflight.StatusCode, name, got, want)
+			}
+		}
+	}
+	if unknown := ask(p, "OPTIONS", "/x", "Access-Control-Request-Method", "GET"); unknown.StatusCode != 404 {
+		t.Errorf("an unknown path: %d", unknown.StatusCode)
+	}
+}

@@ -115,7 +115,7 @@ func (s *Signer) issue(ctx context.Context, t ticket) (ipc.AssertionResponse, er
 	if err != nil {
 		return ipc.AssertionResponse{}, fmt.Errorf("signer: claims: %w", err)
 	}
-	compact, err := s.compact(ctx, t.key, t.token.Header, claims)
+	compact, err := s.compact(ctx, t.key, t.profile.HeaderKid(t.key.Kid), t.token.Header, claims)
 	if err != nil {
 		return ipc.AssertionResponse{}, err
 	}

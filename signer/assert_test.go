@@ -2,9 +2,12 @@ package signer_test
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -326,6 +329,42 @@ func forgetBudgets(l *ratelimit.Limiter) {
 	for range 2 { // those of the last configuration stay for requests under way
 		if err := l.Configure(nil); err != nil {
 			panic(err)
+		}
+	}
+}
+
+// Some receivers take the key from x5c, and refuse other header parameters.
+func TestChainInTheHeaderWithoutKid(t *testing.T) {
+	for profile, kid := range map[string]bool{"ishare": false, "entra-subject-issuer": true} {
+		uid := uint32(1000)
+		alg := map[bool]string{false: "RS256", true: "PS256"}[kid]
+		rules, err := policy.New([]policy.Client{{Name: "payments-api", Match: policy.Match{UID: &uid}, Grants: []policy.Rule{{
+			Name: "bank", Key: "payments", Profile: profile, ClientID: "c", DefaultLifetime: 30 * time.Second, MaxLifetime: 30 * time.Second,
+			Audiences: []string{"https://login.microsoftonline.com/t/oauth2/v2.0/token"},
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, p := newSigner(t, alg, func(o *signer.Options) { o.Policy = rules })
+		leaf := &x509.Certificate{Raw: []byte("leaf"), PublicKey: p.key.Public, NotBefore: epoch.AddDate(-1, 0, 0), NotAfter: epoch.AddDate(1, 0, 0)}
+		p.key.Certificates = []*x509.Certificate{leaf, {Raw: []byte("CA")}}
+		a, err := s.Assert(t.Context(), known, policy.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := base64.RawURLEncoding.DecodeString(strings.Split(a.Assertion, ".")[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var header map[string]any
+		if err := json.Unmarshal(text, &header); err != nil {
+			t.Fatal(err)
+		}
+		if _, there := header["kid"]; there != kid || a.Kid != p.key.Kid || p.record(t).Kid != p.key.Kid {
+			t.Errorf("%s: header %v, answer %+v", profile, header, a)
+		}
+		if !reflect.DeepEqual(header["x5c"], []any{"bGVhZg==", "Q0E="}) {
+			t.Errorf("%s: x5c %v", profile, header["x5c"])
 		}
 	}
 }

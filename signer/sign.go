@@ -20,6 +20,7 @@ type joseKey struct {
 	ctx    context.Context // of the one request that this signer is made for
 	signer *Signer
 	key    keyset.Key
+	kid    string // of the header; empty for none
 	// compact is what it has signed, with the signature: the JWS, for which
 	// go-jose would encode the header once more.
 	compact string
@@ -29,7 +30,7 @@ var _ gojose.OpaqueSigner = (*joseKey)(nil)
 
 // Public is the pinned key; go-jose takes the kid of the header from here.
 func (k *joseKey) Public() *gojose.JSONWebKey {
-	return &gojose.JSONWebKey{Key: k.key.Public, KeyID: k.key.Kid, Algorithm: k.key.Alg, Use: "sig"}
+	return &gojose.JSONWebKey{Key: k.key.Public, KeyID: k.kid, Algorithm: k.key.Alg, Use: "sig"}
 }
 
 // Algs is the one algorithm of the key set.
@@ -58,9 +59,9 @@ func (k *joseKey) SignPayload(payload []byte, alg gojose.SignatureAlgorithm) ([]
 }
 
 // compact signs claims under a header and gives the JWS in compact form
-// (RFC 7515 section 7.1). alg and kid come from the key; no other part of the
-// header may name them.
-func (s *Signer) compact(ctx context.Context, key keyset.Key, header map[string]any, claims []byte) (string, error) {
+// (RFC 7515 section 7.1). alg and kid come from the key, and kid only if the
+// profile has one; no other part of the header may name them.
+func (s *Signer) compact(ctx context.Context, key keyset.Key, kid string, header map[string]any, claims []byte) (string, error) {
 	options := &gojose.SignerOptions{}
 	for name, value := range header {
 		if name == "alg" || name == "kid" {
@@ -68,7 +69,7 @@ func (s *Signer) compact(ctx context.Context, key keyset.Key, header map[string]
 		}
 		options.WithHeader(gojose.HeaderKey(name), value)
 	}
-	pinned := &joseKey{ctx: ctx, signer: s, key: key}
+	pinned := &joseKey{ctx: ctx, signer: s, key: key, kid: kid}
 	joseSigner, err := gojose.NewSigner(gojose.SigningKey{Algorithm: gojose.SignatureAlgorithm(key.Alg), Key: pinned}, options)
 	if err != nil {
 		return "", fmt.Errorf("signer: %w", err)

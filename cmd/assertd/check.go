@@ -63,7 +63,7 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	}
 	err = readTokensOf(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
 		problems := errors.Join(checkKeys(ctx, i, out), i.Missing())
-		printNotes(out, i.Notes())
+		printNotes(out, append(i.Notes(), c.Notes()...))
 		printSandbox(out, c)
 		if problems != nil {
 			fmt.Fprintf(out, "\n%v\n", problems)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/internal/web"
 	"github.com/assertd/assertd/signer/policy"
+	"github.com/assertd/assertd/signer/profile"
 )
 
 // clockSkew is how much the clocks of this machine and of receivers can differ.
@@ -69,6 +71,37 @@ func windows(configured []Window) []rate.Window {
 
 func (w Window) rate() rate.Window {
 	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
+}
+
+// Notes are warnings about what is allowed, but may not work with the receiver.
+func (c *Config) Notes() []string {
+	var notes []string
+	for _, client := range c.Clients {
+		for _, grant := range client.Grants {
+			if note := profile.AlgorithmNote(grant.Profile, string(c.Keys[grant.Key].Alg)); note != "" {
+				notes = append(notes, fmt.Sprintf("client %s, grant %s: %s", client.Name, grant.Name, note))
+			}
+		}
+	}
+	return notes
+}
+
+// TrustDomains returns the key sets that sign JWT-SVIDs, by SPIFFE trust domain,
+// both sorted.
+func (c *Config) TrustDomains() map[string][]string {
+	domains := make(map[string][]string)
+	for _, client := range c.Clients {
+		for _, grant := range client.Grants {
+			domain := profile.TrustDomain(grant.Profile, grant.Subject)
+			if domain != "" && !slices.Contains(domains[domain], grant.Key) {
+				domains[domain] = append(domains[domain], grant.Key)
+			}
+		}
+	}
+	for _, sets := range domains {
+		slices.Sort(sets)
+	}
+	return domains
 }
 
 // values returns the values of the claims that have exactly one of a list.

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -31,7 +32,7 @@ func (d *Daemon) publicationConfig() jwks.PublicationConfig {
 
 // published returns the keys to publish now.
 func (d *Daemon) published() (jwks.Content, error) {
-	return d.ring.Ring().Content(d.Config.JWKS.PerKeySet)
+	return d.ring.Ring().Content(keyset.Documents{PerSet: d.Config.JWKS.PerKeySet, Bundles: d.Config.TrustDomains()})
 }
 
 // publishKeys publishes the keys while the group runs.

@@ -67,6 +67,20 @@ func (i *Inspection) JWKS() (jwks.Set, error) {
 	return jwks.NewSet(keys)
 }
 
+// Bundle is the SPIFFE bundle of the key sets that sign JWT-SVIDs, without a
+// refresh hint. The errors are those of JWKS.
+func (i *Inspection) Bundle(sets []string) ([]byte, error) {
+	if err := i.refused(); err != nil {
+		return nil, err
+	}
+	keys, _ := i.Ring.Published(sets...)
+	set, err := jwks.NewSet(keys)
+	if err != nil {
+		return nil, err
+	}
+	return set.Bundle(0)
+}
+
 // refused returns why tokens, key pairs or key sets are not used.
 func (i *Inspection) refused() error {
 	problems := []error{i.unread}

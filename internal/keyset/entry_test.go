@@ -126,7 +126,7 @@ func TestAKeyMayBeOnAnUnreadToken(t *testing.T) {
 	if !errors.Is(err, keyset.ErrUnread) || errors.Is(err, keyset.ErrNoKey) || !strings.Contains(err.Error(), "token far") || strings.Contains(err.Error(), "generate") {
 		t.Errorf("%v", err)
 	}
-	if _, err := ring.Content(false); !errors.Is(err, keyset.ErrUnread) {
+	if _, err := ring.Content(keyset.Documents{}); !errors.Is(err, keyset.ErrUnread) {
 		t.Errorf("an empty JWKS: %v", err)
 	}
 }

@@ -250,28 +250,43 @@ func (r *Ring) Published(sets ...string) (keys []jwks.Key, next time.Time) {
 	return keys, next
 }
 
-// Content returns what receivers may see now, and until when: one JWK set of
-// all assertion keys and, with perSet, one for each key set. It fails with
+// Documents says what to publish beside the JWK set of all assertion keys.
+type Documents struct {
+	PerSet bool // one JWK set for each key set
+	// Bundles are the key sets of each SPIFFE trust domain.
+	Bundles map[string][]string
+}
+
+// Content returns what receivers may see now, and until when. It fails with
 // ErrUnread if there is nothing to publish because a token has not been read:
 // receivers drop the keys that an empty set lacks.
-func (r *Ring) Content(perSet bool) (jwks.Content, error) {
+func (r *Ring) Content(documents Documents) (jwks.Content, error) {
 	sets := r.AssertionSets()
 	keys, next := r.Published(sets...)
 	if len(sets) > 0 && len(keys) == 0 && len(r.held.Unread) > 0 {
 		return jwks.Content{}, fmt.Errorf("%w: token %s", ErrUnread, strings.Join(r.held.Unread, ", "))
 	}
 	all, err := jwks.NewSet(keys)
-	if err != nil || !perSet {
-		return jwks.Content{Set: all, NextChange: next}, err
-	}
-	content := jwks.Content{Set: all, Sets: make(map[string]jwks.Set), NextChange: next}
-	for _, name := range sets {
-		keys, _ := r.Published(name)
-		if content.Sets[name], err = jwks.NewSet(keys); err != nil {
-			return jwks.Content{}, err
+	content := jwks.Content{Set: all, NextChange: next, Sets: make(map[string]jwks.Set), Bundles: make(map[string]jwks.Set)}
+	if documents.PerSet {
+		for _, name := range sets {
+			err = errors.Join(err, r.publish(content.Sets, name, name))
 		}
 	}
+	for domain, sets := range documents.Bundles {
+		err = errors.Join(err, r.publish(content.Bundles, domain, sets...))
+	}
+	if err != nil {
+		return jwks.Content{}, err
+	}
 	return content, nil
+}
+
+// publish adds the published keys of some key sets to a document.
+func (r *Ring) publish(documents map[string]jwks.Set, name string, sets ...string) (err error) {
+	keys, _ := r.Published(sets...)
+	documents[name], err = jwks.NewSet(keys)
+	return err
 }
 
 // Probes returns the keys that a probe may sign with, each with the options of

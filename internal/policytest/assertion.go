@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -43,7 +42,10 @@ func (s *Simulator) assertion(g policy.Grant) (Assertion, error) {
 		return Assertion{}, err
 	}
 	header := merge(one.Header, two.Header)
-	maps.Copy(header, map[string]any{"alg": alg, "kid": kid})
+	header["alg"] = alg
+	if kid := p.HeaderKid(kid); kid != "" {
+		header["kid"] = kid
+	}
 	claims := merge(one.Claims, two.Claims)
 	for _, name := range []string{"iat", "nbf", "exp"} {
 		if at, ok := one.Claims[name].(int64); ok {

@@ -103,7 +103,7 @@ func (s *Signing) Keys(_ context.Context, from caller.Caller) (ipc.KeysResponse,
 
 // JWKS implements Service.
 func (s *Signing) JWKS(context.Context) ([]byte, error) {
-	content, err := s.KeySets.Ring().Content(false)
+	content, err := s.KeySets.Ring().Content(keyset.Documents{})
 	if err != nil {
 		return nil, signer.ProblemOf(err)
 	}

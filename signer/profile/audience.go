@@ -156,6 +156,16 @@ func issuerURL(value string) error {
 	return nil
 }
 
+// limited accepts any text of at most so many bytes.
+func limited(most int) func(string) error {
+	return func(value string) error {
+		if len(value) > most {
+			return fmt.Errorf("has %d characters, and the receiver allows %d", len(value), most)
+		}
+		return nil
+	}
+}
+
 // hostURL accepts https://host/ with the trailing slash and nothing after it.
 func hostURL(value string) error {
 	if err := plainURL(value); err != nil {
@@ -175,9 +185,10 @@ func hostOnly(value string) error {
 	return nil
 }
 
-const entraTokenURLFormat = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token with your tenant"
+const entraTokenURLFormat = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token with your tenant, or its v1 form without /v2.0"
 
-// entraTokenURL accepts the token endpoint of one tenant in any national cloud.
+// entraTokenURL accepts the token endpoint of one tenant in any national cloud,
+// of the v2.0 or the v1 protocol.
 func entraTokenURL(value string) error {
 	if err := plainURL(value); err != nil {
 		return err
@@ -185,8 +196,8 @@ func entraTokenURL(value string) error {
 	u, _ := url.Parse(value)
 	tenant, endpoint, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	switch {
-	case endpoint != "oauth2/v2.0/token":
-		return errors.New("must have the tenant and /oauth2/v2.0/token as its path")
+	case endpoint != "oauth2/v2.0/token" && endpoint != "oauth2/token":
+		return errors.New("must have the tenant and /oauth2/v2.0/token or /oauth2/token as its path")
 	case tenant == "" || slices.Contains([]string{"common", "organizations", "consumers"}, tenant):
 		return errors.New("must name a specific tenant")
 	}

@@ -47,6 +47,7 @@ func TestEveryAlgorithmAndLifetime(t *testing.T) {
 			for _, life := range []time.Duration{0, time.Second, p.DefaultLifetime, p.MaxLifetime, p.MaxLifetime + time.Second} {
 				in := exampleInput(t, p)
 				in.Alg, in.Public, in.Lifetime = alg, fixedPublic(t, alg), life
+				in.Certificates = []*x509.Certificate{certificateFor(t, in.Public)}
 				token, err := p.Build(in)
 				legal := life <= p.MaxLifetime && (!p.ExactLifetime || life == 0 || life == p.MaxLifetime)
 				if (err == nil) != legal {

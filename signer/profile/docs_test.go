@@ -57,7 +57,8 @@ func writeOverview(page *bytes.Buffer) {
 		writeRow(page, "["+p.Name+"](#"+p.Name+")", p.Title, p.algorithmSummary(), strings.Join(members, ", "),
 			p.Issuer.origin(), p.Subject.origin(), p.audienceSummary(), p.lifetimeSummary(), string(p.JTI), string(p.Send))
 	}
-	page.WriteString("\nall means ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the RFC 9864 name for EdDSA with an Ed25519 key).\n\n")
+	page.WriteString("\nall means ES256-512, PS256-512, RS256-512, EdDSA and Ed25519 (the RFC 9864 name for EdDSA with an Ed25519 key).\n\n" +
+		"Receivers differ in the name: " + ed25519Refusers + ". " + eddsaRefusers + ". `assertd check` warns where that matters.\n\n")
 }
 
 // origin summarizes a rule in a word or two.
@@ -142,6 +143,8 @@ func (p *Profile) sendExample() string {
 			"\n&client_assertion_type=" + p.Send.AssertionType() + "\n&client_assertion=ASSERTION"
 	case ipc.SendGrant:
 		return "POST /token HTTP/1.1\n" + form + "grant_type=" + p.Send.AssertionType() + "\n&assertion=ASSERTION"
+	case ipc.SendVaultLogin:
+		return "POST /v1/auth/jwt/login HTTP/1.1\nContent-Type: application/json\n\n{\"role\": \"payments\", \"jwt\": \"ASSERTION\"}"
 	case ipc.SendDPoP:
 		return p.Example.Listed["htm"].(string) + " /token HTTP/1.1\nDPoP: ASSERTION"
 	case ipc.SendBearer:

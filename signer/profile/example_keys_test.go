@@ -95,8 +95,17 @@ func exampleInput(t testing.TB, p *Profile) Input {
 	if in.Kid == "" {
 		in.Kid = thumbprint(t, in.Public)
 	}
-	in.Certificates = []*x509.Certificate{certificate(t)}
+	in.Certificates = []*x509.Certificate{certificateFor(t, in.Public)}
 	return in
+}
+
+// certificateFor stands in for a certificate of a key that has none here.
+func certificateFor(t testing.TB, public crypto.PublicKey) *x509.Certificate {
+	t.Helper()
+	if c := certificate(t); c.PublicKey.(interface{ Equal(crypto.PublicKey) bool }).Equal(public) {
+		return c
+	}
+	return &x509.Certificate{Raw: []byte("DER"), PublicKey: public, NotBefore: moment.AddDate(-1, 0, 0), NotAfter: moment.AddDate(1, 0, 0)}
 }
 
 // result is the header and claims that are signed, with the signer's alg and
@@ -113,6 +122,9 @@ func exampleResult(t testing.TB, p *Profile) result {
 	if err != nil {
 		t.Fatalf("profile %s: %v", p.Name, err)
 	}
-	token.Header["alg"], token.Header["kid"] = in.Alg, in.Kid
+	token.Header["alg"] = in.Alg
+	if kid := p.HeaderKid(in.Kid); kid != "" {
+		token.Header["kid"] = kid
+	}
 	return result{token.Header, token.Claims}
 }

@@ -45,6 +45,14 @@ func (p *Profile) NeedsCertificate() bool {
 	return false
 }
 
+// HeaderKid returns the kid of the header, given the key's; empty for none.
+func (p *Profile) HeaderKid(kid string) string {
+	if p.KeyID == KeyIDNone {
+		return ""
+	}
+	return kid
+}
+
 // header builds all parameters but alg and kid.
 func (p *Profile) header(in Input) (map[string]any, error) {
 	if err := p.checkCertificate(in); err != nil {

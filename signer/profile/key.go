@@ -9,6 +9,9 @@ const (
 	// KeyIDFromReceiver is the name that the receiver assigned when the key was
 	// registered. The grant must set it as key_id.
 	KeyIDFromReceiver KeyIDRule = "receiver's"
+	// KeyIDNone leaves kid out of the header: the receiver takes the key from the
+	// certificate in x5c, and may refuse other parameters.
+	KeyIDNone KeyIDRule = "none"
 )
 
 // Delivery is how a receiver gets the public key. The rotation of the key set

@@ -45,6 +45,10 @@ type Profile struct {
 	// Source is the RFC section or the vendor's document that the row follows.
 	Source string
 
+	// Known means that the row is for one receiver, whose algorithm names are
+	// known, not for whatever follows a specification.
+	Known bool
+
 	// Algorithms are the JWS algorithms that the receiver accepts, best first.
 	Algorithms []string
 	// Typ is the typ header parameter; empty leaves it out.

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"slices"
 	"time"
 
 	"github.com/assertd/assertd/ipc"
@@ -8,7 +9,10 @@ import (
 
 // clientRows are the profiles for client authentication: iss = sub = client_id.
 func clientRows() []*Profile {
-	rows := append(standardClientRows(), vendorClientRows()...)
+	rows := slices.Concat(standardClientRows(), serverClientRows(), vendorClientRows(), certificateClientRows())
+	for _, p := range rows[len(standardClientRows()):] {
+		p.Known = true
+	}
 	for _, p := range rows {
 		p.Family = ClientAuthentication
 		p.Send = ipc.SendClientAssertion

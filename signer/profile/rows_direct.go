@@ -11,7 +11,7 @@ import (
 func directRows() []*Profile {
 	rows := append(cloudRows(), appleRows()...)
 	for _, p := range rows {
-		p.Family, p.JTI = Direct, JTINone
+		p.Family, p.JTI, p.Known = Direct, JTINone, true
 	}
 	return rows
 }

@@ -17,8 +17,8 @@ func federationRows() []*Profile {
 			Algorithms: []string{"RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer:  SubjectRule{From: FromIssuer, Format: "the https URL of the credential's Issuer in its normal form, at most 600 characters", Check: shortIssuer},
 			Subject: SubjectRule{From: FromSubject, Format: "the credential's Subject identifier, at most 600 characters", Check: atMost600},
-			Audience: AudienceRule{Form: AudienceString, Summary: "api://AzureADTokenExchange", Description: "api://AzureADTokenExchange, or the value for a sovereign cloud",
-				Values: []string{"api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"}},
+			Audience: AudienceRule{Form: AudienceString, Summary: "credential's Audience", Description: "the credential's Audience, at most 600 characters; api://AzureADTokenExchange is Microsoft's default, and sovereign clouds have others",
+				Check: limited(600)},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			NotBefore: true, JTI: JTIUUID, Send: ipc.SendClientAssertion,
 			Register: "App registration, Certificates & secrets, Federated credentials, Other issuer: exactly the same issuer, subject and audience. The issuer must serve the discovery document and the JWKS.",
@@ -49,7 +49,7 @@ func federationRows() []*Profile {
 			Source:     "Google Cloud: Configure Workload Identity Federation with other identity providers; RFC 8693",
 			Algorithms: []string{"ES256", "RS256"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer: SubjectRule{From: FromIssuer, Format: "an https URL in its normal form", Check: isIssuer}, Subject: SubjectRule{From: FromSubject},
-			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an allowed audience of the provider, by default https: followed by its full resource name", Check: plainURL},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "provider's audience", Description: "an allowed audience of the provider; by default its full resource name, //iam.googleapis.com/projects/…, with or without https:", Check: limited(256)},
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: ipc.SendTokenExchange,
@@ -60,7 +60,7 @@ func federationRows() []*Profile {
 			},
 		},
 		{
-			Name:       "spiffe-jwt-svid",
+			Name:       spiffeProfile,
 			Title:      "SPIFFE JWT-SVID",
 			Source:     "SPIFFE: The JWT SPIFFE Verifiable Identity Document, sections 2 to 5",
 			Algorithms: []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
@@ -70,16 +70,56 @@ func federationRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: ipc.SendBearer,
-			Register: "The trust domain's bundle: the public keys, with use jwt-svid.",
+			Register: "The trust domain's bundle, with use jwt-svid: the daemon serves it at /.well-known/spiffe/<trust domain>.json, and assertd jwks --spiffe prints it. It has the keys of this profile's grants only.",
 			Notes:    "The header has only alg, kid and typ. Keep the audience narrow: if it were the whole trust domain, each receiver could impersonate the caller.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Subject: "spiffe://example.org/payments",
 					Audiences: []string{"spiffe://example.org/reports"}},
 			},
 		},
+		vaultRow("openbao-jwt", "OpenBao, JWT auth method", "OpenBao: JWT/OIDC auth method; API, JWT login"),
+		vaultRow("vault-jwt", "HashiCorp Vault, JWT auth method", "Vault: JWT/OIDC auth method; API, JWT login"),
+		{
+			Name:       "kubernetes-jwt",
+			Title:      "Kubernetes API server",
+			Source:     "Kubernetes: Authenticating, Using Authentication Configuration (AuthenticationConfiguration, jwt)",
+			Algorithms: withoutEdwards(), Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Issuer: SubjectRule{From: FromIssuer, Format: "an https URL in its normal form", Check: isIssuer}, Subject: SubjectRule{From: FromSubject},
+			Audience:        AudienceRule{Form: AudienceString, Summary: "authenticator's audience", Description: "one of the audiences of the JWT authenticator"},
+			OtherClaims:     true,
+			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
+			NotBefore: true, JTI: JTIRandom, Send: ipc.SendBearer,
+			Register: "AuthenticationConfiguration of kube-apiserver: the issuer's url and audiences, and claimMappings for the user name. The issuer must serve the discovery document and the JWKS.",
+			Notes:    "assertctl exec-credential --format kubernetes makes it kubectl's credential. kube-apiserver refuses EdDSA and http issuers.",
+			Example: Example{
+				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
+					Audiences: []string{"https://cluster.example.com"}},
+				Listed: map[string]any{"groups": "deployers"},
+			},
+		},
 	}
 	for _, p := range rows {
-		p.Family = Federation
+		p.Family, p.Known = Federation, p.Name != spiffeProfile
 	}
 	return rows
+}
+
+// vaultRow is the row of OpenBao and of Vault, whose JWT auth methods are
+// alike.
+func vaultRow(name, title, source string) *Profile {
+	return &Profile{
+		Name: name, Title: title, Source: source,
+		Algorithms: []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA", "RS256", "RS384", "RS512"}, Typ: "JWT",
+		KeyID: KeyIDAny, Delivery: DeliverJWKS,
+		Issuer: SubjectRule{From: FromIssuer, Format: "the bound_issuer of the auth method"}, Subject: SubjectRule{From: FromSubject},
+		Audience:        AudienceRule{Form: AudienceString, Summary: "role's audience", Description: "one of the bound_audiences of the role"},
+		OtherClaims:     true,
+		DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
+		NotBefore: true, JTI: JTIRandom, Send: ipc.SendVaultLogin,
+		Register: "The auth method's jwks_url, or jwt_validation_pubkeys, and bound_issuer. A role of type jwt with bound_audiences, bound_subject and user_claim: sub.",
+		Notes:    "assertctl token logs in: its URL is that of the method's login, and --param role=NAME names the role. The method knows EdDSA by that name only.",
+		Example: Example{
+			Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api", Audiences: []string{"https://vault.example.com"}},
+		},
+	}
 }

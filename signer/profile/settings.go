@@ -117,6 +117,9 @@ func (p *Profile) checkKey(s Settings, found *contradictions) {
 		found.add("key_id", "requires the kid that the receiver assigned to the key", "sets no key_id",
 			"set key_id to that kid")
 	}
+	if p.KeyID == KeyIDNone && s.KeyID != "" {
+		found.add("key_id", "has no kid", fmt.Sprintf("sets %q", s.KeyID), "remove key_id")
+	}
 	if p.NeedsCertificate() && !s.HasCertificate {
 		found.add("key", "puts the certificate's "+string(p.Header[0])+" in the header",
 			"uses a key set without a certificate", "store the key's certificate on the token")

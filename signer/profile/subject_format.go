@@ -36,3 +36,16 @@ func spiffeID(value string) bool {
 	return len(value) <= 2048 && spiffeIDPattern.MatchString(value) &&
 		!slices.ContainsFunc(strings.Split(value, "/"), func(s string) bool { return s == "." || s == ".." })
 }
+
+// spiffeProfile is the profile of JWT-SVIDs.
+const spiffeProfile = "spiffe-jwt-svid"
+
+// TrustDomain is the SPIFFE trust domain of a grant's subject; empty if its
+// profile doesn't make JWT-SVIDs.
+func TrustDomain(profile, subject string) string {
+	if profile != spiffeProfile || !spiffeID(subject) {
+		return ""
+	}
+	domain, _, _ := strings.Cut(strings.TrimPrefix(subject, "spiffe://"), "/")
+	return domain
+}

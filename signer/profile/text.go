@@ -142,9 +142,12 @@ func (p *Profile) timeSummary() string {
 }
 
 func (p *Profile) headerSummary() string {
-	members := []string{"alg", "kid"}
-	if p.KeyID == KeyIDFromReceiver {
-		members[1] = "kid (key_id, assigned by the receiver)"
+	members := []string{"alg"}
+	switch p.KeyID {
+	case KeyIDFromReceiver:
+		members = append(members, "kid (key_id, assigned by the receiver)")
+	case KeyIDAny:
+		members = append(members, "kid")
 	}
 	if p.Typ != "" {
 		members = append(members, "typ "+p.Typ)

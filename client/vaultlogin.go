@@ -1,0 +1,69 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/assertd/assertd/ipc"
+)
+
+// namespaceParameter is sent as the header X-Vault-Namespace.
+const namespaceParameter = "namespace"
+
+// newLoginRequest returns a login at the JWT auth method of OpenBao or Vault,
+// whose parameters are JSON. Like newFormRequest, its body can't be read again.
+func newLoginRequest(ctx context.Context, endpoint string, values url.Values) (*http.Request, error) {
+	members := make(map[string]string, len(values))
+	for name, given := range values {
+		switch {
+		case name == "scope" || name == "client_id" || name == "resource":
+			return nil, fmt.Errorf("a login at Vault takes no %s; name a role instead", name)
+		case len(given) != 1:
+			return nil, fmt.Errorf("a login at Vault takes one %s, not %d", name, len(given))
+		case name != namespaceParameter:
+			members[name] = given[0]
+		}
+	}
+	body, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, io.NopCloser(bytes.NewReader(body)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTokenEndpoint, err)
+	}
+	request.ContentLength = int64(len(body))
+	request.Header.Set("Content-Type", "application/json")
+	// Agents and proxies refuse requests without this, since browsers can't add
+	// it.
+	request.Header.Set("X-Vault-Request", "true")
+	if namespace := values.Get(namespaceParameter); namespace != "" {
+		request.Header.Set("X-Vault-Namespace", namespace)
+	}
+	return request, nil
+}
+
+// parseLogin reads the response of a login. The token goes into X-Vault-Token,
+// or like a bearer token into Authorization.
+func parseLogin(text []byte, _ ipc.Send, now time.Time) (Token, bool) {
+	var login struct {
+		Auth struct {
+			ClientToken   string `json:"client_token"`
+			LeaseDuration int64  `json:"lease_duration"` // seconds; 0 for a token without an end
+		} `json:"auth"`
+	}
+	if err := json.Unmarshal(text, &login); err != nil || login.Auth.ClientToken == "" {
+		return Token{}, false
+	}
+	token := Token{AccessToken: login.Auth.ClientToken, TokenType: "Bearer", Raw: text}
+	if lease := login.Auth.LeaseDuration; lease > 0 && lease <= maxExpiresIn {
+		token.Expiry = now.Add(time.Duration(lease) * time.Second)
+	}
+	return token, true
+}
