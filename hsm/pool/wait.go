@@ -27,7 +27,8 @@ func (p *Pool) Changed() <-chan struct{} { return p.changed }
 // WaitReady returns nil once a worker of any token can sign. It fails once the
 // first start has failed on every token, with the error of each
 // (hsm.ErrPINIncorrect, hsm.ErrModule, hsm.ErrTokenNotFound, ErrStart, …), as
-// ErrPIN if each is about its PIN, and when ctx ends. Either way Run keeps trying, except where a PIN was refused.
+// ErrPIN if each is about its PIN, and when ctx ends. Either way Run keeps
+// trying, except where a PIN was refused.
 func (p *Pool) WaitReady(ctx context.Context) error {
 	return p.wait(ctx, "the first worker", p.anyReady)
 }
