@@ -54,6 +54,7 @@ type outcome struct {
 	Count    int           // signatures, decisions
 	Elapsed  time.Duration // of the slice
 	P50, P99 time.Duration // of one operation
+	Worst    time.Duration
 	Error    string        `json:",omitempty"`
 }
 
