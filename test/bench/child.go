@@ -55,7 +55,7 @@ type outcome struct {
 	Elapsed  time.Duration // of the slice
 	P50, P99 time.Duration // of one operation
 	Worst    time.Duration
-	Error    string        `json:",omitempty"`
+	Error    string `json:",omitempty"`
 }
 
 // assignment is the first line that a child reads.
