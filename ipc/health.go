@@ -1,5 +1,10 @@
 package ipc
 
+import (
+	"fmt"
+	"slices"
+)
+
 // HealthResponse answers GET /v1/health: the daemon's front process is alive.
 type HealthResponse struct {
 	Status  string `json:"status"` // always "ok"
@@ -11,8 +16,9 @@ type HealthResponse struct {
 // with a key set that grants use, or if there is no grant.
 type ReadyResponse struct {
 	Ready bool `json:"ready"`
-	// Degraded lists the key sets that can't sign, although grants use them.
-	// The daemon is ready while another key set can.
+	// Degraded lists the key sets that can't sign, although grants use them. The
+	// daemon is ready while another key set can. Callers see those of their own
+	// grants, operators see all.
 	Degraded []DegradedKey `json:"degraded,omitempty"`
 	// Reason is one of the Reason constants, and empty if the daemon is ready.
 	Reason string `json:"reason,omitempty"`
@@ -25,6 +31,32 @@ type ReadyResponse struct {
 	// Workers are the processes that load the HSM's module, ready or not. The
 	// daemon can sign if one of them is ready.
 	Workers []WorkerState `json:"workers,omitempty"`
+}
+
+// maxSummary is how many key sets a summary names.
+const maxSummary = 8
+
+// Summary is the response in one line, for people: whether the daemon can sign,
+// which key sets can't, and whether the last reload was refused.
+func (r ReadyResponse) Summary() string {
+	text := "ready"
+	if !r.Ready {
+		text = "not ready: " + r.Reason
+	}
+	for i, d := range r.Degraded {
+		switch {
+		case i == 0:
+			text += "; can't sign with key set " + d.Key
+		case i < maxSummary:
+			text += ", " + d.Key
+		case i == maxSummary:
+			text += fmt.Sprintf(" and %d more", len(r.Degraded)-i)
+		}
+	}
+	if slices.Contains(r.Warnings, WarningReloadRefused) {
+		text += "; the last reload was refused, see the log"
+	}
+	return text
 }
 
 // DegradedKey is a key set that can't sign.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
@@ -78,7 +79,7 @@ func (k *keyTool) open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (
 	}
 	token, err := hsm.OpenRetrying(ctx, settings, pin)
 	if err != nil {
-		return nil, err
+		return nil, pool.OnlyToken(err)
 	}
 	if info := token.Info(); info.PIN != hsm.PINOK {
 		fmt.Fprintf(k.warnings, "assertd: warning: token %q reported wrong PINs before this login (%s); find out who enters them\n", info.Label, info.PIN)

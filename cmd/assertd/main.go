@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/cli"
 )
 
@@ -23,7 +23,7 @@ const (
 	exitFailure = 1 // the answer is no, or something broke
 	exitUsage   = 2 // the command line is wrong
 	exitRefused = 3 // explain: the daemon would refuse
-	exitPIN     = 4 // the token doesn't take the PIN: a retry can lock it
+	exitPIN     = 4 // no token takes its PIN: a retry can lock them
 )
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch {
 	case errors.Is(err, cli.ErrUsage):
 		return exitUsage
-	case errors.Is(err, hsm.ErrPINIncorrect), errors.Is(err, hsm.ErrPINFinalTry), errors.Is(err, hsm.ErrPINLocked):
+	case errors.Is(err, pool.ErrPIN):
 		return exitPIN
 	}
 	return exitFailure

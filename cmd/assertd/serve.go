@@ -74,9 +74,10 @@ func serve(ctx context.Context, path string, ready func()) error {
 		Config: c, Reread: func() (*config.Config, error) { return confined.reread(path) },
 		Logger: logger, Version: version, Now: now, Family: family, Sandbox: confined.status, Explain: confined.explain,
 		WorkerCommand: confined.workerCommand(), WriterCommand: []string{self, writeFileName},
+		Status: func(text string) { warn(logger, manager.Status(text)) },
 		Ready: func() {
 			logger.Info("started", "version", version, "config", path)
-			warn(logger, manager.Ready("serving"))
+			warn(logger, manager.Ready(""))
 			if ready != nil {
 				ready()
 			}

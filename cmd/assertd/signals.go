@@ -45,11 +45,8 @@ func (s *signals) handle(d *daemon.Daemon, manager *sdnotify.Notifier, logger hc
 	handling.Go(func() {
 		for range s.reload {
 			warn(logger, manager.Reloading())
-			status := "serving"
-			if err := d.Reload(); err != nil { // it has been logged
-				status = "serving; the last reload failed, see the log"
-			}
-			warn(logger, manager.Ready(status))
+			_ = d.Reload() // it has been logged, and the status has it
+			warn(logger, manager.Ready(""))
 		}
 	})
 	handling.Go(func() {

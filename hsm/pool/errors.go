@@ -26,6 +26,9 @@ var (
 	ErrStopped = errors.New("hsm/pool: the pool has stopped")
 	// ErrDied: a worker exited without saying why.
 	ErrDied = errors.New("hsm/pool: the worker exited")
+	// ErrPIN: no token takes its PIN, by WaitReady and WaitAll. Another start is
+	// another attempt, and may lock the tokens.
+	ErrPIN = errors.New("hsm/pool: every token refused its PIN")
 	// ErrStart: a worker wasn't ready within Config.StartTimeout.
 	ErrStart = errors.New("hsm/pool: the worker didn't start in time")
 )
@@ -37,6 +40,22 @@ type timeoutError struct{}
 func (timeoutError) Error() string { return "hsm/pool: the token didn't answer in time" }
 
 func (timeoutError) Unwrap() error { return signer.ErrTimeout }
+
+// pinError is ErrPIN with the reason of each token.
+type pinError struct{ error }
+
+func (pinError) Is(target error) bool { return target == ErrPIN }
+
+func (e pinError) Unwrap() error { return e.error }
+
+// OnlyToken returns an error of hsm.Open as WaitReady would, where there is no
+// other token.
+func OnlyToken(err error) error {
+	if refusedPIN(err) {
+		return pinError{err}
+	}
+	return err
+}
 
 // An UnavailableError is ErrUnavailable with the reason, if one is known.
 type UnavailableError struct{ Cause error }

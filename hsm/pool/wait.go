@@ -26,15 +26,16 @@ func (p *Pool) Changed() <-chan struct{} { return p.changed }
 
 // WaitReady returns nil once a worker of any token can sign. It fails once the
 // first start has failed on every token, with the error of each
-// (hsm.ErrPINIncorrect, hsm.ErrModule, hsm.ErrTokenNotFound, ErrStart, …), and
-// when ctx ends. Either way Run keeps trying, except where a PIN was refused.
+// (hsm.ErrPINIncorrect, hsm.ErrModule, hsm.ErrTokenNotFound, ErrStart, …), as
+// ErrPIN if each is about its PIN, and when ctx ends. Either way Run keeps
+// trying, except where a PIN was refused.
 func (p *Pool) WaitReady(ctx context.Context) error {
 	return p.wait(ctx, "the first worker", p.anyReady)
 }
 
 // WaitAll returns nil once every token has been read, so that Inventory is
 // complete. It fails once the first start has failed on each token that hasn't
-// been read, with the error of each, and when ctx ends. A token that hangs
+// been read, like WaitReady, and when ctx ends. A token that hangs
 // delays it for as long as a start may take.
 func (p *Pool) WaitAll(ctx context.Context) error {
 	return p.wait(ctx, "every token", p.allRead)
@@ -83,7 +84,7 @@ func (p *Pool) anyReady() (bool, error) {
 		}
 	}
 	if len(failed) == len(p.tokens) {
-		return false, errors.Join(failed...)
+		return false, p.failure(failed)
 	}
 	return false, nil
 }
@@ -100,5 +101,14 @@ func (p *Pool) allRead() (bool, error) {
 			failed = append(failed, t.failure())
 		}
 	}
-	return len(failed) == 0, errors.Join(failed...)
+	return len(failed) == 0, p.failure(failed)
+}
+
+// failure joins the failures of tokens. The pool is locked.
+func (p *Pool) failure(failed []error) error {
+	err := errors.Join(failed...)
+	if err != nil && !slices.ContainsFunc(p.tokens, func(t *token) bool { return len(t.ready) > 0 || !refusedPIN(t.lastErr) }) {
+		return pinError{err}
+	}
+	return err
 }

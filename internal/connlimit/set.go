@@ -15,23 +15,9 @@ type Conn interface {
 	Drop()
 }
 
-// Place is where a connection landed in a [Set].
-type Place int
-
-const (
-	// Refused means that the connection is not in the set.
-	Refused Place = iota
-	// Excess is a place past the limit, for a connection that is told so and
-	// closed.
-	Excess
-	// Regular is one of the places that the limit allows.
-	Regular
-)
-
 // Limits of a [Set].
 type Limits[O comparable] struct {
-	Regular int // places
-	Excess  int // places past those
+	Places int
 	// PerOwner is how many places one owner can have; 0 means all. An owner who
 	// has them loses its oldest idle connection to its next one.
 	PerOwner int
@@ -48,17 +34,15 @@ type Limits[O comparable] struct {
 type Set[O comparable, C Conn] struct {
 	limits Limits[O]
 
-	mu     sync.Mutex
-	open   map[C]member[O]
-	owned  map[O]int
-	excess int    // how many of open are
-	added  uint64 // so far
+	mu    sync.Mutex
+	open  map[C]member[O]
+	owned map[O]int
+	added uint64 // so far
 }
 
 type member[O comparable] struct {
-	owner  O
-	excess bool
-	order  uint64 // of Add
+	owner O
+	order uint64 // of Add
 }
 
 // NewSet makes an empty set.
@@ -66,58 +50,39 @@ func NewSet[O comparable, C Conn](limits Limits[O]) *Set[O, C] {
 	return &Set[O, C]{limits: limits, open: make(map[C]member[O]), owned: make(map[O]int)}
 }
 
-// Add takes a connection in. If its owner has too many places, or all regular
-// places are taken, it drops an idle connection of whoever holds the most; of
-// several, the oldest.
-func (s *Set[O, C]) Add(c C, owner O) Place {
+// Add takes a connection in, and reports whether there was a place. If its
+// owner has too many, or all are taken, it drops an idle connection of whoever
+// holds the most; of several, the oldest.
+func (s *Set[O, C]) Add(c C, owner O) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	place := s.place(owner)
-	if place == Refused {
-		return place
-	}
-	if place == Excess {
-		s.excess++
+	if !s.withinShare(owner) || s.full() && !s.makeRoom(owner) {
+		return false
 	}
 	s.added++
-	s.open[c] = member[O]{owner, place == Excess, s.added}
+	s.open[c] = member[O]{owner, s.added}
 	s.owned[owner]++
-	return place
+	return true
 }
 
 // Reassign gives a connection to the owner who turned out to hold it. It
-// returns Refused, and leaves the connection as it is, if that owner has no
-// place left.
-func (s *Set[O, C]) Reassign(c C, owner O) Place {
+// returns false, and leaves the connection as it is, if that owner has no place
+// left.
+func (s *Set[O, C]) Reassign(c C, owner O) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, ok := s.open[c]
 	if !ok || !s.withinShare(owner) {
-		return Refused
+		return false
 	}
 	s.disown(m.owner)
 	m.owner = owner
 	s.open[c] = m
 	s.owned[owner]++
-	if m.excess {
-		return Excess
-	}
-	return Regular
+	return true
 }
 
-func (s *Set[O, C]) place(owner O) Place {
-	switch {
-	case !s.withinShare(owner):
-		return Refused
-	case !s.full() || s.makeRoom(owner):
-		return Regular
-	case s.excess < s.limits.Excess:
-		return Excess
-	}
-	return Refused
-}
-
-func (s *Set[O, C]) full() bool { return len(s.open)-s.excess >= s.limits.Regular }
+func (s *Set[O, C]) full() bool { return len(s.open) >= s.limits.Places }
 
 // withinShare makes sure that one more connection keeps an owner within its own
 // limit.
@@ -139,7 +104,7 @@ func (s *Set[O, C]) dropIdle(may func(member[O]) bool) bool {
 	var victim C
 	var found *member[O]
 	for c, m := range s.open {
-		if !m.excess && (found == nil || s.before(m, *found)) && may(m) && !c.Busy() {
+		if (found == nil || s.before(m, *found)) && may(m) && !c.Busy() {
 			victim, found = c, &m
 		}
 	}
@@ -183,9 +148,6 @@ func (s *Set[O, C]) remove(c C) {
 		return
 	}
 	delete(s.open, c)
-	if m.excess {
-		s.excess--
-	}
 	s.disown(m.owner)
 }
 

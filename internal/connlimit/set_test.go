@@ -8,8 +8,8 @@ func (c *fakeConn) Busy() bool { return c.busy }
 func (c *fakeConn) Drop()      { c.dropped = true }
 
 func TestMakeRoom(t *testing.T) {
-	set := NewSet[int, *fakeConn](Limits[int]{Regular: 4, Excess: 1})
-	add := func(owner int, busy bool) (*fakeConn, Place) {
+	set := NewSet[int, *fakeConn](Limits[int]{Places: 4})
+	add := func(owner int, busy bool) (*fakeConn, bool) {
 		c := &fakeConn{busy: busy}
 		return c, set.Add(c, owner)
 	}
@@ -17,27 +17,24 @@ func TestMakeRoom(t *testing.T) {
 	idle, _ := add(1, false)
 	add(1, true)
 	add(2, false)
-	if _, place := add(2, false); place != Regular || set.owned[1] != 2 {
+	if _, in := add(2, false); !in || set.owned[1] != 2 {
 		t.Errorf("one of owner 1's three should have gone: %+v", set.owned)
 	}
 	if !idle.dropped || set.Len() != 4 {
 		t.Error("a busy one was dropped")
 	}
-	if _, place := add(2, false); place != Excess {
+	if _, in := add(2, false); in {
 		t.Error("owner 2 holds no fewer than owner 1")
 	}
-	if _, place := add(3, false); place != Regular {
+	if _, in := add(3, false); !in {
 		t.Error("owner 3 holds none")
-	}
-	if _, place := add(1, false); place != Refused {
-		t.Error("the excess place is taken")
 	}
 }
 
 // shared is a set for strangers: each may have half, 0 is exempt.
-func shared(regular int) *Set[int, *fakeConn] {
+func shared(places int) *Set[int, *fakeConn] {
 	return NewSet[int, *fakeConn](Limits[int]{
-		Regular: regular, PerOwner: regular / 2, Renew: true, Exempt: func(owner int) bool { return owner == 0 },
+		Places: places, PerOwner: places / 2, Renew: true, Exempt: func(owner int) bool { return owner == 0 },
 	})
 }
 
@@ -66,10 +63,10 @@ func TestOneOwnerHoldsHalf(t *testing.T) {
 		t.Errorf("dropped %v, %d are open", got, set.Len())
 	}
 	conns[2].busy, conns[3].busy = true, true
-	if set.Add(new(fakeConn), 1) != Refused {
+	if set.Add(new(fakeConn), 1) {
 		t.Error("owner 1 got a third place")
 	}
-	if set.Add(new(fakeConn), 2) != Regular {
+	if !set.Add(new(fakeConn), 2) {
 		t.Error("owner 2 got none")
 	}
 }
@@ -93,7 +90,7 @@ func TestTheBusiestOwnersOldestIdleConnectionGoesFirst(t *testing.T) {
 func TestNewcomersGetIn(t *testing.T) {
 	set := shared(4)
 	conns := fill(set, 1, 2, 3, 4)
-	if set.Add(new(fakeConn), 5) != Regular || !conns[0].dropped {
+	if !set.Add(new(fakeConn), 5) || !conns[0].dropped {
 		t.Errorf("dropped %v", dropped(conns))
 	}
 	for _, c := range conns {
@@ -103,7 +100,7 @@ func TestNewcomersGetIn(t *testing.T) {
 	for c := range set.open {
 		c.busy = true
 	}
-	if set.Add(new(fakeConn), 7) != Refused {
+	if set.Add(new(fakeConn), 7) {
 		t.Error("a busy connection was dropped")
 	}
 }
@@ -128,25 +125,25 @@ func TestReassign(t *testing.T) {
 	set := shared(4)
 	conns := fill(set, 0, 0, 0)
 	for i, c := range conns {
-		if set.Reassign(c, 1) != Regular {
+		if !set.Reassign(c, 1) {
 			t.Errorf("connection %d was refused", i)
 		}
 	}
 	if got := dropped(conns); len(got) != 1 || got[0] != 0 || set.owned[1] != 2 || set.owned[0] != 0 {
 		t.Errorf("dropped %v, %v", got, set.owned)
 	}
-	if set.Reassign(conns[0], 2) != Refused {
+	if set.Reassign(conns[0], 2) {
 		t.Error("a connection that is gone has a place")
 	}
 	conns[1].busy, conns[2].busy = true, true
 	late := fill(set, 0)[0]
-	if set.Reassign(late, 1) != Refused || set.owned[0] != 1 {
+	if set.Reassign(late, 1) || set.owned[0] != 1 {
 		t.Errorf("owner 1 got a third place: %v", set.owned)
 	}
 }
 
 func TestRemove(t *testing.T) {
-	set := NewSet[int, *fakeConn](Limits[int]{Regular: 1, Excess: 1})
+	set := NewSet[int, *fakeConn](Limits[int]{Places: 2})
 	first, second := &fakeConn{}, &fakeConn{}
 	set.Add(first, 1)
 	set.Add(second, 1)
@@ -154,7 +151,7 @@ func TestRemove(t *testing.T) {
 		set.Remove(second)
 	}
 	set.Remove(first)
-	if set.Len() != 0 || set.excess != 0 || len(set.owned) != 0 {
+	if set.Len() != 0 || len(set.owned) != 0 {
 		t.Errorf("%+v", set)
 	}
 }

@@ -11,8 +11,7 @@ import (
 
 // loadBudgets restores what was spent of the long windows before a restart. It
 // saves the file again at once: if that fails, the operator must find out now
-// and not after a crash. A damaged file is an error: starting fresh would give
-// back every budget.
+// and not after a crash.
 func (d *Daemon) loadBudgets(ctx context.Context) error {
 	file := d.Config.Budgets.File
 	if file == "" {
@@ -22,6 +21,8 @@ func (d *Daemon) loadBudgets(ctx context.Context) error {
 	switch {
 	case errors.As(err, new(*ratelimit.FutureError)):
 		d.Logger.Warn("budgets.file is from the future", "file", file, "error", err)
+	case errors.As(err, new(*ratelimit.DamagedError)):
+		d.Logger.Error("budgets.file is damaged", "file", file, "error", err)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("budgets.file: %w", err)
 	}

@@ -47,6 +47,9 @@ type Options struct {
 	// Ready is called once, when the tokens have been tried and the sockets are
 	// served, even if no key set can sign yet. Nil is allowed.
 	Ready func()
+	// Status is called with the daemon's readiness in one line, after each check
+	// of the key sets and each reload. Nil is allowed.
+	Status func(text string)
 	// Explain adds a remedy to an error of a token. Nil is allowed.
 	Explain func(error) error
 }

@@ -77,7 +77,14 @@ func (r *readiness) check(ctx context.Context) bool {
 	for r.health.Check(ctx, r.daemon.issuing()) && ctx.Err() == nil {
 		r.daemon.refresh()
 	}
+	r.report()
 	return r.health.Healthy()
+}
+
+func (r *readiness) report() {
+	if r.daemon.Status != nil {
+		r.daemon.Status(r.answer().Summary())
+	}
 }
 
 // run checks at each interval, and at once after a change.

@@ -57,6 +57,7 @@ func (d *Daemon) reloadWith(retryPIN bool) error {
 	}
 	state.Error = text(state.Err)
 	d.lastReload.Store(&state)
+	d.ready.report()
 	return state.Err
 }
 

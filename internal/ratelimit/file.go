@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/assertd/assertd/internal/atomicfile"
 )
 
 // maxFile limits what Load reads: about 10,000 budgets with several full
@@ -52,9 +54,10 @@ func (l *Limiter) Save(ctx context.Context, files Files, now Instant, path strin
 }
 
 // Load restores what [Limiter.Save] wrote; see [Limiter.Restore], also for the
-// [*FutureError] of a file that was loaded. The error for a missing file is
-// fs.ErrNotExist. A file that group or others can write is refused, since they
-// could refill budgets.
+// [*FutureError] of a file that was loaded. A damaged file is set aside, with a
+// [*DamagedError], and [Limiter.Exhaust] stands in for it. The error for a
+// missing file is fs.ErrNotExist. A file that group or others can write is
+// refused, since they could refill budgets.
 func (l *Limiter) Load(now Instant, path string) error {
 	data, err := read(path)
 	if err == nil {
@@ -62,12 +65,36 @@ func (l *Limiter) Load(now Instant, path string) error {
 	}
 	switch {
 	case errors.Is(err, ErrCorrupt):
-		return fmt.Errorf("load budgets from %s: %w; remove the file to start with fresh budgets", path, err)
+		return l.loadDamaged(now, path, err)
 	case errors.As(err, new(*FutureError)), err == nil:
 		return err
 	}
 	return fmt.Errorf("load budgets: %w", err)
 }
+
+func (l *Limiter) loadDamaged(now Instant, path string, damage error) error {
+	aside, err := atomicfile.SetAside(path, now.Wall)
+	if err != nil {
+		return fmt.Errorf("load budgets: %w, and it could not be set aside: %w", damage, err)
+	}
+	l.Exhaust(now.Wall)
+	return &DamagedError{File: path, Aside: aside, Cause: damage}
+}
+
+// DamagedError says that the budgets file could not be read, and what stands in
+// for it.
+type DamagedError struct {
+	File, Aside string // Aside is the file's new name
+	Cause       error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("%v; the file was set aside as %s, and every window of %v or longer starts empty and refills at the pace of its limit; "+
+		"to start with full budgets, stop the daemon, remove %s and start it again", e.Cause, e.Aside, shortest, e.File)
+}
+
+// Unwrap returns the cause.
+func (e *DamagedError) Unwrap() error { return e.Cause }
 
 func read(path string) ([]byte, error) {
 	file, err := os.Open(path)

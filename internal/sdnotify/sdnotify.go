@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 type Notifier struct {
 	socket   string
 	watchdog time.Duration
+	status   atomic.Pointer[string] // the last one
 }
 
 // New makes a Notifier for the manager's socket, the value of NOTIFY_SOCKET. It
@@ -45,8 +47,25 @@ func FromEnvironment() (*Notifier, error) {
 }
 
 // Ready says that the service is up or, after Reloading, that the reload is
-// done.
-func (n *Notifier) Ready(status string) error { return n.send("READY=1\nSTATUS=" + status) }
+// done. An empty status leaves the one before.
+func (n *Notifier) Ready(status string) error {
+	if status == "" {
+		return n.send("READY=1")
+	}
+	return n.send("READY=1\nSTATUS=" + status)
+}
+
+// Status describes the service in one line, for systemctl status. The same text
+// again isn't sent.
+func (n *Notifier) Status(text string) error {
+	if n == nil {
+		return nil
+	}
+	if last := n.status.Swap(&text); last != nil && *last == text {
+		return nil
+	}
+	return n.send("STATUS=" + text)
+}
 
 // Reloading says that the service is reloading its configuration. Ready ends
 // it.

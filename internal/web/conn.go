@@ -9,8 +9,6 @@ import (
 	"time"
 
 	proxyproto "github.com/pires/go-proxyproto"
-
-	"github.com/assertd/assertd/internal/connlimit"
 )
 
 // conn is a connection of a listener.
@@ -44,7 +42,7 @@ func (c *conn) reassign() {
 		return
 	}
 	client := ownerOf(addressOf(c.proxied.RemoteAddr()))
-	c.refused.Store(c.listener.conns.Reassign(c, client) == connlimit.Refused)
+	c.refused.Store(!c.listener.conns.Reassign(c, client))
 }
 
 // RemoteAddr is the client's address, by what the proxy says if there is one.

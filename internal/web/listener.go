@@ -22,7 +22,7 @@ type listener struct {
 
 func newListener(l net.Listener, options Options) *listener {
 	limits := connlimit.Limits[owner]{
-		Regular: options.MaxConnections, PerOwner: max(1, options.MaxConnections/2), Renew: true,
+		Places: options.MaxConnections, PerOwner: max(1, options.MaxConnections/2), Renew: true,
 		Exempt: func(o owner) bool { return !o.IsValid() },
 	}
 	return &listener{Listener: l, options: options, conns: connlimit.NewSet[owner, *conn](limits)}
@@ -41,7 +41,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			holder = owner{}
 			c.proxied = l.proxied(raw)
 		}
-		if l.conns.Add(c, holder) == connlimit.Regular {
+		if l.conns.Add(c, holder) {
 			return c, nil
 		}
 		raw.Close()

@@ -10,14 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/assertd/assertd/internal/connlimit"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
 )
-
-// excessConnections is how many connections past a limit are answered with
-// overloaded. Further ones are closed at once.
-func excessConnections(limit int) int { return min(64, 4+limit/4) }
 
 // connOwner is a user on a socket. Callers in different containers may have the
 // same user ID, but not the same socket.
@@ -30,7 +25,6 @@ type connOwner struct {
 type conn struct {
 	*peer.Conn
 	server      *Server
-	excess      bool         // past MaxConnections: answered with overloaded, then closed
 	sentRequest atomic.Bool  // the peer has sent a request
 	answering   atomic.Bool  // from the end of a request's header until its response is sent
 	busy        atomic.Bool  // a whole request was read, and its response is not sent yet
@@ -50,9 +44,7 @@ const patience = 2 * time.Second
 // A peer that closes its sending side after a whole request still wants the
 // response, but net/http would take the end of input for the peer's leaving.
 func (c *conn) Read(p []byte) (int, error) {
-	if !c.excess {
-		c.identified.Do(func() { c.identify() })
-	}
+	c.identified.Do(func() { c.identify() })
 	n, err := c.UnixConn.Read(p)
 	if err == io.EOF && c.watching(p) {
 		return 0, c.AwaitHangup()
@@ -173,11 +165,10 @@ func (a acceptor) Accept() (net.Conn, error) {
 		}
 		c := &conn{Conn: accepted, server: a.server}
 		uid := c.Caller().UID
-		place := a.server.conns.Add(c, connOwner{a.Path(), uid})
-		if c.excess = place == connlimit.Excess; place != connlimit.Refused {
+		if a.server.conns.Add(c, connOwner{a.Path(), uid}) {
 			return c, nil
 		}
-		a.server.log.warn("closed a connection, because too many are open", "listener", a.Path(), "uid", uid)
-		raw.Close()
+		a.server.log.warn("refused a connection, because too many are open", "listener", a.Path(), "uid", uid)
+		a.server.refusals.refuse(raw, a.server.tooMany())
 	}
 }

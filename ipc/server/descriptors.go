@@ -22,7 +22,7 @@ func PossibleConnections(limit, others int, logger logging.Logger) int {
 		return limit
 	}
 	possible := limit
-	for possible > 1 && possible+excessConnections(possible)+reservedDescriptors+others > free {
+	for possible > 1 && possible+refusedAtOnce(possible)+reservedDescriptors+others > free {
 		possible--
 	}
 	if possible < limit {

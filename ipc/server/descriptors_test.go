@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/ipc/peer/peertest"
 )
 
@@ -20,7 +22,33 @@ import (
 // answers newcomers with overloaded.
 func TestOutOfDescriptors(t *testing.T) {
 	r := serve(t, &fakeService{}, Options{})
-	crowd := peertest.Command(t, peertest.Program(t, "crowd"), "crowd", r.socket, "90")
+	ask := newCrowd(t, r, 90)
+	limitDescriptors(t, 64)
+	if answered, overloaded := ask(); answered == 0 || overloaded == 0 {
+		t.Errorf("%d answered, %d overloaded", answered, overloaded)
+	}
+}
+
+// TestFewDescriptors: with the connections that 64 descriptors allow, each of
+// the others reads overloaded.
+func TestFewDescriptors(t *testing.T) {
+	limitDescriptors(t, 64)
+	journal := &logtest.Journal{}
+	possible := PossibleConnections(1024, 0, journal)
+	if lines := journal.Take(); len(lines) != 1 || possible >= 64 {
+		t.Fatalf("%d connections, with the log %q", possible, lines)
+	}
+	r := serve(t, &fakeService{}, Options{MaxConnections: possible})
+	if answered, overloaded := newCrowd(t, r, 90)(); answered != possible || overloaded != 90-possible {
+		t.Errorf("%d answered, %d overloaded, of 90 with %d connections", answered, overloaded, possible)
+	}
+}
+
+// newCrowd starts a process that will open connections, make a request on each
+// and keep them open.
+func newCrowd(t *testing.T, r *running, connections int) (ask func() (answered, overloaded int)) {
+	t.Helper()
+	crowd := peertest.Command(t, peertest.Program(t, "crowd"), "crowd", r.socket, strconv.Itoa(connections))
 	begin, err := crowd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -32,21 +60,17 @@ func TestOutOfDescriptors(t *testing.T) {
 	if err := crowd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	limitDescriptors(t, 64)
-	begin.Close()
-	said, err := io.ReadAll(result)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := crowd.Wait(); err != nil {
-		t.Fatal(err, string(said))
-	}
-	var ok, overloaded, failed int
-	if _, err := fmt.Sscanf(string(said), "%d answered, %d overloaded, %d failed", &ok, &overloaded, &failed); err != nil {
-		t.Fatal(err)
-	}
-	if ok == 0 || overloaded == 0 || failed != 0 {
-		t.Errorf("%s", said)
+	return func() (answered, overloaded int) {
+		begin.Close()
+		said, err := io.ReadAll(result)
+		if err := errors.Join(err, crowd.Wait()); err != nil {
+			t.Fatal(err, string(said))
+		}
+		var failed int
+		if _, err := fmt.Sscanf(string(said), "%d answered, %d overloaded, %d failed", &answered, &overloaded, &failed); err != nil || failed > 0 {
+			t.Fatal(err, string(said))
+		}
+		return answered, overloaded
 	}
 }
 

@@ -29,7 +29,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		resp = s.problemResponse(err, id, r)
 	}
-	if c == nil || c.excess || s.draining.Load() || misframed(r) {
+	if c == nil || s.draining.Load() || misframed(r) {
 		resp.close = true
 	}
 	if c != nil && c.unread(r) && (resp.close || !smallBody(r)) {
@@ -80,10 +80,6 @@ func (s *Server) admit(c *conn, r *http.Request) (route, error) {
 		return route{}, errors.New("the request did not come from one of this server's sockets")
 	}
 	c.sentRequest.Store(true)
-	if c.excess {
-		return route{}, ipc.Problemf(ipc.CodeOverloaded, "The limit of %d open connections is reached. Reuse connections, and close idle ones.",
-			s.opts.MaxConnections).WithRetryAfter(retrySoon)
-	}
 	matched, err := findRoute(r)
 	switch {
 	case err != nil:

@@ -118,8 +118,10 @@ func (f *fakeService) Grants(_ context.Context, p caller.Caller) (ipc.GrantsResp
 func (f *fakeService) Keys(context.Context, caller.Caller) (ipc.KeysResponse, error) {
 	return ipc.KeysResponse{Keys: []ipc.KeyInfo{}}, f.fail
 }
-func (f *fakeService) JWKS(context.Context) ([]byte, error)             { return []byte(`{"keys":[]}`), f.fail }
-func (f *fakeService) Ready(context.Context) (ipc.ReadyResponse, error) { return f.ready, f.fail }
+func (f *fakeService) JWKS(context.Context) ([]byte, error) { return []byte(`{"keys":[]}`), f.fail }
+func (f *fakeService) Ready(context.Context, caller.Caller) (ipc.ReadyResponse, error) {
+	return f.ready, f.fail
+}
 
 // logBook is a logger that tests can read.
 type logBook struct {

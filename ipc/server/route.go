@@ -112,8 +112,8 @@ func (s *Server) health(context.Context, caller.Caller, []byte) (response, error
 	return jsonResponse(ipc.HealthResponse{Status: "ok", Version: s.opts.Version}, nil)
 }
 
-func (s *Server) ready(ctx context.Context, _ caller.Caller, _ []byte) (response, error) {
-	ready, err := s.service.Ready(ctx)
+func (s *Server) ready(ctx context.Context, from caller.Caller, _ []byte) (response, error) {
+	ready, err := s.service.Ready(ctx, from)
 	resp, err := jsonResponse(ready, err)
 	if !ready.Ready {
 		resp.status, resp.retryAfter = http.StatusServiceUnavailable, retrySoon

@@ -30,6 +30,7 @@ type Server struct {
 	opts       Options
 	identifier *peer.Identifier
 	conns      *connlimit.Set[connOwner, *conn]
+	refusals   *refusals
 	spare      *spare
 	inFlight   inFlight
 	log        throttledLog
@@ -43,10 +44,9 @@ func New(service Service, opts Options) *Server {
 		service:    service,
 		opts:       opts,
 		identifier: peer.NewIdentifier(peer.ReadIDMap(), opts.Family, opts.Now),
-		conns: connlimit.NewSet[connOwner, *conn](connlimit.Limits[connOwner]{
-			Regular: opts.MaxConnections, Excess: excessConnections(opts.MaxConnections),
-		}),
-		log: throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
+		conns:      connlimit.NewSet[connOwner, *conn](connlimit.Limits[connOwner]{Places: opts.MaxConnections}),
+		refusals:   newRefusals(opts.MaxConnections),
+		log:        throttledLog{opts.Logger, logging.NewThrottle(opts.Now)},
 	}
 }
 
@@ -66,6 +66,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...*peer.Listener) error {
 	defer abandon()
 	s.spare = newSpare()
 	defer s.spare.close()
+	defer s.refusals.wait()
 	web := s.webServer(requests)
 	failed := make(chan error, len(listeners))
 	var serving sync.WaitGroup

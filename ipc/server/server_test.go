@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -320,9 +319,9 @@ func TestSlowPeers(t *testing.T) {
 	}
 }
 
-// TestConnectionLimit fills the server. Some callers past the limit are
-// answered with overloaded, and the rest are disconnected, until connections
-// close.
+// TestConnectionLimit fills the server. Callers past the limit are answered
+// with overloaded until connections close, however many they are and whether or
+// not they send a request.
 func TestConnectionLimit(t *testing.T) {
 	const most = 1024
 	r := serve(t, &fakeService{}, Options{HeaderTimeout: time.Minute})
@@ -333,17 +332,17 @@ func TestConnectionLimit(t *testing.T) {
 	peertest.Eventually(t, "all accepted", func() bool { return r.server.Connections() == most })
 	r.do("GET", "/v1/health", "").problem(t, ipc.CodeOverloaded)
 
-	peertest.Eventually(t, "the excess one gone", func() bool { return r.server.Connections() == most })
-	excess := make([]net.Conn, excessConnections(most))
-	for i := range excess {
-		excess[i] = r.dial()
+	silent := make([]net.Conn, 3*refusedAtOnce(most))
+	for i := range silent {
+		silent[i] = r.dial()
 	}
-	peertest.Eventually(t, "excess full", func() bool { return r.server.Connections() == most+len(excess) })
-	over := r.dial()
-	if got, err := io.ReadAll(over); len(got) != 0 {
-		t.Errorf("%v %q", err, got)
+	r.do("POST", "/v1/assertions", strings.Repeat(" ", 2<<20)).problem(t, ipc.CodeOverloaded)
+	for _, c := range silent {
+		if got, err := io.ReadAll(c); err != nil || !strings.Contains(string(got), `"overloaded"`) {
+			t.Fatalf("%v %q", err, got)
+		}
 	}
-	for _, c := range slices.Concat(open[:10], excess) {
+	for _, c := range open[:10] {
 		c.Close()
 	}
 	peertest.Eventually(t, "room", func() bool { return r.server.Connections() == most-10 })

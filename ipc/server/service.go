@@ -29,6 +29,7 @@ type Service interface {
 	Keys(ctx context.Context, from caller.Caller) (ipc.KeysResponse, error)
 	// JWKS returns the public JWK set (RFC 7517, section 5), encoded.
 	JWKS(ctx context.Context) ([]byte, error)
-	// Ready says whether the daemon can sign now.
-	Ready(ctx context.Context) (ipc.ReadyResponse, error)
+	// Ready says whether the daemon can sign now, and which key sets of the caller
+	// can't.
+	Ready(ctx context.Context, from caller.Caller) (ipc.ReadyResponse, error)
 }

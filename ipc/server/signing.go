@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ type Signing struct {
 	KeySets *keyset.Active
 	Limiter *ratelimit.Limiter
 	Now     func() time.Time
-	// Readiness answers GET /v1/ready.
+	// Readiness answers GET /v1/ready, with every key set that can't sign.
 	Readiness func() ipc.ReadyResponse
 	// BatchWidth is how many requests of a batch run at a time, within the
 	// client's cap on requests in flight.
@@ -110,8 +111,19 @@ func (s *Signing) JWKS(context.Context) ([]byte, error) {
 	return content.Set.JSON(), nil
 }
 
-// Ready implements Service.
-func (s *Signing) Ready(context.Context) (ipc.ReadyResponse, error) { return s.Readiness(), nil }
+// Ready implements Service. Which key sets others have is none of the caller's
+// business.
+func (s *Signing) Ready(_ context.Context, from caller.Caller) (ipc.ReadyResponse, error) {
+	response := s.Readiness()
+	if len(response.Degraded) == 0 {
+		return response, nil
+	}
+	visible := s.Signer.CurrentPolicy().Visible(from)
+	response.Degraded = slices.DeleteFunc(response.Degraded, func(d ipc.DegradedKey) bool {
+		return !slices.ContainsFunc(visible, func(v policy.VisibleGrant) bool { return v.Rule.Key == d.Key })
+	})
+	return response, nil
+}
 
 // requestOf translates a request. The decoder has read each claim as a JSON
 // value, so an error is the daemon's fault.

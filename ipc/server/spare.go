@@ -1,9 +1,7 @@
 package server
 
 import (
-	"bytes"
 	"errors"
-	"net"
 	"os"
 	"sync"
 	"time"
@@ -58,24 +56,10 @@ func (s *spare) refuse(l *peer.Listener, response func() []byte) bool {
 		return false
 	}
 	defer c.Close()
-	if c.SetDeadline(time.Now().Add(spareTime)) == nil {
+	if c.SetReadDeadline(time.Now().Add(spareTime)) == nil && c.SetWriteDeadline(time.Now().Add(2*spareTime)) == nil {
 		answerUnread(c, response())
 	}
 	return true
-}
-
-// answerUnread sends a response after the header of a request, which it does
-// not look at.
-func answerUnread(c *net.UnixConn, response []byte) {
-	request := make([]byte, 0, 4<<10)
-	for len(request) < cap(request) && !bytes.Contains(request, []byte("\r\n\r\n")) {
-		n, err := c.Read(request[len(request):cap(request)])
-		request = request[:len(request)+n]
-		if err != nil {
-			break
-		}
-	}
-	_, _ = c.Write(response) // the connection is closed next, for any error
 }
 
 // noDescriptors returns the response for a caller that the server can't take.

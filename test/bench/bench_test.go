@@ -77,7 +77,7 @@ func TestFlags(t *testing.T) {
 }
 
 func TestGoals(t *testing.T) {
-	for _, g := range goals() {
+	for _, g := range slices.Concat(keyGoals(), footprintGoals()) {
 		if holds(g.most, g.most) != "yes" || holds(g.most+1, g.most) == "yes" {
 			t.Errorf("%s: a goal of %v", g.name, g.most)
 		}

@@ -54,7 +54,8 @@ type outcome struct {
 	Count    int           // signatures, decisions
 	Elapsed  time.Duration // of the slice
 	P50, P99 time.Duration // of one operation
-	Error    string        `json:",omitempty"`
+	Worst    time.Duration
+	Error    string `json:",omitempty"`
 }
 
 // assignment is the first line that a child reads.

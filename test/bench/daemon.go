@@ -31,9 +31,10 @@ func (v variant) name() string { return fmt.Sprintf("w%d-%s-%d", v.workers, v.au
 
 // daemon is a running assertd.
 type daemon struct {
-	cmd    *exec.Cmd
-	socket string
-	log    bytes.Buffer
+	cmd      *exec.Cmd
+	socket   string
+	operator string
+	log      bytes.Buffer
 
 	witness *litewitness.Witness // nil for none
 }
@@ -42,9 +43,10 @@ const startTimeout = 30 * time.Second
 
 // startDaemon runs the real binary and returns when it is ready.
 func startDaemon(ctx context.Context, e env, v variant) (*daemon, error) {
-	d := &daemon{socket: e.file(v.name() + ".sock")}
+	d := &daemon{socket: e.file(v.name() + ".sock"), operator: e.file(v.name() + ".operator")}
 	file := e.file(v.name() + ".yaml")
 	text := configuration(e, v, d.socket)
+	text = fmt.Appendf(text, "operator: {socket: %q}\n", d.operator)
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/assertd/assertd/internal/keyset"
@@ -16,68 +13,26 @@ import (
 // pairs is how many key pairs the token of these measurements has.
 const pairs = 1000
 
-// goal is a time that a daemon with many keys must not exceed.
-type goal struct {
-	name, title string
-	most        time.Duration
-	measure     func(context.Context, env, settings) (time.Duration, error)
-}
-
-func goals() []goal {
+// keyGoals are those of a daemon with many keys.
+func keyGoals() []goal {
 	return []goal{
-		{"start", "start to the first assertion", 2 * time.Second, startWithKeys},
-		{"look", "CPU of a look at the keys, with all that an idle daemon does meanwhile", 300 * time.Millisecond, lookAtKeys},
+		{"start", "start to the first assertion, s", 2, startWithKeys},
+		{"look", "CPU of a look at the keys, with all that an idle daemon does meanwhile, s", 0.3, lookAtKeys},
+		{"p99", "p99 at 8 callers while reloads look at the keys, of that without", 1.5, looksUnderLoad},
 	}
-}
-
-// measureKeys prints a table of the goals that -run selects.
-func measureKeys(ctx context.Context, e env, o settings, out, progress io.Writer) error {
-	var chosen []goal
-	for _, g := range goals() {
-		if o.only.MatchString("keys/" + g.name) {
-			chosen = append(chosen, g)
-		}
-	}
-	if len(chosen) == 0 {
-		return nil
-	}
-	fmt.Fprintf(progress, "keys: making %d key pairs\n", pairs)
-	e, err := e.withKeys(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\n### A token with %d key pairs\n\n", pairs)
-	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(table, "| what\t| measured\t| goal\t| holds\t|\n|---\t|---\t|---\t|---\t|")
-	for _, g := range chosen {
-		fmt.Fprintf(progress, "keys: %s\n", g.name)
-		took, err := g.measure(ctx, e, o)
-		if err != nil {
-			return fmt.Errorf("%s: %w", g.name, err)
-		}
-		fmt.Fprintf(table, "| %s\t| %.2f s\t| %.2f s\t| %s\t|\n", g.title, took.Seconds(), g.most.Seconds(), holds(took, g.most))
-	}
-	return table.Flush()
-}
-
-func holds(took, most time.Duration) string {
-	if took > most {
-		return "**no**"
-	}
-	return "yes"
 }
 
 // startWithKeys returns the median time from the start of the daemon's process
-// to its first assertion.
-func startWithKeys(ctx context.Context, e env, o settings) (time.Duration, error) {
-	var took []time.Duration
+// to its first assertion, in seconds.
+func startWithKeys(ctx context.Context, e env, o settings) (float64, error) {
+	var took []float64
 	for range o.rounds {
 		began := time.Now()
 		d, err := startDaemon(ctx, e, defaults)
 		if err != nil {
 			return 0, err
 		}
-		took = append(took, time.Since(began))
+		took = append(took, time.Since(began).Seconds())
 		if err := d.stop(); err != nil {
 			return 0, err
 		}
@@ -86,25 +41,46 @@ func startWithKeys(ctx context.Context, e env, o settings) (time.Duration, error
 }
 
 // lookAtKeys returns the CPU time of an idle daemon and its children between
-// two looks at the keys.
-func lookAtKeys(ctx context.Context, e env, o settings) (_ time.Duration, err error) {
-	d, err := startDaemon(ctx, e, defaults)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, d.stop()) }()
-	if err := d.awaitWorkers(ctx); err != nil {
-		return 0, err
-	}
-	looks := min(o.rounds, 2)
-	processes := append(childrenOf(d.pid()), d.pid())
-	before := cpuTime(processes...)
-	select {
-	case <-time.After(time.Duration(looks) * keyset.PollInterval):
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	return (cpuTime(processes...) - before) / time.Duration(looks), nil
+// two looks at the keys, in seconds.
+func lookAtKeys(ctx context.Context, e env, o settings) (seconds float64, err error) {
+	err = withDaemon(ctx, e, defaults, func(d *daemon, _ *child) error {
+		looks := min(o.rounds, 2)
+		processes := append(childrenOf(d.pid()), d.pid())
+		before := cpuTime(processes...)
+		select {
+		case <-time.After(time.Duration(looks) * keyset.PollInterval):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		seconds = ((cpuTime(processes...) - before) / time.Duration(looks)).Seconds()
+		return nil
+	})
+	return seconds, err
+}
+
+// looksUnderLoad compares the p99 of callers while the daemon looks at its keys
+// without a pause with that while it doesn't. Each look is that of a reload,
+// since the daemon's own come only every 30 s.
+func looksUnderLoad(ctx context.Context, e env, o settings) (ratio float64, err error) {
+	err = withDaemon(ctx, e, defaults, func(d *daemon, load *child) error {
+		t := task{Alg: algorithms[0].alg, Callers: 8, Socket: d.socket, For: 2 * o.slice}
+		var ratios []float64
+		for range 2 * o.rounds {
+			quiet, err := load.do(t)
+			if err != nil {
+				return err
+			}
+			end := d.reloadRepeatedly(ctx)
+			looking, err := load.do(t)
+			if err := errors.Join(err, end()); err != nil {
+				return err
+			}
+			ratios = append(ratios, float64(looking.P99)/float64(quiet.P99))
+		}
+		ratio = median(ratios)
+		return nil
+	})
+	return ratio, err
 }
 
 // withKeys returns an environment like e, whose token has many keys.

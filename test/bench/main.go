@@ -91,7 +91,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return fmt.Errorf("%s: %w", section.name, err)
 		}
 	}
-	if err := measureKeys(ctx, e, s, stdout, stderr); err != nil {
+	plain := func(e env, _ context.Context) (env, error) { return e, nil }
+	if err := measureGoals(ctx, e, s, "footprint", "Memory and reloads", footprintGoals(), plain, stdout, stderr); err != nil {
+		return fmt.Errorf("footprint: %w", err)
+	}
+	title := fmt.Sprintf("A token with %d key pairs", pairs)
+	if err := measureGoals(ctx, e, s, "keys", title, keyGoals(), env.withKeys, stdout, stderr); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
 	return measureStart(ctx, e, s, stdout, stderr)

@@ -54,7 +54,7 @@ func summarize(tallies []tally, elapsed time.Duration) outcome {
 	if err := errors.Join(errs...); err != nil {
 		o.Error = err.Error()
 	}
-	o.P50, o.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	o.P50, o.P99, o.Worst = quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1)
 	return o
 }
 
