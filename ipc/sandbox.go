@@ -25,6 +25,7 @@ type SandboxStatus struct {
 	WorkerMemory int64             `json:"worker_memory"`  // bytes
 	User         string            `json:"user,omitempty"` // of the workers, if they have their own
 	Warnings     []string          `json:"warnings,omitempty"`
+	Refused      int64             `json:"refused"` // connections of the daemon's own descendants
 }
 
 // String describes the status in one line.

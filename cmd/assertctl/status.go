@@ -68,6 +68,9 @@ func printSandbox(out io.Writer, s ipc.SandboxStatus) {
 	for _, warning := range s.Warnings {
 		printError(out, "SANDBOX", warning)
 	}
+	if s.Refused > 0 {
+		printError(out, "MODULE ATTACKS", fmt.Sprintf("refused %d connections of the daemon's own processes", s.Refused))
+	}
 }
 
 func printWitnesses(out io.Writer, now time.Time, a *ipc.AuditStatus) {

@@ -13,13 +13,14 @@ import (
 // the HSM or the disk.
 func (d *Daemon) status() ipc.StatusResponse {
 	connections, limit := d.connections()
-	keys := d.keyStatus()
+	keys, sandbox := d.keyStatus(), d.Sandbox
+	sandbox.Refused = d.Family.Found()
 	return ipc.StatusResponse{
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
 		Ready: d.ready.answer(), Tokens: d.pool.Tokens(), Keys: keys, Listeners: d.listenerStatus(),
 		Connections: connections, ConnectionLimit: limit,
 		JWKS: d.publish.Status(), Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
-		Clients: d.clientStatus(d.names().Grants, keys), Sandbox: d.Sandbox,
+		Clients: d.clientStatus(d.names().Grants, keys), Sandbox: sandbox,
 	}
 }
 

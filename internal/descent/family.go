@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +19,9 @@ const maxDepth = 64
 
 // Family is this process and its descendants. A nil Family has no descendants.
 type Family struct {
-	self int
-	uids []uint32
+	self  int
+	uids  []uint32
+	found atomic.Int64
 }
 
 // Adopt makes this process the next parent of all orphans among its
@@ -54,6 +56,7 @@ func (f *Family) Descendant(pidfd, pid int) (bool, error) {
 		case err != nil:
 			return false, fmt.Errorf("%w: %w", ErrUnknown, err)
 		case ppid == f.self:
+			f.found.Add(1)
 			return true, nil
 		case parent < 0:
 			return false, nil
@@ -62,6 +65,14 @@ func (f *Family) Descendant(pidfd, pid int) (bool, error) {
 		child, pid = parent, ppid
 	}
 	return false, fmt.Errorf("%w: it has more than %d ancestors", ErrUnknown, maxDepth)
+}
+
+// Found returns how many descendants Descendant has found.
+func (f *Family) Found() int64 {
+	if f == nil {
+		return 0
+	}
+	return f.found.Load()
 }
 
 // openParent returns a pidfd and the PID of a process's parent. The pidfd is -1

@@ -21,7 +21,7 @@ type stateCollector struct {
 
 // stateMetrics are the metrics that it collects.
 var stateMetrics = []Metric{
-	ready, connections, connectionLimit, budgetRemaining, budgetLimit,
+	ready, connections, connectionLimit, ownRefused, budgetRemaining, budgetLimit,
 	workers, tokenPIN, workerInFlight, workerRestarts,
 	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 	jwksPublished, jwksKeys, jwksFailing,
@@ -53,6 +53,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	e.flag(ready, s.Ready.Ready)
 	e.count(connections, s.Connections)
 	e.count(connectionLimit, s.ConnectionLimit)
+	e.count(ownRefused, int(s.Sandbox.Refused))
 	for _, client := range s.Clients {
 		for _, grant := range client.Grants {
 			e.grant(client.Name, grant)

@@ -29,6 +29,7 @@ var (
 	requestProblems = Metric{"assertd_request_problems_total", Counter, []string{"code"}, "Requests that returned a problem, by API code. A batch counts as one successful request, whatever its results are."}
 	requestDuration = Metric{"assertd_request_duration_seconds", Histogram, []string{"route"}, "Time from a request's header to the last byte of its response."}
 	connections     = Metric{"assertd_connections", Gauge, nil, "Connections that callers have open."}
+	ownRefused      = Metric{"assertd_own_connections_refused_total", Counter, nil, "Connections of the daemon's own descendants that it refused. Only the code of a PKCS#11 module makes them."}
 	connectionLimit = Metric{"assertd_connections_limit", Gauge, nil, "Maximum number of connections that callers can have open (limits.connections)."}
 
 	assertionsTotal = Metric{"assertd_assertions_total", Counter, []string{"client", "grant", "key"}, "Assertions released. Those of a grant that a reload has just removed have empty labels."}
@@ -89,7 +90,7 @@ var (
 func All() []Metric {
 	return []Metric{
 		buildInfo, ready,
-		requestsTotal, requestProblems, requestDuration, connections, connectionLimit,
+		requestsTotal, requestProblems, requestDuration, connections, connectionLimit, ownRefused,
 		assertionsTotal, signaturesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,
 		workers, tokenPIN, workerInFlight, workerRestarts, workerEvents,

@@ -53,7 +53,7 @@ func (m *Module) Flags() []string {
 // module at path is loaded: the loader already runs code of the module. It
 // can't be undone, and children inherit it.
 func (m *Module) Confine(path string) error {
-	if err := errors.Join(limit(m.Memory), dropBounding(), m.User.become(), DropCapabilities()); err != nil {
+	if err := errors.Join(leaveTerminal(), limit(m.Memory), dropBounding(), m.User.become(), DropCapabilities()); err != nil {
 		return err
 	}
 	if err := onAllThreads(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
@@ -70,6 +70,15 @@ func (m *Module) Confine(path string) error {
 		return m.unfiltered()
 	}
 	return filterCalls(Network(m.Network, path))
+}
+
+// leaveTerminal takes this process out of the session of whoever started the
+// daemon, whose terminal it could type into (TIOCSTI).
+func leaveTerminal() error {
+	if _, err := unix.Setsid(); err != nil && !errors.Is(err, unix.EPERM) { // it has its own session
+		return fmt.Errorf("sandbox: leave the terminal: %w", err)
+	}
+	return nil
 }
 
 // unfiltered refuses a limit that this kernel can't enforce.

@@ -57,7 +57,18 @@ func leftWithModule(network string) error {
 	}
 	threads.Wait()
 	program := exec.Command("sh", "-c", "grep -q 'CapEff:.0000000000000000' /proc/self/status && [ $(ulimit -n) -le 4096 ]")
-	return errors.Join(errors.Join(problems...), program.Run(), limited())
+	return errors.Join(errors.Join(problems...), program.Run(), limited(), withoutTerminal())
+}
+
+func withoutTerminal() error {
+	if terminal, err := os.Open("/dev/tty"); !errors.Is(err, unix.ENXIO) {
+		terminal.Close()
+		return fmt.Errorf("the terminal of whoever started the daemon: %w", err)
+	}
+	if session, err := unix.Getsid(0); err != nil || session != os.Getpid() {
+		return fmt.Errorf("session %d, %w; want its own, %d", session, err, os.Getpid())
+	}
+	return nil
 }
 
 // sockets compares the sockets that can be made with those that should be.

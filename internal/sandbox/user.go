@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNotRoot means that a worker can't get a user of its own.
-var ErrNotRoot = errors.New("sandbox.user requires a daemon that starts as root; remove it, or start the daemon as root")
+var ErrNotRoot = errors.New("sandbox.user requires a daemon that starts as root with CAP_SETUID, CAP_SETGID and CAP_KILL; start it that way, or remove the setting")
 
 // User is the user of the workers. Its text is UID:GID:GROUP,GROUP.
 type User struct {
@@ -19,10 +21,18 @@ type User struct {
 	Groups   []int // supplementary
 }
 
+// forUser are the capabilities with which a worker changes its user, and the
+// front kills it if it hangs.
+const forUser = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
+
 // LookUpUser returns a user of this machine, by name or ID, with its groups.
 // The error is ErrNotRoot if this process can't start others as that user.
 func LookUpUser(name string) (*User, error) {
-	if os.Geteuid() != 0 {
+	held, _, err := capabilitiesHeld()
+	if err != nil {
+		return nil, err
+	}
+	if os.Geteuid() != 0 || held[0].Effective&forUser != forUser {
 		return nil, ErrNotRoot
 	}
 	account, err := user.Lookup(name)
@@ -81,14 +91,14 @@ func (u *User) IDs() []uint32 {
 	return []uint32{uint32(u.UID)}
 }
 
-// become changes the user of all threads for good. It takes the capabilities
-// SETUID and SETGID, which root's process loses with it.
+// become changes the user of all threads for good. Root's process loses its
+// capabilities with it.
 func (u *User) become() error {
 	if u.UID == 0 {
 		return nil
 	}
 	if err := errors.Join(syscall.Setgroups(u.Groups), syscall.Setgid(u.GID), syscall.Setuid(u.UID)); err != nil {
-		return fmt.Errorf("sandbox.user: become user %d: %w; the daemon needs CAP_SETUID and CAP_SETGID", u.UID, err)
+		return fmt.Errorf("sandbox.user: become user %d: %w", u.UID, err)
 	}
 	return nil
 }

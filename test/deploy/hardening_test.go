@@ -16,7 +16,7 @@ func TestUnitForbidsWhatModulesMustNotDo(t *testing.T) {
 	for _, setting := range []string{
 		"User=assertd", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "AmbientCapabilities=", "RestrictNamespaces=yes",
 		"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6", "SystemCallArchitectures=native", "SystemCallFilter=~@privileged @resources",
-		"LimitCORE=0", "TasksMax=512", "MemoryDenyWriteExecute=yes", "ProtectSystem=strict",
+		"LimitCORE=0", "TasksMax=512", "MemoryMax=75%", "OOMPolicy=continue", "MemoryDenyWriteExecute=yes", "ProtectSystem=strict",
 	} {
 		if !slices.Contains(strings.Split(unit, "\n"), setting) {
 			t.Errorf("assertd.service has no %s", setting)

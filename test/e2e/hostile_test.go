@@ -124,6 +124,9 @@ func TestModuleCantReachTheSockets(t *testing.T) {
 			check(t, err)
 			return strings.Contains(string(log), "treat the PKCS#11 module as compromised")
 		})
+		if status, err := h.status(); err != nil || status.Sandbox.Refused < 4 {
+			t.Errorf("status counts %d refused connections, %v", status.Sandbox.Refused, err)
+		}
 	})
 }
 

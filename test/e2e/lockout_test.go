@@ -137,13 +137,18 @@ func (s *site) token() ipc.TokenStatus {
 
 // tokens fails while the daemon doesn't serve operators.
 func (s *site) tokens() ([]ipc.TokenStatus, error) {
+	status, err := s.status()
+	return status.Tokens, err
+}
+
+// status fails while the daemon doesn't serve operators.
+func (s *site) status() (ipc.StatusResponse, error) {
 	o, err := client.NewOperator(s.layout.Operator)
 	if err != nil {
-		return nil, err
+		return ipc.StatusResponse{}, err
 	}
 	defer o.Close()
-	status, err := o.Status(s.t.Context())
-	return status.Tokens, err
+	return o.Status(s.t.Context())
 }
 
 // awaitPIN waits until the PIN is in the state, since a later time than before.
