@@ -20,8 +20,8 @@ func (k *keyTool) tightenCommand() *cobra.Command {
 		Short: "make another tool's key pass custody, if it can",
 		Long: "Makes a key that another tool generated sensitive, not extractable, and only able\n" +
 			"to sign, if it passes custody then. Other programs can't decrypt, unwrap or derive\n" +
-			"with it any more, and this can't be undone. Asks you to type the kid. The key's\n" +
-			"custody stays imported: it could have left the token before.",
+			"with it any more, and this can't be undone. Asks you to type the kid. If the key\n" +
+			"could have left the token before, its custody stays imported.",
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			confirmed = bareKids(confirmed)

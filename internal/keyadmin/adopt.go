@@ -39,7 +39,7 @@ func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selecto
 	}
 	if err := pair.Problem(); err != nil {
 		if pair.Tightens() {
-			err = fmt.Errorf("%w; or run assertd key tighten, after which this key passes as imported", err)
+			err = fmt.Errorf("%w; or run assertd key tighten, after which this key passes", err)
 		}
 		return Adoption{}, err
 	}
