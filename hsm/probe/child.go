@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Request struct {
 	Try           bool
 	Label, Serial string
 	RetryPIN      bool
+	// Login is how to log in, if not with the PIN: Pad or None.
+	Login hsm.PINSource
 }
 
 // message is a line of the child's report: a step that it is about to take, or
@@ -50,10 +53,20 @@ func Serve(in io.Reader, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	pin := hsm.NewPIN(raw[1:]) // after the line break that ends the request
-	clear(raw)
+	defer clear(raw)
+	pin, err := r.pin(raw[1:]) // after the line break that ends the request
+	if err != nil {
+		return err
+	}
 	defer pin.Zero()
 	return c.try(r, pin)
+}
+
+func (r Request) pin(raw []byte) (*hsm.PIN, error) {
+	if r.Login.Pad || r.Login.None {
+		return r.Login.Read(context.Background())
+	}
+	return hsm.NewPIN(raw), nil
 }
 
 type child struct{ out *json.Encoder }
