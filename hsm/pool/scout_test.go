@@ -93,6 +93,24 @@ func findKeysOfOthers(t *testing.T, workers int) {
 	}
 }
 
+// A module that is known to hide keys is read from a new process without the
+// setting.
+func TestQuirkReadsInANewProcess(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	m.Imitate(faulty.NShield)
+	r := runReady(t, config(faultyConfig(token, m)))
+	prepare(t, token, hsm.P256)
+	if err := r.Refresh(within(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if keys := r.Inventory(); len(keys) != 1 {
+		t.Errorf("the pool knows %d keys, want the one that another process made", len(keys))
+	}
+	if about := r.Described()[faultyConfig(token, m).Name].Module; about.Provider != "Entrust nShield" || len(about.Quirks) == 0 {
+		t.Errorf("the worker describes its module as %+v", about)
+	}
+}
+
 // Without the setting such a key is never found: the module really hides it.
 func TestHidingModuleHides(t *testing.T) {
 	r, token, _, _ := runHiding(t, 2, false)
