@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,7 +94,23 @@ func (p *probing) target() (place, error) {
 		return place{hsm: hsm.Config{Module: p.module}}, nil
 	}
 	_, found, err := p.place()
+	if errors.Is(err, fs.ErrNotExist) && p.module == "" {
+		return found, fmt.Errorf("%w: no module named, and no configuration at %s; use --module%s", cli.ErrUsage, p.path, installed())
+	}
 	return found, err
+}
+
+// installed names the modules where distributions put them.
+func installed() string {
+	var found []string
+	for _, pattern := range []string{"/usr/lib/*/pkcs11/*.so", "/usr/lib64/pkcs11/*.so", "/usr/lib/softhsm/*.so"} {
+		paths, _ := filepath.Glob(pattern) // the pattern is good
+		found = append(found, paths...)
+	}
+	if found == nil {
+		return ""
+	}
+	return "; this machine has " + strings.Join(found, ", ")
 }
 
 // print fails if the probe ended early, so that a script notices.
