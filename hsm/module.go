@@ -17,7 +17,6 @@ import (
 // module is a reference to an initialized PKCS#11 module.
 type module struct {
 	*pkcs11.Ctx
-	path     string
 	crypto11 *crypto11.Context // nil if crypto11 can't open the token
 	finalize func()
 }
@@ -61,7 +60,7 @@ func openModule(cfg Config) (*module, error) {
 		_ = context.Close()
 		return initialize(ctx, cfg.Module)
 	}
-	return &module{ctx, cfg.Module, context, func() { _ = context.Close() }}, nil
+	return &module{ctx, context, func() { _ = context.Close() }}, nil
 }
 
 // initialized reports whether a handle shares the state that crypto11
@@ -75,14 +74,14 @@ func initialized(ctx *pkcs11.Ctx) bool {
 func initialize(ctx *pkcs11.Ctx, path string) (*module, error) {
 	err := callError("C_Initialize", ctx.Initialize(initArguments(path)...))
 	if hasCode(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-		return &module{ctx, path, nil, func() {}}, nil
+		return &module{ctx, nil, func() {}}, nil
 	}
 	if err != nil {
 		ctx.Destroy()
 		return nil, fail(ErrModule, err, "the module doesn't start; check that its configuration exists and that this user "+
 			"can read it%s", daemonHint(path))
 	}
-	return &module{ctx, path, nil, func() { _ = ctx.Finalize() }}, nil
+	return &module{ctx, nil, func() { _ = ctx.Finalize() }}, nil
 }
 
 // initArguments are what a module takes in C_Initialize beyond the standard.

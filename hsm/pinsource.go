@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,8 +43,10 @@ type PINSource struct {
 	// Command is an absolute path and its arguments. It runs without a shell
 	// and without input, has 20 seconds, and prints the PIN.
 	Command []string
-	// Prompt asks on /dev/tty, without echo.
-	Prompt bool
+	// Prompt asks on /dev/tty, without echo. Question is what it asks; empty for
+	// the token's PIN.
+	Prompt   bool
+	Question string
 	// Pad lets a person enter the PIN on the token's own pad
 	// (CKF_PROTECTED_AUTHENTICATION_PATH). Open then waits for that.
 	Pad bool
@@ -146,7 +149,7 @@ func (s PINSource) raw(ctx context.Context) ([]byte, error) {
 	case len(s.Command) > 0:
 		return runPINCommand(ctx, s.Command)
 	case s.Prompt:
-		return promptPIN(ctx)
+		return promptPIN(ctx, cmp.Or(s.Question, "PIN of the token: "))
 	}
 	return s.Value.Reveal(), nil
 }

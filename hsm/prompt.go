@@ -13,13 +13,13 @@ import (
 
 // promptPIN asks on the process's controlling terminal, whatever standard input
 // and output are.
-func promptPIN(ctx context.Context) ([]byte, error) {
+func promptPIN(ctx context.Context, question string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("no terminal to prompt on (%w); use a file, a credential or a command", err)
 	}
 	defer tty.Close()
-	return prompt(ctx, tty, "PIN of the token: ")
+	return prompt(ctx, tty, question)
 }
 
 // prompt reads a line without echo. It sets raw mode and reads the bytes itself

@@ -193,7 +193,7 @@ func (t *Token) description() (pkcs11.TokenInfo, error) {
 		}
 		err = callError("C_GetTokenInfo", err)
 		if n == descriptionTries || t.slot.info.Manufacturer != softHSM || !hasCode(err, pkcs11.CKR_GENERAL_ERROR) {
-			return info, fail(ErrTokenGone, err, "token %s is gone%s", t.slot, daemonHint(t.module.path))
+			return info, fail(ErrTokenGone, err, "token %s is gone%s", t.slot, daemonHint(t.path))
 		}
 		time.Sleep(descriptionPause)
 	}

@@ -24,7 +24,8 @@ type Trial struct {
 	Custody    string           `json:"custody,omitempty"`  // sound, or what is wrong with it
 	Excuses    []Excuse         `json:"excuses,omitempty"`  // attributes that are wrong and excused
 	Signatures []TrialSignature `json:"signatures"`         // none without a key pair
-	Left       string           `json:"left,omitempty"`     // the objects that could not be destroyed
+	Left       string           `json:"left,omitempty"`     // the label of a pair that could not be destroyed
+	LeftID     []byte           `json:"left_id,omitempty"`  // and its ID
 	LeftWhy    string           `json:"left_why,omitempty"` // and why
 }
 
@@ -36,8 +37,12 @@ type TrialSignature struct {
 	Took   time.Duration `json:"took"` // nanoseconds, of the second signature
 }
 
-// trialOK is the result of what worked.
-const trialOK = "ok"
+// trialOK is the result of what worked. The others are Trial.Objects.
+const (
+	trialOK       = "ok"
+	sessionObject = "session"
+	tokenObject   = "token"
+)
 
 // TrialTypes are the types that Try is for. A large RSA key would take some
 // tokens minutes, and shows nothing that a small one doesn't.
@@ -62,9 +67,8 @@ func (t *Token) Try(typ KeyType) Trial {
 			trial.Generate = err.Error()
 			continue
 		}
-		trial.Generate, trial.Objects = trialOK, "session"
-		if onToken {
-			trial.Objects = "token"
+		if trial.Generate, trial.Objects = trialOK, sessionObject; onToken {
+			trial.Objects = tokenObject
 		}
 		t.tryPair(&trial, spec, pair)
 		return trial
@@ -162,11 +166,7 @@ func (k *Key) try(alg string) TrialSignature {
 func (t *Token) endTrial(trial *Trial, spec Spec, pair trialKeys) {
 	s := t.copies.keeper
 	private, public := s.destroy(pair.private), s.destroy(pair.public)
-	if err := cmp.Or(private, public); err != nil {
-		trial.LeftWhy = err.Error()
-		trial.Left = fmt.Sprintf("label %q, ID %x", spec.Label, spec.ID)
-		if trial.Objects == "session" {
-			trial.Left = "session objects, which vanish with the session"
-		}
+	if err := cmp.Or(private, public); err != nil && trial.Objects == tokenObject {
+		trial.Left, trial.LeftID, trial.LeftWhy = spec.Label, spec.ID, err.Error()
 	}
 }

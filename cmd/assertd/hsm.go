@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,13 +69,17 @@ func (p *probing) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	settings := probe.Settings{Command: []string{"/proc/self/exe", probeName}, Environment: environ(place.environment), Step: p.step}
-	request := probe.Request{Module: place.hsm.Module, Try: p.try, Label: place.hsm.Label, Serial: place.hsm.Serial, RetryPIN: p.retryPIN}
+	request := probe.Request{Module: place.hsm.Module, Try: p.try, Label: place.hsm.Label, Serial: place.hsm.Serial, RetryPIN: p.retryPIN,
+		Login: hsm.PINSource{Pad: place.pin.Pad, None: place.pin.None}}
 	var pin *hsm.PIN
 	if p.try {
 		if pin, err = place.pin.Read(ctx); err != nil {
 			return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
 		}
 		defer pin.Zero()
+		if pin.OnPad() {
+			fmt.Fprintln(p.warnings, "assertd: enter the PIN on the token's pad")
+		}
 	}
 	report, err := settings.Run(ctx, request, pin)
 	if err != nil {
@@ -86,7 +94,23 @@ func (p *probing) target() (place, error) {
 		return place{hsm: hsm.Config{Module: p.module}}, nil
 	}
 	_, found, err := p.place()
+	if errors.Is(err, fs.ErrNotExist) && p.module == "" {
+		return found, fmt.Errorf("%w: no module named, and no configuration at %s; use --module%s", cli.ErrUsage, p.path, installed())
+	}
 	return found, err
+}
+
+// installed names the modules where distributions put them.
+func installed() string {
+	var found []string
+	for _, pattern := range []string{"/usr/lib/*/pkcs11/*.so", "/usr/lib64/pkcs11/*.so", "/usr/lib/softhsm/*.so"} {
+		paths, _ := filepath.Glob(pattern) // the pattern is good
+		found = append(found, paths...)
+	}
+	if found == nil {
+		return ""
+	}
+	return "; this machine has " + strings.Join(found, ", ")
 }
 
 // print fails if the probe ended early, so that a script notices.

@@ -20,7 +20,7 @@ func keyCommand() *cobra.Command {
 	k := &keyTool{}
 	k.register(cmd)
 	cmd.AddCommand(k.generateCommand(), k.listCommand(), k.showCommand(), k.csrCommand(), k.importCommand(),
-		k.pruneCommand(), k.destroyCommand(), k.adoptCommand())
+		k.pruneCommand(), k.destroyCommand(), k.adoptCommand(), k.importKeyCommand(), k.tightenCommand())
 	return cmd
 }
 

@@ -18,7 +18,7 @@ var errNotConfirmed = errors.New("not confirmed")
 func typed(ctx context.Context, question, want string) error {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return fmt.Errorf("%w: no terminal (%w); in a script, use --yes-destroy with the kid", errNotConfirmed, err)
+		return fmt.Errorf("%w: no terminal (%w); in a script, use --yes-destroy or --yes-tighten with the kid", errNotConfirmed, err)
 	}
 	defer tty.Close()
 	// A deadline in the past interrupts a pending read.

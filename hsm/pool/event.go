@@ -66,7 +66,7 @@ func (p *Pool) log(e Event) {
 	message := "hsm worker: " + string(e.Kind)
 	switch e.Kind {
 	case EventReady:
-		p.cfg.Logger.Info(message, args...)
+		p.cfg.Logger.Info(message, append(args, p.tokenNamed(e.Token).quirks()...)...)
 	case EventResend, EventMove:
 		p.cfg.Logger.Debug(message, args...)
 	case EventFailed:

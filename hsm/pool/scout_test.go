@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/hsm/wire"
+	"github.com/assertd/assertd/internal/logging/logtest"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
 )
@@ -90,6 +92,29 @@ func findKeysOfOthers(t *testing.T, workers int) {
 	}
 	if n := r.count(pool.EventExit) + r.count(pool.EventResend); n != 0 {
 		t.Errorf("%d workers failed or gave up a signature", n)
+	}
+}
+
+// A module that is known to hide keys is read from a new process without the
+// setting.
+func TestQuirkReadsInANewProcess(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	m.Imitate(faulty.NShield)
+	c, journal := config(faultyConfig(token, m)), new(logtest.Journal)
+	c.Logger = journal
+	r := runReady(t, c)
+	prepare(t, token, hsm.P256)
+	if err := r.Refresh(within(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if keys := r.Inventory(); len(keys) != 1 {
+		t.Errorf("the pool knows %d keys, want the one that another process made", len(keys))
+	}
+	if about := r.Described()[faultyConfig(token, m).Name].Module; about.Provider != "Entrust nShield" || len(about.Quirks) == 0 {
+		t.Errorf("the worker describes its module as %+v", about)
+	}
+	if log := strings.Join(journal.Take(), "\n"); !strings.Contains(log, "hides-new-keys") {
+		t.Errorf("the log doesn't name the quirks:\n%s", log)
 	}
 }
 

@@ -53,6 +53,19 @@ func (t *token) hidesNewKeys() bool {
 	return t.config.ReadInNewProcess || described != nil && described.Module.HidesNewKeys
 }
 
+// quirks are for a log line: the names of the module's quirks, if it has any.
+func (t *token) quirks() []any {
+	described := t.described.Load()
+	if described == nil || len(described.Module.Quirks) == 0 {
+		return nil
+	}
+	var names []string
+	for _, q := range described.Module.Quirks {
+		names = append(names, q.Name)
+	}
+	return []any{"provider", described.Module.Provider, "quirks", names}
+}
+
 // failure is why the last start failed, with the token's name.
 func (t *token) failure() error { return fmt.Errorf("token %q: %w", t.config.Name, t.lastErr) }
 

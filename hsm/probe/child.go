@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,11 @@ type Request struct {
 	Try           bool
 	Label, Serial string
 	RetryPIN      bool
+	// Discard names the pairs that trials left behind: they are destroyed
+	// instead of new trials. Often another process can do that.
+	Discard []hsm.Trial
+	// Login is how to log in, if not with the PIN: Pad or None.
+	Login hsm.PINSource
 }
 
 // message is a line of the child's report: a step that it is about to take, or
@@ -31,6 +37,7 @@ type message struct {
 	Description *hsm.Description `json:",omitempty"`
 	Trial       *hsm.Trial       `json:",omitempty"`
 	Token       *hsm.TokenInfo   `json:",omitempty"`
+	Discarded   []byte           `json:",omitempty"` // the ID of a pair
 	Problem     string           `json:",omitempty"`
 }
 
@@ -50,10 +57,20 @@ func Serve(in io.Reader, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	pin := hsm.NewPIN(raw[1:]) // after the line break that ends the request
-	clear(raw)
+	defer clear(raw)
+	pin, err := r.pin(raw[1:]) // after the line break that ends the request
+	if err != nil {
+		return err
+	}
 	defer pin.Zero()
 	return c.try(r, pin)
+}
+
+func (r Request) pin(raw []byte) (*hsm.PIN, error) {
+	if r.Login.Pad || r.Login.None {
+		return r.Login.Read(context.Background())
+	}
+	return hsm.NewPIN(raw), nil
 }
 
 type child struct{ out *json.Encoder }
@@ -79,13 +96,33 @@ func (c child) try(r Request, pin *hsm.PIN) error {
 	}
 	info := token.Info()
 	err = c.out.Encode(message{Token: &info})
+	if r.Discard == nil {
+		err = errors.Join(err, c.trials(token))
+	} else {
+		err = errors.Join(err, c.discard(token, r.Discard))
+	}
+	c.step("in C_Finalize")
+	err = errors.Join(err, token.Close())
+	c.step(done)
+	return err
+}
+
+func (c child) trials(token *hsm.Token) (err error) {
 	for _, typ := range hsm.TrialTypes() {
 		c.step(fmt.Sprintf("trying %s", typ))
 		trial := token.Try(typ)
 		err = errors.Join(err, c.out.Encode(message{Trial: &trial}))
 	}
-	c.step("in C_Finalize")
-	err = errors.Join(err, token.Close())
-	c.step(done)
+	return err
+}
+
+// discard destroys what it can. What it can't is in the report already.
+func (c child) discard(token *hsm.Token, left []hsm.Trial) (err error) {
+	for _, trial := range left {
+		c.step(fmt.Sprintf("destroying %q", trial.Left))
+		if token.Discard(trial.Left, trial.LeftID) == nil {
+			err = errors.Join(err, c.out.Encode(message{Discarded: trial.LeftID}))
+		}
+	}
 	return err
 }

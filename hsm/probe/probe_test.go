@@ -115,11 +115,25 @@ func TestTryOnABadToken(t *testing.T) {
 		!strings.Contains(first.Signatures[0].Result, "doesn't verify") {
 		t.Errorf("%+v", first)
 	}
-	if !strings.Contains(text, "could not destroy label \"assertd probe") {
+	if !strings.Contains(text, "could not destroy the key pair with label \"assertd probe") {
 		t.Errorf("what is left isn't named:\n%s", text)
 	}
 	if left := objects(t, soft); left != 2 {
 		t.Errorf("%d objects are left, want the pair", left)
+	}
+}
+
+// What one process can't destroy, another does.
+func TestTryCleansUpFromAnotherProcess(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	module.Set(t, "C_GenerateKeyPair", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_SESSION_READ_ONLY, Limit: 1})
+	module.Set(t, "C_DestroyObject", faulty.Fault{Action: faulty.Return, Code: 0x1B, Limit: 2})
+	report, text := run(t, settings(module), module, soft, true)
+	if first := report.Trial.Results[0]; first.Objects != "token" || first.Left != "" || strings.Contains(text, "could not destroy") {
+		t.Errorf("%+v", first)
+	}
+	if left := objects(t, soft); left != 0 {
+		t.Errorf("%d objects are left", left)
 	}
 }
 

@@ -1,6 +1,10 @@
 package probe
 
-import "github.com/assertd/assertd/hsm"
+import (
+	"fmt"
+
+	"github.com/assertd/assertd/hsm"
+)
 
 // Report is what a probe found.
 type Report struct {
@@ -22,7 +26,7 @@ type Trials struct {
 func (t *Trials) left() (names []string) {
 	for _, r := range t.Results {
 		if r.Left != "" {
-			names = append(names, r.Left+" ("+r.LeftWhy+")")
+			names = append(names, fmt.Sprintf("the key pair with label %q and ID %x (%s)", r.Left, r.LeftID, r.LeftWhy))
 		}
 	}
 	return names

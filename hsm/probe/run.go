@@ -50,7 +50,31 @@ func (s Settings) Run(ctx context.Context, r Request, pin *hsm.PIN) (Report, err
 			trials.Results = append(trials.Results, *m.Trial)
 		}
 	})
-	return report, err
+	if err != nil {
+		return report, err
+	}
+	return report, s.discard(ctx, r, pin, trials)
+}
+
+// discard destroys what the trials left, from another process, and notes what
+// is gone.
+func (s Settings) discard(ctx context.Context, r Request, pin *hsm.PIN, trials *Trials) error {
+	for _, t := range trials.Results {
+		if t.Left != "" {
+			r.Discard = append(r.Discard, t)
+		}
+	}
+	if r.Discard == nil {
+		return nil
+	}
+	_, err := s.child(ctx, r, pin, func(m message) {
+		for i := range trials.Results {
+			if t := &trials.Results[i]; m.Discarded != nil && bytes.Equal(t.LeftID, m.Discarded) {
+				t.Left, t.LeftID, t.LeftWhy = "", nil, ""
+			}
+		}
+	})
+	return err
 }
 
 // child runs one child and passes its messages to take. problem says why the

@@ -38,6 +38,9 @@ func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selecto
 		return Adoption{}, err
 	}
 	if err := pair.Problem(); err != nil {
+		if pair.Tightens() {
+			err = fmt.Errorf("%w; or run assertd key tighten, after which this key passes", err)
+		}
 		return Adoption{}, err
 	}
 	inv, err := a.Inventory()

@@ -2,12 +2,15 @@ package keyadmin_test
 
 import (
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/miekg/pkcs11"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/jwks"
@@ -141,5 +144,14 @@ func TestKeyType(t *testing.T) {
 		if got != test.want || (err == nil) != (test.want != "") || (err != nil && !errors.Is(err, keyadmin.ErrKeyType)) {
 			t.Errorf("%s, %d bits: %q, %v", test.alg, test.bits, got, err)
 		}
+	}
+}
+
+// The setting lists what package hsm accepts, which it can't ask: it doesn't
+// link PKCS#11.
+func TestAcceptableAttributes(t *testing.T) {
+	field, _ := reflect.TypeFor[config.Custody]().FieldByName("AcceptUnknown")
+	if listed := strings.Split(field.Tag.Get("enum"), ","); !slices.Equal(listed, hsm.Acceptable()) {
+		t.Errorf("hsm.custody.accept_unknown lists %v, and package hsm accepts %v", listed, hsm.Acceptable())
 	}
 }

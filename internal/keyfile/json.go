@@ -49,8 +49,8 @@ func parseJWK(text []byte) (crypto.Signer, error) {
 	return supported(key.Key, nil)
 }
 
-// parseCoinbaseSecret reads Coinbase's Ed25519 keys: the seed and the public key
-// in base64.
+// parseCoinbaseSecret reads Coinbase's Ed25519 keys: the seed and the public
+// key in base64.
 func parseCoinbaseSecret(text []byte) (crypto.Signer, error) {
 	raw := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	defer clear(raw)

@@ -16,6 +16,7 @@ func Wipe(key crypto.Signer) {
 	case ed25519.PrivateKey:
 		clear(key)
 	case *ecdsa.PrivateKey:
+		//lint:ignore SA1019 nothing else reaches the secret
 		wipe(key.D)
 	case *rsa.PrivateKey:
 		wipe(key.D)

@@ -19,7 +19,7 @@ var varies = []struct {
 	{regexp.MustCompile(`(?m)^slot      \d+, (SoftHSM slot ID )?.*$`), "slot      …"},
 	{regexp.MustCompile(`"test-\w+"`), `"test"`},
 	{regexp.MustCompile(`serial \w+,`), "serial …,"},
-	{regexp.MustCompile(`[0-9a-f]{32}`), "…"},
+	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "…"},
 	{regexp.MustCompile(`probe [0-9a-f]{8}`), "probe …"},
 	{regexp.MustCompile(`(?m) +$`), ""},
 }

@@ -61,7 +61,11 @@ func (m *Module) Path() string { return m.path }
 
 // Environment returns the variables a process needs to load the module.
 func (m *Module) Environment() map[string]string {
-	return map[string]string{"FAULTY_MODULE": m.real, "FAULTY_CONTROL": m.control, "FAULTY_PIN": m.pin}
+	variables := map[string]string{"FAULTY_MODULE": m.real, "FAULTY_CONTROL": m.control}
+	if m.pin != "" {
+		variables["FAULTY_PIN"] = m.pin
+	}
+	return variables
 }
 
 // Set makes a PKCS#11 function misbehave from its next call on. It replaces the

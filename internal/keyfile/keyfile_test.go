@@ -1,0 +1,191 @@
+package keyfile_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/youmark/pkcs8"
+
+	"github.com/assertd/assertd/internal/keyfile"
+)
+
+type private interface {
+	crypto.Signer
+	Equal(x crypto.PrivateKey) bool
+}
+
+func keys(t *testing.T) map[string]private {
+	t.Helper()
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	check(t, err)
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	check(t, err)
+	return map[string]private{"RSA": rsaKey, "EC": ecKey, "Ed25519": edKey}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func block(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+const secret = "correct horse"
+
+// forms are the files that a key may come in.
+func forms(t *testing.T, key private) map[string][]byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	check(t, err)
+	encrypted, err := pkcs8.MarshalPrivateKey(key, []byte(secret), nil)
+	check(t, err)
+	jwk, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: "1"})
+	check(t, err)
+	all := map[string][]byte{
+		"PKCS #8": block("PRIVATE KEY", der), "DER": der, "encrypted": block("ENCRYPTED PRIVATE KEY", encrypted), "JWK": jwk,
+		"with a certificate": append(block("CERTIFICATE", []byte("no matter")), block("PRIVATE KEY", der)...),
+	}
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		all["GitHub's PKCS #1"] = block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
+	case *ecdsa.PrivateKey:
+		sec1, err := x509.MarshalECPrivateKey(key)
+		check(t, err)
+		all["SEC 1 with parameters"] = append(block("EC PARAMETERS", []byte{5, 0}), block("EC PRIVATE KEY", sec1)...)
+		all["Coinbase's JSON"], err = json.Marshal(map[string]string{"name": "organizations/o/apiKeys/k", "privateKey": string(block("EC PRIVATE KEY", sec1))})
+		check(t, err)
+	case ed25519.PrivateKey:
+		text := base64.StdEncoding.EncodeToString(key)
+		all["Coinbase's base64"] = []byte(text + "\n")
+		all["Coinbase's JSON"] = []byte(`{"id": "k", "privateKey": "` + text + `"}`)
+	}
+	return all
+}
+
+func TestParse(t *testing.T) {
+	for kind, key := range keys(t) {
+		for form, content := range forms(t, key) {
+			asked := false
+			got, err := keyfile.Parse(content, func() ([]byte, error) { asked = true; return []byte(secret), nil })
+			if err != nil || !key.Equal(got) || asked != (form == "encrypted") {
+				t.Errorf("%s as %s: asked %v, %v", kind, form, asked, err)
+			}
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	all := keys(t)
+	der, err := x509.MarshalPKCS8PrivateKey(all["EC"])
+	check(t, err)
+	encrypted, err := pkcs8.MarshalPrivateKey(all["EC"], []byte("another"), nil)
+	check(t, err)
+	public, err := json.Marshal(jose.JSONWebKey{Key: all["EC"].Public()})
+	check(t, err)
+	halves := append(bytes.Clone(all["Ed25519"].(ed25519.PrivateKey)[:32]), make([]byte, 32)...)
+	for name, test := range map[string]struct {
+		content []byte
+		kind    error
+		says    string
+	}{
+		"nothing":        {nil, keyfile.ErrFormat, "empty"},
+		"a certificate":  {block("CERTIFICATE", der), keyfile.ErrFormat, "no PEM block"},
+		"two keys":       {append(block("PRIVATE KEY", der), block("PRIVATE KEY", der)...), keyfile.ErrFormat, "two"},
+		"damaged":        {block("PRIVATE KEY", der[:20]), keyfile.ErrFormat, "damaged"},
+		"passphrase":     {block("ENCRYPTED PRIVATE KEY", encrypted), keyfile.ErrPassphrase, "openssl pkcs8"},
+		"old encryption": {[]byte("-----BEGIN EC PRIVATE KEY-----\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n"), keyfile.ErrFormat, "openssl pkcs8"},
+		"OpenSSH":        {block("OPENSSH PRIVATE KEY", der), keyfile.ErrFormat, "ssh-keygen"},
+		"a public JWK":   {public, keyfile.ErrFormat, "public half"},
+		"a JWK set":      {[]byte(`{"keys": []}`), keyfile.ErrFormat, "one JWK"},
+		"other JSON":     {[]byte(`{"type": "service_account"}`), keyfile.ErrFormat, "neither"},
+		"not JSON":       {[]byte(`{"privateKey": `), keyfile.ErrFormat, "damaged"},
+		"wrong halves":   {[]byte(base64.StdEncoding.EncodeToString(halves)), keyfile.ErrFormat, "don't belong together"},
+		"text":           {[]byte("hello"), keyfile.ErrFormat, "neither"},
+	} {
+		key, err := keyfile.Parse(test.content, func() ([]byte, error) { return []byte(secret), nil })
+		if key != nil || !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, mode os.FileMode, size int) string {
+		path := filepath.Join(dir, name)
+		check(t, os.WriteFile(path, make([]byte, size), 0o600))
+		check(t, os.Chmod(path, mode))
+		return path
+	}
+	fifo := filepath.Join(dir, "fifo")
+	check(t, syscall.Mkfifo(fifo, 0o600))
+	for path, says := range map[string]string{
+		write("open", 0o644, 10): "chmod 600", write("group", 0o640, 10): "chmod 600", write("large", 0o600, 1<<20): "larger",
+		fifo: "regular", dir: "regular", filepath.Join(dir, "none"): "no such file",
+	} {
+		if content, err := keyfile.Read(path); content != nil || !errors.Is(err, keyfile.ErrFile) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if content, err := keyfile.Read(write("good", 0o600, 10)); err != nil || len(content) != 10 {
+		t.Errorf("%d bytes, %v", len(content), err)
+	}
+}
+
+func TestWipe(t *testing.T) {
+	for kind, key := range keys(t) {
+		keyfile.Wipe(key)
+		switch key := key.(type) {
+		case *rsa.PrivateKey:
+			if key.D.Sign() != 0 || key.Primes[0].Sign() != 0 {
+				t.Errorf("%s is left", kind)
+			}
+		case ed25519.PrivateKey:
+			if !bytes.Equal(key, make([]byte, len(key))) {
+				t.Errorf("%s is left", kind)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{der, block("PRIVATE KEY", der), []byte(`{"kty":"OKP","crv":"Ed25519","x":"","d":""}`), []byte(`{"privateKey":"x"}`)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		key, err := keyfile.Parse(content, func() ([]byte, error) { return nil, errors.New("no terminal") })
+		if (key == nil) == (err == nil) {
+			t.Errorf("%v, %v", key, err)
+		}
+	})
+}
