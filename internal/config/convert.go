@@ -86,8 +86,8 @@ func (c *Config) Notes() []string {
 	return notes
 }
 
-// TrustDomains returns the key sets that sign JWT-SVIDs, by SPIFFE trust domain,
-// both sorted.
+// TrustDomains returns the key sets that sign JWT-SVIDs, by SPIFFE trust
+// domain, both sorted.
 func (c *Config) TrustDomains() map[string][]string {
 	domains := make(map[string][]string)
 	for _, client := range c.Clients {
