@@ -109,6 +109,11 @@ attack: ## attack the daemon, from outside and from inside its PKCS#11 module
 	go test ./test/attack -count 1 -timeout 1h -run '^TestAttacks$$' -v -args -long
 	go test ./test/e2e -count 1 -v -run '^TestModule(Cant|Has|Runs|Memory|Network)'
 
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (default 60s)
+	@test/install.sh $(DEMO_PACKAGES)
+	@FUZZTIME="$(or $(FUZZTIME),60s)" test/fuzz.sh $(FUZZ)
+
 .PHONY: request-path
 request-path: ## list the code on the path of one request, against its limits
 	@test/install.sh $(DEMO_PACKAGES)

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -198,6 +199,17 @@ func TestRejectsBatchResponseOfWrongLength(t *testing.T) {
 		answer(w, ipc.BatchResponse{Results: []ipc.BatchResult{{Assertion: &one}}})
 	})
 	if _, err := s.dial(t).AssertBatch(t.Context(), make([]ipc.AssertionRequest, 2)); !errors.Is(err, ErrNotAssertd) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A program in the daemon's place may say anything about when to try again.
+func TestRetryAfterOfAStranger(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"code":"hsm-unavailable","retry_after_seconds":-100}`)
+	})
+	if _, err := s.dial(t).Assert(t.Context(), ipc.AssertionRequest{}); !errors.Is(err, ipc.CodeHSMUnavailable) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -169,9 +169,14 @@ func (p *Problem) WithRetryAfter(d time.Duration) *Problem {
 	return &c
 }
 
-// RetryAfter returns when to try again, or 0 if the problem doesn't say.
+// longestRetry is the longest RetryAfter. Another program may answer in the
+// daemon's place, with any number.
+const longestRetry = 366 * 24 * time.Hour
+
+// RetryAfter returns when to try again, or 0 if the problem doesn't say. It is
+// never negative, and at most a year.
 func (p *Problem) RetryAfter() time.Duration {
-	return time.Duration(p.RetryAfterSeconds * float64(time.Second))
+	return time.Duration(min(max(p.RetryAfterSeconds, 0), longestRetry.Seconds()) * float64(time.Second))
 }
 
 // Error returns the title and the detail.

@@ -31,6 +31,7 @@ func (p *Publisher) Serve(ctx context.Context, listener net.Listener, certificat
 
 func (c *PublisherConfig) web() web.Options {
 	return web.Options{
+		Name: "jwks.listen", Logger: c.Logger,
 		MaxConnections: c.MaxConnections, Proxies: c.Proxies, ClientAddress: c.ClientAddress,
 		ResponseTimeout: responseTimeout, DrainTimeout: drainTimeout, ErrorLog: c.ErrorLog,
 	}

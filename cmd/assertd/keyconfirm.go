@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 var errNotConfirmed = errors.New("not confirmed")
@@ -24,7 +26,7 @@ func typed(ctx context.Context, question, want string) error {
 	// A deadline in the past interrupts a pending read.
 	stop := context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if _, err := io.WriteString(tty, question); err != nil {
+	if _, err := io.WriteString(tty, terminal.Text(question)); err != nil {
 		return err
 	}
 	answer, err := bufio.NewReader(io.LimitReader(tty, 1024)).ReadString('\n')

@@ -44,7 +44,7 @@ func (d *Daemon) monitorOverTCP(g *group) error {
 	if err != nil {
 		return err
 	}
-	g.run(func(ctx context.Context) error { return metrics.Serve(ctx, listener, d.monitor()) })
+	g.run(func(ctx context.Context) error { return metrics.Serve(ctx, listener, d.monitor(), d.Logger) })
 	return nil
 }
 

@@ -61,10 +61,10 @@ func Listen(address string, logger logging.Logger) (net.Listener, error) {
 }
 
 // Serve serves the handler until ctx ends. It closes the listener.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, logger logging.Logger) error {
 	// No time to drain: an interrupted scrape loses nothing, and a scraper that
 	// doesn't read must not delay the stop.
-	options := web.Options{MaxConnections: MaxConnections, ResponseTimeout: 30 * time.Second}
+	options := web.Options{Name: "metrics.listen", Logger: logger, MaxConnections: MaxConnections, ResponseTimeout: 30 * time.Second}
 	if err := web.Serve(ctx, listener, handler, options); err != nil {
 		return fmt.Errorf("metrics.listen: %w", err)
 	}

@@ -22,7 +22,7 @@ func TestIdleConnectionsStopNoScrape(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	handler := metrics.Handler(registry, func() bool { return true }, logging.Discard)
-	go func() { ended <- metrics.Serve(ctx, l, handler) }()
+	go func() { ended <- metrics.Serve(ctx, l, handler, logging.Discard) }()
 	defer func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -10,8 +10,8 @@ const removed = "[assertion removed]"
 
 // compact matches a compact JWS or JWE (RFC 7515, section 7.1), also one that
 // was cut off. A header is an object, so it starts with `{"`, or with a space
-// or line break between.
-var compact = regexp.MustCompile(`\b(?:ey[A-Za-z0-9_-]|ewo|ewg|ew0)[A-Za-z0-9_-]{7,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*)+`)
+// or line break between. Names of hosts start with none of these.
+var compact = regexp.MustCompile(`\b(?:ey[AIJ]|ewog|ew0K)[A-Za-z0-9_-]{7,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*)+`)
 
 // WithoutAssertions cuts out the assertions that a server repeats in its
 // errors: they end up in logs and tickets, where others could use them.

@@ -76,6 +76,7 @@ func TestWithoutAssertions(t *testing.T) {
 		{"encrypted eyJhbGciOiJFUzI1NiJ9..iv.text.tag", "encrypted [assertion removed]"},
 		{"ewogImFsZyI6ICJFUzI1NiIgfQ.e30.c2ln", "[assertion removed]"},
 		{"the eyes. have it", "the eyes. have it"},
+		{"https://eyeglasses.example.com and ewokvillage.example.com", "https://eyeglasses.example.com and ewokvillage.example.com"},
 		{"https://as.example/token", "https://as.example/token"},
 	} {
 		if got := WithoutAssertions(test.given); got != test.want {

@@ -78,7 +78,11 @@ func (c *conn) Busy() bool {
 }
 
 // Drop implements connlimit.Conn.
-func (c *conn) Drop() { c.Conn.Close() }
+func (c *conn) Drop() {
+	address := c.Conn.RemoteAddr()
+	c.listener.dropped.Store(&address)
+	c.Conn.Close()
+}
 
 // Close gives the connection's place to others.
 func (c *conn) Close() error {

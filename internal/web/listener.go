@@ -3,11 +3,13 @@ package web
 import (
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 
 	proxyproto "github.com/pires/go-proxyproto"
 
 	"github.com/assertd/assertd/internal/connlimit"
+	"github.com/assertd/assertd/internal/logging"
 )
 
 // errNoPlace ends a connection whose client has too many.
@@ -18,6 +20,9 @@ type listener struct {
 	net.Listener
 	options Options
 	conns   *connlimit.Set[owner, *conn]
+
+	throttle *logging.Throttle
+	dropped  atomic.Pointer[net.Addr] // the last one that was dropped, until it is logged
 }
 
 func newListener(l net.Listener, options Options) *listener {
@@ -25,7 +30,10 @@ func newListener(l net.Listener, options Options) *listener {
 		Places: options.MaxConnections, PerOwner: max(1, options.MaxConnections/2), Renew: true,
 		Exempt: func(o owner) bool { return !o.IsValid() },
 	}
-	return &listener{Listener: l, options: options, conns: connlimit.NewSet[owner, *conn](limits)}
+	if options.Logger == nil {
+		options.Logger = logging.Discard
+	}
+	return &listener{Listener: l, options: options, conns: connlimit.NewSet[owner, *conn](limits), throttle: logging.NewThrottle(time.Now)}
 }
 
 // Accept returns the next connection that has a place. It closes others.
@@ -41,10 +49,26 @@ func (l *listener) Accept() (net.Conn, error) {
 			holder = owner{}
 			c.proxied = l.proxied(raw)
 		}
-		if l.conns.Add(c, holder) {
+		placed := l.conns.Add(c, holder)
+		l.tell(placed, raw)
+		if placed {
 			return c, nil
 		}
 		raw.Close()
+	}
+}
+
+// tell logs that connections were dropped or refused. The dropped ones are
+// those of the address that has the most.
+func (l *listener) tell(placed bool, newcomer net.Conn) {
+	dropped := l.dropped.Swap(nil)
+	switch {
+	case dropped != nil:
+		l.throttle.Log(l.options.Logger.Warn, "dropped", "dropped an idle connection of the address with the most; if it is a load balancer, list it as a proxy",
+			"listener", l.options.Name, "address", (*dropped).String())
+	case !placed:
+		l.throttle.Log(l.options.Logger.Warn, "refused", "refused a connection, because too many are busy", "listener", l.options.Name,
+			"address", newcomer.RemoteAddr().String())
 	}
 }
 

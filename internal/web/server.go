@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/internal/logging"
 )
 
 // Limits for each connection. Requests are small and rare, so a slower peer is
@@ -44,6 +46,11 @@ func (ClientAddress) Words() []string {
 
 // Options of [Serve].
 type Options struct {
+	// Name is the setting of the listener, for the log.
+	Name string
+	// Logger is told, from time to time, when connections are dropped or refused;
+	// nil for nobody.
+	Logger logging.Logger
 	// MaxConnections is how many connections can be open. One address can have
 	// half of them. If all are taken, the oldest idle connection of the address
 	// that has the most makes room.

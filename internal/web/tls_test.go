@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -126,4 +127,19 @@ func reset(framer *http2.Framer, n int) int {
 		}
 	}
 	return n
+}
+
+// The proxy's header comes before the handshake, which it passes on.
+func TestProxyProtocolBeforeTLS(t *testing.T) {
+	address := serve(t, Options{
+		MaxConnections: 8, Proxies: proxies("127.0.0.2"), ClientAddress: ProxyProtocol, Certificate: certificate(t),
+	})
+	p := dial(t, address, "127.0.0.2")
+	if _, err := io.WriteString(p, proxied2); err != nil {
+		t.Fatal(err)
+	}
+	c := tls.Client(p.Conn, &tls.Config{InsecureSkipVerify: true})
+	if got := (peer{c, bufio.NewReader(c)}).ask(t, get); got != "192.0.2.8" {
+		t.Error(got)
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/logging/logtest"
 )
 
 // deadline is generous: other tests share the machine.
@@ -96,7 +98,8 @@ func proxies(texts ...string) Proxies {
 }
 
 func TestOneAddressCantShutOutOthers(t *testing.T) {
-	address := serve(t, Options{MaxConnections: 8})
+	log := new(logtest.Journal)
+	address := serve(t, Options{MaxConnections: 8, Name: "jwks.listen", Logger: log})
 	other := dial(t, address, "127.0.0.3")
 	if got := other.ask(t, get); got != "127.0.0.3" {
 		t.Fatal(got)
@@ -121,6 +124,10 @@ func TestOneAddressCantShutOutOthers(t *testing.T) {
 	}
 	if open > 4 {
 		t.Errorf("one address holds %d of 8 places", open)
+	}
+	told := log.Take()
+	if len(told) != 1 || !strings.Contains(told[0], "dropped an idle connection") || !strings.Contains(told[0], "jwks.listen") || !strings.Contains(told[0], "127.0.0.2") {
+		t.Errorf("logged %q", told)
 	}
 }
 

@@ -28,6 +28,14 @@ type answer struct {
 
 // call sends one request to $ASSERTD_SOCKET and prints the answer.
 func call(ts *testscript.TestScript, method, path, body string) (answer, error) {
+	got, err := send(ts, method, path, body)
+	if err == nil {
+		fmt.Fprintf(ts.Stdout(), "%d\n%s\n%s", got.status, got.body, got.decoded())
+	}
+	return got, err
+}
+
+func send(ts *testscript.TestScript, method, path, body string) (answer, error) {
 	socket := ts.MkAbs(ts.Getenv("ASSERTD_SOCKET"))
 	web := http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -46,11 +54,8 @@ func call(ts *testscript.TestScript, method, path, body string) (answer, error) 
 	}
 	defer resp.Body.Close()
 	got := answer{status: resp.StatusCode}
-	if got.body, err = io.ReadAll(resp.Body); err != nil {
-		return answer{}, err
-	}
-	fmt.Fprintf(ts.Stdout(), "%d\n%s\n%s", got.status, got.body, got.decoded())
-	return got, nil
+	got.body, err = io.ReadAll(resp.Body)
+	return got, err
 }
 
 // is reports whether the answer is what a script wants.

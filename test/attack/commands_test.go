@@ -23,7 +23,11 @@ var commands = map[string]script.Command{
 // functions are the attacks of the command attack. Each returns an error if it
 // got through, or could not be made.
 var functions = map[string]func(ts *testscript.TestScript, args []string) error{
-	"trickle": trickle,
+	"body":     sendBody,
+	"flood":    flood,
+	"hostile":  hostile,
+	"parallel": parallel,
+	"trickle":  trickle,
 }
 
 // attack runs one of functions:

@@ -64,14 +64,15 @@ func exchange(c net.Conn, text string, open bool, wanted int) ([]string, error) 
 	var got []string
 	reader := bufio.NewReader(c)
 	for !open || len(got) < wanted-1 {
-		resp, err := http.ReadResponse(reader, nil)
+		method, _, _ := strings.Cut(text, " ")
+		resp, err := http.ReadResponse(reader, &http.Request{Method: method})
 		if err != nil {
 			return ended(got, err)
 		}
-		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-			return got, err
-		}
 		got = append(got, strconv.Itoa(resp.StatusCode))
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			return ended(got, err)
+		}
 	}
 	return append(got, stillOpen(c, reader)), nil
 }

@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		Setup:               setup,
-		Cmds:                script.Commands(map[string]script.Command{"capture": capture, "verifies": verifies}),
+		Cmds:                script.Commands(map[string]script.Command{"verifies": verifies}),
 		RequireExplicitExec: true,
 		Deadline:            script.Deadline(t),
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -110,4 +111,23 @@ func retry(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: %v", strings.Join(args, " "), err)
+}
+
+// capture sets a variable to what the group of a pattern matches in a file, by
+// default in the last output:
+//
+//	capture NAME PATTERN [FILE]
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: capture NAME PATTERN [FILE]")
+	}
+	file := "stdout"
+	if len(args) == 3 {
+		file = args[2]
+	}
+	match := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile(file))
+	if len(match) < 2 {
+		ts.Fatalf("%s does not match %q", file, args[1])
+	}
+	ts.Setenv(args[0], match[1])
 }

@@ -29,6 +29,7 @@ func Commands(more map[string]Command) map[string]Command {
 		"replace":   replace,
 		"lines":     lines,
 		"retry":     retry,
+		"capture":   capture,
 	}
 	maps.Copy(all, more)
 	return all
