@@ -128,15 +128,12 @@ func (noObserver) Recorded(*audit.Record, time.Duration, error) {}
 // Replace puts a policy in force, together with the keys and budgets that
 // change replaces. Requests in flight finish under the policy that decided
 // them: each has either taken its key and budgets already, or is not yet
-// decided. If change fails, the policy stays. change must not block.
-func (s *Signer) Replace(p *policy.Policy, change func() error) error {
+// decided. Every request waits for change, which must be quick.
+func (s *Signer) Replace(p *policy.Policy, change func()) {
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	if err := change(); err != nil {
-		return err
-	}
+	change()
 	s.policy.Store(p)
-	return nil
 }
 
 // CurrentPolicy is the policy that decides the next request.

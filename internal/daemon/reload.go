@@ -128,17 +128,24 @@ func (d *Daemon) replace(next decisions, patience bool) (again bool, err error) 
 	return false, d.force(next, ring)
 }
 
-// force puts decisions in force that were checked. Hold mu.
+// force puts decisions in force that were checked. No request is decided while
+// it switches, so all that takes time comes before or after. Hold mu.
 func (d *Daemon) force(next decisions, ring *keyset.Ring) error {
-	return d.signer.Replace(next.policy, func() error {
-		if err := d.limiter.Configure(next.budgets); err != nil {
-			return fmt.Errorf("rates: %w", err)
-		}
+	budgets, err := d.limiter.Prepare(next.budgets)
+	if err != nil {
+		return fmt.Errorf("rates: %w", err)
+	}
+	series := d.metrics.Resolve(next.names)
+	var forget func()
+	d.signer.Replace(next.policy, func() {
+		d.limiter.Use(budgets)
 		d.decisions = next
-		d.metrics.Configure(next.names)
-		d.use(ring)
-		return nil
+		forget = d.metrics.Use(series)
+		d.ring.Replace(ring)
 	})
+	d.pool.SetProbes(ring.Probes())
+	forget()
+	return nil
 }
 
 // retryTokens makes the workers retry every token now, even one that refused

@@ -66,7 +66,24 @@ type decisionKey struct{ client, code string }
 
 // Configure limits labels to those of a configuration. Names that stay keep
 // their counts; series of names that are gone end.
-func (m *Metrics) Configure(n Names) {
+func (m *Metrics) Configure(n Names) { m.Use(m.Resolve(n))() }
+
+// Resolved are the series of a configuration.
+type Resolved struct{ *resolved }
+
+// Use is Configure for series that were resolved before: it only switches to
+// them. forget then ends the series of names that are gone.
+func (m *Metrics) Use(next Resolved) (forget func()) {
+	old := m.names.Swap(next.resolved)
+	return func() {
+		if old != nil {
+			m.vectors.forget(old, next.resolved)
+		}
+	}
+}
+
+// Resolve finds or makes the series of a configuration.
+func (m *Metrics) Resolve(n Names) Resolved {
 	v := m.vectors
 	next := &resolved{
 		clients: make(map[string]bool), grants: make(map[Grant]prometheus.Counter), keys: make(map[string]*stages),
@@ -80,9 +97,7 @@ func (m *Metrics) Configure(n Names) {
 	for _, key := range n.Keys {
 		next.keys[key] = v.stages(key)
 	}
-	if old := m.names.Swap(next); old != nil {
-		v.forget(old, next)
-	}
+	return Resolved{next}
 }
 
 // forget ends the series of names that the next configuration doesn't have.

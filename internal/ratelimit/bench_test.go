@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,5 +94,23 @@ func BenchmarkRestore(b *testing.B) {
 		if err := mustNew(b, manyBudgets(10_000)...).Restore(wall(now), data); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkUse is how long every take waits for a reload of 20,000 budgets that
+// changes one of them.
+func BenchmarkUse(b *testing.B) {
+	budgets := manyBudgets(20_000)
+	l := mustNew(b, budgets...)
+	changed := slices.Clone(budgets)
+	changed[0].Windows = changed[0].Windows[:1]
+	for i := 0; b.Loop(); i++ {
+		b.StopTimer()
+		p, err := l.Prepare([][]Budget{changed, budgets}[i%2])
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		l.Use(p)
 	}
 }

@@ -34,7 +34,7 @@ var (
 // one lock is faster than taking several.
 type Limiter struct {
 	mu      sync.Mutex
-	budgets map[string]*budget
+	budgets map[string]*budget // replaced as a whole
 	clock   clock
 	changes uint64 // takes, refunds and restores so far
 
@@ -70,23 +70,11 @@ func New(budgets []Budget) (*Limiter, error) {
 // may already have been decided. A removed budget is remembered while any of it
 // is spent, in case it comes back.
 func (l *Limiter) Configure(budgets []Budget) error {
-	if err := check(budgets); err != nil {
-		return err
+	p, err := l.Prepare(budgets)
+	if err == nil {
+		l.Use(p)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	configured := make(map[string]*budget, len(budgets))
-	for _, given := range budgets {
-		configured[given.Name] = l.carry(given)
-	}
-	for name, b := range l.budgets {
-		if configured[name] == nil && (!b.retired || b.isSpent(l.clock.latest)) {
-			b.retired = true
-			configured[name] = b
-		}
-	}
-	l.budgets = configured
-	return nil
+	return err
 }
 
 func (b *budget) isSpent(at time.Duration) bool {
@@ -96,10 +84,10 @@ func (b *budget) isSpent(at time.Duration) bool {
 // carry creates the counters of a budget, with the usage of the previous budget
 // of the same name.
 func (l *Limiter) carry(given Budget) *budget {
+	old := l.budgets[given.Name]
 	b := &budget{
 		Budget: Budget{given.Name, slices.Clone(given.Windows)}, counters: make([]*counter, len(given.Windows)), capacity: math.MaxInt,
 	}
-	old := l.budgets[given.Name]
 	for i, w := range b.Windows {
 		b.capacity = min(b.capacity, w.Capacity())
 		if j := old.find(w.Per); j < 0 {
