@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // listen is a listener on loopback.
@@ -182,7 +184,7 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 	files.write(t, root, "first")
 	var reports []error
 	reported := make(chan error, 8)
-	certificate, err := LoadTLSCertificate(files.cert, files.key, func(err error) { reported <- err })
+	certificate, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, func(err error) { reported <- err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +236,7 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 func TestServeOverTLS(t *testing.T) {
 	root, files := newAuthority(t), newPair(t)
 	files.write(t, root, "jwks")
-	certificate, err := LoadTLSCertificate(files.cert, files.key, nil)
+	certificate, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,12 +261,12 @@ func TestServeOverTLS(t *testing.T) {
 
 func TestLoadTLSCertificateRefuses(t *testing.T) {
 	files := newPair(t)
-	if _, err := LoadTLSCertificate(files.cert, files.key, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no files: %v", err)
 	}
 	replace(t, files.cert, nil)
 	replace(t, files.key, nil)
-	if _, err := LoadTLSCertificate(files.cert, files.key, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
+	if _, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
 		t.Errorf("empty files: %v", err)
 	}
 }
