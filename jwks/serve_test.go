@@ -222,10 +222,20 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 	expect("no file", "second", false)
 	files.write(t, root, "third")
 	expect("repaired", "third", true)
+	files.write(t, root, "fourth")
+	if err := os.Chmod(files.key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect("a key that others can read", "third", false)
+	if err := os.Chmod(files.key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files.write(t, root, "fifth")
+	expect("repaired again", "fifth", true)
 	key, _ := newKey(t)
 	der, _ := x509.MarshalPKCS8PrivateKey(key)
 	replace(t, files.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	expect("another's key", "third", false)
+	expect("another's key", "fifth", false)
 	for _, err := range reports {
 		if err != nil && (!strings.Contains(err.Error(), files.cert) || strings.Contains(err.Error(), "BEGIN")) {
 			t.Errorf("the report does not help: %v", err)
@@ -268,5 +278,11 @@ func TestLoadTLSCertificateRefuses(t *testing.T) {
 	replace(t, files.key, nil)
 	if _, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
 		t.Errorf("empty files: %v", err)
+	}
+	if err := os.Chmod(files.key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil); err == nil || !strings.Contains(err.Error(), "chmod 600 "+files.key) {
+		t.Errorf("a key that others can read: %v", err)
 	}
 }

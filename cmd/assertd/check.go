@@ -29,11 +29,7 @@ func checkCommand() *cobra.Command {
 			"each. Exits with 0 only if all checks pass.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			owner, err := trustUser(user)
-			if err != nil {
-				return cli.UsageError(cmd, err)
-			}
-			c, err := config.Load(path, owner...)
+			c, err := loadFor(path, user)
 			if err != nil {
 				return err
 			}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // checkPaths prints every problem with a path, and whether the configuration
@@ -21,7 +23,7 @@ func checkPaths(c *config.Config, out io.Writer) (refused bool) {
 		}
 	}
 	if refused && c.Trust().User == 0 && os.Geteuid() == 0 {
-		fmt.Fprintln(out, "If the daemon does not run as root, name its user with --user.")
+		fmt.Fprintln(out, nameUser)
 	}
 	if refused {
 		fmt.Fprintln(out)
@@ -29,14 +31,21 @@ func checkPaths(c *config.Config, out io.Writer) (refused bool) {
 	return refused
 }
 
-// trustUser makes a user's files as good as one's own.
-func trustUser(name string) ([]config.Option, error) {
-	if name == "" {
-		return nil, nil
+// nameUser is advice for root.
+const nameUser = "If the daemon does not run as root, name its user with --user."
+
+// loadFor reads a configuration as the user would, or as this one if it is "".
+func loadFor(path, user string) (*config.Config, error) {
+	if user == "" {
+		c, err := config.Load(path)
+		if errors.Is(err, trustpath.ErrUntrusted) && os.Geteuid() == 0 {
+			err = fmt.Errorf("%w\n%s", err, nameUser)
+		}
+		return c, err
 	}
-	uid, err := config.SystemAccounts().User(name)
+	uid, err := config.SystemAccounts().User(user)
 	if err != nil {
-		return nil, fmt.Errorf("--user %s: %w", name, err)
+		return nil, fmt.Errorf("--user %s: %w; name a user of this machine", user, err)
 	}
-	return []config.Option{config.WithUser(uid)}, nil
+	return config.Load(path, config.WithUser(uid))
 }
