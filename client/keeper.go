@@ -45,6 +45,9 @@ type Keeper struct {
 
 // Keeper returns a keeper. It writes nothing until Once or Run.
 func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
+	if opts.File != "" {
+		opts.File = filepath.Clean(opts.File) // .. after a link would lead where nothing was checked
+	}
 	if err := checkPath(opts.File); err != nil {
 		return nil, fmt.Errorf("keep: %w", err)
 	}

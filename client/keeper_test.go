@@ -165,6 +165,29 @@ func TestKeeperRejectsUnsafePaths(t *testing.T) {
 	}
 }
 
+// TestKeeperStaysWhereItChecked gives a path that the kernel and filepath.Dir
+// read differently.
+func TestKeeperStaysWhereItChecked(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }).dial(t)
+	directory, elsewhere := t.TempDir(), t.TempDir()
+	if err := os.Symlink(filepath.Join(elsewhere, "sub"), filepath.Join(directory, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(elsewhere, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := c.Keeper(KeeperOptions{File: directory + "/link/../token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := keeper.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(directory, "token")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFilesAndDirectoriesKeep refuses directories of other users, also further
 // up.
 func TestFilesAndDirectoriesKeep(t *testing.T) {

@@ -70,8 +70,8 @@ func writableFix(kind Kind) string {
 // (systemd.exec(5)). It grants access by ACL, which looks like group
 // permissions.
 func isCredential(path string) bool {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	return dir != "" && filepath.Dir(path) == filepath.Clean(dir)
+	dir, err := filepath.EvalSymlinks(os.Getenv("CREDENTIALS_DIRECTORY"))
+	return err == nil && filepath.IsAbs(dir) && filepath.Dir(path) == dir
 }
 
 // rightOwner is root, unless the process must write or read the file itself.
