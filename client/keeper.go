@@ -12,6 +12,7 @@ import (
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/sleep"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -44,6 +45,9 @@ type Keeper struct {
 
 // Keeper returns a keeper. It writes nothing until Once or Run.
 func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
+	if opts.File != "" {
+		opts.File = filepath.Clean(opts.File) // .. after a link would lead where nothing was checked
+	}
 	if err := checkPath(opts.File); err != nil {
 		return nil, fmt.Errorf("keep: %w", err)
 	}
@@ -53,20 +57,19 @@ func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
 	return &Keeper{client: c, opts: opts}, nil
 }
 
-// checkPath rejects a directory where other users could replace the file, and a
-// path that is not a regular file: renaming over a device or a link would
-// replace the device or the link itself.
+// checkPath rejects a path on which other users could replace the file or a
+// directory, and what is not a regular file: renaming over a device or a link
+// would replace the device or the link itself.
 func checkPath(path string) error {
 	if path == "" {
 		return errors.New("no file given; name the file to keep the assertion in")
 	}
-	directory, err := os.Stat(filepath.Dir(path))
+	_, err := trustpath.Rules{}.Check(filepath.Dir(path), trustpath.Directory)
 	switch {
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w; create the directory first", err)
-	case directory.Mode().Perm()&0o022 != 0 && directory.Mode()&os.ModeSticky == 0:
-		return fmt.Errorf("other users can write to %s and replace the file; chmod go-w it, or choose another directory",
-			filepath.Dir(path))
+	case err != nil:
+		return fmt.Errorf("other users could replace the file: %w; or choose another directory", err)
 	}
 	switch existing, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):

@@ -149,14 +149,64 @@ func TestKeeperRejectsUnsafePaths(t *testing.T) {
 	if err := os.Chmod(open, 0o777); err != nil {
 		t.Fatal(err)
 	}
+	shared := filepath.Join(open, "own")
+	if err := os.Mkdir(shared, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	directory := t.TempDir()
 	pipe, link := filepath.Join(directory, "pipe"), filepath.Join(directory, "link")
 	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("elsewhere", link)); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"", "/does/not/exist/token", filepath.Join(open, "token"), directory, pipe, link} {
+	for _, file := range []string{"", "/does/not/exist/token", filepath.Join(open, "token"), filepath.Join(shared, "token"), directory, pipe, link} {
 		if _, err := c.Keeper(KeeperOptions{File: file}); err == nil {
 			t.Errorf("%q was accepted", file)
+		}
+	}
+}
+
+// TestKeeperStaysWhereItChecked gives a path that the kernel and filepath.Dir
+// read differently.
+func TestKeeperStaysWhereItChecked(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, assertion(ipc.SendClientAssertion)) }).dial(t)
+	directory, elsewhere := t.TempDir(), t.TempDir()
+	if err := os.Symlink(filepath.Join(elsewhere, "sub"), filepath.Join(directory, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(elsewhere, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := c.Keeper(KeeperOptions{File: directory + "/link/../token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := keeper.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(directory, "token")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFilesAndDirectoriesKeep refuses directories of other users, also further
+// up.
+func TestFilesAndDirectoriesKeep(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // only root can make such a directory
+	}
+	c, err := New("/nowhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := filepath.Join(t.TempDir(), "foreign")
+	own := filepath.Join(foreign, "own")
+	if err := errors.Join(os.MkdirAll(own, 0o700), os.Chown(foreign, 12345, 12345)); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{foreign, own} {
+		_, err := c.Keeper(KeeperOptions{File: filepath.Join(dir, "token")})
+		if err == nil || !strings.Contains(err.Error(), "chown root "+foreign) {
+			t.Errorf("in %s: %v", dir, err)
 		}
 	}
 }

@@ -1,16 +1,20 @@
 package hsm
 
+import "github.com/assertd/assertd/internal/trustpath"
+
 // DefaultSessions is the default of Config.Sessions.
 const DefaultSessions = 4
 
 // Config says which token to open and how.
 type Config struct {
 	// Module is the absolute path of the PKCS#11 module, a shared library that
-	// only its owner can write.
+	// only root and this process's user can write.
 	Module string
 	// Label and Serial select the token: set at least one. They must match
 	// exactly one token.
 	Label, Serial string
+	// Trust relaxes who may have been able to write the module.
+	Trust trustpath.Rules
 	// Sessions is how many signatures run in parallel; 0 means DefaultSessions.
 	// If the token allows fewer, so does this package.
 	Sessions int

@@ -3,6 +3,7 @@ package hsm
 import (
 	"fmt"
 
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/miekg/pkcs11"
 )
 
@@ -45,7 +46,7 @@ type TokenDescription struct {
 // with "in C_Initialize". Errors: ErrModule, or an *Error.
 func Describe(path string, step func(string)) (Description, error) {
 	step("loading " + path)
-	ctx, err := loadModule(path)
+	ctx, err := loadModule(path, trustpath.Rules{})
 	if err != nil {
 		return Description{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/miekg/pkcs11"
 )
 
@@ -21,7 +22,7 @@ func InitToken(modulePath, label string, soPIN, pin *PIN) (serial string, err er
 	case soPIN.empty() || pin.empty():
 		return "", fail(ErrPINSource, nil, "a PIN for the new token is empty")
 	}
-	ctx, err := loadModule(modulePath)
+	ctx, err := loadModule(modulePath, trustpath.Rules{})
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/ThalesGroup/crypto11"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/miekg/pkcs11"
 )
 
@@ -44,7 +45,7 @@ func (m *module) release() {
 // cases the module is initialized without crypto11, and selectToken finds the
 // token or says what is wrong.
 func openModule(cfg Config) (*module, error) {
-	ctx, err := loadModule(cfg.Module)
+	ctx, err := loadModule(cfg.Module, cfg.Trust)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +98,8 @@ func initArguments(path string) []pkcs11.InitializeOption {
 	return []pkcs11.InitializeOption{pkcs11.InitializeWithReserved(unsafe.Pointer(unsafe.SliceData(text)))}
 }
 
-func loadModule(path string) (*pkcs11.Ctx, error) {
-	if err := checkModule(path); err != nil {
+func loadModule(path string, rules trustpath.Rules) (*pkcs11.Ctx, error) {
+	if err := checkModule(path, rules); err != nil {
 		return nil, err
 	}
 	ctx := pkcs11.New(path)
@@ -111,22 +112,19 @@ func loadModule(path string) (*pkcs11.Ctx, error) {
 
 // checkModule refuses a file that must not, or can't, be loaded. A loaded
 // module can do anything in the process, and sees the PIN.
-func checkModule(path string) error {
+func checkModule(path string, rules trustpath.Rules) error {
 	if !filepath.IsAbs(path) {
 		return fail(ErrModule, nil, "module %q is a relative path; give the absolute path of the PKCS#11 module", path)
 	}
-	info, err := os.Stat(path)
+	_, err := rules.Check(path, trustpath.File)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return fail(ErrModule, nil, "no PKCS#11 module at %s; install it, or correct the path", path)
-	case err != nil:
-		return fail(ErrModule, err, "the PKCS#11 module can't be read")
-	case !info.Mode().IsRegular():
+	case errors.Is(err, trustpath.ErrNotRegular):
 		return fail(ErrModule, nil, "%s isn't a regular file; give the module itself, "+
 			"such as /usr/lib/softhsm/libsofthsm2.so", path)
-	case info.Mode().Perm()&0o022 != 0:
-		return fail(ErrModule, nil, "%s has mode %04o, so users other than its owner can change its code; "+
-			"run chmod go-w %s", path, info.Mode().Perm(), path)
+	case err != nil:
+		return fail(ErrModule, err, "the PKCS#11 module can't be used")
 	}
 	return checkLibrary(path)
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 const (
@@ -29,18 +31,18 @@ const (
 	credentialsDirectory = "CREDENTIALS_DIRECTORY"
 )
 
-// PINSource says where the PIN comes from. Exactly one field is set. There is
+// PINSource says where the PIN comes from. Exactly one source is set. There is
 // no field for a literal PIN in the configuration, an environment variable or
 // an argument: those end up in dumps and process lists.
 type PINSource struct {
-	// File is a file that only its owner can access: root or the user that this
-	// process runs as. Files in systemd's credentials directory are trusted as
-	// systemd made them.
+	// File is a file that only root and the user that this process runs as can
+	// read or replace (trustpath.Secret).
 	File string
 	// Credential is the name of a systemd credential: a file in
 	// $CREDENTIALS_DIRECTORY.
 	Credential string
-	// Command is an absolute path and its arguments. It runs without a shell
+	// Command is the absolute path of a program and its arguments. Others can't
+	// change the program, nor a file among the arguments. It runs without a shell
 	// and without input, has 20 seconds, and prints the PIN.
 	Command []string
 	// Prompt asks on /dev/tty, without echo. Question is what it asks; empty for
@@ -55,9 +57,12 @@ type PINSource struct {
 	// Value is a PIN that was already read, such as one that was received over
 	// a socket.
 	Value *PIN
+
+	// Trust relaxes who may have access to the file or the program.
+	Trust trustpath.Rules
 }
 
-// Validate refuses a source with no field set, or two, or with one that can't
+// Validate refuses a source with none set, or two, or with one that can't
 // work. It reads nothing.
 func (s PINSource) Validate() error {
 	var given []string
@@ -143,10 +148,13 @@ func (s PINSource) name() string {
 func (s PINSource) raw(ctx context.Context) ([]byte, error) {
 	switch {
 	case s.File != "":
-		return readPINFile(s.File)
+		return s.readFile(s.File)
 	case s.Credential != "":
-		return readCredential(s.Credential)
+		return s.readCredential()
 	case len(s.Command) > 0:
+		if err := s.Trust.CheckAll(trustpath.OfCommand(s.Command)); err != nil {
+			return nil, err
+		}
 		return runPINCommand(ctx, s.Command)
 	case s.Prompt:
 		return promptPIN(ctx, cmp.Or(s.Question, "PIN of the token: "))
@@ -154,59 +162,24 @@ func (s PINSource) raw(ctx context.Context) ([]byte, error) {
 	return s.Value.Reveal(), nil
 }
 
-func readCredential(name string) ([]byte, error) {
+func (s PINSource) readCredential() ([]byte, error) {
 	dir := os.Getenv(credentialsDirectory)
 	if dir == "" {
 		return nil, errors.New("$" + credentialsDirectory + " isn't set; run as a systemd service with LoadCredential=" +
-			name + ":PATH, or use another PIN source")
+			s.Credential + ":PATH, or use another PIN source")
 	}
-	return readPINFile(filepath.Join(dir, name))
+	return s.readFile(filepath.Join(dir, s.Credential))
 }
 
-// readPINFile checks the file that it opened, not the path, so that nobody can
-// swap the file in between.
-func readPINFile(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block the open
+func (s PINSource) readFile(path string) ([]byte, error) {
+	file, err := s.Trust.Open(path, trustpath.Secret)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s isn't a regular file", path)
-	}
-	if !inCredentialsDirectory(path) {
-		if err := checkPrivate(path, info); err != nil {
-			return nil, err
-		}
-	}
 	var content pinBuffer
 	_, err = io.Copy(&content, io.LimitReader(file, int64(len(content.bytes))))
 	return content.bytes[:content.n], err
-}
-
-// checkPrivate refuses a file that somebody else can read, or could have
-// written.
-func checkPrivate(path string, info os.FileInfo) error {
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s has mode %04o, so users other than its owner can access the PIN; "+
-			"run chmod 600 %s", path, mode, path)
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if self := os.Geteuid(); ok && stat.Uid != 0 && int(stat.Uid) != self {
-		return fmt.Errorf("%s belongs to user %d, who could change it; run chown %d %s", path, stat.Uid, self, path)
-	}
-	return nil
-}
-
-// inCredentialsDirectory reports whether systemd made the file. It grants
-// access by ACL, which looks like group permissions.
-func inCredentialsDirectory(path string) bool {
-	dir := os.Getenv(credentialsDirectory)
-	return dir != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)
 }
 
 func runPINCommand(ctx context.Context, argv []string) ([]byte, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/sleep"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -28,6 +29,8 @@ type PublicationConfig struct {
 	// CertFile and KeyFile are PEM files for HTTPS, see LoadTLSCertificate; ""
 	// is plain HTTP.
 	CertFile, KeyFile string
+	// Trust relaxes who may have access to these files.
+	Trust trustpath.Rules
 	// File is the path of a file that gets the set; "" writes none. Everyone can
 	// read the file. Its directory must exist and be writable.
 	File string
@@ -158,7 +161,7 @@ func (p *Publication) Listen() (err error) {
 		return nil
 	}
 	if p.config.CertFile != "" {
-		if p.certificate, err = LoadTLSCertificate(p.config.CertFile, p.config.KeyFile, p.logCertificate); err != nil {
+		if p.certificate, err = LoadTLSCertificate(p.config.CertFile, p.config.KeyFile, p.config.Trust, p.logCertificate); err != nil {
 			return fmt.Errorf("jwks.tls: %w", err)
 		}
 	}

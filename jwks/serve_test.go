@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // listen is a listener on loopback.
@@ -182,7 +184,7 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 	files.write(t, root, "first")
 	var reports []error
 	reported := make(chan error, 8)
-	certificate, err := LoadTLSCertificate(files.cert, files.key, func(err error) { reported <- err })
+	certificate, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, func(err error) { reported <- err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,10 +222,20 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 	expect("no file", "second", false)
 	files.write(t, root, "third")
 	expect("repaired", "third", true)
+	files.write(t, root, "fourth")
+	if err := os.Chmod(files.key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect("a key that others can read", "third", false)
+	if err := os.Chmod(files.key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files.write(t, root, "fifth")
+	expect("repaired again", "fifth", true)
 	key, _ := newKey(t)
 	der, _ := x509.MarshalPKCS8PrivateKey(key)
 	replace(t, files.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	expect("another's key", "third", false)
+	expect("another's key", "fifth", false)
 	for _, err := range reports {
 		if err != nil && (!strings.Contains(err.Error(), files.cert) || strings.Contains(err.Error(), "BEGIN")) {
 			t.Errorf("the report does not help: %v", err)
@@ -234,7 +246,7 @@ func TestServeReloadsItsCertificate(t *testing.T) {
 func TestServeOverTLS(t *testing.T) {
 	root, files := newAuthority(t), newPair(t)
 	files.write(t, root, "jwks")
-	certificate, err := LoadTLSCertificate(files.cert, files.key, nil)
+	certificate, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,12 +271,18 @@ func TestServeOverTLS(t *testing.T) {
 
 func TestLoadTLSCertificateRefuses(t *testing.T) {
 	files := newPair(t)
-	if _, err := LoadTLSCertificate(files.cert, files.key, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no files: %v", err)
 	}
 	replace(t, files.cert, nil)
 	replace(t, files.key, nil)
-	if _, err := LoadTLSCertificate(files.cert, files.key, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
+	if _, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil); err == nil || !strings.Contains(err.Error(), files.cert) {
 		t.Errorf("empty files: %v", err)
+	}
+	if err := os.Chmod(files.key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadTLSCertificate(files.cert, files.key, trustpath.Rules{}, nil); err == nil || !strings.Contains(err.Error(), "chmod 600 "+files.key) {
+		t.Errorf("a key that others can read: %v", err)
 	}
 }

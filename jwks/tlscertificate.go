@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // TLSCertificate is a certificate of the HTTPS server that follows its files:
@@ -12,6 +14,7 @@ import (
 // concurrent use.
 type TLSCertificate struct {
 	certFile, keyFile string
+	trust             trustpath.Rules
 	onReload          func(error)
 
 	mu      sync.Mutex
@@ -19,12 +22,13 @@ type TLSCertificate struct {
 	seen    [2]os.FileInfo // the files of the last attempt, good or bad
 }
 
-// LoadTLSCertificate reads a PEM certificate chain and its key. onReload, if
+// LoadTLSCertificate reads a PEM certificate chain and its key. It refuses
+// files that others can change, and a key that others can read. onReload, if
 // not nil, is called after each later change of the files: with nil if the new
 // certificate is now in use, or with the error if it is bad and the old one
 // stays.
-func LoadTLSCertificate(certFile, keyFile string, onReload func(error)) (*TLSCertificate, error) {
-	c := &TLSCertificate{certFile: certFile, keyFile: keyFile, onReload: onReload}
+func LoadTLSCertificate(certFile, keyFile string, trust trustpath.Rules, onReload func(error)) (*TLSCertificate, error) {
+	c := &TLSCertificate{certFile: certFile, keyFile: keyFile, trust: trust, onReload: onReload}
 	seen, err := c.stat()
 	if err != nil {
 		return nil, c.describe(err)
@@ -90,7 +94,7 @@ func sameFiles(a, b [2]os.FileInfo) bool {
 }
 
 func (c *TLSCertificate) read() (*tls.Certificate, error) {
-	certificate, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	certificate, err := c.trust.KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return nil, c.describe(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/spf13/cobra"
 )
 
@@ -25,7 +25,7 @@ func (f caFlag) transport() (*http.Transport, error) {
 	if f == "" {
 		return transport, nil
 	}
-	text, err := os.ReadFile(string(f))
+	text, err := trustpath.ReadRegular(string(f))
 	if err != nil {
 		return nil, fmt.Errorf("--cacert: %w", err)
 	}

@@ -7,13 +7,13 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -92,7 +92,7 @@ func readSet(ctx context.Context, location string, ca caFlag) (jwks.Set, error) 
 }
 
 func readSetFile(path string) (jwks.Set, error) {
-	text, err := os.ReadFile(path)
+	text, err := trustpath.ReadRegular(path)
 	if err != nil {
 		return jwks.Set{}, err
 	}

@@ -54,7 +54,11 @@ func TestJWKSDiffFile(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &difference); err != nil || code != 0 || difference.Same != 2 || len(difference.Findings) != 1 {
 		t.Errorf("exit code %d, %v\n%s", code, err, stdout)
 	}
-	if code, _, stderr = tool(t, "jwks", "diff", "--jwks", ours, os.DevNull); code != exitFailure || !strings.Contains(stderr, os.DevNull+": not a JWK set") {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr = tool(t, "jwks", "diff", "--jwks", ours, empty); code != exitFailure || !strings.Contains(stderr, empty+": not a JWK set") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/jwks"
 )
@@ -108,7 +109,7 @@ func (a *app) registration(cmd *cobra.Command, request *requestFlags, flags *reg
 func (f *registerFlags) clientMetadata() (map[string]any, error) {
 	metadata := make(map[string]any)
 	if f.metadata != "" {
-		text, err := os.ReadFile(f.metadata)
+		text, err := trustpath.ReadRegular(f.metadata)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +11,7 @@ import (
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -134,6 +134,6 @@ func parameterValue(value string) (string, error) {
 
 // readSecret reads a file that contains one value, with or without a newline.
 func readSecret(file string) (string, error) {
-	text, err := os.ReadFile(file)
+	text, err := trustpath.ReadRegular(file)
 	return strings.TrimSpace(string(text)), err
 }

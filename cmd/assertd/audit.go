@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 func auditCommand() *cobra.Command {
@@ -58,7 +58,7 @@ func (f *auditFlags) options() (audit.VerifyOptions, error) {
 	}
 	o := audit.VerifyOptions{Verifiers: verifiers, All: f.all}
 	for _, path := range f.known {
-		checkpoint, err := os.ReadFile(path)
+		checkpoint, err := trustpath.ReadRegular(path)
 		if err != nil {
 			return o, err
 		}
@@ -86,7 +86,7 @@ func readKeys(keys []string, parse func(string) (note.Verifier, error)) ([]note.
 	for _, key := range keys {
 		lines := key
 		if strings.Count(key, "+") < 2 {
-			text, err := os.ReadFile(key)
+			text, err := trustpath.ReadRegular(key)
 			if err != nil {
 				return nil, err
 			}
@@ -197,7 +197,7 @@ func auditCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			proof, err := os.ReadFile(args[0])
+			proof, err := trustpath.ReadRegular(args[0])
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ func auditAcceptDamageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			done, err := audit.AcceptDamage(audit.Options{File: c.Audit.File, Sync: audit.Sync(c.Audit.Sync)}, a)
+			done, err := audit.AcceptDamage(audit.Options{File: c.Audit.File, Sync: audit.Sync(c.Audit.Sync), Trust: c.Trust()}, a)
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ func auditAcknowledgeCommand() *cobra.Command {
 				return err
 			}
 			askWitnesses(cmd.Context(), c.Audit, &a, cmd.ErrOrStderr())
-			o := audit.Options{File: c.Audit.File, Sync: audit.Sync(c.Audit.Sync), Anchor: c.Audit.Anchor}
+			o := audit.Options{File: c.Audit.File, Sync: audit.Sync(c.Audit.Sync), Anchor: c.Audit.Anchor, Trust: c.Trust()}
 			if err := audit.Acknowledge(o, a); err != nil {
 				return err
 			}

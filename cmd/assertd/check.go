@@ -20,18 +20,24 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var path string
+	var path, user string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "check a configuration and its keys",
-		Long: "Reads the configuration, opens the HSM, checks the custody of every key, and\n" +
-			"makes and verifies one signature with each. Exits with 0 only if all checks pass.",
+		Long: "Reads the configuration, checks who can change the files that it names, opens the\n" +
+			"HSM, checks the custody of every key, and makes and verifies one signature with\n" +
+			"each. Exits with 0 only if all checks pass.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return check(cmd.Context(), path, cmd.OutOrStdout())
+			c, err := loadFor(path, user)
+			if err != nil {
+				return err
+			}
+			return check(cmd.Context(), c, path, cmd.OutOrStdout())
 		},
 	}
 	configFlag(cmd, &path)
+	cmd.Flags().StringVar(&user, "user", "", "`user` that the daemon runs as, if it is another one than this")
 	return cmd
 }
 
@@ -56,12 +62,9 @@ func readTokensOf(ctx context.Context, c *config.Config, do func(context.Context
 	}, do)
 }
 
-func check(ctx context.Context, path string, out io.Writer) error {
-	c, err := config.Load(path)
-	if err != nil {
-		return err
-	}
-	err = readTokensOf(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
+func check(ctx context.Context, c *config.Config, path string, out io.Writer) error {
+	refused := checkPaths(c, out)
+	err := readTokensOf(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
 		problems := errors.Join(checkKeys(ctx, i, out), i.Missing())
 		printNotes(out, append(i.Notes(), c.Notes()...))
 		printSandbox(out, c)
@@ -73,6 +76,9 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	})
 	if err != nil {
 		return err
+	}
+	if refused {
+		return errSilent
 	}
 	fmt.Fprintf(out, "\n%s: all checks passed\n", path)
 	return nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // maxCertificate limits a certificate on standard input, in bytes.
@@ -108,7 +108,7 @@ func (k *keyTool) importCommand() *cobra.Command {
 
 func certificateText(stdin io.Reader, paths []string) ([]byte, error) {
 	if len(paths) == 1 {
-		return os.ReadFile(paths[0])
+		return trustpath.ReadRegular(paths[0])
 	}
 	return io.ReadAll(io.LimitReader(stdin, maxCertificate))
 }

@@ -130,12 +130,14 @@ func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 	if err != nil {
 		return nil, place{}, err
 	}
+	pin := daemon.PINSource(*token.PIN)
+	pin.Trust = c.TokenTrust()
 	return sets, place{
 		hsm: hsm.Config{
 			Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1,
-			AcceptUnknown: token.Custody.AcceptUnknown, AlwaysAuthenticate: token.AlwaysAuthenticate,
+			AcceptUnknown: token.Custody.AcceptUnknown, AlwaysAuthenticate: token.AlwaysAuthenticate, Trust: c.TokenTrust(),
 		},
-		pin:         k.pinSource(daemon.PINSource(*token.PIN)),
+		pin:         k.pinSource(pin),
 		environment: token.Environment,
 		others:      slices.DeleteFunc(names(c.HSM.All()), func(name string) bool { return name == token.Name }),
 	}, nil

@@ -200,7 +200,7 @@ func (t TokenConfig) environment(lookup func(string) (string, bool)) []string {
 		env = append(env, name+"="+value)
 	}
 	const credentials = "CREDENTIALS_DIRECTORY"
-	if _, given := t.Environment[credentials]; t.PIN.Credential != "" && !given {
+	if _, given := t.Environment[credentials]; t.PIN.Credential+t.PIN.File != "" && !given { // a file may be there too
 		if dir, ok := lookup(credentials); ok {
 			env = append(env, credentials+"="+dir)
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // Acceptance is what a person decides about a damaged log.
@@ -44,7 +45,7 @@ func AcceptDamage(o Options, a Acceptance) (AcceptedDamage, error) {
 	if a.Reason = strings.TrimSpace(a.Reason); a.Reason == "" {
 		return AcceptedDamage{}, errors.New("audit: accept damage: no reason; say what happened, for whoever reads the log")
 	}
-	held, err := lockWithin(o.File+".lock", o.Timeout)
+	held, err := o.lockWithin(o.Timeout)
 	if err != nil {
 		return AcceptedDamage{}, err
 	}
@@ -158,7 +159,7 @@ func damagedIn(err error) (string, error) {
 // accept renames the file, unless an earlier attempt did, and writes the next
 // one.
 func accept(o *Options, path string, a Acceptance) (AcceptedDamage, error) {
-	f, err := os.Open(path)
+	f, err := trustpath.Regular(path)
 	if err != nil {
 		return AcceptedDamage{}, err
 	}

@@ -8,10 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // acceptedFile is a damaged file that a person accepted as it is. A recovery
@@ -216,7 +217,7 @@ func (r *recovery) gap(first, last int64) Gap {
 // in one of them was not torn.
 func checkApart(names []string) error {
 	for _, name := range names {
-		f, err := os.Open(name)
+		f, err := trustpath.Regular(name)
 		if err != nil {
 			return err
 		}

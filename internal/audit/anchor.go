@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // anchor keeps the newest checkpoint in a file on another file system. Someone
@@ -188,15 +188,19 @@ func (o *Options) warnIfShared() {
 	}
 }
 
-// readWithin reads a file, or gives up if its file system does not answer.
-func readWithin(path string, limit time.Duration) ([]byte, error) {
+// readWithin reads an anchor, or gives up if its file system does not answer.
+func readWithin(trust trustpath.Rules, path string, limit time.Duration) ([]byte, error) {
 	type result struct {
 		content []byte
 		err     error
 	}
 	done := make(chan result, 1)
 	go func() {
-		content, err := os.ReadFile(path)
+		_, err := trust.Check(path, trustpath.Written)
+		var content []byte
+		if err == nil {
+			content, err = trust.Read(path, trustpath.File, maxAnchor)
+		}
 		done <- result{content, err}
 	}()
 	select {
@@ -207,16 +211,22 @@ func readWithin(path string, limit time.Duration) ([]byte, error) {
 	}
 }
 
+// maxAnchor is the maximum size of an anchor: a checkpoint with the signatures
+// of many witnesses.
+const maxAnchor = 1 << 20
+
 // readAnchor returns the checkpoint of an anchor; ok is false if there is none
 // yet. The signature does not matter: a forged anchor can only stop the daemon.
-func readAnchor(path string, limit time.Duration) (c Checkpoint, ok bool, err error) {
+func readAnchor(trust trustpath.Rules, path string, limit time.Duration) (c Checkpoint, ok bool, err error) {
 	if path == "" {
 		return c, false, nil
 	}
-	text, err := readWithin(path, limit)
+	text, err := readWithin(trust, path, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return c, false, nil
+	case errors.Is(err, trustpath.ErrUntrusted):
+		return c, false, fmt.Errorf("%w: the anchor: %w", ErrUnsafe, err)
 	case errors.Is(err, errNoAnswer):
 		return c, false, fmt.Errorf("audit: read the anchor %s: %w; see whether its file system is mounted and answers", path, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/assertd/assertd/internal/trustpath"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,22 +26,19 @@ type file struct {
 
 // openFile opens an existing file, or creates it with O_EXCL if create is set.
 // It rejects a file that other users could change.
-func openFile(path string, mode fs.FileMode, create bool) (*file, error) {
-	flags := os.O_RDWR | os.O_APPEND | unix.O_NOFOLLOW
+func openFile(o *Options, path string, create bool) (*file, error) {
+	flags := os.O_RDWR | os.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK
 	if create {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
-	f, err := os.OpenFile(path, flags, mode)
+	f, err := os.OpenFile(path, flags, o.Mode)
 	if errors.Is(err, syscall.ELOOP) {
 		return nil, fmt.Errorf("%w: %s is a symbolic link; use the path of the file itself", ErrUnsafe, path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil {
-		err = checkFile(path, info)
-	}
+	info, err := checkFile(o.Trust, f)
 	if err == nil {
 		err = lockFile(f)
 	}
@@ -62,30 +60,29 @@ func lockFile(f *os.File) error {
 }
 
 // checkFile rejects a file that others than the daemon (and root) can write to.
-func checkFile(path string, info fs.FileInfo) error {
-	st := info.Sys().(*syscall.Stat_t)
-	uid := uint32(os.Geteuid())
-	switch {
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: %s is not a regular file; move it away, or set another audit.file", ErrUnsafe, path)
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%w: %s is writable by other users (mode %#o); chmod go-w it", ErrUnsafe, path, info.Mode().Perm())
-	case st.Uid != uid && st.Uid != 0:
-		return fmt.Errorf("%w: %s belongs to uid %d; chown it to uid %d", ErrUnsafe, path, st.Uid, uid)
-	case st.Nlink > 1:
-		return fmt.Errorf("%w: %s has %d hard links; remove all but one", ErrUnsafe, path, st.Nlink)
+func checkFile(trust trustpath.Rules, f *os.File) (fs.FileInfo, error) {
+	if err := trust.CheckOpen(f, trustpath.Written); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsafe, err)
 	}
-	return nil
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if links := info.Sys().(*syscall.Stat_t).Nlink; links > 1 {
+		return nil, fmt.Errorf("%w: %s has %d hard links; remove all but one", ErrUnsafe, f.Name(), links)
+	}
+	return info, nil
 }
 
-// checkDir rejects a directory where anyone could replace the file.
-func checkDir(dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
+// checkPath rejects a file that others could change or replace, by any
+// directory on the way to it.
+func (o *Options) checkPath() error {
+	_, err := o.Trust.Check(o.File, trustpath.Written)
+	switch {
+	case errors.Is(err, trustpath.ErrUntrusted), errors.Is(err, trustpath.ErrNotRegular):
+		return fmt.Errorf("%w: %w", ErrUnsafe, err)
+	case err != nil:
 		return fmt.Errorf("audit: can't use the directory of the log: %w; create it, owned by the daemon's user", err)
-	}
-	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("%w: anyone can replace files in %s (mode %#o); chmod o-w it", ErrUnsafe, dir, info.Mode().Perm())
 	}
 	return nil
 }
@@ -181,14 +178,15 @@ func (f *file) inPlace() bool { return leadsTo(f.path, f.f) }
 
 // lockWithin is acquireLock on a disk that may not answer. It comes first at a
 // start, so nothing else waits for such a disk.
-func lockWithin(path string, limit time.Duration) (*os.File, error) {
+func (o *Options) lockWithin(limit time.Duration) (*os.File, error) {
+	path := o.File + ".lock"
 	type result struct {
 		lock *os.File
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		lock, err := acquireLock(path)
+		lock, err := acquireLock(o.Trust, path)
 		done <- result{lock, err}
 	}()
 	select {
@@ -201,8 +199,8 @@ func lockWithin(path string, limit time.Duration) (*os.File, error) {
 
 // acquireLock locks the log for this process. The lock is a separate file
 // because the log file changes with rotation.
-func acquireLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+func acquireLock(trust trustpath.Rules, path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit: lock: %w; check that the directory exists and the daemon can write to it", err)
 	}
@@ -215,9 +213,9 @@ func acquireLock(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("audit: lock %s: %w; use a file system that has locks", path, err)
 	}
-	if info, err := f.Stat(); err != nil || checkFile(path, info) != nil {
+	if _, err := checkFile(trust, f); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%w: %s; remove it", ErrUnsafe, path)
+		return nil, fmt.Errorf("%w; or remove it", err)
 	}
 	// The PID is only for people; the lock works without it.
 	if f.Truncate(0) == nil {

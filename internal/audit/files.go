@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // fileSet is the files of a log, all open, in the order of their first lines.
@@ -169,14 +169,11 @@ func openNames(names []string) (*fileSet, error) {
 // openLogFile opens a regular file, also through a link. It does not wait for
 // the other end of a pipe.
 func openLogFile(name string) (logFile, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := trustpath.Regular(name)
 	if err != nil {
 		return logFile{}, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("audit: %s is not a regular file; use the path of one, or move it away", name)
-	}
 	if err != nil {
 		f.Close()
 		return logFile{}, err

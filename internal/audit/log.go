@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -112,10 +111,10 @@ func open(o Options, check func(*writer, Checkpoint) error) (*Log, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	if err := checkDir(filepath.Dir(o.File)); err != nil {
+	if err := o.checkPath(); err != nil {
 		return nil, err
 	}
-	held, err := lockWithin(o.File+".lock", o.Timeout)
+	held, err := o.lockWithin(o.Timeout)
 	if err != nil {
 		return nil, err
 	}

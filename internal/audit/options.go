@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // Sync is when records reach the disk.
@@ -50,6 +51,8 @@ const (
 type Options struct {
 	// File is the path of the current file. Its directory must exist.
 	File string
+	// Trust relaxes who may be able to write the files and their directories.
+	Trust trustpath.Rules
 	// Mode is the mode of files that the log creates: 0600 (the default) or
 	// 0640.
 	Mode fs.FileMode

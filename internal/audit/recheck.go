@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/assertd/assertd/internal/trustpath"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -23,7 +24,7 @@ type recheck struct {
 }
 
 func newRecheck(f *file, p resumePoint) (*recheck, error) {
-	own, err := os.Open(f.path)
+	own, err := trustpath.Regular(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // resume finds the end of the log: in the current file or, if that is missing
@@ -18,9 +19,9 @@ import (
 // because its header holds the edge of the tree. So there is no second file
 // that kill -9 could leave out of step.
 func resume(o *Options) (*writer, error) {
-	f, err := openFile(o.File, o.Mode, false)
+	f, err := openFile(o, o.File, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		f, err = openFile(o.File, o.Mode, true)
+		f, err = openFile(o, o.File, true)
 	}
 	if err != nil {
 		return nil, openError(err)
@@ -110,7 +111,7 @@ func (w *writer) resumeFromPredecessor() error {
 	if isCompressed(path) {
 		return w.resumeFromCompressed(path)
 	}
-	f, err := openFile(path, 0, false)
+	f, err := openFile(w.opts, path, false)
 	if err != nil {
 		return fmt.Errorf("audit: continue from %s: %w", path, err)
 	}
@@ -132,7 +133,7 @@ func (w *writer) resumeFromPredecessor() error {
 // daemon was running. Continuing from an older file, or starting over, would
 // use numbers twice.
 func (w *writer) resumeFromCompressed(path string) error {
-	f, err := os.Open(path)
+	f, err := trustpath.Regular(path)
 	if err != nil {
 		return fmt.Errorf("audit: continue from %s: %w", path, err)
 	}

@@ -87,7 +87,7 @@ func Acknowledge(o Options, a Acknowledgment) error {
 		return errors.New("audit: acknowledge: the size and the reason are required")
 	}
 	o.setDefaults()
-	anchored, ok, err := readAnchor(o.Anchor, o.Timeout)
+	anchored, ok, err := readAnchor(o.Trust, o.Anchor, o.Timeout)
 	if err != nil || !ok {
 		a.Unasked = a.Unasked || a.Witnessed == 0 || err != nil
 	}

@@ -167,7 +167,7 @@ func (w *writer) switchFile(rename bool, infix string) error {
 			return err
 		}
 	}
-	next, err := openNext(old.path, w.opts.Mode)
+	next, err := openNext(w.opts, old.path)
 	if err != nil {
 		if archive != "" {
 			err = errors.Join(err, renameNoReplace(archive, old.path))
@@ -191,12 +191,12 @@ func (w *writer) switchFile(rename bool, infix string) error {
 }
 
 // openNext creates the next file, or opens an empty one that logrotate created.
-func openNext(path string, mode fs.FileMode) (*file, error) {
-	f, err := openFile(path, mode, true)
+func openNext(o *Options, path string) (*file, error) {
+	f, err := openFile(o, path, true)
 	if !errors.Is(err, fs.ErrExist) {
 		return f, err
 	}
-	if f, err = openFile(path, mode, false); err != nil {
+	if f, err = openFile(o, path, false); err != nil {
 		return nil, err
 	}
 	if f.end != 0 {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // tornInfix follows the name of the log file in the name of a file that holds a
@@ -102,11 +103,11 @@ func removeCopies(earlier []string, path string) error {
 // beginsWith reports whether the file at path begins with the content of the
 // other file.
 func beginsWith(path, other string) (bool, error) {
-	whole, err := os.ReadFile(path)
+	whole, err := trustpath.ReadRegular(path)
 	if err != nil {
 		return false, err
 	}
-	beginning, err := os.ReadFile(other)
+	beginning, err := trustpath.ReadRegular(other)
 	return bytes.HasPrefix(whole, beginning), err
 }
 

@@ -11,7 +11,7 @@ import (
 // the log, and the log may have lost the line of the checkpoint in the anchor,
 // but never a line below it.
 func (w *writer) checkAnchor(newest Checkpoint) error {
-	c, ok, err := readAnchor(w.opts.Anchor, w.opts.Timeout)
+	c, ok, err := readAnchor(w.opts.Trust, w.opts.Anchor, w.opts.Timeout)
 	if err == nil && !ok && w.opts.Anchor != "" && newest.Size > 0 {
 		w.opts.Logger.Warn("the anchor of the audit log is missing, so a rollback before this start goes unnoticed; "+
 			"if audit.anchor is not new, find out who removed the file", "anchor", w.opts.Anchor)

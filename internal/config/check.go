@@ -25,6 +25,7 @@ func check(config *Config, file *strictyaml.Document) {
 	c.listeners()
 	c.jwks()
 	c.audit()
+	c.paths()
 	c.clients()
 }
 

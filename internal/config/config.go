@@ -16,10 +16,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
 	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -42,10 +44,12 @@ type Config struct {
 	Log      Log               `json:"log,omitzero" doc:"The daemon's own log, which goes to standard error."`
 	Verify   Verify            `json:"verify" default:"always" doc:"Whether every signature, or a sample, is verified with the public key before it is returned."`
 	Limits   Limits            `json:"limits,omitzero" doc:"Limits on what callers can hold open."`
+	Paths    Paths             `json:"paths,omitzero" doc:"What the daemon requires of the files and directories that it trusts."`
 	Sandbox  Sandbox           `json:"sandbox,omitzero" doc:"The sandbox of the daemon and its workers: what they can reach besides the files that the configuration names."`
 
 	sections     map[string]string // file:line:column of each top-level setting
 	accounts     Accounts
+	user         uint32                   // that the daemon runs as; 0 for the process's own
 	policy       []policy.Client          // built by check, which must resolve users and groups anyway
 	maxLifetimes map[string]time.Duration // of assertions, by key set
 	certified    map[string]bool          // key sets with a grant whose profile needs a certificate
@@ -58,11 +62,20 @@ type Option func(*Config)
 // SystemAccounts.
 func WithAccounts(a Accounts) Option { return func(c *Config) { c.accounts = a } }
 
+// WithUser names the user that the daemon runs as. It is for commands that
+// another user runs.
+func WithUser(uid uint32) Option { return func(c *Config) { c.user = uid } }
+
 // Load reads the configuration at path. It refuses a file that anyone but root
-// and the daemon's user could have changed; that error is ErrUntrusted. Errors
-// about the content are a *strictyaml.Error.
+// and the daemon's user could have changed; that error is a
+// [trustpath.ErrUntrusted]. paths.accept does not apply to it. Errors about the
+// content are a *strictyaml.Error.
 func Load(path string, options ...Option) (*Config, error) {
-	data, err := readTrusted(path)
+	var trust Config
+	for _, o := range options {
+		o(&trust)
+	}
+	data, err := read(path, trust.Trust())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the configuration: %w; correct the path, or start from examples/config/minimal.yaml", err)
 	}
@@ -70,6 +83,16 @@ func Load(path string, options ...Option) (*Config, error) {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	return Parse(path, data, options...)
+}
+
+// read reads one byte more than the maximum, which Parse refuses.
+func read(path string, trust trustpath.Rules) ([]byte, error) {
+	f, err := trust.Open(path, trustpath.File)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, MaxSize+1))
 }
 
 // Parse reads a configuration from data; name stands for the file in errors.

@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // KeySets lists the configured key sets by name. read reads the certificate
 // files that they name: keyset.ReadCertificates, or a more lenient one. An
 // error names the setting.
-func (c *Config) KeySets(read func(path string) ([]*x509.Certificate, error)) ([]keyset.Set, error) {
+func (c *Config) KeySets(read func(rules trustpath.Rules, path string) ([]*x509.Certificate, error)) ([]keyset.Set, error) {
 	var sets []keyset.Set
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
 		set, err := c.keySet(name, read)
@@ -36,7 +37,7 @@ func (c *Config) GrantedKeys() []string {
 	return slices.Sorted(maps.Keys(used))
 }
 
-func (c *Config) keySet(name string, read func(string) ([]*x509.Certificate, error)) (keyset.Set, error) {
+func (c *Config) keySet(name string, read func(trustpath.Rules, string) ([]*x509.Certificate, error)) (keyset.Set, error) {
 	key := c.Keys[name]
 	id, err := hex.DecodeString(key.ID)
 	if err != nil {
@@ -50,7 +51,7 @@ func (c *Config) keySet(name string, read func(string) ([]*x509.Certificate, err
 	if key.Certificate == "" {
 		return set, nil
 	}
-	if set.Certificates, err = read(key.Certificate); err != nil {
+	if set.Certificates, err = read(c.Trust(), key.Certificate); err != nil {
 		return keyset.Set{}, fmt.Errorf("keys.%s.certificate: %w", name, err)
 	}
 	return set, nil

@@ -17,7 +17,7 @@ func (d *Daemon) loadBudgets(ctx context.Context) error {
 	if file == "" {
 		return nil
 	}
-	err := d.limiter.Load(ratelimit.At(d.Now()), file)
+	err := d.limiter.Load(ratelimit.At(d.Now()), file, d.Config.Trust())
 	switch {
 	case errors.As(err, new(*ratelimit.FutureError)):
 		d.Logger.Warn("budgets.file is from the future", "file", file, "error", err)

@@ -89,7 +89,7 @@ type Daemon struct {
 // audit log. It starts nothing else, and does not touch the HSM; Run does.
 func New(o Options) (*Daemon, error) {
 	decided, err := newDecisions(o.Config)
-	if err != nil {
+	if err = errors.Join(err, o.Config.CheckPaths()); err != nil {
 		return nil, err
 	}
 	d := &Daemon{Options: o, decisions: decided, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}

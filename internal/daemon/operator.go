@@ -23,7 +23,7 @@ func (d *Daemon) operate(g *group) error {
 	if socket == "" {
 		return nil
 	}
-	listener, err := peer.Listen(peer.Socket{Path: socket, Mode: server.OperatorMode})
+	listener, err := peer.Listen(peer.Socket{Path: socket, Mode: server.OperatorMode, Trust: d.Config.Trust()})
 	if err != nil {
 		return fmt.Errorf("operator.socket: %w", err)
 	}

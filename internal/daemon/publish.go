@@ -3,10 +3,10 @@ package daemon
 import (
 	"errors"
 	"io/fs"
-	"os"
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -18,7 +18,7 @@ func (d *Daemon) files() *atomicfile.Writer {
 func (d *Daemon) publicationConfig() jwks.PublicationConfig {
 	settings := d.Config.JWKS
 	config := jwks.PublicationConfig{
-		Content: d.published, Listen: settings.Listen, File: settings.File, Files: d.files(), Logger: d.Logger,
+		Content: d.published, Listen: settings.Listen, File: settings.File, Files: d.files(), Logger: d.Logger, Trust: d.Config.Trust(),
 		Publisher: jwks.PublisherConfig{
 			Issuer: settings.Issuer, MaxAge: settings.MaxAge.Std(), Now: d.Now, Logger: d.Logger,
 			Proxies: settings.TrustedProxies(), ClientAddress: settings.ClientAddress,
@@ -51,7 +51,7 @@ func (d *Daemon) lastPublished() []jwks.Key {
 	if d.Config.JWKS.File == "" {
 		return nil
 	}
-	text, err := os.ReadFile(d.Config.JWKS.File)
+	text, err := d.Config.Trust().Read(d.Config.JWKS.File, trustpath.File, jwks.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -24,7 +24,7 @@ func (d *Daemon) openAudit() error {
 		File: settings.File, Sync: audit.Sync(settings.Sync), Interval: settings.Interval.Std(), Timeout: settings.Timeout.Std(),
 		MaxSize: int64(settings.MaxSize), MaxAge: settings.MaxAge.Std(),
 		CheckpointInterval: settings.CheckpointEvery.Std(),
-		Anchor:             settings.Anchor, Witnessed: len(settings.Witnesses) > 0,
+		Trust:              d.Config.Trust(), Anchor: settings.Anchor, Witnessed: len(settings.Witnesses) > 0,
 		Clock: d.Now, Logger: d.Logger,
 	}
 	if settings.CheckpointKey != "" {
@@ -45,11 +45,11 @@ func (d *Daemon) newShipper() {
 	o := ship.Options{File: settings.File, Log: d.audit, Now: d.Now, Logger: d.Logger}
 	for _, to := range settings.Ship {
 		if c := to.OTLP; c != nil {
-			files := ship.Certificates{CA: c.CA, Cert: c.Cert, Key: c.Key}
+			files := ship.Certificates{CA: c.CA, Cert: c.Cert, Key: c.Key, Trust: d.Config.Trust()}
 			o.Destinations = append(o.Destinations, ship.Collector{Endpoint: c.Endpoint, TLS: files, Version: d.Version})
 			continue
 		}
-		files := ship.Certificates{CA: to.Syslog.CA, Cert: to.Syslog.Cert, Key: to.Syslog.Key}
+		files := ship.Certificates{CA: to.Syslog.CA, Cert: to.Syslog.Cert, Key: to.Syslog.Key, Trust: d.Config.Trust()}
 		o.Destinations = append(o.Destinations, ship.Syslog(to.Syslog.Socket, to.Syslog.Address, files))
 	}
 	if len(o.Destinations) > 0 {

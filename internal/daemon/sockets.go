@@ -6,6 +6,7 @@ import (
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/metrics"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/internal/web"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/ipc/peer"
@@ -24,7 +25,7 @@ func (d *Daemon) bind() error {
 	}
 	defer activated.Close()
 	for _, listener := range d.Config.Listen {
-		socket, err := openSocket(activated, listener)
+		socket, err := openSocket(activated, listener, d.Config.Trust())
 		if err != nil {
 			d.unbind()
 			return err
@@ -37,8 +38,10 @@ func (d *Daemon) bind() error {
 	return nil
 }
 
-func openSocket(activated peer.Activated, l config.Listener) (*peer.Listener, error) {
-	return activated.Listen(peer.Socket{Path: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.OwnerID(), Group: l.GroupID(), Client: l.Client})
+func openSocket(activated peer.Activated, l config.Listener, trust trustpath.Rules) (*peer.Listener, error) {
+	return activated.Listen(peer.Socket{
+		Path: l.Socket, Mode: fs.FileMode(l.Mode), Owner: l.OwnerID(), Group: l.GroupID(), Client: l.Client, Trust: trust,
+	})
 }
 
 func (d *Daemon) unbind() {

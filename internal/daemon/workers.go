@@ -7,6 +7,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // poolConfig returns the settings of the workers.
@@ -17,7 +18,7 @@ func poolConfig(o Options) (pool.Config, error) {
 		Queue: c.Queue, Probe: c.Probe.Std(), Logger: o.Logger,
 	}
 	for _, token := range c.All() {
-		pin, err := pinSource(*token.PIN)
+		pin, err := pinSource(*token.PIN, o.Config.TokenTrust())
 		if err != nil {
 			return pool.Config{}, fmt.Errorf("token %s: %w", token.Name, err)
 		}
@@ -26,7 +27,7 @@ func poolConfig(o Options) (pool.Config, error) {
 			HSM: hsm.Config{
 				Module: token.Module, Label: token.Label, Serial: token.Serial,
 				Sessions: c.Sessions, SessionCopies: c.SessionCopies, AcceptUnknown: token.Custody.AcceptUnknown,
-				AlwaysAuthenticate: token.AlwaysAuthenticate,
+				AlwaysAuthenticate: token.AlwaysAuthenticate, Trust: o.Config.TokenTrust(),
 			},
 			PIN: pin, Environment: token.Environment, ReadInNewProcess: token.ReadInNewProcess,
 		})
@@ -37,8 +38,9 @@ func poolConfig(o Options) (pool.Config, error) {
 // pinSource returns where the workers read the PIN. Only a PIN typed at a
 // prompt is kept by the front: it asks once, and passes the PIN to workers that
 // start later.
-func pinSource(p config.PIN) (hsm.PINSource, error) {
+func pinSource(p config.PIN, trust trustpath.Rules) (hsm.PINSource, error) {
 	source := PINSource(p)
+	source.Trust = trust
 	if !p.Prompt {
 		return source, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // The names in a development directory.
@@ -86,16 +87,43 @@ func Prepare(ctx context.Context, l Layout, module string, now time.Time) error 
 	return nil
 }
 
+// makeDirectories refuses a directory in which someone else could have put
+// files, or could put them.
 func makeDirectories(l Layout) error {
-	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
-		return err
+	for _, dir := range []string{l.Dir, l.Tokens} {
+		if err := makeDirectory(dir, trustpath.Private); err != nil {
+			return err
+		}
 	}
-	return os.MkdirAll(l.Tokens, 0o700)
+	return nil
 }
 
-// writeOnce atomically writes a file that doesn't exist yet.
+// makeDirectory makes a directory and those on the way to it. It judges each
+// one before it makes the next.
+func makeDirectory(dir string, kind trustpath.Kind) error {
+	_, err := trustpath.Rules{}.Check(dir, kind)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeDirectory(filepath.Dir(dir), trustpath.Directory); err != nil {
+			return err
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		_, err = trustpath.Rules{}.Check(dir, kind)
+	}
+	if errors.Is(err, trustpath.ErrUntrusted) {
+		return fmt.Errorf("%w; or choose another directory", err)
+	}
+	return err
+}
+
+// writeOnce atomically writes a file that doesn't exist yet, and judges one
+// that does.
 func writeOnce(path string, mode fs.FileMode, content []byte) error {
-	if _, err := os.Lstat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); err == nil {
+		_, err = trustpath.Rules{}.Check(path, trustpath.File)
+		return err
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return atomicfile.Replace(path, content, mode)

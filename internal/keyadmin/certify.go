@@ -7,14 +7,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/mail"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -143,8 +144,8 @@ func (a *Admin) ImportToFile(k Key, text []byte, path string) (*x509.Certificate
 	if err != nil {
 		return nil, err
 	}
-	kept, err := keyset.ReadCertificates(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	kept, err := certificatesIn(path)
+	if err != nil {
 		return nil, err
 	}
 	for _, c := range kept {
@@ -157,6 +158,22 @@ func (a *Admin) ImportToFile(k Key, text []byte, path string) (*x509.Certificate
 		return nil, err
 	}
 	return chain[0], atomicfile.Replace(path, text, 0o644) // certificates are public
+}
+
+// certificatesIn returns the certificates of a file that may be missing.
+func certificatesIn(path string) ([]*x509.Certificate, error) {
+	text, err := trustpath.ReadRegular(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := keyset.ParseCertificates(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return certificates, nil
 }
 
 func contains(chain []*x509.Certificate, c *x509.Certificate) bool {

@@ -18,6 +18,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -147,7 +148,7 @@ func TestImportToFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if set.Certificates, err = keyset.ReadCertificates(path); err != nil {
+	if set.Certificates, err = keyset.ReadCertificates(trustpath.Rules{}, path); err != nil {
 		t.Fatal(err)
 	}
 	if len(set.Certificates) != 3 {

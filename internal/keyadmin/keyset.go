@@ -9,6 +9,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -22,8 +23,8 @@ type KeySet struct {
 
 // readIfExists treats a missing certificate file as empty, since import-cert
 // creates it.
-func readIfExists(path string) ([]*x509.Certificate, error) {
-	certificates, err := keyset.ReadCertificates(path)
+func readIfExists(rules trustpath.Rules, path string) ([]*x509.Certificate, error) {
+	certificates, err := keyset.ReadCertificates(rules, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

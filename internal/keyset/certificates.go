@@ -7,11 +7,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
 
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -23,19 +22,12 @@ const maxCertificateFile = 1 << 20
 var ErrCertificates = errors.New("certificates refused")
 
 // ReadCertificates reads a PEM file of at least one certificate and nothing
-// else. A private key in it is refused: it must not be on this machine.
-func ReadCertificates(path string) ([]*x509.Certificate, error) {
-	file, err := os.Open(path)
+// else. A private key in it is refused: it must not be on this machine. So is a
+// file that others can change.
+func ReadCertificates(rules trustpath.Rules, path string) ([]*x509.Certificate, error) {
+	text, err := rules.Read(path, trustpath.File, maxCertificateFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCertificates, err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxCertificateFile+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrCertificates, err)
-	case len(text) > maxCertificateFile:
-		return nil, fmt.Errorf("%w: %s has more than %d bytes; remove certificates that are not needed", ErrCertificates, path, maxCertificateFile)
 	}
 	certificates, err := ParseCertificates(text)
 	if err != nil {

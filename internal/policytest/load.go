@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -33,7 +33,7 @@ type loadedCase struct {
 // Load reads a file of test cases and the configuration that it names. The
 // mistakes in either are one *strictyaml.Error.
 func Load(path string) (*Suite, error) {
-	data, err := os.ReadFile(path)
+	data, err := trustpath.ReadRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the test cases: %w", withExample(err, "examples/policy/cases.yaml"))
 	}

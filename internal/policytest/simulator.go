@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
@@ -26,7 +26,7 @@ type Simulator struct {
 // can write the file: nothing is signed here, and a checkout in CI neither
 // belongs to root nor has production's users.
 func OpenSimulator(path string) (*Simulator, error) {
-	file, err := os.Open(path)
+	file, err := trustpath.Regular(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", withExample(err, "examples/config/minimal.yaml"))
 	}

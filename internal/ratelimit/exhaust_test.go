@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/rate"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // A damaged file is set aside. Long windows start empty and refill at the pace
@@ -21,7 +22,7 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 	}
 	l := mustNew(t, daily, Budget{"few", []rate.Window{{Limit: 6, Per: 24 * time.Hour}}})
 	var damaged *DamagedError
-	if err := l.Load(wall(epoch), path); !errors.As(err, &damaged) || !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "remove "+path) {
+	if err := l.Load(wall(epoch), path, trustpath.Rules{}); !errors.As(err, &damaged) || !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "remove "+path) {
 		t.Fatalf("loaded with %v", err)
 	}
 	if kept, err := os.ReadFile(damaged.Aside); err != nil || string(kept) != "garbage" || !strings.HasPrefix(damaged.Aside, path+".damaged-2026") {

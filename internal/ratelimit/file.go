@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/assertd/assertd/internal/atomicfile"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // maxFile limits what Load reads: about 10,000 budgets with several full
@@ -56,10 +57,10 @@ func (l *Limiter) Save(ctx context.Context, files Files, now Instant, path strin
 // Load restores what [Limiter.Save] wrote; see [Limiter.Restore], also for the
 // [*FutureError] of a file that was loaded. A damaged file is set aside, with a
 // [*DamagedError], and [Limiter.Exhaust] stands in for it. The error for a
-// missing file is fs.ErrNotExist. A file that group or others can write is
-// refused, since they could refill budgets.
-func (l *Limiter) Load(now Instant, path string) error {
-	data, err := read(path)
+// missing file is fs.ErrNotExist. A file that others can change is refused,
+// since they could refill budgets.
+func (l *Limiter) Load(now Instant, path string, trust trustpath.Rules) error {
+	data, err := read(path, trust)
 	if err == nil {
 		err = l.Restore(now, data)
 	}
@@ -96,19 +97,12 @@ func (e *DamagedError) Error() string {
 // Unwrap returns the cause.
 func (e *DamagedError) Unwrap() error { return e.Cause }
 
-func read(path string) ([]byte, error) {
-	file, err := os.Open(path)
+func read(path string, trust trustpath.Rules) ([]byte, error) {
+	file, err := trust.Open(path, trustpath.File)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("%s is writable by others (mode %v); run chmod 600 on it", path, info.Mode().Perm())
-	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err == nil && len(data) > maxFile {
 		return nil, fmt.Errorf("%s is larger than %d bytes: %w", path, maxFile, ErrCorrupt)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/rate"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // wall is an instant on a machine without a boot clock.
@@ -84,7 +85,7 @@ func TestRestoreIgnoresRemovedWindows(t *testing.T) {
 func TestSaveAndLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "budgets.json")
 	l := mustNew(t, daily)
-	if err := l.Load(wall(epoch), path); !errors.Is(err, fs.ErrNotExist) {
+	if err := l.Load(wall(epoch), path, trustpath.Rules{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("no file: %v", err)
 	}
 	for range 2 { // the second replaces the first
@@ -100,7 +101,7 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Errorf("other files are left: %v, %v", entries, err)
 	}
 	fresh := mustNew(t, daily)
-	if err := fresh.Load(wall(epoch), path); err != nil {
+	if err := fresh.Load(wall(epoch), path, trustpath.Rules{}); err != nil {
 		t.Fatal(err)
 	}
 	if left := fresh.Left(epoch, "b"); left[0].Remaining != 90 {
@@ -169,7 +170,7 @@ func TestLoadRefusesFilesWritableByOthers(t *testing.T) {
 	if err := os.Chmod(path, 0o620); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Load(wall(epoch), path); err == nil {
+	if err := l.Load(wall(epoch), path, trustpath.Rules{}); err == nil {
 		t.Error("loaded")
 	}
 }

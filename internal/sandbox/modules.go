@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // moduleState returns the default paths of modules' state, and the devices that
@@ -39,7 +41,7 @@ func (r Rules) environment(name, value string) Rules {
 
 // softhsmTokens reads the path of SoftHSM's tokens, softhsm2.conf(5).
 func softhsmTokens(conf string) []string {
-	file, err := os.Open(conf)
+	file, err := trustpath.Regular(conf)
 	if err != nil {
 		return nil // the module will report it
 	}

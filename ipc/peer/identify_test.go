@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 		"connect":   childConnect,   // SOCKET: connect, say so, wait for input
 		"pid-reuse": childPidReuse,  // see pidreuse_test.go
 		"activated": childActivated, // see systemd_test.go
+		"swap":      childSwap,      // PATH TARGET: see swap_test.go
 	})
 }
 

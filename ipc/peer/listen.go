@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 var (
@@ -36,6 +38,8 @@ type Socket struct {
 	Owner  *uint32     // UID; nil for the daemon's own
 	Group  *uint32     // GID; nil for the daemon's own
 	Client string      // the only client whose grants callers on the socket get; "" for any
+	// Trust relaxes who may be able to write to the directory.
+	Trust trustpath.Rules
 }
 
 // Listener is a listening socket. Close it, or pass it to a server that does.
@@ -63,6 +67,7 @@ func (l *Listener) Close() error {
 		l.err = errors.Join(l.err, l.UnixListener.Close())
 		if l.file != nil {
 			l.file.lock.release()
+			l.file.place.close()
 		}
 	})
 	return l.err
@@ -86,23 +91,26 @@ func listen(s Socket) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSocketPath(s.Path); err != nil {
-		return nil, err
-	}
-	lock, err := lockSocket(s.Path)
+	place, err := openPlace(s)
 	if err != nil {
 		return nil, err
 	}
-	l, err := bindLocked(s, owner, lock)
+	lock, err := place.lock()
+	if err != nil {
+		place.close()
+		return nil, err
+	}
+	l, err := bindLocked(s, owner, place, lock)
 	if err != nil {
 		lock.release()
+		place.close()
 	}
 	return l, err
 }
 
 // bindLocked creates the socket while lock keeps out other daemons that start.
-func bindLocked(s Socket, owner ownership, lock *socketLock) (*Listener, error) {
-	if err := clearStale(s.Path); err != nil {
+func bindLocked(s Socket, owner ownership, place *socketPlace, lock *socketLock) (*Listener, error) {
+	if err := place.clearStale(); err != nil {
 		return nil, err
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -114,11 +122,11 @@ func bindLocked(s Socket, owner ownership, lock *socketLock) (*Listener, error) 
 	if err := bind(fd, s.Path); err != nil {
 		return nil, err
 	}
-	file, err := newSocketFile(s.Path, lock)
+	file, err := newSocketFile(place, lock)
 	if err != nil {
 		return nil, err
 	}
-	ul, err := listenAs(f, owner)
+	ul, err := listenAs(f, file, owner)
 	if err != nil {
 		return nil, errors.Join(err, file.remove())
 	}
@@ -143,14 +151,8 @@ func bind(fd int, path string) error {
 }
 
 // listenAs sets owner and mode before it listens. Until then, connect(2) fails.
-func listenAs(f *os.File, o ownership) (*net.UnixListener, error) {
-	path := f.Name()
-	if o.uid >= 0 || o.gid >= 0 {
-		if err := os.Lchown(path, o.uid, o.gid); err != nil {
-			return nil, fmt.Errorf("%w; to change the socket's owner, run the daemon as root; to change its group, as a member of that group", err)
-		}
-	}
-	if err := os.Chmod(path, o.mode); err != nil {
+func listenAs(f *os.File, file *socketFile, o ownership) (*net.UnixListener, error) {
+	if err := file.setOwnership(o); err != nil {
 		return nil, err
 	}
 	if err := unix.Listen(int(f.Fd()), listenBacklog); err != nil {

@@ -177,7 +177,7 @@ func TestListenRefuses(t *testing.T) {
 		"datagrams":       {Socket{Path: path("packets")}, "listening"},
 		"no parent":       {Socket{Path: path("none/s")}, "does not exist"},
 		"parent a file":   {Socket{Path: path("file/s")}, "not a directory"},
-		"open parent":     {Socket{Path: path("open/s")}, "chmod o-w"},
+		"open parent":     {Socket{Path: path("open/s")}, "chmod go-w"},
 		"mode":            {Socket{Path: path("s"), Mode: fs.ModeSetuid | 0o600}, "not permissions"},
 		"foreign lock":    {Socket{Path: path("foreign")}, "mode 0600"},
 	} {

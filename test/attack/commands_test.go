@@ -12,12 +12,13 @@ import (
 )
 
 var commands = map[string]script.Command{
-	"assertion": assertion,
-	"sign":      sign,
-	"request":   request,
-	"raw":       raw,
-	"fails":     fails,
-	"attack":    attack,
+	"assertion":   assertion,
+	"sign":        sign,
+	"request":     request,
+	"raw":         raw,
+	"fails":       fails,
+	"certificate": certificate,
+	"attack":      attack,
 }
 
 // functions are the attacks of the command attack. Each returns an error if it

@@ -11,6 +11,8 @@
 //	fails COMMAND [ARG ...]      runs a command, which must not succeed
 //	attack NAME [ARG ...]        runs a function of this package
 //
+// certificate CERT KEY writes a certificate for localhost and is no attack.
+//
 // WANT is `signed`, an error code such as `claim-not-allowed`, or an HTTP
 // status. The answer is the output that `stdout` looks at; assertions are
 // decoded. For a new attack add a line or a script. If it needs more than

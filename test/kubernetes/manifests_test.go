@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
@@ -204,3 +205,20 @@ func TestPolicyIsAConfiguration(t *testing.T) {
 }
 
 func newReader(content []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(content)) }
+
+// TestEmptyDirsAreClosed checks that an init container takes away the right of
+// everyone to write to an emptyDir. The daemon trusts nothing in such a
+// directory.
+func TestEmptyDirsAreClosed(t *testing.T) {
+	pod := one[*apps.DaemonSet](t, read(t)).Spec.Template.Spec
+	prepared := strings.Join(pod.InitContainers[len(pod.InitContainers)-1].Command, "\n")
+	_, closed, _ := strings.Cut(prepared, "chmod 0755 ")
+	closed, _, _ = strings.Cut(closed, "\n")
+	for _, volume := range pod.Volumes {
+		for _, mount := range pod.Containers[0].VolumeMounts {
+			if volume.EmptyDir != nil && mount.Name == volume.Name && !slices.Contains(strings.Fields(closed), mount.MountPath) {
+				t.Errorf("everyone in the pod can write to %s: add it to chmod in %s", mount.MountPath, pod.InitContainers[len(pod.InitContainers)-1].Name)
+			}
+		}
+	}
+}

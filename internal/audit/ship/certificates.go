@@ -4,19 +4,21 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // Certificates are PEM files, read for each connection.
 type Certificates struct {
 	CA        string // "" for the system's
 	Cert, Key string // of the client; "" for none
+	Trust     trustpath.Rules
 }
 
 func (c Certificates) config() (*tls.Config, error) {
 	settings := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
-		content, err := os.ReadFile(c.CA)
+		content, err := c.Trust.Read(c.CA, trustpath.File, trustpath.MaxPEM)
 		if err != nil {
 			return nil, err
 		}
@@ -28,7 +30,7 @@ func (c Certificates) config() (*tls.Config, error) {
 	if c.Cert == "" {
 		return settings, nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	pair, err := c.Trust.KeyPair(c.Cert, c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("client certificate: %w; use PEM files that belong together", err)
 	}

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // cursor is the file that says what a destination has.
@@ -31,7 +31,7 @@ func newCursor(log, destination string) cursor {
 
 // load returns where to go on: at the oldest line without a file.
 func (c cursor) load() (audit.Position, error) {
-	content, err := os.ReadFile(c.path)
+	content, err := trustpath.ReadRegular(c.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return audit.Oldest(), nil
 	}

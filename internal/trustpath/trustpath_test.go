@@ -1,4 +1,4 @@
-package config
+package trustpath
 
 import (
 	"errors"
@@ -9,19 +9,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/assertd/assertd/internal/strictyaml"
 )
 
-const valid = "hsm: {module: /m, token: {label: t}, pin: {file: /p}}\naudit: {required: false}\n"
+const content = "content"
 
-// writeConfig writes a valid configuration into a directory of its own.
-func writeConfig(t *testing.T) (dir, path string) {
+// writeFile writes a file into a directory of its own.
+func writeFile(t *testing.T) (dir, path string) {
 	t.Helper()
 	dir = t.TempDir()
 	chmod(t, dir, 0o755)
-	path = filepath.Join(dir, "assertd.yaml")
-	if err := os.WriteFile(path, []byte(valid), 0o600); err != nil {
+	path = filepath.Join(dir, "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir, path
@@ -41,7 +39,7 @@ func symlink(t *testing.T, target, path string) {
 	}
 }
 
-func TestLoadTrusts(t *testing.T) {
+func TestTrusts(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, dir, path string) string{
 		"a private file": func(_ *testing.T, _, path string) string { return path },
 		"a file that all can read": func(t *testing.T, _, path string) string {
@@ -53,25 +51,25 @@ func TestLoadTrusts(t *testing.T) {
 			return path
 		},
 		"a relative link": func(t *testing.T, dir, path string) string {
-			symlink(t, "assertd.yaml", filepath.Join(dir, "link"))
+			symlink(t, "file", filepath.Join(dir, "link"))
 			return filepath.Join(dir, "link")
 		},
 		"links like those of Kubernetes": func(t *testing.T, dir, path string) string {
 			symlink(t, dir, filepath.Join(dir, "..data"))
-			symlink(t, "..data/assertd.yaml", filepath.Join(dir, "mounted.yaml"))
-			return filepath.Join(dir, "mounted.yaml")
+			symlink(t, "..data/file", filepath.Join(dir, "mounted"))
+			return filepath.Join(dir, "mounted")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, path := writeConfig(t)
-			if _, err := Load(prepare(t, dir, path)); err != nil {
-				t.Error(err)
+			dir, path := writeFile(t)
+			if text, err := (Rules{}).Read(prepare(t, dir, path), File, 100); err != nil || string(text) != content {
+				t.Errorf("%q, %v", text, err)
 			}
 		})
 	}
 }
 
-func TestLoadDistrusts(t *testing.T) {
+func TestDistrusts(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(t *testing.T, dir, path string) string
 		says    string
@@ -94,10 +92,10 @@ func TestLoadDistrusts(t *testing.T) {
 				t.Fatal(err)
 			}
 			chmod(t, filepath.Join(dir, "open"), 0o775)
-			if err := os.Rename(path, filepath.Join(inner, "c.yaml")); err != nil {
+			if err := os.Rename(path, filepath.Join(inner, "c")); err != nil {
 				t.Fatal(err)
 			}
-			return filepath.Join(inner, "c.yaml")
+			return filepath.Join(inner, "c")
 		}, "mode 0775"},
 		"a link from a directory that all can write": {func(t *testing.T, dir, path string) string {
 			open := filepath.Join(dir, "open")
@@ -122,83 +120,38 @@ func TestLoadDistrusts(t *testing.T) {
 			return pipe
 		}, "not a regular file"},
 		"a path that needs quotes in a shell": {func(t *testing.T, dir, path string) string {
-			odd := filepath.Join(dir, "a b';c.yaml")
+			odd := filepath.Join(dir, "a b';c")
 			if err := os.Rename(path, odd); err != nil {
 				t.Fatal(err)
 			}
 			chmod(t, odd, 0o666)
 			return odd
-		}, `/a b'\'';c.yaml'`},
+		}, `/a b'\'';c'`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, path := writeConfig(t)
+			dir, path := writeFile(t)
 			path = test.prepare(t, dir, path)
-			_, err := loadWithin(t, path)
-			if !errors.Is(err, ErrUntrusted) || !strings.Contains(err.Error(), test.says) {
+			err := readWithin(t, path, File)
+			if !errors.Is(err, ErrUntrusted) && !errors.Is(err, ErrNotRegular) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("error %v, want ErrUntrusted with %q", err, test.says)
 			}
 		})
 	}
 }
 
-// loadWithin fails the test if Load hangs, as an open of a pipe would.
-func loadWithin(t *testing.T, path string) (*Config, error) {
+// readWithin fails the test if Read hangs, as an open of a pipe would.
+func readWithin(t *testing.T, path string, kind Kind) error {
 	t.Helper()
-	type result struct {
-		config *Config
-		err    error
-	}
-	done := make(chan result, 1)
+	done := make(chan error, 1)
 	go func() {
-		c, err := Load(path)
-		done <- result{c, err}
+		_, err := Rules{}.Read(path, kind, 100)
+		done <- err
 	}()
 	select {
-	case r := <-done:
-		return r.config, r.err
-	case <-time.After(10 * time.Second):
-		t.Fatal("Load hangs")
-		return nil, nil
-	}
-}
-
-// TestForeignOwner needs files of another user. If the test can't change their
-// owner, it plays the other user itself.
-func TestForeignOwner(t *testing.T) {
-	_, path := writeConfig(t)
-	self := uint32(os.Geteuid())
-	if self == 0 {
-		if err := os.Chown(path, 12345, 12345); err != nil {
-			t.Fatal(err)
-		}
-		_, err := Load(path)
-		if !errors.Is(err, ErrUntrusted) || !strings.Contains(err.Error(), "chown root "+path) {
-			t.Errorf("error %v", err)
-		}
-		if _, err := walkTrusted(path, 12345); err != nil {
-			t.Errorf("its own user: %v", err)
-		}
-		return
-	}
-	if _, err := walkTrusted(path, self+1); !errors.Is(err, ErrUntrusted) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestLoadErrors(t *testing.T) {
-	dir, path := writeConfig(t)
-	if _, err := Load(filepath.Join(dir, "missing.yaml")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("missing: %v", err)
-	}
-	symlink(t, "loop", filepath.Join(dir, "loop"))
-	if _, err := Load(filepath.Join(dir, "loop")); !errors.Is(err, syscall.ELOOP) {
-		t.Errorf("loop: %v", err)
-	}
-	if err := os.Truncate(path, MaxSize+1); err != nil {
-		t.Fatal(err)
-	}
-	var invalid *strictyaml.Error
-	if _, err := Load(path); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "4194304 bytes") {
-		t.Errorf("too large: %v", err)
+	case err := <-done:
+		return err
+	case <-time.After(time.Minute):
+		t.Fatal("Read hangs")
+		return nil
 	}
 }

@@ -1,0 +1,201 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/internal/trustpath"
+)
+
+// Paths relaxes what the daemon requires of paths, for sites that can't comply.
+type Paths struct {
+	Accept []string `json:"accept,omitzero" format:"path" doc:"Files and directories whose owner and mode are accepted as they are. Without an entry, everything that the daemon trusts, and each directory on the way to it, must belong to root or the daemon's user, and nobody else can write to it. An entry is for one file or directory, not for what is in it; * stands for any name, as in /mnt/nfs/assertd/*. Who can write to an accepted path can control the daemon."`
+}
+
+func (c *checker) paths() {
+	for i, pattern := range c.Paths.Accept {
+		if _, err := filepath.Match(pattern, ""); err != nil {
+			c.fault(strictyaml.Item("paths.accept", i), "%s is not a pattern of names; put a backslash before *, ? and [ that stand for themselves", strictyaml.Quote(pattern))
+		}
+	}
+}
+
+// Trust returns the rules for every path that the configuration names, except
+// those of tokens.
+func (c *Config) Trust() trustpath.Rules {
+	return trustpath.Rules{Accept: c.Paths.Accept, User: c.user}
+}
+
+// TokenTrust returns the rules for what modules use. sandbox.user may own it: a
+// module could change it for itself only.
+func (c *Config) TokenTrust() trustpath.Rules {
+	rules := c.Trust()
+	if name := c.Sandbox.User; name != "" {
+		uid, err := c.accounts.User(name)
+		if err != nil {
+			uid, err = parseID(name)
+		}
+		if err == nil {
+			rules.Owners = []uint32{uid}
+		}
+	}
+	return rules
+}
+
+// TrustedPath is a path that the configuration names.
+type TrustedPath struct {
+	Setting string // such as audit.file; those of tokens start with hsm
+	Path    string
+	Kind    trustpath.Kind
+}
+
+// Verdict is what is wrong with a path, if anything.
+type Verdict struct {
+	TrustedPath
+	Accepted []*trustpath.Problem // by paths.accept
+	Err      error
+}
+
+// Judge checks paths. A path that doesn't exist has no problem here: what needs
+// it reports that.
+func (c *Config) Judge(paths []TrustedPath) []Verdict {
+	verdicts, tokenTrust := make([]Verdict, 0, len(paths)), c.TokenTrust()
+	for _, p := range paths {
+		v, rules := Verdict{TrustedPath: p}, c.Trust()
+		if strings.HasPrefix(p.Setting, "hsm.") {
+			rules = tokenTrust
+		}
+		v.Accepted, v.Err = rules.Check(p.Path, p.Kind)
+		switch {
+		case errors.Is(v.Err, fs.ErrNotExist) && !errors.Is(v.Err, trustpath.ErrUntrusted):
+			v.Err = nil
+		default:
+			v.Err = prefixed(p.Setting, v.Err)
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}
+
+// prefixed puts the setting before each of its problems. Those of a path come
+// joined.
+func prefixed(setting string, err error) error {
+	problems := []error{err}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		problems = slices.Clone(joined.Unwrap())
+	}
+	for i, problem := range problems {
+		if problem != nil {
+			problems[i] = fmt.Errorf("%s: %w", setting, problem)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// CheckPaths returns every problem of the DaemonPaths.
+func (c *Config) CheckPaths() error {
+	var problems []error
+	for _, v := range c.Judge(c.DaemonPaths()) {
+		problems = append(problems, v.Err)
+	}
+	err := errors.Join(problems...)
+	if errors.Is(err, trustpath.ErrUntrusted) {
+		return fmt.Errorf("%w\n\"assertd check\" shows every path; list those that can't be fixed under paths.accept", err)
+	}
+	return err
+}
+
+// DaemonPaths are the paths without which the daemon can't serve anyone. The
+// anchor is not one of them: its file system may not answer, so the audit log
+// checks it with a time limit.
+func (c *Config) DaemonPaths() []TrustedPath {
+	paths := []TrustedPath{
+		{"audit.file", c.Audit.File, trustpath.Written},
+		{"budgets.file", c.Budgets.File, trustpath.Written},
+		{"jwks.file", c.JWKS.File, trustpath.Written},
+		{"operator.socket", directory(c.Operator.Socket), trustpath.Directory},
+	}
+	for i, l := range c.Listen {
+		paths = append(paths, TrustedPath{strictyaml.Item("listen", i) + ".socket", directory(l.Socket), trustpath.Directory})
+	}
+	if tls := c.JWKS.TLS; tls != nil && c.JWKS.Listen != "" {
+		paths = append(paths, TrustedPath{"jwks.tls.cert", tls.Cert, trustpath.File}, TrustedPath{"jwks.tls.key", tls.Key, trustpath.Secret})
+	}
+	return given(paths)
+}
+
+// AllPaths are the DaemonPaths, and those that matter to one token, key set or
+// destination of the audit log.
+func (c *Config) AllPaths() []TrustedPath {
+	paths := append(c.DaemonPaths(), TrustedPath{"audit.anchor", c.Audit.Anchor, trustpath.Written})
+	for i := range c.HSM.All() {
+		paths = append(paths, c.tokenPaths(i)...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
+		paths = append(paths, TrustedPath{"keys." + name + ".certificate", c.Keys[name].Certificate, trustpath.File})
+	}
+	for i, to := range c.Audit.Ship {
+		paths = append(paths, to.paths(strictyaml.Item("audit.ship", i))...)
+	}
+	return given(paths)
+}
+
+// tokenPaths names the setting that a token's path comes from.
+func (c *Config) tokenPaths(i int) []TrustedPath {
+	token, module, pin := c.HSM.All()[i], "hsm.module", "hsm.pin"
+	if c.HSM.Token == nil {
+		own, path := c.HSM.Tokens[i], strictyaml.Item("hsm.tokens", i)
+		if own.Module != "" {
+			module = path + ".module"
+		}
+		if own.PIN != nil {
+			pin = path + ".pin"
+		}
+	}
+	paths := []TrustedPath{{module, token.Module, trustpath.File}, {pin + ".file", token.PIN.File, trustpath.Secret}}
+	for _, p := range trustpath.OfCommand(token.PIN.Command) {
+		paths = append(paths, TrustedPath{pin + ".command", p.Path, p.Kind})
+	}
+	for _, p := range trustpath.OfEnvironment(token.Environment) {
+		paths = append(paths, TrustedPath{"hsm.environment." + p.Name, p.Path, p.Kind})
+	}
+	return paths
+}
+
+func (s Ship) paths(path string) []TrustedPath {
+	if o := s.OTLP; o != nil {
+		return certificatePaths(path+".otlp", o.CA, o.Cert, o.Key)
+	}
+	return certificatePaths(path+".syslog", s.Syslog.CA, s.Syslog.Cert, s.Syslog.Key)
+}
+
+func certificatePaths(path, ca, cert, key string) []TrustedPath {
+	return []TrustedPath{
+		{path + ".ca", ca, trustpath.File}, {path + ".cert", cert, trustpath.File}, {path + ".key", key, trustpath.Secret},
+	}
+}
+
+// directory returns the directory of a socket, "" for none.
+func directory(socket string) string {
+	if socket == "" {
+		return ""
+	}
+	return filepath.Dir(socket)
+}
+
+// given drops the paths that are not set, and those that are there already.
+func given(paths []TrustedPath) []TrustedPath {
+	seen := make(map[TrustedPath]bool)
+	return slices.DeleteFunc(paths, func(p TrustedPath) bool {
+		again := p.Path == "" || seen[p]
+		seen[p] = true
+		return again
+	})
+}
