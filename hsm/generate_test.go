@@ -67,6 +67,17 @@ func TestGenerateRefuses(t *testing.T) {
 	}
 }
 
+// A refused type of key is answered with those that the token makes.
+func TestGenerateSaysWhatTheTokenMakes(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	token := reopen(t, soft, throughModule(t, module))
+	module.Set(t, "C_GenerateKeyPair", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_MECHANISM_INVALID})
+	_, err := token.Generate(hsm.Spec{Label: "key", Type: hsm.P256})
+	if !errors.Is(err, hsm.ErrAlgorithm) || hsm.IsFatal(err) || !strings.Contains(err.Error(), "makes no P-256 keys; it makes RSA of 512 to 16384 bits, EC") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A key pair that fails its first signature doesn't stay on the token.
 func TestFailedGenerationLeavesNothing(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)

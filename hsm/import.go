@@ -47,9 +47,14 @@ func (t *Token) Import(spec Spec, private crypto.Signer) (*Key, error) {
 	return nil, err
 }
 
-// acceptImported is accept for a key that was outside.
+// acceptImported is accept for a key that was outside. opencryptoki 3.8 makes
+// an unwrapped key extractable whatever it was asked for, and then lets that be
+// changed.
 func (t *Token) acceptImported(spec Spec, public crypto.PublicKey) (*Key, error) {
 	k, err := t.find(Selector{Label: spec.Label, ID: spec.ID})
+	if err == nil && k.Tightens() {
+		k, err = t.tighten(k)
+	}
 	switch {
 	case err != nil:
 		return nil, err

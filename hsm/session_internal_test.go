@@ -155,6 +155,11 @@ func TestErrorKinds(t *testing.T) {
 	if got := (&Error{"C_Sign", pkcs11.CKR_GENERAL_ERROR}).Error(); got != "C_Sign: CKR_GENERAL_ERROR" {
 		t.Errorf("the error reads %q", got)
 	}
+	for code, want := range map[uint]string{0x140: "CKR_CURVE_NOT_SUPPORTED", 0x203: "CKR_KEY_EXHAUSTED", 0x209: "CKR_PARAMETER_SET_NOT_SUPPORTED"} {
+		if got := CodeName(code); got != want {
+			t.Errorf("0x%X reads %q, want %s", code, got, want)
+		}
+	}
 	if got := CodeName(0x8000beef); got != "CKR 0x8000BEEF" {
 		t.Errorf("a vendor's code reads %q", got)
 	}

@@ -77,6 +77,15 @@ func (t *Token) Tighten(k *Key) (*Key, error) {
 	}
 	t.admin.Lock()
 	defer t.admin.Unlock()
+	now, err := t.tighten(k)
+	if err != nil {
+		return nil, err
+	}
+	return now, now.problem
+}
+
+// tighten is Tighten for callers that hold admin, without judging the result.
+func (t *Token) tighten(k *Key) (*Key, error) {
 	err := t.sessions.with(context.Background(), func(s session) error {
 		if err := t.confirm(s, k); err != nil {
 			return err
@@ -93,9 +102,5 @@ func (t *Token) Tighten(k *Key) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := t.find(Selector{Label: k.label, ID: k.id})
-	if err != nil {
-		return nil, err
-	}
-	return now, now.problem
+	return t.find(Selector{Label: k.label, ID: k.id})
 }

@@ -44,7 +44,7 @@ func cloudRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 6 * time.Minute, MaxLifetime: 10 * time.Minute, BackDate: time.Minute,
 			Send:     ipc.SendBearer,
-			Register: "GitHub generates the key: app settings, Private keys, Generate. Import it into the HSM and destroy the file.",
+			Register: "GitHub generates the key: app settings, Private keys, Generate. Put it into the HSM with assertd key import, and destroy the file.",
 			Notes:    "iat is 60 s in the past to allow for clock drift, and exp at most 10 minutes after iat.",
 			Example:  Example{Settings: Settings{Alg: "RS256", ClientID: "Iv23liExample"}},
 		},
@@ -75,7 +75,7 @@ func cloudRows() []*Profile {
 			},
 			DefaultLifetime: 2 * time.Minute, MaxLifetime: 2 * time.Minute, NotBefore: true,
 			Send:     ipc.SendBearer,
-			Register: "CDP portal, API keys: Coinbase generates the key. Import it into the HSM. key_id is the key's ID or full name.",
+			Register: "CDP portal, API keys: Coinbase generates the key. Put it into the HSM with assertd key import. key_id is the key's ID or full name.",
 			Notes:    "Every REST request needs its own uris; a WebSocket has none.",
 			Example: Example{
 				Settings: Settings{Alg: "EdDSA", KeyID: "f2b0a1c4-5d6e-4f70-8a91-b2c3d4e5f607"},
@@ -97,7 +97,7 @@ func appleRows() []*Profile {
 			Audience:        literalAudience(AudienceString, "https://appleid.apple.com"),
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 15777000 * time.Second,
 			Send:     ipc.SendClientSecret,
-			Register: "Apple generates the key: Certificates, Identifiers & Profiles, Keys. Import the .p8 file into the HSM. key_id is its 10-character ID.",
+			Register: "Apple generates the key: Certificates, Identifiers & Profiles, Keys. Put the .p8 file into the HSM with assertd key import. key_id is its 10-character ID.",
 			Notes:    "Apple accepts up to six months. Instead, get a fresh secret for each token request.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", ClientID: "com.example.web", Issuer: "DEF123GHIJ", KeyID: "ABC123DEFG"},
@@ -116,7 +116,7 @@ func appleRows() []*Profile {
 			},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 20 * time.Minute,
 			Send:     ipc.SendBearer,
-			Register: "Apple generates the key: Users and Access, Integrations. Import the .p8 file into the HSM. key_id is its ID. Only team keys work.",
+			Register: "Apple generates the key: Users and Access, Integrations. Put the .p8 file into the HSM with assertd key import. key_id is its ID. Only team keys work.",
 			Notes:    "bid is only for the App Store Server API. scope limits an App Store Connect token to the listed requests.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "57246542-96fe-1a63-e053-0824d011072a", KeyID: "2X9R4HXF34"},

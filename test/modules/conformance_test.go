@@ -57,6 +57,7 @@ func conform(t *testing.T, m *Module) table {
 	s.refusesWrongPIN()
 	s.generate(results)
 	s.adopt(results)
+	s.imports(results)
 	if len(s.sets) == 0 {
 		t.Fatal("the token makes no key that assertd can use")
 	}
