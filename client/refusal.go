@@ -54,7 +54,7 @@ var (
 	registrationEndpoint = endpoint{"registration endpoint", "client_id"}
 )
 
-// refusal says why a response is no success, from whatever form its body has.
+// refusal says why a response is not a success, in any form of body.
 // If the server gives no reason, it says what came instead. It repeats none of
 // the secrets, which are what the server was sent.
 func (e endpoint) refusal(response *http.Response, text []byte, secrets []string) refusal {

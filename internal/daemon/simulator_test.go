@@ -42,8 +42,9 @@ func TestSimulatorIsTrue(t *testing.T) {
 			t.Errorf("%s is %s, shown %s", name, got, want)
 		}
 	}
-	if life := signed["exp"].(float64) - signed["iat"].(float64); answer.Assertion.Claims["exp"] != "<now + 30s>" || life != 30 {
-		t.Errorf("shown %v, signed for %v s", answer.Assertion.Claims["exp"], life)
+	shown := answer.Assertion.Claims
+	if life := signed["exp"].(float64) - signed["iat"].(float64); shown["exp"] != "<now + 30s>" || shown["iat"] != "<now - 5s>" || life != 35 {
+		t.Errorf("shown iat %v and exp %v, signed for %v s", shown["iat"], shown["exp"], life)
 	}
 }
 

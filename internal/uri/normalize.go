@@ -30,7 +30,7 @@ func Normalize(text string) (string, error) {
 	return u.Scheme + "://" + normalHost(u) + removeDots(normalEncoding(u.EscapedPath())), nil
 }
 
-// CheckIssuer returns what is wrong with the spelling of an issuer identifier
+// CheckIssuer returns the fault in the spelling of an issuer identifier
 // that we publish or sign, as in "is not in its normal form", or nil. Receivers
 // compare it byte by byte, and append to it for discovery (OpenID Connect
 // Discovery 1.0 section 4), so it has one spelling and no empty path segment.

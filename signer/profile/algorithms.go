@@ -21,7 +21,7 @@ func ecdsaOrPKCS1() []string {
 	return []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512"}
 }
 
-// The names of EdDSA with an Ed25519 key, and who refuses which, as tested.
+// The names of EdDSA with an Ed25519 key, and who refuses which.
 const (
 	ed25519Refusers = "go-jose 4.1, golang-jwt 5 and go-oidc 3.21 refuse the name Ed25519 (RFC 9864) and take EdDSA"
 	eddsaRefusers   = "kube-apiserver refuses EdDSA by any name"

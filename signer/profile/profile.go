@@ -12,7 +12,7 @@
 // The rows are data. Other packages must not modify them.
 package profile
 
-//go:generate go test -run "^(TestDocs|TestGolden|TestTable)$" . -update
+//go:generate go test -run "^(TestDocs|TestReceivers|TestGolden|TestTable)$" . -update
 
 import (
 	"slices"
@@ -99,6 +99,10 @@ type Profile struct {
 	// 9101 section 10.8).
 	DedicatedKey bool
 
+	// Tested names the programs that took assertions of this profile, each with
+	// the test: "Fosite 0.49, test/interop TestFositeBearerGrant". Nil if the row
+	// only follows its source.
+	Tested []string
 	// Register says what to register with the receiver, and where.
 	Register string
 	// Notes is anything else that users of the profile should know.

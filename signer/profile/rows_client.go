@@ -36,6 +36,7 @@ func standardClientRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 10 * time.Minute,
 			BackDate: leeway, NotBefore: true, JTI: JTIRandom,
+			Tested:   []string{"Fosite 0.49, test/interop TestFositeClientAuthentication", "node oidc-provider 9, test/interop TestOIDCProvider"},
 			Register: registerJWKS,
 			Notes:    "The classic form. Servers differ in the audience that they expect, so check their documentation. For a server that follows RFC 10070, use the profile rfc10070.",
 			Example: Example{
@@ -52,6 +53,7 @@ func standardClientRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 10 * time.Minute,
 			BackDate: leeway, NotBefore: true, JTI: JTIRandom,
+			Tested:   []string{"node oidc-provider 9, test/interop TestOIDCProvider"},
 			Register: registerJWKS,
 			Notes:    "The issuer is the only audience. With the token endpoint as audience, a hostile server could collect assertions for another one (CVE-2025-27370, CVE-2025-27371).",
 			Example: Example{
@@ -68,6 +70,7 @@ func standardClientRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 5 * time.Minute,
 			NotBefore: true, JTI: JTIRandom,
+			Tested:   []string{"node oidc-provider 9 in its FAPI 2.0 mode, test/interop TestFAPI2"},
 			Register: registerJWKS,
 			Notes:    "The server accepts iat and nbf up to 10 s ahead of its own clock and refuses them from 60 s on. RSA keys must have at least 2048 bits.",
 			Example: Example{

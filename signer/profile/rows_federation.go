@@ -70,6 +70,7 @@ func federationRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: ipc.SendBearer,
+			Tested:   []string{"go-jose 4.1 with the bundle, test/interop TestSPIFFEBundle"},
 			Register: "The trust domain's bundle, with use jwt-svid: the daemon serves it at /.well-known/spiffe/<trust domain>.json, and assertd jwks --spiffe prints it. It has the keys of this profile's grants only.",
 			Notes:    "The header has only alg, kid and typ. Keep the audience narrow: if it were the whole trust domain, each receiver could impersonate the caller.",
 			Example: Example{

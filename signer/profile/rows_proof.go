@@ -24,6 +24,7 @@ func proofRows() []*Profile {
 			},
 			DefaultLifetime: time.Minute, MaxLifetime: time.Minute, NoExpiry: true,
 			JTI: JTIRandom, Send: ipc.SendDPoP, DedicatedKey: true,
+			Tested:   []string{"node oidc-provider 9 in its FAPI 2.0 mode, test/interop TestFAPI2"},
 			Register: "Nothing: the public key is in the header. Some servers require dpop_bound_access_tokens in the client metadata.",
 			Notes:    "There is no exp: the receiver goes by iat. assertd removes the query and fragment from htu (section 4.2). If you know which URLs are called, allow exactly those as htu.",
 			Example: Example{
@@ -44,6 +45,7 @@ func proofRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			BackDate: leeway, NotBefore: true, JTI: JTIRandom, Send: ipc.SendRequestParameter, DedicatedKey: true,
+			Tested:   []string{"node oidc-provider 9 in its FAPI 2.0 mode, test/interop TestFAPI2"},
 			Register: "Client metadata: jwks_uri as for client authentication; request_object_signing_alg; require_signed_request_object.",
 			Notes:    "There is no sub: with sub = client_id, a request object could pass as a client assertion. The parameters of the authorization request are the claims.",
 			Example: Example{

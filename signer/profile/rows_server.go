@@ -9,11 +9,12 @@ func serverClientRows() []*Profile {
 		{
 			Name:       "hydra",
 			Title:      "Ory Hydra, Fosite",
-			Source:     "ory/fosite v0.49: DefaultClientAuthenticationStrategy; Ory Hydra 2.3, as tested",
+			Source:     "ory/fosite v0.49: DefaultClientAuthenticationStrategy",
 			Algorithms: withoutEdwards(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Audience:        tokenAudience(),
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, BackDate: leeway, NotBefore: true, JTI: JTIRandom,
+			Tested:   []string{"Fosite 0.49, test/interop TestFositeTwoAssertionsInOneRequest"},
 			Register: registerJWKS,
 			Notes:    "Only the token endpoint is an audience; the issuer is refused. Fosite does not know EdDSA.",
 			Example: Example{
@@ -23,7 +24,7 @@ func serverClientRows() []*Profile {
 		{
 			Name:       "zitadel",
 			Title:      "ZITADEL, zitadel/oidc",
-			Source:     "zitadel/oidc v3.52: op.AuthorizePrivateJWTKey and oidc.CheckSignature, as tested",
+			Source:     "zitadel/oidc v3.52: op.AuthorizePrivateJWTKey and oidc.CheckSignature",
 			Algorithms: []string{"RS256", "ES256", "PS256"}, KeyID: KeyIDAny, Delivery: DeliverUpload,
 			Audience:        AudienceRule{Form: AudienceString, Summary: "issuer", Description: "the issuer in the server's metadata, byte for byte, with its slash if it has one", Check: issuerURL},
 			OtherClaims:     true,
@@ -37,11 +38,12 @@ func serverClientRows() []*Profile {
 		{
 			Name:       "oidc-provider",
 			Title:      "node oidc-provider",
-			Source:     "panva/node-oidc-provider 9: private_key_jwt, as tested",
+			Source:     "panva/node-oidc-provider 9: private_key_jwt",
 			Algorithms: []string{"ES256", "PS256", "RS256", "EdDSA", "Ed25519"}, KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Audience:        issuerOrTokenAudience(),
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: 10 * time.Minute, BackDate: leeway, NotBefore: true, JTI: JTIRandom,
+			Tested:   []string{"node oidc-provider 9, test/interop TestOIDCProvider"},
 			Register: registerJWKS,
 			Notes:    "Either the issuer or the token endpoint is an audience. In its FAPI 2.0 mode only the issuer is: use fapi2 then. It keeps a JWKS for at least a minute.",
 			Example: Example{

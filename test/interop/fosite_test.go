@@ -246,7 +246,7 @@ clients:
   - name: batch
     match: {uid: %d}
     grants:
-      - {name: client, key: payments, profile: private_key_jwt, client_id: 9f3c0c, audiences: [%q]}
+      - {name: client, key: payments, profile: hydra, client_id: 9f3c0c, audiences: [%q]}
       - {name: batch, key: batch, profile: jwt-bearer, issuer: "https://id.example.com", subject: batch-7, audiences: [%q]}
 jwks: {listen: "127.0.0.1:0"}
 `, os.Getuid(), server.TokenURL(), server.TokenURL()))

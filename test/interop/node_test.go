@@ -127,7 +127,7 @@ clients:
   - name: payments-api
     match: {uid: %d}
     grants:
-      - {name: payments, key: payments, profile: private_key_jwt, client_id: payments, audiences: [%q, %q, "https://other.example"]}
+      - {name: payments, key: payments, profile: oidc-provider, client_id: payments, audiences: [%q, %q, "https://other.example"]}
       - {name: rfc10070, key: payments, profile: rfc10070, client_id: payments, audiences: [%q]}
       - {name: stranger, key: stranger, profile: private_key_jwt, client_id: payments, audiences: [%q]}
 jwks: {listen: "127.0.0.1:0", per_key_set: true}

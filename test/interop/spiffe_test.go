@@ -17,8 +17,8 @@ import (
 	"github.com/assertd/assertd/jwks"
 )
 
-// A trust domain's bundle has the keys of JWT-SVIDs, and no others: whoever has
-// it trusts each key for every identity.
+// A trust domain's bundle has the keys of JWT-SVIDs, and no others: a verifier
+// trusts each key for every identity.
 func TestSPIFFEBundle(t *testing.T) {
 	k := newToken(t)
 	k.generate(t, newKey{Set: "svid", Type: hsm.P256}, newKey{Set: "oauth", Type: hsm.P256})
