@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -234,14 +235,40 @@ func TestUnreadableNewestArchive(t *testing.T) {
 			if _, err := Open(key.options(file)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), spoiled) {
 				t.Errorf("got %v", err)
 			}
-			if os.Geteuid() != 0 { // root can read it nevertheless
-				check(t, os.Chmod(spoiled, 0))
-				if _, err := Open(key.options(file)); err == nil || !strings.Contains(err.Error(), spoiled) {
+			check(t, os.Chmod(spoiled, 0))
+			withoutPrivileges(t, file, func() {
+				if _, err := predecessor(file); err == nil || !strings.Contains(err.Error(), spoiled) {
 					t.Errorf("without permission: %v", err)
 				}
-			}
+			})
 		})
 	}
+}
+
+// withoutPrivileges does something as a user who can read the archives of a log
+// as their modes say. Root can read them all.
+func withoutPrivileges(t *testing.T, file string, something func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		something()
+		return
+	}
+	for dir := filepath.Dir(file); filepath.Clean(dir) != filepath.Clean(os.TempDir()); dir = filepath.Dir(dir) {
+		check(t, os.Chmod(dir, 0o755))
+	}
+	for _, f := range logFiles(t, file) {
+		info, err := os.Stat(f)
+		check(t, err)
+		if info.Mode().Perm() != 0 {
+			check(t, os.Chmod(f, 0o644))
+		}
+	}
+	const nobody = 65534
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	check(t, unix.Setfsuid(nobody))
+	defer func() { check(t, unix.Setfsuid(0)) }()
+	something()
 }
 
 // The newest archive can also be on another disk, with a link to it.
