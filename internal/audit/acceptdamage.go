@@ -185,7 +185,7 @@ func accept(o *Options, path string, a Acceptance) (AcceptedDamage, error) {
 		return AcceptedDamage{}, err
 	}
 	done := AcceptedDamage{Kept: kept, Good: s.good, Next: s.head.tree.size}
-	return done, writeAccepted(o, f, s.head, s.tail.acknowledged, acceptedFile{File: filepath.Base(kept), SHA256: sum, Good: s.good, Next: s.head.tree.size, Reason: a.Reason})
+	return done, writeAccepted(o, f, s.head, s.tail.acknowledged, acceptedFile{File: filepath.Base(kept), SHA256: sum, First: s.first, Good: s.good, Next: s.head.tree.size, Reason: a.Reason})
 }
 
 // acceptArchive is for damage that was found after the file was renamed. The
@@ -222,7 +222,7 @@ func acceptArchive(o *Options, path, newest string, a Acceptance) (AcceptedDamag
 		}
 	}
 	done := AcceptedDamage{Kept: path, Good: s.good, Next: t.head.tree.size}
-	accepted := acceptedFile{File: filepath.Base(path), SHA256: sum, Good: s.good, Next: next, Reason: a.Reason}
+	accepted := acceptedFile{File: filepath.Base(path), SHA256: sum, First: s.first, Good: s.good, Next: next, Reason: a.Reason}
 	return done, writeAccepted(o, last.File, t.head, t.acknowledged, accepted)
 }
 
@@ -252,7 +252,7 @@ func readDamaged(f *os.File, start head) (salvaged, string, error) {
 	}
 	lines, err := logFile{File: f}.lines()
 	if err != nil {
-		return salvaged{head: start, good: start.tree.size}, hex.EncodeToString(sum.Sum(nil)), err
+		return salvaged{head: start, first: start.tree.size, good: start.tree.size}, hex.EncodeToString(sum.Sum(nil)), err
 	}
 	s, err := salvage(lines, start)
 	return s, hex.EncodeToString(sum.Sum(nil)), err

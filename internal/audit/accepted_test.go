@@ -316,3 +316,25 @@ func (a anchored) compare(t *testing.T, rolledBack bool) {
 	}
 	l.stop()
 }
+
+// A damaged file that was moved away takes no others with it: what is missing
+// besides was not accepted.
+func TestAcceptedDamageHidesNoOtherFile(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	files := threeFiles(t, file, key) // oldest first
+	damage(t, file, 3, 5)
+	done, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error"})
+	check(t, err)
+	l := start(t, key.options(file))
+	l.add("after")
+	l.stop()
+	all := VerifyOptions{Verifiers: key.verifiers, All: true}
+	check(t, os.Remove(done.Kept))
+	mustVerify(t, []string{file}, all)
+	check(t, os.Remove(files[1]))
+	var bad *BadLine
+	if _, err := Verify(t.Context(), []string{file}, all); !errors.As(err, &bad) || bad.Problem != Dropped {
+		t.Errorf("without another file: %v", err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 // salvaged is what is left of a damaged file.
 type salvaged struct {
+	first int64 // number of the first line
 	good  int64 // number of the first damaged line
 	lines int64 // that are left
 	head  head  // where the log goes on, after every number that was used
@@ -58,7 +59,11 @@ func salvage(content io.Reader, start head) (salvaged, error) {
 			s = newSalvager(v, start)
 		}
 		t.acknowledged = max(t.acknowledged, s.tail.acknowledged)
-		return salvaged{good: s.good, lines: s.lines + v.next() - v.firstSeq, head: s.head, tail: t}, err
+		first := v.firstSeq
+		if !v.started { // its header is damaged
+			first = start.tree.size
+		}
+		return salvaged{first: first, good: s.good, lines: s.lines + v.next() - v.firstSeq, head: s.head, tail: t}, err
 	}
 }
 
