@@ -186,7 +186,7 @@ func accept(o *Options, path string, a Acceptance) (AcceptedDamage, error) {
 		return AcceptedDamage{}, err
 	}
 	done := AcceptedDamage{Kept: kept, Good: s.good, Next: s.head.tree.size}
-	return done, writeAccepted(o, f, s.head, acceptedFile{File: filepath.Base(kept), SHA256: sum, Good: s.good, Next: s.head.tree.size, Reason: a.Reason})
+	return done, writeAccepted(o, f, s.head, s.tail.acknowledged, acceptedFile{File: filepath.Base(kept), SHA256: sum, First: s.first, Good: s.good, Next: s.head.tree.size, Reason: a.Reason})
 }
 
 // acceptArchive is for damage that was found after the file was renamed. The
@@ -223,8 +223,8 @@ func acceptArchive(o *Options, path, newest string, a Acceptance) (AcceptedDamag
 		}
 	}
 	done := AcceptedDamage{Kept: path, Good: s.good, Next: t.head.tree.size}
-	accepted := acceptedFile{File: filepath.Base(path), SHA256: sum, Good: s.good, Next: next, Reason: a.Reason}
-	return done, writeAccepted(o, last.File, t.head, accepted)
+	accepted := acceptedFile{File: filepath.Base(path), SHA256: sum, First: s.first, Good: s.good, Next: next, Reason: a.Reason}
+	return done, writeAccepted(o, last.File, t.head, t.acknowledged, accepted)
 }
 
 // numberAfter returns the number of the first line of the file after f.
@@ -253,7 +253,7 @@ func readDamaged(f *os.File, start head) (salvaged, string, error) {
 	}
 	lines, err := logFile{File: f}.lines()
 	if err != nil {
-		return salvaged{head: start, good: start.tree.size}, hex.EncodeToString(sum.Sum(nil)), err
+		return salvaged{head: start, first: start.tree.size, good: start.tree.size}, hex.EncodeToString(sum.Sum(nil)), err
 	}
 	s, err := salvage(lines, start)
 	return s, hex.EncodeToString(sum.Sum(nil)), err
@@ -298,10 +298,11 @@ func keepDamaged(o *Options, path string) (string, error) {
 // writeAccepted writes a whole file at once, so that a crash leaves either none
 // or one that the daemon can continue from. It belongs to the owner of the old
 // one, since a person may run this as root.
-func writeAccepted(o *Options, old *os.File, h head, a acceptedFile) error {
+func writeAccepted(o *Options, old *os.File, h head, acknowledged int64, a acceptedFile) error {
 	now := o.Clock().UTC()
 	tree := headerTree{Size: h.tree.size, Root: h.tree.root(), Edge: h.tree.edgeHashes()}
-	content := h.appendLine(nil, header{Time: now, Format: format, Tree: tree}.body())
+	goesOn := carried{Pins: h.pinLines(), Acknowledged: acknowledged}
+	content := h.appendLine(nil, header{Time: now, Format: format, Tree: tree, carried: goesOn}.body())
 	detail := fmt.Sprintf("a person (uid %d) started a new file after %s, which is damaged from record %d on: %s", os.Getuid(), a.File, a.Good, a.Reason)
 	content = h.appendLine(content, recovery{Time: now, What: "damage accepted", Detail: detail, Accepted: &a}.body())
 	if err := atomicfile.Replace(o.File, content, o.Mode); err != nil {

@@ -20,6 +20,7 @@ import (
 type acceptedFile struct {
 	File   string `json:"file"` // without its directory
 	SHA256 string `json:"sha256"`
+	First  int64  `json:"first"`  // number of the file's first line
 	Good   int64  `json:"good"`   // number of the first damaged line
 	Next   int64  `json:"next"`   // number of the first line after the file
 	Reason string `json:"reason"` // the person's words
@@ -151,14 +152,15 @@ func (v *verifier) crossToNext(r *logReader) (bool, error) {
 	return true, nil
 }
 
-// crossHere is for a file whose damaged predecessor was moved away.
+// crossHere is for a file whose damaged predecessor was moved away, but not
+// other files before that.
 func (v *verifier) crossHere(r *logReader) (bool, error) {
 	line, err := r.file.acceptance()
 	if err == nil && line == nil {
 		_, line = r.set.acceptance(r.file, func(a *acceptedFile) bool { return a.Next == r.file.seq })
 	}
 	r.again() // acceptance moved in the file
-	if err == nil && line != nil && r.file.seq > v.next() {
+	if err == nil && line != nil && r.file.seq > v.next() && v.next() >= line.Accepted.First {
 		v.leap(line.gap(v.next(), r.file.seq-1))
 		return true, nil
 	}

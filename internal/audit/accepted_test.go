@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -153,6 +154,9 @@ func TestAcceptDamageThatWasRotatedAway(t *testing.T) {
 				t.Error("accepted a next number")
 			}
 
+			if compress { // it was interrupted between its two steps
+				check(t, os.Rename(file, file+".20261128T010203.000000Z"))
+			}
 			done, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error"})
 			check(t, err)
 			if done.Kept != archive || done.Good != 20 || done.Next != 105 {
@@ -263,5 +267,74 @@ func TestVerifyAReceiversCopyAcrossAcceptedDamage(t *testing.T) {
 				t.Errorf("without record 10: %v", err)
 			}
 		})
+	}
+}
+
+// Behind one bad line, the log still shows that it continues what the anchor
+// has. Behind several it can't, so a person must accept that as well. What was
+// accepted before stays accepted.
+func TestAcceptDamageWithAnAnchor(t *testing.T) {
+	for name, test := range map[string]struct {
+		to         int
+		rolledBack bool
+	}{"one line": {5, false}, "several lines": {8, true}} {
+		t.Run(name, func(t *testing.T) {
+			a := newAnchored(t)
+			a.run(t, jtis(0, 20)...)
+			anchor, err := os.ReadFile(a.anchor)
+			check(t, err)
+			check(t, Acknowledge(a.options(), Acknowledgment{Size: 7, Reason: "earlier"}))
+			damage(t, a.file, 5, test.to)
+			_, err = AcceptDamage(a.options(), Acceptance{Reason: "disk error"})
+			check(t, err)
+			a.compare(t, test.rolledBack)
+			if test.rolledBack {
+				check(t, Acknowledge(a.options(), Acknowledgment{Size: 21, Reason: "disk error"}))
+				a.compare(t, false)
+			}
+			if now, err := os.ReadFile(a.anchor); err != nil || bytes.Equal(now, anchor) {
+				t.Errorf("the anchor was not replaced: %v", err)
+			}
+			mustVerify(t, []string{a.file}, VerifyOptions{Verifiers: a.verifiers, All: true})
+		})
+	}
+}
+
+// compare runs the log until it is compared with its anchor.
+func (a anchored) compare(t *testing.T, rolledBack bool) {
+	t.Helper()
+	l := start(t, a.options())
+	if l.Acknowledged() < 7 {
+		t.Errorf("%d lines are acknowledged", l.Acknowledged())
+	}
+	eventually(t, "the comparison", func() bool { s := l.Status(); return !s.Unchecked || s.Err != nil })
+	if err := l.Status().Err; errors.Is(err, ErrRolledBack) != rolledBack {
+		t.Errorf("rolled back: %v", err)
+	}
+	if !rolledBack {
+		l.add("after")
+	}
+	l.stop()
+}
+
+// A damaged file that was moved away takes no others with it: what is missing
+// besides was not accepted.
+func TestAcceptedDamageHidesNoOtherFile(t *testing.T) {
+	key := ed25519Key(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	files := threeFiles(t, file, key) // oldest first
+	damage(t, file, 3, 5)
+	done, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error"})
+	check(t, err)
+	l := start(t, key.options(file))
+	l.add("after")
+	l.stop()
+	all := VerifyOptions{Verifiers: key.verifiers, All: true}
+	check(t, os.Remove(done.Kept))
+	mustVerify(t, []string{file}, all)
+	check(t, os.Remove(files[1]))
+	var bad *BadLine
+	if _, err := Verify(t.Context(), []string{file}, all); !errors.As(err, &bad) || bad.Problem != Dropped {
+		t.Errorf("without another file: %v", err)
 	}
 }

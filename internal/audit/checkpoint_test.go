@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -137,5 +138,53 @@ func TestCheckpointsBySeveralKeys(t *testing.T) {
 	}
 	if r := mustVerify(t, []string{file}, VerifyOptions{Verifiers: keys[0].verifiers}); r.Checkpoints != 1 || r.Unverified != 1 || r.Unproven != 2 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Nothing is signed, and nobody sees a checkpoint, before it is on the disk
+// with all lines below it. Or else every loss of power would look like a
+// rollback.
+func TestNobodySeesACheckpointThatIsNotSynced(t *testing.T) {
+	a := newAnchored(t)
+	o := a.options()
+	o.Witnessed = true
+	signed := 0
+	o.Key = func(context.Context) (Key, error) { signed++; return a.key, nil }
+	l, err := Open(o)
+	check(t, err)
+	t.Cleanup(func() { check(t, l.Close()) })
+	l.w.ctx = t.Context()
+	check(t, l.w.write(nil))
+	reader, unsyncable, err := os.Pipe() // a real file that can't be synced
+	check(t, err)
+	defer reader.Close()
+	defer unsyncable.Close()
+	c := Checkpoint{Origin: testOrigin, Size: 1, Root: l.w.head.tree.root()}
+
+	if _, err := l.w.signCheckpoint(c, &file{f: unsyncable}); err == nil || signed > 0 {
+		t.Errorf("signed %d times: %v", signed, err)
+	}
+
+	note, err := l.w.signCheckpoint(c, l.w.file)
+	check(t, err)
+	demand := make(chan delivery, 1)
+	l.w.demands = append(l.w.demands, demand)
+	own := l.w.file
+	l.w.file = &file{f: unsyncable}
+	l.w.deliver(&signature{checkpoint: c, note: note}, nil)
+	l.w.jobs.Wait()
+	l.w.file = own
+	if d := <-demand; d.err == nil || d.signed != nil {
+		t.Errorf("delivered %+v", d)
+	}
+	l.w.anchor.wait()
+	if _, err := os.Stat(a.anchor); err == nil || len(l.w.deliveries) > 0 {
+		t.Errorf("%d deliveries, anchor: %v", len(l.w.deliveries), err)
+	}
+	l.w.deliver(&signature{checkpoint: c, note: note}, nil)
+	l.w.jobs.Wait()
+	l.w.anchor.wait()
+	if _, err := os.Stat(a.anchor); err != nil || len(l.w.deliveries) != 1 {
+		t.Errorf("%d deliveries, anchor: %v", len(l.w.deliveries), err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,44 +53,6 @@ func numbersOnce(t *testing.T, files []string) {
 				t.Errorf("record %d is in %s and in %s", l.seq, other, f)
 			}
 			seen[l.seq] = f
-		}
-	}
-}
-
-// A zero byte in the middle of the file made the log cut off all that followed,
-// with the checkpoint over it, and go on with the same numbers.
-func TestZeroByteInTheMiddleIsDamage(t *testing.T) {
-	key := ed25519Key(t)
-	file := longLog(t, key, 100)
-	lines := readLines(t, file)
-	writeLines(t, file, lines[:len(lines)-1]) // without the checkpoint, so the start reads it all
-	damage(t, file, 20, 20)
-	before := readLines(t, file)
-	_, err := Open(key.options(file))
-	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "record 20") {
-		t.Errorf("got %v", err)
-	}
-	if apart, _ := filepath.Glob(file + ".torn-*"); len(apart) > 0 || !slices.EqualFunc(before, readLines(t, file), bytes.Equal) {
-		t.Errorf("the file was changed; set apart: %v", apart)
-	}
-}
-
-// No single byte, wherever it is, makes the log drop a whole line: it is damage
-// unless nothing follows the line that has it.
-func TestAnyZeroByte(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	l := start(t, Options{File: file})
-	l.add(jtis(0, 4)...)
-	l.stop()
-	lines := readLines(t, file)
-	content := bytes.Join(lines, nil)
-	last := len(content) - len(lines[len(lines)-1])
-	for at := range content {
-		spoiled := bytes.Clone(content)
-		spoiled[at] = 0
-		_, torn, err := readTail(file, bytes.NewReader(spoiled))
-		if at < last && !errors.Is(err, ErrDamaged) || at >= last && (err != nil || !torn) {
-			t.Fatalf("byte %d of %d: torn %v, %v", at, len(content), torn, err)
 		}
 	}
 }
@@ -234,14 +196,40 @@ func TestUnreadableNewestArchive(t *testing.T) {
 			if _, err := Open(key.options(file)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), spoiled) {
 				t.Errorf("got %v", err)
 			}
-			if os.Geteuid() != 0 { // root can read it nevertheless
-				check(t, os.Chmod(spoiled, 0))
-				if _, err := Open(key.options(file)); err == nil || !strings.Contains(err.Error(), spoiled) {
+			check(t, os.Chmod(spoiled, 0))
+			withoutPrivileges(t, file, func() {
+				if _, err := predecessor(file); err == nil || !strings.Contains(err.Error(), spoiled) {
 					t.Errorf("without permission: %v", err)
 				}
-			}
+			})
 		})
 	}
+}
+
+// withoutPrivileges does something as a user who can read the archives of a log
+// as their modes say. Root can read them all.
+func withoutPrivileges(t *testing.T, file string, something func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		something()
+		return
+	}
+	for dir := filepath.Dir(file); filepath.Clean(dir) != filepath.Clean(os.TempDir()); dir = filepath.Dir(dir) {
+		check(t, os.Chmod(dir, 0o755))
+	}
+	for _, f := range logFiles(t, file) {
+		info, err := os.Stat(f)
+		check(t, err)
+		if info.Mode().Perm() != 0 {
+			check(t, os.Chmod(f, 0o644))
+		}
+	}
+	const nobody = 65534
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	check(t, unix.Setfsuid(nobody))
+	defer func() { check(t, unix.Setfsuid(0)) }()
+	something()
 }
 
 // The newest archive can also be on another disk, with a link to it.
@@ -344,115 +332,5 @@ func TestSummaryNamesWhatIsMissing(t *testing.T) {
 	r = mustVerify(t, files, VerifyOptions{Verifiers: key.verifiers, Known: [][]byte{whole.Newest}})
 	if !strings.HasSuffix(r.Summary(), "; the log was at least this long when the known checkpoint was signed") {
 		t.Error(r.Summary())
-	}
-}
-
-// An older copy of only the current file, put back beside the files that were
-// renamed since, must not be continued: their numbers would come again. A copy
-// that has nothing more than the current file is harmless.
-func TestAnOlderCurrentFileBesideNewerArchives(t *testing.T) {
-	for name, archive := range map[string]func(*testing.T, string){
-		"as it is": func(*testing.T, string) {},
-		"compressed": func(t *testing.T, name string) {
-			check(t, os.WriteFile(name+".gz", compressed(t, readLines(t, name)), 0o600))
-			check(t, os.Remove(name))
-		},
-		"without the one with the same beginning": func(t *testing.T, name string) { check(t, os.Remove(name)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			key := ed25519Key(t)
-			file := filepath.Join(t.TempDir(), "audit.jsonl")
-			o := key.options(file)
-			l := start(t, o)
-			l.add(jtis(0, 5)...)
-			l.stop()
-			older := readLines(t, file)
-			check(t, os.WriteFile(file+".bak", bytes.Join(older[:3], nil), 0o600))
-			l = start(t, o)
-			l.add(jtis(5, 5)...)
-			for _, suffix := range []string{".1", ".2"} {
-				check(t, os.Rename(file, file+suffix))
-				check(t, l.Reopen(t.Context()))
-				l.add("x" + suffix)
-			}
-			l.stop()
-			again, err := Open(o)
-			check(t, err)
-			check(t, again.Close())
-			archive(t, file+".1")
-			writeLines(t, file, older)
-
-			_, err = Open(o)
-
-			if !errors.Is(err, ErrRolledBack) || !strings.Contains(err.Error(), file+" ends") || !strings.Contains(err.Error(), file+".") {
-				t.Errorf("got %v", err)
-			}
-			if !slices.EqualFunc(older, readLines(t, file), bytes.Equal) {
-				t.Error("the file was changed")
-			}
-		})
-	}
-}
-
-// The other end of a pipe may never come.
-func TestAPipeAmongTheArchivesHoldsUpNothing(t *testing.T) {
-	key := ed25519Key(t)
-	file := longLog(t, key, 5)
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	check(t, unix.Mkfifo(pipe, 0o600))
-	check(t, os.Symlink(pipe, file+".9"))
-	l, err := Open(key.options(file))
-	check(t, err)
-	check(t, l.Close())
-	if _, err := Verify(t.Context(), []string{file}, VerifyOptions{All: true}); err == nil || !strings.Contains(err.Error(), file+".9 is a named pipe, not a regular file") {
-		t.Errorf("verify: %v", err)
-	}
-}
-
-// After a loss of power, what was not synced can be zero bytes. More of them
-// than that were made by something else, whatever they replaced.
-func TestZerosAtTheEnd(t *testing.T) {
-	const lost = 5
-	for sync, limit := range map[Sync]int64{SyncAlways: maxWrite, SyncInterval: maxUnsynced, SyncNever: 0} {
-		t.Run(string(sync), func(t *testing.T) {
-			key := ed25519Key(t)
-			o := key.options(filepath.Join(t.TempDir(), "audit.jsonl"))
-			o.Sync = sync
-			for _, from := range []int{0, 10} { // with a checkpoint in the middle
-				l := start(t, o)
-				l.add(jtis(from, 10)...)
-				l.stop()
-			}
-			lines := readLines(t, o.File)
-			good := bytes.Join(lines[:len(lines)-lost], nil)
-			check(t, os.WriteFile(o.File, append(good, lines[len(lines)-lost][:30]...), 0o600)) // the start of the next line
-			for _, size := range []int64{1000, maxUnsynced + 1000} {
-				check(t, os.Truncate(o.File, int64(len(good))+size))
-				r, err := Verify(t.Context(), []string{o.File}, VerifyOptions{Verifiers: key.verifiers})
-				if r.Torn != size || err != nil {
-					t.Errorf("verify: %d torn of %d: %v", r.Torn, size, err)
-				}
-				tooLong := limit > 0 && size > limit
-				if tooLong {
-					if _, err := Open(o); !errors.Is(err, ErrDamaged) {
-						t.Errorf("%d bytes: %v", size, err)
-					}
-					done, err := AcceptDamage(o, Acceptance{Reason: "zeros"})
-					if err != nil || done.Good != int64(len(lines)-lost+3) { // there was a start before
-						t.Errorf("%+v: %v", done, err)
-					}
-				}
-				l := start(t, o)
-				if l.w.recheck == nil != tooLong {
-					t.Errorf("%d bytes: the start read the whole file", size)
-				}
-				l.add("after")
-				l.stop()
-				mustVerify(t, []string{o.File}, VerifyOptions{Verifiers: key.verifiers, All: true})
-				content, err := os.ReadFile(o.File)
-				check(t, err)
-				good = content
-			}
-		})
 	}
 }

@@ -12,9 +12,11 @@ import (
 
 // salvaged is what is left of a damaged file.
 type salvaged struct {
+	first int64 // number of the first line
 	good  int64 // number of the first damaged line
 	lines int64 // that are left
 	head  head  // where the log goes on, after every number that was used
+	tail  tail  // what the good lines carry on
 }
 
 // maxLost limits how many lines in a row can be lost. More is not a gap but a
@@ -29,15 +31,17 @@ const maxLost = 1 << 26
 // start is the end of the file before, for a file whose header is damaged. The
 // error is not nil if the content can't be read to its end.
 func salvage(content io.Reader, start head) (salvaged, error) {
-	v := &verifier{}
+	v, t := &verifier{}, tail{}
 	lines := bufio.NewReaderSize(content, MaxRecord+1)
 	var s *salvager
 	for {
 		line, err := lines.ReadSlice('\n')
 		body, complete := bytes.CutSuffix(line, []byte("\n"))
 		if complete && s == nil {
-			if _, fault := v.check(body, !v.started); fault != nil {
+			if l, fault := v.check(body, !v.started); fault != nil {
 				s = newSalvager(v, start)
+			} else {
+				t.observe(v, l, body, 0)
 			}
 		}
 		if complete && s != nil {
@@ -54,13 +58,19 @@ func salvage(content io.Reader, start head) (salvaged, error) {
 		if s == nil {
 			s = newSalvager(v, start)
 		}
-		return salvaged{good: s.good, lines: s.lines + v.next() - v.firstSeq, head: s.head}, err
+		t.acknowledged = max(t.acknowledged, s.tail.acknowledged)
+		first := v.firstSeq
+		if !v.started { // its header is damaged
+			first = start.tree.size
+		}
+		return salvaged{first: first, good: s.good, lines: s.lines + v.next() - v.firstSeq, head: s.head, tail: t}, err
 	}
 }
 
 // salvager continues a tree behind damage.
 type salvager struct {
 	before tree // without the last leaf
+	tail   tail
 	head   head
 	good   int64
 	lines  int64
@@ -90,6 +100,11 @@ func (s *salvager) take(line []byte) {
 		s.head.add(l.prev)
 	}
 	s.before, s.lines = s.head.tree, s.lines+1
+	v := &verifier{}
+	s.tail.observe(v, l, line, 0)
+	if v.base.pins != nil { // a proof from one of them shows whether the tree is still the same
+		s.head.pins = v.base.pins
+	}
 	s.head.prev = tlog.RecordHash(line)
 	s.head.add(s.head.prev)
 }

@@ -41,7 +41,11 @@ func (w *writer) checkAnchor(newest Checkpoint) error {
 }
 
 func (w *writer) contradicts(c Checkpoint, split bool) *RolledBackError {
-	return &RolledBackError{By: "the anchor " + w.opts.Anchor, Size: c.Size, Lines: w.head.tree.size, Split: split}
+	by := "the anchor " + w.opts.Anchor
+	if c.Origin != w.opts.Origin { // it was renamed, or another daemon uses the same anchor
+		by += ", which is of the log " + c.Origin + ","
+	}
+	return &RolledBackError{By: by, Size: c.Size, Lines: w.head.tree.size, Split: split}
 }
 
 // extends reports whether a pin proves that the tree extends the checkpoint's.

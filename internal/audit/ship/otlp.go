@@ -124,7 +124,9 @@ func (c *collectorConnection) export(ctx context.Context, lines []audit.Line) (u
 	if err != nil {
 		return unwanted{}, err
 	}
-	return rejectedLines(answer)
+	lost, err := rejectedLines(answer)
+	lost.rejected = min(lost.rejected, int64(len(lines)))
+	return lost, err
 }
 
 func (c *collectorConnection) post(ctx context.Context, body []byte) (answer []byte, err error) {

@@ -42,7 +42,10 @@ func (e *statusError) Error() string {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return text + "; see why the collector is overloaded or away"
 	}
-	return text + "; check that the URL ends in /v1/logs and that it accepts OTLP in JSON over HTTP"
+	if e.code == http.StatusRequestEntityTooLarge {
+		return text + "; raise the size of a request that it accepts"
+	}
+	return text + "; check that the URL ends in /v1/logs and that it accepts OTLP in JSON over HTTP, and see its log"
 }
 
 // refusal reports whether the status can be about what was sent. OTLP lets a
