@@ -17,6 +17,7 @@ require (
 )
 
 require (
+	filippo.io/mldsa v1.0.0 // indirect
 	filippo.io/torchwood v0.6.1 // indirect
 	github.com/ThalesGroup/crypto11 v1.5.0 // indirect
 	github.com/asaskevich/govalidator v0.0.0-20230301143203-a9d515a09cc2 // indirect
