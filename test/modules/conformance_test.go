@@ -25,17 +25,24 @@ import (
 // TestConformance asks of every module what assertd asks of SoftHSM, with the
 // built programs. What it found must be what docs/hsm/table.md says.
 func TestConformance(t *testing.T) {
-	for _, module := range []struct {
-		name string
-		set  func(testing.TB) *Module
-	}{
+	conformAll(t, []candidate{
 		{"SoftHSM", SoftHSM},
 		{"opencryptoki", opencryptoki},
 		{"p11-kit client", P11KitClient},
 		{"p11-kit proxy", P11KitProxy},
 		{"pkcs11-spy", Spy},
 		{"tpm2-pkcs11", TPM2},
-	} {
+	})
+}
+
+// candidate is a module and its name in docs/hsm/table.md.
+type candidate struct {
+	name string
+	set  func(testing.TB) *Module
+}
+
+func conformAll(t *testing.T, modules []candidate) {
+	for _, module := range modules {
 		t.Run(module.name, func(t *testing.T) {
 			if m := module.set(t); m != nil {
 				m.Setenv(t)
@@ -151,7 +158,8 @@ func (s *site) onToken(use func(*hsm.Token) error) {
 	check(s.t, use(token))
 }
 
-// assertAll asks for an assertion of each set, and verifies it with go-jose.
+// assertAll asks for an assertion of each set, and verifies it with go-jose or,
+// for ML-DSA, OpenSSL.
 func (s *site) assertAll(result func(alg string) *bool) {
 	s.t.Helper()
 	document, err := s.client.JWKS(s.t.Context())
@@ -172,6 +180,9 @@ func verify(set *keySet, assertion string, document []byte, now time.Time) error
 	var keys jose.JSONWebKeySet
 	if err := json.Unmarshal(document, &keys); err != nil {
 		return err
+	}
+	if strings.HasPrefix(set.alg, "ML-DSA-") {
+		return verifyMLDSA(set, assertion, document)
 	}
 	token, err := jwt.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(set.alg)})
 	if err != nil {
