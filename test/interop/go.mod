@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/assertd/assertd => ../..
 
 require (
+	filippo.io/mldsa v1.0.0
 	github.com/assertd/assertd v0.0.0-00010101000000-000000000000
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-jose/go-jose/v3 v3.0.3
@@ -17,7 +18,6 @@ require (
 )
 
 require (
-	filippo.io/mldsa v1.0.0 // indirect
 	filippo.io/torchwood v0.6.1 // indirect
 	github.com/ThalesGroup/crypto11 v1.5.0 // indirect
 	github.com/asaskevich/govalidator v0.0.0-20230301143203-a9d515a09cc2 // indirect
