@@ -91,7 +91,7 @@ func keyTypeName(kind uint) string {
 	return fmt.Sprintf("0x%X", kind)
 }
 
-func namesOf(codes []uint) string {
+func namesOf(codes []uint) []string {
 	names := make([]string, len(codes))
 	for i, code := range codes {
 		names[i] = MechanismName(code)
