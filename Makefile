@@ -88,6 +88,11 @@ fresh-test: ## run make demo and make test in a minimal Debian, as root and as a
 	@test/install.sh debootstrap
 	@test/fresh/test.sh
 
+.PHONY: hsm-test
+hsm-test: ## test the PKCS#11 modules of a newer Debian suite (needs root and the suite)
+	@test/install.sh gcc libc6-dev debootstrap
+	@test/modules/newer.sh
+
 .PHONY: audit-chaos
 audit-chaos: ## kill the daemon 1,000 times under load, and verify its audit log each time
 	@test/install.sh $(TEST_PACKAGES)

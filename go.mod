@@ -3,6 +3,7 @@ module github.com/assertd/assertd
 go 1.26.0
 
 require (
+	filippo.io/mldsa v1.0.0
 	filippo.io/torchwood v0.6.1
 	github.com/ThalesGroup/crypto11 v1.5.0
 	github.com/elastic/go-seccomp-bpf v1.6.0

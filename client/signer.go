@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -72,7 +72,7 @@ func (c *Client) newSigner(info ipc.KeyInfo) (*Signer, error) {
 	if block == nil {
 		return nil, fmt.Errorf("%w: the public key of %q is not PEM", ErrNotAssertd, info.Key)
 	}
-	public, err := x509.ParsePKIXPublicKey(block.Bytes)
+	public, err := jose.ParseSPKI(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the public key of %q: %w", ErrNotAssertd, info.Key, err)
 	}

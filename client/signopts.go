@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 
+	"filippo.io/mldsa"
+
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/ipc"
 )
@@ -21,9 +23,10 @@ func signRequest(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts)
 	if opts == nil {
 		opts = crypto.Hash(0)
 	}
-	switch public.(type) {
-	case ed25519.PublicKey:
+	if jose.KindOf(public).SignsMessages() {
 		return messageRequest(digest, opts)
+	}
+	switch public.(type) {
 	case *ecdsa.PublicKey:
 		return digestRequest(digest, opts)
 	case *rsa.PublicKey:
@@ -36,15 +39,19 @@ func signRequest(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts)
 	return ipc.SignRequest{}, fmt.Errorf("%w: key type %T is not supported; upgrade the client", ErrSignOptions, public)
 }
 
-// messageRequest is for pure Ed25519 (RFC 8032 section 5.1). PKCS #11 modules
-// do not implement Ed25519ph and Ed25519ctx.
+// messageRequest is for pure Ed25519 (RFC 8032 section 5.1) and ML-DSA without
+// a context (FIPS 204). PKCS #11 modules do not implement Ed25519ph and
+// Ed25519ctx.
 func messageRequest(message []byte, opts crypto.SignerOpts) (ipc.SignRequest, error) {
 	if o, ok := opts.(*ed25519.Options); ok && o.Context != "" {
 		return ipc.SignRequest{}, fmt.Errorf("%w: Ed25519 with a context is not supported; leave Context empty",
 			ErrSignOptions)
 	}
+	if o, ok := opts.(*mldsa.Options); ok && o.Context != "" {
+		return ipc.SignRequest{}, fmt.Errorf("%w: ML-DSA with a context is not supported; leave Context empty", ErrSignOptions)
+	}
 	if opts.HashFunc() != 0 {
-		return ipc.SignRequest{}, fmt.Errorf("%w: an Ed25519 key signs the message itself; pass it with crypto.Hash(0)",
+		return ipc.SignRequest{}, fmt.Errorf("%w: the key signs the message itself; pass it with crypto.Hash(0)",
 			ErrSignOptions)
 	}
 	if len(message) > ipc.MaxMessageBytes {

@@ -3,10 +3,10 @@ package hsm
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rsa"
 	"slices"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/miekg/pkcs11"
 )
 
@@ -60,7 +60,7 @@ func (k *Key) forms(message []byte, opts crypto.SignerOpts) ([]form, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := k.public.(ed25519.PublicKey); ok {
+	if jose.KindOf(k.public).SignsMessages() {
 		return k.allowedForms([]form{raw})
 	}
 	forms := []form{raw, raw.combine(k.public, message, opts)}

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"slices"
 
+	"filippo.io/mldsa"
 	"github.com/miekg/pkcs11"
 )
 
@@ -25,13 +26,16 @@ type form struct {
 }
 
 // formFor refuses with ErrAlgorithm what isn't a JWS algorithm (RFC 7518
-// section 3.1 and RFC 8037).
+// section 3.1, RFC 8037 and RFC 9964).
 func formFor(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts) (form, error) {
 	if opts == nil {
-		return form{}, fail(ErrAlgorithm, nil, "no options; pass the hash, or crypto.Hash(0) with Ed25519")
+		return form{}, fail(ErrAlgorithm, nil, "no options; pass the hash, or crypto.Hash(0) with Ed25519 and ML-DSA")
 	}
-	if _, ok := public.(ed25519.PublicKey); ok {
+	switch key := public.(type) {
+	case ed25519.PublicKey:
 		return formEd25519(digest, opts)
+	case *mldsa.PublicKey:
+		return formMLDSA(key, digest, opts)
 	}
 	h, ok := hashes[opts.HashFunc()]
 	if !ok || len(digest) != opts.HashFunc().Size() {
@@ -54,6 +58,7 @@ var (
 	mechanismECDSA = pkcs11.NewMechanism(pkcs11.CKM_ECDSA, nil)
 	mechanismRSA   = pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS, nil)
 	mechanismEdDSA = pkcs11.NewMechanism(ckmEdDSA, nil)
+	mechanismMLDSA = pkcs11.NewMechanism(ckmMLDSA, nil) // hedged if the token can, without a context
 )
 
 // hash is a hash's PKCS#11 constants and the DER of a DigestInfo up to the
@@ -78,6 +83,13 @@ func formEd25519(message []byte, opts crypto.SignerOpts) (form, error) {
 		return form{}, fail(ErrAlgorithm, nil, "Ed25519 signs the message itself; pass it with crypto.Hash(0)")
 	}
 	return form{mechanismEdDSA, message, exactly(ed25519.SignatureSize)}, nil
+}
+
+func formMLDSA(key *mldsa.PublicKey, message []byte, opts crypto.SignerOpts) (form, error) {
+	if options, ok := opts.(*mldsa.Options); opts.HashFunc() != 0 || ok && options.Context != "" {
+		return form{}, fail(ErrAlgorithm, nil, "ML-DSA signs the message itself; pass it with crypto.Hash(0)")
+	}
+	return form{mechanismMLDSA, message, exactly(key.Parameters().SignatureSize())}, nil
 }
 
 // formPSS accepts only the salt length that RFC 7518 section 3.5 requires:

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +47,8 @@ func (k *Key) ID() []byte { return bytes.Clone(k.id) }
 // that this package can't use.
 func (k *Key) Type() KeyType { return typeOf(k.public) }
 
-// Public is an *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey; nil if
+// Public is an *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey or
+// *mldsa.PublicKey; nil if
 // the key has a Problem that hides it.
 func (k *Key) Public() crypto.PublicKey { return k.public }
 
@@ -272,7 +272,7 @@ func (k *Key) encode() {
 	if k.public == nil || k.spki != nil {
 		return
 	}
-	if spki, err := x509.MarshalPKIXPublicKey(k.public); err == nil {
+	if spki, err := jose.MarshalSPKI(k.public); err == nil {
 		k.spki, k.identity.public = spki, sha256.Sum256(spki)
 	}
 }

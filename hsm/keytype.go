@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 
+	"filippo.io/mldsa"
+
 	"github.com/assertd/assertd/internal/jose"
 )
 
@@ -25,11 +27,14 @@ const (
 	RSA3072 KeyType = "RSA-3072"
 	RSA4096 KeyType = "RSA-4096"
 	Ed25519 KeyType = "Ed25519"
+	MLDSA44 KeyType = "ML-DSA-44"
+	MLDSA65 KeyType = "ML-DSA-65"
+	MLDSA87 KeyType = "ML-DSA-87"
 )
 
 // KeyTypes lists the types that can be generated.
 func KeyTypes() []KeyType {
-	return []KeyType{P256, P384, P521, RSA2048, RSA3072, RSA4096, Ed25519}
+	return []KeyType{P256, P384, P521, RSA2048, RSA3072, RSA4096, Ed25519, MLDSA44, MLDSA65, MLDSA87}
 }
 
 // generatable reports whether Generate makes keys of the type.
@@ -47,6 +52,16 @@ func (t KeyType) bits() int {
 // curve is an ECDSA type's curve, nil for the others.
 func (t KeyType) curve() elliptic.Curve { return jose.Kind{Kty: "EC", Crv: string(t)}.Curve() }
 
+// parameterSet is an ML-DSA type's CKA_PARAMETER_SET, 0 for the others.
+func (t KeyType) parameterSet() uint {
+	for set, kind := range parameterSets {
+		if kind.Crv == string(t) {
+			return set
+		}
+	}
+	return 0
+}
+
 // typeOf names the type of a public key; the zero KeyType if this package can't
 // use it.
 func typeOf(public crypto.PublicKey) KeyType {
@@ -57,6 +72,8 @@ func typeOf(public crypto.PublicKey) KeyType {
 		return KeyType(fmt.Sprintf("RSA-%d", key.N.BitLen()))
 	case ed25519.PublicKey:
 		return Ed25519
+	case *mldsa.PublicKey:
+		return KeyType(key.Parameters().String())
 	}
 	return ""
 }

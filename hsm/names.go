@@ -57,7 +57,7 @@ var mechanismNames = map[uint]string{
 	pkcs11.CKM_ECDSA_SHA224: "CKM_ECDSA_SHA224", pkcs11.CKM_ECDSA_SHA256: "CKM_ECDSA_SHA256",
 	pkcs11.CKM_ECDSA_SHA384: "CKM_ECDSA_SHA384", pkcs11.CKM_ECDSA_SHA512: "CKM_ECDSA_SHA512",
 	pkcs11.CKM_ECDH1_DERIVE: "CKM_ECDH1_DERIVE", ckmEdwardsKeyPairGen: "CKM_EC_EDWARDS_KEY_PAIR_GEN", ckmEdDSA: "CKM_EDDSA",
-	0x1056: "CKM_EC_MONTGOMERY_KEY_PAIR_GEN", 0x1C: "CKM_ML_DSA_KEY_PAIR_GEN", 0x1D: "CKM_ML_DSA",
+	0x1056: "CKM_EC_MONTGOMERY_KEY_PAIR_GEN", ckmMLDSAKeyPairGen: "CKM_ML_DSA_KEY_PAIR_GEN", ckmMLDSA: "CKM_ML_DSA",
 	pkcs11.CKM_AES_KEY_GEN: "CKM_AES_KEY_GEN", pkcs11.CKM_AES_ECB: "CKM_AES_ECB", pkcs11.CKM_AES_CBC: "CKM_AES_CBC",
 	pkcs11.CKM_AES_CBC_PAD: "CKM_AES_CBC_PAD", pkcs11.CKM_AES_GCM: "CKM_AES_GCM", pkcs11.CKM_AES_KEY_WRAP: "CKM_AES_KEY_WRAP",
 	pkcs11.CKM_AES_KEY_WRAP_PAD: "CKM_AES_KEY_WRAP_PAD", ckmAESKeyWrapKWP: "CKM_AES_KEY_WRAP_KWP",
@@ -75,6 +75,20 @@ func MechanismName(code uint) string {
 		return name
 	}
 	return fmt.Sprintf("CKM 0x%X", code)
+}
+
+// keyTypeNames are the types of private keys that assertd has no use for.
+var keyTypeNames = map[uint]string{
+	pkcs11.CKK_DSA: "CKK_DSA", pkcs11.CKK_DH: "CKK_DH", 0x41: "CKK_EC_MONTGOMERY", 0x46: "CKK_HSS", 0x47: "CKK_XMSS", 0x48: "CKK_XMSSMT",
+	0x49: "CKK_ML_KEM", 0x4B: "CKK_SLH_DSA",
+}
+
+// keyTypeName returns the name of a CKK_ value, or its number.
+func keyTypeName(kind uint) string {
+	if name := keyTypeNames[kind]; name != "" {
+		return name
+	}
+	return fmt.Sprintf("0x%X", kind)
 }
 
 func namesOf(codes []uint) []string {

@@ -127,6 +127,8 @@ func mechanismsFor(a jose.Algorithm) (raw, hashing, generator uint, bits int) {
 		return pkcs11.CKM_RSA_PKCS, combined.rsa, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, 0
 	case a.Kind == jose.Ed25519:
 		return ckmEdDSA, noMechanism, ckmEdwardsKeyPairGen, 0
+	case a.Kind.Kty == jose.MLDSA65.Kty:
+		return ckmMLDSA, noMechanism, ckmMLDSAKeyPairGen, 0
 	case a.Kind.Curve() != nil:
 		return pkcs11.CKM_ECDSA, combined.ecdsa, pkcs11.CKM_EC_KEY_PAIR_GEN, a.Kind.Curve().Params().BitSize
 	}
@@ -140,11 +142,11 @@ func makes(list []Mechanism) string {
 	for _, generator := range []struct {
 		code uint
 		name string
-	}{{pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, "RSA"}, {pkcs11.CKM_EC_KEY_PAIR_GEN, "EC"}, {ckmEdwardsKeyPairGen, "Ed25519"}} {
+	}{{pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, "RSA"}, {pkcs11.CKM_EC_KEY_PAIR_GEN, "EC"}, {ckmEdwardsKeyPairGen, "Ed25519"}, {ckmMLDSAKeyPairGen, "ML-DSA"}} {
 		m, listed := set[generator.code]
 		switch {
 		case !listed:
-		case m.MaxKey == 0 || generator.code == ckmEdwardsKeyPairGen:
+		case m.MaxKey == 0 || generator.code == ckmEdwardsKeyPairGen || generator.code == ckmMLDSAKeyPairGen:
 			text = append(text, generator.name)
 		default:
 			text = append(text, fmt.Sprintf("%s of %d to %d bits", generator.name, m.MinKey, m.MaxKey))

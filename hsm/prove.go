@@ -22,7 +22,7 @@ func (k *Key) Prove(ctx context.Context, alg string) error {
 
 func (k *Key) prove(alg string, sign func(message []byte, opts crypto.SignerOpts) ([]byte, error)) error {
 	a := jose.Algorithm{Hash: crypto.SHA256, Options: crypto.SHA256}
-	if k.Type() == Ed25519 {
+	if jose.KindOf(k.public).SignsMessages() {
 		a = jose.Algorithm{Options: crypto.Hash(0)}
 	}
 	if alg != "" {

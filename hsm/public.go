@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"math/big"
 
+	"filippo.io/mldsa"
 	"github.com/miekg/pkcs11"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // PKCS#11 v3.0 constants that miekg/pkcs11 lacks.
@@ -20,6 +23,19 @@ const (
 	ckmEdwardsKeyPairGen = 0x1055
 	ckmEdDSA             = 0x1057
 )
+
+// PKCS#11 v3.2 constants that miekg/pkcs11 lacks.
+const (
+	ckkMLDSA           = 0x4A
+	ckmMLDSAKeyPairGen = 0x1C
+	ckmMLDSA           = 0x1D
+	ckaParameterSet    = 0x61D
+	ckaPublicKeyInfo   = 0x129 // of v2.40
+)
+
+// parameterSets are the values of CKA_PARAMETER_SET (CKP_ML_DSA_44, _65 and
+// _87).
+var parameterSets = map[uint]jose.Kind{1: jose.MLDSA44, 2: jose.MLDSA65, 3: jose.MLDSA87}
 
 // minRSABits is the smallest RSA key that is used, in bits (NIST SP 800-131A).
 const minRSABits = 2048
@@ -63,8 +79,14 @@ func equal(a, b crypto.PublicKey) bool {
 // it.
 func (s session) decode(object pkcs11.ObjectHandle, kind uint) (crypto.PublicKey, error) {
 	names := []uint{pkcs11.CKA_EC_PARAMS, pkcs11.CKA_EC_POINT}
-	if kind == pkcs11.CKK_RSA {
+	switch kind {
+	case pkcs11.CKK_RSA:
 		names = []uint{pkcs11.CKA_MODULUS, pkcs11.CKA_PUBLIC_EXPONENT}
+	case ckkMLDSA:
+		return s.decodeMLDSA(object)
+	case pkcs11.CKK_EC, ckkEdwards:
+	default:
+		return nil, fail(ErrUnusable, nil, "keys of PKCS#11 type %s aren't supported", keyTypeName(kind))
 	}
 	values, err := s.attributes(object, names...)
 	if err != nil || len(values[0]) == 0 || len(values[1]) == 0 {
@@ -75,10 +97,43 @@ func (s session) decode(object pkcs11.ObjectHandle, kind uint) (crypto.PublicKey
 		return decodeRSA(values[0], values[1])
 	case pkcs11.CKK_EC:
 		return decodeECDSA(values[0], values[1])
-	case ckkEdwards:
-		return decodeEd25519(values[0], values[1])
 	}
-	return nil, fail(ErrUnusable, nil, "keys of PKCS#11 type 0x%X aren't supported", kind)
+	return decodeEd25519(values[0], values[1])
+}
+
+// decodeMLDSA reads the public key from CKA_VALUE of a public key object. In a
+// private key that attribute is the private key, so there only
+// CKA_PUBLIC_KEY_INFO is read.
+func (s session) decodeMLDSA(object pkcs11.ObjectHandle) (crypto.PublicKey, error) {
+	values, err := s.attributes(object, pkcs11.CKA_CLASS, ckaParameterSet)
+	if err != nil {
+		return nil, err
+	}
+	if class, _ := ulong(values[0]); class != pkcs11.CKO_PUBLIC_KEY {
+		spki, err := s.attribute(object, ckaPublicKeyInfo)
+		if err != nil || len(spki) == 0 {
+			return nil, err
+		}
+		public, err := jose.ParseSPKI(spki)
+		if err != nil {
+			return nil, fail(ErrUnusable, err, "the key's CKA_PUBLIC_KEY_INFO is invalid")
+		}
+		return public, nil
+	}
+	set, _ := ulong(values[1])
+	parameters, ok := parameterSets[set].Parameters()
+	if !ok {
+		return nil, fail(ErrUnusable, nil, "an ML-DSA key with parameter set %d isn't supported; use ML-DSA-44, -65 or -87", set)
+	}
+	value, err := s.attribute(object, pkcs11.CKA_VALUE)
+	if err != nil || len(value) == 0 {
+		return nil, err
+	}
+	public, err := mldsa.NewPublicKey(parameters, value)
+	if err != nil {
+		return nil, fail(ErrUnusable, err, "the key's public value is invalid")
+	}
+	return public, nil
 }
 
 func decodeRSA(modulus, exponent []byte) (crypto.PublicKey, error) {

@@ -71,18 +71,23 @@ func generatorOf(typ KeyType) (kind, generator uint) {
 		return pkcs11.CKK_RSA, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN
 	case typ == Ed25519:
 		return ckkEdwards, ckmEdwardsKeyPairGen
+	case typ.parameterSet() > 0:
+		return ckkMLDSA, ckmMLDSAKeyPairGen
 	}
 	return pkcs11.CKK_EC, pkcs11.CKM_EC_KEY_PAIR_GEN
 }
 
 // keyParameters are the ways to describe the type: RSA's modulus and exponent,
-// or the curve.
+// ML-DSA's parameter set, or the curve.
 func keyParameters(typ KeyType) (all [][]*pkcs11.Attribute, err error) {
 	if bits := typ.bits(); bits > 0 {
 		return [][]*pkcs11.Attribute{{
 			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, bits),
 			pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}),
 		}}, nil
+	}
+	if set := typ.parameterSet(); set > 0 {
+		return [][]*pkcs11.Attribute{{pkcs11.NewAttribute(ckaParameterSet, set)}}, nil
 	}
 	curves, err := ecParams(typ)
 	for _, params := range curves {

@@ -10,7 +10,7 @@ import (
 	"math/big"
 	"strings"
 
-	"github.com/assertd/assertd/internal/jose"
+	"filippo.io/mldsa"
 )
 
 // decodePublic reverses encodePublic, and accepts only its output: full-width
@@ -21,6 +21,8 @@ func (k jwk) decodePublic() (crypto.PublicKey, error) {
 		return k.decodeEC()
 	case "RSA":
 		return k.decodeRSA()
+	case "AKP":
+		return k.decodeMLDSA()
 	}
 	x, err := decodeMember("x", k.X)
 	if err != nil {
@@ -33,7 +35,7 @@ func (k jwk) decodePublic() (crypto.PublicKey, error) {
 }
 
 func (k jwk) decodeEC() (crypto.PublicKey, error) {
-	curve := jose.Kind{Kty: k.Kty, Crv: k.Crv}.Curve()
+	curve := k.kind().Curve()
 	width := (curve.Params().BitSize + 7) / 8
 	point := []byte{4} // uncompressed
 	for _, coordinate := range []struct{ name, value string }{{"x", k.X}, {"y", k.Y}} {
@@ -67,6 +69,22 @@ func (k jwk) decodeRSA() (crypto.PublicKey, error) {
 		return nil, fmt.Errorf("%w: the exponent \"e\" is above the maximum of %d", ErrUnsupportedKey, math.MaxInt32)
 	}
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
+}
+
+func (k jwk) decodeMLDSA() (crypto.PublicKey, error) {
+	pub, err := decodeMember("pub", k.Pub)
+	if err != nil {
+		return nil, err
+	}
+	parameters, ok := k.kind().Parameters()
+	if !ok || len(pub) != parameters.PublicKeySize() {
+		return nil, fmt.Errorf("%w: \"pub\" has %d bytes, which is no %s key", ErrUnsupportedKey, len(pub), k.Alg)
+	}
+	key, err := mldsa.NewPublicKey(parameters, pub)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsupportedKey, err)
+	}
+	return key, nil
 }
 
 func decodeInteger(name, value string) (*big.Int, error) {

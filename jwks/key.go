@@ -20,7 +20,7 @@ const MaxKid = 1024
 type Key struct {
 	Kid    string           // RFC 7638 thumbprint, or the kid that a receiver assigned; 1 to MaxKid bytes
 	Alg    string           // the JOSE algorithm it signs with; must fit Public
-	Public crypto.PublicKey // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
+	Public crypto.PublicKey // *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey or *mldsa.PublicKey
 	// Certificates is the chain published as x5c: the first for Public, and
 	// each next one the issuer of the one before (RFC 7517 section 4.7). It can
 	// be empty.
@@ -28,7 +28,8 @@ type Key struct {
 }
 
 // Algorithms returns the JOSE algorithms that a public key can verify (RFC 7518
-// section 3.1, RFC 8037 section 3.1, RFC 9864), or none if it is unsupported.
+// section 3.1, RFC 8037 section 3.1, RFC 9864, RFC 9964), or none if it is
+// unsupported.
 func Algorithms(public crypto.PublicKey) []string {
 	key, err := encodePublic(public)
 	if err != nil {
@@ -37,7 +38,7 @@ func Algorithms(public crypto.PublicKey) []string {
 	return key.algorithms()
 }
 
-func (k jwk) algorithms() []string { return jose.NamesFor(jose.Kind{Kty: k.Kty, Crv: k.Crv}) }
+func (k jwk) algorithms() []string { return jose.NamesFor(k.kind()) }
 
 // encode checks the whole key and returns its wire form.
 func (k Key) encode() (jwk, error) {

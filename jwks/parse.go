@@ -138,7 +138,7 @@ func readMembers(m members) (jwk, error) {
 		target *string
 	}{
 		{"kid", &wire.Kid}, {"kty", &wire.Kty}, {"use", &wire.Use}, {"alg", &wire.Alg}, {"crv", &wire.Crv},
-		{"x", &wire.X}, {"y", &wire.Y}, {"n", &wire.N}, {"e", &wire.E}, {"x5t#S256", &wire.X5tS256},
+		{"x", &wire.X}, {"y", &wire.Y}, {"n", &wire.N}, {"e", &wire.E}, {"pub", &wire.Pub}, {"x5t#S256", &wire.X5tS256},
 	} {
 		var err error
 		if *member.target, err = m.text(member.name); err != nil {

@@ -30,7 +30,7 @@ func TestParseSetTakes(t *testing.T) {
 		{"an encryption key", keySet(fmt.Sprintf(goodEC, `,"use":"enc"`)), 0, 1},
 		{"an encryption algorithm", keySet(fmt.Sprintf(goodEC, `,"alg":"ECDH-ES"`)), 0, 1},
 		{"another curve", keySet(`{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}`, fmt.Sprintf(goodEC, "")), 1, 1},
-		{"another type", keySet(`{"kty":"AKP","alg":"ML-DSA-44","pub":"AA"}`), 0, 1},
+		{"another type", keySet(`{"kty":"AKP","alg":"SLH-DSA-SHA2-128s","pub":"AA"}`), 0, 1},
 		{"white space", " {\n\"keys\" : [ ] }\n", 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -82,6 +82,7 @@ func TestParseSetRefuses(t *testing.T) {
 		{"a line break", keySet(fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":"%s\n","y":%q}`, x, x)), ErrFormat},
 		{"standard base64", ec(strings.Replace(x, "-", "+", 1), x), ErrFormat},
 		{"stray bits", ec(x[:42]+"t", x), ErrFormat},
+		{"a short ML-DSA key", keySet(`{"kty":"AKP","alg":"ML-DSA-44","pub":"AA"}`), ErrUnsupportedKey},
 		{"a short Ed25519 key", keySet(`{"kty":"OKP","crv":"Ed25519","x":"AA"}`), ErrUnsupportedKey},
 		{"no modulus", keySet(`{"kty":"RSA","e":"AQAB"}`), ErrUnsupportedKey},
 		{"a zero before the exponent", keySet(`{"kty":"RSA","n":"AQAB","e":"AAEAAQ"}`), ErrUnsupportedKey},

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"math/big"
 
+	"filippo.io/mldsa"
+
 	"github.com/assertd/assertd/internal/jose"
 )
 
@@ -32,6 +34,7 @@ type jwk struct {
 	Y       string   `json:"y,omitempty"`
 	N       string   `json:"n,omitempty"`
 	E       string   `json:"e,omitempty"`
+	Pub     string   `json:"pub,omitempty"`
 	X5c     []string `json:"x5c,omitempty"`
 	X5tS256 string   `json:"x5t#S256,omitempty"`
 }
@@ -39,6 +42,15 @@ type jwk struct {
 // b64 encodes every binary member. It is strict, since two encodings of one
 // value would make two documents for one key.
 var b64 = base64.RawURLEncoding.Strict()
+
+// kind is the kind of the key: its alg is a part of it for the kty AKP (RFC
+// 9964).
+func (k jwk) kind() jose.Kind {
+	if k.Kty == jose.MLDSA65.Kty {
+		return jose.Kind{Kty: k.Kty, Crv: k.Alg}
+	}
+	return jose.Kind{Kty: k.Kty, Crv: k.Crv}
+}
 
 // encodePublic returns the members that describe the key itself. Coordinates
 // have the full width of their curve (RFC 7518 section 6.2.1.2), integers have
@@ -54,10 +66,16 @@ func encodePublic(public crypto.PublicKey) (jwk, error) {
 			return jwk{}, fmt.Errorf("%w: an Ed25519 key with %d bytes, want %d", ErrUnsupportedKey, len(key), ed25519.PublicKeySize)
 		}
 		return jwk{Kty: "OKP", Crv: "Ed25519", X: b64.EncodeToString(key)}, nil
+	case *mldsa.PublicKey:
+		kind := jose.KindOf(key)
+		if kind == (jose.Kind{}) {
+			return jwk{}, fmt.Errorf("%w: no ML-DSA key", ErrUnsupportedKey)
+		}
+		return jwk{Kty: kind.Kty, Alg: kind.Crv, Pub: b64.EncodeToString(key.Bytes())}, nil
 	case interface{ Public() crypto.PublicKey }:
 		return jwk{}, fmt.Errorf("%w: %T; pass its Public()", ErrPrivateKey, public)
 	}
-	return jwk{}, fmt.Errorf("%w: %T; use an EC (P-256, P-384, P-521), RSA or Ed25519 public key", ErrUnsupportedKey, public)
+	return jwk{}, fmt.Errorf("%w: %T; use an EC (P-256, P-384, P-521), RSA, Ed25519 or ML-DSA public key", ErrUnsupportedKey, public)
 }
 
 func encodeEC(key *ecdsa.PublicKey) (jwk, error) {

@@ -101,7 +101,7 @@ func refuseDigest(format string, args ...any) error {
 func rawOptions(public crypto.PublicKey, req ipc.SignRequest) (crypto.SignerOpts, error) {
 	hash, ok := jose.HashByName(req.Hash)
 	if !ok {
-		return nil, refuseDigest("Hash %q is unknown. Use SHA-256, SHA-384, SHA-512, or none for Ed25519.", req.Hash)
+		return nil, refuseDigest("Hash %q is unknown. Use SHA-256, SHA-384, SHA-512, or none for Ed25519 and ML-DSA.", req.Hash)
 	}
 	if err := fitsKey(public, hash, req.Padding); err != nil {
 		return nil, err
@@ -128,9 +128,9 @@ func fitsMessage(message []byte) error {
 // fitsKey checks hash and padding against the kind of key.
 func fitsKey(public crypto.PublicKey, hash crypto.Hash, padding string) error {
 	switch jose.KindOf(public) {
-	case jose.Ed25519:
+	case jose.Ed25519, jose.MLDSA44, jose.MLDSA65, jose.MLDSA87:
 		if hash != 0 || padding != "" {
-			return refuseDigest(`An Ed25519 key signs the message itself. Use hash "none" and no padding.`)
+			return refuseDigest(`An Ed25519 or ML-DSA key signs the message itself. Use hash "none" and no padding.`)
 		}
 	case jose.P256, jose.P384, jose.P521:
 		if hash == 0 || padding != "" {

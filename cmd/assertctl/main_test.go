@@ -154,6 +154,7 @@ func TestStoredResponseReplacesNothing(t *testing.T) {
 }
 
 func TestSignRejectsFlagsThatDoNotApply(t *testing.T) {
+	edwards := make(ed25519.PublicKey, ed25519.PublicKeySize)
 	for _, row := range []struct {
 		flags  signFlags
 		public crypto.PublicKey
@@ -162,9 +163,9 @@ func TestSignRejectsFlagsThatDoNotApply(t *testing.T) {
 		{signFlags{padding: ipc.PaddingPSS, hash: ipc.HashSHA256}, &rsa.PublicKey{}, true},
 		{signFlags{hash: ipc.HashSHA256}, &ecdsa.PublicKey{}, true},
 		{signFlags{padding: ipc.PaddingPSS}, &ecdsa.PublicKey{}, false},
-		{signFlags{}, ed25519.PublicKey{}, true},
-		{signFlags{hash: ipc.HashSHA512}, ed25519.PublicKey{}, false},
-		{signFlags{padding: ipc.PaddingPKCS1v15}, ed25519.PublicKey{}, false},
+		{signFlags{}, edwards, true},
+		{signFlags{hash: ipc.HashSHA512}, edwards, false},
+		{signFlags{padding: ipc.PaddingPKCS1v15}, edwards, false},
 	} {
 		if err := row.flags.checkKey(row.public); (err == nil) != row.fits {
 			t.Errorf("%+v for a %T: %v", row.flags, row.public, err)

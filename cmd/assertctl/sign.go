@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto"
-	"crypto/ed25519"
 	"crypto/rsa"
 	_ "crypto/sha256" // for crypto.Hash.New
 	_ "crypto/sha512"
@@ -134,12 +133,11 @@ func (f *signFlags) sign(cmd *cobra.Command, signer *client.Signer, args []strin
 // make a different signature from the one that the user asked for.
 func (f *signFlags) checkKey(public crypto.PublicKey) error {
 	_, isRSA := public.(*rsa.PublicKey)
-	_, isEd25519 := public.(ed25519.PublicKey)
 	switch {
 	case f.padding != "" && !isRSA:
 		return fmt.Errorf("--padding applies only to RSA keys, and key set %q has none; leave it out", f.key)
-	case f.hash != "" && isEd25519:
-		return fmt.Errorf("--hash does not apply to the Ed25519 key of key set %q; leave it out", f.key)
+	case f.hash != "" && jose.KindOf(public).SignsMessages():
+		return fmt.Errorf("--hash does not apply to the %s key of key set %q; leave it out", jose.KindOf(public).Crv, f.key)
 	}
 	return nil
 }
@@ -154,9 +152,10 @@ func (f *signFlags) setDefaults(key ipc.KeyInfo) {
 	}
 }
 
-// options are the arguments for crypto.Signer. An Ed25519 key has no hash.
+// options are the arguments for crypto.Signer. Ed25519 and ML-DSA keys have no
+// hash.
 func (f *signFlags) options(public crypto.PublicKey) (crypto.SignerOpts, error) {
-	if _, ok := public.(ed25519.PublicKey); ok {
+	if jose.KindOf(public).SignsMessages() {
 		return crypto.Hash(0), nil
 	}
 	hash, known := jose.HashByName(f.hash)
@@ -191,7 +190,7 @@ func (f *signFlags) input(stdin io.Reader, hash crypto.Hash, args []string) ([]b
 
 func (f *signFlags) givenDigest(hash crypto.Hash) ([]byte, error) {
 	if hash == 0 {
-		return nil, errors.New("an Ed25519 key signs the message itself; give the file, not its digest")
+		return nil, errors.New("the key signs the message itself; give the file, not its digest")
 	}
 	digest, err := hex.DecodeString(strings.TrimSpace(f.digest))
 	if err != nil {

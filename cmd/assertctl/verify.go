@@ -72,13 +72,9 @@ func (a *app) keySet(ctx context.Context, file string) (jwks.Set, error) {
 }
 
 func verify(out io.Writer, compact string, set jwks.Set, audience string, now time.Time) error {
-	token, key, err := parseSigned(compact, set)
+	claims, key, err := verifiedClaims(compact, set)
 	if err != nil {
 		return err
-	}
-	var claims jwt.Claims
-	if err := token.Claims(key.Public, &claims); err != nil {
-		return fmt.Errorf("%w: the signature does not match key %s", errNotVerified, key.Kid)
 	}
 	expected := jwt.Expected{Time: now}
 	if audience != "" {
@@ -93,6 +89,21 @@ func verify(out io.Writer, compact string, set jwks.Set, audience string, now ti
 	left := claims.Expiry.Time().Sub(now).Round(time.Second)
 	_, err = fmt.Fprintf(out, "verified: %s signature by key %s, valid for another %s\n", key.Alg, key.Kid, left)
 	return err
+}
+
+// verifiedClaims are the claims of a JWT whose signature matches its key.
+func verifiedClaims(compact string, set jwks.Set) (claims jwt.Claims, key jwks.Key, err error) {
+	if message, ok := parseMessage(compact); ok {
+		return message.verify(set)
+	}
+	token, key, err := parseSigned(compact, set)
+	if err != nil {
+		return claims, key, err
+	}
+	if err := token.Claims(key.Public, &claims); err != nil {
+		return claims, key, wrongSignature(key)
+	}
+	return claims, key, nil
 }
 
 // parseSigned parses a JWT and finds the key that its header names.
@@ -111,7 +122,7 @@ func parseSigned(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, err
 		return nil, jwks.Key{}, fmt.Errorf("%w: the JWKS has no key %q", errNotVerified, kid)
 	}
 	if token.Headers[0].Algorithm != key.Alg {
-		return nil, jwks.Key{}, fmt.Errorf("%w: key %s is for %s, but the header says %s", errNotVerified, kid, key.Alg, token.Headers[0].Algorithm)
+		return nil, jwks.Key{}, otherAlgorithm(key, token.Headers[0].Algorithm)
 	}
 	return token, key, nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestEveryKeyTypeSigns(t *testing.T) {
 	c := config(tokenConfig(softhsm.New(t)))
 	c.Probe = time.Hour
 	p := runReady(t, c)
-	for _, typ := range hsm.KeyTypes() {
+	for _, typ := range softHSMTypes() {
 		k := p.generate(typ)
 		if k.Type != typ || k.Problem != "" || k.Custody.Check() != nil {
 			t.Errorf("%s: generated %+v", typ, k)
@@ -32,7 +33,7 @@ func TestEveryKeyTypeSigns(t *testing.T) {
 			}
 		}
 	}
-	if got := len(p.Inventory()); got != len(hsm.KeyTypes()) {
+	if got := len(p.Inventory()); got != len(softHSMTypes()) {
 		t.Errorf("the inventory has %d keys", got)
 	}
 }
@@ -163,4 +164,9 @@ func TestPoolThatDoesNotRunSignsNothing(t *testing.T) {
 	if err := p.Run(t.Context()); err == nil {
 		t.Error("Run ran twice")
 	}
+}
+
+// softHSMTypes are the types that SoftHSM 2.6 makes: all but ML-DSA.
+func softHSMTypes() []hsm.KeyType {
+	return slices.DeleteFunc(hsm.KeyTypes(), func(typ hsm.KeyType) bool { return strings.HasPrefix(string(typ), "ML-DSA-") })
 }

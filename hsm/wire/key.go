@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -82,7 +81,7 @@ func (k *KeyInfo) derive(token string) error {
 	if len(k.SPKI) == 0 {
 		return nil
 	}
-	public, err := x509.ParsePKIXPublicKey(k.SPKI)
+	public, err := jose.ParseSPKI(k.SPKI)
 	if err != nil {
 		return Malformed("the public half of key %q: %v", k.Label, err)
 	}

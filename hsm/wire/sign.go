@@ -16,7 +16,7 @@ import (
 type scheme uint8
 
 const (
-	schemeKey scheme = 0 // ECDSA, Ed25519, RSA with PKCS #1 v1.5
+	schemeKey scheme = 0 // ECDSA, Ed25519, ML-DSA, RSA with PKCS #1 v1.5
 	schemePSS scheme = 1 // RSA-PSS, salt as long as the hash
 
 	// withMessage is set if the payload has the message and not its digest.
@@ -135,8 +135,8 @@ type SignReply struct {
 const (
 	replyFixed = 16
 	// maxSignature is the longest signature accepted from a worker, in bytes;
-	// RSA-8192 makes 1,024.
-	maxSignature = 4096
+	// ML-DSA-87 makes 4,627.
+	maxSignature = 8192
 )
 
 // AppendFrame implements Message.

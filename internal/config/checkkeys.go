@@ -146,12 +146,12 @@ func (c *checker) noRawForms(path string, hashes, paddings []string) {
 
 // rawForms checks hashes and paddings against the algorithm's keys.
 func (c *checker) rawForms(path string, alg Algorithm, hashes, paddings []string) {
-	message := alg.kind() == jose.Ed25519
+	message := alg.kind().SignsMessages()
 	for i, hash := range hashes {
 		if (hash == "none") != message && alg != "" {
 			want := "SHA-256, SHA-384 or SHA-512"
 			if message {
-				want = "none, since Ed25519 signs the message itself"
+				want = "none, since " + string(alg) + " signs the message itself"
 			}
 			c.fault(strictyaml.Item(path+".hashes", i), "%s keys can't sign with the hash %s; use %s", alg, hash, want)
 		}

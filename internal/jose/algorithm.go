@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"filippo.io/mldsa"
 )
 
 // ErrAlgorithm is a name that is not in the table.
@@ -39,6 +41,9 @@ var algorithms = []Algorithm{
 	// RFC 9864 gives the signature that RFC 8037 calls EdDSA its full name.
 	{Name: "EdDSA", Kind: Ed25519, Options: crypto.Hash(0)},
 	{Name: "Ed25519", Kind: Ed25519, Options: crypto.Hash(0)},
+	ml(MLDSA44),
+	ml(MLDSA65),
+	ml(MLDSA87),
 	pkcs1("RS256", crypto.SHA256),
 	pkcs1("RS384", crypto.SHA384),
 	pkcs1("RS512", crypto.SHA512),
@@ -66,6 +71,12 @@ func pss(name string, hash crypto.Hash) Algorithm {
 
 func pkcs1(name string, hash crypto.Hash) Algorithm {
 	return Algorithm{Name: name, Kind: RSA, Hash: hash, Options: hash}
+}
+
+// ml is an algorithm of RFC 9964: ML-DSA over the message itself, with an empty
+// context.
+func ml(kind Kind) Algorithm {
+	return Algorithm{Name: kind.Crv, Kind: kind, Options: crypto.Hash(0)}
 }
 
 // PSS is RSA-PSS with a salt as long as the hash.
@@ -126,7 +137,8 @@ func (a Algorithm) Digest(input []byte) []byte {
 }
 
 // Kind is the kind of a key: the kty of its JWK and, except for RSA, its crv
-// (RFC 7518 section 6, RFC 8037 section 2).
+// (RFC 7518 section 6, RFC 8037 section 2). The kty AKP has no crv: the alg of
+// the JWK is in its place (RFC 9964).
 type Kind struct{ Kty, Crv string }
 
 // The kinds of keys that assertd uses.
@@ -136,7 +148,28 @@ var (
 	P521    = Kind{"EC", "P-521"}
 	RSA     = Kind{Kty: "RSA"}
 	Ed25519 = Kind{"OKP", "Ed25519"}
+	MLDSA44 = Kind{"AKP", "ML-DSA-44"}
+	MLDSA65 = Kind{"AKP", "ML-DSA-65"}
+	MLDSA87 = Kind{"AKP", "ML-DSA-87"}
 )
+
+// SignsMessages reports whether keys of the kind sign the message itself and
+// take no hash.
+func (k Kind) SignsMessages() bool { return k == Ed25519 || k.Kty == "AKP" }
+
+// Parameters are the parameters of an ML-DSA kind (FIPS 204 section 4); ok is
+// false for the others.
+func (k Kind) Parameters() (parameters mldsa.Parameters, ok bool) {
+	switch k {
+	case MLDSA44:
+		return mldsa.MLDSA44(), true
+	case MLDSA65:
+		return mldsa.MLDSA65(), true
+	case MLDSA87:
+		return mldsa.MLDSA87(), true
+	}
+	return parameters, false
+}
 
 // KindOf gives the kind of a public key, the zero Kind for one that assertd
 // doesn't use.
@@ -153,6 +186,10 @@ func KindOf(public crypto.PublicKey) Kind {
 	case ed25519.PublicKey:
 		if len(key) == ed25519.PublicKeySize {
 			return Ed25519
+		}
+	case *mldsa.PublicKey:
+		if key != nil {
+			return Kind{"AKP", key.Parameters().String()}
 		}
 	}
 	return Kind{}
@@ -181,7 +218,7 @@ func (k Kind) Curve() elliptic.Curve {
 }
 
 // HashNone names no hash at all: what is signed is the message itself, as
-// Ed25519 takes it (RFC 8032).
+// Ed25519 (RFC 8032) and ML-DSA (FIPS 204) take it.
 const HashNone = "none"
 
 // hashes are those that algorithms and raw signatures use.

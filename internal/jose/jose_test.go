@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"filippo.io/mldsa"
+
 	"github.com/assertd/assertd/internal/jose"
 )
 
@@ -34,6 +36,14 @@ func signers(t *testing.T) map[jose.Kind]crypto.Signer {
 		t.Fatal(err)
 	}
 	keys[jose.RSA], keys[jose.Ed25519] = rsaKey, edKey
+	for _, kind := range []jose.Kind{jose.MLDSA44, jose.MLDSA65, jose.MLDSA87} {
+		parameters, _ := kind.Parameters()
+		key, err := mldsa.GenerateKey(parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[kind] = key
+	}
 	return keys
 }
 
@@ -71,7 +81,7 @@ func TestVerifyNeverPanics(t *testing.T) {
 	digest := make([]byte, 32)
 	for _, public := range []crypto.PublicKey{
 		nil, "key", ed25519.PublicKey(nil), ed25519.PublicKey(make([]byte, 31)), ed25519.PublicKey(make([]byte, 33)),
-		(*ecdsa.PublicKey)(nil), (*rsa.PublicKey)(nil), &ecdsa.PublicKey{}, &ecdsa.PublicKey{Curve: elliptic.P224()},
+		(*ecdsa.PublicKey)(nil), (*rsa.PublicKey)(nil), (*mldsa.PublicKey)(nil), &ecdsa.PublicKey{}, &ecdsa.PublicKey{Curve: elliptic.P224()},
 	} {
 		for _, opts := range []crypto.SignerOpts{nil, crypto.Hash(0), crypto.SHA256, jose.PSS(crypto.SHA256), jose.PSS(0), crypto.MD5} {
 			for _, length := range []int{0, 1, 63, 64, 65, 256} {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"filippo.io/mldsa"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -18,9 +19,9 @@ import (
 var ErrSignature = errors.New("the signature does not verify with the public key")
 
 // Verify checks a signature as crypto.Signer makes it, asked for with these
-// options: ECDSA in ASN.1 DER, Ed25519 over the message itself, RSA-PSS with a
-// salt as long as the hash. Nil options are crypto.Hash(0). A key that assertd
-// doesn't use never verifies. The error is ErrSignature.
+// options: ECDSA in ASN.1 DER, Ed25519 and ML-DSA over the message itself,
+// RSA-PSS with a salt as long as the hash. Nil options are crypto.Hash(0). A
+// key that assertd doesn't use never verifies. The error is ErrSignature.
 func Verify(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts, signature []byte) error {
 	if opts == nil {
 		opts = crypto.Hash(0)
@@ -40,6 +41,8 @@ func verifies(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts, si
 		return ecdsa.VerifyASN1(key, digest, signature)
 	case ed25519.PublicKey:
 		return opts.HashFunc() == 0 && ed25519.Verify(key, digest, signature)
+	case *mldsa.PublicKey:
+		return opts.HashFunc() == 0 && mldsa.Verify(key, digest, signature, nil) == nil
 	case *rsa.PublicKey:
 		return verifiesRSA(key, digest, opts, signature)
 	}

@@ -1,7 +1,6 @@
 package keyadmin
 
 import (
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -9,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -21,7 +21,7 @@ var (
 
 // PEM returns the public key as a SubjectPublicKeyInfo (RFC 7468 section 13).
 func (k Key) PEM() ([]byte, error) {
-	der, err := x509.MarshalPKIXPublicKey(k.Pair.Public())
+	der, err := jose.MarshalSPKI(k.Pair.Public())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoPublicKey, err)
 	}

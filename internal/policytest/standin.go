@@ -11,6 +11,8 @@ import (
 	"math/big"
 	"time"
 
+	"filippo.io/mldsa"
+
 	"github.com/assertd/assertd/internal/jose"
 )
 
@@ -29,6 +31,15 @@ func standInKey(alg string, seed byte) (crypto.PublicKey, error) {
 	case jose.RSA:
 		n := new(big.Int).Lsh(big.NewInt(1), 2047)
 		return &rsa.PublicKey{N: n.Add(n, big.NewInt(int64(seed))), E: 65537}, nil
+	}
+	if parameters, ok := a.Kind.Parameters(); ok {
+		secret := make([]byte, mldsa.PrivateKeySize)
+		secret[0] = seed
+		key, err := mldsa.NewPrivateKey(parameters, secret)
+		if err != nil {
+			return nil, err
+		}
+		return key.Public(), nil
 	}
 	if curve := a.Kind.Curve(); curve != nil {
 		return standInPoint(curve, seed)

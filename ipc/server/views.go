@@ -1,12 +1,12 @@
 package server
 
 import (
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"time"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
@@ -141,7 +141,7 @@ func (s *Signing) rawKeys(p *policy.Policy, from caller.Caller) (ipc.KeysRespons
 }
 
 func keyInfo(key keyset.Key, rule *policy.RawRule) (ipc.KeyInfo, error) {
-	der, err := x509.MarshalPKIXPublicKey(key.Public)
+	der, err := jose.MarshalSPKI(key.Public)
 	if err != nil {
 		return ipc.KeyInfo{}, fmt.Errorf("public key %s: %w", key.Kid, err)
 	}

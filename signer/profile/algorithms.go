@@ -17,6 +17,15 @@ func withoutEdwards() []string {
 	return []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}
 }
 
+// classicAlgorithms leaves out ML-DSA (RFC 9964), for receivers that only a
+// newer version of their specification would make accept it.
+func classicAlgorithms() []string {
+	return slices.DeleteFunc(allAlgorithms(), func(name string) bool {
+		a, err := jose.Lookup(name)
+		return err != nil || a.Kind.Kty == jose.MLDSA65.Kty
+	})
+}
+
 func ecdsaOrPKCS1() []string {
 	return []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512"}
 }

@@ -15,7 +15,7 @@ func grantRows() []*Profile {
 			Name:       "jwt-bearer",
 			Title:      "Any server that supports the JWT bearer grant",
 			Source:     "RFC 7523 sections 2.1 and 3",
-			Algorithms: allAlgorithms(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Algorithms: classicAlgorithms(), KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer: SubjectRule{From: FromIssuer}, Subject: SubjectRule{From: FromSubject},
 			Audience:        issuerOrTokenAudience(),
 			OtherClaims:     true,

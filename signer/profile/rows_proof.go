@@ -14,7 +14,7 @@ func proofRows() []*Profile {
 			Name: "dpop", Family: Proof,
 			Title:      "DPoP proof",
 			Source:     "RFC 9449 sections 4.2, 7 and 8",
-			Algorithms: allAlgorithms(), Typ: "dpop+jwt", Header: []HeaderParam{ParamJWK}, KeyID: KeyIDAny, Delivery: DeliverHeader,
+			Algorithms: classicAlgorithms(), Typ: "dpop+jwt", Header: []HeaderParam{ParamJWK}, KeyID: KeyIDAny, Delivery: DeliverHeader,
 			Audience: AudienceRule{Form: AudienceNone},
 			Claims: []ClaimRule{
 				{Name: "htm", Required: true, Format: "the HTTP method in upper case", Normalize: httpMethod},
@@ -37,7 +37,7 @@ func proofRows() []*Profile {
 			Name: "request-object", Family: Proof,
 			Title:      "Signed authorization request (JAR)",
 			Source:     "RFC 9101 sections 4, 5 and 10; FAPI 2.0 Message Signing section 5.3",
-			Algorithms: allAlgorithms(), Typ: "oauth-authz-req+jwt", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Algorithms: classicAlgorithms(), Typ: "oauth-authz-req+jwt", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer:        SubjectRule{From: FromClientID},
 			Audience:      issuerAudience(),
 			ClientIDClaim: true, Forbidden: []string{"request", "request_uri"},

@@ -61,8 +61,11 @@ func (p *Profile) facts() []fact {
 
 // algorithmSummary abbreviates the list of algorithms.
 func (p *Profile) algorithmSummary() string {
-	if len(p.Algorithms) == len(allAlgorithms()) {
+	switch len(p.Algorithms) {
+	case len(allAlgorithms()):
 		return "all"
+	case len(classicAlgorithms()):
+		return "all but ML-DSA"
 	}
 	return shorten(p.Algorithms)
 }

@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/assertd/assertd => ../..
 
 require (
+	filippo.io/mldsa v1.0.0
 	github.com/assertd/assertd v0.0.0-00010101000000-000000000000
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-jose/go-jose/v3 v3.0.3

@@ -11,7 +11,7 @@ import (
 // daemon is a process that a module needs. It runs in the foreground and has
 // made its socket when it can serve.
 type daemon struct {
-	socket  string
+	socket  string // "" for a daemon on TCP
 	command []string
 	environ []string // nil means this process's
 	// answers reports whether the daemon serves. nil means that it does once
@@ -73,7 +73,7 @@ func (d *daemon) start(t testing.TB) {
 }
 
 func (d *daemon) serves() bool {
-	if _, err := os.Stat(d.socket); err != nil {
+	if _, err := os.Stat(d.socket); d.socket != "" && err != nil {
 		return false
 	}
 	return d.answers == nil || d.answers()
@@ -93,5 +93,7 @@ func (d *daemon) stop() {
 		err := <-d.ended
 		d.ended <- err
 	}
-	_ = os.Remove(d.socket)
+	if d.socket != "" {
+		_ = os.Remove(d.socket)
+	}
 }

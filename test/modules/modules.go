@@ -42,7 +42,7 @@ func inFront(t testing.TB, path string) *Module {
 // library finds a module in the directories where distributions install it.
 func library(t testing.TB, name, debianPackage string) string {
 	t.Helper()
-	for _, pattern := range []string{"/usr/lib/*/pkcs11/", "/usr/lib/*/", "/usr/lib64/pkcs11/", "/usr/lib64/"} {
+	for _, pattern := range []string{"/usr/lib/*/pkcs11/", "/usr/lib/*/", "/usr/lib64/pkcs11/", "/usr/lib64/", "/usr/lib/"} {
 		if found, _ := filepath.Glob(pattern + name); len(found) > 0 {
 			return found[0]
 		}

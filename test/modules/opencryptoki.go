@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -12,6 +13,10 @@ import (
 const (
 	labelVariable = "TOKEN_LABEL"
 	pinVariable   = "TOKEN_PIN"
+	// opencryptoki.sh says how the slot manager is started, and where its socket
+	// is.
+	managerVariable = "TOKEN_MANAGER"
+	socketVariable  = "TOKEN_SOCKET"
 )
 
 // Opencryptoki is opencryptoki's soft token. Its directories are fixed, so the
@@ -27,7 +32,7 @@ func Opencryptoki(t testing.TB, flags ...string) *Module {
 			Path: library(t, "libopencryptoki.so", "opencryptoki"), Label: label, PIN: os.Getenv(pinVariable),
 			Write: []string{"/var/lib/opencryptoki", "/run", "/dev/shm"},
 		}
-		m.add(t, &daemon{socket: "/run/pkcsslotd.socket", command: []string{"/usr/sbin/pkcsslotd", "-f"}})
+		m.add(t, &daemon{socket: os.Getenv(socketVariable), command: strings.Fields(os.Getenv(managerVariable))})
 		return m
 	}
 	command := exec.CommandContext(t.Context(), "./opencryptoki.sh", append([]string{shortDir(t), os.Args[0], "-test.v"}, flags...)...)
