@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 func selfSigned(t testing.TB) []byte {
@@ -52,7 +54,7 @@ func FuzzParseCertificates(f *testing.F) {
 		if err := os.WriteFile(path, again, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		same, err := ReadCertificates(path)
+		same, err := ReadCertificates(trustpath.Rules{}, path)
 		if err != nil || len(same) != len(chain) {
 			t.Fatalf("%d certificates, read back %d: %v", len(chain), len(same), err)
 		}

@@ -136,12 +136,11 @@ func Regular(path string) (*os.File, error) {
 	if path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") {
 		return os.Open(path)
 	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer unix.Close(fd)
-	if err := regular(fd, path); err != nil {
+	if err := checkRegular(path, &st); err != nil {
 		return nil, err
 	}
 	return reopen(unix.AT_FDCWD, path, path, 0)
@@ -171,7 +170,7 @@ func checkRegular(path string, st *unix.Stat_t) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFREG {
 		return nil
 	}
-	return fmt.Errorf("%s is %s, %w; give the path of a file", path, typeName(st.Mode), ErrNotRegular)
+	return fmt.Errorf("%s is %s, %w; give the path of a file", path, typeName(uint32(st.Mode)), ErrNotRegular)
 }
 
 func typeName(mode uint32) string {

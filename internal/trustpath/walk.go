@@ -75,7 +75,7 @@ func (w *walker) root() error {
 
 // enter makes a directory the current one.
 func (w *walker) enter(path, name string, from int) error {
-	fd, err := unix.Openat(from, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat(from, name, pathOnly|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return pathError(path, err)
 	}
@@ -101,19 +101,14 @@ func (w *walker) step(name string) error {
 	if !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, unix.ELOOP) {
 		return w.unlessMissing(name, err)
 	}
-	fd, err := unix.Openat(w.dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	st, target, err := lookAt(w.dir, name)
 	if err != nil {
 		return w.unlessMissing(name, pathError(path, err))
 	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return pathError(path, err)
+	if target != "" && !(w.last() && w.kind == Written) {
+		return w.link(target, path, st)
 	}
-	if st.Mode&unix.S_IFMT == unix.S_IFLNK && !(w.last() && w.kind == Written) {
-		return w.link(fd, path, &st)
-	}
-	return w.end(name, path, &st)
+	return w.end(name, path, st)
 }
 
 // unlessMissing ends at a file that is still to be written.
@@ -141,18 +136,13 @@ func (w *walker) end(name, path string, st *unix.Stat_t) error {
 }
 
 // link goes on with the target of a symbolic link.
-func (w *walker) link(fd int, path string, st *unix.Stat_t) error {
+func (w *walker) link(target, path string, st *unix.Stat_t) error {
 	if w.links++; w.links > maxLinks {
 		return pathError(w.path, unix.ELOOP)
 	}
 	w.judge(path, st, File)
-	target := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(fd, "", target)
-	if err != nil {
-		return pathError(path, err)
-	}
-	w.rest = append(names(string(target[:n])), w.rest...)
-	if n > 0 && target[0] == '/' {
+	w.rest = append(names(target), w.rest...)
+	if target[0] == '/' {
 		return w.root()
 	}
 	return nil
