@@ -83,7 +83,7 @@ func (p *Profile) exampleKeySettings() []string {
 	settings := []string{"alg: " + p.Example.Alg, "use: assertion"}
 	switch p.Delivery {
 	case DeliverImport:
-		settings = append(settings, "label: "+p.exampleName())
+		settings = append(settings, "accept: imported")
 	case DeliverUpload:
 		settings = append(settings, "rotation: {publish_before: manual}")
 	}
