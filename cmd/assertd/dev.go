@@ -95,18 +95,33 @@ func prepareCommand() *cobra.Command {
 // greet prints commands to try, with the names by which the programs were
 // found.
 func greet(out io.Writer, dir string) {
-	socket := filepath.Join(dir, "assertd.sock")
+	in := func(name string) string { return filepath.Join(dir, name) }
+	assertd, assertctl := os.Args[0], sibling(os.Args[0], "assertctl")
 	fmt.Fprintf(out, `
-assertd is ready. Everything is in %s: a SoftHSM token, its PIN, keys and the configuration.
-In another terminal, try:
+assertd is ready. Everything is in %[1]s: a SoftHSM token, its PIN, keys and the configuration.
+In another terminal:
 
-  %s --socket %s assert --decode
-  curl --unix-socket %s -H 'Content-Type: application/json' -d '{}' http://assertd/v1/assertions
-  %s jwks --config %s
+  export ASSERTD_SOCKET=%[2]s
+  export ASSERTD_OPERATOR_SOCKET=%[3]s
+
+As a developer:
+  %[4]s assert --decode
+  %[4]s grants
+  curl --unix-socket $ASSERTD_SOCKET -H 'Content-Type: application/json' -d '{}' http://assertd/v1/assertions
+
+As the security team:
+  %[5]s explain --config %[6]s --user $(id -un)
+  %[5]s key list --config %[6]s
+  %[5]s jwks --config %[6]s
+
+On call:
+  %[4]s status
+  %[4]s bench
+  %[5]s audit verify %[7]s
 
 Press Ctrl-C to stop. The next run uses the same keys.
 
-`, dir, sibling(os.Args[0], "assertctl"), socket, socket, os.Args[0], filepath.Join(dir, "assertd.yaml"))
+`, dir, in("assertd.sock"), in("operator.sock"), assertctl, assertd, in("assertd.yaml"), in("audit.jsonl"))
 }
 
 // sibling returns how to start a program that is next to the one started as

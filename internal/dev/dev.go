@@ -27,6 +27,7 @@ const (
 	RawKeySet  = "dev-raw"     // ECDSA on P-256
 	RSAKeySet  = "dev-rsa"     // raw, 2048-bit RSA
 	EdKeySet   = "dev-ed25519" // raw
+	AuditKey   = "dev-audit"   // signs the checkpoints of the audit log
 	Audience   = "https://as.example"
 )
 
@@ -155,13 +156,13 @@ func prepareToken(ctx context.Context, l Layout, module string, now time.Time) e
 	return errors.Join(prepareKeys(token, now), token.Close())
 }
 
-// keySets are the key sets of a development directory: one for assertions, and
-// a raw one for each key type that TLS and SSH use.
+// keySets are the key sets of a development directory: one for assertions, a
+// raw one for each key type that TLS and SSH use, and one for the audit log.
 var keySets = []struct {
 	name string
 	kind hsm.KeyType
 }{
-	{KeySet, hsm.P256}, {RawKeySet, hsm.P256}, {RSAKeySet, hsm.RSA2048}, {EdKeySet, hsm.Ed25519},
+	{KeySet, hsm.P256}, {RawKeySet, hsm.P256}, {RSAKeySet, hsm.RSA2048}, {EdKeySet, hsm.Ed25519}, {AuditKey, hsm.Ed25519},
 }
 
 func prepareKeys(token *hsm.Token, now time.Time) error {

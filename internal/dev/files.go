@@ -22,6 +22,7 @@ keys:
   %s: {alg: ES256, use: raw}
   %s: {alg: RS256, use: raw, hashes: [SHA-256, SHA-384, SHA-512], paddings: [pkcs1v15, pss]}
   %s: {alg: EdDSA, use: raw}
+  %s: {alg: EdDSA, use: raw}
 
 clients:
   - name: developer
@@ -34,7 +35,7 @@ clients:
         audiences: [%s]
         lifetime: {default: 60s, max: 300s}
         claims: {allow: {scope: [read, write]}}
-        rate: [{limit: 50, per: 1s, burst: 100}]
+        rate: [{limit: 10000, per: 1s}]   # more than this machine signs, for assertctl bench
       - {name: raw, key: %s}
       - {name: raw-rsa, key: %s}
       - {name: raw-ed25519, key: %s}
@@ -43,6 +44,6 @@ listen:
   - {socket: %q, mode: "0600"}
 
 operator: {socket: %q}
-audit: {file: %q}
-`, module, TokenLabel, l.PIN, l.SoftHSMConf, KeySet, RawKeySet, RSAKeySet, EdKeySet, uid, KeySet, Audience, RawKeySet, RSAKeySet, EdKeySet, l.Socket, l.Operator, l.Audit)
+audit: {file: %q, checkpoint_key: %s}
+`, module, TokenLabel, l.PIN, l.SoftHSMConf, KeySet, RawKeySet, RSAKeySet, EdKeySet, AuditKey, uid, KeySet, Audience, RawKeySet, RSAKeySet, EdKeySet, l.Socket, l.Operator, l.Audit, AuditKey)
 }
