@@ -35,7 +35,7 @@ set_rate() { sed -i "s/rate: .*/rate: [{$1}]/" $dir/assertd.yaml; }
 say "1. Start the daemon with a new SoftHSM token (in $dir)"
 show bin/assertd dev --dir $dir
 mkdir -p $dir
-[ ! -e $dir/assertd.yaml ] || set_rate 'limit: 50, per: 1s, burst: 100' # an earlier demo lowered it
+[ ! -e $dir/assertd.yaml ] || set_rate 'limit: 10000, per: 1s' # an earlier demo lowered it
 : >$dir/log
 bin/assertd dev --dir $dir >$dir/log 2>&1 &
 daemon=$!
