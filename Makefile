@@ -111,7 +111,7 @@ chaos: ## break a daemon's surroundings under load for ten minutes
 .PHONY: attack
 attack: ## attack the daemon, from outside and from inside its PKCS#11 module
 	@test/install.sh $(TEST_PACKAGES)
-	go test ./test/attack -count 1 -timeout 1h -run '^TestAttacks$$' -v -args -long
+	cd test/attack && go test -count 1 -timeout 1h -run '^TestAttacks$$' -args -long
 	go test ./test/e2e -count 1 -v -run '^TestModule(Cant|Has|Runs|Memory|Network)'
 
 .PHONY: fuzz

@@ -129,9 +129,11 @@ func TestServeSharesConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer idle.Close()
-		if response, _ := fetch(t, newClient(t, nil), "http://"+address+SetPath); response.StatusCode != http.StatusOK {
+		client := newClient(t, nil)
+		if response, _ := fetch(t, client, "http://"+address+SetPath); response.StatusCode != http.StatusOK {
 			t.Fatal(response.Status)
 		}
+		client.CloseIdleConnections()
 	}
 }
 
