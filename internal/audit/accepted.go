@@ -124,7 +124,10 @@ func (v *verifier) cross(r *logReader, line []byte, firstOfFile bool) (bool, err
 		return v.crossLast(r)
 	}
 	crossed, err := v.crossToNext(r)
-	if !crossed && err == nil && firstOfFile {
+	if crossed || err != nil || !v.started && len(v.gaps) > 0 { // the header behind a gap is bad
+		return crossed, err
+	}
+	if firstOfFile {
 		crossed, err = v.crossHere(r)
 	}
 	if !crossed && err == nil && line != nil {
@@ -147,7 +150,7 @@ func (v *verifier) crossToNext(r *logReader) (bool, error) {
 	if err := line.Accepted.unchanged(r.file); err != nil {
 		return false, err
 	}
-	v.leap(line.gap(v.next(), next.seq-1))
+	v.leap(line.gap(v.next(), next.seq-1), true)
 	r.skip()
 	return true, nil
 }
@@ -161,7 +164,7 @@ func (v *verifier) crossHere(r *logReader) (bool, error) {
 	}
 	r.again() // acceptance moved in the file
 	if err == nil && line != nil && r.file.seq > v.next() && v.next() >= line.Accepted.First {
-		v.leap(line.gap(v.next(), r.file.seq-1))
+		v.leap(line.gap(v.next(), r.file.seq-1), false)
 		return true, nil
 	}
 	_, _, errAgain := r.next()
@@ -183,15 +186,22 @@ func (v *verifier) crossWithin(r *logReader, line []byte) (bool, error) {
 			if first == l.seq { // the receiver has all lines, but the log's tree is another one
 				first = a.Accepted.Good
 			}
-			v.leap(a.gap(first, l.seq-1))
+			v.leap(a.gap(first, l.seq-1), false)
 			return true, r.rewind(r.line - 2)
 		}
 	}
 	return false, r.rewind(at)
 }
 
-// leap leaves a gap. The next header says how the tree goes on.
-func (v *verifier) leap(g Gap) { v.gaps, v.started = append(v.gaps, g), false }
+// leap leaves a gap. The next header says how the tree goes on. The hash of the
+// damaged file proves the lines before the gap that no checkpoint covers.
+func (v *verifier) leap(g Gap, withFile bool) {
+	g.Unproven = g.First
+	if !withFile {
+		g.Unproven = min(g.First, max(v.proven, v.firstSeq))
+	}
+	v.gaps, v.started = append(v.gaps, g), false
+}
 
 // crossLast is for a file without a readable first line. These come last, so
 // the file that continues it has been read.
@@ -212,7 +222,7 @@ func (v *verifier) crossLast(r *logReader) (bool, error) {
 }
 
 func (r *recovery) gap(first, last int64) Gap {
-	return Gap{First: first, Last: last, File: r.Accepted.File, Time: r.Time, Reason: r.Accepted.Reason}
+	return Gap{Unproven: first, First: first, Last: last, File: r.Accepted.File, Time: r.Time, Reason: r.Accepted.Reason}
 }
 
 // checkApart looks into the files that were set apart as torn. A line of a log

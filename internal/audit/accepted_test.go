@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,77 +195,6 @@ func TestNoRotationBeforeTheFileIsVerified(t *testing.T) {
 		t.Error("not rotated")
 	}
 	check(t, l.Close())
-}
-
-// receiver has the lines of a log that was shipped to it all the time: in one
-// file, each once.
-type receiver struct {
-	at    Position
-	lines [][]byte
-}
-
-func (r *receiver) take(t *testing.T, file string) {
-	t.Helper()
-	f := Follow(file, r.at)
-	defer f.Close()
-	for looks := 0; looks < 2; looks++ { // it believes in a gap at the second look
-		for {
-			line, err := f.Next(1 << 40)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			check(t, err)
-			r.lines, r.at = append(r.lines, append(line.Text, '\n')), line.After
-		}
-	}
-}
-
-// A receiver's copy verifies across damage that was accepted: the lines that it
-// lacks, and those behind them in the damaged file, are a gap.
-func TestVerifyAReceiversCopyAcrossAcceptedDamage(t *testing.T) {
-	key := ed25519Key(t)
-	for name, test := range map[string]struct {
-		from, to    int
-		shipped     bool // before the damage
-		first, last int64
-	}{
-		"one line, not shipped": {20, 20, false, 20, 101}, "several lines, not shipped": {20, 23, false, 20, 101},
-		"one line, shipped before": {20, 20, true, 0, -1}, "several lines, shipped before": {20, 23, true, 20, 101},
-	} {
-		t.Run(name, func(t *testing.T) {
-			file := longLog(t, key, 100)
-			r := &receiver{at: Oldest()}
-			if test.shipped {
-				r.take(t, file)
-			}
-			damage(t, file, test.from, test.to)
-			_, err := AcceptDamage(key.options(file), Acceptance{Reason: "disk error"})
-			check(t, err)
-			l := start(t, key.options(file))
-			l.add("after", "later")
-			l.stop()
-			r.take(t, file)
-			copied := filepath.Join(t.TempDir(), "received")
-			writeLines(t, copied, r.lines)
-
-			report := mustVerify(t, []string{copied}, VerifyOptions{Verifiers: key.verifiers})
-
-			var gap Gap
-			if len(report.Gaps) == 1 {
-				gap = report.Gaps[0]
-			}
-			if report.Size != 107 || report.Files != 1 || report.Unproven != 0 ||
-				test.last >= 0 && (gap.First != test.first || gap.Last != test.last) || test.last < 0 && len(report.Gaps) > 0 {
-				t.Errorf("%+v", report)
-			}
-			mustBeBad := slices.Clone(r.lines)
-			var bad *BadLine
-			writeLines(t, copied, slices.Delete(mustBeBad, 10, 11)) // a line that nobody accepted as lost
-			if _, err := Verify(t.Context(), []string{copied}, VerifyOptions{Verifiers: key.verifiers}); !errors.As(err, &bad) || bad.Seq != 10 {
-				t.Errorf("without record 10: %v", err)
-			}
-		})
-	}
 }
 
 // Behind one bad line, the log still shows that it continues what the anchor

@@ -32,6 +32,10 @@ type Report struct {
 // Gap is a range of records that were damaged, and that a person accepted as
 // lost.
 type Gap struct {
+	// Unproven is the first record that nothing proves: the lines between the last
+	// checkpoint and the gap, if the damaged file is not among the files.
+	Unproven int64 `json:"unproven"`
+
 	First  int64     `json:"first"`
 	Last   int64     `json:"last"`
 	File   string    `json:"file"` // that had them
@@ -69,6 +73,9 @@ func (r Report) Summary() string {
 		}
 		fmt.Fprintf(&s, "; except that %s were damaged in %s, which a person accepted on %s: %q",
 			records(g.First, g.Last), g.File, g.Time.Format(time.DateOnly), g.Reason)
+		if g.Unproven < g.First {
+			fmt.Fprintf(&s, ", and that nothing proves %s without that file", records(g.Unproven, g.First-1))
+		}
 	}
 	return s.String() + r.end()
 }
