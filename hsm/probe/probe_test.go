@@ -67,7 +67,7 @@ func TestProbe(t *testing.T) {
 		t.Fatalf("the token isn't in %+v", report.Slots)
 	}
 	for _, offer := range report.Slots[i].Token.Offers {
-		if !offer.Generate || !offer.Sign || offer.Hashes {
+		if has := !lacks(offer.Alg); offer.Generate != has || offer.Sign != has || offer.Hashes {
 			t.Errorf("SoftHSM has %+v", offer)
 		}
 	}
@@ -81,6 +81,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// lacks reports whether SoftHSM 2.6 lacks an algorithm, or a type of key.
+func lacks(name string) bool { return strings.HasPrefix(name, "ML-DSA-") }
+
 // With Try, a key pair of each type signs and is destroyed.
 func TestTry(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
@@ -89,6 +92,12 @@ func TestTry(t *testing.T) {
 		t.Fatalf("%+v\n%s", report.Trial, text)
 	}
 	for _, r := range report.Trial.Results {
+		if lacks(string(r.Type)) {
+			if r.Generate == "ok" || r.Left != "" {
+				t.Errorf("%+v", r)
+			}
+			continue
+		}
 		if r.Generate != "ok" || r.Objects != "session" || r.Custody != "sound" || r.Left != "" || len(r.Signatures) == 0 {
 			t.Errorf("%+v", r)
 		}

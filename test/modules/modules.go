@@ -19,8 +19,11 @@ type Module struct {
 	PIN         string
 	Environment map[string]string // what a process needs to use it
 	Write       []string          // directories that it writes to
-	behind      string            // SoftHSM's module, if this one is in front of it
-	daemons     []*daemon
+	// Network is the sandbox.network that it needs; "" means unix.
+	Network string
+
+	behind  string // SoftHSM's module, if this one is in front of it
+	daemons []*daemon
 }
 
 // Setenv gives this process the module's environment until the test ends.

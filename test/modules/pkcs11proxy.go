@@ -11,6 +11,7 @@ func Pkcs11Proxy(t testing.TB) *Module {
 	t.Helper()
 	m := inFront(t, library(t, "libpkcs11-proxy.so", "libpkcs11-proxy0"))
 	address := freeAddress(t)
+	m.Network = "any"
 	m.Environment["PKCS11_PROXY_SOCKET"] = "tcp://" + address
 	m.add(t, &daemon{
 		command: []string{"/usr/bin/pkcs11-daemon", m.behind},

@@ -1,6 +1,7 @@
 package modules
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -108,8 +109,8 @@ func (s *site) configure() {
 		fmt.Fprintf(&text, "      - {name: %[1]s, key: %[1]s, profile: private_key_jwt, client_id: c1, audiences: [https://as.example], lifetime: {max: 5m}}\n",
 			set.name())
 	}
-	fmt.Fprintf(&text, "listen: [{socket: %s, mode: \"0600\"}]\naudit: {file: %s%s}\nsandbox: {network: unix, write: [%s]}\n",
-		s.path("sock"), s.path("audit.jsonl"), s.checkpointKey(), strings.Join(s.m.Write, ", "))
+	fmt.Fprintf(&text, "listen: [{socket: %s, mode: \"0600\"}]\naudit: {file: %s%s}\nsandbox: {network: %s, write: [%s]}\n",
+		s.path("sock"), s.path("audit.jsonl"), s.checkpointKey(), cmp.Or(s.m.Network, "unix"), strings.Join(s.m.Write, ", "))
 	s.write("assertd.yaml", text.String())
 }
 
