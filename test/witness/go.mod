@@ -16,6 +16,7 @@ require (
 )
 
 require (
+	filippo.io/mldsa v1.0.0 // indirect
 	filippo.io/torchwood v0.6.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
