@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/softhsm"
 	"github.com/assertd/assertd/test/softhsm/faulty"
+	"github.com/miekg/pkcs11"
 )
 
 // lockable is a pool with two workers on a token that locks after three wrong
@@ -185,5 +186,32 @@ func TestRetryIsNotKept(t *testing.T) {
 	eventually(t, 20*time.Second, "the final try is seen", func() bool { return l.Tokens()[0].PIN.State == ipc.PINFinalTry })
 	if n := l.module.WrongPINs(); n != 2 {
 		t.Errorf("the token counts %d wrong PINs; want 2", n)
+	}
+}
+
+// A PIN that is entered on a pad can't be compared with the one before: a
+// reload after a refusal asks for it again.
+func TestPINPad(t *testing.T) {
+	soft, module, log := softhsm.New(t), faulty.Build(t), &lines{}
+	module.LogInBy(faulty.Pad, soft.PINFile())
+	module.Set(t, "C_Login", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_PIN_INCORRECT, Limit: 1})
+	token := faultyConfig(soft, module)
+	token.PIN = hsm.PINSource{Pad: true}
+	c := config(token)
+	c.Workers, c.Logger = 1, log
+	r := run(t, c)
+	eventually(t, 20*time.Second, "the PIN is refused", func() bool {
+		pin := r.Tokens()[0].PIN
+		return pin.State == ipc.PINRefused && strings.Contains(pin.Remedy, "pad")
+	})
+	if n := module.Calls(t, "C_Login"); n != 1 {
+		t.Errorf("%d logins before the reload", n)
+	}
+	if err := r.Reset(token.Name, token.PIN, false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, "a worker is ready", func() bool { return r.count(pool.EventReady) > 0 })
+	if n := strings.Count(log.text(), "enter the PIN on the token's pad"); n != 2 {
+		t.Errorf("%d prompts; want 2", n)
 	}
 }

@@ -71,7 +71,7 @@ func TestProbe(t *testing.T) {
 			t.Errorf("SoftHSM has %+v", offer)
 		}
 	}
-	for _, part := range []string{"quirk     Entrust nShield, hides-new-keys: ", soft.Serial, "CKM_ECDSA ", "ES256    yes       yes\n"} {
+	for _, part := range []string{"quirk     Entrust nShield, hides-new-keys: ", soft.Serial, "CKM_ECDSA ", "ES256      yes       yes\n"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in\n%s", part, text)
 		}

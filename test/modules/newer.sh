@@ -23,6 +23,7 @@ mkdir -p "$cache"
 
 # within runs a command in the root, with terminals, sockets and IPC of its own.
 within() {
+	# shellcheck disable=SC2016 # the shell in there expands them
 	unshare --mount --pid --fork --kill-child --ipc sh -eu -c '
 		mount --make-rprivate /
 		mount --bind "$0" "$0" # so that the root in there is a mount
@@ -72,6 +73,7 @@ go vet -tags hsmtest ./test/modules
 go build -tags clockshift -o "$root/assertd/bin" ./cmd/assertd
 go test -c -tags hsmtest -o "$root/assertd/test/modules/modules.test" ./test/modules
 cp test/modules/opencryptoki.sh "$root/assertd/test/modules/"
+# shellcheck disable=SC2016 # the shell in there expands them
 within env ASSERTD_BINARIES=/assertd/bin sh -c 'cd /assertd/test/modules
 	./modules.test -test.v -test.run "^TestNewer$" -test.timeout 10m '"${HSM_UPDATE:+-update}"'
 	code=$? # not exec: as process 1 the shell reaps what the tests leave behind
