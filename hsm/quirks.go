@@ -33,8 +33,9 @@ type provider struct {
 	quirks                []quirk
 }
 
-// providers is the table. A row says what the sources say, and nothing else. A
-// key whose attribute was excused is listed with the excuse.
+// providers is the table. A row says what the sources say, and nothing else,
+// except for names that are marked as assumed. A key whose attribute was
+// excused is listed with the excuse.
 var providers = []provider{
 	// https://github.com/Nitrokey/nethsm-pkcs11: pkcs11/src/defs.rs (CK_INFO),
 	// backend/db/object.rs (attributes), backend/key.rs (IDs) and
@@ -82,12 +83,22 @@ var providers = []provider{
 	}},
 	// https://docs.aws.amazon.com/cloudhsm/latest/userguide/: pkcs11-attributes.html
 	// (client SDK 5 has no *_RECOVER), pkcs11-apis.html (no C_CopyObject) and
-	// manage-key-sync.html. The pages don't give the module's CK_INFO; both of
-	// these names were seen in reports of users.
+	// manage-key-sync.html. We found no page that gives the module's CK_INFO. The
+	// names of the first row are what Vault 0.10.1 logged, before SDK 5:
+	// https://github.com/hashicorp/vault,
+	// website/source/guides/operations/seal-wrap.html.md. Other clouds may have
+	// Cavium's module too. The names of the other two rows are assumed for SDK 5.
+	{name: "Cavium (AWS CloudHSM)", manufacturer: "Cavium Networks", library: "Cavium PKCS#11 Interface", quirks: cloudHSM},
 	{name: "AWS CloudHSM", manufacturer: "AWS CloudHSM", quirks: cloudHSM},
 	{name: "AWS CloudHSM", library: "CloudHSM", quirks: cloudHSM},
 	// https://nshielddocs.entrust.com: api-pkcs11/env-variables.html
-	// (CKNFAST_ASSUME_SINGLE_PROCESS) and api-pkcs11 on load-sharing mode.
+	// (CKNFAST_ASSUME_SINGLE_PROCESS) and api-pkcs11 on load-sharing mode. We
+	// found no page that gives the module's CK_INFO. The tests of
+	// https://github.com/PeculiarVentures/graphene (test/helpers.ts) know the
+	// module by the manufacturer "nCipher Corp. Ltd", and slots and tokens still
+	// report it with firmware 13.8:
+	// https://github.com/openssl-projects/pkcs11-provider/issues/768. "Entrust" is
+	// assumed.
 	{name: "Entrust nShield", manufacturer: "nCipher", quirks: nShield},
 	{name: "Entrust nShield", manufacturer: "Entrust", quirks: nShield},
 	// https://github.com/Yubico/yubihsm-shell: pkcs11/yubihsm_pkcs11.c (CK_INFO,
@@ -111,7 +122,7 @@ var providers = []provider{
 
 var cloudHSM = []quirk{
 	{
-		Quirk: Quirk{"no-sign-recover", "Keys don't report CKA_SIGN_RECOVER, because the HSM has no such mechanism; a key that doesn't " +
+		Quirk: Quirk{"no-sign-recover", "Client SDK 5 doesn't report CKA_SIGN_RECOVER, because it has no such mechanism; a key that doesn't " +
 			"report it is accepted."},
 		excuse: excuse{attribute: pkcs11.CKA_SIGN_RECOVER, has: Unknown},
 	},

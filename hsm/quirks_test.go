@@ -120,6 +120,9 @@ func TestQuirks(t *testing.T) {
 			provider: faulty.CloudHSM, pair: foreign{label: "key", id: "1"}, alg: "ES256", excused: "CKA_SIGN_RECOVER is unknown (no-sign-recover)",
 			quirk: "slow-to-know", generates: true,
 		},
+		"Cavium (AWS CloudHSM)": {
+			provider: faulty.Cavium, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "slow-to-know", generates: true,
+		},
 		"Entrust nShield": {provider: faulty.NShield, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "hides-new-keys", generates: true},
 		"YubiHSM 2":       {provider: faulty.YubiHSM, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "metadata-objects", generates: true},
 		"NSS":             {provider: faulty.NSS, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "local-always-false", imported: true},

@@ -31,7 +31,9 @@ func TestQuirksAreTold(t *testing.T) {
 			t.Errorf("%v: %s", command, text)
 		}
 	}
-	var list struct{ Token struct{ Module hsm.ModuleInfo } }
+	var list struct {
+		Token struct{ Module hsm.ModuleInfo }
+	}
 	if err := json.Unmarshal([]byte(s.assertd("key", "list", "--json", "--config", s.layout.Config)), &list); err != nil || list.Token.Module.Provider != "AWS CloudHSM" {
 		t.Errorf("the module in JSON: %+v, %v", list, err)
 	}

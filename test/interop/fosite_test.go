@@ -172,7 +172,7 @@ func forge(t *testing.T, assertion, kid string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	genuine, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.ES256})
+	genuine, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

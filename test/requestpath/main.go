@@ -1,11 +1,11 @@
 // Command requestpath lists the code on the path of one warm
 // POST /v1/assertions in the front, the daemon's own process.
 //
-// It builds assertd with coverage counters and runs it twice on a SoftHSM
-// token: for a few requests, and for 80 more, one after the other on one
-// connection. A block of code is on the path if its counter grew by about one
-// for each of the 80. Startup, probes, timers and the cost of a new connection
-// cancel out. Workers and the client write no counters.
+// It builds assertd with coverage counters and runs it on a SoftHSM token: for
+// a few requests, and for 80 more, one after the other on one connection. A
+// block of code is on the path if its counter grew by about one for each of the
+// 80, each time that this is repeated. Startup, probes, timers and the cost of
+// a new connection cancel out. Workers and the client write no counters.
 //
 // Files, functions and packages are those of this module that have such a
 // block; a function literal counts for the function around it. A conversion is

@@ -88,7 +88,7 @@ func (p *proofs) check(proof string, want expected) (thumbprint string, err erro
 
 func parseProof(proof string) (*jose.JSONWebKey, proofClaims, error) {
 	var claims proofClaims
-	signed, err := jose.ParseSigned(proof, proofAlgorithms)
+	signed, err := jose.ParseSignedCompact(proof, proofAlgorithms)
 	if err != nil {
 		return nil, claims, errors.New("not a signed JWT")
 	}

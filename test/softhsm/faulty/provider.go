@@ -31,10 +31,13 @@ var (
 	GoogleKMS = Provider{
 		Manufacturer: "Google", Library: "Cryptoki Library for Cloud KMS", Traits: privateFalse | noCopy | noGenerate,
 	}
+	Cavium = Provider{Manufacturer: "Cavium Networks", Library: "Cavium PKCS#11 Interface", Traits: noCopy | noReadOnly}
+	// CloudHSM has the traits of client SDK 5. Its names are assumed.
 	CloudHSM = Provider{Manufacturer: "AWS CloudHSM", Library: "CloudHSM PKCS#11", Traits: noRecover | noCopy | noReadOnly}
-	NShield  = Provider{Manufacturer: "nCipher Corp. Ltd", Library: "nCipher PKCS#11", hidesNewObjects: true}
-	YubiHSM  = Provider{Manufacturer: "Yubico (www.yubico.com)", Library: "YubiHSM PKCS#11 Library", Traits: noCopy}
-	NSS      = Provider{Manufacturer: "Mozilla Foundation", Library: "NSS Internal Crypto Services", Traits: localFalse}
+	// NShield's library is assumed.
+	NShield = Provider{Manufacturer: "nCipher Corp. Ltd", Library: "nCipher PKCS#11", hidesNewObjects: true}
+	YubiHSM = Provider{Manufacturer: "Yubico (www.yubico.com)", Library: "YubiHSM PKCS#11 Library", Traits: noCopy}
+	NSS     = Provider{Manufacturer: "Mozilla Foundation", Library: "NSS Internal Crypto Services", Traits: localFalse}
 )
 
 // Imitate makes the module look like a provider's. Call it before processes
