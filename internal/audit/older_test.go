@@ -69,7 +69,7 @@ func TestAPipeAmongTheArchivesHoldsUpNothing(t *testing.T) {
 	l, err := Open(key.options(file))
 	check(t, err)
 	check(t, l.Close())
-	if _, err := Verify(t.Context(), []string{file}, VerifyOptions{All: true}); err == nil || !strings.Contains(err.Error(), file+".9 is not a regular file") {
+	if _, err := Verify(t.Context(), []string{file}, VerifyOptions{All: true}); err == nil || !strings.Contains(err.Error(), file+".9 is a named pipe, not a regular file") {
 		t.Errorf("verify: %v", err)
 	}
 }

@@ -240,7 +240,7 @@ func TestModuleOutOfReach(t *testing.T) {
 	if err := d.stop(); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, conf, "audit:", fmt.Sprintf("sandbox: {write: [%q]}\naudit:", elsewhere))
+	edit(t, conf, "\naudit:", fmt.Sprintf("\nsandbox: {write: [%q]}\naudit:", elsewhere))
 	d = start(t, dir, nil, program(t, "assertd"), "serve", "--config", conf)
 	d.await(t, "started: version")
 	d.assert(t)

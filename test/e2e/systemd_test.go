@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,16 +20,16 @@ func TestSystemdStatusNamesKeySetsThatCannotSign(t *testing.T) {
 	check(t, err)
 	defer manager.Close()
 	check(t, manager.SetReadDeadline(time.Now().Add(time.Minute)))
-	receive := func(want string) {
+	receive := func(wanted ...string) { // in any order
 		t.Helper()
-		for message := make([]byte, 4096); ; {
+		var received []string
+		for message := make([]byte, 4096); len(wanted) > 0; {
 			n, err := manager.Read(message)
 			if err != nil {
-				t.Fatalf("%v; want %q", err, want)
+				t.Fatalf("%v; want %q, received %q", err, wanted, received)
 			}
-			if string(message[:n]) == want {
-				return
-			}
+			received = append(received, string(message[:n]))
+			wanted = slices.DeleteFunc(wanted, func(want string) bool { return want == received[len(received)-1] })
 		}
 	}
 	s.configure("\nclients:", "\n  later: {alg: ES256, use: assertion}\n\nclients:\n  - {name: later, match: {uid: 4711}, grants: "+
@@ -37,12 +38,10 @@ func TestSystemdStatusNamesKeySetsThatCannotSign(t *testing.T) {
 		daemon.Env = append(os.Environ(), "NOTIFY_SOCKET="+manager.LocalAddr().String())
 		return daemon.Start()
 	})
-	receive("STATUS=ready; can't sign with key set later")
-	receive("READY=1")
+	receive("STATUS=ready; can't sign with key set later", "READY=1")
 	s.assertd("key", "generate", "later", "--config", s.layout.Config)
 	check(t, process.Process.Signal(syscall.SIGHUP))
-	receive("READY=1")
-	receive("STATUS=ready")
+	receive("READY=1", "STATUS=ready")
 
 	check(t, os.WriteFile(s.layout.Config, []byte("no configuration"), 0o600))
 	check(t, process.Process.Signal(syscall.SIGHUP))
