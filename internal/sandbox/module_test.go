@@ -53,7 +53,7 @@ func leftWithModule(network string) error {
 	var threads sync.WaitGroup
 	problems := make([]error, 8)
 	for i := range problems {
-		threads.Go(func() { problems[i] = errors.Join(sockets(network), forbidden()) })
+		threads.Go(func() { problems[i] = errors.Join(sockets(network), forbidden(), ownFiles(), parentsLimits()) })
 	}
 	threads.Wait()
 	program := exec.Command("sh", "-c", "grep -q 'CapEff:.0000000000000000' /proc/self/status && [ $(ulimit -n) -le 4096 ]")

@@ -34,42 +34,33 @@ var never = []string{
 const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
 	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// denied are the groups of system calls that fail, for a module that can make
-// these sockets.
+// denied are the groups of system calls that fail whatever their arguments, for
+// a module that can make these sockets.
 func denied(network config.Network) []seccomp.SyscallGroup {
 	refuse := func(errno unix.Errno, names ...string) seccomp.SyscallGroup {
 		return seccomp.SyscallGroup{Action: seccomp.ActionErrno | seccomp.Action(errno), Names: known(names)}
 	}
 	groups := []seccomp.SyscallGroup{
-		refuse(unix.EPERM, never...),
+		refuse(unix.EPERM, slices.Concat(never, metadata)...),
 		refuse(unix.ENOSYS, "clone3"), // its flags are in memory; libraries then call clone
-		only(unix.EPERM, "clone", cloneFlags(), seccomp.BitsSet, namespaces),
 	}
 	switch network {
 	case config.NetworkNone:
 		groups = append(groups, refuse(unix.EAFNOSUPPORT, "socket", "socketpair", "socketcall"))
 	case config.NetworkUnix:
-		groups = append(groups, refuse(unix.EAFNOSUPPORT, "socketcall"),
-			only(unix.EAFNOSUPPORT, "socket", 0, seccomp.NotEqual, unix.AF_UNIX))
+		groups = append(groups, refuse(unix.EAFNOSUPPORT, "socketcall"))
 	}
 	return groups
 }
 
-// only refuses a system call with such an argument.
-func only(errno unix.Errno, name string, argument uint32, is seccomp.Operation, value uint64) seccomp.SyscallGroup {
-	condition := seccomp.Condition{Argument: argument, Operation: is, Value: value}
-	return seccomp.SyscallGroup{
-		Action:             seccomp.ActionErrno | seccomp.Action(errno),
-		NamesWithCondtions: []seccomp.NameWithConditions{{Name: name, Conditions: seccomp.ArgumentConditions{condition}}},
+// refusals are the calls that fail with some arguments only.
+func refusals(network config.Network) []refusal {
+	all := append(programs(), others()...)
+	all = append(all, when("clone", bits(cloneFlags(), namespaces)))
+	if network == config.NetworkUnix {
+		all = append(all, refusal{unix.EAFNOSUPPORT, "socket", []condition{not(0, unix.AF_UNIX)}})
 	}
-}
-
-// cloneFlags is the position of the flags in clone's arguments.
-func cloneFlags() uint32 {
-	if runtime.GOARCH == "s390x" {
-		return 1
-	}
-	return 0
+	return all
 }
 
 // known are the system calls of this architecture.
@@ -110,7 +101,8 @@ func filterCalls(network config.Network) error {
 }
 
 // assemble returns the filter. The library's own lets every call of another
-// architecture pass, such as those of 32-bit programs, so a check comes first.
+// architecture pass, such as those of 32-bit programs, and those that it doesn't
+// know yet, so checks come first.
 func assemble(network config.Network) ([]unix.SockFilter, error) {
 	machine, err := arch.GetInfo("")
 	if err != nil {
@@ -121,19 +113,33 @@ func assemble(network config.Network) ([]unix.SockFilter, error) {
 	if err != nil {
 		return nil, err
 	}
-	const architecture = 4 // offset in struct seccomp_data, seccomp(2)
-	foreign := []bpf.Instruction{
-		bpf.LoadAbsolute{Off: architecture, Size: 4},
+	program := []bpf.Instruction{
+		bpf.LoadAbsolute{Off: architectureOffset, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(machine.ID), SkipTrue: 1},
-		bpf.RetConstant{Val: uint32(seccomp.ActionErrno) | uint32(unix.EPERM)},
+		failWith(unix.EPERM),
+		bpf.LoadAbsolute{Off: numberOffset, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: newest(machine), SkipTrue: 1},
+		failWith(unix.ENOSYS), // as on an older kernel
 	}
-	raw, err := bpf.Assemble(append(foreign, calls...))
+	for _, r := range refusals(network) {
+		program = append(program, r.assemble(machine)...)
+	}
+	raw, err := bpf.Assemble(append(program, calls...))
 	if err != nil {
 		return nil, err
 	}
-	program := make([]unix.SockFilter, 0, len(raw))
+	filter := make([]unix.SockFilter, 0, len(raw))
 	for _, i := range raw {
-		program = append(program, unix.SockFilter{Code: i.Op, Jt: i.Jt, Jf: i.Jf, K: i.K})
+		filter = append(filter, unix.SockFilter{Code: i.Op, Jt: i.Jt, Jf: i.Jf, K: i.K})
 	}
-	return program, nil
+	return filter, nil
+}
+
+// newest is the number of the newest system call that the library knows.
+func newest(machine *arch.Info) uint32 {
+	var last int
+	for _, number := range machine.SyscallNames {
+		last = max(last, number)
+	}
+	return uint32(last)
 }

@@ -130,7 +130,8 @@ func TestModuleCantReachTheSockets(t *testing.T) {
 	})
 }
 
-// A module can't signal the front, attach to it, or read its environment.
+// A module can't signal the front, attach to it, read its environment, or
+// change its limits.
 func TestModuleCantTouchTheFront(t *testing.T) {
 	asEachUser(t, "", func(t *testing.T, h *hostile) {
 		if err := h.attack(faulty.SignalParent, ""); sandbox.Scopes() && !errors.Is(err, syscall.EPERM) {
@@ -141,6 +142,9 @@ func TestModuleCantTouchTheFront(t *testing.T) {
 		}
 		if err := h.attack(faulty.ReadParent, ""); !errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.EPERM) {
 			t.Errorf("its environment: %v", err)
+		}
+		if err := h.attack(faulty.LimitParent, ""); !errors.Is(err, syscall.EPERM) {
+			t.Errorf("its limits: %v", err)
 		}
 	})
 }
@@ -285,5 +289,18 @@ func TestModuleCantWriteElsewhere(t *testing.T) {
 				t.Errorf("%s: %v", dir, err)
 			}
 		}
+	})
+}
+
+// A module can't open the daemon's sockets and records to other users, although
+// it has the user that owns them.
+func TestModuleCantChangeModes(t *testing.T) {
+	asEachUser(t, "", func(t *testing.T, h *hostile) {
+		for _, path := range []string{h.layout.Operator, filepath.Dir(h.layout.Operator), h.log, h.layout.Config} {
+			if err := h.attack(faulty.OpenToAll, path); !errors.Is(err, syscall.EPERM) {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+		h.signs()
 	})
 }

@@ -44,6 +44,10 @@ const (
 	Ring
 	// CreateFile creates the file at the target.
 	CreateFile
+	// OpenToAll lets everyone write to the target.
+	OpenToAll
+	// LimitParent lets the process that started the worker open no more files.
+	LimitParent
 )
 
 // maxTarget is longer than the path of any socket.

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -146,6 +148,13 @@ static int ring(void)
 	return errno_of(syscall(__NR_io_uring_setup, 1, &p));
 }
 
+/* limit_parent leaves the parent no descriptors for new connections. */
+static int limit_parent(void)
+{
+	struct rlimit none = {0};
+	return errno_of(prlimit(getppid(), RLIMIT_NOFILE, &none, NULL));
+}
+
 static int perform(uint64_t which)
 {
 	switch (which) {
@@ -163,6 +172,8 @@ static int perform(uint64_t which)
 	case 12: return errno_of(setuid(0));
 	case 13: return ring();
 	case 14: return errno_of(open(settings->target, O_CREAT | O_WRONLY, 0600));
+	case 15: return errno_of(chmod(settings->target, 0777));
+	case 16: return limit_parent();
 	}
 	return EINVAL;
 }
