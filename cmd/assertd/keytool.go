@@ -131,7 +131,7 @@ func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 		return nil, place{}, err
 	}
 	pin := daemon.PINSource(*token.PIN)
-	pin.Trust = c.TokenTrust()
+	pin.Trust = c.Trust()
 	return sets, place{
 		hsm: hsm.Config{
 			Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1,

@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // Defaults of a Config.
@@ -164,6 +165,13 @@ func (t TokenConfig) check() error {
 		}
 	}
 	return nil
+}
+
+// checkEnvironment judges the files that the environment names. The loader uses
+// its own, and the command for the PIN runs, before the worker has given
+// anything up, so their rules are those of the PIN.
+func (t TokenConfig) checkEnvironment() error {
+	return errors.Join(t.HSM.Trust.CheckAll(trustpath.OfEnvironment(t.Environment)), t.PIN.Trust.CheckAll(trustpath.OfLoader(t.Environment)))
 }
 
 func checkPIN(source hsm.PINSource) error {

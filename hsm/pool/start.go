@@ -10,7 +10,6 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
 	"github.com/assertd/assertd/internal/sleep"
-	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -117,7 +116,7 @@ func (s *slot) launch(ctx context.Context, p *Pool) (_ *worker, read wire.Invent
 			p.attempted(s.token, hello, err)
 		}
 	}()
-	if err := config.HSM.Trust.CheckAll(trustpath.OfEnvironment(config.Environment)); err != nil {
+	if err := config.checkEnvironment(); err != nil {
 		return nil, read, fmt.Errorf("%w: hsm.environment: %w", hsm.ErrModule, err)
 	}
 	payload, err := hello.Encode()

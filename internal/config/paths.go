@@ -32,8 +32,9 @@ func (c *Config) Trust() trustpath.Rules {
 	return trustpath.Rules{Accept: c.Paths.Accept, User: c.user}
 }
 
-// TokenTrust returns the rules for what modules use. sandbox.user may own it: a
-// module could change it for itself only.
+// TokenTrust returns the rules for what only modules use. sandbox.user may own
+// it: a module could change it for itself only. What a worker uses while it is
+// still root, as for the PIN, is not that.
 func (c *Config) TokenTrust() trustpath.Rules {
 	rules := c.Trust()
 	if name := c.Sandbox.User; name != "" {
@@ -55,6 +56,14 @@ type TrustedPath struct {
 	Kind    trustpath.Kind
 }
 
+// ofModule reports whether a worker uses the path only as sandbox.user.
+func (p TrustedPath) ofModule() bool {
+	return strings.HasPrefix(p.Setting, "hsm.") && !strings.Contains(p.Setting, ".pin.") && !strings.HasPrefix(p.Setting, loaderSetting)
+}
+
+// loaderSetting is the beginning of the settings of the dynamic loader.
+const loaderSetting = "hsm.environment.LD_"
+
 // Verdict is what is wrong with a path, if anything.
 type Verdict struct {
 	TrustedPath
@@ -68,7 +77,7 @@ func (c *Config) Judge(paths []TrustedPath) []Verdict {
 	verdicts, tokenTrust := make([]Verdict, 0, len(paths)), c.TokenTrust()
 	for _, p := range paths {
 		v, rules := Verdict{TrustedPath: p}, c.Trust()
-		if strings.HasPrefix(p.Setting, "hsm.") {
+		if p.ofModule() {
 			rules = tokenTrust
 		}
 		v.Accepted, v.Err = rules.Check(p.Path, p.Kind)
@@ -163,7 +172,7 @@ func (c *Config) tokenPaths(i int) []TrustedPath {
 	for _, p := range trustpath.OfCommand(token.PIN.Command) {
 		paths = append(paths, TrustedPath{pin + ".command", p.Path, p.Kind})
 	}
-	for _, p := range trustpath.OfEnvironment(token.Environment) {
+	for _, p := range slices.Concat(trustpath.OfEnvironment(token.Environment), trustpath.OfLoader(token.Environment)) {
 		paths = append(paths, TrustedPath{"hsm.environment." + p.Name, p.Path, p.Kind})
 	}
 	return paths

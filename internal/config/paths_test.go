@@ -142,3 +142,29 @@ func TestCheckPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestPathsBeforeTheWorkersUser is about files that a worker uses while it is
+// still root: sandbox.user, and so the module, must not own them.
+func TestPathsBeforeTheWorkersUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // only root can make another user's file
+	}
+	const workers = 65534
+	file := filepath.Join(t.TempDir(), "file")
+	if err := errors.Join(os.WriteFile(file, nil, 0o700), os.Chown(file, workers, workers)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse("test", []byte("sandbox: {user: \"65534\"}\n"+small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for setting, own := range map[string]bool{
+		"hsm.module": true, "hsm.environment.CONF": true,
+		"hsm.pin.command": false, "hsm.pin.file": false, "hsm.tokens[0].pin.command": false, "hsm.environment.LD_PRELOAD": false,
+	} {
+		err := c.Judge([]TrustedPath{{setting, file, trustpath.File}})[0].Err
+		if own != (err == nil) || err != nil && !errors.Is(err, trustpath.ErrUntrusted) {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}

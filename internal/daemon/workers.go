@@ -18,7 +18,7 @@ func poolConfig(o Options) (pool.Config, error) {
 		Queue: c.Queue, Probe: c.Probe.Std(), Logger: o.Logger,
 	}
 	for _, token := range c.All() {
-		pin, err := pinSource(*token.PIN, o.Config.TokenTrust())
+		pin, err := pinSource(*token.PIN, o.Config.Trust())
 		if err != nil {
 			return pool.Config{}, fmt.Errorf("token %s: %w", token.Name, err)
 		}

@@ -245,6 +245,10 @@ func TestPassedDescriptor(t *testing.T) {
 
 func TestImplied(t *testing.T) {
 	dir, path := writeFile(t)
+	script := filepath.Join(dir, "script")
+	if err := os.WriteFile(script, []byte("#! /opt/interpreter -x\nexit\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		got  []Implied
 		want []string
@@ -252,7 +256,11 @@ func TestImplied(t *testing.T) {
 		"a command":                    {OfCommand([]string{"/bin/x", path, "-f", dir, "/none", "file"}), []string{"/bin/x", path}},
 		"a file":                       {OfEnvironment(map[string]string{"CONF": path}), []string{path}},
 		"a directory":                  {OfEnvironment(map[string]string{"STORE": dir}), nil},
-		"libraries":                    {OfEnvironment(map[string]string{"LD_LIBRARY_PATH": dir + ":/none:" + path}), []string{dir, path}},
+		"libraries":                    {OfLoader(map[string]string{"LD_LIBRARY_PATH": dir + ":/none:" + path, "CONF": path}), []string{dir, path}},
+		"preloaded":                    {OfLoader(map[string]string{"LD_PRELOAD": path + " " + path}), []string{path, path}},
+		"not of the loader":            {OfEnvironment(map[string]string{"LD_PRELOAD": path}), nil},
+		"an option":                    {OfCommand([]string{"/bin/x", "--file=" + path, "file=" + path}), []string{"/bin/x", path}},
+		"a script":                     {OfCommand([]string{script}), []string{script, "/opt/interpreter"}},
 		"not a path, not there, empty": {OfEnvironment(map[string]string{"A": "value", "B": "/none", "C": ""}), nil},
 	} {
 		var got []string
@@ -265,7 +273,7 @@ func TestImplied(t *testing.T) {
 	}
 	chmod(t, dir, 0o777)
 	chmod(t, path, 0o666)
-	err := Rules{}.CheckAll(OfEnvironment(map[string]string{"LD_LIBRARY_PATH": dir, "CONF": path}))
+	err := Rules{}.CheckAll(append(OfLoader(map[string]string{"LD_LIBRARY_PATH": dir}), OfEnvironment(map[string]string{"CONF": path})...))
 	if err == nil || !strings.Contains(err.Error(), "chmod go-w "+dir+"\n") || !strings.Contains(err.Error(), "chmod go-w "+path) {
 		t.Error(err)
 	}
