@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestGenerated is about /proc/kmsg, which looks regular, and waits for the next
-// message of the kernel.
+// TestGenerated is about /proc/kmsg, which looks regular, and waits for the
+// next message of the kernel.
 func TestGenerated(t *testing.T) {
 	dir, _ := writeFile(t)
 	link := filepath.Join(dir, "link")
