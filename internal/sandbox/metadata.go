@@ -3,8 +3,8 @@ package sandbox
 import "golang.org/x/sys/unix"
 
 // metadata are the system calls that change the mode, owner or ACL of a file by
-// its path. Landlock does not restrict them, and a module has the user that owns
-// the operator socket. Modules change their own files by descriptor.
+// its path. Landlock does not restrict them, and a module has the user that
+// owns the operator socket. Modules change their own files by descriptor.
 var metadata = []string{
 	"chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat", "setxattr", "lsetxattr", "removexattr", "lremovexattr",
 	"setxattrat", "removexattrat",

@@ -101,8 +101,8 @@ func filterCalls(network config.Network) error {
 }
 
 // assemble returns the filter. The library's own lets every call of another
-// architecture pass, such as those of 32-bit programs, and those that it doesn't
-// know yet, so checks come first.
+// architecture pass, such as those of 32-bit programs, and those that it
+// doesn't know yet, so checks come first.
 func assemble(network config.Network) ([]unix.SockFilter, error) {
 	machine, err := arch.GetInfo("")
 	if err != nil {

@@ -17,9 +17,9 @@ type Implied struct {
 	Kind Kind
 }
 
-// OfCommand returns the program of a command, the interpreter if it is a script,
-// and the files among its arguments, also as --option=FILE. Paths that don't
-// exist are left out, except the program's.
+// OfCommand returns the program of a command, the interpreter if it is a
+// script, and the files among its arguments, also as --option=FILE. Paths that
+// don't exist are left out, except the program's.
 func OfCommand(command []string) []Implied {
 	var all []Implied
 	for i, argument := range command {

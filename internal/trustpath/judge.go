@@ -53,7 +53,7 @@ func (r Rules) judge(path string, st *unix.Stat_t, kind Kind) []*Problem {
 	case st.Mode&unix.S_IFMT == unix.S_IFLNK: // its mode means nothing
 	case mode&0o022 != 0 && !(directory && mode&unix.S_ISVTX != 0 && kind != Private):
 		add(fmt.Sprintf("has mode %04o, so other users can %s", mode, power), writableFix(kind))
-	case kind == Secret && r.readable(st) && !isCredential(path):
+	case kind == Secret && r.readable(st) && !(mode&0o007 == 0 && isCredential(path)):
 		add(fmt.Sprintf("has mode %04o, so other users can read it", mode), "chmod 600")
 	}
 	return problems

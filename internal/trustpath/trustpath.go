@@ -194,7 +194,7 @@ func reopen(dir int, name, path string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	if err := regular(fd, path); err != nil {
+	if err := errors.Join(regular(fd, path), notGenerated(fd, path)); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
