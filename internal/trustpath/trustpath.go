@@ -12,8 +12,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -128,12 +128,15 @@ func (r Rules) Check(path string, kind Kind) (accepted []*Problem, err error) {
 	return w.accepted, err
 }
 
+// passed is the path of a descriptor that the shell passed to this process.
+var passed = regexp.MustCompile(`^/dev/fd/[0-9]+$`)
+
 // Regular opens a regular file for reading, whoever it belongs to. It never
 // waits for the other end of a named pipe. Only a descriptor that the shell
 // passed to this process may be something else, as with /dev/stdin or
 // <(command), which is /dev/fd/63.
 func Regular(path string) (*os.File, error) {
-	if path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") {
+	if path == "/dev/stdin" || passed.MatchString(path) {
 		return os.Open(path)
 	}
 	var st unix.Stat_t
