@@ -25,7 +25,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.Is(err, cli.ErrUsage):
 		return exitUsage
-	case errors.Is(err, client.ErrUnavailable):
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, errNotReady):
 		return exitUnavailable
 	case errors.Is(err, ipc.CodeReloadRefused), errors.Is(err, client.ErrWrongSocket), errors.Is(err, client.ErrVersion):
 		return exitFailure // policy refused nothing

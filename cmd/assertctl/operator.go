@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,11 +39,14 @@ func (f operatorFlag) run(do func(*client.Operator) error) error {
 func statusCommand() *cobra.Command {
 	var socket operatorFlag
 	var output outputFlag
+	var live bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "show daemon status (operators)",
 		Long: "Shows the daemon's workers, keys, audit log and clients, with signing rates\n" +
-			"since it started.",
+			"since it started. Exits with 5 if nothing can be signed, and with 0 while any\n" +
+			"grant can be served. With --live, exits with 0 if the daemon answers at all: for\n" +
+			"probes that restart what is dead, since a restart doesn't bring back an HSM.",
 		Args: cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -50,13 +55,26 @@ func statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return output.print(cmd.OutOrStdout(), status, func(out io.Writer) error { return printStatus(out, ipc.StatusResponse{}, status) })
+			if live {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "assertd %s is running\n", status.Version)
+				return err
+			}
+			err = output.print(cmd.OutOrStdout(), status, func(out io.Writer) error { return printStatus(out, ipc.StatusResponse{}, status) })
+			if err == nil && !status.Ready.Ready {
+				err = fmt.Errorf("%w: %s", errNotReady, cmp.Or(status.Ready.Detail, status.Ready.Reason))
+			}
+			return err
 		})
 	}
 	socket.register(cmd)
 	output.register(cmd)
+	cmd.Flags().BoolVar(&live, "live", false, "only check that the daemon answers")
+	cmd.MarkFlagsMutuallyExclusive("live", "output")
 	return cmd
 }
+
+// errNotReady means that the daemon can sign nothing now.
+var errNotReady = errors.New("the daemon is not ready")
 
 func reloadCommand() *cobra.Command {
 	var logs, retryPIN bool
