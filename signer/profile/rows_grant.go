@@ -102,49 +102,46 @@ func grantRows() []*Profile {
 					ForcedClaims: map[string]any{"scope": "signature impersonation"}},
 			},
 		},
-		{
-			Name:       "maskinporten",
-			Title:      "Maskinporten, registered key",
-			Source:     "Digdir: Maskinporten, JWT grant",
-			Algorithms: []string{"RS256", "RS384", "RS512"}, KeyID: KeyIDFromReceiver, Delivery: DeliverUpload,
-			Issuer:   SubjectRule{From: FromClientID, Format: "the client ID"},
-			Audience: AudienceRule{Form: AudienceString, Summary: "Maskinporten's issuer", Description: "the issuer of the environment, with its slash; in production https://maskinporten.no/", Check: hostURL},
-			Claims: []ClaimRule{
-				{Name: "scope", Required: true, Format: "the scopes as one space-separated string", Normalize: nonEmptyString},
-				{Name: "resource", Format: "a list of API identifiers", Normalize: stringList},
-			},
-			OtherClaims:     true,
-			DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute, MaxBackDate: 5 * time.Second, JTI: JTIRandom,
+		maskinportenRow(Profile{
+			Name: "maskinporten", Title: "Maskinporten, registered key", KeyID: KeyIDFromReceiver, Delivery: DeliverUpload,
 			Register: "The client's keys in Samarbeidsportalen or its API: the public JWK with the kid that you choose.",
 			Notes:    "Maskinporten refuses an iat more than 10 s from its own clock, and an exp more than 120 s after iat.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "b0d5a1f2-7c1e-4f0a-9a44-1d2f3e4a5b6c", KeyID: "payments-2027", Audiences: []string{"https://maskinporten.no/"}},
 				Listed:   map[string]any{"scope": "example:read"},
 			},
-		},
-		{
-			Name:       "maskinporten-certificate",
-			Title:      "Maskinporten, business certificate",
-			Source:     "Digdir: Maskinporten, JWT grant",
-			Algorithms: []string{"RS256", "RS384", "RS512"}, Header: []HeaderParam{ParamX5C}, KeyID: KeyIDNone, Delivery: DeliverHeader,
-			Issuer:   SubjectRule{From: FromClientID, Format: "the client ID"},
-			Audience: AudienceRule{Form: AudienceString, Summary: "Maskinporten's issuer", Description: "the issuer of the environment, with its slash; in production https://maskinporten.no/", Check: hostURL},
-			Claims: []ClaimRule{
-				{Name: "scope", Required: true, Format: "the scopes as one space-separated string", Normalize: nonEmptyString},
-				{Name: "resource", Format: "a list of API identifiers", Normalize: stringList},
-			},
-			OtherClaims:     true,
-			DefaultLifetime: time.Minute, MaxLifetime: 2 * time.Minute, MaxBackDate: 5 * time.Second, JTI: JTIRandom,
+		}),
+		maskinportenRow(Profile{
+			Name: "maskinporten-certificate", Title: "Maskinporten, business certificate", Header: []HeaderParam{ParamX5C}, KeyID: KeyIDNone, Delivery: DeliverHeader,
 			Register: "Nothing: the certificate (virksomhetssertifikat) names the organization.",
 			Notes:    "Maskinporten refuses an iat more than 10 s from its own clock, and an exp more than 120 s after iat. Store the whole chain.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "b0d5a1f2-7c1e-4f0a-9a44-1d2f3e4a5b6c", Audiences: []string{"https://maskinporten.no/"}},
 				Listed:   map[string]any{"scope": "example:read"},
 			},
-		},
+		}),
 	}
 	for _, p := range rows {
 		p.Family, p.Send, p.Known = Grants, ipc.SendGrant, p.Name != "jwt-bearer"
 	}
 	return rows
+}
+
+// maskinportenRow fills in what Maskinporten wants of a client whatever
+// identifies its key.
+func maskinportenRow(row Profile) *Profile {
+	row.Source = "Digdir: Maskinporten, JWT grant"
+	row.Algorithms = []string{"RS256", "RS384", "RS512"}
+	row.Issuer = SubjectRule{From: FromClientID, Format: "the client ID"}
+	row.Audience = AudienceRule{
+		Form: AudienceString, Summary: "Maskinporten's issuer",
+		Description: "the issuer of the environment, with its slash; in production https://maskinporten.no/", Check: hostURL,
+	}
+	row.Claims = []ClaimRule{
+		{Name: "scope", Required: true, Format: "the scopes as one space-separated string", Normalize: nonEmptyString},
+		{Name: "resource", Format: "a list of API identifiers", Normalize: stringList},
+	}
+	row.OtherClaims = true
+	row.DefaultLifetime, row.MaxLifetime, row.MaxBackDate, row.JTI = time.Minute, 2*time.Minute, 5*time.Second, JTIRandom
+	return &row
 }
