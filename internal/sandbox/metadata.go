@@ -20,7 +20,6 @@ const (
 // user that runs as the daemon's, or open a file of its user to everyone.
 func programs() []refusal {
 	refusals := []refusal{
-		{unix.ENOSYS, "openat2", nil}, // its mode is in memory
 		when("fchmod", bits(1, setID|unix.S_IWOTH)),
 		when("creat", bits(1, setID)),
 		when("mknod", bits(1, setID)), when("mknodat", bits(2, setID)),

@@ -42,7 +42,8 @@ func denied(network config.Network) []seccomp.SyscallGroup {
 	}
 	groups := []seccomp.SyscallGroup{
 		refuse(unix.EPERM, slices.Concat(never, metadata)...),
-		refuse(unix.ENOSYS, "clone3"), // its flags are in memory; libraries then call clone
+		// Their flags and modes are in memory; libraries then call clone and openat.
+		refuse(unix.ENOSYS, "clone3", "openat2"),
 	}
 	switch network {
 	case config.NetworkNone:
