@@ -218,7 +218,7 @@ func acceptArchive(o *Options, path, newest string, a Acceptance) (AcceptedDamag
 		return AcceptedDamage{}, err
 	}
 	if newest == o.File {
-		if err := renameNoReplace(newest, newest+"."+o.Clock().UTC().Format(archiveTime)); err != nil {
+		if err := atomicfile.Rename(newest, newest+"."+o.Clock().UTC().Format(archiveTime)); err != nil {
 			return AcceptedDamage{}, err
 		}
 	}
@@ -292,7 +292,7 @@ func keepDamaged(o *Options, path string) (string, error) {
 		return path, nil // renamed already
 	}
 	kept := path + damagedInfix + o.Clock().UTC().Format(archiveTime)
-	return kept, renameNoReplace(path, kept)
+	return kept, atomicfile.Rename(path, kept)
 }
 
 // writeAccepted writes a whole file at once, so that a crash leaves either none

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/assertd/assertd/internal/atomicfile"
 )
 
@@ -110,7 +108,7 @@ func (w *writer) moveForeign() error {
 	if err != nil {
 		return err
 	}
-	return renameNoReplace(w.file.path, w.file.path+damagedInfix+w.opts.Clock().UTC().Format(archiveTime))
+	return atomicfile.Rename(w.file.path, w.file.path+damagedInfix+w.opts.Clock().UTC().Format(archiveTime))
 }
 
 // rescue puts a file back that someone removed, in the background, under the
@@ -163,14 +161,14 @@ func (w *writer) switchFile(rename bool, infix string) error {
 	old, archive := w.file, ""
 	if rename && old.inPlace() {
 		archive = old.path + infix + w.opts.Clock().UTC().Format(archiveTime)
-		if err := renameNoReplace(old.path, archive); err != nil {
+		if err := atomicfile.Rename(old.path, archive); err != nil {
 			return err
 		}
 	}
 	next, err := openNext(w.opts, old.path)
 	if err != nil {
 		if archive != "" {
-			err = errors.Join(err, renameNoReplace(archive, old.path))
+			err = errors.Join(err, atomicfile.Rename(archive, old.path))
 		}
 		return err
 	}
@@ -204,12 +202,4 @@ func openNext(o *Options, path string) (*file, error) {
 		return nil, fmt.Errorf("audit: %s exists and is not empty; move it away", path)
 	}
 	return f, nil
-}
-
-func renameNoReplace(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	return nil
 }
