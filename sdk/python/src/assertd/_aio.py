@@ -10,8 +10,8 @@ import time
 from types import TracebackType
 from typing import Any, Awaitable, Callable, Mapping, Sequence
 
-from ._errors import Problem, VersionMismatch
-from ._retry import Deadline, Lost, check_path, delay, too_long, unavailable
+from ._errors import Problem
+from ._retry import Deadline, Lost, check_path, delay, mismatch, too_long, unavailable
 from ._wire import (
     MAX_RESPONSE,
     Assertion,
@@ -105,10 +105,7 @@ class AsyncClient:
                 response = await self._exchange("GET", "/v1/ready", None)
         except Lost as error:
             raise unavailable(self.path, error) from error.cause
-        document = response.parse(self.path)
-        if isinstance(document, dict) and "ready" in document:
-            return Ready.parse(document)
-        return Ready.parse(response.document(self.path))
+        return response.ready(self.path)
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         text = None if body is None else json.dumps(body).encode("utf-8")
@@ -121,9 +118,7 @@ class AsyncClient:
             if problem.code != "not-found":
                 raise
             version = await self.version() if path != "/v1/health" else "(unknown)"
-            raise VersionMismatch(
-                f"assertd {version} has no {method} {path}; upgrade the daemon, or use the client of its version"
-            ) from problem
+            raise mismatch(version, f"{method} {path}") from problem
 
     async def _retried(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Any:
         try:

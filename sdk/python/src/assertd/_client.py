@@ -7,9 +7,9 @@ import time
 from types import TracebackType
 from typing import Any, Callable, Mapping, Sequence
 
-from ._errors import Problem, VersionMismatch
+from ._errors import Problem
 from ._pool import Pool
-from ._retry import Deadline, Lost, check_path, delay, unavailable
+from ._retry import Deadline, Lost, check_path, delay, mismatch, unavailable
 from ._wire import (
     Assertion,
     AssertionRequest,
@@ -102,10 +102,7 @@ class Client:
     def ready(self) -> Ready:
         """Return whether the daemon can sign now. A daemon that can't is no error."""
         response = self._exchange("GET", "/v1/ready", None, Deadline(self._timeout))
-        document = response.parse(self.path)
-        if isinstance(document, dict) and "ready" in document:
-            return Ready.parse(document)
-        return Ready.parse(response.document(self.path))
+        return response.ready(self.path)
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         deadline = Deadline(self._timeout)
@@ -116,9 +113,7 @@ class Client:
             if problem.code != "not-found":
                 raise
             version = self.version() if path != "/v1/health" else "(unknown)"
-            raise VersionMismatch(
-                f"assertd {version} has no {method} {path}; upgrade the daemon, or use the client of its version"
-            ) from problem
+            raise mismatch(version, f"{method} {path}") from problem
 
     def _retried(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Any:
         try:

@@ -6,7 +6,8 @@ import os
 import random
 import time
 
-from ._errors import AssertdError, NotAssertd, Problem, Unavailable
+from ._errors import AssertdError, NotAssertd, Problem, Unavailable, VersionMismatch
+from ._wire import DEFAULT_SOCKET
 
 RESTART_DELAY = 0.2
 """Seconds that a daemon that restarts gets to come back."""
@@ -66,8 +67,6 @@ class Deadline:
 
 def check_path(path: str | None) -> str:
     """Return the path of the socket to use."""
-    from ._wire import DEFAULT_SOCKET
-
     path = path or os.environ.get("ASSERTD_SOCKET") or DEFAULT_SOCKET
     if path.startswith("@") or "\0" in path:
         raise ValueError(f"socket {path!r}: want a path such as {DEFAULT_SOCKET}")
@@ -94,3 +93,7 @@ def unavailable(path: str, error: Exception) -> AssertdError | TimeoutError:
 
 def too_long(path: str, most: int) -> NotAssertd:
     return NotAssertd(f"{path} returned more than {most} bytes; is another program listening there?")
+
+
+def mismatch(version: str, call: str) -> VersionMismatch:
+    return VersionMismatch(f"assertd {version} has no {call}; upgrade the daemon, or use the client of its version")

@@ -245,6 +245,13 @@ class Response:
             raise self.foreign(path)
         raise Problem(document, self.status)
 
+    def ready(self, path: str) -> Ready:
+        """Return the readiness, whatever the status, or raise the Problem."""
+        document = self.parse(path)
+        if isinstance(document, dict) and "ready" in document:
+            return Ready.parse(document)
+        return Ready.parse(self.document(path))
+
     def parse(self, path: str) -> Any:
         try:
             return json.loads(self.body)
