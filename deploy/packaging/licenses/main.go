@@ -75,9 +75,7 @@ func linked(packages []string) ([]module, error) {
 		var p struct{ Module *module }
 		switch err := decoder.Decode(&p); {
 		case errors.Is(err, io.EOF):
-			slices.SortFunc(modules, func(a, b module) int {
-				return cmp.Or(boolean(b.Main)-boolean(a.Main), cmp.Compare(strings.ToLower(a.Path), strings.ToLower(b.Path)))
-			})
+			slices.SortFunc(modules, compare)
 			return modules, nil
 		case err != nil:
 			return nil, err
@@ -88,11 +86,15 @@ func linked(packages []string) ([]module, error) {
 	}
 }
 
-func boolean(b bool) int {
-	if b {
+// compare puts the main module first.
+func compare(a, b module) int {
+	switch {
+	case a.Main:
+		return -1
+	case b.Main:
 		return 1
 	}
-	return 0
+	return cmp.Compare(strings.ToLower(a.Path), strings.ToLower(b.Path))
 }
 
 // legal lists the files in a module's top directory that state its license.
