@@ -6,17 +6,22 @@ func softhsmConf(l Layout) []byte {
 	return fmt.Appendf(nil, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n", l.Tokens)
 }
 
-// configuration returns a developer's initial configuration. It quotes paths,
-// since the developer chooses the name of the directory.
-func configuration(l Layout, module string, uid int) []byte {
-	return fmt.Appendf(nil, `# Created by "assertd dev". Edit it as you like: later runs keep it.
-# docs/configuration.md describes every setting.
-hsm:
+// HSM is the configuration's section about the directory's token. It quotes
+// paths, since the developer chooses the name of the directory.
+func (l Layout) HSM(module string) string {
+	return fmt.Sprintf(`hsm:
   module: %q
   token: {label: %s}
   pin: {file: %q}
   environment: {SOFTHSM2_CONF: %q}
+`, module, TokenLabel, l.PIN, l.SoftHSMConf)
+}
 
+// configuration returns a developer's initial configuration.
+func configuration(l Layout, module string, uid int) []byte {
+	return fmt.Appendf(nil, `# Created by "assertd dev". Edit it as you like: later runs keep it.
+# docs/configuration.md describes every setting.
+%s
 keys:
   %s: {alg: ES256, use: assertion}
   %s: {alg: ES256, use: raw}
@@ -45,5 +50,5 @@ listen:
 
 operator: {socket: %q}
 audit: {file: %q, checkpoint_key: %s}
-`, module, TokenLabel, l.PIN, l.SoftHSMConf, KeySet, RawKeySet, RSAKeySet, EdKeySet, AuditKey, uid, KeySet, Audience, RawKeySet, RSAKeySet, EdKeySet, l.Socket, l.Operator, l.Audit, AuditKey)
+`, l.HSM(module), KeySet, RawKeySet, RSAKeySet, EdKeySet, AuditKey, uid, KeySet, Audience, RawKeySet, RSAKeySet, EdKeySet, l.Socket, l.Operator, l.Audit, AuditKey)
 }

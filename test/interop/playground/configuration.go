@@ -45,12 +45,7 @@ func create(layout dev.Layout, s settings, module, tokenURL string) error {
 func configuration(layout dev.Layout, s settings, module, tokenURL string) []byte {
 	return fmt.Appendf(nil, `# Created by "make playground". Edit it as you like: later runs keep it.
 # docs/configuration.md describes every setting.
-hsm:
-  module: %q
-  token: {label: %s}
-  pin: {file: %q}
-  environment: {SOFTHSM2_CONF: %q}
-
+%s
 keys:
   %s: {alg: ES256, use: assertion}
   %s: {alg: ES256, use: assertion}
@@ -59,42 +54,42 @@ keys:
 clients:
   # There is one grant on assertd.sock, so a request needs no names.
   - name: simple
-    match: {uid: %[8]d}
+    match: {uid: %[5]d}
     grants:
       - name: client-credentials
-        key: %[5]s
+        key: %[2]s
         profile: private_key_jwt
-        client_id: %[9]s
-        audiences: [%[10]s]
+        client_id: %[6]s
+        audiences: [%[7]s]
 
   # more.sock has a choice of grants.
   - name: more
-    match: {uid: %[8]d}
+    match: {uid: %[5]d}
     grants:
       - name: client-credentials
-        key: %[5]s
+        key: %[2]s
         profile: private_key_jwt
-        client_id: %[9]s
-        audiences: [%[10]s]
+        client_id: %[6]s
+        audiences: [%[7]s]
       - name: jwt-bearer                      # a token for somebody else
-        key: %[5]s
+        key: %[2]s
         profile: jwt-bearer
-        issuer: %[11]s
+        issuer: %[8]s
         subject: alice
-        audiences: [%[10]s]
+        audiences: [%[7]s]
       - name: dpop                            # a token that only this key can use
-        key: %[6]s
+        key: %[3]s
         profile: dpop
         claims: {allow: {htm: any, htu: any, ath: any, nonce: any}}
-      - {name: raw, key: %[7]s}
+      - {name: raw, key: %[4]s}
 
 listen:
-  - {socket: %[12]q, mode: "0600", client: simple}
-  - {socket: %[13]q, mode: "0600", client: more}
+  - {socket: %[9]q, mode: "0600", client: simple}
+  - {socket: %[10]q, mode: "0600", client: more}
 
-operator: {socket: %[14]q}
-audit: {file: %[15]q}
-jwks: {listen: %[16]q}
-`, module, dev.TokenLabel, layout.PIN, layout.SoftHSMConf, dev.KeySet, dpopKeySet, dev.RawKeySet,
+operator: {socket: %[11]q}
+audit: {file: %[12]q}
+jwks: {listen: %[13]q}
+`, layout.HSM(module), dev.KeySet, dpopKeySet, dev.RawKeySet,
 		os.Getuid(), clientID, tokenURL, issuer, layout.Socket, moreSocket(layout.Dir), layout.Operator, layout.Audit, s.jwksAddress)
 }
