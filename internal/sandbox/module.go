@@ -72,7 +72,7 @@ func (m *Module) Confine(path string) error {
 	return filterCalls(Network(m.Network, path))
 }
 
-// leaveTerminal takes this process out of the session of whoever started the
+// leaveTerminal takes this process out of the session that started the
 // daemon, whose terminal it could type into (TIOCSTI).
 func leaveTerminal() error {
 	if _, err := unix.Setsid(); err != nil && !errors.Is(err, unix.EPERM) { // it has its own session

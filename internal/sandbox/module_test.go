@@ -63,7 +63,7 @@ func leftWithModule(network string) error {
 func withoutTerminal() error {
 	if terminal, err := os.Open("/dev/tty"); !errors.Is(err, unix.ENXIO) {
 		terminal.Close()
-		return fmt.Errorf("the terminal of whoever started the daemon: %w", err)
+		return fmt.Errorf("the terminal that the daemon was started from: %w", err)
 	}
 	if session, err := unix.Getsid(0); err != nil || session != os.Getpid() {
 		return fmt.Errorf("session %d, %w; want its own, %d", session, err, os.Getpid())

@@ -123,7 +123,7 @@ func (s *site) adopt(results table) {
 		s.foreignKey(set.alg, label)
 		out, err := s.try("key", "adopt", "legacy", "--label", label, "--alg", set.alg)
 		*results.adopt(set.alg) = err == nil && strings.Contains(out, label)
-		if i > 0 { // the first stays: whoever destroys a version must not touch it
+		if i > 0 { // the first stays: destroying a version must not touch it
 			s.destroyForeign(label)
 		}
 	}
