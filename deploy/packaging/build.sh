@@ -18,10 +18,13 @@ unset ASSERTD_SOCKET # assertctl shows it as a default
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
-# Debian and RPM versions begin with a digit and must sort.
+# Package versions begin with a digit and must sort, each by its system's rules.
 case $version in
-v[0-9]*) PACKAGE_VERSION=${version#v} tag=$version ;;
-*) PACKAGE_VERSION=0~$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S).$version tag=main ;;
+v[0-9]*) PACKAGE_VERSION=${version#v} python_version=${version#v} node_version=${version#v} tag=$version ;;
+*)
+	date=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S)
+	PACKAGE_VERSION=0~$date.$version python_version=0.0.0.dev$date node_version=0.0.0-dev.$date tag=main
+	;;
 esac
 PACKAGE_VERSION=$(printf %s "$PACKAGE_VERSION" | tr - +)
 export PACKAGE_VERSION
@@ -115,7 +118,7 @@ client() { # GOOS GOARCH: only assertctl, which is pure Go
 }
 
 # The packages for other languages. LICENSE and the version are filled in here.
-python_package() {
+python_package() { # VERSION
 	cp -r sdk/python "$stage/python"
 	cp LICENSE "$stage/python/"
 	sed -i "s/^__version__ = .*/__version__ = \"$1\"/" "$stage/python/src/assertd/__init__.py"
@@ -125,7 +128,7 @@ from flit_core.buildapi import build_sdist, build_wheel
 build_sdist(argv[1]); build_wheel(argv[1])' "$out")
 }
 
-node_package() { # laid out as by npm pack
+node_package() { # VERSION: laid out as by npm pack
 	mkdir "$stage/package"
 	cp -r LICENSE sdk/node/README.md sdk/node/package.json sdk/node/src "$stage/package/"
 	sed -i "s/\"version\": .*/\"version\": \"$1\",/" "$stage/package/package.json"
@@ -133,13 +136,8 @@ node_package() { # laid out as by npm pack
 	mv "$out/package.tar.gz" "$out/assertd-node-$1.tgz"
 }
 
-case $version in
-v[0-9]*) python_package "${version#v}" && node_package "${version#v}" ;;
-*)
-	date=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S)
-	python_package "0.0.0.dev$date" && node_package "0.0.0-dev.$date"
-	;;
-esac
+python_package "$python_version"
+node_package "$node_version"
 lay_out_shared "$stage/shared"
 for arch in amd64 arm64; do packages $arch; done
 for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do client ${platform%/*} ${platform#*/}; done
