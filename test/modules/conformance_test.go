@@ -1,7 +1,6 @@
 package modules
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -147,7 +146,10 @@ func (s *site) destroyForeign(label string) {
 	s.t.Helper()
 	s.onToken(func(token *hsm.Token) error {
 		key, err := token.Find(hsm.Selector{Label: label})
-		return cmp.Or(err, token.Destroy(key))
+		if err == nil {
+			err = token.Destroy(key)
+		}
+		return err
 	})
 }
 
