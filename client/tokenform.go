@@ -138,16 +138,23 @@ func (req TokenRequest) check() error {
 	return nil
 }
 
-// newFormRequest returns a request whose body net/http can't read again, so
-// that neither a redirect nor its own retry sends an assertion twice.
 func newFormRequest(ctx context.Context, endpoint string, values url.Values) (*http.Request, error) {
-	body := values.Encode()
+	request, err := newPost(ctx, endpoint, "application/x-www-form-urlencoded", values.Encode())
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/json")
+	return request, nil
+}
+
+// newPost returns a request whose body net/http can't read again, so that
+// neither a redirect nor its own retry sends an assertion twice.
+func newPost(ctx context.Context, endpoint, contentType, body string) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, io.NopCloser(strings.NewReader(body)))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTokenEndpoint, err)
 	}
 	request.ContentLength = int64(len(body))
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Content-Type", contentType)
 	return request, nil
 }

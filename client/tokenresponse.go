@@ -132,18 +132,14 @@ func readToken(response *http.Response, send ipc.Send, now time.Time, secrets []
 		return Token{}, unreachable(err, secrets)
 	}
 	text = bytes.TrimPrefix(text, bom)
+	from, parse := tokenEndpoint, parseToken
+	if send == ipc.SendVaultLogin {
+		from, parse = loginEndpoint, parseLogin
+	}
 	if response.StatusCode/100 == 2 {
-		parse := parseToken
-		if send == ipc.SendVaultLogin {
-			parse = parseLogin
-		}
 		if token, ok := parse(text, send, now); ok {
 			return token, token.check(response.StatusCode)
 		}
-	}
-	from := tokenEndpoint
-	if send == ipc.SendVaultLogin {
-		from = loginEndpoint
 	}
 	found := from.refusal(response, text, secrets)
 	return Token{}, &TokenError{

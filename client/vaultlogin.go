@@ -1,13 +1,12 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/assertd/assertd/ipc"
@@ -17,12 +16,12 @@ import (
 const namespaceParameter = "namespace"
 
 // newLoginRequest returns a login at the JWT auth method of OpenBao or Vault,
-// whose parameters are JSON. Like newFormRequest, its body can't be read again.
+// whose parameters are JSON.
 func newLoginRequest(ctx context.Context, endpoint string, values url.Values) (*http.Request, error) {
 	members := make(map[string]string, len(values))
 	for name, given := range values {
 		switch {
-		case name == "scope" || name == "client_id" || name == "resource":
+		case slices.Contains(ownParameters, name):
 			return nil, fmt.Errorf("a login at Vault takes no %s; name a role instead", name)
 		case len(given) != 1:
 			return nil, fmt.Errorf("a login at Vault takes one %s, not %d", name, len(given))
@@ -34,12 +33,10 @@ func newLoginRequest(ctx context.Context, endpoint string, values url.Values) (*
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, io.NopCloser(bytes.NewReader(body)))
+	request, err := newPost(ctx, endpoint, "application/json", string(body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTokenEndpoint, err)
+		return nil, err
 	}
-	request.ContentLength = int64(len(body))
-	request.Header.Set("Content-Type", "application/json")
 	// Agents and proxies refuse requests without this, since browsers can't add
 	// it.
 	request.Header.Set("X-Vault-Request", "true")
