@@ -85,10 +85,15 @@ func (f callFlags) send(cmd *cobra.Command, transport http.RoundTripper, target 
 	}
 	if target, err := response.Location(); err == nil {
 		target.RawQuery, target.Fragment = "", "" // often a signature
-		return fmt.Errorf("the API returned HTTP %d %s, a redirect to %s; call that URL if you trust it",
-			response.StatusCode, http.StatusText(response.StatusCode), target.Redacted())
+		return fmt.Errorf("the API returned HTTP %s, a redirect to %s; call that URL if you trust it", statusLine(response), target.Redacted())
 	}
-	return fmt.Errorf("the API returned HTTP %d %s", response.StatusCode, http.StatusText(response.StatusCode))
+	return fmt.Errorf("the API returned HTTP %s", statusLine(response))
+}
+
+// statusLine is a response's status code with its standard text. The text that
+// the server sent could be anything.
+func statusLine(response *http.Response) string {
+	return fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode))
 }
 
 func (f callFlags) request(cmd *cobra.Command, target string) (*http.Request, func(), error) {

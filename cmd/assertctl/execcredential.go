@@ -110,9 +110,9 @@ func (a *app) credential(ctx context.Context, req ipc.AssertionRequest) (ipc.Ass
 // the Python library shows the raw JSON.
 func printGoogle(out io.Writer, answer ipc.AssertionResponse, refused error) error {
 	if refused != nil {
-		return printJSON(out, googleToken{Version: 1, Code: strconv.Itoa(exitCode(refused)), Message: refused.Error()})
+		return json.NewEncoder(out).Encode(googleToken{Version: 1, Code: strconv.Itoa(exitCode(refused)), Message: refused.Error()})
 	}
-	return printJSON(out, googleToken{
+	return json.NewEncoder(out).Encode(googleToken{
 		Version: 1, Success: true, IDToken: answer.Assertion, ExpirationTime: answer.ExpiresAt,
 		TokenType: cmp.Or(os.Getenv("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE"), "urn:ietf:params:oauth:token-type:jwt"),
 	})
@@ -127,7 +127,7 @@ func printKubernetes(out io.Writer, version string, answer ipc.AssertionResponse
 	credential := kubernetesCredential{APIVersion: version, Kind: "ExecCredential"}
 	credential.Status.Token = answer.Assertion
 	credential.Status.ExpirationTimestamp = time.Unix(answer.ExpiresAt, 0).UTC()
-	return printJSON(out, credential)
+	return json.NewEncoder(out).Encode(credential)
 }
 
 // kubernetesVersion is the API version that an ExecCredential in
@@ -147,13 +147,4 @@ func kubernetesVersion(info string) (string, error) {
 			asked.APIVersion, strings.Join(kubernetesVersions, " or "))
 	}
 	return asked.APIVersion, nil
-}
-
-func printJSON(out io.Writer, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%s\n", text)
-	return err
 }

@@ -129,7 +129,7 @@ func checkResponse(response *http.Response) error {
 	case response.StatusCode >= 300 && response.StatusCode < 400:
 		return fmt.Errorf("it redirects to %s, which many verifiers do not follow; give receivers that URL", response.Header.Get("Location"))
 	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("it returns HTTP %d %s", response.StatusCode, http.StatusText(response.StatusCode))
+		return fmt.Errorf("it returns HTTP %s", statusLine(response))
 	case kind != "application/jwk-set+json" && kind != "application/json":
 		return fmt.Errorf("its Content-Type is %q; serve it as application/jwk-set+json", kind)
 	}
