@@ -28,15 +28,16 @@ func (s *Signer) compact(ctx context.Context, key keyset.Key, kid string, header
 	if err != nil {
 		return "", err
 	}
-	input := base64.RawURLEncoding.EncodeToString(protected) + "." + base64.RawURLEncoding.EncodeToString(claims)
-	signature, err := s.sign(ctx, key, a.Digest([]byte(input)), []byte(input), a.Options)
+	compact := base64.RawURLEncoding.AppendEncode(nil, protected)
+	compact = base64.RawURLEncoding.AppendEncode(append(compact, '.'), claims)
+	signature, err := s.sign(ctx, key, a.Digest(compact), compact, a.Options)
 	if err != nil {
 		return "", err
 	}
 	if signature, err = a.Signature(signature); err != nil {
 		return "", err
 	}
-	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return string(base64.RawURLEncoding.AppendEncode(append(compact, '.'), signature)), nil
 }
 
 // protectedHeader adds alg and, unless it is empty, kid to a header.
