@@ -12,13 +12,13 @@ import (
 // which name they accept, so the key set chooses.
 func allAlgorithms() []string { return jose.Names() }
 
-// withoutEdwards is for receivers without EdDSA.
+// withoutEdwards is for receivers that know neither EdDSA nor ML-DSA.
 func withoutEdwards() []string {
 	return []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}
 }
 
-// classicAlgorithms leaves out ML-DSA (RFC 9964), for receivers that only a
-// newer version of their specification would make accept it.
+// classicAlgorithms leaves out ML-DSA (RFC 9964), for receivers whose
+// specification doesn't have it yet.
 func classicAlgorithms() []string {
 	return slices.DeleteFunc(allAlgorithms(), func(name string) bool {
 		a, err := jose.Lookup(name)
@@ -30,7 +30,7 @@ func ecdsaOrPKCS1() []string {
 	return []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512"}
 }
 
-// The names of EdDSA with an Ed25519 key, and who refuses which.
+// EdDSA with an Ed25519 key has two names. These receivers refuse one or both.
 const (
 	ed25519Refusers = "go-jose 4.1, golang-jwt 5 and go-oidc 3.21 refuse the name Ed25519 (RFC 9864) and take EdDSA"
 	eddsaRefusers   = "kube-apiserver refuses EdDSA by any name"

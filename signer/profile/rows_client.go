@@ -9,10 +9,11 @@ import (
 
 // clientRows are the profiles for client authentication: iss = sub = client_id.
 func clientRows() []*Profile {
-	rows := slices.Concat(standardClientRows(), serverClientRows(), vendorClientRows(), certificateClientRows())
-	for _, p := range rows[len(standardClientRows()):] {
+	known := slices.Concat(serverClientRows(), vendorClientRows(), certificateClientRows())
+	for _, p := range known {
 		p.Known = true
 	}
+	rows := append(standardClientRows(), known...)
 	for _, p := range rows {
 		p.Family = ClientAuthentication
 		p.Send = ipc.SendClientAssertion

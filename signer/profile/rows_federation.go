@@ -63,7 +63,7 @@ func federationRows() []*Profile {
 			Name:       spiffeProfile,
 			Title:      "SPIFFE JWT-SVID",
 			Source:     "SPIFFE: The JWT SPIFFE Verifiable Identity Document, sections 2 to 5",
-			Algorithms: []string{"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}, Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
+			Algorithms: withoutEdwards(), Typ: "JWT", KeyID: KeyIDAny, Delivery: DeliverJWKS,
 			Issuer:          SubjectRule{From: FromIssuer, Optional: true},
 			Subject:         SubjectRule{From: FromSubject, Format: "a SPIFFE ID such as spiffe://example.org/payments", Check: spiffeID},
 			Audience:        AudienceRule{Form: AudienceString, Summary: "receiving service", Description: "the one service that receives it"},
