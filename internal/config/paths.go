@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/internal/trustpath"
@@ -74,19 +75,17 @@ type Verdict struct {
 // Judge checks paths. A path that doesn't exist has no problem here: what needs
 // it reports that.
 func (c *Config) Judge(paths []TrustedPath) []Verdict {
-	verdicts, tokenTrust := make([]Verdict, 0, len(paths)), c.TokenTrust()
+	verdicts, tokenTrust := make([]Verdict, 0, len(paths)), sync.OnceValue(c.TokenTrust)
 	for _, p := range paths {
 		v, rules := Verdict{TrustedPath: p}, c.Trust()
 		if p.ofModule() {
-			rules = tokenTrust
+			rules = tokenTrust()
 		}
 		v.Accepted, v.Err = rules.Check(p.Path, p.Kind)
-		switch {
-		case errors.Is(v.Err, fs.ErrNotExist) && !errors.Is(v.Err, trustpath.ErrUntrusted):
+		if errors.Is(v.Err, fs.ErrNotExist) && !errors.Is(v.Err, trustpath.ErrUntrusted) {
 			v.Err = nil
-		default:
-			v.Err = prefixed(p.Setting, v.Err)
 		}
+		v.Err = prefixed(p.Setting, v.Err)
 		verdicts = append(verdicts, v)
 	}
 	return verdicts
@@ -144,8 +143,8 @@ func (c *Config) DaemonPaths() []TrustedPath {
 // destination of the audit log.
 func (c *Config) AllPaths() []TrustedPath {
 	paths := append(c.DaemonPaths(), TrustedPath{"audit.anchor", c.Audit.Anchor, trustpath.Written})
-	for i := range c.HSM.All() {
-		paths = append(paths, c.tokenPaths(i)...)
+	for i, token := range c.HSM.All() {
+		paths = append(paths, c.tokenPaths(i, token)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
 		paths = append(paths, TrustedPath{"keys." + name + ".certificate", c.Keys[name].Certificate, trustpath.File})
@@ -156,9 +155,9 @@ func (c *Config) AllPaths() []TrustedPath {
 	return given(paths)
 }
 
-// tokenPaths names the setting that a token's path comes from.
-func (c *Config) tokenPaths(i int) []TrustedPath {
-	token, module, pin := c.HSM.All()[i], "hsm.module", "hsm.pin"
+// tokenPaths names the setting that each path of a token comes from.
+func (c *Config) tokenPaths(i int, token NamedToken) []TrustedPath {
+	module, pin := "hsm.module", "hsm.pin"
 	if c.HSM.Token == nil {
 		own, path := c.HSM.Tokens[i], strictyaml.Item("hsm.tokens", i)
 		if own.Module != "" {
