@@ -8,7 +8,6 @@ import (
 	"io/fs"
 
 	"github.com/assertd/assertd/internal/atomicfile"
-
 	"github.com/assertd/assertd/internal/trustpath"
 )
 
