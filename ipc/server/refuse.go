@@ -37,7 +37,7 @@ func newRefusals(limit int) *refusals {
 // refuse sends a response and closes the connection, without making its caller
 // wait for the peer.
 func (r *refusals) refuse(c *net.UnixConn, response []byte) {
-	if c.SetReadDeadline(time.Now().Add(refusalTime)) != nil || c.SetWriteDeadline(time.Now().Add(2*refusalTime)) != nil {
+	if !limitTime(c, refusalTime) {
 		c.Close()
 		return
 	}
@@ -84,6 +84,13 @@ func (r *refusals) leave(c *net.UnixConn) {
 func (r *refusals) wait() {
 	r.hurry(cap(r.places))
 	r.waiters.Wait()
+}
+
+// limitTime gives a peer this long to send its request, and as long again to
+// read the response.
+func limitTime(c *net.UnixConn, each time.Duration) bool {
+	now := time.Now()
+	return c.SetReadDeadline(now.Add(each)) == nil && c.SetWriteDeadline(now.Add(2*each)) == nil
 }
 
 // answerUnread sends a response after the header of a request, which it does

@@ -56,7 +56,7 @@ func (s *spare) refuse(l *peer.Listener, response func() []byte) bool {
 		return false
 	}
 	defer c.Close()
-	if c.SetReadDeadline(time.Now().Add(spareTime)) == nil && c.SetWriteDeadline(time.Now().Add(2*spareTime)) == nil {
+	if limitTime(c, spareTime) {
 		answerUnread(c, response())
 	}
 	return true
