@@ -13,15 +13,21 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
+func tokenSource(t *testing.T, c *Client, s *server) *TokenSource {
+	t.Helper()
+	source, err := c.TokenSource(TokenRequest{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
 func TestTokenSourceCachesUntilNearExpiry(t *testing.T) {
 	s := tokenServer(t, granting)
 	c, _ := numbered(t, ipc.SendClientAssertion)
 	now := time.Now()
 	c.now = func() time.Time { return now }
-	source, err := c.TokenSource(TokenRequest{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := tokenSource(t, c, s)
 	for _, step := range []struct {
 		after time.Duration
 		asked int
@@ -47,10 +53,7 @@ func TestTokenSourceCachesUntilNearExpiry(t *testing.T) {
 func TestTokenSourceSharesOneRequest(t *testing.T) {
 	s := tokenServer(t, granting)
 	c, _ := numbered(t, ipc.SendClientAssertion)
-	source, err := c.TokenSource(TokenRequest{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := tokenSource(t, c, s)
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
@@ -70,10 +73,7 @@ func TestTokenWithoutExpiryIsNotCached(t *testing.T) {
 		answer(w, map[string]any{"access_token": "a", "token_type": "Bearer"})
 	})
 	c, _ := numbered(t, ipc.SendClientAssertion)
-	source, err := c.TokenSource(TokenRequest{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := tokenSource(t, c, s)
 	for range 2 {
 		if _, err := source.Token(t.Context()); err != nil {
 			t.Fatal(err)
@@ -92,10 +92,7 @@ func TestTokenSourceSharesAFailure(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 	c, daemon := numbered(t, ipc.SendClientAssertion)
-	source, err := c.TokenSource(TokenRequest{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := tokenSource(t, c, s)
 	began := time.Now()
 	now := began
 	c.now = func() time.Time { return now } // so that no backoff ends
@@ -128,10 +125,7 @@ func TestTokenSourceBacksOffBetweenTries(t *testing.T) {
 	c, _ := numbered(t, ipc.SendClientAssertion)
 	now := time.Now()
 	c.now = func() time.Time { return now }
-	source, err := c.TokenSource(TokenRequest{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := tokenSource(t, c, s)
 	for _, step := range []struct {
 		after time.Duration // with up to 25% of jitter
 		asked int
@@ -165,10 +159,7 @@ func TestTokenSourceUsesAGoodTokenWhenRenewalFails(t *testing.T) {
 	c, _ := numbered(t, ipc.SendClientAssertion)
 	now := time.Now()
 	c.now = func() time.Time { return now }
-	source, err := c.TokenSource(TokenRequest{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := tokenSource(t, c, s)
 	for _, step := range []struct {
 		name  string
 		after time.Duration
@@ -201,10 +192,7 @@ func TestTokenSourceOutlivesItsFirstCaller(t *testing.T) {
 		granting(n, w, r)
 	})
 	c, _ := numbered(t, ipc.SendClientAssertion)
-	source, err := c.TokenSource(TokenRequest{URL: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := tokenSource(t, c, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() {
