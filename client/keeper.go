@@ -58,7 +58,7 @@ func (c *Client) Keeper(opts KeeperOptions) (*Keeper, error) {
 }
 
 // checkPath rejects a path on which other users could replace the file or a
-// directory, and what is not a regular file: renaming over a device or a link
+// directory, and anything but a regular file: renaming over a device or a link
 // would replace the device or the link itself.
 func checkPath(path string) error {
 	if path == "" {

@@ -44,8 +44,7 @@ const maxRefusalDepth = 8
 // JSON.
 var bom = []byte("\ufeff")
 
-// endpoint is what a request went to, and the member of a success that makes it
-// one.
+// endpoint names what a request went to, and the member that each success has.
 type endpoint struct{ name, member string }
 
 var (
@@ -54,9 +53,9 @@ var (
 	registrationEndpoint = endpoint{"registration endpoint", "client_id"}
 )
 
-// refusal says why a response is not a success, in any form of body.
-// If the server gives no reason, it says what came instead. It repeats none of
-// the secrets, which are what the server was sent.
+// refusal says why a response is not a success, in any form of body. If the
+// server gives no reason, it describes the response. It leaves out the secrets,
+// which were in the request.
 func (e endpoint) refusal(response *http.Response, text []byte, secrets []string) refusal {
 	found := parseRefusal(response, text)
 	if found == (refusal{}) {
@@ -303,8 +302,8 @@ func mediaType(response *http.Response) string {
 // maxErrorText limits how much of a server's text goes into an error, in bytes.
 const maxErrorText = 500
 
-// sanitize makes text from a server fit for an error: without the secrets that
-// the server was sent, without what a terminal would obey, and not too long.
+// sanitize makes text from a server safe for an error: without the secrets that
+// were in the request, without what a terminal would obey, and not too long.
 func sanitize(text string, secrets []string) string {
 	text = terminal.Line(terminal.Without(text, secrets...))
 	return strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")

@@ -35,7 +35,7 @@ func checkSocket(socket string) (string, error) {
 	return path, nil
 }
 
-// answers reports whether the daemon has a path, whatever its answer.
+// answers reports whether the daemon has a path: any status but 404 will do.
 func (c *Client) answers(ctx context.Context, path string) bool {
 	request, err := newRequest(ctx, http.MethodGet, path, nil)
 	if err != nil {

@@ -140,7 +140,8 @@ func (c *Client) tokenAttempt(ctx context.Context, req TokenRequest, nonce strin
 	return c.exchangeToken(req, request, sendOf(assertion), secretsOf(values))
 }
 
-// secretParameters are those of a token request that nobody else may see.
+// secretParameters are the parameters of a token request that errors must not
+// repeat.
 var secretParameters = []string{
 	"client_assertion", "assertion", "subject_token", "actor_token", "WebIdentityToken", "client_secret", "code", "code_verifier",
 	"device_code", "password", "refresh_token", "jwt",

@@ -152,7 +152,7 @@ func (f *failure) add(err error, now time.Time) {
 	f.err, f.backoff = err, max(f.backoff, minBackoff)
 	wait := max(f.backoff, min(askedDelay(err), maxRetryAfter))
 	f.retryAt = now.Add(wait + rand.N(wait/4+1))
-	// A daemon that is down costs nobody anything, and comes back soon.
+	// Asking a daemon that is down costs nothing, and it comes back soon.
 	if !errors.Is(err, ErrUnavailable) {
 		f.backoff = min(2*f.backoff, maxBackoff)
 	}

@@ -71,8 +71,8 @@ type ClaimInfo struct {
 	Values []json.RawMessage `json:"values,omitempty"`
 	Words  bool              `json:"words,omitempty"` // space-separated words, each one of Values
 
-	// MaxItems is above 0 if the value is an array of 1 to so many of Values, none
-	// of them twice.
+	// MaxItems is above 0 if the value is an array. It then has 1 to MaxItems of
+	// Values, each at most once.
 	MaxItems int `json:"max_items,omitempty"`
 }
 

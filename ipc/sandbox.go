@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What of the daemon's files the sandbox confines.
+// The processes that the sandbox confines to the files they need.
 const (
 	SandboxFront   = "front and workers"
 	SandboxWorkers = "workers" // the front must see its callers' executables

@@ -10,10 +10,10 @@ import (
 const BundlePathPrefix = "/.well-known/spiffe/"
 
 // Bundle returns the set as the bundle of a SPIFFE trust domain (SPIFFE Trust
-// Domain and Bundle, section 4), whose keys sign JWT-SVIDs. A
-// verifier trusts each of the keys for every identity in the trust domain, so
-// the bundle must have no others. The refresh hint says how often to fetch it,
-// in whole seconds; 0 leaves it out.
+// Domain and Bundle, section 4), whose keys sign JWT-SVIDs. A verifier trusts
+// each of the keys for every identity in the trust domain, so the bundle must
+// have no others. The refresh hint says how often to fetch it, in whole
+// seconds; 0 leaves it out.
 //
 // It has no X.509 authorities, and no sequence number, which would have to
 // survive restarts.

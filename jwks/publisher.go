@@ -40,8 +40,8 @@ type PublisherConfig struct {
 	// MaxConnections limits the open connections of Serve; 0 is
 	// DefaultMaxConnections.
 	MaxConnections int
-	// Proxies are in front of Serve, which believes only them about the addresses
-	// of receivers, in the way of ClientAddress.
+	// Proxies are in front of Serve. Only they can say which address a receiver
+	// has, in the form that ClientAddress names.
 	Proxies       web.Proxies
 	ClientAddress web.ClientAddress
 	// Logger gets a line at level debug for each document that is fetched; nil

@@ -35,7 +35,7 @@ var (
 const (
 	retryBusy    = 100 * time.Millisecond // a full queue
 	retryRestart = time.Second            // a dead worker or a full disk
-	retryPerson  = time.Minute            // what only a person can put right
+	retryPerson  = time.Minute            // what takes an operator
 )
 
 // failures maps the kinds of error to the API's codes and to audit outcomes,

@@ -46,7 +46,7 @@ func statusCommand() *cobra.Command {
 		Long: "Shows the daemon's workers, keys, audit log and clients, with signing rates\n" +
 			"since it started. Exits with 5 if nothing can be signed, and with 0 while any\n" +
 			"grant can be served. With --live, exits with 0 if the daemon answers at all: for\n" +
-			"probes that restart what is dead, since a restart doesn't bring back an HSM.",
+			"liveness probes, since a restart doesn't bring back an HSM.",
 		Args: cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

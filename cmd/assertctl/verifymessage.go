@@ -25,7 +25,7 @@ type signedMessage struct {
 }
 
 // parseMessage parses a JWT; ok is false if its key signs a digest, or if it
-// isn't a JWT, which go-jose then says.
+// isn't a JWT, which go-jose then reports.
 func parseMessage(compact string) (m signedMessage, ok bool) {
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {

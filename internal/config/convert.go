@@ -73,7 +73,8 @@ func (w Window) rate() rate.Window {
 	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
 }
 
-// Notes are warnings about what is allowed, but may not work with the receiver.
+// Notes returns warnings about settings that are valid but may not work with
+// the receiver.
 func (c *Config) Notes() []string {
 	var notes []string
 	for _, client := range c.Clients {

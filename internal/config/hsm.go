@@ -12,7 +12,7 @@ type HSM struct {
 	Sessions         int               `json:"sessions" default:"4" min:"1" max:"64" doc:"PKCS#11 sessions per worker, which is also the number of concurrent signatures."`
 	SessionCopies    bool              `json:"session_copies" default:"true" doc:"Sign with session copies of the keys where the token supports it. A copy is as protected as its key, and saves some tokens a file access per signature."`
 	ReadInNewProcess bool              `json:"read_in_new_process" default:"false" doc:"Look for new keys from a new process each time. For modules that show a running process no keys that another one generates, such as nShield's, whose module assertd knows."`
-	Custody          Custody           `json:"custody,omitzero" doc:"What is accepted of keys on modules that don't report every attribute."`
+	Custody          Custody           `json:"custody,omitzero" doc:"Relaxes the requirements on keys, for modules that don't report every attribute."`
 	Queue            int               `json:"queue" default:"1024" min:"1" max:"65536" doc:"Maximum number of signatures waiting for a worker. Beyond that, callers are told to retry."`
 	Probe            Duration          `json:"probe" default:"10s" min:"1s" max:"1h" doc:"How often each worker is health-checked with a real signature."`
 
@@ -36,13 +36,13 @@ type NamedToken struct {
 	PIN              *PIN              `json:"pin,omitempty" doc:"Where the user PIN comes from. Default: hsm.pin."`
 	Environment      map[string]string `json:"environment,omitzero" doc:"Environment variables of the workers, in addition to hsm.environment."`
 	ReadInNewProcess bool              `json:"read_in_new_process,omitzero" doc:"Look for new keys from a new process each time. Default: hsm.read_in_new_process."`
-	Custody          *Custody          `json:"custody,omitempty" doc:"What is accepted of keys on modules that don't report every attribute. Default: hsm.custody."`
+	Custody          *Custody          `json:"custody,omitempty" doc:"Relaxes the requirements on keys, for modules that don't report every attribute. Default: hsm.custody."`
 
 	AlwaysAuthenticate bool `json:"always_authenticate,omitzero" doc:"Sign with keys that need the PIN for each signature. Default: hsm.always_authenticate."`
 }
 
-// Custody loosens what is demanded of keys. The attributes that say whether a
-// key can leave the token are not in the list.
+// Custody relaxes the requirements on keys. The attributes that say whether a
+// key can leave the token can't be listed.
 type Custody struct {
 	AcceptUnknown []string `json:"accept_unknown,omitzero" enum:"CKA_PRIVATE,CKA_SIGN,CKA_DECRYPT,CKA_DERIVE,CKA_SIGN_RECOVER,CKA_ALWAYS_SENSITIVE,CKA_LOCAL" doc:"Attributes that a key can leave unknown, because the module doesn't report them. A wrong value is still refused. assertd check shows which keys it affects."`
 }

@@ -40,7 +40,7 @@ type KeySet struct {
 	Label       string    `json:"label,omitzero" max:"255" doc:"Adopts an existing key by its CKA_LABEL. Versions that assertd generates don't need it."`
 	ID          string    `json:"id,omitzero" max:"510" format:"hex" doc:"Adopts an existing key by its CKA_ID, in hexadecimal."`
 	Created     string    `json:"created,omitzero" format:"time" doc:"When the adopted key was created, such as 2026-01-31T12:00:00Z; its rotation starts from then. Without it, the key's age is unknown: it counts as the oldest version and is never due for rotation."`
-	Accept      Accept    `json:"accept,omitzero" doc:"imported: accepts keys that were outside the HSM before, or of which the HSM doesn't report where they were made. Somebody may have a copy. Without it, such keys never sign."`
+	Accept      Accept    `json:"accept,omitzero" doc:"imported: accepts keys that were once outside the HSM, or whose origin the HSM doesn't report. Someone may have a copy. Without it, such keys never sign."`
 	Rotation    Rotation  `json:"rotation,omitzero" doc:"When versions of the key start and stop signing."`
 	Rate        []Window  `json:"rate,omitzero" doc:"Rate windows that all grants on this key set share, in addition to their own."`
 	Hashes      []string  `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For use: raw: the hashes that callers can use. none is the message itself, for Ed25519. Default: the one in the algorithm's name."`

@@ -16,7 +16,7 @@ import (
 
 // Paths relaxes what the daemon requires of paths, for sites that can't comply.
 type Paths struct {
-	Accept []string `json:"accept,omitzero" format:"path" doc:"Files and directories whose owner and mode are accepted as they are. Without an entry, everything that the daemon trusts, and each directory on the way to it, must belong to root or the daemon's user, and nobody else can write to it. An entry is for one file or directory, not for what is in it; * stands for any name, as in /mnt/nfs/assertd/*. Who can write to an accepted path can control the daemon."`
+	Accept []string `json:"accept,omitzero" format:"path" doc:"Files and directories whose owner and mode are accepted as they are. Without an entry, everything that the daemon trusts, and each directory on the way to it, must belong to root or the daemon's user, and nobody else can write to it. An entry is for one file or directory, not for what is in it; * stands for any name, as in /mnt/nfs/assertd/*. Anyone who can write to an accepted path can control the daemon."`
 }
 
 func (c *checker) paths() {
@@ -34,8 +34,8 @@ func (c *Config) Trust() trustpath.Rules {
 }
 
 // TokenTrust returns the rules for what only modules use. sandbox.user may own
-// it: a module could change it for itself only. What a worker uses while it is
-// still root, as for the PIN, is not that.
+// it: a module could change it for itself only. The rules don't apply to what a
+// worker uses while it is still root, such as the source of the PIN.
 func (c *Config) TokenTrust() trustpath.Rules {
 	rules := c.Trust()
 	if name := c.Sandbox.User; name != "" {
@@ -65,7 +65,7 @@ func (p TrustedPath) ofModule() bool {
 // loaderSetting is the beginning of the settings of the dynamic loader.
 const loaderSetting = "hsm.environment.LD_"
 
-// Verdict is what is wrong with a path, if anything.
+// Verdict says what is wrong with a path, if anything.
 type Verdict struct {
 	TrustedPath
 	Accepted []*trustpath.Problem // by paths.accept

@@ -10,8 +10,8 @@ import (
 // then refills at the pace of its limit, like an empty bucket: a sliding window
 // counts as spent evenly over the period before.
 //
-// Full windows would give everybody a second limit at once. Windows that were
-// spent just now would turn everybody with a limit per day away for a day. This
+// Full windows would give every caller a second limit at once. Windows that
+// were spent just now would lock out callers with a daily limit for a day. This
 // way each caller goes on, and no faster than its limit on average. At worst,
 // with a limit that was spent just before, a period has almost twice the limit,
 // once.
@@ -43,7 +43,7 @@ func spentEvenly(w rate.Window, at time.Duration) []run {
 	return runs
 }
 
-// part is the first n of so many equal parts of a whole.
+// part returns n/of of a whole, without overflow.
 func part[T int | time.Duration](whole T, n, of int) T {
 	return whole/T(of)*T(n) + whole%T(of)*T(n)/T(of)
 }

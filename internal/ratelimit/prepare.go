@@ -2,8 +2,8 @@ package ratelimit
 
 import "slices"
 
-// Prepared is a [Limiter.Configure] of which the part is done that no take has
-// to wait for. With many clients, nearly all budgets stay.
+// Prepared is the first part of [Limiter.Configure], for which no take has to
+// wait. With many clients, nearly all budgets stay.
 type Prepared struct {
 	configured map[string]*budget // those that stay
 	changed    []Budget           // with those that are new

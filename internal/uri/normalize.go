@@ -48,7 +48,7 @@ func CheckIssuer(text string) error {
 	return nil
 }
 
-// notHost reports what is in neither DNS names nor IP addresses.
+// notHost reports whether neither DNS names nor IP addresses contain r.
 func notHost(r rune) bool {
 	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:", r)
 }

@@ -18,8 +18,8 @@ import (
 var ErrDescendant = errors.New("the peer is one of the daemon's own processes; if nobody is testing, treat the PKCS#11 module as compromised")
 
 // RefuseDescendant returns an [ErrDescendant] if the process that made conn
-// descends from this one, and a [descent.ErrUnknown] if that can't be told. It
-// asks only about peers with a user that descendants can have. A peer in
+// descends from this one, and a [descent.ErrUnknown] if it can't tell. It asks
+// only about peers with a user that descendants can have. A peer in
 // another PID namespace isn't one: a process can't leave its namespace for one
 // outside it.
 func RefuseDescendant(conn syscall.Conn, from caller.Caller, family *descent.Family) error {

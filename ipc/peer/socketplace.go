@@ -18,7 +18,7 @@ import (
 type socketPlace struct {
 	dir  *os.File
 	name string
-	path string // as configured, for bind and for people
+	path string // as configured, for bind and for messages
 }
 
 // openPlace refuses a path that can't hold a socket, and one in a directory

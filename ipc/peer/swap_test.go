@@ -35,7 +35,7 @@ func childSwap(args []string) error {
 
 // TestFilesAndDirectoriesSwappedSocket has a user with write access to the
 // socket's directory swap a link in between bind and chmod. The file at its end
-// must keep its mode and owner, whoever wins.
+// must keep its mode and owner, no matter who wins.
 func TestFilesAndDirectoriesSwappedSocket(t *testing.T) {
 	dir := peertest.Dir(t)
 	secret := filepath.Join(peertest.Dir(t), "secret")

@@ -12,9 +12,9 @@ import (
 // workers, rotate files, read /proc, and answer operators and monitoring.
 const reservedDescriptors = 16
 
-// PossibleConnections returns how many connections callers can have open while
-// other listeners have so many others: the
-// limit, or fewer if the process can't have that many descriptors. It logs why.
+// PossibleConnections returns how many connections callers can have open: the
+// limit, or fewer if the process can't have enough descriptors for them and for
+// the others, those of other listeners. It logs why.
 func PossibleConnections(limit, others int, logger logging.Logger) int {
 	allowed, free, err := descriptors()
 	if err != nil {

@@ -11,23 +11,23 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// refusalTime is how long a caller that there is no place for has to send its
-// request and read the answer.
+// refusalTime is how long a caller past the limit has to send its request, and
+// as long again to read the answer.
 const refusalTime = 2 * time.Second
 
 // refusedAtOnce is how many connections past a limit may wait for their answer
 // at a time.
 func refusedAtOnce(limit int) int { return min(64, 4+limit/4) }
 
-// refusals answers the connections that there is no place for. Each newcomer
-// gets an answer, also when a crowd of them sends nothing: if too many wait,
-// the one that has waited longest gets its answer without its request.
+// refusals answers the connections past the limit. Each newcomer gets an
+// answer, even when a crowd of them sends nothing: if too many wait, the one
+// that has waited longest gets its answer before it has sent its request.
 type refusals struct {
 	places  chan struct{}
 	waiters sync.WaitGroup
 
 	mu      sync.Mutex
-	waiting []*net.UnixConn // in the order of their coming
+	waiting []*net.UnixConn // in order of arrival
 }
 
 func newRefusals(limit int) *refusals {

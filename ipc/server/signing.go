@@ -111,8 +111,7 @@ func (s *Signing) JWKS(context.Context) ([]byte, error) {
 	return content.Set.JSON(), nil
 }
 
-// Ready implements Service. Which key sets others have is none of the caller's
-// business.
+// Ready implements Service. It doesn't show a caller the key sets of others.
 func (s *Signing) Ready(_ context.Context, from caller.Caller) (ipc.ReadyResponse, error) {
 	response := s.Readiness()
 	if len(response.Degraded) == 0 {

@@ -156,7 +156,7 @@ func issuerURL(value string) error {
 	return nil
 }
 
-// limited accepts any text of at most so many bytes.
+// limited returns a check that accepts any text of up to most bytes.
 func limited(most int) func(string) error {
 	return func(value string) error {
 		if len(value) > most {

@@ -46,7 +46,7 @@ type Profile struct {
 	Source string
 
 	// Known means that the row is for one receiver, whose algorithm names are
-	// known, not for whatever follows a specification.
+	// known, not for every server that follows a specification.
 	Known bool
 
 	// Algorithms are the JWS algorithms that the receiver accepts, best first.

@@ -2,8 +2,8 @@ package profile
 
 import "time"
 
-// serverClientRows are the profiles for client authentication at servers that
-// people run themselves. They differ in the audience that they expect.
+// serverClientRows are the profiles for client authentication at self-hosted
+// servers. They differ in the audience that they expect.
 func serverClientRows() []*Profile {
 	return []*Profile{
 		{
