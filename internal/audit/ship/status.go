@@ -41,8 +41,7 @@ func (e *statusError) Error() string {
 		return text + "; check audit.ship's client certificate and what the collector permits"
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return text + "; see why the collector is overloaded or away"
-	}
-	if e.code == http.StatusRequestEntityTooLarge {
+	case http.StatusRequestEntityTooLarge:
 		return text + "; raise the size of a request that it accepts"
 	}
 	return text + "; check that the URL ends in /v1/logs and that it accepts OTLP in JSON over HTTP, and see its log"
