@@ -93,8 +93,7 @@ func (r Rules) OpenDirectory(path string, kind Kind) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer w.close()
-	return w.directory()
+	return w.directory(), nil
 }
 
 // CheckOpen judges a file that is already open, whatever leads to its path now.
