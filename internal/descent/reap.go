@@ -48,7 +48,7 @@ func (f *Family) End() {
 		}
 		for _, p := range children { // their own children are orphans then
 			_ = unix.Kill(p.pid, unix.SIGKILL)
-			_ = waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOHANG)
+			p.reap()
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (f *Family) reapOnce(before map[process]bool) map[process]bool {
 			continue
 		}
 		if before[p] {
-			_ = waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOHANG)
+			p.reap()
 		} else {
 			now[p] = true
 		}
@@ -81,11 +81,9 @@ func anyDead() bool {
 	return err == nil && info.Signo != 0
 }
 
-func waitid(kind, id, options int) error {
-	for {
-		if err := unix.Waitid(kind, id, nil, options, nil); !errors.Is(err, unix.EINTR) {
-			return err
-		}
+// reap reaps a child if it is dead.
+func (p process) reap() {
+	for errors.Is(unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOHANG, nil), unix.EINTR) {
 	}
 }
 
