@@ -11,8 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assertd/assertd/internal/trustpath"
 	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // file is the current file of the log. Its content is good up to end. If dirty

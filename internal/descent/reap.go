@@ -15,8 +15,8 @@ import (
 // is an orphan.
 const reapEvery = 10 * time.Second
 
-// Reap reaps orphans until ctx ends. It leaves children to those who started
-// them, who must be waiting for them.
+// Reap reaps orphans until ctx ends. It leaves other children to the code that
+// started them, which must be waiting for them.
 func (f *Family) Reap(ctx context.Context) { f.reap(ctx, reapEvery) }
 
 func (f *Family) reap(ctx context.Context, every time.Duration) {
@@ -73,8 +73,8 @@ func (f *Family) reapOnce(before map[process]bool) map[process]bool {
 	return now
 }
 
-// anyDead reports whether a child waits to be reaped, and leaves it so. It
-// spares a look at all processes.
+// anyDead reports whether a child waits to be reaped, without reaping it. It
+// costs less than a look at all processes.
 func anyDead() bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)

@@ -50,7 +50,7 @@ func (e *statusError) Error() string {
 // refusal reports whether the status can be about what was sent. OTLP lets a
 // client repeat a request only after 429, 502, 503 and 504. The others below
 // are about the URL, the permission or the moment, as RFC 9110 defines them:
-// someone will put that right, and no line is worth less for it.
+// the lines can go out once that is fixed.
 func (e *statusError) refusal() bool {
 	switch e.code {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
