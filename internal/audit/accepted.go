@@ -71,8 +71,8 @@ func (s *fileSet) acceptanceOf(f logFile) (logFile, *recovery) {
 	return s.acceptance(f, func(a *acceptedFile) bool { return a.names(f) })
 }
 
-// acceptance is acceptanceOf for what is wanted. It leaves the file alone that
-// is being read.
+// acceptance returns the first acceptance that is wanted, and the file that has
+// it. It skips the file that is being read.
 func (s *fileSet) acceptance(reading logFile, wanted func(*acceptedFile) bool) (logFile, *recovery) {
 	for _, next := range s.files {
 		if next.File == reading.File {

@@ -188,29 +188,6 @@ func (o *Options) warnIfShared() {
 	}
 }
 
-// readWithin reads an anchor, or gives up if its file system does not answer.
-func readWithin(trust trustpath.Rules, path string, limit time.Duration) ([]byte, error) {
-	type result struct {
-		content []byte
-		err     error
-	}
-	done := make(chan result, 1)
-	go func() {
-		_, err := trust.Check(path, trustpath.Written)
-		var content []byte
-		if err == nil {
-			content, err = trust.Read(path, trustpath.File, maxAnchor)
-		}
-		done <- result{content, err}
-	}()
-	select {
-	case r := <-done:
-		return r.content, r.err
-	case <-time.After(limit):
-		return nil, fmt.Errorf("%w within %s", errNoAnswer, limit)
-	}
-}
-
 // maxAnchor is the maximum size of an anchor: a checkpoint with the signatures
 // of many witnesses.
 const maxAnchor = 1 << 20
@@ -221,7 +198,12 @@ func readAnchor(trust trustpath.Rules, path string, limit time.Duration) (c Chec
 	if path == "" {
 		return c, false, nil
 	}
-	text, err := readWithin(trust, path, limit)
+	text, err := answerWithin(limit, func() ([]byte, error) {
+		if _, err := trust.Check(path, trustpath.Written); err != nil {
+			return nil, err
+		}
+		return trust.Read(path, trustpath.File, maxAnchor)
+	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return c, false, nil

@@ -54,6 +54,27 @@ func (d *diskWatch) stuck(list ...operation) (since time.Time, err error) {
 	return since, err
 }
 
+// answerWithin returns what ask returns, or errNoAnswer if the disk holds it up
+// for longer than the limit. Then ask goes on in the background.
+func answerWithin[T any](limit time.Duration, ask func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		value, err := ask()
+		answers <- answer{value, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-time.After(limit):
+		var none T
+		return none, fmt.Errorf("%w within %s", errNoAnswer, limit)
+	}
+}
+
 func (d *diskWatch) timeout(o operation) *UnavailableError {
 	return &UnavailableError{Op: o.String(), Cause: fmt.Errorf("%w within %s", errNoAnswer, d.limit)}
 }

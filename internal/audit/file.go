@@ -11,8 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assertd/assertd/internal/trustpath"
 	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // file is the current file of the log. Its content is good up to end. If dirty
@@ -180,21 +181,11 @@ func (f *file) inPlace() bool { return leadsTo(f.path, f.f) }
 // start, so nothing else waits for such a disk.
 func (o *Options) lockWithin(limit time.Duration) (*os.File, error) {
 	path := o.File + ".lock"
-	type result struct {
-		lock *os.File
-		err  error
+	lock, err := answerWithin(limit, func() (*os.File, error) { return acquireLock(o.Trust, path) })
+	if errors.Is(err, errNoAnswer) {
+		return nil, fmt.Errorf("audit: lock %s: %w; see whether its file system is frozen", path, err)
 	}
-	done := make(chan result, 1)
-	go func() {
-		lock, err := acquireLock(o.Trust, path)
-		done <- result{lock, err}
-	}()
-	select {
-	case r := <-done:
-		return r.lock, r.err
-	case <-time.After(limit):
-		return nil, fmt.Errorf("audit: lock %s: %w within %s; see whether its file system is frozen", path, errNoAnswer, limit)
-	}
+	return lock, err
 }
 
 // acquireLock locks the log for this process. The lock is a separate file

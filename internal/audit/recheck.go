@@ -10,8 +10,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/assertd/assertd/internal/trustpath"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // recheck verifies, while the log is in use, what the start did not read: the
@@ -52,8 +53,8 @@ func (c *recheck) close() {
 }
 
 // run reads the lines and returns what is wrong with them; ErrDamaged if it is
-// not the reading itself. Signing goes on meanwhile, so
-// it takes only every other moment of one processor.
+// not the reading itself. Signing goes on meanwhile, so it uses only half of
+// one processor.
 func (c *recheck) run(ctx context.Context) error {
 	if c == nil {
 		return nil

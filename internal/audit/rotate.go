@@ -26,11 +26,12 @@ type rotation struct {
 const archiveTime = "20060102T150405.000000Z"
 
 func (w *writer) rotateIfDue() {
-	if now := w.opts.Clock(); w.created.After(now) { // the clock was wrong when the file began
+	now := w.opts.Clock()
+	if w.created.After(now) { // the clock was wrong when the file began
 		w.created = now
 	}
 	full := w.opts.MaxSize > 0 && w.file.end >= w.opts.MaxSize
-	old := w.opts.MaxAge > 0 && w.opts.Clock().Sub(w.created) >= w.opts.MaxAge
+	old := w.opts.MaxAge > 0 && now.Sub(w.created) >= w.opts.MaxAge
 	if w.rotation == nil && !w.damaged && !w.rechecking() && w.hasRecords && (full || old) {
 		w.startRotation(&rotation{rename: true})
 	}

@@ -133,13 +133,14 @@ func (v *verifier) step(r *logReader, places *fileStarts) ([]byte, link, error) 
 	if errors.Is(err, io.EOF) {
 		return nil, link{}, err
 	}
-	l, fault := link{}, (*fault)(nil)
-	if behindGap := !v.started; err == nil {
-		if l, fault = v.check(line, first); fault == nil && (first || behindGap) {
-			places.add(r.name, r.line, l.seq)
-		}
+	l, fault, behindGap := link{}, (*fault)(nil), !v.started
+	if err == nil {
+		l, fault = v.check(line, first)
 	}
 	if err == nil && fault == nil {
+		if first || behindGap {
+			places.add(r.name, r.line, l.seq)
+		}
 		return line, l, nil
 	}
 	line = bytes.Clone(line) // nil if it could not be read

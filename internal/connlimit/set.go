@@ -18,11 +18,11 @@ type Conn interface {
 // Limits of a [Set].
 type Limits[O comparable] struct {
 	Places int
-	// PerOwner is how many places one owner can have; 0 means all. An owner who
+	// PerOwner is how many places one owner can have; 0 means all. An owner that
 	// has them loses its oldest idle connection to its next one.
 	PerOwner int
 	// Renew makes room for every newcomer if any connection is idle. Without it,
-	// only those lose a connection who hold more than the newcomer would.
+	// only an owner that holds more than the newcomer would loses a connection.
 	Renew bool
 	// Exempt reports whether PerOwner does not apply to an owner, whose
 	// connections are also the last to be dropped. It may be nil.
@@ -51,8 +51,8 @@ func NewSet[O comparable, C Conn](limits Limits[O]) *Set[O, C] {
 }
 
 // Add takes a connection in, and reports whether there was a place. If its
-// owner has too many, or all are taken, it drops an idle connection of whoever
-// holds the most; of several, the oldest.
+// owner has too many, or all are taken, it drops an idle connection of the
+// owner with the most; of several, the oldest.
 func (s *Set[O, C]) Add(c C, owner O) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *Set[O, C]) Add(c C, owner O) bool {
 	return true
 }
 
-// Reassign gives a connection to the owner who turned out to hold it. It
+// Reassign gives a connection to the owner that turned out to hold it. It
 // returns false, and leaves the connection as it is, if that owner has no place
 // left.
 func (s *Set[O, C]) Reassign(c C, owner O) bool {
@@ -99,7 +99,7 @@ func (s *Set[O, C]) makeRoom(newcomer O) bool {
 }
 
 // dropIdle drops one of the idle connections that may go: the oldest of the
-// owner who holds the most.
+// owner with the most.
 func (s *Set[O, C]) dropIdle(may func(member[O]) bool) bool {
 	var victim C
 	var found *member[O]

@@ -128,8 +128,8 @@ func (d *Daemon) replace(next decisions, patience bool) (again bool, err error) 
 	return false, d.force(next, ring)
 }
 
-// force puts decisions in force that were checked. No request is decided while
-// it switches, so all that takes time comes before or after. Hold mu.
+// force puts checked decisions in force. No request is decided while it
+// switches, so slow work comes before or after that. The caller holds mu.
 func (d *Daemon) force(next decisions, ring *keyset.Ring) error {
 	budgets, err := d.limiter.Prepare(next.budgets)
 	if err != nil {

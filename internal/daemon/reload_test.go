@@ -180,7 +180,7 @@ func TestReloadKeepsWhatWasSpent(t *testing.T) {
 }
 
 // TestBudgetsFile: what can't be read or written is found at the start. A
-// damaged file is no reason not to start: TestDamagedFileIsSetAside.
+// damaged file doesn't prevent a start: TestDamagedFileIsSetAside.
 func TestBudgetsFile(t *testing.T) {
 	for name, spoil := range map[string]func(file string) error{
 		"a directory": func(file string) error { return os.Mkdir(file, 0o700) },

@@ -35,7 +35,7 @@ func Adopt(others ...uint32) (*Family, error) {
 }
 
 // CanHave reports whether a descendant can have the user. It costs nothing, and
-// spares most processes the walk.
+// most processes need no walk after it.
 func (f *Family) CanHave(uid uint32) bool { return f != nil && slices.Contains(f.uids, uid) }
 
 // Descendant reports whether the process that pidfd refers to descends from

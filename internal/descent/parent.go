@@ -14,8 +14,8 @@ import (
 var errExited = errors.New("the process has exited")
 
 // parentOf returns the PID of the parent of a process in this PID namespace, 0
-// for one outside it. The kernel tells from Linux 6.13 on, even where /proc
-// hides other processes; before, /proc does.
+// for one outside it. Linux 6.13 and later report it even where /proc hides
+// other processes; on older kernels, it comes from /proc.
 func parentOf(pidfd, pid int) (int, error) {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_PID}
 	err := unix.IoctlPidfdInfo(pidfd, &info)

@@ -15,8 +15,8 @@ import (
 // is an orphan.
 const reapEvery = 10 * time.Second
 
-// Reap reaps orphans until ctx ends. It leaves children to those who started
-// them, who must be waiting for them.
+// Reap reaps orphans until ctx ends. It leaves other children to the code that
+// started them, which must be waiting for them.
 func (f *Family) Reap(ctx context.Context) { f.reap(ctx, reapEvery) }
 
 func (f *Family) reap(ctx context.Context, every time.Duration) {
@@ -48,7 +48,7 @@ func (f *Family) End() {
 		}
 		for _, p := range children { // their own children are orphans then
 			_ = unix.Kill(p.pid, unix.SIGKILL)
-			_ = waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOHANG)
+			p.reap()
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (f *Family) reapOnce(before map[process]bool) map[process]bool {
 			continue
 		}
 		if before[p] {
-			_ = waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOHANG)
+			p.reap()
 		} else {
 			now[p] = true
 		}
@@ -73,19 +73,17 @@ func (f *Family) reapOnce(before map[process]bool) map[process]bool {
 	return now
 }
 
-// anyDead reports whether a child waits to be reaped, and leaves it so. It
-// spares a look at all processes.
+// anyDead reports whether a child waits to be reaped, without reaping it. It
+// costs less than a look at all processes.
 func anyDead() bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 	return err == nil && info.Signo != 0
 }
 
-func waitid(kind, id, options int) error {
-	for {
-		if err := unix.Waitid(kind, id, nil, options, nil); !errors.Is(err, unix.EINTR) {
-			return err
-		}
+// reap reaps a child if it is dead.
+func (p process) reap() {
+	for errors.Is(unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOHANG, nil), unix.EINTR) {
 	}
 }
 

@@ -33,8 +33,8 @@ func Line(s string) string {
 	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(Text(s))
 }
 
-// escape writes p, and returns what is left of it: the start of a character, if
-// the end is not final.
+// escape writes p. Unless p is the end of the text, it leaves out a character
+// that p has only the start of, and returns that.
 func escape(b interface {
 	io.ByteWriter
 	io.Writer
@@ -69,7 +69,8 @@ type Writer struct {
 // NewWriter makes a writer in front of out.
 func NewWriter(out io.Writer) *Writer { return &Writer{out: out} }
 
-// Write writes text of others, or our own.
+// Write escapes p and writes it. It keeps the start of a character for the next
+// call.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,7 +101,8 @@ func behind(out io.Writer) io.Writer {
 	return out
 }
 
-// File returns the terminal that out prints to, or false if it is none.
+// File returns the terminal that out prints to, or false if that is something
+// else.
 func File(out io.Writer) (*os.File, bool) {
 	file, ok := behind(out).(*os.File)
 	return file, ok && term.IsTerminal(int(file.Fd()))

@@ -82,8 +82,7 @@ func (r Rules) rightOwner(kind Kind) string {
 	return "root"
 }
 
-// readable reports whether someone else than root and the process can read a
-// file.
+// readable reports whether anyone but root and the process can read a file.
 func (r Rules) readable(st *unix.Stat_t) bool {
 	others := st.Mode & 0o077
 	if others == unix.S_IRGRP && st.Uid == 0 && r.writer() != 0 {

@@ -1,9 +1,9 @@
 // Package trustpath opens the files that a process trusts. It follows a path
 // from the root directory on descriptors, one name at a time, and judges each
 // directory, each symbolic link and the file itself: all of them must belong to
-// root or the process's user, and nobody else can write to them. A directory
-// with the sticky bit, such as /tmp, is fine on the way: others can create
-// files there, but they can't replace one of ours.
+// root or the process's user, and no one else may be able to write to them. A
+// directory with the sticky bit, such as /tmp, is fine on the way: others can
+// create files there, but they can't replace one of ours.
 package trustpath
 
 import (
@@ -93,8 +93,7 @@ func (r Rules) OpenDirectory(path string, kind Kind) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer w.close()
-	return w.directory()
+	return w.directory(), nil
 }
 
 // CheckOpen judges a file that is already open, whatever leads to its path now.
@@ -131,9 +130,9 @@ func (r Rules) Check(path string, kind Kind) (accepted []*Problem, err error) {
 // passed is the path of a descriptor that the shell passed to this process.
 var passed = regexp.MustCompile(`^/dev/fd/[0-9]+$`)
 
-// Regular opens a regular file for reading, whoever it belongs to. It never
-// waits for the other end of a named pipe. Only a descriptor that the shell
-// passed to this process may be something else, as with /dev/stdin or
+// Regular opens a regular file for reading, whatever its owner and mode. It
+// never waits for the other end of a named pipe. Only a descriptor that the
+// shell passed to this process may be something else, as with /dev/stdin or
 // <(command), which is /dev/fd/63.
 func Regular(path string) (*os.File, error) {
 	if path == "/dev/stdin" || passed.MatchString(path) {

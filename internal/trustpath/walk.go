@@ -23,8 +23,7 @@ type walker struct {
 	dir      int      // O_PATH descriptor of at
 	rest     []string // names still to follow
 	links    int
-	file     string // name in at of the file that the path leads to; "" for at
-	missing  bool   // there is no file yet
+	file     string // name in at of the file that the path leads to, which may be missing; "" for at
 	judged   map[string]bool
 	problems []error
 	accepted []*Problem
@@ -114,7 +113,7 @@ func (w *walker) step(name string) error {
 // unlessMissing ends at a file that is still to be written.
 func (w *walker) unlessMissing(name string, err error) error {
 	if errors.Is(err, unix.ENOENT) && w.last() && w.kind == Written {
-		w.file, w.missing = name, true
+		w.file = name
 		return nil
 	}
 	return err
@@ -183,9 +182,6 @@ func (w *walker) judge(path string, st *unix.Stat_t, kind Kind) {
 // file was replaced meanwhile.
 func (w *walker) open() (*os.File, error) {
 	path := filepath.Join(w.at, w.file)
-	if w.missing {
-		return nil, pathError(path, unix.ENOENT)
-	}
 	f, err := reopen(w.dir, w.file, path, unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
@@ -204,10 +200,10 @@ func (w *walker) open() (*os.File, error) {
 }
 
 // directory hands the current directory's descriptor over to the caller.
-func (w *walker) directory() (*os.File, error) {
+func (w *walker) directory() *os.File {
 	f := os.NewFile(uintptr(w.dir), w.at)
 	w.dir = -1
-	return f, nil
+	return f
 }
 
 func pathError(path string, err error) error {

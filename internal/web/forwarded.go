@@ -19,8 +19,8 @@ func (o Options) Client(r *http.Request) netip.Addr {
 }
 
 // forwardedFor goes through the addresses from the last one, which the nearest
-// proxy appended, to the first one that is not a proxy's. Whoever that is could
-// have written all before it.
+// proxy appended, to the first one that is not a proxy's. That client could
+// have written everything before it.
 func (o Options) forwardedFor(peer netip.Addr, headers []string) netip.Addr {
 	for _, text := range slices.Backward(strings.Split(strings.Join(headers, ","), ",")) {
 		address := requestAddress(strings.TrimSpace(text))

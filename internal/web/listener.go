@@ -44,8 +44,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &conn{Conn: raw, listener: l}
-		holder := ownerOf(addressOf(raw.RemoteAddr()))
-		if l.options.Proxies.Contain(addressOf(raw.RemoteAddr())) {
+		peer := addressOf(raw.RemoteAddr())
+		holder := ownerOf(peer)
+		if l.options.Proxies.Contain(peer) {
 			holder = owner{}
 			c.proxied = l.proxied(raw)
 		}

@@ -67,7 +67,7 @@ type unwanted struct {
 }
 
 // offer posts the lines. If the collector refuses them for what they are, it
-// offers each half, down to the lines that the collector refuses alone.
+// offers each half, down to the single lines that the collector refuses.
 func (c *collectorConnection) offer(ctx context.Context, lines []audit.Line) (unwanted, error) {
 	if len(lines) > 1 && c.limit > 0 && textSize(lines) > c.limit {
 		return c.halves(ctx, lines)

@@ -3,6 +3,7 @@ package ship
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -44,6 +45,15 @@ type connection interface {
 	// After an error, the others must be sent again.
 	delivered() (int64, error)
 	close()
+}
+
+// limitWrites makes writes to a connection fail after sendTimeout, or as soon
+// as ctx ends. Call stop after the last write.
+func limitWrites(ctx context.Context, conn net.Conn) (stop func() bool, err error) {
+	if err := conn.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return nil, err
+	}
+	return context.AfterFunc(ctx, func() { _ = conn.SetWriteDeadline(time.Unix(1, 0)) }), nil
 }
 
 // rejection is how many of the lines that were sent a destination will never

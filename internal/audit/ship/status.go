@@ -41,8 +41,7 @@ func (e *statusError) Error() string {
 		return text + "; check audit.ship's client certificate and what the collector permits"
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return text + "; see why the collector is overloaded or away"
-	}
-	if e.code == http.StatusRequestEntityTooLarge {
+	case http.StatusRequestEntityTooLarge:
 		return text + "; raise the size of a request that it accepts"
 	}
 	return text + "; check that the URL ends in /v1/logs and that it accepts OTLP in JSON over HTTP, and see its log"
@@ -51,7 +50,7 @@ func (e *statusError) Error() string {
 // refusal reports whether the status can be about what was sent. OTLP lets a
 // client repeat a request only after 429, 502, 503 and 504. The others below
 // are about the URL, the permission or the moment, as RFC 9110 defines them:
-// someone will put that right, and no line is worth less for it.
+// the lines can go out once that is fixed.
 func (e *statusError) refusal() bool {
 	switch e.code {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,

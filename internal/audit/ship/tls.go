@@ -104,13 +104,10 @@ func awaitEnd(conn *tls.Conn) error {
 
 // send writes the lines with octet counting (RFC 5425 section 4.3).
 func (c *serverConnection) send(ctx context.Context, lines []audit.Line) (rejection, error) {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
-	if err := c.conn.SetWriteDeadline(deadline); err != nil {
+	stop, err := limitWrites(ctx, c.conn)
+	if err != nil {
 		return rejection{}, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 	c.buf = c.buf[:0]
 	for _, line := range lines {

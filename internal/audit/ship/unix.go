@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -63,13 +62,10 @@ type socketConnection struct {
 
 // send waits while the receiver's queue is full.
 func (c *socketConnection) send(ctx context.Context, lines []audit.Line) (rejection, error) {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
-	if err := c.conn.SetWriteDeadline(deadline); err != nil {
+	stop, err := limitWrites(ctx, c.conn)
+	if err != nil {
 		return rejection{}, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for _, line := range lines {
 		c.buf = c.form.append(c.buf[:0], line)

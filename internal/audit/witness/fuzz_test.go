@@ -38,7 +38,7 @@ func FuzzAnswer(f *testing.F) {
 		var size sizeError
 		switch err := conflict(answer, old, sent); {
 		case err == nil:
-			t.Fatal("a conflict is no error")
+			t.Fatal("a conflict returned no error")
 		case errors.Is(err, errSplit) && (old != sent || old <= 0):
 			t.Fatalf("%q for %d to %d became a split view", answer, old, sent)
 		case errors.As(err, &size) && size < 0:

@@ -59,6 +59,12 @@ type Group struct {
 // elapsed returns the nanoseconds since New, by a clock that nobody can set.
 func (g *Group) elapsed() int64 { return int64(time.Since(g.epoch)) }
 
+// age returns how old a cosignature is that was made at a time and came when
+// seen nanoseconds had elapsed: by the clock that says more.
+func (g *Group) age(made time.Time, seen int64) time.Duration {
+	return max(g.opts.Now().Sub(made), time.Duration(g.elapsed()-seen))
+}
+
 // New makes a Group. It sends nothing.
 func New(o Options) *Group {
 	if o.Timeout == 0 {
@@ -193,8 +199,7 @@ func (g *Group) Hold() error {
 		return nil
 	}
 	at := g.quorumAt.Load()
-	age := max(g.opts.Now().Sub(time.Unix(0, at)), time.Duration(g.elapsed()-g.quorumSeen.Load()))
-	if at != 0 && age <= g.opts.MaxAge {
+	if at != 0 && g.age(time.Unix(0, at), g.quorumSeen.Load()) <= g.opts.MaxAge {
 		return nil
 	}
 	return fmt.Errorf("%w: %d must have cosigned within %s; \"assertctl status\" shows what each witness answered", ErrNoQuorum, g.opts.Quorum, g.opts.MaxAge)

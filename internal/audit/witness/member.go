@@ -74,7 +74,7 @@ func (m *member) due() bool {
 	g := m.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	old := g.opts.MaxAge > 0 && max(g.opts.Now().Sub(m.at), time.Duration(g.elapsed()-m.seen)) >= g.opts.MaxAge/3
+	old := g.opts.MaxAge > 0 && g.age(m.at, m.seen) >= g.opts.MaxAge/3
 	return g.newest != nil && (m.err != nil || m.doubt != nil || m.cosigned < g.newest.Size || old)
 }
 
