@@ -16,14 +16,7 @@ import (
 func TestTokenThatHashesMessages(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
 	module.OnlyHash()
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token, err := hsm.Open(hsm.Config{Module: module.Path(), Label: soft.Label}, hsm.NewPIN([]byte(soft.PIN)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer token.Close()
+	token := reopen(t, soft, throughModule(t, module))
 	key := generate(t, token, "key", hsm.RSA2048)
 	if !key.WantsMessage() {
 		t.Error("the key doesn't want the message")
@@ -41,14 +34,7 @@ func TestTokenThatHashesMessages(t *testing.T) {
 // A token may refuse a mechanism that it lists. That costs one attempt.
 func TestRefusedMechanismIsRemembered(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token, err := hsm.Open(hsm.Config{Module: module.Path(), Label: soft.Label}, hsm.NewPIN([]byte(soft.PIN)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer token.Close()
+	token := reopen(t, soft, throughModule(t, module))
 	module.OnlyHash() // from now on
 	key := generate(t, token, "key", hsm.RSA2048)
 	before := module.Calls(t, "C_SignInit")

@@ -112,10 +112,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 // An attribute that a token doesn't tell doesn't count as good.
 func TestTokenThatTellsNothing(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	token := reopen(t, soft, throughModule(t, module))
 	generate(t, token, "key", hsm.P256)
 	module.Set(t, "C_GetAttributeValue", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_ATTRIBUTE_TYPE_INVALID})
 	keys, err := token.Keys()

@@ -101,7 +101,7 @@ func describeToken(id uint, info pkcs11.TokenInfo) *TokenDescription {
 	of := describe(id, info)
 	return &TokenDescription{
 		Label: of.Label, Serial: of.Serial, Manufacturer: of.Manufacturer, Model: of.Model, Firmware: of.Firmware, PIN: of.PIN,
-		MinPIN: limit(info.MinPinLen), MaxPIN: limit(info.MaxPinLen), Sessions: limit(info.MaxSessionCount), Flags: tokenFlags(info.Flags),
+		MinPIN: limit(info.MinPinLen), MaxPIN: limit(info.MaxPinLen), Sessions: limit(info.MaxSessionCount), Flags: namesIn(info.Flags, tokenFlags),
 	}
 }
 
@@ -113,19 +113,9 @@ func limit(n uint) uint {
 	return n
 }
 
-func tokenFlags(flags uint) []string {
-	names := []string{}
-	for _, f := range []struct {
-		flag uint
-		name string
-	}{
-		{pkcs11.CKF_TOKEN_INITIALIZED, "initialized"}, {pkcs11.CKF_USER_PIN_INITIALIZED, "user PIN set"},
-		{pkcs11.CKF_LOGIN_REQUIRED, "login required"}, {pkcs11.CKF_PROTECTED_AUTHENTICATION_PATH, "PIN pad"},
-		{pkcs11.CKF_WRITE_PROTECTED, "write protected"},
-	} {
-		if flags&f.flag != 0 {
-			names = append(names, f.name)
-		}
-	}
-	return names
+// tokenFlags are the flags of a token (CK_TOKEN_INFO) that say how to use it.
+var tokenFlags = []flagName{
+	{pkcs11.CKF_TOKEN_INITIALIZED, "initialized"}, {pkcs11.CKF_USER_PIN_INITIALIZED, "user PIN set"},
+	{pkcs11.CKF_LOGIN_REQUIRED, "login required"}, {pkcs11.CKF_PROTECTED_AUTHENTICATION_PATH, "PIN pad"},
+	{pkcs11.CKF_WRITE_PROTECTED, "write protected"},
 }

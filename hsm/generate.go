@@ -2,7 +2,6 @@ package hsm
 
 import (
 	"context"
-	"crypto"
 	"crypto/rand"
 	"fmt"
 
@@ -46,11 +45,7 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 		}
 	}
 	t.lean = 0
-	err = fmt.Errorf("hsm: generating key %q: %w", spec.Label, err)
-	if left := t.discard(spec); left != nil {
-		return nil, &LeftoverError{Label: spec.Label, ID: spec.ID, Marked: t.mark(spec) == nil, Cause: err, Refusal: left}
-	}
-	return nil, err
+	return nil, t.abandon(spec, fmt.Errorf("hsm: generating key %q: %w", spec.Label, err))
 }
 
 // NewID returns a random CKA_ID.
@@ -160,7 +155,5 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	if err := k.held.checkNew(); err != nil {
 		return nil, err
 	}
-	return k, k.prove(spec.Alg, func(message []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return k.signMessage(context.Background(), message, opts)
-	})
+	return k, k.proveLocked(spec.Alg)
 }

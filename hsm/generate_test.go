@@ -81,10 +81,7 @@ func TestGenerateSaysWhatTheTokenMakes(t *testing.T) {
 // A key pair that fails its first signature doesn't stay on the token.
 func TestFailedGenerationLeavesNothing(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	token := reopen(t, soft, throughModule(t, module))
 	for name, test := range map[string]struct {
 		function string
 		fault    faulty.Fault
@@ -111,10 +108,7 @@ func TestFailedGenerationLeavesNothing(t *testing.T) {
 // A token that refuses to destroy the failed key pair at first is asked again.
 func TestFailedGenerationIsDestroyedInAnotherSession(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	token := reopen(t, soft, throughModule(t, module))
 	module.Set(t, "C_Sign", faulty.Fault{Action: faulty.Corrupt})
 	refusal := faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR, Limit: 1}
 	module.Set(t, "C_DestroyObject", refusal)
@@ -131,10 +125,7 @@ func TestFailedGenerationIsDestroyedInAnotherSession(t *testing.T) {
 // marked either is named.
 func TestFailedKeyThatStaysIsMarked(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token := reopen(t, soft, func(cfg *hsm.Config) { cfg.Module = module.Path() })
+	token := reopen(t, soft, throughModule(t, module))
 	const label = "dev/20260102T030405Z"
 	id := []byte{0xab, 0xcd}
 	refusal := faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR}

@@ -40,11 +40,7 @@ func (t *Token) Import(spec Spec, private crypto.Signer) (*Key, error) {
 			return k, nil
 		}
 	}
-	err = fmt.Errorf("hsm: importing key %q: %w", spec.Label, err)
-	if left := t.discard(spec); left != nil {
-		return nil, &LeftoverError{Label: spec.Label, ID: spec.ID, Marked: t.mark(spec) == nil, Cause: err, Refusal: left}
-	}
-	return nil, err
+	return nil, t.abandon(spec, fmt.Errorf("hsm: importing key %q: %w", spec.Label, err))
 }
 
 // acceptImported is accept for a key that was outside. opencryptoki 3.8 makes
@@ -63,9 +59,7 @@ func (t *Token) acceptImported(spec Spec, public crypto.PublicKey) (*Key, error)
 	case !equal(k.public, public):
 		return nil, fail(ErrUnusable, nil, "the token has another public key than the file")
 	}
-	return k, k.prove(spec.Alg, func(message []byte, opts crypto.SignerOpts) ([]byte, error) {
-		return k.signMessage(context.Background(), message, opts)
-	})
+	return k, k.proveLocked(spec.Alg)
 }
 
 // store makes both objects. The ways to do so are tried from the safest on; one

@@ -13,8 +13,8 @@ import (
 // the token refused to destroy it.
 var ErrLeftover = errors.New("hsm: a key pair that failed its proof is still on the token")
 
-// LeftoverError is the ErrLeftover of a Generate. Often a new process can do
-// what this one can't: see Discard.
+// LeftoverError is the ErrLeftover of Generate and Import. Often a new process
+// can do what this one can't: see Discard.
 type LeftoverError struct {
 	Label   string // that the key was generated with
 	ID      []byte // CKA_ID
@@ -44,8 +44,17 @@ func FailedLabel(label string) string {
 // in another session: the one in which a call failed is closed.
 const discardTries = 3
 
-// discard destroys what a failed generation left behind. Nothing else has the
-// ID: checkUnused made sure.
+// abandon destroys a key pair that failed for the cause. It returns the cause,
+// as a LeftoverError if the pair is still there.
+func (t *Token) abandon(spec Spec, cause error) error {
+	if refusal := t.discard(spec); refusal != nil {
+		return &LeftoverError{Label: spec.Label, ID: spec.ID, Marked: t.mark(spec) == nil, Cause: cause, Refusal: refusal}
+	}
+	return cause
+}
+
+// discard destroys what a failed generation or import left behind. Nothing else
+// has the ID: checkUnused made sure.
 func (t *Token) discard(spec Spec) (err error) {
 	t.sawKeys.Store(false) // it may have been the only key
 	for range discardTries {

@@ -16,10 +16,7 @@ import (
 func TestManyKeys(t *testing.T) {
 	const pairs, callsPerPair = 1000, 9
 	soft, module := softhsm.NewFilled(t, pairs, func(i int) string { return fmt.Sprint("key ", i) }), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token := reopen(t, soft, func(c *hsm.Config) { c.Module = module.Path() })
+	token := reopen(t, soft, throughModule(t, module))
 	before := scanCalls(t, module)
 	keys, err := token.Keys()
 	if err != nil || len(keys) != pairs {
@@ -45,10 +42,7 @@ func TestManyKeys(t *testing.T) {
 func TestLooksAtManyKeysCostLittle(t *testing.T) {
 	const pairs, callsPerPair = 200, 3
 	soft, module := softhsm.NewFilled(t, pairs, func(i int) string { return fmt.Sprint("key ", i) }), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token := reopen(t, soft, withCopies, func(c *hsm.Config) { c.Module = module.Path() })
+	token := reopen(t, soft, withCopies, throughModule(t, module))
 	keys, err := token.Keys()
 	if err == nil {
 		err = keys[0].Prove(t.Context(), "")
@@ -96,10 +90,7 @@ func scanCalls(t *testing.T, module *faulty.Module) (calls uint64) {
 // the process that hosts the module gives up on it.
 func TestEndlessSearchIsCutOff(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	token := reopen(t, soft, func(c *hsm.Config) { c.Module = module.Path() })
+	token := reopen(t, soft, throughModule(t, module))
 	module.EndlessSearches()
 	before := module.Calls(t, "C_FindObjects")
 	if _, err := token.Keys(); !errors.Is(err, hsm.ErrModule) || !hsm.IsFatal(err) || !strings.Contains(err.Error(), "50000") {

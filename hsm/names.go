@@ -98,3 +98,20 @@ func namesOf(codes []uint) []string {
 	}
 	return names
 }
+
+// flagName is a CKF_ value and how people read it.
+type flagName struct {
+	flag uint
+	name string
+}
+
+// namesIn lists the names of the flags that are set.
+func namesIn(flags uint, table []flagName) []string {
+	names := []string{}
+	for _, f := range table {
+		if flags&f.flag != 0 {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}

@@ -44,7 +44,7 @@ func (m *module) mechanismList(slot uint) ([]Mechanism, error) {
 	for _, l := range list {
 		found := Mechanism{Name: MechanismName(l.Mechanism), Code: l.Mechanism}
 		if info, err := m.GetMechanismInfo(slot, []*pkcs11.Mechanism{l}); err == nil {
-			found.Can = uses(info.Flags)
+			found.Can = namesIn(info.Flags, mechanismFlags)
 			if info.MaxKeySize < noLimit {
 				found.MinKey, found.MaxKey = info.MinKeySize, info.MaxKeySize
 			}
@@ -54,21 +54,12 @@ func (m *module) mechanismList(slot uint) ([]Mechanism, error) {
 	return all, nil
 }
 
-func uses(flags uint) []string {
-	names := []string{}
-	for _, use := range []struct {
-		flag uint
-		name string
-	}{
-		{pkcs11.CKF_GENERATE, "generate"}, {pkcs11.CKF_GENERATE_KEY_PAIR, "generate pair"}, {pkcs11.CKF_SIGN, "sign"},
-		{pkcs11.CKF_VERIFY, "verify"}, {pkcs11.CKF_ENCRYPT, "encrypt"}, {pkcs11.CKF_DECRYPT, "decrypt"},
-		{pkcs11.CKF_WRAP, "wrap"}, {pkcs11.CKF_UNWRAP, "unwrap"}, {pkcs11.CKF_DERIVE, "derive"}, {pkcs11.CKF_DIGEST, "digest"},
-	} {
-		if flags&use.flag != 0 {
-			names = append(names, use.name)
-		}
-	}
-	return names
+// mechanismFlags are the flags of a mechanism (CK_MECHANISM_INFO) that say what
+// it is for.
+var mechanismFlags = []flagName{
+	{pkcs11.CKF_GENERATE, "generate"}, {pkcs11.CKF_GENERATE_KEY_PAIR, "generate pair"}, {pkcs11.CKF_SIGN, "sign"},
+	{pkcs11.CKF_VERIFY, "verify"}, {pkcs11.CKF_ENCRYPT, "encrypt"}, {pkcs11.CKF_DECRYPT, "decrypt"},
+	{pkcs11.CKF_WRAP, "wrap"}, {pkcs11.CKF_UNWRAP, "unwrap"}, {pkcs11.CKF_DERIVE, "derive"}, {pkcs11.CKF_DIGEST, "digest"},
 }
 
 // mechanismSet is a token's list by code.

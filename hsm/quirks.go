@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/pkcs11"
@@ -188,12 +189,7 @@ func providerOf(info pkcs11.Info) provider {
 }
 
 func (p provider) has(effect func(quirk) bool) bool {
-	for _, q := range p.quirks {
-		if effect(q) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.quirks, effect)
 }
 
 // makesNoKeys is why the provider's tokens make none that assertd could use;

@@ -72,14 +72,6 @@ func imitated(t *testing.T, p faulty.Provider, pairs []foreign, change ...func(*
 	return reopen(t, soft, append(change, throughModule(t, module))...), module
 }
 
-func throughModule(t *testing.T, module *faulty.Module) func(*hsm.Config) {
-	t.Helper()
-	for name, value := range module.Environment() {
-		t.Setenv(name, value)
-	}
-	return func(c *hsm.Config) { c.Module = module.Path() }
-}
-
 // Each provider's module is recognized, its keys are judged by what its sources
 // say of it, and no key is excused that could do more than sign.
 func TestQuirks(t *testing.T) {

@@ -84,12 +84,9 @@ func selection(cfg Config) string {
 // visible says which tokens the module shows instead: mostly the label is
 // misspelled or the module reads the wrong configuration.
 func visible(all []slot, unresponsive int, module string) string {
-	text := "the module shows no tokens; check that it is configured for this user, who must be able to read its files"
-	if len(all) > 0 {
-		text = "the module shows " + list(all)
-	}
+	text := "the module shows " + list(all)
 	if len(all) == 0 {
-		text += daemonHint(module)
+		text = "the module shows no tokens; check that it is configured for this user, who must be able to read its files" + daemonHint(module)
 	}
 	if unresponsive > 0 {
 		text += fmt.Sprintf("; %d slots don't answer", unresponsive)

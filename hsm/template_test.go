@@ -30,16 +30,9 @@ func TestRefusedTemplateIsFollowedByALeanerOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			soft, module := softhsm.New(t), faulty.Build(t)
-			for name, value := range module.Environment() {
-				t.Setenv(name, value)
-			}
-			token, err := hsm.Open(hsm.Config{Module: module.Path(), Label: soft.Label}, hsm.NewPIN([]byte(soft.PIN)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer token.Close()
+			token := reopen(t, soft, throughModule(t, module))
 			module.Set(t, "C_GenerateKeyPair", faulty.Fault{Action: faulty.Return, Code: test.code, Limit: test.refusals})
-			_, err = token.Generate(hsm.Spec{Label: "key", Type: test.typ})
+			_, err := token.Generate(hsm.Spec{Label: "key", Type: test.typ})
 			if (err == nil) != test.works {
 				t.Errorf("generated: %v", err)
 			}

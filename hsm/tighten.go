@@ -11,14 +11,14 @@ import (
 // change in this direction only, or at any time.
 var tightened = []struct {
 	attribute uint
-	to        bool
+	to        Flag
 }{
-	{pkcs11.CKA_SENSITIVE, true},
-	{pkcs11.CKA_EXTRACTABLE, false},
-	{pkcs11.CKA_DECRYPT, false},
-	{pkcs11.CKA_UNWRAP, false},
-	{pkcs11.CKA_DERIVE, false},
-	{pkcs11.CKA_SIGN_RECOVER, false},
+	{pkcs11.CKA_SENSITIVE, True},
+	{pkcs11.CKA_EXTRACTABLE, False},
+	{pkcs11.CKA_DECRYPT, False},
+	{pkcs11.CKA_UNWRAP, False},
+	{pkcs11.CKA_DERIVE, False},
+	{pkcs11.CKA_SIGN_RECOVER, False},
 }
 
 // Loose lists the attributes of a key that Tighten would set, each with the
@@ -34,17 +34,13 @@ func (k *Key) Loose() []string {
 
 // Tightens reports whether the key is refused for how it is held, and passes if
 // the token lets Tighten set its attributes.
-func (k *Key) Tightens() bool { return k.held.Check() != nil && k.tight().Check() == nil }
+func (k *Key) Tightens() bool { return k.Refused() && k.tight().Check() == nil }
 
 // changes are the attributes to set.
 func (k *Key) changes() (all []*pkcs11.Attribute) {
 	for _, t := range tightened {
-		want := False
-		if t.to {
-			want = True
-		}
-		if *flagNamed(&k.held, attributeName(t.attribute)) != want {
-			all = append(all, pkcs11.NewAttribute(t.attribute, t.to))
+		if *flagNamed(&k.held, attributeName(t.attribute)) != t.to {
+			all = append(all, pkcs11.NewAttribute(t.attribute, t.to == True))
 		}
 	}
 	return all
@@ -54,10 +50,7 @@ func (k *Key) changes() (all []*pkcs11.Attribute) {
 func (k *Key) tight() Custody {
 	c := k.held
 	for _, t := range tightened {
-		flag := flagNamed(&c, attributeName(t.attribute))
-		if *flag = False; t.to {
-			*flag = True
-		}
+		*flagNamed(&c, attributeName(t.attribute)) = t.to
 	}
 	return c
 }

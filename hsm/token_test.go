@@ -1,12 +1,11 @@
 package hsm_test
 
 import (
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/test/softhsm"
+	"github.com/assertd/assertd/test/softhsm/faulty"
 )
 
 // open opens a token for the test.
@@ -32,6 +31,15 @@ func reopen(t testing.TB, soft *softhsm.Token, change ...func(*hsm.Config)) *hsm
 
 func withCopies(cfg *hsm.Config) { cfg.SessionCopies = true }
 
+// throughModule opens the token through a faulty module.
+func throughModule(t *testing.T, module *faulty.Module) func(*hsm.Config) {
+	t.Helper()
+	for name, value := range module.Environment() {
+		t.Setenv(name, value)
+	}
+	return func(c *hsm.Config) { c.Module = module.Path() }
+}
+
 func generate(t testing.TB, token *hsm.Token, label string, typ hsm.KeyType) *hsm.Key {
 	t.Helper()
 	key, err := token.Generate(hsm.Spec{Label: label, Type: typ})
@@ -39,9 +47,4 @@ func generate(t testing.TB, token *hsm.Token, label string, typ hsm.KeyType) *hs
 		t.Fatal(err)
 	}
 	return key
-}
-
-// softHSMTypes are the types that SoftHSM 2.6 makes: all but ML-DSA.
-func softHSMTypes() []hsm.KeyType {
-	return slices.DeleteFunc(hsm.KeyTypes(), func(typ hsm.KeyType) bool { return strings.HasPrefix(string(typ), "ML-DSA-") })
 }

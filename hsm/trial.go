@@ -2,8 +2,6 @@ package hsm
 
 import (
 	"cmp"
-	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -136,7 +134,7 @@ func (t *Token) trialKey(spec Spec, pair trialKeys) (*Key, error) {
 		return nil, err
 	}
 	k.held, k.excuses = t.judgement.excuse(k.custody, kind, k.allowed)
-	k.identity.public, _ = jose.Fingerprint(public)
+	k.encode()
 	k.problem = k.check()
 	return k, nil
 }
@@ -146,10 +144,7 @@ func (k *Key) try(alg string) TrialSignature {
 	result := TrialSignature{Alg: alg, Result: trialOK}
 	for range 2 {
 		began := time.Now()
-		err := k.prove(alg, func(message []byte, opts crypto.SignerOpts) ([]byte, error) {
-			return k.signMessage(context.Background(), message, opts)
-		})
-		if err != nil {
+		if err := k.proveLocked(alg); err != nil {
 			return TrialSignature{Alg: alg, Result: err.Error()}
 		}
 		result.Took = time.Since(began)

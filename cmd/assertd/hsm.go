@@ -68,18 +68,15 @@ func (p *probing) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	settings := probe.Settings{Command: []string{"/proc/self/exe", probeName}, Environment: environ(place.environment), Step: p.step}
+	settings := probe.Settings{Command: []string{self, probeName}, Environment: environ(place.environment), Step: p.step}
 	request := probe.Request{Module: place.hsm.Module, Try: p.try, Label: place.hsm.Label, Serial: place.hsm.Serial, RetryPIN: p.retryPIN,
 		Login: hsm.PINSource{Pad: place.pin.Pad, None: place.pin.None}}
 	var pin *hsm.PIN
 	if p.try {
-		if pin, err = place.pin.Read(ctx); err != nil {
-			return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+		if pin, err = p.readPIN(ctx, place.pin); err != nil {
+			return err
 		}
 		defer pin.Zero()
-		if pin.OnPad() {
-			fmt.Fprintln(p.warnings, "assertd: enter the PIN on the token's pad")
-		}
 	}
 	report, err := settings.Run(ctx, request, pin)
 	if err != nil {

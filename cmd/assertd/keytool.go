@@ -58,9 +58,9 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 			return err
 		}
 	}
-	pin, err := place.pin.Read(ctx)
+	pin, err := k.readPIN(ctx, place.pin)
 	if err != nil {
-		return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+		return err
 	}
 	defer pin.Zero()
 	token, err := k.open(ctx, place.hsm, pin)
@@ -71,21 +71,31 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 	return place.destroyLeftover(ctx, pin, err)
 }
 
-// open opens the token, and warns of wrong PINs that it reports.
-func (k *keyTool) open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
-	settings.RetryPIN = k.retryPIN
+// readPIN reads the PIN, or tells a person to enter it on the token's pad.
+func (k *keyTool) readPIN(ctx context.Context, source hsm.PINSource) (*hsm.PIN, error) {
+	pin, err := source.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+	}
 	if pin.OnPad() {
 		fmt.Fprintln(k.warnings, "assertd: enter the PIN on the token's pad")
 	}
+	return pin, nil
+}
+
+// open opens the token, and warns of wrong PINs that it reports.
+func (k *keyTool) open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
+	settings.RetryPIN = k.retryPIN
 	token, err := hsm.OpenRetrying(ctx, settings, pin)
 	if err != nil {
 		return nil, pool.OnlyToken(err)
 	}
-	if info := token.Info(); info.PIN != hsm.PINOK {
+	info := token.Info()
+	if info.PIN != hsm.PINOK {
 		fmt.Fprintf(k.warnings, "assertd: warning: token %q reported wrong PINs before this login (%s); find out who enters them\n", info.Label, info.PIN)
 	}
-	if token.Info().SharedLogin {
-		fmt.Fprintf(k.warnings, "assertd: warning: token %q was already logged in by another process, so the PIN was not checked\n", token.Info().Label)
+	if info.SharedLogin {
+		fmt.Fprintf(k.warnings, "assertd: warning: token %q was already logged in by another process, so the PIN was not checked\n", info.Label)
 	}
 	return token, nil
 }

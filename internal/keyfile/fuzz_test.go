@@ -27,7 +27,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n"))
 	f.Add([]byte(`{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AA"}`))
+	f.Add([]byte(`{"kty":"OKP","crv":"Ed25519","x":"","d":""}`))
 	f.Add([]byte(`{"name":"n","privateKey":"\u001b[2J"}`))
+	f.Add([]byte(`{"privateKey":"x"}`))
 	f.Add([]byte("0\x80"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		if len(content) > 16<<10 {
@@ -41,6 +43,9 @@ func FuzzParse(f *testing.F) {
 			}
 			quotesNothing(t, err.Error(), given)
 			return
+		}
+		if key == nil {
+			t.Fatal("no key, and no error")
 		}
 		defer Wipe(key)
 		if public, ok := key.Public().(*rsa.PublicKey); ok && public.N.BitLen() < 1024 {

@@ -169,23 +169,3 @@ func TestWipe(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		f.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, seed := range [][]byte{der, block("PRIVATE KEY", der), []byte(`{"kty":"OKP","crv":"Ed25519","x":"","d":""}`), []byte(`{"privateKey":"x"}`)} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, content []byte) {
-		key, err := keyfile.Parse(content, func() ([]byte, error) { return nil, errors.New("no terminal") })
-		if (key == nil) == (err == nil) {
-			t.Errorf("%v, %v", key, err)
-		}
-	})
-}

@@ -109,6 +109,18 @@ func (k *Token) GeneratePSS(label string) {
 	})
 }
 
+// Objects counts the token's objects.
+func (k *Token) Objects() (n int) {
+	k.t.Helper()
+	k.session(func(ctx *pkcs11.Ctx, session pkcs11.SessionHandle) {
+		k.must(ctx.FindObjectsInit(session, nil))
+		handles, _, err := ctx.FindObjects(session, 100)
+		k.must(err)
+		n = len(handles)
+	})
+	return n
+}
+
 // session opens the module and a session that is logged in.
 func (k *Token) session(use func(*pkcs11.Ctx, pkcs11.SessionHandle)) {
 	k.t.Helper()
