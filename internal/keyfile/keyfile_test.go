@@ -96,6 +96,17 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// One Ed25519 key in 64 has base64 that begins like DER: with a byte 0x30.
+func TestBase64ThatBeginsLikeDER(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(append([]byte{0xd0}, make([]byte, 31)...))
+	for form, content := range forms(t, key) {
+		got, err := keyfile.Parse(content, func() ([]byte, error) { return []byte(secret), nil })
+		if err != nil || !key.Equal(got) {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	all := keys(t)
 	der, err := x509.MarshalPKCS8PrivateKey(all["EC"])

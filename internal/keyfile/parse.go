@@ -34,10 +34,16 @@ func Parse(content []byte, passphrase func() ([]byte, error)) (crypto.Signer, er
 		return parseJSON(text, passphrase)
 	case bytes.Contains(text, []byte("-----BEGIN ")):
 		return parsePEM(text, passphrase)
-	case text[0] == 0x30: // a SEQUENCE
+	case isDER(text):
 		return parsePKCS8(content)
 	}
 	return parseCoinbaseSecret(text)
+}
+
+// isDER tells a SEQUENCE, whose tag is also the digit 0, from base64 that
+// begins with that digit: the version's tag, INTEGER, is never part of text.
+func isDER(content []byte) bool {
+	return content[0] == 0x30 && bytes.IndexByte(content, 0x02) > 0
 }
 
 // parsePEM takes exactly one private key. Other blocks, such as EC PARAMETERS
