@@ -46,7 +46,10 @@ func lookAtKeys(ctx context.Context, e env, o settings) (seconds float64, err er
 	err = withDaemon(ctx, e, defaults, func(d *daemon, _ *child) error {
 		looks := min(o.rounds, 2)
 		processes := append(childrenOf(d.pid()), d.pid())
-		before := cpuTime(processes...)
+		before, err := idleCPUTime(ctx, processes)
+		if err != nil {
+			return err
+		}
 		select {
 		case <-time.After(time.Duration(looks) * keyset.PollInterval):
 		case <-ctx.Done():
@@ -56,6 +59,24 @@ func lookAtKeys(ctx context.Context, e env, o settings) (seconds float64, err er
 		return nil
 	})
 	return seconds, err
+}
+
+// idleCPUTime waits until the start is over, also that of the last worker, and
+// returns the CPU time that the processes have used by then.
+func idleCPUTime(ctx context.Context, processes []int) (time.Duration, error) {
+	for used, deadline := cpuTime(processes...), time.Now().Add(keyset.PollInterval/2); time.Now().Before(deadline); {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		now := cpuTime(processes...)
+		if now-used <= 20*time.Millisecond { // two ticks of the kernel's clock
+			return now, nil
+		}
+		used = now
+	}
+	return 0, errors.New("the daemon is still busy long after its start")
 }
 
 // looksUnderLoad compares the p99 of callers while the daemon looks at its keys
