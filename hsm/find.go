@@ -68,7 +68,7 @@ func (s Selector) String() string {
 // keys reads the private keys that match. The halves of many are indexed first,
 // those of a few are searched for.
 func (t *Token) keys(
-	halvesOf func(session) (*publicHalves, error), template []*pkcs11.Attribute,
+	halvesOf func(session) *publicHalves, template []*pkcs11.Attribute,
 ) (keys []*Key, err error) {
 	err = t.sessions.with(context.Background(), func(s session) error {
 		handles, err := s.find(template)
@@ -79,10 +79,7 @@ func (t *Token) keys(
 			return t.confirmAbsence(s)
 		}
 		t.sawKeys.Store(true)
-		halves, err := halvesOf(s)
-		if err != nil {
-			return err
-		}
+		halves := halvesOf(s)
 		for _, handle := range handles {
 			k, err := t.read(halves, handle)
 			if err != nil {

@@ -11,16 +11,15 @@ import (
 type publicHalves struct {
 	session session
 	indexed bool
-	handles []pkcs11.ObjectHandle              // of all public key objects, if indexed
-	objects map[halfName][]pkcs11.ObjectHandle // nil before the first is looked up
-	former  *listing                           // whose public halves are still the same; nil if none are
+	objects map[halfName][]pkcs11.ObjectHandle // of all public key objects; nil before the first is looked up
+	former  *listing                           // from which public halves are taken; nil if none are
 	// certificates are by ID. They are read when the first key needs one: most
 	// tokens have a public key object for every private key.
 	certificates map[string][]Certificate
 }
 
 // search finds halves by searching the token for each key.
-func (t *Token) search(s session) (*publicHalves, error) { return &publicHalves{session: s}, nil }
+func (t *Token) search(s session) *publicHalves { return &publicHalves{session: s} }
 
 // halfName is what ties a public key object to its private key. An empty label
 // or ID matches any.
@@ -29,18 +28,22 @@ type halfName struct {
 	label, id string
 }
 
-// index finds all public key objects. A search costs a module time for every
-// object on the token, so one search for each key would make reading a token of
-// a thousand keys take minutes.
-func (t *Token) index(s session) (*publicHalves, error) {
-	handles, err := s.find(tokenObjects(pkcs11.CKO_PUBLIC_KEY))
-	return &publicHalves{session: s, indexed: true, handles: handles, former: t.unchanged(handles)}, err
+// index finds halves with one search for all public key objects, made when the
+// first key needs it. A search costs a module time for every object on the
+// token, so one search for each key would make reading a token of a thousand
+// keys take minutes.
+func (t *Token) index(s session) *publicHalves {
+	return &publicHalves{session: s, indexed: true, former: t.recent()}
 }
 
 // readNames reads the names of the public key objects.
 func (h *publicHalves) readNames() error {
-	h.objects = make(map[halfName][]pkcs11.ObjectHandle, len(h.handles))
-	for _, handle := range h.handles {
+	handles, err := h.session.find(tokenObjects(pkcs11.CKO_PUBLIC_KEY))
+	if err != nil {
+		return err
+	}
+	h.objects = make(map[halfName][]pkcs11.ObjectHandle, len(handles))
+	for _, handle := range handles {
 		values, err := h.session.attributes(handle, pkcs11.CKA_LABEL, pkcs11.CKA_ID, pkcs11.CKA_KEY_TYPE)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package hsm
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"github.com/miekg/pkcs11"
@@ -13,21 +12,20 @@ import (
 // takes them from here. It reads everything else again: which keys there are,
 // their labels and IDs, and how they are held.
 type listing struct {
-	read    time.Time             // when the oldest of the public halves was read
-	publics []pkcs11.ObjectHandle // all public key objects on the token
-	keys    map[pkcs11.ObjectHandle]*Key
+	read time.Time // when the oldest of the public halves was read
+	keys map[pkcs11.ObjectHandle]*Key
 }
 
 // listingAge bounds how long public halves are taken from a listing. Another
-// program may replace a public key object, and a module may give the new one
-// the same handle. Nothing is trusted meanwhile that shouldn't be: signatures
-// are verified with the public half that was published.
+// program may destroy or replace a public key object. Nothing is trusted
+// meanwhile that shouldn't be: signatures are verified with the public half
+// that was published.
 const listingAge = 10 * time.Minute
 
-// unchanged returns the last listing if these are still all public key objects.
-func (t *Token) unchanged(publics []pkcs11.ObjectHandle) *listing {
+// recent returns the last listing, nil if it is too old.
+func (t *Token) recent() *listing {
 	last := t.listed.Load()
-	if last == nil || time.Since(last.read) > listingAge || !slices.Equal(last.publics, publics) {
+	if last == nil || time.Since(last.read) > listingAge {
 		return nil
 	}
 	return last
@@ -38,7 +36,7 @@ func (t *Token) remember(halves *publicHalves, keys []*Key) {
 	if !halves.indexed {
 		return
 	}
-	next := &listing{read: time.Now(), publics: halves.handles, keys: make(map[pkcs11.ObjectHandle]*Key, len(keys))}
+	next := &listing{read: time.Now(), keys: make(map[pkcs11.ObjectHandle]*Key, len(keys))}
 	if halves.former != nil {
 		next.read = halves.former.read
 	}
