@@ -17,7 +17,8 @@ const pairs = 1000
 func keyGoals() []goal {
 	return []goal{
 		{"start", "start to the first assertion, s", 2, startWithKeys},
-		{"look", "CPU of a look at the keys, with all that an idle daemon does meanwhile, s", 0.3, lookAtKeys},
+		{"idle", "CPU of an idle daemon between two looks at the keys, of one CPU", 0.01, idleWithKeys},
+		{"look", "CPU of a look at the keys, s", 0.3, lookAtKeys},
 		{"p99", "p99 at 8 callers while reloads look at the keys, of that without", 1.5, looksUnderLoad},
 	}
 }
@@ -40,43 +41,59 @@ func startWithKeys(ctx context.Context, e env, o settings) (float64, error) {
 	return median(took), nil
 }
 
-// lookAtKeys returns the CPU time of an idle daemon and its children between
-// two looks at the keys, in seconds.
+// idleWithKeys returns the share of one CPU that a daemon and its children use
+// between two looks at the keys.
+func idleWithKeys(ctx context.Context, e env, _ settings) (share float64, err error) {
+	err = withDaemon(ctx, e, defaults, func(d *daemon, _ *child) error {
+		share, err = idleShare(ctx, append(childrenOf(d.pid()), d.pid()))
+		return err
+	})
+	return share, err
+}
+
+// lookAtKeys returns the CPU time of a look at the keys, in seconds: what an
+// idle daemon and its children use with looks, less what they use without.
 func lookAtKeys(ctx context.Context, e env, o settings) (seconds float64, err error) {
 	err = withDaemon(ctx, e, defaults, func(d *daemon, _ *child) error {
-		looks := min(o.rounds, 2)
 		processes := append(childrenOf(d.pid()), d.pid())
-		before, err := idleCPUTime(ctx, processes)
+		idle, err := idleShare(ctx, processes)
 		if err != nil {
 			return err
 		}
-		select {
-		case <-time.After(time.Duration(looks) * keyset.PollInterval):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		seconds = ((cpuTime(processes...) - before) / time.Duration(looks)).Seconds()
-		return nil
+		looks := time.Duration(min(o.rounds, 2))
+		used, err := usedCPU(ctx, processes, looks*keyset.PollInterval)
+		seconds = used.Seconds()/float64(looks) - idle*keyset.PollInterval.Seconds()
+		return err
 	})
 	return seconds, err
 }
 
-// idleCPUTime waits until the start is over, also that of the last worker, and
-// returns the CPU time that the processes have used by then.
-func idleCPUTime(ctx context.Context, processes []int) (time.Duration, error) {
-	for used, deadline := cpuTime(processes...), time.Now().Add(keyset.PollInterval/2); time.Now().Before(deadline); {
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return 0, ctx.Err()
+// idleShare waits until the start is over, also that of the last worker, and
+// returns the share of one CPU that the processes use before the first look.
+func idleShare(ctx context.Context, processes []int) (float64, error) {
+	const window = keyset.PollInterval / 3
+	for deadline := time.Now().Add(window); time.Now().Before(deadline); {
+		used, err := usedCPU(ctx, processes, time.Second)
+		if err != nil {
+			return 0, err
 		}
-		now := cpuTime(processes...)
-		if now-used <= 20*time.Millisecond { // two ticks of the kernel's clock
-			return now, nil
+		if used <= 20*time.Millisecond { // two ticks of the kernel's clock
+			used, err = usedCPU(ctx, processes, window)
+			return used.Seconds() / window.Seconds(), err
 		}
-		used = now
 	}
 	return 0, errors.New("the daemon is still busy long after its start")
+}
+
+// usedCPU is the CPU time that the processes use in the given time.
+func usedCPU(ctx context.Context, processes []int, in time.Duration) (time.Duration, error) {
+	before := cpuTime(processes...)
+	select {
+	case <-time.After(in):
+		return cpuTime(processes...) - before, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 // looksUnderLoad compares the p99 of callers while the daemon looks at its keys
