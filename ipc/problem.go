@@ -31,6 +31,7 @@ const (
 	CodeKeyNotAllowed        Code = "key-not-allowed"
 	CodeHashNotAllowed       Code = "hash-not-allowed"
 	CodePaddingNotAllowed    Code = "padding-not-allowed"
+	CodeFrozen               Code = "frozen"
 	CodeRateLimited          Code = "rate-limited"
 	CodeInFlightLimit        Code = "in-flight-limit"
 	CodeBatchTooLarge        Code = "batch-too-large"
@@ -45,9 +46,12 @@ const (
 	CodeInternal             Code = "internal"
 )
 
-// CodeReloadRefused is the code of a refused reload. Only operators get it, so
-// it is not among the [Codes].
-const CodeReloadRefused Code = "reload-refused"
+// The codes of a reload, and of a freeze or thaw, that was refused. Only
+// operators get them, so they are not among the [Codes].
+const (
+	CodeReloadRefused Code = "reload-refused"
+	CodeFreezeRefused Code = "freeze-refused"
+)
 
 // ProblemTypePrefix, followed by a code, is the type member of a problem
 // document.
@@ -76,6 +80,7 @@ var codes = []struct {
 	{CodeKeyNotAllowed, http.StatusForbidden, "The key set is not allowed"},
 	{CodeHashNotAllowed, http.StatusForbidden, "The hash is not allowed"},
 	{CodePaddingNotAllowed, http.StatusForbidden, "The padding is not allowed"},
+	{CodeFrozen, http.StatusForbidden, "Operators have frozen what the request needs"},
 	{CodeRateLimited, http.StatusTooManyRequests, "A rate limit is exhausted"},
 	{CodeInFlightLimit, http.StatusTooManyRequests, "Too many requests are in flight"},
 	{CodeBatchTooLarge, http.StatusBadRequest, "The batch is too large"},
@@ -123,8 +128,11 @@ func (c Code) lookup() (status int, title string) {
 			return row.status, row.title
 		}
 	}
-	if c == CodeReloadRefused {
+	switch c {
+	case CodeReloadRefused:
 		return http.StatusConflict, "The reload was refused"
+	case CodeFreezeRefused:
+		return http.StatusConflict, "The freeze or thaw was refused"
 	}
 	return http.StatusInternalServerError, "The daemon failed"
 }

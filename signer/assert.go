@@ -15,8 +15,9 @@ import (
 )
 
 // Assert answers one request for an assertion. A refusal by policy is a
-// *policy.Refusal, a spent budget a *ratelimit.Exceeded; the other errors wrap
-// one of the package's sentinels or keyset.ErrNoKey.
+// *policy.Refusal, a spent budget a *ratelimit.Exceeded, and what is frozen a
+// *FrozenError; the other errors wrap one of the package's sentinels or
+// keyset.ErrNoKey.
 func (s *Signer) Assert(ctx context.Context, who caller.Caller, req policy.Request) (ipc.AssertionResponse, error) {
 	d := s.newDecision(ctx, audit.KindAssertion, who)
 	d.Audience, d.Grant = req.Audience, req.Grant
@@ -61,6 +62,9 @@ func (s *Signer) admit(req policy.Request, d *decision) (ticket, error) {
 	}
 	claims := grant.Claims()
 	d.granted(grant, claims)
+	if err := s.thawed(d); err != nil {
+		return ticket{}, err
+	}
 	leave, err := s.enter(grant.Client(), grant.InFlight())
 	if err != nil {
 		return ticket{}, err

@@ -30,6 +30,23 @@ var (
 	ErrTimeout    = errors.New("the HSM did not sign in time")
 )
 
+// FrozenError means that operators have frozen what a request needs. Its text
+// is for the caller: operators see the reason elsewhere.
+type FrozenError struct{ ipc.FreezeTarget }
+
+func (e *FrozenError) Error() string {
+	what := "all signing"
+	switch {
+	case e.Key != "":
+		what = fmt.Sprintf("key set %q", e.Key)
+	case e.Grant != "":
+		what = fmt.Sprintf("grant %q of client %q", e.Grant, e.Client)
+	case e.Client != "":
+		what = fmt.Sprintf("client %q", e.Client)
+	}
+	return "The operators of assertd have frozen " + what + ". Don't retry; contact them."
+}
+
 // How long a caller should wait before it retries, if nothing tells the daemon
 // when it will recover.
 const (
@@ -144,6 +161,10 @@ func refusalOf(err error) *ipc.Problem {
 	var claim *profile.ClaimError
 	if errors.As(err, &claim) && claimCodes[claim.Kind] != "" {
 		return ipc.NewProblem(claimCodes[claim.Kind], claim.Error())
+	}
+	var frozen *FrozenError
+	if errors.As(err, &frozen) {
+		return ipc.NewProblem(ipc.CodeFrozen, frozen.Error())
 	}
 	var exceeded *ratelimit.Exceeded
 	if errors.As(err, &exceeded) {

@@ -34,6 +34,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{&policy.Refusal{Code: policy.AudienceNotAllowed, Detail: "no"}, ipc.CodeAudienceNotAllowed, false, audit.OutcomeRefused},
 		{&profile.ClaimError{Kind: profile.ErrClaimRequired}, ipc.CodeClaimRequired, false, audit.OutcomeRefused},
 		{fmt.Errorf("signer: %w", exceeded), ipc.CodeRateLimited, true, audit.OutcomeRefused},
+		{&FrozenError{ipc.FreezeTarget{Client: "a", Grant: "b"}}, ipc.CodeFrozen, false, audit.OutcomeRefused},
 		{refuseDigest("The message has %d bytes.", 9), ipc.CodeMalformedRequest, false, audit.OutcomeRefused},
 		{wrapped(ErrInFlight), ipc.CodeInFlightLimit, true, audit.OutcomeRefused},
 		{wrapped(keyset.ErrNoKey), ipc.CodeKeyNotAvailable, true, audit.OutcomeFailed},

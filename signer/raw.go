@@ -55,6 +55,9 @@ func (s *Signer) admitRaw(req ipc.SignRequest, d *decision) (rawTicket, error) {
 		return rawTicket{}, err
 	}
 	d.Client, d.Grant = grant.Client(), grant.Name()
+	if err := s.thawed(d); err != nil {
+		return rawTicket{}, err
+	}
 	leave, err := s.enter(grant.Client(), grant.InFlight())
 	if err != nil {
 		return rawTicket{}, err

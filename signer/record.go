@@ -41,8 +41,14 @@ func (s *Signer) newDecision(ctx context.Context, kind string, who caller.Caller
 }
 
 // release writes the record of a decision and only then lets its outcome pass.
-// What was not signed and released gives its budgets back.
+// What was not signed and released gives its budgets back. What was frozen in
+// the meantime is not released.
 func (s *Signer) release(ctx context.Context, d *decision, outcome error) error {
+	s.releasing.RLock()
+	defer s.releasing.RUnlock()
+	if outcome == nil {
+		outcome = s.thawed(d)
+	}
 	released := s.recorded(ctx, d, outcome)
 	if d.taken != nil && released != nil && !left(ctx, outcome) {
 		d.taken.Refund(s.now())

@@ -14,6 +14,7 @@ import (
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -90,9 +91,13 @@ type Signer struct {
 
 	// gate is held for reading from a request's decision until its budgets are
 	// taken, and for writing while the policy is replaced.
-	gate    sync.RWMutex
-	policy  atomic.Pointer[policy.Policy]
-	sampled atomic.Uint64 // signatures counted under VerifySampled
+	gate   sync.RWMutex
+	policy atomic.Pointer[policy.Policy]
+	// releasing is held for reading from a request's last look at what is frozen
+	// until its record is written.
+	releasing sync.RWMutex
+	frozen    atomic.Pointer[Frozen]
+	sampled   atomic.Uint64 // signatures counted under VerifySampled
 }
 
 // New makes a Signer. It starts no goroutine.
@@ -141,6 +146,34 @@ func (s *Signer) CurrentPolicy() *policy.Policy { return s.policy.Load() }
 
 // Wants returns the caller attributes that the current policy looks at.
 func (s *Signer) Wants() caller.Attributes { return s.policy.Load().Wants() }
+
+// Frozen is what operators have frozen.
+type Frozen map[ipc.FreezeTarget]bool
+
+// Freeze puts in force what is frozen from now on, and nothing else is. When it
+// returns, the record of everything released before is written: a request in
+// flight that is frozen now gets a *FrozenError, even if the HSM has signed.
+func (s *Signer) Freeze(frozen Frozen) {
+	s.releasing.Lock()
+	defer s.releasing.Unlock()
+	s.frozen.Store(&frozen)
+}
+
+// thawed returns a *FrozenError if what a decision is about is frozen.
+func (s *Signer) thawed(d *decision) error {
+	frozen := s.frozen.Load()
+	if frozen == nil || len(*frozen) == 0 {
+		return nil
+	}
+	for _, target := range [...]ipc.FreezeTarget{
+		{All: true}, {Client: d.Client}, {Client: d.Client, Grant: d.Grant}, {Key: d.Key},
+	} {
+		if (*frozen)[target] {
+			return &FrozenError{target}
+		}
+	}
+	return nil
+}
 
 // GrantBudget names the rate budget of a grant in the Limiter.
 func GrantBudget(client, grant string) string { return "grant/" + client + "/" + grant }
