@@ -75,6 +75,33 @@ func (o *Operator) ReopenLogs(ctx context.Context) error {
 	return err
 }
 
+// Freeze makes the daemon sign nothing for a client, a grant, a key set, or
+// anyone. It is in force when Freeze returns; the response's warnings say what
+// is wrong nonetheless. If the daemon rejects it, the error matches
+// [ipc.CodeFreezeRefused] and says why.
+func (o *Operator) Freeze(ctx context.Context, req ipc.FreezeRequest) (ipc.FreezeResponse, error) {
+	var response ipc.FreezeResponse
+	return response, o.post(ctx, "/v1/freeze", req, &response)
+}
+
+// Thaw ends the freeze of exactly this target. Errors are those of Freeze.
+func (o *Operator) Thaw(ctx context.Context, target ipc.FreezeTarget) (ipc.ThawResponse, error) {
+	var response ipc.ThawResponse
+	return response, o.post(ctx, "/v1/thaw", target, &response)
+}
+
+// post sends a body and decodes the response.
+func (o *Operator) post(ctx context.Context, path string, body, into any) error {
+	text, err := o.send(ctx, http.MethodPost, path, body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotAssertd, err)
+	}
+	return nil
+}
+
 // Drain makes the daemon finish in-flight requests, then stop. Drain does not
 // wait for that.
 func (o *Operator) Drain(ctx context.Context) error {
@@ -82,9 +109,14 @@ func (o *Operator) Drain(ctx context.Context) error {
 	return err
 }
 
-// do makes one request. It does not retry: a reload or drain may have happened.
+// do makes one request without a body.
 func (o *Operator) do(ctx context.Context, method, path string) ([]byte, error) {
-	request, err := newRequest(ctx, method, path, nil)
+	return o.send(ctx, method, path, nil)
+}
+
+// send makes one request. It does not retry: a reload or drain may have happened.
+func (o *Operator) send(ctx context.Context, method, path string, body any) ([]byte, error) {
+	request, err := newRequest(ctx, method, path, body)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type StatusResponse struct {
 	Audit  *AuditStatus `json:"audit,omitempty"` // absent if there is no audit log
 	Reload ReloadStatus `json:"reload"`
 
+	Freeze FreezeStatus `json:"freeze"`
+
 	Sandbox SandboxStatus `json:"sandbox"`
 
 	Clients []ClientStatus `json:"clients"`

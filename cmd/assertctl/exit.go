@@ -27,7 +27,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, errNotReady):
 		return exitUnavailable
-	case errors.Is(err, ipc.CodeReloadRefused), errors.Is(err, client.ErrWrongSocket), errors.Is(err, client.ErrVersion):
+	case errors.Is(err, ipc.CodeReloadRefused), errors.Is(err, ipc.CodeFreezeRefused), errors.Is(err, client.ErrWrongSocket), errors.Is(err, client.ErrVersion):
 		return exitFailure // policy refused nothing
 	case errors.As(err, &problem):
 		return exitCodeOf(problem.Status)

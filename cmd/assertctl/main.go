@@ -46,7 +46,7 @@ func rootCommand() *cobra.Command {
 		a.assertCommand(), a.tokenCommand(), a.callCommand(), a.keepCommand(), a.execCredentialCommand(),
 		a.signCommand(), a.registerCommand(),
 		a.grantsCommand(), a.jwksCommand(), a.verifyCommand(), a.benchCommand(),
-		statusCommand(), topCommand(), reloadCommand(), drainCommand())
+		statusCommand(), topCommand(), reloadCommand(), freezeCommand(), thawCommand(), drainCommand())
 }
 
 func defaultSocket() string {

@@ -39,6 +39,9 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 	case len(s.Ready.Degraded) > 0:
 		state = "ready, DEGRADED"
 	}
+	if len(s.Freeze.Freezes) > 0 {
+		state += ", FROZEN"
+	}
 	fmt.Fprintf(out, "assertd %s  pid %d  up %s  %s\n", s.Version, s.PID, span(s.Now.Sub(s.Started)), state)
 	fmt.Fprintf(out, "connections %d/%d  jwks %d keys, published %s\n", s.Connections, s.ConnectionLimit, s.JWKS.Keys, ago(s.Now, s.JWKS.Published))
 	printError(out, "PUBLISHING FAILED", s.JWKS.Error)
@@ -50,6 +53,7 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 		printWitnesses(out, s.Now, a)
 		printShipping(out, a)
 	}
+	printFreezes(out, s.Now, s.Freeze)
 	printSandbox(out, s.Sandbox)
 	fmt.Fprintf(out, "configuration loaded %s\n", ago(s.Now, s.Reload.Success))
 	printError(out, "RELOAD REJECTED", s.Reload.Error)

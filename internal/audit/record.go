@@ -19,6 +19,10 @@ const (
 	// KindRetryPIN is an operator's request to try a PIN again that a token
 	// refused.
 	KindRetryPIN = "retry-pin"
+	// An operator froze or thawed something, or a freeze came to its end.
+	KindFreeze    = "freeze"
+	KindThaw      = "thaw"
+	KindFreezeEnd = "freeze-end"
 )
 
 // The kinds of line that the log itself writes.
@@ -59,6 +63,10 @@ type Record struct {
 	Hash, Padding string // of a raw signature
 	Digest        []byte // signed by a raw signature; written in hex
 
+	Scope  string    // of a freeze, as in ipc.FreezeTarget
+	Until  time.Time // the end of a freeze; zero for none
+	Reason string    // an operator's, for a freeze
+
 	Outcome       string
 	Code          string // the problem code of a refusal or failure
 	LatencyMicros int64
@@ -79,7 +87,7 @@ func reserved(kind string) bool {
 func (r *Record) encode(b []byte) ([]byte, error) {
 	b = append(b, `"kind":`...)
 	b = appendString(b, r.Kind)
-	b = appendTime(b, r.Time)
+	b = appendTimeMember(b, "time", r.Time)
 	b = appendMember(b, "request_id", r.RequestID)
 	b = encodeCaller(b, &r.Caller)
 	for _, m := range [...]struct{ name, value string }{
@@ -97,6 +105,11 @@ func (r *Record) encode(b []byte) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
+	b = appendMember(b, "scope", r.Scope)
+	if !r.Until.IsZero() {
+		b = appendTimeMember(b, "until", r.Until)
+	}
+	b = appendMember(b, "reason", r.Reason)
 	b = appendMember(b, "outcome", r.Outcome)
 	b = appendMember(b, "code", r.Code)
 	b = appendIntMember(b, "latency_us", r.LatencyMicros)
@@ -162,8 +175,8 @@ func appendHexMember(b []byte, name string, value []byte) []byte {
 	return append(hex.AppendEncode(b, value), '"')
 }
 
-func appendTime(b []byte, t time.Time) []byte {
-	b = append(appendName(b, "time"), '"')
+func appendTimeMember(b []byte, name string, t time.Time) []byte {
+	b = append(appendName(b, name), '"')
 	b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
 	return append(b, '"')
 }

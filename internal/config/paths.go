@@ -127,6 +127,7 @@ func (c *Config) DaemonPaths() []TrustedPath {
 	paths := []TrustedPath{
 		{"audit.file", c.Audit.File, trustpath.Written},
 		{"budgets.file", c.Budgets.File, trustpath.Written},
+		{"budgets.file", c.FreezesFile(), trustpath.Written},
 		{"jwks.file", c.JWKS.File, trustpath.Written},
 		{"operator.socket", directory(c.Operator.Socket), trustpath.Directory},
 	}
@@ -188,6 +189,16 @@ func certificatePaths(path, ca, cert, key string) []TrustedPath {
 	return []TrustedPath{
 		{path + ".ca", ca, trustpath.File}, {path + ".cert", cert, trustpath.File}, {path + ".key", key, trustpath.Secret},
 	}
+}
+
+// FreezesFile is the path of the file that keeps what operators have frozen,
+// beside the budgets; "" without budgets.file. Two daemons can keep their
+// budgets in one directory, so it has the name of the budgets file in it.
+func (c *Config) FreezesFile() string {
+	if c.Budgets.File == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(c.Budgets.File), "freezes-"+filepath.Base(c.Budgets.File))
 }
 
 // directory returns the directory of a socket, "" for none.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
+	"github.com/assertd/assertd/internal/freeze"
 	"github.com/assertd/assertd/internal/ratelimit"
 )
 
@@ -41,4 +43,21 @@ func (d *Daemon) saveBudgets(g *group) {
 	if d.Config.Budgets.File != "" {
 		g.run(d.budgetSaver().Run)
 	}
+}
+
+// newFreezes prepares to keep what operators freeze, in a file beside the
+// budgets.
+func (d *Daemon) newFreezes() {
+	host, err := os.Hostname()
+	if err != nil {
+		d.Logger.Warn("freezes don't name this host", "error", err)
+	}
+	options := freeze.Options{
+		Signer: d.signer, RecordRequired: d.Config.Audit.Required, File: d.Config.FreezesFile(), Files: d.files(),
+		Trust: d.Config.Trust(), Host: host, Now: d.Now, Logger: d.Logger,
+	}
+	if d.audit != nil {
+		options.Log = d.audit
+	}
+	d.freezes = freeze.New(options)
 }

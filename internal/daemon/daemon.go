@@ -20,6 +20,7 @@ import (
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/descent"
+	"github.com/assertd/assertd/internal/freeze"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/metrics"
@@ -64,6 +65,7 @@ type Daemon struct {
 	shipper   *ship.Shipper  // of the audit log; nil for none
 	ring      *keyset.Active
 	limiter   *ratelimit.Limiter
+	freezes   *freeze.Board
 	signer    *signer.Signer
 	signing   *server.Signing // what the callers' sockets serve
 	ready     *readiness
@@ -114,7 +116,11 @@ func New(o Options) (*Daemon, error) {
 	if err := d.openAudit(); err != nil {
 		return nil, err
 	}
-	return d, d.newSigner()
+	if err := d.newSigner(); err != nil {
+		return nil, err
+	}
+	d.newFreezes()
+	return d, nil
 }
 
 func (d *Daemon) newPool() (err error) {
@@ -169,7 +175,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	defer d.unbind()
-	if err := d.loadBudgets(ctx); err != nil {
+	if err := errors.Join(d.loadBudgets(ctx), d.freezes.Load(ctx)); err != nil {
 		return err
 	}
 	ctx, fail := context.WithCancelCause(ctx)
@@ -178,6 +184,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	watchers := background(ctx, fail)
 	defer watchers.end()
 	watchers.run(d.runTracer)
+	watchers.run(d.freezes.Run)
 	watchers.run(d.shipper.Run) // outlives the log's Run, for its last lines
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {
 		return err

@@ -5,9 +5,11 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/freeze"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/peer"
 	"github.com/assertd/assertd/signer"
 	"github.com/assertd/assertd/signer/policy"
@@ -21,6 +23,7 @@ type decisions struct {
 	sets    []keyset.Set
 	issuing []string      // key sets that grants use; readiness probes them
 	names   metrics.Names // labels of metrics
+	targets []ipc.FreezeTarget
 }
 
 func newDecisions(c *config.Config) (decisions, error) {
@@ -35,7 +38,10 @@ func newDecisions(c *config.Config) (decisions, error) {
 	if err != nil {
 		return decisions{}, err
 	}
-	return decisions{policy: p, budgets: budgets(c), sets: sets, issuing: c.GrantedKeys(), names: metricNames(c)}, nil
+	return decisions{
+		policy: p, budgets: budgets(c), sets: sets, issuing: c.GrantedKeys(), names: metricNames(c),
+		targets: freeze.Targets(c.PolicyClients(), slices.Collect(maps.Keys(c.Keys))),
+	}, nil
 }
 
 func budgets(c *config.Config) []ratelimit.Budget {
@@ -49,4 +55,11 @@ func budgets(c *config.Config) []ratelimit.Budget {
 		all = append(all, ratelimit.Budget{Name: signer.KeyBudget(name), Windows: c.KeyRates(name)})
 	}
 	return all
+}
+
+// freezable returns what operators can freeze by the configuration in force.
+func (d *Daemon) freezable() []ipc.FreezeTarget {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.decisions.targets
 }

@@ -43,6 +43,16 @@ func (o operator) RetryPIN(ctx context.Context, from caller.Caller) error {
 // ReopenLogs implements server.Operator.
 func (o operator) ReopenLogs(context.Context) error { return o.daemon.ReopenLogs() }
 
+// Freeze implements server.Operator.
+func (o operator) Freeze(ctx context.Context, from caller.Caller, req ipc.FreezeRequest) (ipc.FreezeResponse, error) {
+	return o.daemon.freezes.Freeze(ctx, from, req, o.daemon.freezable())
+}
+
+// Thaw implements server.Operator.
+func (o operator) Thaw(ctx context.Context, from caller.Caller, target ipc.FreezeTarget) (ipc.ThawResponse, error) {
+	return o.daemon.freezes.Thaw(ctx, from, target)
+}
+
 // Drain implements server.Operator. It does what SIGTERM does.
 func (o operator) Drain(context.Context) { o.daemon.stop() }
 

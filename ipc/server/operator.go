@@ -37,6 +37,11 @@ type Operator interface {
 	// ReopenLogs makes the daemon open its log files again, after something has
 	// moved them away, and nothing else.
 	ReopenLogs(ctx context.Context) error
+	// Freeze stops signing for a client, a grant, a key set or all of them, at
+	// once, and Thaw ends that. From is recorded. The error says why nothing has
+	// changed, and is sent to the operator in full.
+	Freeze(ctx context.Context, from caller.Caller, req ipc.FreezeRequest) (ipc.FreezeResponse, error)
+	Thaw(ctx context.Context, from caller.Caller, target ipc.FreezeTarget) (ipc.ThawResponse, error)
 	// Drain makes the daemon refuse new requests, finish those in flight, and
 	// exit. It returns at once.
 	Drain(ctx context.Context)
@@ -84,6 +89,8 @@ var operatorRoutes = []operatorRoute{
 	{http.MethodPost, "/v1/reload", (*OperatorServer).reload},
 	{http.MethodPost, "/v1/retry-pin", (*OperatorServer).retryPIN},
 	{http.MethodPost, "/v1/reopen-logs", (*OperatorServer).reopenLogs},
+	{http.MethodPost, "/v1/freeze", (*OperatorServer).freeze},
+	{http.MethodPost, "/v1/thaw", (*OperatorServer).thaw},
 	{http.MethodPost, "/v1/drain", (*OperatorServer).drain},
 	{http.MethodGet, "/metrics", (*OperatorServer).monitor},
 	{http.MethodGet, "/healthz", (*OperatorServer).monitor},
@@ -150,7 +157,7 @@ func (s *OperatorServer) route(w http.ResponseWriter, r *http.Request) error {
 	if slices.Contains(Routes(), r.URL.Path) {
 		return ipc.NewProblem(ipc.CodeNotFound, "Only callers' sockets have this path, and this is the operator socket.")
 	}
-	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/metrics, /v1/reload, /v1/retry-pin, /v1/reopen-logs and /v1/drain. Callers have their own socket.")
+	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/metrics, /v1/reload, /v1/retry-pin, /v1/reopen-logs, /v1/freeze, /v1/thaw and /v1/drain. Callers have their own socket.")
 }
 
 func (s *OperatorServer) status(w http.ResponseWriter, r *http.Request) error {

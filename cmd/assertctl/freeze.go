@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/ipc"
+)
+
+// targetFlags name what to freeze or thaw.
+type targetFlags struct {
+	client, grant, key string
+	all                bool
+}
+
+func (f *targetFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.client, "client", "", "the `client` of this name, with all its grants")
+	cmd.Flags().StringVar(&f.grant, "grant", "", "one `grant`, as client/grant")
+	cmd.Flags().StringVar(&f.key, "key", "", "the key `set` of this name, for all who use it")
+	cmd.Flags().BoolVar(&f.all, "all", false, "everything")
+	cmd.MarkFlagsMutuallyExclusive("client", "grant", "key", "all")
+	cmd.MarkFlagsOneRequired("client", "grant", "key", "all")
+}
+
+func (f *targetFlags) target() (ipc.FreezeTarget, error) {
+	target := ipc.FreezeTarget{Client: f.client, Key: f.key, All: f.all}
+	if f.grant != "" {
+		var both bool
+		if target.Client, target.Grant, both = strings.Cut(f.grant, "/"); !both {
+			return target, fmt.Errorf("%w: --grant %s: not of the form client/grant", cli.ErrUsage, f.grant)
+		}
+	}
+	if target.Scope() == "" {
+		return target, fmt.Errorf("%w: a name is empty; name the client, the grant or the key set", cli.ErrUsage)
+	}
+	return target, nil
+}
+
+func freezeCommand() *cobra.Command {
+	var socket operatorFlag
+	var output outputFlag
+	var flags targetFlags
+	var length time.Duration
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "freeze",
+		Short: "sign nothing for a client, a grant or a key set (operators)",
+		Long: "Makes the daemon sign nothing for a client, a grant, a key set, or anyone, at\n" +
+			"once and until \"assertctl thaw\" or the end of --for. Callers get the error\n" +
+			"frozen (403). A freeze survives reloads and restarts. The JWKS is still\n" +
+			"published. \"assertctl status\" shows what is frozen.",
+		Args: cli.Args(cobra.NoArgs),
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		target, err := flags.target()
+		if err != nil {
+			return err
+		}
+		request := ipc.FreezeRequest{FreezeTarget: target, ForSeconds: int64(length / time.Second), Reason: reason}
+		if cmd.Flags().Changed("for") && (request.ForSeconds < 1 || request.ForSeconds > ipc.MaxFreezeSeconds || length%time.Second != 0) {
+			return fmt.Errorf("%w: --for %s: use whole seconds from 1s to %dh", cli.ErrUsage, length, ipc.MaxFreezeSeconds/3600)
+		}
+		return socket.run(func(o *client.Operator) error {
+			response, err := o.Freeze(cmd.Context(), request)
+			if err != nil {
+				return err
+			}
+			printWarnings(cmd.ErrOrStderr(), response.Warnings)
+			return output.print(cmd.OutOrStdout(), response, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "frozen: %s, %s\n", terminal.Text(response.Freeze.String()), until(response.Freeze))
+				return err
+			})
+		})
+	}
+	flags.register(cmd)
+	cmd.Flags().DurationVar(&length, "for", 0, "thaw after this `time`, such as 90m; default: never")
+	cmd.Flags().StringVar(&reason, "reason", "", "`text` for those who find the freeze later")
+	if err := cmd.MarkFlagRequired("reason"); err != nil {
+		panic(err) // the flag is registered two lines above
+	}
+	socket.register(cmd)
+	output.register(cmd)
+	return cmd
+}
+
+func thawCommand() *cobra.Command {
+	var socket operatorFlag
+	var output outputFlag
+	var flags targetFlags
+	cmd := &cobra.Command{
+		Use:   "thaw",
+		Short: "end a freeze (operators)",
+		Long: "Ends the freeze that was made with the same flag. Other freezes stay, also\n" +
+			"with --all, which ends the freeze of everything. The end is in the audit log\n" +
+			"first: nothing is thawed that can't be recorded, if audit.required is true.",
+		Args: cli.Args(cobra.NoArgs),
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		target, err := flags.target()
+		if err != nil {
+			return err
+		}
+		return socket.run(func(o *client.Operator) error { return thaw(cmd.Context(), cmd, o, target, output) })
+	}
+	flags.register(cmd)
+	socket.register(cmd)
+	output.register(cmd)
+	return cmd
+}
+
+func thaw(ctx context.Context, cmd *cobra.Command, o *client.Operator, target ipc.FreezeTarget, output outputFlag) error {
+	response, err := o.Thaw(ctx, target)
+	if err != nil {
+		return err
+	}
+	printWarnings(cmd.ErrOrStderr(), response.Warnings)
+	return output.print(cmd.OutOrStdout(), response, func(out io.Writer) error {
+		_, err := fmt.Fprintf(out, "thawed: %s\n", terminal.Text(response.Thawed.String()))
+		return err
+	})
+}
+
+func printWarnings(out io.Writer, warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintf(out, "assertctl: warning: %s\n", terminal.Text(w))
+	}
+}
+
+func until(f ipc.Freeze) string {
+	if f.Until.IsZero() {
+		return "until it is thawed"
+	}
+	return "until " + f.Until.Format(time.RFC3339)
+}
+
+// printFreezes prints what is frozen, since when, until when, by whom and why.
+func printFreezes(out io.Writer, now time.Time, s ipc.FreezeStatus) {
+	for _, f := range s.Freezes {
+		unknown := ""
+		if f.Unknown {
+			unknown = " (NOT IN THE CONFIGURATION)"
+		}
+		text := fmt.Sprintf("%s%s since %s, %s, by uid %d pid %d on %s: %s", f, unknown, ago(now, f.Since), until(f), f.By.UID, f.By.PID, dash(f.By.Host), f.Reason)
+		printError(out, "FROZEN", text)
+	}
+	printError(out, "FREEZES NOT SAVED", s.Error)
+}
