@@ -27,7 +27,13 @@ func (o operatorStub) RetryPIN(context.Context, caller.Caller) error {
 	return errors.New("assertd.yaml:3:1: no PIN")
 }
 func (o operatorStub) ReopenLogs(context.Context) error { return nil }
-func (o operatorStub) Drain(context.Context)            { close(o.drained) }
+func (o operatorStub) Freeze(_ context.Context, _ caller.Caller, req ipc.FreezeRequest) (ipc.FreezeResponse, error) {
+	return ipc.FreezeResponse{Freeze: ipc.Freeze{FreezeTarget: req.FreezeTarget, Reason: req.Reason}, Warnings: []string{"careful"}}, nil
+}
+func (o operatorStub) Thaw(_ context.Context, _ caller.Caller, target ipc.FreezeTarget) (ipc.ThawResponse, error) {
+	return ipc.ThawResponse{}, errors.New(target.String() + " is not frozen")
+}
+func (o operatorStub) Drain(context.Context) { close(o.drained) }
 
 // serveOperator serves the operator's socket until the test ends.
 func serveOperator(t *testing.T, side operatorStub, metrics string) *client.Operator {
@@ -74,6 +80,14 @@ func TestOperator(t *testing.T) {
 	}
 	if err := o.ReopenLogs(ctx); err != nil {
 		t.Errorf("reopen logs: %v", err)
+	}
+	target := ipc.FreezeTarget{Client: "a", Grant: "b"}
+	frozen, err := o.Freeze(ctx, ipc.FreezeRequest{FreezeTarget: target, ForSeconds: 60, Reason: "why"})
+	if err != nil || frozen.Freeze.FreezeTarget != target || frozen.Freeze.Reason != "why" || len(frozen.Warnings) != 1 {
+		t.Errorf("freeze: %+v, %v", frozen, err)
+	}
+	if _, err := o.Thaw(ctx, target); !errors.Is(err, ipc.CodeFreezeRefused) || !errors.As(err, &problem) || problem.Detail != "grant a/b is not frozen" {
+		t.Errorf("thaw: %v", err)
 	}
 	if err := o.Drain(ctx); err != nil {
 		t.Errorf("drain: %v", err)

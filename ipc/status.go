@@ -22,6 +22,10 @@ type StatusResponse struct {
 	Audit  *AuditStatus `json:"audit,omitempty"` // absent if there is no audit log
 	Reload ReloadStatus `json:"reload"`
 
+	// PolicyDigest is the SHA-256 of the clients and key sets in force, in hex.
+	// It is the same on daemons that have the same.
+	PolicyDigest string `json:"policy_digest"`
+
 	Freeze FreezeStatus `json:"freeze"`
 
 	Sandbox SandboxStatus `json:"sandbox"`
@@ -97,6 +101,7 @@ type ListenerStatus struct {
 type JWKSStatus struct {
 	Published time.Time `json:"published,omitzero"` // when publishing last succeeded; zero for never
 	Keys      int       `json:"keys"`               // how many keys it published then
+	Digest    string    `json:"digest,omitempty"`   // SHA-256 of the JWKS with these keys, in hex
 	Error     string    `json:"error,omitempty"`    // why a later attempt failed; empty if none did
 }
 

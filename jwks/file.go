@@ -97,7 +97,7 @@ func (f *setFile) write(ctx context.Context, set Set) {
 	if changed {
 		f.logger.Info("jwks file written", "file", f.path, "keys", set.Len())
 	}
-	f.outcome.Store(&ipc.JWKSStatus{Published: f.now(), Keys: set.Len()})
+	f.outcome.Store(&ipc.JWKSStatus{Published: f.now(), Keys: set.Len(), Digest: set.Digest()})
 }
 
 // status is the outcome of the last write, or a failure if one has been under

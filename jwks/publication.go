@@ -143,7 +143,7 @@ func (p *Publication) update() (time.Duration, error) {
 	if p.file != nil {
 		p.file.put(content.Set)
 	}
-	p.status.Store(&ipc.JWKSStatus{Published: p.now(), Keys: content.Set.Len()})
+	p.status.Store(&ipc.JWKSStatus{Published: p.now(), Keys: content.Set.Len(), Digest: content.Set.Digest()})
 	return p.untilNext(content.NextChange), nil
 }
 

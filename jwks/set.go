@@ -3,6 +3,8 @@ package jwks
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -80,6 +82,13 @@ func (s Set) JSON() []byte {
 		return []byte(`{"keys":[]}`)
 	}
 	return bytes.Clone(s.json)
+}
+
+// Digest returns the SHA-256 of the document in hex, which is the same on every
+// daemon that publishes the same keys.
+func (s Set) Digest() string {
+	sum := sha256.Sum256(s.JSON())
+	return hex.EncodeToString(sum[:])
 }
 
 // Keys returns the keys of the set, sorted by kid.

@@ -24,6 +24,7 @@ type decisions struct {
 	issuing []string      // key sets that grants use; readiness probes them
 	names   metrics.Names // labels of metrics
 	targets []ipc.FreezeTarget
+	digest  string // of what operators wrote for all this
 }
 
 func newDecisions(c *config.Config) (decisions, error) {
@@ -40,7 +41,7 @@ func newDecisions(c *config.Config) (decisions, error) {
 	}
 	return decisions{
 		policy: p, budgets: budgets(c), sets: sets, issuing: c.GrantedKeys(), names: metricNames(c),
-		targets: freeze.Targets(c.PolicyClients(), slices.Collect(maps.Keys(c.Keys))),
+		targets: freeze.Targets(c.PolicyClients(), slices.Collect(maps.Keys(c.Keys))), digest: c.PolicyDigest(),
 	}, nil
 }
 
@@ -62,4 +63,11 @@ func (d *Daemon) freezable() []ipc.FreezeTarget {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.decisions.targets
+}
+
+// digest returns the digest of the clients and key sets in force.
+func (d *Daemon) digest() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.decisions.digest
 }

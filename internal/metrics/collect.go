@@ -21,10 +21,10 @@ type stateCollector struct {
 
 // stateMetrics are the metrics that it collects.
 var stateMetrics = []Metric{
-	ready, connections, connectionLimit, ownRefused, budgetRemaining, budgetLimit,
+	ready, policyInfo, freezes, frozen, frozenUntil, freezesUnsaved, connections, connectionLimit, ownRefused, budgetRemaining, budgetLimit,
 	workers, tokenPIN, workerInFlight, workerRestarts,
 	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
-	jwksPublished, jwksKeys, jwksFailing,
+	jwksPublished, jwksKeys, jwksInfo, jwksFailing,
 	auditUp, auditRecords, auditPending, auditUnsynced, auditBytes, auditLines, auditUncovered, auditCovered, auditSignFails,
 	auditAnchor, auditWitness, auditCosigned, auditQuorum, auditWitnessed,
 	auditShipUp, auditUnshipped, auditShipLag, auditShipGap,
@@ -51,6 +51,8 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.state()
 	e := emitter{c.descriptions, out}
 	e.flag(ready, s.Ready.Ready)
+	e.digest(policyInfo, s.PolicyDigest)
+	e.freezes(s.Freeze)
 	e.count(connections, s.Connections)
 	e.count(connectionLimit, s.ConnectionLimit)
 	e.count(ownRefused, int(s.Sandbox.Refused))
@@ -67,6 +69,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	e.timestamp(jwksPublished, s.JWKS.Published)
 	e.count(jwksKeys, s.JWKS.Keys)
+	e.digest(jwksInfo, s.JWKS.Digest)
 	e.flag(jwksFailing, s.JWKS.Error != "")
 	if s.Audit != nil {
 		e.audit(*s.Audit, s.Now)
@@ -117,6 +120,22 @@ func (e emitter) flag(m Metric, on bool, labels ...string) {
 func (e emitter) timestamp(m Metric, t time.Time, labels ...string) {
 	if !t.IsZero() {
 		e.value(m, float64(t.UnixMilli())/1000, labels...)
+	}
+}
+
+func (e emitter) digest(m Metric, digest string) {
+	if digest != "" {
+		e.value(m, 1, digest)
+	}
+}
+
+func (e emitter) freezes(s ipc.FreezeStatus) {
+	e.count(freezes, len(s.Freezes))
+	e.flag(freezesUnsaved, s.Error != "")
+	for _, f := range s.Freezes {
+		labels := []string{f.Scope(), f.Client, f.Grant, f.Key}
+		e.value(frozen, 1, labels...)
+		e.timestamp(frozenUntil, f.Until, labels...)
 	}
 }
 

@@ -41,7 +41,8 @@ func full() ipc.StatusResponse {
 				{KeyVersion: ipc.KeyVersion{Kid: "k2"}, State: ipc.KeyRetired},
 			},
 		}},
-		JWKS: ipc.JWKSStatus{Published: now, Keys: 1},
+		JWKS: ipc.JWKSStatus{Published: now, Keys: 1, Digest: "b"}, PolicyDigest: "a",
+		Freeze: ipc.FreezeStatus{Freezes: []ipc.Freeze{{FreezeTarget: ipc.FreezeTarget{Client: "payments-api"}, Until: now}}, Error: "disk full"},
 		Audit: &ipc.AuditStatus{
 			Records: 7, Lines: 9, CheckpointKey: "payments", CheckpointLines: 5, CheckpointTime: now,
 			Witnesses: []ipc.WitnessStatus{{Name: "witness.example.com", Lines: 5, Time: now}}, Quorum: 1, QuorumTime: now, WitnessedLines: 5,

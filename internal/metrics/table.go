@@ -25,6 +25,13 @@ var (
 	buildInfo = Metric{"assertd_build_info", Gauge, []string{"version", "go_version"}, "Always 1. The labels identify the running build."}
 	ready     = Metric{"assertd_ready", Gauge, nil, "1 if the daemon could sign with any key set when it last tried, and can record decisions; otherwise 0."}
 
+	freezes        = Metric{"assertd_freezes", Gauge, nil, "Freezes in force: what operators have frozen with assertctl freeze, and nothing is signed for."}
+	frozen         = Metric{"assertd_frozen", Gauge, []string{"scope", "client", "grant", "key"}, "1 for each freeze. scope: all, client, grant or key. The other labels name what is frozen."}
+	frozenUntil    = Metric{"assertd_frozen_until_timestamp_seconds", Gauge, []string{"scope", "client", "grant", "key"}, "When the freeze ends. Absent if it lasts until somebody thaws it."}
+	freezesUnsaved = Metric{"assertd_freezes_unsaved", Gauge, nil, "1 if a restart would lose a freeze, or bring back one that was thawed, because the freezes are not saved; otherwise 0."}
+
+	policyInfo = Metric{"assertd_policy_info", Gauge, []string{"digest"}, "Always 1. The digest of the clients and key sets in force, which is the same on daemons that have the same."}
+
 	requestsTotal   = Metric{"assertd_requests_total", Counter, []string{"route", "status"}, "Requests on the callers' sockets, by API path (none if no path matched) and HTTP status."}
 	requestProblems = Metric{"assertd_request_problems_total", Counter, []string{"code"}, "Requests that returned a problem, by API code. A batch counts as one successful request, whatever its results are."}
 	requestDuration = Metric{"assertd_request_duration_seconds", Histogram, []string{"route"}, "Time from a request's header to the last byte of its response."}
@@ -60,6 +67,7 @@ var (
 	keyUncertified = Metric{"assertd_key_uncertified", Gauge, []string{"key"}, "Versions of the key set that sign or will sign and lack the certificate that a grant's profile needs. While an older version has one, it continues to sign."}
 	jwksPublished  = Metric{"assertd_jwks_published_timestamp_seconds", Gauge, nil, "When the JWKS was last computed and published, which is at least once a minute; its age is the time since then."}
 	jwksKeys       = Metric{"assertd_jwks_keys", Gauge, nil, "Keys in the JWKS."}
+	jwksInfo       = Metric{"assertd_jwks_info", Gauge, []string{"digest"}, "Always 1. The digest of the JWKS, which is the same on daemons that publish the same keys. Absent before the first one is published."}
 	jwksFailing    = Metric{"assertd_jwks_failing", Gauge, nil, "1 if the last attempt to publish the JWKS failed, otherwise 0. Receivers then still have the previous keys."}
 	auditUp        = Metric{"assertd_audit_up", Gauge, nil, "1 if decisions can be recorded, otherwise 0."}
 	auditRecords   = Metric{"assertd_audit_records_total", Counter, nil, "Records written to the audit log."}
@@ -89,13 +97,13 @@ var (
 // All returns the table in the order of docs/metrics.md.
 func All() []Metric {
 	return []Metric{
-		buildInfo, ready,
+		buildInfo, policyInfo, ready, freezes, frozen, frozenUntil, freezesUnsaved,
 		requestsTotal, requestProblems, requestDuration, connections, connectionLimit, ownRefused,
 		assertionsTotal, signaturesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,
 		workers, tokenPIN, workerInFlight, workerRestarts, workerEvents,
 		keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
-		jwksPublished, jwksKeys, jwksFailing,
+		jwksPublished, jwksKeys, jwksInfo, jwksFailing,
 		auditUp, auditRecords, auditRefused, auditDuration, auditPending, auditUnsynced, auditBytes, auditLines,
 		auditUncovered, auditCovered, auditSignFails, auditAnchor,
 		auditWitness, auditCosigned, auditQuorum, auditWitnessed,

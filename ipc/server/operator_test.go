@@ -23,6 +23,7 @@ type fakeOperator struct {
 	reloadErr, reopenErr error
 	retriedBy            caller.Caller
 	drained              chan struct{}
+	frozen               ipc.FreezeRequest
 }
 
 func (f *fakeOperator) Status(context.Context) (ipc.StatusResponse, error) {
@@ -34,7 +35,14 @@ func (f *fakeOperator) RetryPIN(_ context.Context, from caller.Caller) error {
 	return f.reloadErr
 }
 func (f *fakeOperator) ReopenLogs(context.Context) error { return f.reopenErr }
-func (f *fakeOperator) Drain(context.Context)            { close(f.drained) }
+func (f *fakeOperator) Freeze(_ context.Context, from caller.Caller, req ipc.FreezeRequest) (ipc.FreezeResponse, error) {
+	f.frozen = req
+	return ipc.FreezeResponse{Freeze: ipc.Freeze{FreezeTarget: req.FreezeTarget, By: ipc.FreezeBy{PID: from.PID}}}, f.reloadErr
+}
+func (f *fakeOperator) Thaw(_ context.Context, from caller.Caller, target ipc.FreezeTarget) (ipc.ThawResponse, error) {
+	return ipc.ThawResponse{Thawed: ipc.Freeze{FreezeTarget: target, By: ipc.FreezeBy{PID: from.PID}}}, f.reloadErr
+}
+func (f *fakeOperator) Drain(context.Context) { close(f.drained) }
 
 func serveOperator(t *testing.T, operator Operator) (*http.Client, string) {
 	t.Helper()
