@@ -114,7 +114,8 @@ func (o *Operator) do(ctx context.Context, method, path string) ([]byte, error) 
 	return o.send(ctx, method, path, nil)
 }
 
-// send makes one request. It does not retry: a reload or drain may have happened.
+// send makes one request. It does not retry: a reload or drain may have
+// happened.
 func (o *Operator) send(ctx context.Context, method, path string, body any) ([]byte, error) {
 	request, err := newRequest(ctx, method, path, body)
 	if err != nil {

@@ -41,8 +41,8 @@ type Log interface {
 	Append(ctx context.Context, record audit.Record) error
 }
 
-// Files replaces files, as [github.com/assertd/assertd/internal/atomicfile.Writer]
-// does.
+// Files replaces files, as
+// [github.com/assertd/assertd/internal/atomicfile.Writer] does.
 type Files interface {
 	// Update replaces a file atomically, unless it has this content and mode. It
 	// waits for the disk until ctx ends.

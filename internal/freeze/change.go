@@ -131,8 +131,8 @@ func names(list []ipc.Freeze) string {
 	return strings.Join(all, ", ")
 }
 
-// saved waits for the disk. It returns what an operator must know if the freezes
-// are not saved.
+// saved waits for the disk. It returns what an operator must know if the
+// freezes are not saved.
 func (b *Board) saved(ctx context.Context, revision uint64, inForce string) []string {
 	if b.File == "" {
 		return []string{noFile}
