@@ -140,7 +140,7 @@ var nShield = []quirk{
 			"from a new process each time. CKNFAST_ASSUME_SINGLE_PROCESS=0 in hsm.environment makes the module look by itself."},
 		hidesNewKeys: true,
 	},
-	{Quirk: Quirk{"accelerator-slot", "The accelerator slot takes no login. Use a softcard or an operator card set, or set pin: {none: true} " +
+	{Quirk: Quirk{"accelerator-slot", "The accelerator slot takes no login. Use a softcard or an operator card set, or set pin: none " +
 		"for module-protected keys."}},
 }
 
