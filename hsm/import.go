@@ -71,7 +71,7 @@ func (t *Token) store(spec Spec, private crypto.Signer) (refusal error) {
 	}
 	defer material.wipe()
 	for _, way := range t.ways() {
-		for _, omitted := range omissions {
+		for _, omitted := range t.provider().omissions() {
 			template := without(omitted, slices.Concat(privateTemplate(), named(spec.Label, spec.ID), keyTypeOf(spec.Type)))
 			err := t.sessions.with(context.Background(), func(s session) error { return way.store(s, template, material) })
 			if err == nil {
@@ -101,7 +101,7 @@ func (t *Token) storePublic(spec Spec, material *material) error {
 			return err
 		}
 		var refusal error
-		for _, omitted := range omissions {
+		for _, omitted := range t.provider().omissions() {
 			template := without(omitted, slices.Concat(publicTemplate(), names, material.public))
 			_, err := s.ctx.CreateObject(s.handle, template)
 			if err = callError("C_CreateObject", err); !refusesTemplate(err) {
