@@ -11,8 +11,8 @@ import (
 )
 
 // Import puts a key pair on the token that was made elsewhere: as an
-// *rsa.PrivateKey, *ecdsa.PrivateKey or ed25519.PrivateKey. spec.Type is the
-// key's own. The private key crosses into the token wrapped, if the token
+// *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or *mldsa.PrivateKey.
+// spec.Type is the key's own. The private key crosses into the token wrapped, if the token
 // unwraps keys, and in the clear to the module otherwise. Then Import does what
 // Generate does: it reads the attributes back, and makes and verifies a
 // signature. Key.Imported is true of such a key for good.
