@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -101,13 +102,15 @@ func (t *Token) storePublic(spec Spec, material *material) error {
 			return err
 		}
 		var refusal error
-		for _, omitted := range t.provider().omissions() {
-			template := without(omitted, slices.Concat(publicTemplate(), names, material.public))
-			_, err := s.ctx.CreateObject(s.handle, template)
-			if err = callError("C_CreateObject", err); !refusesTemplate(err) {
-				return err
+		for _, public := range material.public {
+			for _, omitted := range t.provider().omissions() {
+				template := without(omitted, slices.Concat(publicTemplate(), names, public))
+				_, err := s.ctx.CreateObject(s.handle, template)
+				if err = callError("C_CreateObject", err); !refusesTemplate(err) && !hasCode(err, pkcs11.CKR_FUNCTION_FAILED) {
+					return err
+				}
+				refusal = cmp.Or(refusal, err)
 			}
-			refusal = err
 		}
 		return refusal
 	})
