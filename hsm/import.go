@@ -13,10 +13,10 @@ import (
 
 // Import puts a key pair on the token that was made elsewhere: as an
 // *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or *mldsa.PrivateKey.
-// spec.Type is the key's own. The private key crosses into the token wrapped, if the token
-// unwraps keys, and in the clear to the module otherwise. Then Import does what
-// Generate does: it reads the attributes back, and makes and verifies a
-// signature. Key.Imported is true of such a key for good.
+// spec.Type is the key's own. The private key crosses into the token wrapped,
+// if the token unwraps keys, and in the clear to the module otherwise. Then
+// Import does what Generate does: it reads the attributes back, and makes and
+// verifies a signature. Key.Imported is true of such a key for good.
 //
 // Errors: as Generate's, and ErrUnusable for a type that isn't supported. The
 // caller wipes the key.

@@ -14,8 +14,9 @@ import (
 	"github.com/assertd/assertd/internal/jose"
 )
 
-// parseJSON reads a JWK (RFC 7517, RFC 7518 section 6, RFC 8037, RFC 9964), or the file
-// that Coinbase's portal hands out: {"name" or "id": …, "privateKey": …}.
+// parseJSON reads a JWK (RFC 7517, RFC 7518 section 6, RFC 8037, RFC 9964), or
+// the file that Coinbase's portal hands out: {"name" or "id": …, "privateKey":
+// …}.
 func parseJSON(text []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
 	var members struct {
 		Kty        string          `json:"kty"`

@@ -25,8 +25,9 @@ var (
 )
 
 // Parse reads the one private key in a file: *rsa.PrivateKey,
-// *ecdsa.PrivateKey, ed25519.PrivateKey or *mldsa.PrivateKey. It asks for the passphrase only if the file is
-// encrypted, and clears what it got. Errors contain nothing of the file.
+// *ecdsa.PrivateKey, ed25519.PrivateKey or *mldsa.PrivateKey. It asks for the
+// passphrase only if the file is encrypted, and clears what it got. Errors
+// contain nothing of the file.
 func Parse(content []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
 	text := bytes.TrimSpace(content)
 	switch {
