@@ -6,6 +6,7 @@ require (
 	filippo.io/mldsa v1.0.0
 	filippo.io/torchwood v0.6.1
 	github.com/ThalesGroup/crypto11 v1.5.0
+	github.com/cloudflare/circl v1.6.5
 	github.com/elastic/go-seccomp-bpf v1.6.0
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3

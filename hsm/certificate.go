@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/miekg/pkcs11"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // Certificate is an X.509 certificate on the token.
@@ -39,7 +41,7 @@ func (t *Token) StoreCertificate(k *Key, certificate *x509.Certificate) error {
 	switch {
 	case k.token != t:
 		return fmt.Errorf("hsm: key %s isn't on this token", k)
-	case !equal(k.public, certificate.PublicKey):
+	case !jose.Certifies(certificate, k.public):
 		return fmt.Errorf("hsm: the certificate for %q isn't for key %s: the public keys differ", certificate.Subject, k)
 	case len(k.id) == 0:
 		return fmt.Errorf("hsm: key %s has no CKA_ID, so no certificate on the token can belong to it; "+
@@ -79,7 +81,7 @@ func (s session) createCertificate(k *Key, certificate *x509.Certificate, serial
 // stored under the same ID.
 func (s session) destroyCertificates(k *Key, certificates []Certificate) error {
 	for _, certificate := range certificates {
-		if !equal(k.public, certificate.Certificate.PublicKey) {
+		if !jose.Certifies(certificate.Certificate, k.public) {
 			continue
 		}
 		if err := s.destroy(certificate.handle); err != nil {

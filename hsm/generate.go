@@ -80,7 +80,7 @@ func (t *Token) checkUnused(spec Spec) error {
 // refused one may have left an object behind, which would be found as this
 // key's.
 func (t *Token) generate(spec Spec) (refusal error) {
-	all, err := templates(spec)
+	all, err := t.provider().templates(spec)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (t *Token) makesInstead(typ KeyType, refusal error) error {
 // defaults would allow RSA keys to decrypt and, on SoftHSM, EC keys to unwrap.
 func (t *Token) generatePair(spec Spec, pair keyTemplate) (err error) {
 	switch c := t.module.crypto11; {
-	case c == nil || spec.Type == Ed25519 || spec.Type.parameterSet() > 0 || pair.lean > 0:
+	case c == nil || spec.Type == Ed25519 || spec.Type.parameterSet() > 0 || !pair.full:
 		return t.sessions.with(context.Background(), func(s session) error {
 			_, _, err := s.ctx.GenerateKeyPair(s.handle, []*pkcs11.Mechanism{pair.mechanism}, pair.public, pair.private)
 			return callError("C_GenerateKeyPair", err)

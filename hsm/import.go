@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -11,11 +12,11 @@ import (
 )
 
 // Import puts a key pair on the token that was made elsewhere: as an
-// *rsa.PrivateKey, *ecdsa.PrivateKey or ed25519.PrivateKey. spec.Type is the
-// key's own. The private key crosses into the token wrapped, if the token
-// unwraps keys, and in the clear to the module otherwise. Then Import does what
-// Generate does: it reads the attributes back, and makes and verifies a
-// signature. Key.Imported is true of such a key for good.
+// *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or *mldsa.PrivateKey.
+// spec.Type is the key's own. The private key crosses into the token wrapped,
+// if the token unwraps keys, and in the clear to the module otherwise. Then
+// Import does what Generate does: it reads the attributes back, and makes and
+// verifies a signature. Key.Imported is true of such a key for good.
 //
 // Errors: as Generate's, and ErrUnusable for a type that isn't supported. The
 // caller wipes the key.
@@ -71,7 +72,7 @@ func (t *Token) store(spec Spec, private crypto.Signer) (refusal error) {
 	}
 	defer material.wipe()
 	for _, way := range t.ways() {
-		for _, omitted := range omissions {
+		for _, omitted := range t.provider().omissions() {
 			template := without(omitted, slices.Concat(privateTemplate(), named(spec.Label, spec.ID), keyTypeOf(spec.Type)))
 			err := t.sessions.with(context.Background(), func(s session) error { return way.store(s, template, material) })
 			if err == nil {
@@ -101,13 +102,15 @@ func (t *Token) storePublic(spec Spec, material *material) error {
 			return err
 		}
 		var refusal error
-		for _, omitted := range omissions {
-			template := without(omitted, slices.Concat(publicTemplate(), names, material.public))
-			_, err := s.ctx.CreateObject(s.handle, template)
-			if err = callError("C_CreateObject", err); !refusesTemplate(err) {
-				return err
+		for _, public := range material.public {
+			for _, omitted := range t.provider().omissions() {
+				template := without(omitted, slices.Concat(publicTemplate(), names, public))
+				_, err := s.ctx.CreateObject(s.handle, template)
+				if err = callError("C_CreateObject", err); !refusesTemplate(err) && !hasCode(err, pkcs11.CKR_FUNCTION_FAILED) {
+					return err
+				}
+				refusal = cmp.Or(refusal, err)
 			}
-			refusal = err
 		}
 		return refusal
 	})

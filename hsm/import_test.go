@@ -98,6 +98,22 @@ func TestFailedImportLeavesNothing(t *testing.T) {
 	}
 }
 
+// A token that refuses the public point as an OCTET STRING gets it raw, as
+// opencryptoki wants that of Edwards curves.
+func TestImportWithRawPoint(t *testing.T) {
+	soft, module := softhsm.New(t), faulty.Build(t)
+	token := reopen(t, soft, throughModule(t, module))
+	module.Set(t, "C_CreateObject", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_FUNCTION_FAILED, Limit: 3}) // with each omission
+	outside := softwareKey(t, hsm.P256)
+	key, err := token.Import(hsm.Spec{Label: "key"}, outside)
+	if err != nil || !key.Imported() || !outside.Public().(*ecdsa.PublicKey).Equal(key.Public()) {
+		t.Errorf("%v, %v", key, err)
+	}
+	if fired := module.Fired(t, "C_CreateObject"); fired != 3 {
+		t.Errorf("refused %d times", fired)
+	}
+}
+
 // A token without a way to unwrap gets the key by C_CreateObject.
 func TestImportWithoutWrapping(t *testing.T) {
 	soft, module := softhsm.New(t), faulty.Build(t)

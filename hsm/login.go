@@ -116,7 +116,7 @@ func loginError(slot slot, err error, after PINState) error {
 		return fail(ErrPINNotInitialized, err, "token %s could not read its own file, which another process may have been writing; try again", slot)
 	}
 	if slot.flags&pkcs11.CKF_LOGIN_REQUIRED == 0 {
-		return fmt.Errorf("hsm: token %s needs no login; set pin: {none: true}: %w", slot, err)
+		return fmt.Errorf("hsm: token %s needs no login; set pin: none: %w", slot, err)
 	}
 	return err
 }

@@ -30,6 +30,7 @@ const (
 	ckmMLDSAKeyPairGen = 0x1C
 	ckmMLDSA           = 0x1D
 	ckaParameterSet    = 0x61D
+	ckaSeed            = 0x637
 	ckaPublicKeyInfo   = 0x129 // of v2.40
 )
 

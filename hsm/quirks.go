@@ -23,6 +23,7 @@ type quirk struct {
 	hidesNewKeys bool   // a process sees only the keys that existed at its login, and its own
 	slowToKnow   bool   // a new key may be unknown for a moment: the call is tried again
 	makesNoKeys  string // why Generate can't work
+	generation   generation
 }
 
 // provider is a row of the table: whose modules it is about, and how they
@@ -34,9 +35,8 @@ type provider struct {
 	quirks                []quirk
 }
 
-// providers is the table. A row says what the sources say, and nothing else,
-// except for names that are marked as assumed. A key whose attribute was
-// excused is listed with the excuse.
+// providers is the table. A row says what the sources say, and nothing else. A
+// key whose attribute was excused is listed with the excuse.
 var providers = []provider{
 	// https://github.com/Nitrokey/nethsm-pkcs11: pkcs11/src/defs.rs (CK_INFO),
 	// backend/db/object.rs (attributes), backend/key.rs (IDs) and
@@ -84,29 +84,46 @@ var providers = []provider{
 	}},
 	// https://docs.aws.amazon.com/cloudhsm/latest/userguide/: pkcs11-attributes.html
 	// (client SDK 5 has no *_RECOVER), pkcs11-apis.html (no C_CopyObject) and
-	// manage-key-sync.html. We found no page that gives the module's CK_INFO. The
-	// names of the first row are what Vault 0.10.1 logged, before SDK 5:
+	// manage-key-sync.html. CK_INFO is what pkcs11-tool printed of SDK 5.2:
+	// https://github.com/NLnetLabs/krill/issues/556. The names of the second row
+	// are what Vault 0.10.1 logged, before SDK 5:
 	// https://github.com/hashicorp/vault,
 	// website/source/guides/operations/seal-wrap.html.md. Other clouds may have
-	// Cavium's module too. The names of the other two rows are assumed for SDK 5.
+	// Cavium's module too.
+	{name: "AWS CloudHSM", manufacturer: "CloudHSM", library: "CloudHSM PKCS#11", quirks: append(slices.Clone(cloudHSM), quirk{
+		Quirk: Quirk{"recover-refused", "Keys are requested without CKA_SIGN_RECOVER and CKA_VERIFY_RECOVER, because client SDK 5 refuses a " +
+			"template that has them."},
+		generation: generation{omits: []uint{pkcs11.CKA_SIGN_RECOVER, pkcs11.CKA_VERIFY_RECOVER}},
+	})},
 	{name: "Cavium (AWS CloudHSM)", manufacturer: "Cavium Networks", library: "Cavium PKCS#11 Interface", quirks: cloudHSM},
-	{name: "AWS CloudHSM", manufacturer: "AWS CloudHSM", quirks: cloudHSM},
-	{name: "AWS CloudHSM", library: "CloudHSM", quirks: cloudHSM},
 	// https://nshielddocs.entrust.com: api-pkcs11/env-variables.html
-	// (CKNFAST_ASSUME_SINGLE_PROCESS) and api-pkcs11 on load-sharing mode. We
-	// found no page that gives the module's CK_INFO. The tests of
-	// https://github.com/PeculiarVentures/graphene (test/helpers.ts) know the
-	// module by the manufacturer "nCipher Corp. Ltd", and slots and tokens still
-	// report it with firmware 13.8:
-	// https://github.com/openssl-projects/pkcs11-provider/issues/768. "Entrust" is
-	// assumed.
+	// (CKNFAST_ASSUME_SINGLE_PROCESS) and api-pkcs11 on load-sharing mode. The
+	// manufacturer in CK_INFO is from https://github.com/PeculiarVentures/graphene
+	// (test/helpers.ts). Slots and tokens still report it with firmware 13.8:
+	// https://github.com/openssl-projects/pkcs11-provider/issues/768. No source
+	// gives the library's description, so any will do.
 	{name: "Entrust nShield", manufacturer: "nCipher", quirks: nShield},
-	{name: "Entrust nShield", manufacturer: "Entrust", quirks: nShield},
 	// https://github.com/Yubico/yubihsm-shell: pkcs11/yubihsm_pkcs11.c (CK_INFO,
 	// C_CopyObject) and util_pkcs11.c (IDs, Edwards curves).
 	{name: "YubiHSM 2", manufacturer: "Yubico", library: "YubiHSM", quirks: []quirk{
 		{Quirk: Quirk{"metadata-objects", "Labels and IDs that the device can't store itself are kept as extra objects on it, which count " +
 			"towards its limit of 256."}},
+		{
+			Quirk:      Quirk{"curve-by-name", "Ed25519 keys are requested by the curve's name, because the module refuses its OID."},
+			generation: generation{namesCurves: true},
+		},
+	}},
+	// https://github.com/tpm2-software/tpm2-pkcs11: src/lib/general.c (CK_INFO),
+	// tpm.c (what a template's attributes are tied to), sign.c, mech.c and
+	// parser.c (RSA). All of it was run here with version 1.9.0.
+	{name: "tpm2-pkcs11", manufacturer: "tpm2-software.github.io", library: "TPM2.0 Cryptoki", quirks: []quirk{
+		{
+			Quirk: Quirk{"verify-means-decrypt", "The module ties CKA_VERIFY to CKA_DECRYPT and CKA_ENCRYPT to CKA_SIGN, and refuses a pair that " +
+				"can only sign and verify, so keys are requested without CKA_VERIFY and CKA_ENCRYPT."},
+			generation: generation{omits: []uint{pkcs11.CKA_VERIFY, pkcs11.CKA_ENCRYPT}},
+		},
+		{Quirk: Quirk{"signs-by-decrypting", "The module decrypts to make RS256, RS384 and RS512 signatures, which a key that can only sign " +
+			"doesn't. PS256, PS384 and PS512 work on a token that tpm2_ptool addtoken made and whose TPM it found fit (pss-sigs-good)."}},
 	}},
 	// https://firefox-source-docs.mozilla.org/security/nss and lib/softoken in
 	// https://github.com/nss-dev/nss: pkcs11.c (CK_INFO, initialization) and
@@ -140,7 +157,7 @@ var nShield = []quirk{
 			"from a new process each time. CKNFAST_ASSUME_SINGLE_PROCESS=0 in hsm.environment makes the module look by itself."},
 		hidesNewKeys: true,
 	},
-	{Quirk: Quirk{"accelerator-slot", "The accelerator slot takes no login. Use a softcard or an operator card set, or set pin: {none: true} " +
+	{Quirk: Quirk{"accelerator-slot", "The accelerator slot takes no login. Use a softcard or an operator card set, or set pin: none " +
 		"for module-protected keys."}},
 }
 

@@ -117,6 +117,7 @@ func TestQuirks(t *testing.T) {
 		},
 		"Entrust nShield": {provider: faulty.NShield, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "hides-new-keys", generates: true},
 		"YubiHSM 2":       {provider: faulty.YubiHSM, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "metadata-objects", generates: true},
+		"tpm2-pkcs11":     {provider: faulty.TPM2, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "signs-by-decrypting", generates: true},
 		"NSS":             {provider: faulty.NSS, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "local-always-false", imported: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,6 +137,43 @@ func TestQuirks(t *testing.T) {
 			_, err = token.Generate(hsm.Spec{Label: "new/20260101T000000Z", Type: hsm.P256, Alg: "ES256"})
 			if (err == nil) != test.generates || err != nil && (hsm.IsFatal(err) || !strings.Contains(err.Error(), "assertd key adopt")) {
 				t.Errorf("generating: %v", err)
+			}
+		})
+	}
+}
+
+// A provider that is known is asked for a key pair in its own way at once, so
+// it refuses nothing. Another one that behaves like it is asked again.
+func TestGenerationTemplates(t *testing.T) {
+	for name, test := range map[string]struct {
+		provider faulty.Provider
+		typ      hsm.KeyType
+		unknown  bool // to assertd
+		calls    uint64
+	}{
+		"CloudHSM without SIGN_RECOVER":    {provider: faulty.CloudHSM, typ: hsm.P256, calls: 1},
+		"a TPM without VERIFY and ENCRYPT": {provider: faulty.TPM2, typ: hsm.P256, calls: 1},
+		"RSA of a TPM":                     {provider: faulty.TPM2, typ: hsm.RSA2048, calls: 1},
+		"a module like a TPM's":            {provider: faulty.TPM2, typ: hsm.P256, unknown: true, calls: 2},
+		"YubiHSM by the curve's name":      {provider: faulty.YubiHSM, typ: hsm.Ed25519, calls: 1},
+		"a module like YubiHSM's":          {provider: faulty.YubiHSM, typ: hsm.Ed25519, unknown: true, calls: 2},
+		"YubiHSM for another curve":        {provider: faulty.YubiHSM, typ: hsm.P384, calls: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			provider := test.provider
+			if test.unknown {
+				provider.Manufacturer = "Nobody"
+			}
+			token, module := imitated(t, provider, nil)
+			key, err := token.Generate(hsm.Spec{Label: "new/20260101T000000Z", Type: test.typ})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if calls := module.Calls(t, "C_GenerateKeyPair"); calls != test.calls {
+				t.Errorf("asked %d times, want %d", calls, test.calls)
+			}
+			if key.Type() != test.typ || key.Problem() != nil {
+				t.Errorf("made %s: %v", key.Type(), key.Problem())
 			}
 		})
 	}

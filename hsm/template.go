@@ -8,22 +8,44 @@ import (
 
 // keyTemplate is one way to ask for a key pair.
 type keyTemplate struct {
-	lean            int // the index of what was omitted
+	lean            int  // the index of what was omitted
+	full            bool // nothing was
 	mechanism       *pkcs11.Mechanism
 	public, private []*pkcs11.Attribute
 }
 
-// omissions are the attributes that the templates leave out, one set after the
+// leaner are the attributes that the templates leave out, one set after the
 // other, until the token takes one. Leaving them out weakens nothing: what the
 // token then made is read back, and custody judges that.
-//
-//   - tpm2-pkcs11 ties VERIFY to DECRYPT and ENCRYPT to SIGN, and refuses a
-//     pair that can only sign and verify.
-//   - AWS CloudHSM has neither VERIFY_RECOVER nor SIGN_RECOVER.
-var omissions = [][]uint{
+var leaner = [][]uint{
 	nil,
 	{pkcs11.CKA_VERIFY, pkcs11.CKA_ENCRYPT},
 	{pkcs11.CKA_VERIFY, pkcs11.CKA_ENCRYPT, pkcs11.CKA_VERIFY_RECOVER, pkcs11.CKA_SIGN_RECOVER},
+}
+
+// generation is how a provider wants to be asked for a key pair.
+type generation struct {
+	omits       []uint // attributes that it refuses
+	namesCurves bool   // Edwards curves by the name of PKCS#11 v3.0 only, not by OID
+}
+
+// omissions are the provider's own, if a row of the table has them, and then
+// the others: the row may be about another version of the module.
+func (p provider) omissions() [][]uint {
+	if own := p.generation().omits; own != nil {
+		return append([][]uint{own}, leaner...)
+	}
+	return leaner
+}
+
+// generation is the zero value for a provider that takes the full template.
+func (p provider) generation() generation {
+	for _, q := range p.quirks {
+		if q.generation.omits != nil || q.generation.namesCurves {
+			return q.generation
+		}
+	}
+	return generation{}
 }
 
 // templateRefusals are the codes with which a token refuses a template.
@@ -43,18 +65,23 @@ var typeRefusals = []uint{
 // refusesTemplate reports whether another template may succeed.
 func refusesTemplate(err error) bool { return hasCode(err, templateRefusals...) }
 
-// templates are the ways to ask for a key pair, the strictest first.
-func templates(spec Spec) (all []keyTemplate, err error) {
+// templates are the ways to ask for a key pair: the provider's own, and then
+// the strictest first.
+func (p provider) templates(spec Spec) (all []keyTemplate, err error) {
 	kind, generator := generatorOf(spec.Type)
 	parameters, err := keyParameters(spec.Type)
 	if err != nil {
 		return nil, err
 	}
+	if p.generation().namesCurves {
+		slices.Reverse(parameters)
+	}
 	names := append(named(spec.Label, spec.ID), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, kind))
-	for lean, omitted := range omissions {
+	for lean, omitted := range p.omissions() {
 		for _, parameter := range parameters {
 			all = append(all, keyTemplate{
 				lean:      lean,
+				full:      omitted == nil,
 				mechanism: pkcs11.NewMechanism(generator, nil),
 				public:    without(omitted, slices.Concat(publicTemplate(), names, parameter)),
 				private:   without(omitted, slices.Concat(privateTemplate(), names)),

@@ -77,7 +77,7 @@ func (t *Token) Try(typ KeyType) Trial {
 // trialPair makes a pair with the first template that the token takes. The
 // keeper's session holds it, since the others close when a call fails.
 func (t *Token) trialPair(spec Spec, onToken bool) (pair trialKeys, refusal error) {
-	all, err := templates(spec)
+	all, err := t.provider().templates(spec)
 	if err != nil {
 		return pair, err
 	}

@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"time"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // CheckCertificates checks that a chain can be published with a key at a given
@@ -45,7 +47,7 @@ func checkChain(public crypto.PublicKey, chain []*x509.Certificate) error {
 			}
 			continue
 		}
-		if err := chain[i-1].CheckSignatureFrom(certificate); err != nil {
+		if err := jose.CheckIssuer(chain[i-1], certificate); err != nil {
 			return fmt.Errorf("%w: %q did not sign %q; put the key's own certificate first, and each issuer after it",
 				ErrCertificateChain, certificate.Subject, chain[i-1].Subject)
 		}
@@ -54,8 +56,7 @@ func checkChain(public crypto.PublicKey, chain []*x509.Certificate) error {
 }
 
 func checkLeaf(public crypto.PublicKey, certificate *x509.Certificate) error {
-	key, ok := public.(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !key.Equal(certificate.PublicKey) {
+	if !jose.Certifies(certificate, public) {
 		return fmt.Errorf("%w: %q; request one with this key's CSR", ErrCertificateKey, certificate.Subject)
 	}
 	return nil

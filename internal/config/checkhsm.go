@@ -72,7 +72,7 @@ func (c *checker) pin(path string, p PIN) {
 	}
 	switch {
 	case sources == 0:
-		c.fault(path, "%s has no source; set one of file: PATH, credential: NAME, command: [PROGRAM, ARGUMENT], prompt: true, pad: true or none: true", path)
+		c.fault(path, "%s has no source; set one of file: PATH, credential: NAME, command: [PROGRAM, ARGUMENT], prompt: true, pad: true or none: true; pin: none is short for the last", path)
 	case sources > 1:
 		c.fault(path, "%s has %d sources; keep one of file, credential, command, prompt, pad or none", path, sources)
 	case p.Command != nil && (len(p.Command) == 0 || !filepath.IsAbs(p.Command[0])):

@@ -47,15 +47,16 @@ type Custody struct {
 	AcceptUnknown []string `json:"accept_unknown,omitzero" enum:"CKA_PRIVATE,CKA_SIGN,CKA_DECRYPT,CKA_DERIVE,CKA_SIGN_RECOVER,CKA_ALWAYS_SENSITIVE,CKA_LOCAL" doc:"Attributes that a key can leave unknown, because the module doesn't report them. A wrong value is still refused. assertd check shows which keys it affects."`
 }
 
-// PIN says where the PIN is read from. Exactly one source is set. It is not an
-// hsm.PINSource because this package doesn't link PKCS#11.
+// PIN says where the PIN is read from. Exactly one source is set. pin: none is
+// short for pin: {none: true}. It is not an hsm.PINSource because this package
+// doesn't link PKCS#11.
 type PIN struct {
 	File       string   `json:"file,omitzero" format:"path" doc:"Absolute path of a file that only the daemon's user can read."`
 	Credential string   `json:"credential,omitzero" doc:"Name of a systemd credential (LoadCredential=, LoadCredentialEncrypted=)."`
 	Command    []string `json:"command,omitzero" doc:"Program and arguments, run without a shell, that print the PIN to standard output."`
 	Prompt     bool     `json:"prompt,omitzero" doc:"Prompt on the terminal when the daemon starts."`
 	Pad        bool     `json:"pad,omitzero" doc:"A person enters the PIN on the token's own pad. Each worker asks when it starts, so set workers: 1."`
-	None       bool     `json:"none,omitzero" doc:"The token needs no login."`
+	None       bool     `json:"none,omitzero" doc:"The token needs no login. Usually written pin: none."`
 }
 
 // All returns the tokens, with the settings that they take from hsm filled in.
@@ -94,6 +95,15 @@ func (h HSM) complete(t NamedToken) NamedToken {
 	}
 	t.Environment = environment
 	return t
+}
+
+// noPIN is the word for a token that needs no login.
+const noPIN = "none"
+
+// SetWord reads the one word that a PIN section can be: none.
+func (p *PIN) SetWord(word string) bool {
+	p.None = word == noPIN
+	return p.None
 }
 
 func (PIN) HowToWrite() string {

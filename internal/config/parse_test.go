@@ -221,6 +221,29 @@ audit: {required: false}
 	}
 }
 
+// A token that needs no login has one word instead of a source, for all tokens
+// or for one.
+func TestPINNone(t *testing.T) {
+	const format = "hsm: {module: /m, pin: %s, tokens: [{name: a, label: a}, {name: b, label: b, pin: %s}]}\naudit: {required: false}\n"
+	for _, none := range []string{"none", `"none"`, "{none: true}"} {
+		text := fmt.Sprintf(format, "{file: /p}", none)
+		if all := mustParse(t, text).HSM.All(); all[0].PIN.None || !all[1].PIN.None || all[1].PIN.File != "" {
+			t.Errorf("%s for one token: %+v, %+v", none, all[0].PIN, all[1].PIN)
+		}
+		if problems := schemaProblems(t, []byte(text)); len(problems) > 0 {
+			t.Errorf("the schema refuses %s: %v", none, problems)
+		}
+		if all := mustParse(t, fmt.Sprintf(format, none, "{file: /p}")).HSM.All(); !all[0].PIN.None || all[1].PIN.None {
+			t.Errorf("%s for all tokens: %+v, %+v", none, all[0].PIN, all[1].PIN)
+		}
+	}
+	for _, other := range []string{"None", "no", "1234"} {
+		if _, err := Parse("test.yaml", fmt.Appendf(nil, format, "{file: /p}", other)); err == nil || !strings.Contains(err.Error(), "don't write the PIN here") {
+			t.Errorf("pin: %s: %v", other, err)
+		}
+	}
+}
+
 func TestAt(t *testing.T) {
 	c := mustParse(t, whole)
 	file, err := strictyaml.Parse("test.yaml", []byte(whole), FileRules(""))

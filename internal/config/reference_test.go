@@ -112,6 +112,8 @@ func kindOf(typ reflect.Type, f strictyaml.Field) string {
 		return "mode"
 	case reflect.TypeFor[NotBefore]():
 		return "`{leeway: …}` or `none`"
+	case reflect.TypeFor[PIN]():
+		return "mapping or `none`"
 	case reflect.TypeFor[ClaimRule]():
 		return "list of values, `{values: […]}`, `{words: […]}`, `{each_of: […], max_items: …}` or `any`"
 	}

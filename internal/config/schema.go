@@ -97,6 +97,8 @@ func (s *schemaWriter) value(t reflect.Type, f strictyaml.Field) object {
 		return claimRuleSchema()
 	case reflect.TypeFor[NotBefore]():
 		return notBeforeSchema()
+	case reflect.TypeFor[PIN]():
+		return object{"anyOf": []object{{"const": noPIN}, s.reference(t)}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

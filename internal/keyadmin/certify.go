@@ -2,6 +2,7 @@ package keyadmin
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
@@ -70,7 +71,7 @@ func (k Key) CSR(names Names) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, template, k.Pair)
+	der, err := signRequest(template, k.Pair)
 	if err != nil {
 		return nil, fmt.Errorf("request a certificate for key %s: %w", k.Kid, err)
 	}
@@ -81,6 +82,14 @@ func (k Key) CSR(names Names) ([]byte, error) {
 // receivers such as Entra that take keys only in that form. It is not a
 // certificate authority.
 func (k Key) SelfSigned(names Names, life time.Duration, now time.Time) ([]byte, error) {
+	text, err := selfSigned(k.Pair, names, life, now)
+	if err != nil {
+		return nil, fmt.Errorf("certify key %s: %w", k.Kid, err)
+	}
+	return text, nil
+}
+
+func selfSigned(key crypto.Signer, names Names, life time.Duration, now time.Time) ([]byte, error) {
 	request, err := names.request()
 	if err != nil {
 		return nil, err
@@ -93,9 +102,9 @@ func (k Key) SelfSigned(names Names, life time.Duration, now time.Time) ([]byte,
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
 		DNSNames: request.DNSNames, URIs: request.URIs, EmailAddresses: request.EmailAddresses, IPAddresses: request.IPAddresses,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Pair.Public(), k.Pair)
+	der, err := signItself(template, key)
 	if err != nil {
-		return nil, fmt.Errorf("certify key %s: %w", k.Kid, err)
+		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }

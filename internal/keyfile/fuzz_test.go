@@ -12,8 +12,13 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"filippo.io/mldsa"
+
+	"github.com/assertd/assertd/internal/mldsakey"
 )
 
 // errAsked stands for a person who knows no passphrase.
@@ -57,6 +62,12 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		if public, ok := key.Public().(*mldsa.PublicKey); ok {
+			if signature, err := key.Sign(nil, given, crypto.Hash(0)); err != nil || mldsa.Verify(public, given, signature, nil) != nil {
+				t.Fatalf("an accepted key signs wrongly: %v", err)
+			}
+			return
+		}
 		if _, err := key.Sign(rand.Reader, make([]byte, 32), crypto.SHA256); err != nil {
 			t.Fatalf("an accepted key can't sign: %v", err)
 		}
@@ -96,7 +107,17 @@ func seeds(f *testing.F) (seeds [][]byte) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return append(seeds,
+	quantum, err := mldsa.NewPrivateKey(mldsa.MLDSA44(), make([]byte, mldsa.PrivateKeySize))
+	if err != nil {
+		f.Fatal(err)
+	}
+	der, err := mldsakey.MarshalPKCS8(quantum)
+	if err != nil {
+		f.Fatal(err)
+	}
+	jwk := fmt.Appendf(nil, `{"kty": "AKP", "alg": "ML-DSA-44", "pub": %q, "priv": %q}`,
+		base64.RawURLEncoding.EncodeToString(quantum.PublicKey().Bytes()), base64.RawURLEncoding.EncodeToString(quantum.Bytes()))
+	return append(seeds, der, jwk,
 		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}),
 		pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(small)}),
 		[]byte(base64.StdEncoding.EncodeToString(edwards)))

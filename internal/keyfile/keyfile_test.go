@@ -13,16 +13,21 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"filippo.io/mldsa"
+	mldsax509 "filippo.io/mldsa/x509"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/youmark/pkcs8"
 
 	"github.com/assertd/assertd/internal/keyfile"
+	"github.com/assertd/assertd/internal/mldsakey"
 )
 
 type private interface {
@@ -38,7 +43,9 @@ func keys(t *testing.T) map[string]private {
 	check(t, err)
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
 	check(t, err)
-	return map[string]private{"RSA": rsaKey, "EC": ecKey, "Ed25519": edKey}
+	mldsaKey, err := mldsa.GenerateKey(mldsa.MLDSA65())
+	check(t, err)
+	return map[string]private{"RSA": rsaKey, "EC": ecKey, "Ed25519": edKey, "ML-DSA": mldsaKey}
 }
 
 func check(t *testing.T, err error) {
@@ -57,6 +64,9 @@ const secret = "correct horse"
 // forms are the files that a key may come in.
 func forms(t *testing.T, key private) map[string][]byte {
 	t.Helper()
+	if key, ok := key.(*mldsa.PrivateKey); ok {
+		return mldsaForms(t, key)
+	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	check(t, err)
 	encrypted, err := pkcs8.MarshalPrivateKey(key, []byte(secret), nil)
@@ -82,6 +92,22 @@ func forms(t *testing.T, key private) map[string][]byte {
 		all["Coinbase's JSON"] = []byte(`{"id": "k", "privateKey": "` + text + `"}`)
 	}
 	return all
+}
+
+func mldsaForms(t *testing.T, key *mldsa.PrivateKey) map[string][]byte {
+	t.Helper()
+	seedOnly, err := mldsax509.MarshalPKCS8PrivateKey(key)
+	check(t, err)
+	both, err := mldsakey.MarshalPKCS8(key)
+	check(t, err)
+	return map[string][]byte{"PKCS #8": block("PRIVATE KEY", seedOnly), "OpenSSL's PKCS #8": block("PRIVATE KEY", both), "DER": both, "JWK": akp(key)}
+}
+
+// akp is the JWK of an ML-DSA key (RFC 9964).
+func akp(key *mldsa.PrivateKey) []byte {
+	encode := base64.RawURLEncoding.EncodeToString
+	return fmt.Appendf(nil, `{"kty": "AKP", "alg": %q, "pub": %q, "priv": %q}`,
+		key.PublicKey().Parameters(), encode(key.PublicKey().Bytes()), encode(key.Bytes()))
 }
 
 func TestParse(t *testing.T) {
@@ -116,6 +142,8 @@ func TestParseRefuses(t *testing.T) {
 	public, err := json.Marshal(jose.JSONWebKey{Key: all["EC"].Public()})
 	check(t, err)
 	halves := append(bytes.Clone(all["Ed25519"].(ed25519.PrivateKey)[:32]), make([]byte, 32)...)
+	_, other, _ := bytes.Cut(akp(all["ML-DSA"].(*mldsa.PrivateKey)), []byte(`"priv"`))
+	strange, _, _ := bytes.Cut(akp(keys(t)["ML-DSA"].(*mldsa.PrivateKey)), []byte(`"priv"`))
 	for name, test := range map[string]struct {
 		content []byte
 		kind    error
@@ -133,6 +161,9 @@ func TestParseRefuses(t *testing.T) {
 		"other JSON":     {[]byte(`{"type": "service_account"}`), keyfile.ErrFormat, "neither"},
 		"not JSON":       {[]byte(`{"privateKey": `), keyfile.ErrFormat, "damaged"},
 		"wrong halves":   {[]byte(base64.StdEncoding.EncodeToString(halves)), keyfile.ErrFormat, "don't belong together"},
+		"wrong ML-DSA":   {slices.Concat(strange, []byte(`"priv"`), other), keyfile.ErrFormat, "don't belong together"},
+		"a public AKP":   {append(strange, `"x": 1}`...), keyfile.ErrFormat, "public half"},
+		"unknown AKP":    {[]byte(`{"kty": "AKP", "alg": "ML-DSA-1", "pub": "", "priv": ""}`), keyfile.ErrFormat, "alg"},
 		"text":           {[]byte("hello"), keyfile.ErrFormat, "neither"},
 	} {
 		key, err := keyfile.Parse(test.content, func() ([]byte, error) { return []byte(secret), nil })

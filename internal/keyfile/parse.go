@@ -12,6 +12,8 @@ import (
 	"fmt"
 
 	"github.com/youmark/pkcs8"
+
+	"github.com/assertd/assertd/internal/mldsakey"
 )
 
 // Errors of Parse.
@@ -22,9 +24,10 @@ var (
 	ErrPassphrase = errors.New("the passphrase doesn't open the key")
 )
 
-// Parse reads the one private key in a file: *rsa.PrivateKey, *ecdsa.PrivateKey
-// or ed25519.PrivateKey. It asks for the passphrase only if the file is
-// encrypted, and clears what it got. Errors contain nothing of the file.
+// Parse reads the one private key in a file: *rsa.PrivateKey,
+// *ecdsa.PrivateKey, ed25519.PrivateKey or *mldsa.PrivateKey. It asks for the
+// passphrase only if the file is encrypted, and clears what it got. Errors
+// contain nothing of the file.
 func Parse(content []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
 	text := bytes.TrimSpace(content)
 	switch {
@@ -86,7 +89,19 @@ func parseBlock(block *pem.Block, passphrase func() ([]byte, error)) (crypto.Sig
 	return nil, nil
 }
 
-func parsePKCS8(der []byte) (crypto.Signer, error) { return supported(x509.ParsePKCS8PrivateKey(der)) }
+func parsePKCS8(der []byte) (crypto.Signer, error) {
+	key, err := mldsakey.ParsePKCS8(der)
+	switch {
+	case errors.Is(err, mldsakey.ErrOtherType):
+		return supported(x509.ParsePKCS8PrivateKey(der))
+	case errors.Is(err, mldsakey.ErrNoSeed):
+		return nil, fmt.Errorf("%w: the ML-DSA key lacks its seed; export it with the seed, such as with openssl pkey -provparam ml-dsa.output_formats=seed-priv",
+			ErrFormat)
+	case err != nil:
+		return nil, fmt.Errorf("%w: the ML-DSA key is damaged", ErrFormat)
+	}
+	return key, nil
+}
 
 func decrypt(der []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
 	secret, err := passphrase()
@@ -95,8 +110,9 @@ func decrypt(der []byte, passphrase func() ([]byte, error)) (crypto.Signer, erro
 		return nil, err
 	}
 	key, err := pkcs8.ParsePKCS8PrivateKey(der, secret)
-	if err != nil { // its text may depend on what was decrypted
-		return nil, fmt.Errorf("%w, or its encryption isn't PBES2 (RFC 8018); convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc", ErrPassphrase)
+	if err != nil { // its text may depend on what was decrypted; the package doesn't know ML-DSA
+		return nil, fmt.Errorf("%w, or its encryption isn't PBES2 (RFC 8018), or it is an ML-DSA key, which can't be encrypted here; "+
+			"convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc", ErrPassphrase)
 	}
 	return supported(key, nil)
 }
@@ -105,7 +121,7 @@ func decrypt(der []byte, passphrase func() ([]byte, error)) (crypto.Signer, erro
 // error, which may quote the file.
 func supported(key any, err error) (crypto.Signer, error) {
 	if err != nil {
-		return nil, fmt.Errorf("%w: its encoding is damaged, or of a type that isn't supported; RSA, EC and Ed25519 are", ErrFormat)
+		return nil, fmt.Errorf("%w: its encoding is damaged, or of a type that isn't supported; RSA, EC, Ed25519 and ML-DSA are", ErrFormat)
 	}
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
@@ -118,5 +134,5 @@ func supported(key any, err error) (crypto.Signer, error) {
 	case ed25519.PrivateKey:
 		return key, nil
 	}
-	return nil, fmt.Errorf("%w: keys of type %T aren't supported; RSA, EC and Ed25519 are", ErrFormat, key)
+	return nil, fmt.Errorf("%w: keys of type %T aren't supported; RSA, EC, Ed25519 and ML-DSA are", ErrFormat, key)
 }

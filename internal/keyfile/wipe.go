@@ -9,8 +9,8 @@ import (
 )
 
 // Wipe overwrites the secrets of a private key as far as Go lets it: its
-// standard library and the collector may have made copies. The key can't be
-// used after that.
+// standard library and the collector may have made copies, and nothing reaches
+// the secret of an ML-DSA key. The key can't be used after that.
 func Wipe(key crypto.Signer) {
 	switch key := key.(type) {
 	case ed25519.PrivateKey:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
@@ -72,7 +73,7 @@ func ParseCertificates(text []byte) ([]*x509.Certificate, error) {
 func Chain(public crypto.PublicKey, certificates []*x509.Certificate) []*x509.Certificate {
 	var leaf *x509.Certificate
 	for _, c := range certificates {
-		if certifies(c, public) && (leaf == nil || c.NotAfter.After(leaf.NotAfter)) {
+		if jose.Certifies(c, public) && (leaf == nil || c.NotAfter.After(leaf.NotAfter)) {
 			leaf = c
 		}
 	}
@@ -82,7 +83,7 @@ func Chain(public crypto.PublicKey, certificates []*x509.Certificate) []*x509.Ce
 	chain := []*x509.Certificate{leaf}
 	for last := leaf; !bytes.Equal(last.RawIssuer, last.RawSubject); last = chain[len(chain)-1] {
 		i := slices.IndexFunc(certificates, func(c *x509.Certificate) bool {
-			return bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(chain, c.Equal) && last.CheckSignatureFrom(c) == nil
+			return bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(chain, c.Equal) && jose.CheckIssuer(last, c) == nil
 		})
 		if i < 0 {
 			break
@@ -90,11 +91,6 @@ func Chain(public crypto.PublicKey, certificates []*x509.Certificate) []*x509.Ce
 		chain = append(chain, certificates[i])
 	}
 	return chain
-}
-
-func certifies(c *x509.Certificate, public crypto.PublicKey) bool {
-	key, ok := public.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && key.Equal(c.PublicKey)
 }
 
 // chainOf prefers the configured file to the certificates on the token.

@@ -149,6 +149,10 @@ func (d *decoder) value(n *node, path string, v reflect.Value, f Field) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, path, v.Elem(), f)
 	case reflect.Struct:
+		w, ok := v.Addr().Interface().(Worded)
+		if ok && n.kind == String && w.SetWord(n.text) {
+			return
+		}
 		if d.is(n, Mapping, path, v) {
 			d.structure(n, path, v)
 		}

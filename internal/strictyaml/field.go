@@ -24,6 +24,10 @@ type Enum interface{ Words() []string }
 // of another kind instead.
 type Advisor interface{ HowToWrite() string }
 
+// Worded is a section that can also be written as one word. SetWord fills it,
+// and returns false for text that isn't such a word.
+type Worded interface{ SetWord(word string) bool }
+
 // Fields reads the tags of a struct type, in source order.
 func Fields(t reflect.Type) []Field {
 	var fields []Field

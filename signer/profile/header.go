@@ -84,8 +84,7 @@ func (p *Profile) checkCertificate(in Input) error {
 		return fmt.Errorf("%w: profile %s: the key's certificate is only valid from %s to %s", ErrInput, p.Name,
 			leaf.NotBefore.Format("2006-01-02"), leaf.NotAfter.Format("2006-01-02"))
 	}
-	public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !public.Equal(in.Public) {
+	if !jose.Certifies(leaf, in.Public) {
 		return fmt.Errorf("%w: profile %s: the certificate does not match the signing key", ErrInput, p.Name)
 	}
 	return nil

@@ -67,6 +67,7 @@ func conform(t *testing.T, m *Module) table {
 	if len(s.sets) == 0 {
 		t.Fatal("the token makes no key that assertd can use")
 	}
+	s.certifies()
 	s.assertd("check")
 	s.serve()
 	s.assertAll(results.sign)

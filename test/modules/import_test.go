@@ -6,10 +6,13 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
+
+	"filippo.io/mldsa"
+	"filippo.io/mldsa/x509"
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyadmin"
@@ -34,9 +37,6 @@ func (s *site) importsKind(kind jose.Kind) bool {
 	s.t.Helper()
 	private, err := softwareKey(kind)
 	check(s.t, err)
-	if private == nil {
-		return false // no file has such a key
-	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	check(s.t, err)
 	path := s.path("imported.pem")
@@ -65,5 +65,9 @@ func softwareKey(kind jose.Kind) (crypto.Signer, error) {
 	case kind.Curve() != nil:
 		return ecdsa.GenerateKey(kind.Curve(), rand.Reader)
 	}
-	return nil, nil
+	parameters, ok := kind.Parameters()
+	if !ok {
+		return nil, fmt.Errorf("no keys of kind %v", kind)
+	}
+	return mldsa.GenerateKey(parameters)
 }

@@ -68,3 +68,29 @@ func opensslVerifies(spki, message, signature []byte) error {
 	}
 	return nil
 }
+
+// certifies has OpenSSL verify a request for each ML-DSA key and a certificate
+// that it signed for itself, and stores that one on the token.
+func (s *site) certifies() {
+	s.t.Helper()
+	for _, set := range s.sets {
+		if !strings.HasPrefix(set.alg, "ML-DSA") {
+			continue
+		}
+		request, certificate := s.path("request.pem"), s.path("certificate.pem")
+		check(s.t, os.WriteFile(request, []byte(s.assertd("key", "csr", set.name(), "--subject", "CN=payments", "--dns", "a.example")), 0o600))
+		check(s.t, os.WriteFile(certificate, []byte(s.assertd("key", "csr", set.name(), "--subject", "CN=payments", "--self-signed", "365d")), 0o600))
+		for _, args := range [][]string{
+			{"req", "-verify", "-noout", "-in", request},
+			{"verify", "-check_ss_sig", "-CAfile", certificate, certificate},
+		} {
+			if out, err := exec.Command("openssl", args...).CombinedOutput(); err != nil {
+				s.t.Errorf("%s: openssl %s: %v: %s", set.alg, args[0], err, out)
+			}
+		}
+		s.assertd("key", "import-cert", set.name(), certificate)
+		if out := s.assertd("jwks"); !strings.Contains(out, `"x5c"`) {
+			s.t.Errorf("%s: the certificate isn't published: %s", set.alg, out)
+		}
+	}
+}

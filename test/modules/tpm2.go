@@ -23,9 +23,10 @@ func TPM2(t testing.TB) *Module {
 	}
 	m.simulate(t, dir)
 	m.run(t, "tpm2_dictionarylockout", "-s", "-n", "1000", "-t", "1", "-l", "1")
-	m.run(t, "pkcs11-tool", "--module", m.Path, "--slot-index", "0", "--init-token", "--label", m.Label, "--so-pin", m.PIN)
-	m.run(t, "pkcs11-tool", "--module", m.Path, "--token-label", m.Label, "--login", "--login-type", "so", "--so-pin", m.PIN,
-		"--init-pin", "--new-pin", m.PIN)
+	// It also finds out whether the TPM's PSS signatures have the salt that JOSE
+	// wants. A token that pkcs11-tool made doesn't know, and decrypts instead.
+	m.run(t, "tpm2_ptool", "init", "--path", dir)
+	m.run(t, "tpm2_ptool", "addtoken", "--pid", "1", "--label", m.Label, "--sopin", m.PIN, "--userpin", m.PIN, "--path", dir)
 	return m
 }
 

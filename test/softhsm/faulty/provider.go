@@ -20,6 +20,8 @@ const (
 	noCopy
 	noGenerate
 	noReadOnly
+	tiesVerify
+	namedCurve
 )
 
 // The providers.
@@ -32,11 +34,12 @@ var (
 		Manufacturer: "Google", Library: "Cryptoki Library for Cloud KMS", Traits: privateFalse | noCopy | noGenerate,
 	}
 	Cavium = Provider{Manufacturer: "Cavium Networks", Library: "Cavium PKCS#11 Interface", Traits: noCopy | noReadOnly}
-	// CloudHSM has the traits of client SDK 5. Its names are assumed.
-	CloudHSM = Provider{Manufacturer: "AWS CloudHSM", Library: "CloudHSM PKCS#11", Traits: noRecover | noCopy | noReadOnly}
+	// CloudHSM is client SDK 5.
+	CloudHSM = Provider{Manufacturer: "CloudHSM", Library: "CloudHSM PKCS#11", Traits: noRecover | noCopy | noReadOnly}
 	// NShield's library is assumed.
 	NShield = Provider{Manufacturer: "nCipher Corp. Ltd", Library: "nCipher PKCS#11", hidesNewObjects: true}
-	YubiHSM = Provider{Manufacturer: "Yubico (www.yubico.com)", Library: "YubiHSM PKCS#11 Library", Traits: noCopy}
+	YubiHSM = Provider{Manufacturer: "Yubico (www.yubico.com)", Library: "YubiHSM PKCS#11 Library", Traits: noCopy | namedCurve}
+	TPM2    = Provider{Manufacturer: "tpm2-software.github.io", Library: "TPM2.0 Cryptoki", Traits: tiesVerify}
 	NSS     = Provider{Manufacturer: "Mozilla Foundation", Library: "NSS Internal Crypto Services", Traits: localFalse}
 )
 

@@ -356,11 +356,7 @@ static CK_RV faulty_C_GenerateKeyPair(session s, CK_MECHANISM_PTR m, CK_ATTRIBUT
 
 	if (act(action, value, &rv))
 		return rv;
-	if (has_trait(TRAIT_NO_GENERATE) && npub > 0)
-		return CKR_ARGUMENTS_BAD;
-	if (has_trait(TRAIT_NO_RECOVER) && (has_recover(pub, npub) || has_recover(priv, npriv)))
-		return CKR_ATTRIBUTE_TYPE_INVALID;
-	rv = real.C_GenerateKeyPair(s, m, pub, npub, priv, npriv, hpub, hpriv);
+	rv = generate_pair(s, m, pub, npub, priv, npriv, hpub, hpriv);
 	if (rv == CKR_OK) {
 		see(*hpub);
 		see(*hpriv);

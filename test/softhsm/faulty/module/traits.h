@@ -11,6 +11,8 @@ enum {
 	TRAIT_NO_COPY = 1 << 6,       /* there is no C_CopyObject */
 	TRAIT_NO_GENERATE = 1 << 7,   /* C_GenerateKeyPair refuses a public template */
 	TRAIT_NO_READ_ONLY = 1 << 8,  /* all sessions are read-write */
+	TRAIT_TIES_VERIFY = 1 << 9,   /* C_GenerateKeyPair refuses CKA_VERIFY and CKA_ENCRYPT */
+	TRAIT_NAMED_CURVE = 1 << 10,  /* C_GenerateKeyPair takes edwards25519 by its name, not by its OID */
 };
 
 static int has_trait(uint64_t trait) { return (get(&settings->traits) & trait) != 0; }
@@ -50,6 +52,51 @@ static int has_recover(CK_ATTRIBUTE_PTR t, CK_ULONG n)
 		if (is_recover(t[i].type))
 			return 1;
 	return 0;
+}
+
+static int has_attribute(CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_ATTRIBUTE_TYPE type)
+{
+	for (CK_ULONG i = 0; i < n; i++)
+		if (t[i].type == type)
+			return 1;
+	return 0;
+}
+
+/* rename_curve replaces the curve's name by its OID, which the real module takes. It
+ * returns 0 if the template has the OID already. */
+static int rename_curve(CK_ATTRIBUTE_PTR t, CK_ULONG n)
+{
+	static unsigned char oid[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
+
+	for (CK_ULONG i = 0; i < n; i++) {
+		if (t[i].type != CKA_EC_PARAMS)
+			continue;
+		if (t[i].ulValueLen == sizeof oid && memcmp(t[i].pValue, oid, sizeof oid) == 0)
+			return 0;
+		if (t[i].ulValueLen == 14 && memcmp(t[i].pValue, "\x13\x0c" "edwards25519", 14) == 0) {
+			t[i].pValue = oid;
+			t[i].ulValueLen = sizeof oid;
+		}
+	}
+	return 1;
+}
+
+/* generate_pair refuses the templates that the provider's module would. */
+static CK_RV generate_pair(session s, CK_MECHANISM_PTR m, CK_ATTRIBUTE_PTR pub, CK_ULONG npub, CK_ATTRIBUTE_PTR priv, CK_ULONG npriv,
+			   CK_OBJECT_HANDLE_PTR hpub, CK_OBJECT_HANDLE_PTR hpriv)
+{
+	CK_ATTRIBUTE changed[32];
+
+	if (npub > 32 || (has_trait(TRAIT_NO_GENERATE) && npub > 0))
+		return CKR_ARGUMENTS_BAD;
+	if (has_trait(TRAIT_NO_RECOVER) && (has_recover(pub, npub) || has_recover(priv, npriv)))
+		return CKR_ATTRIBUTE_TYPE_INVALID;
+	if (has_trait(TRAIT_TIES_VERIFY) && (has_attribute(pub, npub, CKA_VERIFY) || has_attribute(pub, npub, CKA_ENCRYPT)))
+		return CKR_GENERAL_ERROR;
+	memcpy(changed, pub, npub * sizeof *pub);
+	if (has_trait(TRAIT_NAMED_CURVE) && !rename_curve(changed, npub))
+		return CKR_DOMAIN_PARAMS_INVALID;
+	return real.C_GenerateKeyPair(s, m, changed, npub, priv, npriv, hpub, hpriv);
 }
 
 /* ulong_of reads an attribute of an object as a CK_ULONG. */
