@@ -2,16 +2,18 @@ package interop
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -57,23 +59,56 @@ func refuseSTS(w http.ResponseWriter, code, message string) {
 	_, _ = io.WriteString(w, `</Message></Error><RequestId>r</RequestId></ErrorResponse>`)
 }
 
-// TestAWSSDKForGo assumes a role with the token in a file that assertctl keep
-// writes.
-func TestAWSSDKForGo(t *testing.T) {
+// tokenFile is a file that assertctl keep has written.
+func (d *daemon) tokenFile(t *testing.T, grant string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	if _, stderr, code := d.assertctl(t, "keep", "--once", "--grant", grant, "--file", file); code != 0 {
+		t.Fatalf("assertctl keep: %s", stderr)
+	}
+	return file
+}
+
+// TestAWSSDKs assumes a role with AWS's SDKs for Go and JavaScript, which read
+// the token from a file.
+func TestAWSSDKs(t *testing.T) {
 	f := startFederation(t)
 	server := startSTS(t, f)
-	retrieve := func(grant string) (aws.Credentials, error) {
-		file := filepath.Join(t.TempDir(), "token")
-		if _, stderr, code := f.assertctl(t, "keep", "--once", "--grant", grant, "--file", file); code != 0 {
-			t.Fatalf("assertctl keep: %s", stderr)
-		}
-		client := sts.New(sts.Options{Region: "eu-central-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1})
-		return stscreds.NewWebIdentityRoleProvider(client, role, stscreds.IdentityTokenFile(file)).Retrieve(t.Context())
+	for name, assume := range map[string]func(*testing.T, string, string) (string, error){"Go": assumeByGo, "JavaScript": assumeByNode} {
+		t.Run(name, func(t *testing.T) {
+			if id, err := assume(t, server.URL, f.tokenFile(t, "aws")); err != nil || id != "ASIAOFATEST" {
+				t.Errorf("got %q, %v", id, err)
+			}
+			if _, err := assume(t, server.URL, f.tokenFile(t, "stranger")); err == nil || !strings.Contains(err.Error(), "InvalidIdentityToken") {
+				t.Errorf("another audience: %v", err)
+			}
+		})
 	}
-	if got, err := retrieve("aws"); err != nil || got.AccessKeyID != "ASIAOFATEST" || got.SessionToken != "session of a test" {
-		t.Errorf("got %v, %v", got.AccessKeyID, err)
+}
+
+func assumeByGo(t *testing.T, endpoint, file string) (accessKeyID string, err error) {
+	client := sts.New(sts.Options{Region: "eu-central-1", BaseEndpoint: &endpoint, RetryMaxAttempts: 1})
+	got, err := stscreds.NewWebIdentityRoleProvider(client, role, stscreds.IdentityTokenFile(file)).Retrieve(t.Context())
+	if err == nil && got.SessionToken != "session of a test" {
+		err = errors.New("the session token is wrong")
 	}
-	if _, err := retrieve("stranger"); err == nil || !strings.Contains(err.Error(), "InvalidIdentityToken") {
-		t.Errorf("another audience: %v", err)
+	return got.AccessKeyID, err
+}
+
+func assumeByNode(t *testing.T, endpoint, file string) (accessKeyID string, err error) {
+	return runCloud(t, []string{"AWS_ENDPOINT_URL_STS=" + endpoint, "AWS_WEB_IDENTITY_TOKEN_FILE=" + file, "AWS_ROLE_ARN=" + role,
+		"AWS_REGION=eu-central-1"}, "aws")
+}
+
+// runCloud runs node/clouds.mjs.
+func runCloud(t *testing.T, env []string, args ...string) (string, error) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), nodeProgram(t), append([]string{"node/clouds.mjs"}, args...)...)
+	command.Env = append(os.Environ(), env...)
+	out, err := command.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = errors.New(string(exit.Stderr))
 	}
+	return strings.TrimSpace(string(out)), err
 }

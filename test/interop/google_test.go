@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,39 +34,55 @@ func startGoogleSTS(t *testing.T, f *federation) *httptest.Server {
 	return server
 }
 
-// externalAccountCommand is the command of an executable-sourced credential.
-func (d *daemon) externalAccountCommand(t *testing.T, grant string) string {
-	return binary(t, "assertctl") + " --socket " + d.socket + " exec-credential --grant " + grant
-}
-
-// TestGoogleExternalAccount gets an access token with Google's Go library,
-// which runs assertctl exec-credential.
+// TestGoogleExternalAccount gets an access token with Google's libraries for Go
+// and Node, which run assertctl exec-credential.
 func TestGoogleExternalAccount(t *testing.T) {
 	t.Setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
 	f := startFederation(t)
 	server := startGoogleSTS(t, f)
-	exchange := func(grant string) (string, error) {
-		source, err := externalaccount.NewTokenSource(t.Context(), externalaccount.Config{
-			Audience: googleAudience, SubjectTokenType: "urn:ietf:params:oauth:token-type:jwt", TokenURL: server.URL,
-			Scopes:           []string{"https://www.googleapis.com/auth/cloud-platform"},
-			CredentialSource: &externalaccount.CredentialSource{Executable: &externalaccount.ExecutableConfig{Command: f.externalAccountCommand(t, grant)}},
+	for name, exchange := range map[string]func(*testing.T, externalaccount.Config) (string, error){"Go": exchangeByGo, "Node": exchangeByNode} {
+		t.Run(name, func(t *testing.T) {
+			by := func(grant string) (string, error) {
+				command := binary(t, "assertctl") + " --socket " + f.socket + " exec-credential --grant " + grant
+				return exchange(t, externalaccount.Config{
+					Audience: googleAudience, SubjectTokenType: "urn:ietf:params:oauth:token-type:jwt", TokenURL: server.URL,
+					Scopes:           []string{"https://www.googleapis.com/auth/cloud-platform"},
+					CredentialSource: &externalaccount.CredentialSource{Executable: &externalaccount.ExecutableConfig{Command: command}},
+				})
+			}
+			if got, err := by("google"); err != nil || got != "ya29.of-a-test" {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if _, err := by("stranger"); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
+				t.Errorf("another audience: %v", err)
+			}
+			if _, err := by("none"); err == nil || !strings.Contains(err.Error(), "has no such grant") {
+				t.Errorf("no grant: %v", err)
+			}
 		})
-		if err != nil {
-			return "", err
-		}
-		token, err := source.Token()
-		if err != nil {
-			return "", err
-		}
-		return token.AccessToken, nil
 	}
-	if got, err := exchange("google"); err != nil || got != "ya29.of-a-test" {
-		t.Errorf("got %q, %v", got, err)
+}
+
+func exchangeByGo(t *testing.T, config externalaccount.Config) (accessToken string, err error) {
+	source, err := externalaccount.NewTokenSource(t.Context(), config)
+	if err != nil {
+		return "", err
 	}
-	if _, err := exchange("stranger"); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
-		t.Errorf("another audience: %v", err)
+	token, err := source.Token()
+	if err != nil {
+		return "", err
 	}
-	if _, err := exchange("none"); err == nil || !strings.Contains(err.Error(), "has no such grant") {
-		t.Errorf("no grant: %v", err)
+	return token.AccessToken, nil
+}
+
+func exchangeByNode(t *testing.T, config externalaccount.Config) (accessToken string, err error) {
+	file := filepath.Join(t.TempDir(), "credentials.json")
+	text := asJSON(t, map[string]any{
+		"type": "external_account", "audience": config.Audience, "subject_token_type": config.SubjectTokenType, "token_url": config.TokenURL,
+		"credential_source": map[string]any{"executable": map[string]any{"command": config.CredentialSource.Executable.Command}},
+	})
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return "", err
 	}
+	return runCloud(t, nil, "google", file)
 }
