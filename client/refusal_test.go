@@ -110,6 +110,32 @@ func TestWebIdentityErrorIsNoToken(t *testing.T) {
 	}
 }
 
+// MinIO's STS answers in XML, whatever the request accepts.
+func TestWebIdentityCredentialsInXML(t *testing.T) {
+	const credentials = `<Credentials><AccessKeyId>AKIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey></Credentials>`
+	for _, row := range []struct {
+		name, body, want string // want is empty for a refusal
+	}{
+		{"credentials", `<?xml version="1.0" encoding="UTF-8"?>
+<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>` + credentials +
+			`</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
+			`{"AssumeRoleWithWebIdentityResponse":{"AssumeRoleWithWebIdentityResult":{"Credentials":{"AccessKeyId":"AKIA","SecretAccessKey":"s"}}}}`},
+		{"an error", `<ErrorResponse><Error><Code>IDPCommunicationError</Code><Message>try again</Message></Error></ErrorResponse>`, ""},
+		{"no result", `<AssumeRoleWithWebIdentityResponse>` + credentials + `</AssumeRoleWithWebIdentityResponse>`, ""},
+		{"a page", `<html><title>Sign in</title></html>`, ""},
+		{"half a document", `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>`, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := tokenServer(t, reply(200, "text/xml", row.body))
+			c, _ := numbered(t, ipc.SendWebIdentity)
+			token, err := c.Token(t.Context(), TokenRequest{URL: s.URL})
+			if string(token.Raw) != row.want || (err == nil) != (row.want != "") || err != nil && !errors.Is(err, ErrTokenEndpoint) {
+				t.Errorf("got %s, %v", token.Raw, err)
+			}
+		})
+	}
+}
+
 func TestUnusualTokensAreTokens(t *testing.T) {
 	for _, row := range []struct {
 		name   string

@@ -45,7 +45,8 @@ type Token struct {
 	Scope       string    // empty if it is the requested scope
 	Expiry      time.Time // zero if the server does not say
 	// Raw is the whole response, for other members. AWS STS returns no access
-	// token, so Raw is then the only field that is set.
+	// token, so Raw is then the only field that is set. If the server answered in
+	// XML, Raw has the same in the JSON that AWS sends.
 	Raw json.RawMessage
 
 	uncacheable bool // the token is an assertion

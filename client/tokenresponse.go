@@ -133,11 +133,14 @@ func readToken(response *http.Response, send ipc.Send, now time.Time, secrets []
 	}
 	text = bytes.TrimPrefix(text, bom)
 	from, parse := tokenEndpoint, parseToken
-	if send == ipc.SendVaultLogin {
+	switch send {
+	case ipc.SendVaultLogin:
 		from, parse = loginEndpoint, parseLogin
+	case ipc.SendWebIdentity:
+		parse = parseCredentials
 	}
 	if response.StatusCode/100 == 2 {
-		if token, ok := parse(text, send, now); ok {
+		if token, ok := parse(text, now); ok {
 			return token, token.check(response.StatusCode)
 		}
 	}
@@ -148,17 +151,15 @@ func readToken(response *http.Response, send ipc.Send, now time.Time, secrets []
 	}
 }
 
-// parseToken reads a token, and reports whether there is one. Only the response
-// of AWS STS has no access_token.
-func parseToken(text []byte, send ipc.Send, now time.Time) (Token, bool) {
+// parseToken reads a token, and reports whether there is one.
+func parseToken(text []byte, now time.Time) (Token, bool) {
 	var fields struct {
 		AccessToken string          `json:"access_token"`
 		TokenType   string          `json:"token_type"`
 		Scope       scopeList       `json:"scope"`
 		ExpiresIn   json.RawMessage `json:"expires_in"`
-		Error       any             `json:"error"`
 	}
-	if err := json.Unmarshal(text, &fields); err != nil || fields.AccessToken == "" && (send != ipc.SendWebIdentity || fields.Error != nil) {
+	if err := json.Unmarshal(text, &fields); err != nil || fields.AccessToken == "" {
 		return Token{}, false
 	}
 	token := Token{AccessToken: fields.AccessToken, TokenType: fields.TokenType, Scope: string(fields.Scope), Raw: text}

@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"time"
-
-	"github.com/assertd/assertd/ipc"
 )
 
 // namespaceParameter is sent as the header X-Vault-Namespace.
@@ -48,7 +46,7 @@ func newLoginRequest(ctx context.Context, endpoint string, values url.Values) (*
 
 // parseLogin reads the response of a login. The token goes into X-Vault-Token,
 // or like a bearer token into Authorization.
-func parseLogin(text []byte, _ ipc.Send, now time.Time) (Token, bool) {
+func parseLogin(text []byte, now time.Time) (Token, bool) {
 	var login struct {
 		Auth struct {
 			ClientToken   string `json:"client_token"`

@@ -124,6 +124,7 @@ func vendorClientRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "tenant's token URL", Description: entraTokenURLFormat, Check: entraTokenURL},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: 10 * time.Minute,
 			NotBefore: true, JTI: JTIUUID,
+			Tested:   []string{"azidentity 1.15 and MSAL 1.10 for Go with a server that checks like Entra, test/interop TestEntraClients"},
 			Register: "Entra admin center, app registration, Certificates & secrets: upload the key's certificate. There is no JWKS.",
 			Notes:    "Store the certificate on the token under the key's CKA_ID. If a tenant answers AADSTS700027 to x5t#S256, use entra-certificate-sha1.",
 			Example: Example{

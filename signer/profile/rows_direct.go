@@ -44,6 +44,7 @@ func cloudRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceNone},
 			DefaultLifetime: 6 * time.Minute, MaxLifetime: 10 * time.Minute, BackDate: time.Minute,
 			Send:     ipc.SendBearer,
+			Tested:   []string{"ghinstallation 2.19 with a server that checks like GitHub, test/interop TestImportedGitHubAppKey"},
 			Register: "GitHub generates the key: app settings, Private keys, Generate. Put it into the HSM with assertd key import, and destroy the file.",
 			Notes:    "iat is 60 s in the past to allow for clock drift, and exp at most 10 minutes after iat.",
 			Example:  Example{Settings: Settings{Alg: "RS256", ClientID: "Iv23liExample"}},

@@ -21,6 +21,7 @@ func federationRows() []*Profile {
 				Check: limited(600)},
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			NotBefore: true, JTI: JTIUUID, Send: ipc.SendClientAssertion,
+			Tested:   []string{"azidentity 1.15 and MSAL 1.10 for Go with a server that checks like Entra, test/interop TestEntraClients"},
 			Register: "App registration, Certificates & secrets, Federated credentials, Other issuer: exactly the same issuer, subject and audience. The issuer must serve the discovery document and the JWKS.",
 			Example: Example{
 				Settings: Settings{Alg: "RS256", ClientID: "6731de76-14a6-49ae-97bc-6eba6914391e", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -37,6 +38,7 @@ func federationRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			NotBefore: true, JTI: JTIRandom, Send: ipc.SendWebIdentity,
+			Tested:   []string{"AWS's SDKs for Go and JavaScript with a server that checks like STS, test/interop TestAWSSDKs"},
 			Register: "IAM, Identity providers: the audience and the issuer URL, which must serve the discovery document and the JWKS. The role's trust policy names both and the subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -53,6 +55,7 @@ func federationRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: ipc.SendTokenExchange,
+			Tested:   []string{"Google's libraries for Go and Node with a server that checks like Google, test/interop TestGoogleExternalAccount"},
 			Register: "IAM, Workload identity pools: an OIDC provider with the issuer URL or an uploaded JWKS, and a mapping for google.subject.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "payments-api",
@@ -70,7 +73,7 @@ func federationRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			JTI: JTIRandom, Send: ipc.SendBearer,
-			Tested:   []string{"go-jose 4.1 with the bundle, test/interop TestSPIFFEBundle"},
+			Tested:   []string{"go-spiffe 2.9 with the bundle, test/interop TestGoSPIFFE", "go-jose 4.1 with the bundle, test/interop TestSPIFFEBundle"},
 			Register: "The trust domain's bundle, with use jwt-svid: the daemon serves it at /.well-known/spiffe/<trust domain>.json, and assertd jwks --spiffe prints it. It has the keys of this profile's grants only.",
 			Notes:    "The header has only alg, kid and typ. Keep the audience narrow: if it were the whole trust domain, each receiver could impersonate the caller.",
 			Example: Example{
@@ -90,6 +93,7 @@ func federationRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: 5 * time.Minute, MaxLifetime: time.Hour,
 			NotBefore: true, JTI: JTIRandom, Send: ipc.SendBearer,
+			Tested:   []string{"client-go 0.37 with a server that checks like kube-apiserver, test/interop TestKubernetesExecPlugin"},
 			Register: "AuthenticationConfiguration of kube-apiserver: the issuer's url and audiences, and claimMappings for the user name. The issuer must serve the discovery document and the JWKS.",
 			Notes:    "assertctl exec-credential --format kubernetes makes it kubectl's credential. kube-apiserver refuses EdDSA and http issuers.",
 			Example: Example{

@@ -21,7 +21,7 @@ func grantRows() []*Profile {
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour,
 			BackDate: leeway, NotBefore: true, JTI: JTIRandom,
-			Tested:   []string{"Fosite 0.49, test/interop TestFositeBearerGrant"},
+			Tested:   []string{"Fosite 0.49, test/interop TestFositeBearerGrant", "zitadel/oidc 3.52, test/interop TestZITADELProvider"},
 			Register: "The server's list of trusted issuers: the issuer, the JWKS URL, and the subjects that it may act for.",
 			Example: Example{
 				Settings: Settings{Alg: "ES256", Issuer: "https://id.example.com", Subject: "batch-7",

@@ -29,6 +29,7 @@ func serverClientRows() []*Profile {
 			Audience:        AudienceRule{Form: AudienceString, Summary: "issuer", Description: "the issuer in the server's metadata, byte for byte, with its slash if it has one", Check: issuerURL},
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, BackDate: leeway, JTI: JTIRandom,
+			Tested:   []string{"zitadel/oidc 3.52, test/interop TestZITADELProvider"},
 			Register: "The application's keys: upload the public key. Set key_id to the ID that the server returns, if it does.",
 			Notes:    "The server refuses private_key_jwt at a token exchange.",
 			Example: Example{

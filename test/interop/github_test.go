@@ -1,10 +1,15 @@
 package interop
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	golangjwt "github.com/golang-jwt/jwt/v4"
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	"github.com/lestrrat-go/jwx/v3/jwt"
@@ -48,6 +55,48 @@ func TestImportedGitHubAppKey(t *testing.T) {
 	servers := startNode(t)
 	servers.serve(t, d.jwksURL, nil, nil)
 	verifyByJOSE(t, servers, s)
+	useByGHInstallation(t, d, app, g)
+}
+
+// appSigner gives ghinstallation the app's JWT. The daemon writes its claims.
+type appSigner struct {
+	assert func(context.Context) (string, error)
+}
+
+func (s appSigner) Sign(golangjwt.Claims) (string, error) { return s.assert(context.Background()) }
+
+// useByGHInstallation gets an installation's access token with ghinstallation
+// from a server that checks the app's JWT as GitHub does, and calls the API with
+// it.
+func useByGHInstallation(t *testing.T, d *daemon, app *rsa.PrivateKey, g grant) {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /app/installations/7/access_tokens", func(w http.ResponseWriter, r *http.Request) {
+		assertion, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		verifyAsGitHub(t, assertion, app, g.ClientID)
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(map[string]any{"token": "ghs_of_a_test", "expires_at": time.Now().Add(time.Hour)})
+	})
+	mux.HandleFunc("GET /installation/repositories", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+	})
+	github := httptest.NewServer(mux)
+	defer github.Close()
+	transport, err := ghinstallation.NewAppsTransportWithOptions(http.DefaultTransport, 1,
+		ghinstallation.WithSigner(appSigner{d.AssertFunc(ipc.AssertionRequest{Grant: g.Name})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	installation := ghinstallation.NewFromAppsTransport(transport, 7)
+	installation.BaseURL = github.URL
+	response, err := (&http.Client{Transport: installation}).Get(github.URL + "/installation/repositories")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if text, err := io.ReadAll(response.Body); err != nil || string(text) != "token ghs_of_a_test" {
+		t.Errorf("the API was called with %q, %v", text, err)
+	}
 }
 
 // importKey runs assertd key import on a PKCS #1 file and returns the kid.
@@ -76,7 +125,8 @@ func verifyAsGitHub(t *testing.T, assertion string, app *rsa.PrivateKey, clientI
 	token, err := jwt.ParseString(assertion, jwt.WithKey(jwa.RS256(), app.Public()), jwt.WithIssuer(clientID), jwt.WithRequiredClaim("iat"),
 		jwt.WithRequiredClaim("exp"))
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	issued, _ := token.IssuedAt()
 	expires, _ := token.Expiration()

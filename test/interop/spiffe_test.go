@@ -11,6 +11,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	spiffefederation "github.com/spiffe/go-spiffe/v2/federation"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/ipc"
@@ -61,5 +64,30 @@ jwks: {listen: "127.0.0.1:0"}
 	var printed jose.JSONWebKeySet
 	if err != nil || json.Unmarshal(out, &printed) != nil || len(printed.Keys) != 1 || printed.Keys[0].KeyID != svid.Kid || printed.Keys[0].Use != "jwt-svid" {
 		t.Errorf("assertd jwks --spiffe: %s, %v", out, err)
+	}
+}
+
+// TestGoSPIFFE validates a JWT-SVID with go-spiffe, which fetches the trust
+// domain's bundle from its https endpoint.
+func TestGoSPIFFE(t *testing.T) {
+	f := startFederation(t)
+	domain := spiffeid.RequireTrustDomainFromString("example.org")
+	location := f.issuer + jwks.BundlePathPrefix + "example.org.json"
+	roots := f.trust.Transport.(*http.Transport).TLSClientConfig.RootCAs
+	bundle, err := spiffefederation.FetchBundle(t.Context(), domain, location, spiffefederation.WithWebPKIRoots(roots))
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertion := f.assertion(t, ipc.AssertionRequest{Grant: "svid"}).Assertion
+	svid, err := jwtsvid.ParseAndValidate(assertion, bundle, []string{"spiffe://example.org/reports"})
+	if err != nil || svid.ID.String() != "spiffe://example.org/payments" {
+		t.Errorf("got %v, %v", svid, err)
+	}
+	if _, err := jwtsvid.ParseAndValidate(assertion, bundle, []string{"spiffe://example.org/other"}); err == nil {
+		t.Error("go-spiffe accepts another audience")
+	}
+	other := f.assertion(t, ipc.AssertionRequest{Grant: "aws"}).Assertion
+	if _, err := jwtsvid.ParseAndValidate(other, bundle, []string{awsAudience}); err == nil {
+		t.Error("go-spiffe accepts a key that is not for JWT-SVIDs")
 	}
 }

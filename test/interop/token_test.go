@@ -40,7 +40,10 @@ type newKey struct {
 }
 
 // version is a generated key version.
-type version struct{ Kid string }
+type version struct {
+	Kid         string
+	Certificate []byte // DER; nil if the key has none
+}
 
 // token is the SoftHSM token of one test.
 type token struct{ *softhsm.Token }
@@ -114,26 +117,27 @@ func (k newKey) generate(token *hsm.Token, now time.Time) (version, error) {
 	if err != nil {
 		return version{}, err
 	}
+	v := version{Kid: kid}
 	if k.Certified {
-		err = certify(token, key, k.Set, now)
+		v.Certificate, err = certify(token, key, k.Set, now)
 	}
-	return version{Kid: kid}, err
+	return v, err
 }
 
 // certify stores a certificate for receivers that require one.
-func certify(token *hsm.Token, key *hsm.Key, name string, now time.Time) error {
+func certify(token *hsm.Token, key *hsm.Key, name string, now time.Time) (der []byte, err error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: now.Add(-time.Minute), NotAfter: now.AddDate(1, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	der, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return token.StoreCertificate(key, certificate)
+	return der, token.StoreCertificate(key, certificate)
 }
