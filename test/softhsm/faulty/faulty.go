@@ -88,6 +88,10 @@ func (m *Module) Calls(t testing.TB, function string) uint64 {
 	return m.table.calls(index(t, function))
 }
 
+// Lengths returns how often all processes have called C_Sign only to ask for
+// the length of a signature.
+func (m *Module) Lengths() uint64 { return m.table.settings.lengths.Load() }
+
 // Fired returns how often the function's current fault has occurred.
 func (m *Module) Fired(t testing.TB, function string) uint64 {
 	t.Helper()
