@@ -25,6 +25,7 @@ type sample struct {
 	byCPU                  float64 // the ratio that the CPU times would allow on an otherwise idle machine
 	p50, p99               time.Duration
 	caller, front, workers time.Duration // CPU for one operation
+	switches               float64       // voluntary context switches of the front for one operation
 }
 
 func (s sample) cpu() time.Duration { return s.caller + s.front + s.workers }
@@ -32,10 +33,15 @@ func (s sample) cpu() time.Duration { return s.caller + s.front + s.workers }
 const warmUp = 50 * time.Millisecond
 
 // measure runs the section's cases and prints their table.
-func (s section) measure(ctx context.Context, e env, o settings, out, progress io.Writer) (err error) {
+func (s section) measure(ctx context.Context, e env, o settings, r *report, progress io.Writer) (err error) {
 	s = s.chosen(o)
 	if len(s.cases) == 0 {
 		return nil
+	}
+	if s.setUp != nil {
+		if e, err = s.setUp(e, ctx); err != nil {
+			return err
+		}
 	}
 	l := &harness{env: e, children: map[string]*child{}, daemons: map[variant]*daemon{}}
 	defer func() { err = errors.Join(err, l.close()) }()
@@ -53,8 +59,7 @@ func (s section) measure(ctx context.Context, e env, o settings, out, progress i
 		}
 		slices.Reverse(s.order) // or one case would always come first
 	}
-	s.print(out, samples)
-	return nil
+	return r.section(s, samples)
 }
 
 // baseCase is the case that the ratios refer to.
@@ -167,7 +172,9 @@ func (l *harness) sample(c benchCase, d time.Duration) (sample, error) {
 		t.Socket, front, pool = daemon.socket, []int{daemon.pid()}, childrenOf(daemon.pid())
 	}
 	before := [3]time.Duration{cpuTime(child.pid()), cpuTime(front...), cpuTime(pool...)}
+	waits := voluntarySwitches(front...)
 	result, err := child.do(t)
+	waits = voluntarySwitches(front...) - waits
 	after := [3]time.Duration{cpuTime(child.pid()), cpuTime(front...), cpuTime(pool...)}
 	if err != nil {
 		return sample{}, err
@@ -175,7 +182,7 @@ func (l *harness) sample(c benchCase, d time.Duration) (sample, error) {
 	per := func(i int) time.Duration { return (after[i] - before[i]) / time.Duration(max(result.Count, 1)) }
 	return sample{
 		rate: perSecond(result), p50: result.P50, p99: result.P99,
-		caller: per(0), front: per(1), workers: per(2),
+		caller: per(0), front: per(1), workers: per(2), switches: float64(waits) / float64(max(result.Count, 1)),
 	}, nil
 }
 
