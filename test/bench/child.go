@@ -35,7 +35,10 @@ var roles = map[string]role{
 	"worker":   workerHop,
 	"load":     loadSocket,
 	"verify":   verification,
-	"policy":   decisions,
+
+	p11Kit:   throughP11Kit,
+	sshAgent: throughSSHAgent,
+	"policy":    decisions,
 }
 
 // task is one slice of work.

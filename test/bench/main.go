@@ -11,6 +11,7 @@
 //	go run ./test/bench                    # all cases, about ten minutes
 //	go run ./test/bench -quick             # all cases, one short round
 //	go run ./test/bench -run 'ES256.*w2'   # the cases whose name matches
+//	go run ./test/bench -peers             # other programs too
 //	go run ./test/bench -o benchstat > new # for benchstat old new
 package main
 
@@ -53,6 +54,7 @@ type settings struct {
 	slice  time.Duration // of one case in one round
 	raw    time.Duration // of the baseline before it
 	only   *regexp.Regexp
+	peers  bool
 	output string // "" for tables, json or benchstat
 }
 
@@ -61,6 +63,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "one short round")
+	flags.BoolVar(&s.peers, "peers", false, "measure other programs too: p11-kit server, ssh-agent")
 	only := flags.String("run", "", "measure the cases whose `regexp` matches section/name")
 	flags.StringVar(&s.output, "o", "", "write `json` (one object a line) or benchstat (Go's benchmark format) to standard output, and the tables to standard error")
 	flags.IntVar(&s.rounds, "rounds", s.rounds, "how many times to measure each case")
@@ -95,6 +98,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	r := newReport(s.output, stdout, stderr)
 	r.machine()
 	for _, section := range sections() {
+		if section.peers && !s.peers {
+			continue
+		}
 		if err := section.measure(ctx, e, s, r, stderr); err != nil {
 			return fmt.Errorf("%s: %w", section.name, err)
 		}

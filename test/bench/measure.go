@@ -16,6 +16,7 @@ type harness struct {
 	env      env
 	children map[string]*child
 	daemons  map[variant]*daemon
+	peers    map[string]*peer
 }
 
 // sample is the result of a case in one round.
@@ -43,7 +44,7 @@ func (s section) measure(ctx context.Context, e env, o settings, r *report, prog
 			return err
 		}
 	}
-	l := &harness{env: e, children: map[string]*child{}, daemons: map[variant]*daemon{}}
+	l := &harness{env: e, children: map[string]*child{}, daemons: map[variant]*daemon{}, peers: map[string]*peer{}}
 	defer func() { err = errors.Join(err, l.close()) }()
 	for _, c := range s.cases {
 		if err := l.start(ctx, c); err != nil {
@@ -90,7 +91,7 @@ func (s section) round(ctx context.Context, l *harness, o settings, samples map[
 		}
 		if raw.rate > 0 {
 			one.ratio = one.rate / raw.rate
-			if c.daemon != nil {
+			if c.daemon != nil || c.peer != "" {
 				one.byCPU = float64(runtime.NumCPU()) * float64(raw.caller) / float64(one.cpu())
 			}
 		}
@@ -158,6 +159,13 @@ func (l *harness) start(ctx context.Context, c benchCase) error {
 		}
 		l.daemons[*c.daemon] = d
 	}
+	if c.peer != "" && l.peers[c.peer] == nil {
+		p, err := startPeer(ctx, l.env, c.peer)
+		if err != nil {
+			return err
+		}
+		l.peers[c.peer] = p
+	}
 	_, err := l.sample(c, warmUp)
 	return err
 }
@@ -170,6 +178,9 @@ func (l *harness) sample(c benchCase, d time.Duration) (sample, error) {
 	if c.daemon != nil {
 		daemon := l.daemons[*c.daemon]
 		t.Socket, front, pool = daemon.socket, []int{daemon.pid()}, childrenOf(daemon.pid())
+	}
+	if peer := l.peers[c.peer]; peer != nil {
+		t.Socket, front, pool = peer.socket, []int{peer.pid()}, childrenOf(peer.pid())
 	}
 	before := [3]time.Duration{cpuTime(child.pid()), cpuTime(front...), cpuTime(pool...)}
 	waits := voluntarySwitches(front...)
@@ -190,6 +201,9 @@ func (l *harness) close() error {
 	var problems []error
 	for _, d := range l.daemons {
 		problems = append(problems, d.stop())
+	}
+	for _, p := range l.peers {
+		problems = append(problems, p.stop())
 	}
 	for _, c := range l.children {
 		problems = append(problems, c.stop())
