@@ -40,19 +40,3 @@ func TestBufferTooSmall(t *testing.T) {
 		t.Errorf("the module refused the buffer %d times; want 1", fired)
 	}
 }
-
-// Each allocation of a signature is work for every assertion.
-func TestSignAllocations(t *testing.T) {
-	token, _ := open(t, withCopies)
-	key := generate(t, token, "key", hsm.P256)
-	digest := make([]byte, 32)
-	sign := func() {
-		if _, err := key.Sign(nil, digest, crypto.SHA256); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const most = 14
-	if n := testing.AllocsPerRun(100, sign); n > most {
-		t.Errorf("a signature allocates %v times; at most %d", n, most)
-	}
-}

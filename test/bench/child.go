@@ -38,7 +38,7 @@ var roles = map[string]role{
 
 	p11Kit:   throughP11Kit,
 	sshAgent: throughSSHAgent,
-	"policy":    decisions,
+	"policy": decisions,
 }
 
 // task is one slice of work.
