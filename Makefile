@@ -7,6 +7,8 @@ GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
 
 # Debian packages. The C compiler is for cgo, which loads PKCS#11 modules.
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
+# Other programs that sign.
+PEER_PACKAGES := p11-kit p11-kit-modules openssh-client
 # Small disks that can be full, and that tests freeze.
 CHAOS_PACKAGES := e2fsprogs mount
 # A Node from another source brings its own npm, which conflicts with Debian's.
@@ -56,6 +58,7 @@ test: ## run all tests, as CI does
 	CGO_ENABLED=0 go build ./cmd/assertctl ./client/... ./ipc/... ./jwks/...
 	GOOS=darwin CGO_ENABLED=0 go build -o /dev/null ./cmd/assertctl
 	CGO_ENABLED=0 go test ./signer/...
+	go test -run '^TestAllocations$$' ./signer ./ipc/server ./hsm ./hsm/pool ./hsm/wire
 	@test/promtool.sh bin/promtool
 	PROMTOOL=$(CURDIR)/bin/promtool/promtool go test -race ./...
 	@$(MAKE) --no-print-directory interop
@@ -101,7 +104,12 @@ audit-chaos: ## kill the daemon 1,000 times under load, and verify its audit log
 .PHONY: bench
 bench: ## compare performance with raw PKCS#11
 	@test/install.sh $(DEMO_PACKAGES)
-	go run ./test/bench
+	go run ./test/bench $(BENCH_FLAGS)
+
+.PHONY: bench-peers
+bench-peers: ## the same, with other programs that sign: p11-kit server, ssh-agent
+	@test/install.sh $(DEMO_PACKAGES) $(PEER_PACKAGES)
+	go run ./test/bench -peers $(BENCH_FLAGS)
 
 .PHONY: chaos
 chaos: ## break a daemon's surroundings under load for ten minutes

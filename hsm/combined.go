@@ -38,7 +38,8 @@ func (f form) combine(public crypto.PublicKey, message []byte, opts crypto.Signe
 	}
 	with := *f.mechanism // and its parameters
 	with.Mechanism = mechanism
-	return form{&with, message, f.encode}
+	f.mechanism, f.input = &with, message
+	return f
 }
 
 func isECDSA(public crypto.PublicKey) bool {

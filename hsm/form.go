@@ -6,12 +6,13 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"encoding/asn1"
 	"math/big"
 	"slices"
 
 	"filippo.io/mldsa"
 	"github.com/miekg/pkcs11"
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyteasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // form is how to ask the token for one signature, and how to convert the result
@@ -22,7 +23,8 @@ import (
 type form struct {
 	mechanism *pkcs11.Mechanism
 	input     []byte
-	encode    func(raw []byte) ([]byte, error)
+	size      int  // of what the token returns, in bytes
+	halves    bool // the token returns r and s, and crypto.Signer promises their DER
 }
 
 // formFor refuses with ErrAlgorithm what isn't a JWS algorithm (RFC 7518
@@ -49,7 +51,7 @@ func formFor(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts) (fo
 		if pss, ok := opts.(*rsa.PSSOptions); ok {
 			return formPSS(key, h, digest, pss)
 		}
-		return form{mechanismRSA, slices.Concat(h.prefix, digest), exactly(key.Size())}, nil
+		return form{mechanism: mechanismRSA, input: slices.Concat(h.prefix, digest), size: key.Size()}, nil
 	}
 	return form{}, fail(ErrAlgorithm, nil, "keys of type %T aren't supported", public)
 }
@@ -82,14 +84,14 @@ func formEd25519(message []byte, opts crypto.SignerOpts) (form, error) {
 	if options, ok := opts.(*ed25519.Options); opts.HashFunc() != 0 || ok && options.Context != "" {
 		return form{}, fail(ErrAlgorithm, nil, "Ed25519 signs the message itself; pass it with crypto.Hash(0)")
 	}
-	return form{mechanismEdDSA, message, exactly(ed25519.SignatureSize)}, nil
+	return form{mechanism: mechanismEdDSA, input: message, size: ed25519.SignatureSize}, nil
 }
 
 func formMLDSA(key *mldsa.PublicKey, message []byte, opts crypto.SignerOpts) (form, error) {
 	if options, ok := opts.(*mldsa.Options); opts.HashFunc() != 0 || ok && options.Context != "" {
 		return form{}, fail(ErrAlgorithm, nil, "ML-DSA signs the message itself; pass it with crypto.Hash(0)")
 	}
-	return form{mechanismMLDSA, message, exactly(key.Parameters().SignatureSize())}, nil
+	return form{mechanism: mechanismMLDSA, input: message, size: key.Parameters().SignatureSize()}, nil
 }
 
 // formPSS accepts only the salt length that RFC 7518 section 3.5 requires:
@@ -100,26 +102,28 @@ func formPSS(key *rsa.PublicKey, h hash, digest []byte, opts *rsa.PSSOptions) (f
 			opts.SaltLength)
 	}
 	params := pkcs11.NewPSSParams(h.mechanism, h.mgf, uint(len(digest)))
-	return form{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_PSS, params), digest, exactly(key.Size())}, nil
+	return form{mechanism: pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_PSS, params), input: digest, size: key.Size()}, nil
 }
 
 // formECDSA truncates a digest that is longer than the curve's order (FIPS
 // 186-5 section 6.4.1), which not all modules do.
 func formECDSA(curve elliptic.Curve, digest []byte) form {
 	size := coordinate(curve)
-	return form{mechanismECDSA, digest[:min(len(digest), size)], func(raw []byte) ([]byte, error) {
-		if len(raw) != 2*size {
-			return nil, fail(ErrSignature, nil, "the token returned an ECDSA signature of %d bytes, want %d", len(raw), 2*size)
-		}
-		return asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(raw[:size]), new(big.Int).SetBytes(raw[size:])})
-	}}
+	return form{mechanism: mechanismECDSA, input: digest[:min(len(digest), size)], size: 2 * size, halves: true}
 }
 
-func exactly(size int) func([]byte) ([]byte, error) {
-	return func(raw []byte) ([]byte, error) {
-		if len(raw) != size {
-			return nil, fail(ErrSignature, nil, "the token returned a signature of %d bytes, want %d", len(raw), size)
-		}
+// encode checks the length of what the token returned, and converts it.
+func (f form) encode(raw []byte) ([]byte, error) {
+	if len(raw) != f.size {
+		return nil, fail(ErrSignature, nil, "the token returned a signature of %d bytes, want %d", len(raw), f.size)
+	}
+	if !f.halves {
 		return raw, nil
 	}
+	var b cryptobyte.Builder
+	b.AddASN1(cryptobyteasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1BigInt(new(big.Int).SetBytes(raw[:f.size/2]))
+		b.AddASN1BigInt(new(big.Int).SetBytes(raw[f.size/2:]))
+	})
+	return b.Bytes()
 }

@@ -43,7 +43,7 @@ func TestECDSACutsTheDigest(t *testing.T) {
 
 func TestExactSignatureLength(t *testing.T) {
 	for size, good := range map[int]bool{0: false, 63: false, 64: true, 65: false} {
-		if _, err := exactly(64)(make([]byte, size)); (err == nil) != good || err != nil && !errors.Is(err, ErrSignature) {
+		if _, err := (form{size: 64}).encode(make([]byte, size)); (err == nil) != good || err != nil && !errors.Is(err, ErrSignature) {
 			t.Errorf("a signature of %d bytes where 64 are due: %v", size, err)
 		}
 	}

@@ -141,10 +141,14 @@ func (k *Key) signForm(ctx context.Context, form form) (raw []byte, err error) {
 
 // signOn makes one signature on a session.
 func (k *Key) signOn(s session, form form) ([]byte, error) {
-	if err := s.signInit(form.mechanism, k.token.copies.handle(s, k)); err != nil {
+	handle, everyTime := k.token.copies.handle(s, k), k.custody.AlwaysAuthenticate == True
+	if d := k.token.direct; d != nil && !everyTime {
+		return d.sign(s, handle, form)
+	}
+	if err := s.signInit(form.mechanism, handle); err != nil {
 		return nil, err
 	}
-	if k.custody.AlwaysAuthenticate == True {
+	if everyTime {
 		if err := k.token.again.enter(s); err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ type Token struct {
 	slot     slot
 	sessions *sessions
 	copies   *copies
+	direct   *direct  // nil if signatures take miekg/pkcs11's calls
 	again    *reentry // nil unless keys may need the PIN for each signature
 	// judgement has the excuses of this token's keys.
 	judgement judgement
@@ -95,6 +96,7 @@ func open(m *module, cfg Config, pin *PIN) (*Token, error) {
 	}
 	t := &Token{module: m, path: cfg.Module, slot: slot, sessions: sessions, copies: newCopies(keeper, cfg.SessionCopies)}
 	t.judgement = judgement{unknown: cfg.AcceptUnknown}
+	t.direct = newDirect(cfg.Module, keeper)
 	t.again = newReentry(cfg, pin)
 	t.slot.info.Module, t.judgement.provider = m.describe()
 	t.readMechanisms()

@@ -69,7 +69,7 @@ func TestConfigurationsAreValid(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, wrong := range [][]string{{"-rounds", "0"}, {"-slice", "1ns"}, {"-run", "("}, {"-bogus"}} {
+	for _, wrong := range [][]string{{"-rounds", "0"}, {"-slice", "1ns"}, {"-run", "("}, {"-o", "yaml"}, {"-bogus"}} {
 		if _, err := parse(wrong, io.Discard); err == nil {
 			t.Errorf("%q is accepted", wrong)
 		}
@@ -78,8 +78,36 @@ func TestFlags(t *testing.T) {
 
 func TestGoals(t *testing.T) {
 	for _, g := range slices.Concat(keyGoals(), footprintGoals()) {
-		if holds(g.most, g.most) != "yes" || holds(g.most+1, g.most) == "yes" {
+		f := figure{Goal: g.most, Measured: g.most}
+		exceeded := figure{Goal: g.most, Measured: g.most + 1}
+		if !f.holds() || exceeded.holds() {
 			t.Errorf("%s: a goal of %v", g.name, g.most)
 		}
+	}
+}
+
+// A target names a case.
+func TestTargets(t *testing.T) {
+	samples := map[string][]sample{}
+	for _, s := range sections() {
+		for _, c := range s.cases {
+			samples[c.name] = []sample{{ratio: 1, byCPU: 1, rate: 1e6}}
+		}
+		want := 0
+		for _, target := range targets {
+			if target.section == s.name {
+				want++
+			}
+		}
+		figures := s.figures(samples)
+		if len(figures) != want {
+			t.Errorf("%s: %d of its %d targets name a case", s.name, len(figures), want)
+		}
+		for _, f := range figures {
+			if !f.holds() {
+				t.Errorf("%s: %+v is missed", s.name, f)
+			}
+		}
+		clear(samples)
 	}
 }

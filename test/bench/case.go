@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -12,6 +13,7 @@ type benchCase struct {
 	role   string
 	task   task
 	daemon *variant
+	peer   string // the program that is called in place of a daemon; "" for none
 }
 
 // section is a table. Its cases take turns, round after round.
@@ -21,6 +23,9 @@ type section struct {
 	// the raw module with one thread, measured before each slice.
 	base  string
 	cases []benchCase
+	// setUp makes what the section needs in its environment; nil for nothing.
+	setUp func(env, context.Context) (env, error)
+	peers bool        // measured only with -peers
 	order []benchCase // the cases in the order of the current round
 }
 
@@ -37,6 +42,8 @@ func sections() []section {
 		{name: "audit", title: "The cost of the audit log (ES256, 8 callers, 2 workers)", base: "off", cases: auditCases()},
 		{name: "decide", title: "Clients configured: policy.Decide (p50 and p99 of 64 decisions)", base: "10 clients", cases: decideCases()},
 		{name: "clients", title: "Clients configured: full assertions (ES256, 8 callers, 2 workers)", base: "10 clients", cases: clientCases()},
+		{name: "slow", title: "A module that waits 2 ms for each signature, with 32 sessions", cases: slowCases(), setUp: env.withSlowModule},
+		{name: "peers", title: "Others: a bare signature, not decided on, verified or recorded (c: callers)", cases: peerCases(), peers: true},
 	}
 }
 

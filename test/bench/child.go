@@ -35,7 +35,10 @@ var roles = map[string]role{
 	"worker":   workerHop,
 	"load":     loadSocket,
 	"verify":   verification,
-	"policy":   decisions,
+
+	p11Kit:   throughP11Kit,
+	sshAgent: throughSSHAgent,
+	"policy": decisions,
 }
 
 // task is one slice of work.
@@ -128,6 +131,9 @@ type child struct {
 func startChild(ctx context.Context, e env, role string) (*child, error) {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", childArgument)
 	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+e.SoftHSMConf)
+	for name, value := range e.Environment {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdin, err := cmd.StdinPipe()

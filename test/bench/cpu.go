@@ -26,6 +26,18 @@ func cpuTime(pids ...int) (total time.Duration) {
 	return total
 }
 
+// voluntarySwitches is how often threads of the processes have waited.
+func voluntarySwitches(pids ...int) (total int64) {
+	for _, pid := range pids {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid)) // fails only for a bad pattern
+		for _, thread := range threads {
+			n, _ := strconv.ParseInt(valueOf(thread, "voluntary_ctxt_switches"), 10, 64) // 0 for a thread that has ended
+			total += n
+		}
+	}
+	return total
+}
+
 // childrenOf returns the processes whose parent is pid.
 func childrenOf(pid int) (children []int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/litewitness"
@@ -133,8 +135,15 @@ func (d *daemon) stop() error {
 // two windows, too wide to ever refuse.
 func configuration(e env, v variant, socket string) []byte {
 	var y strings.Builder
-	fmt.Fprintf(&y, "hsm: {module: %q, token: {label: %s}, pin: {file: %q}, environment: {SOFTHSM2_CONF: %q}, workers: %d}\n",
-		e.Module, tokenLabel, e.PINFile, e.SoftHSMConf, v.workers)
+	fmt.Fprintf(&y, "hsm: {module: %q, token: {label: %s}, pin: {file: %q}, workers: %d, sessions: %d, environment: {SOFTHSM2_CONF: %q",
+		e.Module, tokenLabel, e.PINFile, v.workers, cmp.Or(e.Sessions, hsm.DefaultSessions), e.SoftHSMConf)
+	for name, value := range e.Environment {
+		fmt.Fprintf(&y, ", %s: %q", name, value)
+	}
+	y.WriteString("}}\n")
+	if control := e.Environment[faultyControl]; control != "" {
+		fmt.Fprintf(&y, "sandbox: {write: [%q]}\n", control)
+	}
 	y.WriteString("keys:\n")
 	for _, a := range algorithms {
 		fmt.Fprintf(&y, "  %s: {alg: %s, use: assertion}\n", setOf(a.alg), a.alg)

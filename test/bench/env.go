@@ -24,6 +24,10 @@ type env struct {
 	SoftHSMConf string
 	PINFile     string
 	Created     time.Time // creation time in the keys' labels
+
+	// These differ from section to section.
+	Environment map[string]string // of the module, besides SOFTHSM2_CONF
+	Sessions    int               // of each worker; 0 for the default
 }
 
 const tokenLabel = "bench"

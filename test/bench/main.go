@@ -11,6 +11,8 @@
 //	go run ./test/bench                    # all cases, about ten minutes
 //	go run ./test/bench -quick             # all cases, one short round
 //	go run ./test/bench -run 'ES256.*w2'   # the cases whose name matches
+//	go run ./test/bench -peers             # other programs too
+//	go run ./test/bench -o benchstat > new # for benchstat old new
 package main
 
 import (
@@ -22,6 +24,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -51,6 +54,8 @@ type settings struct {
 	slice  time.Duration // of one case in one round
 	raw    time.Duration // of the baseline before it
 	only   *regexp.Regexp
+	peers  bool
+	output string // "" for tables, json or benchstat
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -58,7 +63,9 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "one short round")
+	flags.BoolVar(&s.peers, "peers", false, "measure other programs too: p11-kit server, ssh-agent")
 	only := flags.String("run", "", "measure the cases whose `regexp` matches section/name")
+	flags.StringVar(&s.output, "o", "", "write `json` (one object a line) or benchstat (Go's benchmark format) to standard output, and the tables to standard error")
 	flags.IntVar(&s.rounds, "rounds", s.rounds, "how many times to measure each case")
 	flags.DurationVar(&s.slice, "slice", s.slice, "how long to measure each case in one round")
 	if err := flags.Parse(args); err != nil {
@@ -69,6 +76,9 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	}
 	if s.rounds < 1 || s.slice < time.Millisecond {
 		return s, fmt.Errorf("%d rounds of %v are too few or too short; the minimum is 1 round of 1ms", s.rounds, s.slice)
+	}
+	if !slices.Contains(outputs, s.output) {
+		return s, fmt.Errorf("-o %s: want json or benchstat", s.output)
 	}
 	var err error
 	s.only, err = regexp.Compile(*only)
@@ -85,19 +95,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer e.remove()
-	describeMachine(stdout)
+	r := newReport(s.output, stdout, stderr)
+	r.machine()
 	for _, section := range sections() {
-		if err := section.measure(ctx, e, s, stdout, stderr); err != nil {
+		if section.peers && !s.peers {
+			continue
+		}
+		if err := section.measure(ctx, e, s, r, stderr); err != nil {
 			return fmt.Errorf("%s: %w", section.name, err)
 		}
 	}
 	plain := func(e env, _ context.Context) (env, error) { return e, nil }
-	if err := measureGoals(ctx, e, s, "footprint", "Memory and reloads", footprintGoals(), plain, stdout, stderr); err != nil {
+	if err := measureGoals(ctx, e, s, "footprint", "Memory and reloads", footprintGoals(), plain, r, stderr); err != nil {
 		return fmt.Errorf("footprint: %w", err)
 	}
 	title := fmt.Sprintf("A token with %d key pairs", pairs)
-	if err := measureGoals(ctx, e, s, "keys", title, keyGoals(), env.withKeys, stdout, stderr); err != nil {
+	if err := measureGoals(ctx, e, s, "keys", title, keyGoals(), env.withKeys, r, stderr); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
-	return measureStart(ctx, e, s, stdout, stderr)
+	return measureStart(ctx, e, s, r, stderr)
 }

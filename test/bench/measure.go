@@ -16,6 +16,7 @@ type harness struct {
 	env      env
 	children map[string]*child
 	daemons  map[variant]*daemon
+	peers    map[string]*peer
 }
 
 // sample is the result of a case in one round.
@@ -25,6 +26,7 @@ type sample struct {
 	byCPU                  float64 // the ratio that the CPU times would allow on an otherwise idle machine
 	p50, p99               time.Duration
 	caller, front, workers time.Duration // CPU for one operation
+	switches               float64       // voluntary context switches of the front for one operation
 }
 
 func (s sample) cpu() time.Duration { return s.caller + s.front + s.workers }
@@ -32,12 +34,17 @@ func (s sample) cpu() time.Duration { return s.caller + s.front + s.workers }
 const warmUp = 50 * time.Millisecond
 
 // measure runs the section's cases and prints their table.
-func (s section) measure(ctx context.Context, e env, o settings, out, progress io.Writer) (err error) {
+func (s section) measure(ctx context.Context, e env, o settings, r *report, progress io.Writer) (err error) {
 	s = s.chosen(o)
 	if len(s.cases) == 0 {
 		return nil
 	}
-	l := &harness{env: e, children: map[string]*child{}, daemons: map[variant]*daemon{}}
+	if s.setUp != nil {
+		if e, err = s.setUp(e, ctx); err != nil {
+			return err
+		}
+	}
+	l := &harness{env: e, children: map[string]*child{}, daemons: map[variant]*daemon{}, peers: map[string]*peer{}}
 	defer func() { err = errors.Join(err, l.close()) }()
 	for _, c := range s.cases {
 		if err := l.start(ctx, c); err != nil {
@@ -53,8 +60,7 @@ func (s section) measure(ctx context.Context, e env, o settings, out, progress i
 		}
 		slices.Reverse(s.order) // or one case would always come first
 	}
-	s.print(out, samples)
-	return nil
+	return r.section(s, samples)
 }
 
 // baseCase is the case that the ratios refer to.
@@ -85,7 +91,7 @@ func (s section) round(ctx context.Context, l *harness, o settings, samples map[
 		}
 		if raw.rate > 0 {
 			one.ratio = one.rate / raw.rate
-			if c.daemon != nil {
+			if c.daemon != nil || c.peer != "" {
 				one.byCPU = float64(runtime.NumCPU()) * float64(raw.caller) / float64(one.cpu())
 			}
 		}
@@ -153,6 +159,13 @@ func (l *harness) start(ctx context.Context, c benchCase) error {
 		}
 		l.daemons[*c.daemon] = d
 	}
+	if c.peer != "" && l.peers[c.peer] == nil {
+		p, err := startPeer(ctx, l.env, c.peer)
+		if err != nil {
+			return err
+		}
+		l.peers[c.peer] = p
+	}
 	_, err := l.sample(c, warmUp)
 	return err
 }
@@ -166,8 +179,13 @@ func (l *harness) sample(c benchCase, d time.Duration) (sample, error) {
 		daemon := l.daemons[*c.daemon]
 		t.Socket, front, pool = daemon.socket, []int{daemon.pid()}, childrenOf(daemon.pid())
 	}
+	if peer := l.peers[c.peer]; peer != nil {
+		t.Socket, front, pool = peer.socket, []int{peer.pid()}, childrenOf(peer.pid())
+	}
 	before := [3]time.Duration{cpuTime(child.pid()), cpuTime(front...), cpuTime(pool...)}
+	waits := voluntarySwitches(front...)
 	result, err := child.do(t)
+	waits = voluntarySwitches(front...) - waits
 	after := [3]time.Duration{cpuTime(child.pid()), cpuTime(front...), cpuTime(pool...)}
 	if err != nil {
 		return sample{}, err
@@ -175,7 +193,7 @@ func (l *harness) sample(c benchCase, d time.Duration) (sample, error) {
 	per := func(i int) time.Duration { return (after[i] - before[i]) / time.Duration(max(result.Count, 1)) }
 	return sample{
 		rate: perSecond(result), p50: result.P50, p99: result.P99,
-		caller: per(0), front: per(1), workers: per(2),
+		caller: per(0), front: per(1), workers: per(2), switches: float64(waits) / float64(max(result.Count, 1)),
 	}, nil
 }
 
@@ -183,6 +201,9 @@ func (l *harness) close() error {
 	var problems []error
 	for _, d := range l.daemons {
 		problems = append(problems, d.stop())
+	}
+	for _, p := range l.peers {
+		problems = append(problems, p.stop())
 	}
 	for _, c := range l.children {
 		problems = append(problems, c.stop())

@@ -27,7 +27,7 @@ const (
 
 // measureStart measures how long the daemon's start waits for a long audit log,
 // and how long it takes to verify the rest in the background.
-func measureStart(ctx context.Context, e env, s settings, out, progress io.Writer) error {
+func measureStart(ctx context.Context, e env, s settings, r *report, progress io.Writer) error {
 	if !s.only.MatchString(startName) {
 		return nil
 	}
@@ -54,7 +54,7 @@ func measureStart(ctx context.Context, e env, s settings, out, progress io.Write
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n### The start with a long audit log\n\n| lines | of them without a checkpoint | GB | open, s | then verified in the background, s |\n|---|---|---|---|---|\n"+
+	fmt.Fprintf(r.tables, "\n### The start with a long audit log\n\n| lines | of them without a checkpoint | GB | open, s | then verified in the background, s |\n|---|---|---|---|---|\n"+
 		"| %d | %d | %.1f | %.2f | %.1f |\n", covered+uncovered, uncovered, float64(info.Size())/1e9, opened.Seconds(), verified.Seconds())
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,12 +17,12 @@ func (s section) print(out io.Writer, samples map[string][]sample) {
 	}
 	fmt.Fprintf(out, "\n### %s\n\n", s.title)
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(table, "| what\t| per second\t| of %s\t| by CPU\t| p50 ms\t| p99 ms\t| CPU µs: caller\t| front\t| workers\t| together\t|\n", to)
-	fmt.Fprintln(table, strings.Repeat("|---\t", 10)+"|")
+	fmt.Fprintf(table, "| what\t| per second\t| of %s\t| by CPU\t| p50 ms\t| p99 ms\t| CPU µs: caller\t| front\t| workers\t| together\t| waits of the front\t|\n", to)
+	fmt.Fprintln(table, strings.Repeat("|---\t", 11)+"|")
 	for _, c := range s.cases {
 		m := medianOf(samples[c.name])
-		fmt.Fprintf(table, "| %s\t| %.0f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", c.name, m.rate, ratio(m.ratio), ratio(m.byCPU),
-			millis(m.p50), millis(m.p99), micros(m.caller), micros(m.front), micros(m.workers), micros(m.caller+m.front+m.workers))
+		fmt.Fprintf(table, "| %s\t| %.0f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", c.name, m.rate, ratio(m.ratio), ratio(m.byCPU),
+			millis(m.p50), millis(m.p99), micros(m.caller), micros(m.front), micros(m.workers), micros(m.cpu()), plain(m.switches))
 	}
 	table.Flush()
 }
@@ -38,6 +37,8 @@ func medianOf(samples []sample) sample {
 		caller:  pick(samples, func(s sample) time.Duration { return s.caller }),
 		front:   pick(samples, func(s sample) time.Duration { return s.front }),
 		workers: pick(samples, func(s sample) time.Duration { return s.workers }),
+
+		switches: pick(samples, func(s sample) float64 { return s.switches }),
 	}
 }
 
@@ -56,6 +57,13 @@ func ratio(r float64) string {
 	return fmt.Sprintf("%.2f", r)
 }
 
+func plain(n float64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", n)
+}
+
 func millis(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d.Nanoseconds())/1e6) }
 
 func micros(d time.Duration) string {
@@ -63,11 +71,6 @@ func micros(d time.Duration) string {
 		return ""
 	}
 	return fmt.Sprintf("%.1f", float64(d.Nanoseconds())/1e3)
-}
-
-// describeMachine prints the machine that the figures come from.
-func describeMachine(out io.Writer) {
-	fmt.Fprintf(out, "%s, %d CPUs (%s), load %s before\n", runtime.Version(), runtime.NumCPU(), valueOf("/proc/cpuinfo", "model name"), loadAverage())
 }
 
 func valueOf(file, name string) string {

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 //go:embed module
@@ -45,15 +46,30 @@ type Module struct {
 // exists until the test ends.
 func Build(t testing.TB) *Module {
 	t.Helper()
-	dir := t.TempDir()
-	m := &Module{path: filepath.Join(dir, "faulty.so"), control: filepath.Join(dir, "control"), real: softHSM(t)}
-	var err error
-	if m.table, err = createTable(m.control); err != nil {
-		t.Fatalf("faulty: create the control file: %v", err)
+	m, err := BuildIn(t.TempDir())
+	if err != nil {
+		t.Fatalf("faulty: %v", err)
 	}
 	t.Cleanup(m.table.close)
-	compile(t, dir, m.path)
 	return m
+}
+
+// BuildIn is Build for programs that aren't tests: the module is in a directory
+// of theirs, which must be empty, and exists until they exit.
+func BuildIn(dir string) (*Module, error) {
+	wrapped, err := softHSM()
+	if err != nil {
+		return nil, err
+	}
+	m := &Module{path: filepath.Join(dir, "faulty.so"), control: filepath.Join(dir, "control"), real: wrapped}
+	if m.table, err = createTable(m.control); err != nil {
+		return nil, fmt.Errorf("create the control file: %w", err)
+	}
+	if err := compile(dir, m.path); err != nil {
+		m.table.close()
+		return nil, err
+	}
+	return m, nil
 }
 
 // Path is the path of the module, for hsm.Config.Module.
@@ -75,6 +91,12 @@ func (m *Module) Set(t testing.TB, function string, f Fault) {
 	m.table.set(index(t, function), f)
 }
 
+// DelaySignatures is Set for C_Sign with a Delay, for programs that aren't
+// tests.
+func (m *Module) DelaySignatures(wait time.Duration) {
+	m.table.set(slices.Index(functions, "C_Sign"), Fault{Action: Delay, Wait: wait})
+}
+
 // Clear removes a fault. Calls that already hang keep hanging.
 func (m *Module) Clear(t testing.TB, function string) {
 	t.Helper()
@@ -87,6 +109,10 @@ func (m *Module) Calls(t testing.TB, function string) uint64 {
 	t.Helper()
 	return m.table.calls(index(t, function))
 }
+
+// Lengths returns how often all processes have called C_Sign only to ask for
+// the length of a signature.
+func (m *Module) Lengths() uint64 { return m.table.settings.lengths.Load() }
 
 // Fired returns how often the function's current fault has occurred.
 func (m *Module) Fired(t testing.TB, function string) uint64 {
@@ -144,29 +170,30 @@ func index(t testing.TB, function string) int {
 	return i
 }
 
-func softHSM(t testing.TB) string {
-	t.Helper()
+func softHSM() (string, error) {
 	for _, path := range modules {
 		if _, err := os.Stat(path); err == nil {
-			return path
+			return path, nil
 		}
 	}
-	t.Fatalf("faulty: SoftHSM is not at any of %s; install the package softhsm2", strings.Join(modules, ", "))
-	return ""
+	return "", fmt.Errorf("SoftHSM is not at any of %s; install the package softhsm2", strings.Join(modules, ", "))
 }
 
-func compile(t testing.TB, dir, output string) {
-	t.Helper()
-	headers := run(t, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/miekg/pkcs11")
+func compile(dir, output string) error {
+	headers, err := run("go", "list", "-m", "-f", "{{.Dir}}", "github.com/miekg/pkcs11")
+	if err != nil {
+		return err
+	}
 	module, err := fs.Sub(sources, "module")
 	if err == nil {
 		err = errors.Join(os.CopyFS(dir, module), os.WriteFile(filepath.Join(dir, "functions.h"), header(), 0o600))
 	}
 	if err != nil {
-		t.Fatalf("faulty: %v", err)
+		return err
 	}
 	c := filepath.Join(dir, "faulty.c")
-	run(t, "cc", "-shared", "-fPIC", "-O2", "-Wall", "-I", dir, "-I", headers, "-o", output, c, "-ldl", "-lpthread")
+	_, err = run("cc", "-shared", "-fPIC", "-O2", "-Wall", "-I", dir, "-I", headers, "-o", output, c, "-ldl", "-lpthread")
+	return err
 }
 
 // header defines the order of the table for the C code.
@@ -183,11 +210,10 @@ func header() []byte {
 	return []byte(b.String())
 }
 
-func run(t testing.TB, name string, args ...string) string {
-	t.Helper()
+func run(name string, args ...string) (string, error) {
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("faulty: %s: %v\n%s", name, err, out)
+		return "", fmt.Errorf("%s: %w\n%s", name, err, out)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out)), nil
 }

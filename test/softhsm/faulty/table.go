@@ -54,7 +54,7 @@ type settings struct {
 
 	traits                atomic.Uint64
 	manufacturer, library [32]byte // padded with spaces; all zero for SoftHSM's own
-	login                 atomic.Uint64
+	login, lengths        atomic.Uint64
 }
 
 // table is the control file, mapped into this process and all that load the

@@ -57,6 +57,7 @@ struct settings {
 	uint64_t traits;     /* of another provider's module; see traits.h */
 	char manufacturer[32], library[32];
 	uint64_t login; /* how a login is made; see logins.h */
+	uint64_t lengths; /* calls of C_Sign that only ask for the length of the signature */
 };
 
 static CK_FUNCTION_LIST real, list;
@@ -398,6 +399,8 @@ static CK_RV faulty_C_Sign(session s, CK_BYTE_PTR data, CK_ULONG n, CK_BYTE_PTR 
 	uint64_t value = 0, action;
 	object key = hashing_key(s, signature != NULL);
 
+	if (signature == NULL)
+		__atomic_add_fetch(&settings->lengths, 1, __ATOMIC_SEQ_CST);
 	if (signature == NULL && key != 0) {
 		*length = 2 * 66; /* of the longest curve */
 		return CKR_OK;
