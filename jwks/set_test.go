@@ -39,7 +39,14 @@ func TestSetIsWhatReceiversRead(t *testing.T) {
 func TestSetIsTheSameInAnyOrder(t *testing.T) {
 	keys := oneOfEach(t)
 	want := string(mustSet(t, keys...).JSON())
+	digest := mustSet(t, keys...).Digest()
+	if fewer := mustSet(t, keys[1:]...).Digest(); fewer == digest || len(digest) != 64 {
+		t.Errorf("digest %s with all keys, %s without one", digest, fewer)
+	}
 	slices.Reverse(keys)
+	if got := mustSet(t, keys...).Digest(); got != digest {
+		t.Errorf("the order of the keys shows in the digest")
+	}
 	if got := string(mustSet(t, keys...).JSON()); got != want {
 		t.Errorf("the order of the keys shows:\n%s\n%s", want, got)
 	}

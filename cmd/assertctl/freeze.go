@@ -44,12 +44,26 @@ func (f *targetFlags) target() (ipc.FreezeTarget, error) {
 	return target, nil
 }
 
+// freezeFlags are the flags of freeze.
+type freezeFlags struct {
+	targetFlags
+	length time.Duration
+	reason string
+}
+
+func (f *freezeFlags) request(cmd *cobra.Command) (ipc.FreezeRequest, error) {
+	target, err := f.target()
+	request := ipc.FreezeRequest{FreezeTarget: target, ForSeconds: int64(f.length / time.Second), Reason: f.reason}
+	if err == nil && cmd.Flags().Changed("for") && (request.ForSeconds < 1 || request.ForSeconds > ipc.MaxFreezeSeconds || f.length%time.Second != 0) {
+		err = fmt.Errorf("%w: --for %s: use whole seconds from 1s to %dh", cli.ErrUsage, f.length, ipc.MaxFreezeSeconds/3600)
+	}
+	return request, err
+}
+
 func freezeCommand() *cobra.Command {
 	var socket operatorFlag
 	var output outputFlag
-	var flags targetFlags
-	var length time.Duration
-	var reason string
+	var flags freezeFlags
 	cmd := &cobra.Command{
 		Use:   "freeze",
 		Short: "sign nothing for a client, a grant or a key set (operators)",
@@ -60,13 +74,9 @@ func freezeCommand() *cobra.Command {
 		Args: cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		target, err := flags.target()
+		request, err := flags.request(cmd)
 		if err != nil {
 			return err
-		}
-		request := ipc.FreezeRequest{FreezeTarget: target, ForSeconds: int64(length / time.Second), Reason: reason}
-		if cmd.Flags().Changed("for") && (request.ForSeconds < 1 || request.ForSeconds > ipc.MaxFreezeSeconds || length%time.Second != 0) {
-			return fmt.Errorf("%w: --for %s: use whole seconds from 1s to %dh", cli.ErrUsage, length, ipc.MaxFreezeSeconds/3600)
 		}
 		return socket.run(func(o *client.Operator) error {
 			response, err := o.Freeze(cmd.Context(), request)
@@ -81,8 +91,8 @@ func freezeCommand() *cobra.Command {
 		})
 	}
 	flags.register(cmd)
-	cmd.Flags().DurationVar(&length, "for", 0, "thaw after this `time`, such as 90m; default: never")
-	cmd.Flags().StringVar(&reason, "reason", "", "`text` for those who find the freeze later")
+	cmd.Flags().DurationVar(&flags.length, "for", 0, "thaw after this `time`, such as 90m; default: never")
+	cmd.Flags().StringVar(&flags.reason, "reason", "", "`text` for those who find the freeze later")
 	if err := cmd.MarkFlagRequired("reason"); err != nil {
 		panic(err) // the flag is registered two lines above
 	}

@@ -58,7 +58,7 @@ func assertionFrom(stdin io.Reader, args []string) (string, error) {
 // keySet reads the JWKS from a file, or gets the daemon's.
 func (a *app) keySet(ctx context.Context, file string) (jwks.Set, error) {
 	if file != "" {
-		return readSetFile(file)
+		return jwks.ReadSetFile(file)
 	}
 	c, err := a.client()
 	if err != nil {

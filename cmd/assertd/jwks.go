@@ -51,6 +51,7 @@ func jwksCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&spiffe, "spiffe", false, "print the bundle of the SPIFFE trust domain")
 	cmd.Flags().StringVar(&domain, "trust-domain", "", "print the bundle of this trust `domain`, if there are several")
 	configFlag(cmd, &path)
+	cmd.AddCommand(jwksMergeCommand())
 	return cmd
 }
 

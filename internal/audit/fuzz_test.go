@@ -80,6 +80,7 @@ func FuzzRecord(f *testing.F) {
 		r := Record{Kind: KindRaw, Time: time.Unix(0, 0), JTI: jti, Code: claim, ClaimNames: []string{claim}, Digest: []byte(jti)}
 		r.Caller.Executable = executable
 		r.Claims = map[string]any{"c": claim}
+		r.Scope, r.Reason, r.Until = jti, claim, time.Unix(1_800_000_000, 0)
 		body, err := r.encode(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -93,10 +94,12 @@ func FuzzRecord(f *testing.F) {
 			t.Fatal(err)
 		}
 		var got struct {
-			JTI, Code string
-			Caller    struct{ Executable string }
-			Names     []string `json:"claim_names"`
-			Claims    map[string]string
+			JTI, Code     string
+			Scope, Reason string
+			Until         time.Time
+			Caller        struct{ Executable string }
+			Names         []string `json:"claim_names"`
+			Claims        map[string]string
 		}
 		if err := json.Unmarshal(line, &got); err != nil || !utf8.Valid(line) {
 			t.Fatalf("%q: %v", line, err)
@@ -111,7 +114,8 @@ func FuzzRecord(f *testing.F) {
 			return s
 		}
 		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) ||
-			got.Names[0] != want(claim) || got.Claims["c"] != want(claim) {
+			got.Names[0] != want(claim) || got.Claims["c"] != want(claim) ||
+			got.Scope != want(jti) || got.Reason != want(claim) || !got.Until.Equal(r.Until) {
 			t.Errorf("%q", line)
 		}
 	})

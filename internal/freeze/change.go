@@ -27,35 +27,39 @@ func (b *Board) Freeze(ctx context.Context, from caller.Caller, req ipc.FreezeRe
 	if err := check(req, known); err != nil {
 		return ipc.FreezeResponse{}, err
 	}
-	asked := b.newFreeze(from, req)
-	var response ipc.FreezeResponse
-	full := false
-	revision := b.change(func(entries map[ipc.FreezeTarget]ipc.Freeze) {
-		standing, frozen := entries[req.FreezeTarget]
-		switch {
-		case frozen && !endsLater(asked, standing):
-			response.Warnings = append(response.Warnings, fmt.Sprintf("it was frozen already, %s; a freeze can only be made longer, so thaw it to end it sooner", end(standing)))
-			asked = standing
-		case frozen:
-			asked.Since = standing.Since
-		case len(entries) >= maxFreezes:
-			full = true
-			return
-		}
-		entries[req.FreezeTarget] = asked
-	})
-	if full {
-		return ipc.FreezeResponse{}, refuse("there are %d freezes already; freeze a key set or everything instead", maxFreezes)
+	inForce, warnings, revision, err := b.put(b.newFreeze(from, req))
+	if err != nil {
+		return ipc.FreezeResponse{}, err
 	}
-	response.Freeze = asked
-	b.Logger.Warn("frozen", "target", asked.String(), "until", end(asked), "uid", from.UID, "pid", from.PID, "reason", req.Reason)
-	recorded := asked
+	b.Logger.Warn("frozen", "target", inForce.String(), "until", end(inForce), "uid", from.UID, "pid", from.PID, "reason", req.Reason)
+	recorded := inForce
 	recorded.Reason = req.Reason
 	if err := b.record(ctx, audit.KindFreeze, from, recorded); err != nil {
-		response.Warnings = append(response.Warnings, fmt.Sprintf("not in the audit log yet; it is tried again: %v", err))
+		warnings = append(warnings, fmt.Sprintf("not in the audit log yet; it is tried again: %v", err))
 	}
-	response.Warnings = append(response.Warnings, b.saved(ctx, revision, "it is in force until the daemon stops, but")...)
-	return response, nil
+	warnings = append(warnings, b.saved(ctx, revision, "it is in force until the daemon stops, but")...)
+	return ipc.FreezeResponse{Freeze: inForce, Warnings: warnings}, nil
+}
+
+// put adds a freeze to the board, unless it has one of the target that lasts
+// longer.
+func (b *Board) put(asked ipc.Freeze) (inForce ipc.Freeze, warnings []string, revision uint64, err error) {
+	inForce = asked
+	revision = b.change(func(entries map[ipc.FreezeTarget]ipc.Freeze) {
+		standing, frozen := entries[asked.FreezeTarget]
+		switch {
+		case frozen && !endsLater(asked, standing):
+			warnings = []string{fmt.Sprintf("it was frozen already, %s; a freeze can only be made longer, so thaw it to end it sooner", end(standing))}
+			inForce = standing
+		case frozen:
+			inForce.Since = standing.Since
+		case len(entries) >= maxFreezes:
+			err = refuse("there are %d freezes already; freeze a key set or everything instead", maxFreezes)
+			return
+		}
+		entries[asked.FreezeTarget] = inForce
+	})
+	return inForce, warnings, revision, err
 }
 
 // Thaw ends a freeze: the one of this target and no other. If that can't be

@@ -158,8 +158,8 @@ func TestFreezeComesBeforeItsRecord(t *testing.T) {
 		if kinds := w.kinds(); !slices.Equal(kinds, []string{"freeze"}) {
 			t.Errorf("records %q", kinds)
 		}
-		if b.Status(known).Error != "" || !strings.Contains(string(w.content), "payments-api") {
-			t.Errorf("status %+v, file %s", b.Status(known), w.content)
+		if content, _ := w.disk(); b.Status(known).Error != "" || !strings.Contains(content, "payments-api") {
+			t.Errorf("status %+v, file %s", b.Status(known), content)
 		}
 	})
 }
@@ -183,8 +183,8 @@ func TestFreezeWithADiskThatHangs(t *testing.T) {
 		}
 		close(w.hang)
 		time.Sleep(time.Minute)
-		if w.most != 1 || b.Status(known).Error != "" || !strings.Contains(string(w.content), "billing") {
-			t.Errorf("%d writes at a time, status %+v, file %s", w.most, b.Status(known), w.content)
+		if content, most := w.disk(); most != 1 || b.Status(known).Error != "" || !strings.Contains(content, "billing") {
+			t.Errorf("%d writes at a time, status %+v, file %s", most, b.Status(known), content)
 		}
 	})
 }
@@ -210,7 +210,7 @@ func TestFreezeEndsByTime(t *testing.T) {
 		if kinds := w.kinds(); !slices.Equal(kinds, []string{"freeze", "freeze", "freeze", "freeze-end", "freeze-end"}) {
 			t.Errorf("records %q", kinds)
 		}
-		if last := w.records[4]; last.Key != "payments" || last.Caller.PID == operator.PID || last.Caller.PID == 0 {
+		if last := w.last(); last.Key != "payments" || last.Caller.PID == operator.PID || last.Caller.PID == 0 {
 			t.Errorf("record %+v", last)
 		}
 	})

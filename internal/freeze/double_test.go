@@ -109,6 +109,20 @@ func (w *world) kinds() (kinds []string) {
 	return kinds
 }
 
+// last returns the record that was written last.
+func (w *world) last() audit.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.records[len(w.records)-1]
+}
+
+// disk returns the file, and how many writes there ever were at a time.
+func (w *world) disk() (content string, most int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.content), w.most
+}
+
 // realFiles replaces real files from this process.
 type realFiles struct{}
 

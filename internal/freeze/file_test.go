@@ -115,7 +115,7 @@ func TestStandInIsRecorded(t *testing.T) {
 			t.Fatal("no record")
 		}
 	}
-	if r := w.records[0]; r.Kind != "freeze" || r.Scope != "all" || r.Caller.PID != int32(os.Getpid()) {
+	if r := w.last(); r.Kind != "freeze" || r.Scope != "all" || r.Caller.PID != int32(os.Getpid()) {
 		t.Errorf("record %+v", r)
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assertd/assertd/client"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/frozendisk"
 )
 
@@ -34,6 +37,7 @@ func TestFrozenDisk(t *testing.T) {
 	before := l.released.Load()
 	eventually(t, "more assertions", func() bool { return l.released.Load() > before+300 })
 	l.end()
+	s.freezesOnFrozenDisk()
 	if len(l.refused) > 0 {
 		t.Errorf("refused: %v", l.refused)
 	}
@@ -54,6 +58,26 @@ func TestFrozenDisk(t *testing.T) {
 	disk.Thaw(t)
 	s.serve()
 	s.recorded(l.jtis)
+}
+
+// freezesOnFrozenDisk freezes everything while the file of that can't be
+// written. It is in force, and the operator is told.
+func (s *site) freezesOnFrozenDisk() {
+	s.t.Helper()
+	operator, err := client.NewOperator(s.layout.Operator)
+	check(s.t, err)
+	defer operator.Close()
+	response, err := operator.Freeze(s.t.Context(), ipc.FreezeRequest{FreezeTarget: ipc.FreezeTarget{All: true}, Reason: "a test"})
+	check(s.t, err)
+	if len(response.Warnings) != 1 || !strings.Contains(response.Warnings[0], "is not saved yet") {
+		s.t.Errorf("warnings %q", response.Warnings)
+	}
+	caller, err := client.New(s.layout.Socket)
+	check(s.t, err)
+	defer caller.Close()
+	if _, err := caller.Assert(s.t.Context(), ipc.AssertionRequest{}); !errors.Is(err, ipc.CodeFrozen) {
+		s.t.Errorf("error %v", err)
+	}
 }
 
 // writeTo makes the daemon save budgets and publish keys to a directory.

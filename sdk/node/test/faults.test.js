@@ -68,7 +68,7 @@ test('a long wait is the caller\'s', async (t) => {
 });
 
 test('refusals are not retried', async (t) => {
-  for (const [status, code] of [[403, 'audience-not-allowed'], [429, 'rate-limited'], [500, 'internal']]) {
+  for (const [status, code] of [[403, 'audience-not-allowed'], [403, 'frozen'], [429, 'rate-limited'], [500, 'internal']]) {
     const server = await serve(t, problem(status, code, { retry_after_seconds: 0.01 }));
     await assert.rejects(connect(t, server).assertion(), Problem);
     assert.equal(server.got.length, 1, code);

@@ -149,7 +149,7 @@ class Faults:
         self.assertLess(time.monotonic() - started, 10)
 
     def test_refusals_are_not_retried(self):
-        for status, code in ((403, "audience-not-allowed"), (429, "rate-limited"), (500, "internal")):
+        for status, code in ((403, "audience-not-allowed"), (403, "frozen"), (429, "rate-limited"), (500, "internal")):
             server = Server(self, problem(status, code, retry_after_seconds=0.01))
             with self.assertRaises(Problem):
                 self.call(server, "assertion")
