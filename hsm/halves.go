@@ -4,6 +4,8 @@ import (
 	"crypto"
 
 	"github.com/miekg/pkcs11"
+
+	"github.com/assertd/assertd/internal/jose"
 )
 
 // publicHalves finds the public halves of private keys: it searches the token
@@ -124,7 +126,10 @@ func (h *publicHalves) certificateKey(id []byte) (crypto.PublicKey, error) {
 	if len(certificates) != 1 {
 		return nil, errNoPublicHalf
 	}
-	return certificates[0].Certificate.PublicKey, nil
+	if public := jose.CertifiedKey(certificates[0].Certificate); public != nil {
+		return public, nil
+	}
+	return nil, errNoPublicHalf
 }
 
 func (h *publicHalves) certificatesWith(id []byte) ([]Certificate, error) {
