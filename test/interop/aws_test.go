@@ -70,7 +70,7 @@ func (d *daemon) tokenFile(t *testing.T, grant string) string {
 }
 
 // TestAWSSDKs assumes a role with AWS's SDKs for Go and JavaScript, which read
-// the token from a file.
+// the token from a file, and with assertctl token.
 func TestAWSSDKs(t *testing.T) {
 	f := startFederation(t)
 	server := startSTS(t, f)
@@ -83,6 +83,10 @@ func TestAWSSDKs(t *testing.T) {
 				t.Errorf("another audience: %v", err)
 			}
 		})
+	}
+	stdout, stderr, code := f.assertctl(t, "token", "--grant", "aws", "--url", server.URL, "--param", "RoleArn="+role, "--param", "RoleSessionName=api")
+	if code != 0 || !strings.Contains(stdout, `"AccessKeyId":"ASIAOFATEST"`) {
+		t.Errorf("assertctl token: %s%s", stdout, stderr)
 	}
 }
 
