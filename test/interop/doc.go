@@ -15,8 +15,8 @@
 //     algorithms and profiles.
 //   - zitadel/oidc's provider, in this process: the JWT bearer grant and client
 //     authentication.
-//   - The clients of clouds: azidentity, MSAL, AWS's SDKs for Go and JavaScript,
-//     Google's libraries for Go and Node, client-go's exec plugins,
+//   - The clients of clouds: azidentity, MSAL, AWS's SDKs for Go and
+//     JavaScript, Google's libraries for Go and Node, client-go's exec plugins,
 //     ghinstallation. The clouds are servers in this process; they verify
 //     assertions with go-oidc, by the issuer's discovery document.
 //   - go-spiffe: a JWT-SVID, with the bundle from its endpoint.
