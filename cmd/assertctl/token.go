@@ -32,7 +32,7 @@ func (a *app) tokenCommand() *cobra.Command {
 		Long: "Gets an assertion from the daemon and trades it for an access token at the\n" +
 			"authorization server, in the form that the grant's profile calls for: client\n" +
 			"assertion, authorization grant, token exchange, AWS web identity, or a login at\n" +
-			"OpenBao or Vault. Prints the server's response unchanged.\n\n" +
+			"OpenBao or Vault. Prints the server's response. XML becomes JSON.\n\n" +
 			"If the assertion is itself the access token (GitHub App, Google self-signed,\n" +
 			"Snowflake), prints it as a bearer token. Leave out --url in that case.\n\n" +
 			"An authorization grant or a token exchange says who the token is for. If the\n" +

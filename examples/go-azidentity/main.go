@@ -14,7 +14,10 @@
 // the application) or entra-federated (the application trusts your issuer's
 // JWKS).
 //
-//	ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token go run ./examples/go-azidentity
+// Without TOKEN_URL it only gets an assertion. CLIENT_ID and SCOPE are for a
+// server other than Entra, such as that of make playground:
+//
+//	TOKEN_URL=http://127.0.0.1:9410/token CLIENT_ID=playground SCOPE=read go run ./examples/go-azidentity
 package main
 
 import (
@@ -54,10 +57,11 @@ func run(ctx context.Context) error {
 		fmt.Printf("got an assertion of %d characters; set TOKEN_URL to trade it for a token\n", len(assertion))
 		return nil
 	}
-	credential := newClientAssertionCredential(endpoint, "example-client", getAssertion)
+	credential := newClientAssertionCredential(endpoint, cmp.Or(os.Getenv("CLIENT_ID"), "example-client"), getAssertion)
+	scope := cmp.Or(os.Getenv("SCOPE"), "https://graph.microsoft.com/.default")
 	// Whenever the library needs a token, it asks for a fresh assertion.
 	for range 2 {
-		kind, err := credential.getToken(ctx, "https://graph.microsoft.com/.default")
+		kind, err := credential.getToken(ctx, scope)
 		if err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func (d *daemon) tokenFile(t *testing.T, grant string) string {
 }
 
 // TestAWSSDKs assumes a role with AWS's SDKs for Go and JavaScript, which read
-// the token from a file.
+// the token from a file, and with assertctl token and our own packages.
 func TestAWSSDKs(t *testing.T) {
 	f := startFederation(t)
 	server := startSTS(t, f)
@@ -83,6 +83,19 @@ func TestAWSSDKs(t *testing.T) {
 				t.Errorf("another audience: %v", err)
 			}
 		})
+	}
+	stdout, stderr, code := f.assertctl(t, "token", "--grant", "aws", "--url", server.URL, "--param", "RoleArn="+role, "--param", "RoleSessionName=api")
+	if code != 0 || !strings.Contains(stdout, `"AccessKeyId":"ASIAOFATEST"`) {
+		t.Errorf("assertctl token: %s%s", stdout, stderr)
+	}
+	for name, command := range map[string][]string{
+		"Python": {debianPython, "python/assume.py", server.URL, role}, "Node": {nodeProgram(t), "node/assume.mjs", server.URL, role},
+	} {
+		assume := exec.CommandContext(t.Context(), command[0], command[1:]...)
+		assume.Env = append(os.Environ(), "ASSERTD_SOCKET="+f.socket, "PYTHONPATH="+filepath.Join(root, "sdk/python/src"), "PYTHONDONTWRITEBYTECODE=1")
+		if out, err := assume.CombinedOutput(); err != nil || string(out) != "ASIAOFATEST\n" {
+			t.Errorf("our package for %s: %s, %v", name, out, err)
+		}
 	}
 }
 

@@ -13,6 +13,14 @@
 //     certified provider, with and without FAPI 2.0.
 //   - jwx, and Debian's python3-jwt and python3-jwcrypto (python/): all
 //     algorithms and profiles.
+//   - zitadel/oidc's provider, in this process: the JWT bearer grant and client
+//     authentication.
+//   - The clients of clouds: azidentity, MSAL, AWS's SDKs for Go and
+//     JavaScript, Google's libraries for Go and Node, client-go's exec plugins,
+//     ghinstallation. The clouds are servers in this process; they verify
+//     assertions with go-oidc, by the issuer's discovery document.
+//   - go-spiffe: a JWT-SVID, with the bundle from its endpoint.
+//   - OpenSSH's sshd, and OpenSSL as CA and as TLS client: raw keys.
 //   - kin-openapi: the API on the socket, checked against ipc/openapi.yaml.
 //   - jsonschema: the configurations in examples/, checked against
 //     docs/assertd.schema.json.

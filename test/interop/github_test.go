@@ -66,8 +66,8 @@ type appSigner struct {
 func (s appSigner) Sign(golangjwt.Claims) (string, error) { return s.assert(context.Background()) }
 
 // useByGHInstallation gets an installation's access token with ghinstallation
-// from a server that checks the app's JWT as GitHub does, and calls the API with
-// it.
+// from a server that checks the app's JWT as GitHub does, and calls the API
+// with it.
 func useByGHInstallation(t *testing.T, d *daemon, app *rsa.PrivateKey, g grant) {
 	t.Helper()
 	mux := http.NewServeMux()

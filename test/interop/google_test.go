@@ -40,6 +40,7 @@ func TestGoogleExternalAccount(t *testing.T) {
 	t.Setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
 	f := startFederation(t)
 	server := startGoogleSTS(t, f)
+	timeout := 120_000 // milliseconds, the most that the libraries allow
 	for name, exchange := range map[string]func(*testing.T, externalaccount.Config) (string, error){"Go": exchangeByGo, "Node": exchangeByNode} {
 		t.Run(name, func(t *testing.T) {
 			by := func(grant string) (string, error) {
@@ -47,7 +48,7 @@ func TestGoogleExternalAccount(t *testing.T) {
 				return exchange(t, externalaccount.Config{
 					Audience: googleAudience, SubjectTokenType: "urn:ietf:params:oauth:token-type:jwt", TokenURL: server.URL,
 					Scopes:           []string{"https://www.googleapis.com/auth/cloud-platform"},
-					CredentialSource: &externalaccount.CredentialSource{Executable: &externalaccount.ExecutableConfig{Command: command}},
+					CredentialSource: &externalaccount.CredentialSource{Executable: &externalaccount.ExecutableConfig{Command: command, TimeoutMillis: &timeout}},
 				})
 			}
 			if got, err := by("google"); err != nil || got != "ya29.of-a-test" {
@@ -77,9 +78,10 @@ func exchangeByGo(t *testing.T, config externalaccount.Config) (accessToken stri
 
 func exchangeByNode(t *testing.T, config externalaccount.Config) (accessToken string, err error) {
 	file := filepath.Join(t.TempDir(), "credentials.json")
+	executable := config.CredentialSource.Executable
 	text := asJSON(t, map[string]any{
 		"type": "external_account", "audience": config.Audience, "subject_token_type": config.SubjectTokenType, "token_url": config.TokenURL,
-		"credential_source": map[string]any{"executable": map[string]any{"command": config.CredentialSource.Executable.Command}},
+		"credential_source": map[string]any{"executable": map[string]any{"command": executable.Command, "timeout_millis": *executable.TimeoutMillis}},
 	})
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", err

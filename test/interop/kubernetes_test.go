@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -45,7 +46,8 @@ func TestKubernetesExecPlugin(t *testing.T) {
 func callCluster(t *testing.T, f *federation, server *httptest.Server, version, grant string) (status int, body string) {
 	t.Helper()
 	client, err := rest.HTTPClientFor(&rest.Config{
-		Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true},
+		Host:            server.URL,
+		TLSClientConfig: rest.TLSClientConfig{CAData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})},
 		ExecProvider: &clientcmd.ExecConfig{
 			APIVersion: version, Command: binary(t, "assertctl"), InteractiveMode: clientcmd.NeverExecInteractiveMode,
 			Args: []string{"--socket", f.socket, "exec-credential", "--format", "kubernetes", "--grant", grant},

@@ -81,6 +81,7 @@ func (p playground) run(t *testing.T, socket, name string, args ...string) strin
 	command := exec.CommandContext(t.Context(), name, args...)
 	command.Dir = root
 	command.Env = append(environment(), "ASSERTD_SOCKET="+socket, "TOKEN_URL="+p.server+"/token", "API_URL="+p.server+"/api",
+		"CLIENT_ID=playground", "SCOPE=read",
 		"AUTHLIB_INSECURE_TRANSPORT=1", "PYTHONPATH=sdk/python/src", "PYTHONDONTWRITEBYTECODE=1")
 	var errs bytes.Buffer
 	command.Stderr = &errs
@@ -98,6 +99,10 @@ func TestPlaygroundExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openidClient, err := filepath.Abs(nodeExample(t, "openid-client.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, example := range []struct {
 		command []string
 		want    string
@@ -106,6 +111,8 @@ func TestPlaygroundExamples(t *testing.T) {
 		{[]string{debianPython, "examples/python/token.py"}, "^got a bearer token for [0-9]+ s\n$"},
 		{[]string{node, "examples/node/token.mjs"}, "^got a bearer token for [0-9]+ s\n$"},
 		{[]string{"go", "run", "./examples/go-oauth2"}, "^got a Bearer token\nthe API returned 200"},
+		{[]string{"go", "run", "./examples/go-azidentity"}, "^got a bearer token\ngot a bearer token\n$"},
+		{[]string{node, openidClient, p.server, "playground", "client-credentials"}, "^got a bearer token for [0-9]+ s\n$"},
 		{[]string{debianPython, "sdk/python/examples/authlib_session.py", "client-credentials"}, "^got a bearer token for [0-9]+ s\n$"},
 	} {
 		if out := p.run(t, p.simple, example.command[0], example.command[1:]...); !regexp.MustCompile(example.want).MatchString(out) {

@@ -176,6 +176,7 @@ export class TokenError extends AssertdError {
 }
 
 export interface Token {
+  /** Empty for AWS STS, whose credentials are in response. */
   accessToken: string;
   tokenType: string;
   /** Seconds since the Unix epoch, if the server says. */
@@ -192,7 +193,7 @@ export interface TokenOptions {
 
 /**
  * Gets access tokens from a token endpoint, and keeps each until shortly before it expires. The grant's profile decides how the
- * assertion is sent: as client authentication, authorization grant, or subject token.
+ * assertion is sent: as client authentication, authorization grant, subject token, or the web identity token of AWS STS.
  *
  * If the server fails while the present token is good, that one is used. After a failure the server is left alone for a second,
  * then for longer, at most 30 seconds; until then every caller gets the same error.

@@ -1,3 +1,4 @@
+import { credentialsOf, expirationOf, fromXML, refusalOf } from './credentials.js';
 import { AssertdError } from './errors.js';
 
 const EARLY = 30_000; // milliseconds before the end of a token to get the next one
@@ -77,7 +78,7 @@ export class TokenSource {
     if (response.headers.has('location')) {
       throw new TokenError('the token endpoint redirects', `to ${response.headers.get('location')}; use that URL if you trust it`, response.status);
     }
-    return parse(await response.text(), response.status, signed.assertion);
+    return parse(await response.text(), response.status, signed);
   }
 }
 
@@ -95,6 +96,7 @@ const FORMS = {
     subject_token_type: signed.assertionType,
     subject_token: signed.assertion,
   }),
+  web_identity: (signed) => ({ Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', WebIdentityToken: signed.assertion }),
 };
 
 function formOf(signed) {
@@ -103,20 +105,15 @@ function formOf(signed) {
   return form(signed);
 }
 
-function parse(text, status, assertion) {
-  let answer;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    answer = undefined;
-  }
-  if (typeof answer !== 'object' || answer === null) {
+function parse(text, status, signed) {
+  const webIdentity = signed.send === 'web_identity';
+  const answer = parseJSON(text) ?? (webIdentity ? fromXML(text) : undefined);
+  if (typeof answer !== 'object') {
     throw new TokenError('the answer is not JSON', `HTTP ${status}; check the URL of the token endpoint`, status);
   }
+  if (webIdentity) return parseCredentials(answer, status, signed);
   if (typeof answer.access_token !== 'string' || answer.access_token === '') {
-    // Some servers quote the assertion, which is still a credential.
-    const [error, description] = [answer.error, answer.error_description].map((words) => String(words ?? '').replaceAll(assertion, '[assertion]'));
-    throw new TokenError(error || `no access_token in the answer with HTTP ${status}`, description, status);
+    throw refusal([answer.error, answer.error_description], `no access_token in the answer with HTTP ${status}`, status, signed);
   }
   const lifetime = Number(answer.expires_in ?? Number.NaN);
   return {
@@ -125,6 +122,27 @@ function parse(text, status, assertion) {
     expiresAt: Number.isFinite(lifetime) ? Date.now() / 1000 + lifetime : undefined,
     response: answer,
   };
+}
+
+function parseJSON(text) {
+  try {
+    return JSON.parse(text) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// AWS STS gives no access token but credentials.
+function parseCredentials(answer, status, signed) {
+  const found = credentialsOf(answer);
+  if (!found) throw refusal(refusalOf(answer), `no credentials in the answer with HTTP ${status}`, status, signed);
+  return { accessToken: '', tokenType: '', expiresAt: expirationOf(found), response: answer };
+}
+
+// Some servers quote the assertion, which is still a credential.
+function refusal(words, otherwise, status, signed) {
+  const [error, description] = words.map((text) => String(text ?? '').replaceAll(signed.assertion, '[assertion]'));
+  return new TokenError(error || otherwise, description, status);
 }
 
 function checkURL(url) {

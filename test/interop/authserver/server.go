@@ -103,6 +103,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /introspect", s.introspect)
 	mux.HandleFunc("GET /api", s.api)
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.metadata)
+	mux.HandleFunc("GET /.well-known/openid-configuration", s.metadata) // the only one that some clients read
 	return mux
 }
 

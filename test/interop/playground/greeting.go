@@ -50,6 +50,7 @@ The playground is ready: a daemon in %[1]s, and an authorization server at
   node examples/node/token.mjs
   sh examples/curl/token.sh
   API_URL=%[6]s go run ./examples/go-oauth2
+  CLIENT_ID=%[8]s SCOPE=read go run ./examples/go-azidentity
 
   # a token for somebody else, and a token bound to a key (DPoP)
   export ASSERTD_SOCKET=%[7]s
@@ -63,5 +64,5 @@ The playground is ready: a daemon in %[1]s, and an authorization server at
 
 Press Ctrl-C to stop. The next run uses the same keys; remove %[1]s to start over.
 
-`, s.dir, server.Issuer(), filepath.Join(s.dir, "assertd.sock"), server.TokenURL(), s.assertctl(), server.APIURL(), moreSocket(s.dir))
+`, s.dir, server.Issuer(), filepath.Join(s.dir, "assertd.sock"), server.TokenURL(), s.assertctl(), server.APIURL(), moreSocket(s.dir), clientID)
 }

@@ -11,6 +11,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
+from . import _credentials
 from ._client import Client
 from ._errors import AssertdError
 from ._wire import Assertion
@@ -31,7 +32,8 @@ class TokenError(AssertdError):
 @dataclass(frozen=True, slots=True)
 class Token:
     """An access token. expires_at is in seconds since the Unix epoch, and None if
-    the server didn't say. response has every member of the answer."""
+    the server didn't say. response has every member of the answer. AWS STS gives
+    no access token but credentials, which are in response."""
 
     access_token: str = field(repr=False)
     token_type: str
@@ -49,8 +51,9 @@ class TokenSource:
 
     The grant's profile decides how the assertion is sent: as the client's
     authentication (RFC 7523 section 2.2), as the authorization grant (section
-    2.1), or as the subject token of a token exchange (RFC 8693). audience, claims and lifetime are those of the assertion; parameters,
-    such as scope, go into the token request.
+    2.1), as the subject token of a token exchange (RFC 8693), or as the web
+    identity token of AWS STS. audience, claims and lifetime are those of the
+    assertion; parameters, such as scope or RoleArn, go into the token request.
 
     If the server fails while the present token is good, that one is used. After
     a failure the server is left alone for a second, then for longer, at most 30
@@ -115,49 +118,76 @@ class TokenSource:
         )
         try:
             with _opener.open(request, timeout=self._timeout) as response:
-                return _parse(response.read(1 << 20), response.status, signed.assertion)
+                return _parse(response.read(1 << 20), response.status, signed)
         except urllib.error.HTTPError as error:
             with error:
-                return _parse(error.read(1 << 20), error.code, signed.assertion)
+                return _parse(error.read(1 << 20), error.code, signed)
         except urllib.error.URLError as error:
             raise TokenError("no answer", str(error.reason)) from error
 
 
-_FORMS = {
-    "client_assertion": {"assertion": "client_assertion", "type": "client_assertion_type", "grant_type": "client_credentials"},
-    "assertion": {"assertion": "assertion", "type": "grant_type"},
-    "subject_token": {
-        "assertion": "subject_token",
-        "type": "subject_token_type",
-        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-    },
+_WEB_IDENTITY = "web_identity"
+
+# The parameters that the assertion and its type go into, and what goes along.
+_FORMS: dict[str, tuple[str, str | None, dict[str, str]]] = {
+    "client_assertion": ("client_assertion", "client_assertion_type", {"grant_type": "client_credentials"}),
+    "assertion": ("assertion", "grant_type", {}),
+    "subject_token": (
+        "subject_token",
+        "subject_token_type",
+        {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"},
+    ),
+    _WEB_IDENTITY: ("WebIdentityToken", None, {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15"}),
 }
 
 
 def _form(signed: Assertion) -> dict[str, str]:
-    form = _FORMS.get(signed.send)
-    if form is None:
+    if signed.send not in _FORMS:
         raise ValueError(f"grant {signed.grant} does not make assertions for token requests; get one and send it yourself")
-    fields = {form["assertion"]: signed.assertion, form["type"]: signed.assertion_type}
-    if "grant_type" in form:
-        fields["grant_type"] = form["grant_type"]
+    assertion, kind, fixed = _FORMS[signed.send]
+    fields = {**fixed, assertion: signed.assertion}
+    if kind is not None:
+        fields[kind] = signed.assertion_type
     return fields
 
 
-def _parse(body: bytes, status: int, assertion: str) -> Token:
-    try:
-        document = json.loads(body.decode("utf-8-sig"))
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
+def _parse(body: bytes, status: int, signed: Assertion) -> Token:
+    document = _object(body)
+    if document is None and signed.send == _WEB_IDENTITY:
+        document = _credentials.from_xml(body)
+    if document is None:
         raise TokenError("the answer is not JSON", f"HTTP {status}; check the URL of the token endpoint", status)
+    if signed.send == _WEB_IDENTITY:
+        return _parse_credentials(document, status, signed)
     if not isinstance(document.get("access_token"), str) or not document["access_token"]:
-        # Some servers quote the assertion, which is still a credential.
-        text = [str(document.get(name, "")).replace(assertion, "[assertion]") for name in ("error", "error_description")]
-        raise TokenError(text[0] or f"no access_token in the answer with HTTP {status}", text[1], status)
+        text = [str(document.get(name, "")) for name in ("error", "error_description")]
+        raise _refusal(text[0] or f"no access_token in the answer with HTTP {status}", text[1], status, signed)
     lifetime = document.get("expires_in")
     expires_at = time.time() + float(lifetime) if isinstance(lifetime, (int, float, str)) and str(lifetime).isdigit() else None
     return Token(document["access_token"], str(document.get("token_type", "Bearer")), expires_at, document)
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body.decode("utf-8-sig"))
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _parse_credentials(document: dict[str, Any], status: int, signed: Assertion) -> Token:
+    found = _credentials.credentials(document)
+    if found is None:
+        code, message = _credentials.refusal(document)
+        raise _refusal(code or f"no credentials in the answer with HTTP {status}", message, status, signed)
+    return Token("", "", _credentials.expiration(found), document)
+
+
+def _refusal(error: str, description: str, status: int, signed: Assertion) -> TokenError:
+    """Return an error without the assertion, which some servers quote. It is still
+    a credential."""
+    error, description = (text.replace(signed.assertion, "[assertion]") for text in (error, description))
+    return TokenError(error, description, status)
 
 
 def _check_url(url: str) -> None:
