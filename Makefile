@@ -44,6 +44,14 @@ demo: ## sign an assertion with a SoftHSM key and verify it
 	@$(MAKE) --no-print-directory -s build
 	@test/demo.sh
 
+.PHONY: demo-svg
+demo-svg: ## record make demo as docs/demo.svg
+	@test/install.sh $(DEMO_PACKAGES)
+	@$(MAKE) --no-print-directory -s build
+	@rm -rf .demo
+	@go run ./test/demosvg test/demo.sh >docs/demo.svg.new
+	@mv docs/demo.svg.new docs/demo.svg
+
 .PHONY: playground
 playground: ## run a daemon beside an authorization server that knows its keys
 	@test/install.sh $(DEMO_PACKAGES)

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
-	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -49,7 +48,7 @@ func (a *app) benchCommand() *cobra.Command {
 		if l.client, err = a.client(); err != nil {
 			return err
 		}
-		if err := l.run(cmd.Context(), progressTo(cmd.ErrOrStderr())); err != nil {
+		if err := l.run(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 			return err
 		}
 		return output.print(cmd.OutOrStdout(), l.result(), l.print)
@@ -59,15 +58,6 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd.Flags().Int64VarP(&l.count, "count", "n", 0, "stop after `N` requests (default: no limit)")
 	output.register(cmd)
 	return cmd
-}
-
-// progressTo returns out if it is a terminal, and otherwise a writer that
-// discards progress.
-func progressTo(out io.Writer) io.Writer {
-	if _, ok := terminal.File(out); ok {
-		return out
-	}
-	return io.Discard
 }
 
 // quantiles are the ones to print.

@@ -157,7 +157,6 @@ func TestDaemonsDontReachTheTerminal(t *testing.T) {
 		{http.StatusForbidden, problem, []string{"status"}},
 		{http.StatusOK, grants, []string{"grants"}},
 		{http.StatusOK, status, []string{"status"}},
-		{http.StatusOK, status, []string{"top", "--count", "1"}},
 		{http.StatusOK, ipc.AssertionResponse{Assertion: obeyed}, []string{"assert"}},
 		{http.StatusOK, obeyed, []string{"jwks", "diff", "none"}},
 	} {

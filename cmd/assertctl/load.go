@@ -10,12 +10,9 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/client"
-	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/internal/progress"
 	"github.com/assertd/assertd/ipc"
 )
-
-// progressInterval is the time between progress updates on the terminal.
-const progressInterval = 200 * time.Millisecond
 
 // load is a benchmark: workers that request one assertion after another.
 type load struct {
@@ -34,30 +31,44 @@ type load struct {
 }
 
 // run makes one request first, to fail early if none can succeed.
-func (l *load) run(ctx context.Context, progress io.Writer) error {
+func (l *load) run(ctx context.Context, stderr io.Writer) error {
 	if _, err := l.client.Assert(ctx, l.req); err != nil {
 		return err
 	}
 	l.started = time.Now()
 	end := l.started.Add(l.duration)
+	line := progress.Show(ctx, stderr, progress.Task{Name: "signing", Unit: progress.Seconds, Note: l.soFar})
+	defer line.Stop()
 	done := make(chan struct{})
 	var workers sync.WaitGroup
 	for range l.workers {
 		workers.Go(func() { l.work(ctx, end) })
 	}
 	go func() { workers.Wait(); close(done) }()
-	ticker := time.NewTicker(progressInterval)
+	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
+		line.Set(l.progress())
 		select {
 		case <-done:
 			l.duration = time.Since(l.started)
-			err := terminal.Control(progress, "\r\x1b[K")
-			return errors.Join(err, ctx.Err())
+			return ctx.Err()
 		case <-ticker.C:
-			l.showProgress(progress)
 		}
 	}
+}
+
+// progress is the elapsed and the whole time, or if the end comes with a number
+// of requests, that share of it.
+func (l *load) progress() (done, total int64) {
+	elapsed, share := time.Since(l.started), 0.0
+	if l.count > 0 {
+		share = min(1, float64(l.sent.Load())/float64(l.count))
+	}
+	if share > float64(elapsed)/float64(l.duration) {
+		return int64(elapsed), int64(float64(elapsed) / share)
+	}
+	return int64(elapsed), int64(l.duration)
 }
 
 func (l *load) work(ctx context.Context, end time.Time) {
@@ -101,10 +112,12 @@ func (l *load) failures() int64 {
 	return sum
 }
 
-func (l *load) showProgress(out io.Writer) {
-	elapsed := time.Since(l.started)
+// soFar is what the benchmark has measured up to now.
+func (l *load) soFar() string {
 	signed := l.latency.total.Load()
-	// A failed write does not matter: the next tick shows the same.
-	_ = terminal.Control(out, fmt.Sprintf("\r\x1b[K%5.1fs  %d signed  %.0f/s  p50 %v  p99 %v  %d failed", elapsed.Seconds(), signed,
-		float64(signed)/elapsed.Seconds(), l.latency.quantile(0.5), l.latency.quantile(0.99), l.failures()))
+	text := fmt.Sprintf("%d signed, %.0f/s, p99 %v", signed, float64(signed)/time.Since(l.started).Seconds(), l.latency.quantile(0.99))
+	if failed := l.failures(); failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	return text
 }

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,107 +19,127 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-// top shows the daemon's status and refreshes it.
-type top struct {
-	operator *client.Operator
-	interval time.Duration
-	count    int // refreshes to show; 0 for no limit
-	clear    bool
-	size     func() (width, height int) // of the terminal; zero if unknown
-}
+// patience is how long top waits for one answer before it says that there is
+// none.
+const patience = 5 * time.Second
 
 func topCommand() *cobra.Command {
 	var socket operatorFlag
-	var t top
+	var interval time.Duration
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "watch daemon status (operators)",
-		Long: "Shows the daemon's status and refreshes it, with each client's signing rate\n" +
-			"since the previous refresh.",
+		Long: "Shows the daemon's status on the whole terminal and refreshes it, with each\n" +
+			"client's signing rate since the previous refresh. Keys: q quits, s sorts, space\n" +
+			"pauses, arrows scroll, ? explains the rest. If the daemon goes away, the last\n" +
+			"status stays on the screen until it is back.",
 		Args: cli.Args(cobra.NoArgs),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if t.interval < 100*time.Millisecond || t.count < 0 {
-			return cli.UsageError(cmd, errors.New("want an --interval of at least 100ms and no negative --count"))
+		if interval < 100*time.Millisecond {
+			return cli.UsageError(cmd, errors.New("want an --interval of at least 100ms"))
 		}
-		t.clear = progressTo(cmd.OutOrStdout()) != io.Discard
-		t.size = sizeOf(cmd.OutOrStdout())
+		keyboard, ok := cmd.InOrStdin().(*os.File)
+		display, shows := terminal.File(cmd.OutOrStdout())
+		if !ok || !shows || !term.IsTerminal(int(keyboard.Fd())) {
+			return fmt.Errorf("%w: top needs a terminal for its input and output; elsewhere, use assertctl status, or assertctl status -o json for programs", cli.ErrUsage)
+		}
 		return socket.run(func(o *client.Operator) error {
-			t.operator = o
-			return t.run(cmd.Context(), cmd.OutOrStdout())
+			return runTop(cmd.Context(), o, &screen{keyboard: keyboard, display: display}, interval)
 		})
 	}
 	socket.register(cmd)
-	cmd.Flags().DurationVarP(&t.interval, "interval", "i", time.Second, "time between refreshes")
-	cmd.Flags().IntVarP(&t.count, "count", "n", 0, "exit after `N` refreshes (default: run until Ctrl-C)")
+	cmd.Flags().DurationVarP(&interval, "interval", "i", time.Second, "time between refreshes")
 	return cmd
 }
 
-func (t *top) run(ctx context.Context, out io.Writer) error {
-	ticker := time.NewTicker(t.interval)
+// runTop shows the status until the user quits or ctx ends. The first status
+// comes before the screen changes: without a daemon there is only an error.
+func runTop(ctx context.Context, operator *client.Operator, s *screen, interval time.Duration) (err error) {
+	status, err := operator.Status(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer stop()
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.leave()) }()
+	t := &top{operator: operator, screen: s, view: newTopView(status, time.Now()), answers: make(chan topAnswer, 1)}
+	t.wait = background.Go
+	keys := make(chan key)
+	background.Go(func() { s.read(ctx, keys) })
+	return t.loop(ctx, keys, interval)
+}
+
+// top is the loop behind the screen. It asks for one status at a time, and
+// obeys keys while it waits.
+type top struct {
+	operator *client.Operator
+	screen   *screen
+	view     *topView
+	wait     func(func()) // runs a function that ends before the command does
+	answers  chan topAnswer
+	asking   bool
+}
+
+type topAnswer struct {
+	status ipc.StatusResponse
+	err    error
+}
+
+func (t *top) loop(ctx context.Context, keys <-chan key, interval time.Duration) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGCONT)
+	defer signal.Stop(signals)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	var before ipc.StatusResponse
-	for shown := 1; ; shown++ {
-		status, err := t.operator.Status(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+	for {
+		if err := t.screen.show(t.view); err != nil {
 			return err
 		}
-		if err := t.show(out, before, status); err != nil || shown == t.count {
-			return err
-		}
-		before = status
 		select {
 		case <-ctx.Done():
 			return nil
+		case answer := <-t.answers:
+			t.asking = false
+			t.view.update(answer, time.Now())
 		case <-ticker.C:
+			t.ask(ctx)
+		case s := <-signals:
+			if s == syscall.SIGCONT { // the shell has used the terminal
+				if err := t.screen.enter(); err != nil {
+					return err
+				}
+			}
+		case k, ok := <-keys:
+			switch {
+			case !ok || k == keyQuit:
+				return nil
+			case k == keySuspend:
+				if err := t.screen.suspend(); err != nil {
+					return err
+				}
+			default:
+				t.view.press(k)
+			}
 		}
 	}
 }
 
-// show writes one refresh in a single write, so that the terminal does not
-// flicker.
-func (t *top) show(out io.Writer, before, now ipc.StatusResponse) error {
-	var status bytes.Buffer
-	if err := printStatus(&status, before, now); err != nil {
-		return err
+func (t *top) ask(ctx context.Context) {
+	if t.asking || t.view.paused {
+		return
 	}
-	text := terminal.Text(status.String())
-	if !t.clear {
-		_, err := io.WriteString(out, text+"\n")
-		return err
-	}
-	width, height := t.size()
-	return terminal.Control(out, "\x1b[H\x1b[2J"+fit(text, width, height))
-}
-
-func sizeOf(out io.Writer) func() (width, height int) {
-	return func() (int, int) {
-		file, ok := terminal.File(out)
-		if !ok {
-			return 0, 0
-		}
-		width, height, err := term.GetSize(int(file.Fd()))
-		if err != nil {
-			return 0, 0
-		}
-		return width, height
-	}
-}
-
-// fit cuts a view to the terminal. Its first line says whether the daemon can
-// sign, and must not scroll away.
-func fit(view string, width, height int) string {
-	lines := strings.Split(strings.TrimSuffix(view, "\n"), "\n")
-	if more := len(lines) - height + 1; height > 1 && more > 1 {
-		lines = append(lines[:height-1], fmt.Sprintf("… %d more lines; assertctl status shows them all", more))
-	}
-	for i, line := range lines {
-		if runes := []rune(line); width > 0 && len(runes) > width {
-			lines[i] = string(runes[:width-1]) + "…"
-		}
-	}
-	return strings.Join(lines, "\n")
+	t.asking = true
+	t.wait(func() {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		var a topAnswer
+		a.status, a.err = t.operator.Status(ctx)
+		t.answers <- a
+	})
 }

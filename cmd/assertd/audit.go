@@ -14,6 +14,7 @@ import (
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/inspect"
+	"github.com/assertd/assertd/internal/progress"
 	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/internal/trustpath"
 )
@@ -132,7 +133,7 @@ func auditVerifyCommand() *cobra.Command {
 	return cmd
 }
 
-func (f *auditFlags) verify(ctx context.Context, files []string, out, terminal io.Writer) error {
+func (f *auditFlags) verify(ctx context.Context, files []string, out, stderr io.Writer) error {
 	o, err := f.options()
 	if err != nil {
 		return err
@@ -141,15 +142,21 @@ func (f *auditFlags) verify(ctx context.Context, files []string, out, terminal i
 	if err := f.witnesses.require(&o); err != nil {
 		return err
 	}
-	bar := newPercentage(terminal)
-	o.Progress = bar.show
+	bar := showReading(ctx, stderr, "verifying the log", &o)
 	report, err := audit.Verify(ctx, files, o)
-	bar.clear()
+	bar.Stop()
 	v, err := judge(report, err, len(o.Verifiers) > 0)
 	if err != nil {
 		return err
 	}
 	return v.print(out, f.output)
+}
+
+// showReading shows on stderr how much of the log is read.
+func showReading(ctx context.Context, stderr io.Writer, name string, o *audit.VerifyOptions) *progress.Line {
+	line := progress.Show(ctx, stderr, progress.Task{Name: name, Unit: progress.Bytes})
+	o.Progress = line.Set
+	return line
 }
 
 func auditProveCommand() *cobra.Command {
@@ -170,7 +177,9 @@ func auditProveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			bar := showReading(cmd.Context(), cmd.ErrOrStderr(), "proving the record", &o)
 			proof, err := audit.Prove(cmd.Context(), args, jti, o)
+			bar.Stop()
 			if err != nil {
 				return err
 			}
@@ -233,15 +242,17 @@ func auditCheckpointCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printCheckpoint(cmd.Context(), args, o, cmd.OutOrStdout())
+			return printCheckpoint(cmd.Context(), args, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f.register(cmd)
 	return cmd
 }
 
-func printCheckpoint(ctx context.Context, files []string, o audit.VerifyOptions, out io.Writer) error {
+func printCheckpoint(ctx context.Context, files []string, o audit.VerifyOptions, out, stderr io.Writer) error {
+	bar := showReading(ctx, stderr, "verifying the log", &o)
 	report, err := audit.Verify(ctx, files, o)
+	bar.Stop()
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/keyadmin"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/progress"
 	"github.com/assertd/assertd/internal/sandbox"
 )
 
@@ -33,7 +34,7 @@ func checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return check(cmd.Context(), c, path, cmd.OutOrStdout())
+			return check(cmd.Context(), c, path, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	configFlag(cmd, &path)
@@ -62,10 +63,10 @@ func readTokensOf(ctx context.Context, c *config.Config, do func(context.Context
 	}, do)
 }
 
-func check(ctx context.Context, c *config.Config, path string, out io.Writer) error {
+func check(ctx context.Context, c *config.Config, path string, out, stderr io.Writer) error {
 	refused := checkPaths(c, out)
 	err := readTokensOf(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
-		problems := errors.Join(checkKeys(ctx, i, out), i.Missing())
+		problems := errors.Join(checkKeys(ctx, i, out, stderr), i.Missing())
 		printNotes(out, append(i.Notes(), c.Notes()...))
 		printSandbox(out, c)
 		if problems != nil {
@@ -107,15 +108,19 @@ func printNotes(out io.Writer, notes []string) {
 
 // checkKeys prints a row for every key pair of a key set. Its error lists the
 // keys that do not sign although the daemon would use them.
-func checkKeys(ctx context.Context, i *inspect.Inspection, out io.Writer) error {
+func checkKeys(ctx context.Context, i *inspect.Inspection, out, stderr io.Writer) error {
+	bar := progress.Show(ctx, stderr, progress.Task{Name: "checking keys"})
+	defer bar.Stop()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KEY SET\tLABEL\tKID\tALG\tSTATE\tCUSTODY\tSIGNATURE")
 	var problems []error
-	for _, f := range i.Findings {
+	for n, f := range i.Findings {
+		bar.Set(int64(n), int64(len(i.Findings)))
 		row, err := checkRow(ctx, i, f)
 		fmt.Fprintln(table, row)
 		problems = append(problems, err)
 	}
+	bar.Stop()
 	return errors.Join(append(problems, table.Flush())...)
 }
 

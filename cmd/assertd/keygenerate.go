@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/internal/progress"
 )
 
 func (k *keyTool) generateCommand() *cobra.Command {
@@ -31,9 +28,11 @@ func (k *keyTool) generateCommand() *cobra.Command {
 				return err
 			}
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
-				stop := progress(cmd.Context(), cmd.ErrOrStderr(), fmt.Sprintf("generating %s", a.TypeOf(args[0])))
+				line := progress.Show(cmd.Context(), cmd.ErrOrStderr(), progress.Task{
+					Name: fmt.Sprintf("generating %s", a.TypeOf(args[0])), Interrupted: "the HSM can't be interrupted; exiting after this key",
+				})
 				key, err := a.Generate(args[0], another)
-				stop()
+				line.Stop()
 				if err != nil {
 					return err
 				}
@@ -74,41 +73,4 @@ func reportGenerated(out io.Writer, key keyadmin.Key, asJSON bool) error {
 	_, err := fmt.Fprintf(out, "generated %s\n  kid    %s\n  alg    %s\n  state  %s, %s\n\nTo register the key by hand: assertd key show %s --jwk\n",
 		key.Label, key.Kid, key.Alg, key.State, key.Outlook(now()), key.Kid)
 	return err
-}
-
-// progress shows the elapsed time on the terminal until stop is called: an HSM
-// can take a minute for a large RSA key. If out is not a terminal it writes
-// nothing.
-func progress(ctx context.Context, out io.Writer, what string) (stop func()) {
-	if _, ok := terminal.File(out); !ok {
-		return func() {}
-	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer func() { _ = terminal.Control(out, eraseLine) }()
-		ticker := time.NewTicker(200 * time.Millisecond)
-		defer ticker.Stop()
-		for began := time.Now(); ; {
-			_ = terminal.Control(out, eraseLine)
-			fmt.Fprintf(out, "%s … %ds%s", what, time.Since(began)/time.Second, interruptNote(ctx))
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
-}
-
-// eraseLine is what a terminal obeys.
-const eraseLine = "\r\033[K"
-
-// interruptNote responds to Ctrl-C: a call into the module can't be canceled.
-func interruptNote(ctx context.Context) string {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return " (the HSM can't be interrupted; exiting after this key)"
-	}
-	return ""
 }

@@ -37,6 +37,8 @@ func Prove(ctx context.Context, paths []string, jti string, o VerifyOptions) ([]
 		return nil, err
 	}
 	defer files.close()
+	verifying, proving := halves(o.Progress)
+	o.Progress = verifying
 	v, m := &verifier{keys: o.Verifiers}, &match{jti: jti, needle: appendMember(nil, "jti", jti)}
 	if _, err := v.verifyFiles(ctx, files, o, m.visit); err != nil {
 		return nil, err
@@ -57,11 +59,19 @@ func Prove(ctx context.Context, paths []string, jti string, o VerifyOptions) ([]
 		return nil, fmt.Errorf("%w: the newest one covers %d records, this is record %d; try again after the next checkpoint",
 			ErrNotCovered, c.Size, m.seq)
 	}
-	path, err := provePath(ctx, files, c, m)
+	path, err := provePath(ctx, files, c, m, proving)
 	if err != nil {
 		return nil, err
 	}
 	return formatProof(m.line, m.seq, path, v.newest), nil
+}
+
+// halves divides progress between the two times that the files are read.
+func halves(progress func(done, total int64)) (first, second func(done, total int64)) {
+	if progress == nil {
+		return nil, nil
+	}
+	return func(done, total int64) { progress(done, 2*total) }, func(done, total int64) { progress(total+done, 2*total) }
 }
 
 // match finds the record of a jti.
@@ -87,12 +97,12 @@ func (m *match) visit(l link, line []byte) {
 
 // provePath reads the files again and keeps only the few hashes of the proof,
 // so memory use does not grow with the log.
-func provePath(ctx context.Context, files *fileSet, c Checkpoint, m *match) (tlog.RecordProof, error) {
+func provePath(ctx context.Context, files *fileSet, c Checkpoint, m *match, progress func(done, total int64)) (tlog.RecordProof, error) {
 	var want neededHashes
 	if _, err := tlog.ProveRecord(c.Size, m.seq, &want); err != nil {
 		return nil, err
 	}
-	if err := want.collect(files.read(ctx, nil), c.Size); err != nil {
+	if err := want.collect(files.read(ctx, progress), c.Size); err != nil {
 		return nil, err
 	}
 	path, err := tlog.ProveRecord(c.Size, m.seq, &want)

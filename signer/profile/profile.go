@@ -12,7 +12,7 @@
 // The rows are data. Other packages must not modify them.
 package profile
 
-//go:generate go test -run "^(TestDocs|TestReceivers|TestGolden|TestTable)$" . -update
+//go:generate go test -run "^(TestDocs|TestReceivers|TestRecipes|TestGolden|TestTable)$" . -update
 
 import (
 	"slices"
