@@ -22,17 +22,18 @@ type CallerInfo struct {
 
 // Uses of a grant, and of its key set.
 const (
-	UseAssertion = "assertion"
-	UseRaw       = "raw"
+	UseAssertion  = "assertion"
+	UseRaw        = "raw"
+	UseKubernetes = "kubernetes" // tokens of Kubernetes service accounts, over gRPC
 )
 
 // GrantInfo describes a grant. A raw grant has none of the members for
 // assertions, and a grant for assertions has none of the members for raw
-// signatures.
+// signatures. One for Kubernetes tokens has neither.
 type GrantInfo struct {
 	Name   string `json:"name"`
 	Client string `json:"client"`
-	Use    string `json:"use"` // UseAssertion or UseRaw
+	Use    string `json:"use"` // UseAssertion, UseRaw or UseKubernetes
 	Key    string `json:"key"`
 	Kid    string `json:"kid,omitempty"` // of the version that signs now
 	Alg    string `json:"alg,omitempty"`

@@ -135,7 +135,7 @@ func schemaType(typ reflect.Type) string {
 var operatorTypes = []any{
 	StatusResponse{}, ReadyResponse{}, DegradedKey{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
 	AuditStatus{}, WitnessStatus{}, ShipStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, ReopenResponse{}, DrainResponse{},
-	PINStatus{}, SandboxStatus{},
+	PINStatus{}, SandboxStatus{}, KubernetesStatus{}, IssuerKey{},
 	FreezeTarget{}, FreezeRequest{}, FreezeResponse{}, ThawResponse{}, FreezeStatus{}, Freeze{}, FreezeBy{},
 }
 

@@ -95,6 +95,25 @@ type WorkerStatus struct {
 type ListenerStatus struct {
 	Socket string `json:"socket"`
 	Client string `json:"client,omitempty"` // the client that the socket is bound to
+	// Kubernetes is set for the socket of a kube-apiserver.
+	Kubernetes *KubernetesStatus `json:"kubernetes,omitempty"`
+}
+
+// KubernetesStatus is an issuer of Kubernetes tokens.
+type KubernetesStatus struct {
+	Issuer               string      `json:"issuer"`
+	Key                  string      `json:"key"` // key set that signs
+	MaxExpirationSeconds int64       `json:"max_expiration_seconds"`
+	RefreshSeconds       int64       `json:"refresh_seconds"` // how often kube-apiserver fetches the keys
+	Keys                 []IssuerKey `json:"keys"`            // that verify tokens now
+	Error                string      `json:"error,omitempty"` // why kube-apiserver gets no keys
+}
+
+// IssuerKey is a public key that verifies an issuer's tokens.
+type IssuerKey struct {
+	Kid   string    `json:"kid"`
+	Alg   string    `json:"alg"`
+	Until time.Time `json:"until,omitzero"` // when a key of also_publish is no longer published
 }
 
 // JWKSStatus is the state of publishing.
@@ -169,7 +188,7 @@ type ClientStatus struct {
 type GrantStatus struct {
 	Name     string       `json:"name"`
 	Key      string       `json:"key"`
-	Use      string       `json:"use"`      // UseAssertion or UseRaw
+	Use      string       `json:"use"`      // UseAssertion, UseRaw or UseKubernetes
 	Released uint64       `json:"released"` // signatures that callers received
 	Budgets  []BudgetInfo `json:"budgets,omitempty"`
 }

@@ -65,6 +65,10 @@ type Content struct {
 	Sets map[string]Set
 	// Bundles are the keys of JWT-SVIDs, by SPIFFE trust domain. Nil for none.
 	Bundles map[string]Set
+	// Issuers are the keys of further issuers, by their URL. Each has its
+	// discovery document and its set at the path of the URL. One without a path
+	// is not served: its set would be where Set is. Nil for none.
+	Issuers map[string]Set
 	// NextChange is when a version next changes its state by the schedule. No
 	// max-age goes past it. Zero for never.
 	NextChange time.Time
@@ -159,16 +163,30 @@ func (p *Publisher) bodies(content Content) (map[string]body, error) {
 		}
 		bodies[BundlePathPrefix+domain+".json"] = body{"application/json", bundle}
 	}
+	for url, set := range content.Issuers {
+		issuer, err := parseIssuer(url)
+		if err == nil && issuer.path != "" {
+			err = issuer.addTo(bodies, set)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	if p.issuer.url == "" {
 		return bodies, nil
 	}
-	discovery, err := p.issuer.discovery(content.Set)
+	return bodies, p.issuer.addTo(bodies, content.Set)
+}
+
+// addTo adds an issuer's documents.
+func (i issuer) addTo(bodies map[string]body, set Set) error {
+	discovery, err := i.discovery(set)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	bodies[p.issuer.path+DiscoveryPath] = body{"application/json", discovery}
-	bodies[p.issuer.path+SetPath] = bodies[SetPath]
-	return bodies, nil
+	bodies[i.path+DiscoveryPath] = body{"application/json", discovery}
+	bodies[i.path+SetPath] = body{setContentType, set.JSON()}
+	return nil
 }
 
 // answerPreflight lets a browser send GET with the headers of a conditional or

@@ -12,6 +12,7 @@ import (
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
+	"github.com/assertd/assertd/signer/serviceaccount"
 )
 
 // The signer's own kinds of refusal and failure. Refusals by policy are
@@ -170,6 +171,10 @@ func refusalOf(err error) *ipc.Problem {
 	if errors.As(err, &exceeded) {
 		return ipc.Problemf(ipc.CodeRateLimited, "Budget %q of %v is spent. Try again in %s.",
 			exceeded.Budget, exceeded.Window, exceeded.Wait()).WithRetryAfter(exceeded.RetryAfter)
+	}
+	var account *serviceaccount.Error
+	if errors.As(err, &account) {
+		return ipc.NewProblem(account.Code, account.Detail)
 	}
 	var digest digestError
 	if errors.As(err, &digest) {

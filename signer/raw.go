@@ -34,7 +34,7 @@ func (s *Signer) signRaw(ctx context.Context, req ipc.SignRequest, d *decision) 
 		return ipc.SignResponse{}, err
 	}
 	defer t.leave()
-	signature, err := s.sign(ctx, t.key, req.Digest, nil, t.opts)
+	signature, err := s.sign(ctx, t.key, req.Digest, nil, t.opts, s.verifiesNext())
 	return ipc.SignResponse{Signature: signature, Kid: t.key.Kid}, err
 }
 

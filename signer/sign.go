@@ -17,27 +17,34 @@ import (
 // has one; no other part of the header may name them. No library serializes it,
 // since none knows all algorithms.
 func (s *Signer) compact(ctx context.Context, key keyset.Key, kid string, header map[string]any, claims []byte) (string, error) {
-	a, err := jose.Lookup(key.Alg)
-	if err != nil {
-		return "", err
-	}
-	if !a.Fits(key.Public) {
-		return "", fmt.Errorf("signer: key %s doesn't sign %s", key.Kid, key.Alg)
-	}
 	protected, err := protectedHeader(key.Alg, kid, header)
 	if err != nil {
 		return "", err
 	}
 	compact := base64.RawURLEncoding.AppendEncode(nil, protected)
 	compact = base64.RawURLEncoding.AppendEncode(append(compact, '.'), claims)
-	signature, err := s.sign(ctx, key, a.Digest(compact), compact, a.Options)
+	signature, err := s.signature(ctx, key, compact, s.verifiesNext())
 	if err != nil {
 		return "", err
 	}
-	if signature, err = a.Signature(signature); err != nil {
-		return "", err
-	}
 	return string(base64.RawURLEncoding.AppendEncode(append(compact, '.'), signature)), nil
+}
+
+// signature signs the input of a JWS (RFC 7515 section 5.1), and returns the
+// signature in the form that a JWS has.
+func (s *Signer) signature(ctx context.Context, key keyset.Key, input []byte, verify bool) ([]byte, error) {
+	a, err := jose.Lookup(key.Alg)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Fits(key.Public) {
+		return nil, fmt.Errorf("signer: key %s doesn't sign %s", key.Kid, key.Alg)
+	}
+	signature, err := s.sign(ctx, key, a.Digest(input), input, a.Options, verify)
+	if err != nil {
+		return nil, err
+	}
+	return a.Signature(signature)
 }
 
 // protectedHeader adds alg and, unless it is empty, kid to a header.
@@ -55,17 +62,17 @@ func protectedHeader(alg, kid string, header map[string]any) ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// sign has the HSM sign a digest and, as configured, verifies the signature
-// with the public key before anyone sees it. The message is nil if only its
-// digest is known.
-func (s *Signer) sign(ctx context.Context, key keyset.Key, digest, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+// sign has the HSM sign a digest and, with verify, verifies the signature with
+// the public key before anyone sees it. The message is nil if only its digest
+// is known.
+func (s *Signer) sign(ctx context.Context, key keyset.Key, digest, message []byte, opts crypto.SignerOpts, verify bool) ([]byte, error) {
 	if s.hold != nil {
 		if err := s.hold(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrHeld, err)
 		}
 	}
 	var check func([]byte) error
-	if s.verifiesNext() {
+	if verify {
 		check = func(signature []byte) error { return jose.Verify(key.Public, digest, opts, signature) }
 	}
 	var span *tracing.Span
@@ -84,6 +91,7 @@ func (s *Signer) sign(ctx context.Context, key keyset.Key, digest, message []byt
 	return signature, nil
 }
 
+// verifiesNext reports whether the next signature is verified, as configured.
 func (s *Signer) verifiesNext() bool {
 	return s.verify == VerifyAlways || s.sampled.Add(1)%SampleEvery == 1
 }

@@ -45,6 +45,7 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 	fmt.Fprintf(out, "assertd %s  pid %d  up %s  %s\n", s.Version, s.PID, span(s.Now.Sub(s.Started)), state)
 	fmt.Fprintf(out, "connections %d/%d  jwks %d keys, published %s\n", s.Connections, s.ConnectionLimit, s.JWKS.Keys, ago(s.Now, s.JWKS.Published))
 	printError(out, "PUBLISHING FAILED", s.JWKS.Error)
+	printIssuers(out, s)
 	if a := s.Audit; a != nil {
 		fmt.Fprintf(out, "audit log %d records, %d pending, %d lines, checkpoint at line %d\n", a.Records, a.Pending, a.Lines, a.CheckpointLines)
 		printError(out, "WRITE FAILED", a.Error)
@@ -63,6 +64,27 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 	for _, k := range s.Keys {
 		for _, reason := range k.Refused {
 			printError(out, "KEY NOT USED", reason)
+		}
+	}
+}
+
+// printIssuers prints the issuers of Kubernetes tokens, with the keys that
+// are published besides those of the key set.
+func printIssuers(out io.Writer, s ipc.StatusResponse) {
+	for _, l := range s.Listeners {
+		k := l.Kubernetes
+		if k == nil {
+			continue
+		}
+		fmt.Fprintf(out, "kubernetes issuer %s  key set %s  %d keys, fetched every %s\n", terminal.Text(k.Issuer), k.Key, len(k.Keys), span(time.Duration(k.RefreshSeconds)*time.Second))
+		printError(out, "KUBE-APISERVER GETS NO KEYS", k.Error)
+		for _, key := range k.Keys {
+			switch {
+			case key.Until.IsZero():
+				fmt.Fprintf(out, "  key %s %s\n", terminal.Text(key.Kid), key.Alg)
+			default:
+				fmt.Fprintf(out, "  key %s %s, also published until %s\n", terminal.Text(key.Kid), key.Alg, key.Until.UTC().Format(time.RFC3339))
+			}
 		}
 	}
 }

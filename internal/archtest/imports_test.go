@@ -61,13 +61,13 @@ func imports(cell string) []string {
 
 // unlinked lists what must not even be linked, however many steps away.
 var unlinked = map[string][]string{
-	"cmd/assertctl": {"pkcs11", "crypto11", "hclog", "md2man"},
+	"cmd/assertctl": {"pkcs11", "crypto11", "hclog", "md2man", "grpc"},
 	"cmd/assertd":   {"md2man"}, // internal/cli/manual is for tests
-	"client":        {"pkcs11", "crypto11", "hclog", "oauth2"},
+	"client":        {"pkcs11", "crypto11", "hclog", "oauth2", "grpc"},
 	"ipc":           {"pkcs11", "crypto11", "hclog"},
-	"ipc/server":    {"pkcs11", "crypto11", "hclog"},
-	"signer":        {"pkcs11", "crypto11"},
-	"jwks":          {"pkcs11", "crypto11", "hclog"},
+	"ipc/server":    {"pkcs11", "crypto11", "hclog", "grpc"},
+	"signer":        {"pkcs11", "crypto11", "grpc"},
+	"jwks":          {"pkcs11", "crypto11", "hclog", "grpc"},
 }
 
 type goPackage struct {

@@ -77,7 +77,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("ä€😀", "\xed\xa0\x80", "}\n{\"seq\":0")
 	f.Add("\u009b31m", "/tmp/\u202egnp.exe", "\u009b2J\u2029\x7f")
 	f.Fuzz(func(t *testing.T, jti, executable, claim string) {
-		r := Record{Kind: KindRaw, Time: time.Unix(0, 0), JTI: jti, Code: claim, ClaimNames: []string{claim}, Digest: []byte(jti)}
+		r := Record{Kind: KindRaw, Time: time.Unix(0, 0), JTI: jti, Code: claim, ClaimNames: []string{claim}, Digest: []byte(jti), Subject: claim, Audiences: []string{jti, claim}}
 		r.Caller.Executable = executable
 		r.Claims = map[string]any{"c": claim}
 		r.Scope, r.Reason, r.Until = jti, claim, time.Unix(1_800_000_000, 0)
@@ -96,6 +96,8 @@ func FuzzRecord(f *testing.F) {
 		var got struct {
 			JTI, Code     string
 			Scope, Reason string
+			Subject       string
+			Audiences     []string
 			Until         time.Time
 			Caller        struct{ Executable string }
 			Names         []string `json:"claim_names"`
@@ -114,6 +116,7 @@ func FuzzRecord(f *testing.F) {
 			return s
 		}
 		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) ||
+			got.Subject != want(claim) || len(got.Audiences) != 2 || got.Audiences[0] != want(jti) || got.Audiences[1] != want(claim) ||
 			got.Names[0] != want(claim) || got.Claims["c"] != want(claim) ||
 			got.Scope != want(jti) || got.Reason != want(claim) || !got.Until.Equal(r.Until) {
 			t.Errorf("%q", line)

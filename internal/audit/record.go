@@ -16,6 +16,8 @@ import (
 const (
 	KindAssertion = "assertion"
 	KindRaw       = "raw"
+	// KindKubernetes is a token of a Kubernetes service account.
+	KindKubernetes = "kubernetes"
 	// KindRetryPIN is an operator's request to try a PIN again that a token
 	// refused.
 	KindRetryPIN = "retry-pin"
@@ -55,6 +57,8 @@ type Record struct {
 	Client, Grant, Key, Kid, Profile string
 
 	Audience        string
+	Subject         string   // of a Kubernetes token
+	Audiences       []string // of a Kubernetes token
 	JTI             string
 	LifetimeSeconds int64
 	ClaimNames      []string
@@ -92,12 +96,13 @@ func (r *Record) encode(b []byte) ([]byte, error) {
 	b = encodeCaller(b, &r.Caller)
 	for _, m := range [...]struct{ name, value string }{
 		{"client", r.Client}, {"grant", r.Grant}, {"key", r.Key}, {"kid", r.Kid}, {"profile", r.Profile},
-		{"audience", r.Audience}, {"jti", r.JTI},
+		{"audience", r.Audience}, {"subject", r.Subject}, {"jti", r.JTI},
 		{"hash", r.Hash}, {"padding", r.Padding},
 	} {
 		b = appendMember(b, m.name, m.value)
 	}
 	b = appendHexMember(b, "digest", r.Digest)
+	b = appendListMember(b, "audiences", r.Audiences)
 	if r.LifetimeSeconds != 0 {
 		b = appendIntMember(b, "lifetime_seconds", r.LifetimeSeconds)
 	}
@@ -131,16 +136,7 @@ func encodeCaller(b []byte, c *caller.Caller) []byte {
 }
 
 func (r *Record) encodeClaims(b []byte) ([]byte, error) {
-	if len(r.ClaimNames) > 0 {
-		b = append(b, `,"claim_names":[`...)
-		for i, name := range r.ClaimNames {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendString(b, name)
-		}
-		b = append(b, ']')
-	}
+	b = appendListMember(b, "claim_names", r.ClaimNames)
 	if len(r.Claims) == 0 {
 		return b, nil
 	}
@@ -165,6 +161,20 @@ func appendMember(b []byte, name, value string) []byte {
 
 func appendIntMember(b []byte, name string, value int64) []byte {
 	return strconv.AppendInt(appendName(b, name), value, 10)
+}
+
+func appendListMember(b []byte, name string, values []string) []byte {
+	if len(values) == 0 {
+		return b
+	}
+	b = append(appendName(b, name), '[')
+	for i, value := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, value)
+	}
+	return append(b, ']')
 }
 
 func appendHexMember(b []byte, name string, value []byte) []byte {

@@ -27,6 +27,7 @@ func check(config *Config, file *strictyaml.Document) {
 	c.audit()
 	c.paths()
 	c.clients()
+	c.kubernetes()
 }
 
 // fault reports what is wrong with a setting, and how to fix it.

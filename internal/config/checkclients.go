@@ -121,6 +121,8 @@ func (c *checker) grant(path string, g *Grant, profiles map[string]string) polic
 	switch k.Use {
 	case UseRaw:
 		c.rawGrant(path, g, k, &rule)
+	case UseKubernetes:
+		c.kubernetesGrant(path, g, &rule)
 	case UseAssertion:
 		c.assertionGrant(path, g, k, &rule, profiles)
 	default: // the key set is wrong or missing, which has been reported
@@ -132,6 +134,17 @@ func (c *checker) grant(path string, g *Grant, profiles map[string]string) polic
 // rawGrant converts a grant for signatures over callers' digests. It refuses
 // settings of assertions: someone could believe that they restrict anything.
 func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
+	c.foreignSettings(path, g, "raw signatures, and key set %s has use: raw")
+	c.noKubernetes(path, g)
+	c.rawForms(path, k.Alg, g.Hashes, g.Paddings)
+	c.subset(path+".hashes", "hash", g.Key, g.Hashes, k.hashes())
+	c.subset(path+".paddings", "padding", g.Key, g.Paddings, k.paddings())
+	rule.Raw = &policy.RawRule{Hashes: orElse(g.Hashes, k.hashes()), Paddings: orElse(g.Paddings, k.paddings())}
+}
+
+// foreignSettings refuses the settings of assertions in a grant of another use,
+// which is a format for the key set's name.
+func (c *checker) foreignSettings(path string, g *Grant, use string) {
 	for _, setting := range []struct {
 		name  string
 		given bool
@@ -142,13 +155,9 @@ func (c *checker) rawGrant(path string, g *Grant, k KeySet, rule *policy.Rule) {
 		{"claims", g.Claims.Allow != nil || g.Claims.Set != nil || g.Claims.Require != nil || g.Claims.Log != nil},
 	} {
 		if setting.given {
-			c.fault(path+"."+setting.name, "%s has no effect on raw signatures, and key set %s has use: raw; remove it, or choose a key set with use: assertion", setting.name, strictyaml.Quote(g.Key))
+			c.fault(path+"."+setting.name, "%s has no effect on "+use+"; remove it, or choose a key set with use: assertion", setting.name, strictyaml.Quote(g.Key))
 		}
 	}
-	c.rawForms(path, k.Alg, g.Hashes, g.Paddings)
-	c.subset(path+".hashes", "hash", g.Key, g.Hashes, k.hashes())
-	c.subset(path+".paddings", "padding", g.Key, g.Paddings, k.paddings())
-	rule.Raw = &policy.RawRule{Hashes: orElse(g.Hashes, k.hashes()), Paddings: orElse(g.Paddings, k.paddings())}
 }
 
 func (c *checker) subset(path, what, key string, given, allowed []string) {
@@ -163,6 +172,7 @@ func (c *checker) subset(path, what, key string, given, allowed []string) {
 // profile.
 func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.Rule, profiles map[string]string) {
 	c.noRawForms(path, g.Hashes, g.Paddings)
+	c.noKubernetes(path, g)
 	p, ok := profile.Lookup(g.Profile)
 	if !ok {
 		rule.Profile, rule.DefaultLifetime, rule.MaxLifetime = g.Profile, time.Second, time.Second

@@ -43,9 +43,12 @@ func (c *checker) keys() {
 		c.size(path, k)
 		c.rates(path+".rate", k.Rate)
 		c.rotation(path+".rotation", k)
-		if k.Use == UseAssertion {
+		switch k.Use {
+		case UseAssertion:
 			c.noRawForms(path, k.Hashes, k.Paddings)
-		} else {
+		case UseKubernetes:
+			c.kubernetesKey(path, k)
+		default:
 			c.rawForms(path, k.Alg, k.Hashes, k.Paddings)
 		}
 	}
@@ -103,11 +106,11 @@ func (c *checker) rotation(path string, k KeySet) {
 	if r.Every != 0 && !r.PublishBefore.Manual && before >= r.Every {
 		c.fault(path+".publish_before", "publish_before (%s) must be shorter than every (%s), or the next version would have to exist before the current one signs", before, r.Every)
 	}
-	if least := max(c.JWKS.MaxAge.Std(), shortestCache) + receiverMargin; k.Use == UseAssertion && !r.PublishBefore.Manual && before.Std() < least {
+	if least := max(c.JWKS.MaxAge.Std(), shortestCache) + receiverMargin; k.Use != UseRaw && !r.PublishBefore.Manual && before.Std() < least {
 		c.fault(path+".publish_before", "publish_before (%s) must be at least %s, which is jwks.max_age (or a minute, if that is longer) plus a minute; before that, receivers can still have a cached JWKS without the new key and reject its assertions", before, Duration(least))
 	}
 	if r.Auto && k.Use == UseRaw {
-		c.fault(path+".auto", "auto requires use: assertion; a raw key belongs to a certificate or registration that the daemon can't renew, so generate its versions by hand")
+		c.fault(path+".auto", "auto requires use: assertion or kubernetes; a raw key belongs to a certificate or registration that the daemon can't renew, so generate its versions by hand")
 	}
 	if r.Auto && r.Every == 0 {
 		c.fault(path+".auto", "auto needs a rotation interval; set every, such as every: 90d, or remove auto")
@@ -137,10 +140,10 @@ func (c *checker) kids(path string, r Rotation) {
 
 func (c *checker) noRawForms(path string, hashes, paddings []string) {
 	if hashes != nil {
-		c.fault(path+".hashes", "hashes only apply to use: raw; remove them, since an assertion's algorithm determines its hash")
+		c.fault(path+".hashes", "hashes only apply to use: raw; remove them, since a JWT's algorithm determines its hash")
 	}
 	if paddings != nil {
-		c.fault(path+".paddings", "paddings only apply to use: raw; remove them, since an assertion's algorithm determines its padding")
+		c.fault(path+".paddings", "paddings only apply to use: raw; remove them, since a JWT's algorithm determines its padding")
 	}
 }
 

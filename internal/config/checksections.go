@@ -102,8 +102,8 @@ func (c *checker) audit() {
 	switch k, ok := c.Keys[a.CheckpointKey]; {
 	case !ok:
 		c.fault("audit.checkpoint_key", "no key set is named %s; %s", strictyaml.Quote(a.CheckpointKey), strictyaml.DidYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
-	case k.Use == UseAssertion:
-		c.fault("audit.checkpoint_key", "key set %s signs assertions; give checkpoints their own key set with use: raw", strictyaml.Quote(a.CheckpointKey))
+	case k.Use != UseRaw:
+		c.fault("audit.checkpoint_key", "key set %s signs JWTs; give checkpoints their own key set with use: raw", strictyaml.Quote(a.CheckpointKey))
 	case k.Alg.kind() != jose.P256 && k.Alg.kind() != jose.Ed25519:
 		c.fault("audit.checkpoint_key", "key set %s has alg: %s, which can't sign checkpoints; use EdDSA or ES256", strictyaml.Quote(a.CheckpointKey), k.Alg)
 	}

@@ -22,22 +22,31 @@ type Match struct {
 }
 
 // Grant is one thing that a client can have signed. A grant on a raw key set
-// has only name, key, hashes, paddings and rate.
+// has only name, key, hashes, paddings and rate, one on a Kubernetes key set
+// only name, key, kubernetes and rate.
 type Grant struct {
-	Name      string    `json:"name" required:"true" format:"name" doc:"Name of the grant. Callers can request it by this name."`
-	Key       string    `json:"key" required:"true" doc:"The key set that signs."`
-	Profile   string    `json:"profile,omitzero" format:"profile" doc:"The kind of receiver, which determines the form of the assertion."`
-	ClientID  string    `json:"client_id,omitzero" max:"512" doc:"The client identifier that the receiver issued."`
-	Issuer    string    `json:"issuer,omitzero" max:"512" doc:"The iss claim, for profiles where it is not the client identifier."`
-	Subject   string    `json:"subject,omitzero" max:"512" doc:"The sub claim, for profiles where it is not the client identifier."`
-	KeyID     string    `json:"key_id,omitzero" max:"512" doc:"A fixed kid, for receivers that assign one. Default: the RFC 7638 thumbprint."`
-	Audiences []string  `json:"audiences,omitzero" doc:"The allowed audiences. They are compared byte by byte, with no prefixes or patterns. An empty list allows none."`
-	Lifetime  Lifetime  `json:"lifetime,omitzero" doc:"How long an assertion is valid."`
-	NotBefore NotBefore `json:"not_before,omitzero" doc:"For receivers whose clock is behind: how far iat and nbf are in the past, or none to leave nbf out. Default: the profile's."`
-	Claims    Claims    `json:"claims,omitzero" doc:"Claims other than the registered ones, which only the daemon sets."`
-	Hashes    []string  `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For a raw key set: the hashes that this client can use. Default: those of the key set."`
-	Paddings  []string  `json:"paddings,omitzero" enum:"pkcs1v15,pss" doc:"For a raw RSA key set: the paddings that this client can use. Default: those of the key set."`
-	Rate      []Window  `json:"rate,omitzero" doc:"Rate windows. A request must fit in all of them."`
+	Name       string            `json:"name" required:"true" format:"name" doc:"Name of the grant. Callers can request it by this name."`
+	Key        string            `json:"key" required:"true" doc:"The key set that signs."`
+	Profile    string            `json:"profile,omitzero" format:"profile" doc:"The kind of receiver, which determines the form of the assertion."`
+	ClientID   string            `json:"client_id,omitzero" max:"512" doc:"The client identifier that the receiver issued."`
+	Issuer     string            `json:"issuer,omitzero" max:"512" doc:"The iss claim, for profiles where it is not the client identifier."`
+	Subject    string            `json:"subject,omitzero" max:"512" doc:"The sub claim, for profiles where it is not the client identifier."`
+	KeyID      string            `json:"key_id,omitzero" max:"512" doc:"A fixed kid, for receivers that assign one. Default: the RFC 7638 thumbprint."`
+	Audiences  []string          `json:"audiences,omitzero" doc:"The allowed audiences. They are compared byte by byte, with no prefixes or patterns. An empty list allows none."`
+	Lifetime   Lifetime          `json:"lifetime,omitzero" doc:"How long an assertion is valid."`
+	NotBefore  NotBefore         `json:"not_before,omitzero" doc:"For receivers whose clock is behind: how far iat and nbf are in the past, or none to leave nbf out. Default: the profile's."`
+	Claims     Claims            `json:"claims,omitzero" doc:"Claims other than the registered ones, which only the daemon sets."`
+	Hashes     []string          `json:"hashes,omitzero" enum:"SHA-256,SHA-384,SHA-512,none" doc:"For a raw key set: the hashes that this client can use. Default: those of the key set."`
+	Paddings   []string          `json:"paddings,omitzero" enum:"pkcs1v15,pss" doc:"For a raw RSA key set: the paddings that this client can use. Default: those of the key set."`
+	Kubernetes *KubernetesTokens `json:"kubernetes,omitempty" doc:"For a key set with use: kubernetes: the tokens that kube-apiserver can have signed."`
+	Rate       []Window          `json:"rate,omitzero" doc:"Rate windows. A request must fit in all of them."`
+}
+
+// KubernetesTokens says which tokens of service accounts can be signed.
+type KubernetesTokens struct {
+	ServiceAccounts []string            `json:"service_accounts" required:"true" doc:"The service accounts that can have tokens: namespace/name, namespace/* for all of a namespace, or \"*\" for all."`
+	Audiences       []string            `json:"audiences" required:"true" doc:"The audiences that tokens can have, byte by byte, or \"*\" for all that are not under reserved. The API server's own (--api-audiences) is one of them. An empty list allows only those under reserved."`
+	Reserved        map[string][]string `json:"reserved,omitzero" doc:"Audiences that only some service accounts can have, such as sts.amazonaws.com, each with the service accounts, written as above."`
 }
 
 // Lifetime limits how long an assertion is valid.

@@ -76,12 +76,23 @@ func (w Window) rate() rate.Window {
 // Notes returns warnings about settings that are valid but may not work with
 // the receiver.
 func (c *Config) Notes() []string {
-	var notes []string
+	notes := c.kubernetesNotes()
 	for _, client := range c.Clients {
 		for _, grant := range client.Grants {
 			if note := profile.AlgorithmNote(grant.Profile, string(c.Keys[grant.Key].Alg)); note != "" {
 				notes = append(notes, fmt.Sprintf("client %s, grant %s: %s", client.Name, grant.Name, note))
 			}
+		}
+	}
+	return notes
+}
+
+// kubernetesNotes are the warnings about issuers of Kubernetes tokens.
+func (c *Config) kubernetesNotes() (notes []string) {
+	for _, l := range c.Listen {
+		if l.Kubernetes != nil && c.JWKS.Listen != "" && !l.Kubernetes.Discoverable() {
+			notes = append(notes, fmt.Sprintf("kubernetes.issuer %s has no path, so jwks.listen does not serve its keys: they would be those of all assertions; "+
+				"add a path to have other clouds trust the cluster's tokens", l.Kubernetes.Issuer))
 		}
 	}
 	return notes

@@ -3,16 +3,20 @@ package config
 import "github.com/assertd/assertd/internal/jose"
 
 // Use says what a key set is for. A raw signature over a digest could forge any
-// JWT, so no key set has both uses.
+// JWT, and so could a token whose claims kube-apiserver wrote, so no key set
+// has two uses.
 type Use string
 
 // The uses of a key set.
 const (
-	UseAssertion Use = "assertion"
-	UseRaw       Use = "raw"
+	UseAssertion  Use = "assertion"
+	UseRaw        Use = "raw"
+	UseKubernetes Use = "kubernetes"
 )
 
-func (Use) Words() []string { return []string{string(UseAssertion), string(UseRaw)} }
+func (Use) Words() []string {
+	return []string{string(UseAssertion), string(UseRaw), string(UseKubernetes)}
+}
 
 // Algorithm is a JWS algorithm; for a raw key set it says the type of its keys.
 type Algorithm string
@@ -35,7 +39,7 @@ func (Accept) Words() []string { return []string{string(AcceptImported)} }
 // KeySet is a logical key with one or more versions on the token.
 type KeySet struct {
 	Alg         Algorithm `json:"alg" required:"true" doc:"The algorithm that the key signs with. For use: raw it determines the type of key: ES256 is a P-256 key, RS256 or PS256 an RSA key, and so on."`
-	Use         Use       `json:"use" required:"true" doc:"assertion: the daemon builds and signs JWTs. raw: callers sign their own digests, such as for TLS. Never both, because a raw signature could forge any assertion."`
+	Use         Use       `json:"use" required:"true" doc:"assertion: the daemon builds and signs JWTs. raw: callers sign their own digests, such as for TLS. kubernetes: kube-apiserver has the tokens of service accounts signed. Never two of them, because a raw signature could forge any JWT, and kube-apiserver writes the claims of its tokens."`
 	Bits        int       `json:"bits,omitzero" doc:"Size of generated RSA keys: 2048, 3072 or 4096. Default: 3072."`
 	Label       string    `json:"label,omitzero" max:"255" doc:"Adopts an existing key by its CKA_LABEL. Versions that assertd generates don't need it."`
 	ID          string    `json:"id,omitzero" max:"510" format:"hex" doc:"Adopts an existing key by its CKA_ID, in hexadecimal."`

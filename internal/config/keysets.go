@@ -44,7 +44,7 @@ func (c *Config) keySet(name string, read func(trustpath.Rules, string) ([]*x509
 		return keyset.Set{}, fmt.Errorf("keys.%s.id: %w", name, err)
 	}
 	set := keyset.Set{
-		Name: name, Alg: string(key.Alg), Raw: key.Use == UseRaw, Rotation: c.Rotation(name), Auto: key.Rotation.Auto, Bits: key.Bits,
+		Name: name, Alg: string(key.Alg), Raw: key.Use == UseRaw, Kubernetes: key.Use == UseKubernetes, Rotation: c.Rotation(name), Auto: key.Rotation.Auto, Bits: key.Bits,
 		Label: key.Label, ID: id, Created: key.Adopted(),
 		AcceptImported: key.Accept == AcceptImported,
 	}

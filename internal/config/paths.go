@@ -150,6 +150,9 @@ func (c *Config) AllPaths() []TrustedPath {
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
 		paths = append(paths, TrustedPath{"keys." + name + ".certificate", c.Keys[name].Certificate, trustpath.File})
 	}
+	for i, l := range c.Listen {
+		paths = append(paths, l.staticKeys(strictyaml.Item("listen", i))...)
+	}
 	for i, to := range c.Audit.Ship {
 		paths = append(paths, to.paths(strictyaml.Item("audit.ship", i))...)
 	}
@@ -174,6 +177,17 @@ func (c *Config) tokenPaths(i int, token NamedToken) []TrustedPath {
 	}
 	for _, p := range slices.Concat(trustpath.OfEnvironment(token.Environment), trustpath.OfLoader(token.Environment)) {
 		paths = append(paths, TrustedPath{"hsm.environment." + p.Name, p.Path, p.Kind})
+	}
+	return paths
+}
+
+// staticKeys are the files of public keys that a socket publishes.
+func (l *Listener) staticKeys(path string) (paths []TrustedPath) {
+	if l.Kubernetes == nil {
+		return nil
+	}
+	for i, static := range l.Kubernetes.AlsoPublish {
+		paths = append(paths, TrustedPath{strictyaml.Item(path+".kubernetes.also_publish", i) + ".file", static.File, trustpath.File})
 	}
 	return paths
 }

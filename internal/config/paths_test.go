@@ -53,8 +53,9 @@ func TestFilesAndDirectoriesAllPaths(t *testing.T) {
 	certificates := `ca: /ca, cert: /c, key: /k`
 	c, err := Parse("test", []byte(`
 hsm: {module: /m, tokens: [{name: a, label: a}, {name: b, label: b, module: /b, pin: {file: /b}}], pin: {file: /p}}
-keys: {k: {alg: ES256, use: assertion, certificate: /x}, ed: {alg: EdDSA, use: raw}}
-listen: [{socket: /run/s}]
+keys: {k: {alg: ES256, use: assertion, certificate: /x}, ed: {alg: EdDSA, use: raw}, sa: {alg: ES256, use: kubernetes}}
+listen: [{socket: /run/s}, {socket: /run/k, kubernetes: {key: sa, issuer: "https://x.example/k", also_publish: [{file: /sa.pub, until: "2027-01-31T12:00:00Z"}]}}]
+clients: [{name: c, match: {uid: 0}, grants: [{name: g, key: sa, kubernetes: {service_accounts: ["*"], audiences: ["*"]}}]}]
 operator: {socket: /run/o}
 budgets: {file: /budgets}
 jwks: {file: /jwks, listen: ":1", tls: {cert: /c, key: /k}}

@@ -1,6 +1,10 @@
 package config
 
-import "github.com/assertd/assertd/internal/web"
+import (
+	"time"
+
+	"github.com/assertd/assertd/internal/web"
+)
 
 // Listener is one socket for callers.
 type Listener struct {
@@ -10,7 +14,34 @@ type Listener struct {
 	Group  string `json:"group,omitzero" doc:"Group of the socket, by name or ID. Default: the daemon's group."`
 	Client string `json:"client,omitzero" doc:"Binds the socket to one client: its callers get only that client's grants."`
 
+	Kubernetes *Kubernetes `json:"kubernetes,omitempty" doc:"Makes this a socket for kube-apiserver (--service-account-signing-endpoint), which speaks gRPC. See docs/kubernetes.md."`
+
 	owner, group *uint32 // the IDs
+}
+
+// Kubernetes is a socket on which kube-apiserver has the tokens of service
+// accounts signed.
+type Kubernetes struct {
+	Key           string      `json:"key" required:"true" doc:"The key set that signs. It must have use: kubernetes, and no other socket can use it."`
+	Issuer        string      `json:"issuer" required:"true" format:"issuer" doc:"The iss of every token, as kube-apiserver has it (--service-account-issuer). If jwks.listen is set and the URL has a path, its discovery document and JWKS are served at that path."`
+	MaxExpiration Duration    `json:"max_expiration" default:"24h" min:"10m" max:"366d" doc:"Maximum lifetime of a token. kube-apiserver learns it and asks for no more."`
+	Refresh       Duration    `json:"refresh" default:"5m" min:"10s" max:"24h" doc:"How often kube-apiserver fetches the public keys. In whole seconds. The key set's publish_before must be longer."`
+	AlsoPublish   []StaticKey `json:"also_publish,omitzero" doc:"Public keys that verify tokens from before the cluster used assertd."`
+}
+
+// StaticKey is a file of public keys that are published for a time.
+type StaticKey struct {
+	File  string `json:"file" required:"true" format:"path" doc:"PEM file with public keys, such as /etc/kubernetes/pki/sa.pub. It is read at the start."`
+	Until string `json:"until" required:"true" format:"time" doc:"When the keys are no longer published, such as 2027-01-31T12:00:00Z: when the last token that they signed has expired."`
+}
+
+// End is when the keys are no longer published.
+func (s StaticKey) End() time.Time {
+	end, err := time.Parse(time.RFC3339, s.Until)
+	if err != nil {
+		return time.Time{} // can't happen: it was checked
+	}
+	return end.UTC()
 }
 
 // OwnerID returns the UID of the socket's owner, or nil for the daemon's user.

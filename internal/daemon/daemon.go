@@ -22,6 +22,7 @@ import (
 	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/freeze"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/kubesigner"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
@@ -58,27 +59,30 @@ type Options struct {
 // Daemon is one assertd. Run runs it once.
 type Daemon struct {
 	Options
-	pool      *pool.Pool
-	tokens    []pool.TokenConfig
-	audit     *audit.Log     // nil where the configuration has none
-	witnesses *witness.Group // of the audit log; nil for none
-	shipper   *ship.Shipper  // of the audit log; nil for none
-	ring      *keyset.Active
-	limiter   *ratelimit.Limiter
-	freezes   *freeze.Board
-	signer    *signer.Signer
-	signing   *server.Signing // what the callers' sockets serve
-	ready     *readiness
-	publish   *jwks.Publication
-	rotation  *keyset.Rotator
-	sockets   []*peer.Listener
-	reloaded  chan struct{} // signaled after each reload
-	registry  *prometheus.Registry
-	metrics   *metrics.Metrics
-	tracer    *tracing.Tracer               // nil if nothing is traced
-	server    atomic.Pointer[server.Server] // nil before callers are served
-	started   time.Time
-	stop      context.CancelFunc // ends Run cleanly
+	pool       *pool.Pool
+	tokens     []pool.TokenConfig
+	audit      *audit.Log     // nil where the configuration has none
+	witnesses  *witness.Group // of the audit log; nil for none
+	shipper    *ship.Shipper  // of the audit log; nil for none
+	ring       *keyset.Active
+	limiter    *ratelimit.Limiter
+	freezes    *freeze.Board
+	signer     *signer.Signer
+	signing    *server.Signing // what the callers' sockets serve
+	ready      *readiness
+	publish    *jwks.Publication
+	rotation   *keyset.Rotator
+	sockets    []*peer.Listener
+	reloaded   chan struct{} // signaled after each reload
+	registry   *prometheus.Registry
+	metrics    *metrics.Metrics
+	tracer     *tracing.Tracer               // nil if nothing is traced
+	issuers    map[string]keyset.Issuer      // of Kubernetes tokens, by socket
+	kubernetes map[string]*kubesigner.Server // by socket
+	server     atomic.Pointer[server.Server] // nil before callers are served
+	started    time.Time
+	stop       context.CancelFunc      // ends Run cleanly
+	fail       context.CancelCauseFunc // ends Run with an error
 
 	reloading  sync.Mutex // held during a reload, from reading the file on
 	lastReload atomic.Pointer[ReloadState]
@@ -94,7 +98,11 @@ func New(o Options) (*Daemon, error) {
 	if err = errors.Join(err, o.Config.CheckPaths()); err != nil {
 		return nil, err
 	}
-	d := &Daemon{Options: o, decisions: decided, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
+	issuers, err := o.Config.Issuers(keyset.ReadPublicKeys)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{Options: o, decisions: decided, issuers: issuers, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{ReloadStatus: ipc.ReloadStatus{Success: o.Now()}})
 	if err := errors.Join(d.newMetrics(), d.newTracer()); err != nil {
 		return nil, err
@@ -119,6 +127,7 @@ func New(o Options) (*Daemon, error) {
 	if err := d.newSigner(); err != nil {
 		return nil, err
 	}
+	d.newKubernetes()
 	d.newFreezes()
 	return d, nil
 }
@@ -179,7 +188,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	ctx, fail := context.WithCancelCause(ctx)
-	d.stop = func() { fail(nil) }
+	d.stop, d.fail = func() { fail(nil) }, fail
 	defer d.stop()
 	watchers := background(ctx, fail)
 	defer watchers.end()
@@ -313,8 +322,13 @@ func (d *Daemon) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { d.ready.draining.Store(true) })()
 	server := server.New(d.signing, d.serverOptions())
 	d.server.Store(server)
+	signing, drain := context.WithCancel(ctx)
+	var kubernetes sync.WaitGroup
+	defer kubernetes.Wait()
+	defer drain()
+	sockets := d.serveKubernetes(signing, &kubernetes)
 	d.reportReady()
-	if err := server.Serve(ctx, d.sockets...); err != nil {
+	if err := server.Serve(ctx, sockets...); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/assertd/assertd/internal/inspect"
+	"github.com/assertd/assertd/internal/keyset"
 )
 
 // Inspect passes the keys on the tokens of the configuration to visit. It
@@ -11,6 +12,9 @@ import (
 func Inspect(ctx context.Context, o Options, visit func(context.Context, *inspect.Inspection) error) error {
 	decided, err := newDecisions(o.Config)
 	if err != nil {
+		return err
+	}
+	if _, err := o.Config.Issuers(keyset.ReadPublicKeys); err != nil {
 		return err
 	}
 	tokens, err := poolConfig(o)

@@ -10,9 +10,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/kubesigner"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/server"
+	"github.com/assertd/assertd/signer/policy"
 )
 
 // newMetrics makes the metrics. The configuration bounds their label values.
@@ -20,7 +22,7 @@ func (d *Daemon) newMetrics() (err error) {
 	d.registry = prometheus.NewRegistry()
 	d.metrics, err = metrics.New(metrics.Options{
 		Registry: d.registry, Version: d.Version, GoVersion: runtime.Version(), State: d.status,
-		Routes: server.Routes(), Codes: ipc.Codes(), Tokens: tokenNames(d.Config),
+		Routes: slices.Concat(server.Routes(), kubesigner.Routes()), Codes: ipc.Codes(), Tokens: tokenNames(d.Config),
 	})
 	if err == nil {
 		d.metrics.Configure(d.decisions.names)
@@ -61,10 +63,20 @@ func metricNames(c *config.Config) metrics.Names {
 	names := metrics.Names{Keys: slices.Sorted(maps.Keys(c.Keys))}
 	for _, client := range c.PolicyClients() {
 		for _, rule := range client.Grants {
-			names.Grants = append(names.Grants, metrics.Grant{Client: client.Name, Name: rule.Name, Key: rule.Key, Raw: rule.Raw != nil})
+			names.Grants = append(names.Grants, metrics.Grant{Client: client.Name, Name: rule.Name, Key: rule.Key, Use: useOf(rule)})
 		}
 	}
 	return names
+}
+
+func useOf(rule policy.Rule) string {
+	switch {
+	case rule.Raw != nil:
+		return ipc.UseRaw
+	case rule.Kubernetes != nil:
+		return ipc.UseKubernetes
+	}
+	return ipc.UseAssertion
 }
 
 // names returns the label values that the configuration in force allows.

@@ -32,7 +32,7 @@ func (d *Daemon) publicationConfig() jwks.PublicationConfig {
 
 // published returns the keys to publish now.
 func (d *Daemon) published() (jwks.Content, error) {
-	return d.ring.Ring().Content(keyset.Documents{PerSet: d.Config.JWKS.PerKeySet, Bundles: d.Config.TrustDomains()})
+	return d.ring.Ring().Content(keyset.Documents{PerSet: d.Config.JWKS.PerKeySet, Bundles: d.Config.TrustDomains(), Issuers: d.publishedIssuers()})
 }
 
 // publishKeys publishes the keys while the group runs.

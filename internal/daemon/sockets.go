@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/kubesigner"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/internal/web"
@@ -66,7 +67,8 @@ func (d *Daemon) serverOptions() server.Options {
 	}
 }
 
-// networkConnections is how many connections other machines can have open.
+// networkConnections is how many connections other machines and kube-apiservers
+// can have open.
 func (d *Daemon) networkConnections() (n int) {
 	if d.Config.JWKS.Listen != "" {
 		n += web.Possible(jwks.DefaultMaxConnections)
@@ -74,6 +76,7 @@ func (d *Daemon) networkConnections() (n int) {
 	if d.Config.Metrics.Listen != "" {
 		n += web.Possible(metrics.MaxConnections)
 	}
+	n += len(d.kubernetes) * kubesigner.MaxConnections
 	return n
 }
 

@@ -52,7 +52,7 @@ func (d *Daemon) keyStatus() []ipc.KeySetStatus {
 func (d *Daemon) listenerStatus() []ipc.ListenerStatus {
 	all := []ipc.ListenerStatus{}
 	for _, l := range d.Config.Listen {
-		all = append(all, ipc.ListenerStatus{Socket: l.Socket, Client: l.Client})
+		all = append(all, ipc.ListenerStatus{Socket: l.Socket, Client: l.Client, Kubernetes: d.kubernetes[l.Socket].Status()})
 	}
 	return all
 }
@@ -83,7 +83,7 @@ func (d *Daemon) clientStatus(grants []metrics.Grant, keys []ipc.KeySetStatus) [
 		client := &clients[len(clients)-1]
 		budgets := d.signing.Budgets(signer.GrantBudget(g.Client, g.Name))
 		client.Grants = append(client.Grants, ipc.GrantStatus{
-			Name: g.Name, Key: g.Key, Use: g.Use(), Budgets: append(budgets, shared[g.Key]...),
+			Name: g.Name, Key: g.Key, Use: g.Use, Budgets: append(budgets, shared[g.Key]...),
 		})
 	}
 	return clients

@@ -81,8 +81,11 @@ func (p Plan) document() SetDocument {
 		Name: p.Set.Name, Alg: p.Set.Alg, Use: "assertion", Signing: p.Signing, Reason: p.Reason, DueAt: moment(p.DueAt), Late: p.Late,
 		Problem: message(p.Problem), Versions: []KeyDocument{},
 	}
-	if p.Set.Raw {
+	switch {
+	case p.Set.Raw:
 		set.Use = "raw"
+	case p.Set.Kubernetes:
+		set.Use = "kubernetes"
 	}
 	return set
 }

@@ -40,7 +40,7 @@ func (r *Ring) follow(former *Ring) {
 		}
 		e.set.Rotation.Past = Past{Signed: past.Signed}
 		left := retired(before)
-		if r.published != nil && !e.set.Raw {
+		if r.published != nil && e.set.InJWKS() {
 			e.addUnpublished(left, r.published)
 			e.addSuperseded(left, r.published, before, now)
 		}

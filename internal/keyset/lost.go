@@ -71,7 +71,7 @@ func (r *Rotator) comparePublished(kids map[string]bool) {
 // publishedSets names the published key sets of an algorithm.
 func (r *Rotator) publishedSets(alg string) (names []string) {
 	for _, set := range r.keys.Ring().Sets() {
-		if !set.Raw && set.Alg == alg {
+		if set.InJWKS() && set.Alg == alg {
 			names = append(names, set.Name)
 		}
 	}

@@ -28,12 +28,15 @@ var ErrKey = errors.New("key refused")
 
 // Set is a key set as configured.
 type Set struct {
-	Name     string
-	Alg      string // JOSE algorithm of every version
-	Raw      bool   // only raw signatures; otherwise only assertions
-	Rotation Rotation
-	Auto     bool // the daemon makes the next version
-	Bits     int  // of the RSA keys that it makes; 0 for the default
+	Name string
+	Alg  string // JOSE algorithm of every version
+	Raw  bool   // only raw signatures; otherwise only JWTs
+	// Kubernetes is for tokens of Kubernetes service accounts. Their issuer has a
+	// JWK set of its own: whoever can forge assertions can't forge tokens.
+	Kubernetes bool
+	Rotation   Rotation
+	Auto       bool // the daemon makes the next version
+	Bits       int  // of the RSA keys that it makes; 0 for the default
 
 	// An existing key is adopted by naming its label, its ID, or both.
 	Label   string
@@ -46,6 +49,10 @@ type Set struct {
 	// order. They take precedence over those on the token.
 	Certificates []*x509.Certificate
 }
+
+// InJWKS reports whether the set's keys are in the JWK set that all receivers
+// of assertions share.
+func (s Set) InJWKS() bool { return !s.Raw && !s.Kubernetes }
 
 // Pair is a key pair as the HSM reports it.
 type Pair struct {
@@ -255,6 +262,8 @@ type Documents struct {
 	PerSet bool // one JWK set for each key set
 	// Bundles are the key sets of each SPIFFE trust domain.
 	Bundles map[string][]string
+	// Issuers are those of Kubernetes tokens.
+	Issuers []Issuer
 }
 
 // Content returns what receivers may see now, and until when. It fails with
@@ -267,7 +276,7 @@ func (r *Ring) Content(documents Documents) (jwks.Content, error) {
 		return jwks.Content{}, fmt.Errorf("%w: token %s", ErrUnread, strings.Join(r.held.Unread, ", "))
 	}
 	all, err := jwks.NewSet(keys)
-	content := jwks.Content{Set: all, NextChange: next, Sets: make(map[string]jwks.Set), Bundles: make(map[string]jwks.Set)}
+	content := jwks.Content{Set: all, NextChange: next, Sets: make(map[string]jwks.Set), Bundles: make(map[string]jwks.Set), Issuers: make(map[string]jwks.Set)}
 	if documents.PerSet {
 		for _, name := range sets {
 			err = errors.Join(err, r.publish(content.Sets, name, name))
@@ -275,6 +284,14 @@ func (r *Ring) Content(documents Documents) (jwks.Content, error) {
 	}
 	for domain, sets := range documents.Bundles {
 		err = errors.Join(err, r.publish(content.Bundles, domain, sets...))
+	}
+	for _, issuer := range documents.Issuers {
+		set, change, failed := r.IssuerKeys(issuer)
+		if errors.Is(failed, ErrUnread) {
+			continue // the others need not wait for its token
+		}
+		content.Issuers[issuer.URL], err = set, errors.Join(err, failed)
+		content.NextChange = earlier(content.NextChange, change)
 	}
 	if err != nil {
 		return jwks.Content{}, err
@@ -307,7 +324,7 @@ func (r *Ring) Probes() map[[32]byte]crypto.SignerOpts {
 func (r *Ring) AssertionSets() []string {
 	var names []string
 	for _, set := range r.Sets() {
-		if !set.Raw {
+		if set.InJWKS() {
 			names = append(names, set.Name)
 		}
 	}

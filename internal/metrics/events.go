@@ -7,6 +7,7 @@ import (
 
 	"github.com/assertd/assertd/hsm/pool"
 	"github.com/assertd/assertd/internal/audit"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 )
 
@@ -23,7 +24,7 @@ func (m *Metrics) Recorded(r *audit.Record, took time.Duration, err error) {
 	case signer.CodeCallerLeft: // nothing was released, and there is nothing to fix
 		return
 	case "":
-		m.release(names, Grant{r.Client, r.Grant, r.Key, r.Kind == audit.KindRaw})
+		m.release(names, Grant{r.Client, r.Grant, r.Key, useOf(r.Kind)})
 		return
 	}
 	key := decisionKey{r.Client, r.Code}
@@ -43,9 +44,20 @@ func (m *Metrics) Recorded(r *audit.Record, took time.Duration, err error) {
 func (m *Metrics) release(names *resolved, g Grant) {
 	counter := names.grants[g]
 	if counter == nil {
-		counter = m.vectors.released(Grant{Raw: g.Raw})
+		counter = m.vectors.counter(Grant{Use: g.Use})
 	}
 	counter.Inc()
+}
+
+// useOf is the use of a grant that a kind of record is about.
+func useOf(kind string) string {
+	switch kind {
+	case audit.KindRaw:
+		return ipc.UseRaw
+	case audit.KindKubernetes:
+		return ipc.UseKubernetes
+	}
+	return ipc.UseAssertion
 }
 
 // stages are the histograms of one key set.

@@ -18,7 +18,9 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-var exampleGrant = metrics.Grant{Client: "payments-api", Name: "bank-a", Key: "payments"}
+var exampleGrant = metrics.Grant{Client: "payments-api", Name: "bank-a", Key: "payments", Use: ipc.UseAssertion}
+
+var clusterGrant = metrics.Grant{Client: "apiserver", Name: "pods", Key: "cluster", Use: ipc.UseKubernetes}
 
 // full returns a state in which no metric is absent.
 func full() ipc.StatusResponse {
@@ -125,8 +127,8 @@ func newMetrics(t testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 		t.Fatal(err)
 	}
 	m.Configure(metrics.Names{
-		Grants: []metrics.Grant{exampleGrant, {Client: "mesh", Name: "tls", Key: "mtls", Raw: true}},
-		Keys:   []string{"payments", "mtls"},
+		Grants: []metrics.Grant{exampleGrant, {Client: "mesh", Name: "tls", Key: "mtls", Use: ipc.UseRaw}, clusterGrant},
+		Keys:   []string{"payments", "mtls", "cluster"},
 	})
 	return m, registry
 }
@@ -138,6 +140,7 @@ func exercise(m *metrics.Metrics) {
 	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: "bank-a", Key: "payments"}, time.Millisecond, nil)
 	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "rate-limited"}, time.Millisecond, nil)
 	m.Recorded(&audit.Record{Kind: audit.KindAssertion, Client: "payments-api", Grant: "bank-a", Key: "payments", Code: "internal", Outcome: audit.OutcomeFailed}, time.Millisecond, nil)
+	m.Recorded(&audit.Record{Kind: audit.KindKubernetes, Client: "apiserver", Grant: "pods", Key: "cluster"}, time.Millisecond, nil)
 	m.Signed("payments", pool.Timing{Queue: time.Microsecond, Module: time.Millisecond}, nil)
 	m.WorkerEvent(pool.Event{Token: "prod", Kind: pool.EventExit})
 }
@@ -215,7 +218,7 @@ func TestUnknownNames(t *testing.T) {
 			t.Errorf("%s has it: %v", family.GetName(), family)
 		}
 	}
-	if got := m.Totals().Released[metrics.Grant{}]; got != 2 {
+	if got := m.Totals().Released[metrics.Grant{Use: ipc.UseAssertion}]; got != 2 {
 		t.Errorf("%d assertions without a configured grant, want 2", got)
 	}
 }

@@ -15,43 +15,38 @@ type Names struct {
 // Grant is one grant of a client.
 type Grant struct {
 	Client, Name, Key string
-	Raw               bool
-}
-
-// Use returns ipc.UseRaw or ipc.UseAssertion.
-func (g Grant) Use() string {
-	if g.Raw {
-		return ipc.UseRaw
-	}
-	return ipc.UseAssertion
+	Use               string // ipc.UseAssertion, ipc.UseRaw or ipc.UseKubernetes
 }
 
 // vectors are the metrics whose labels a reload can change.
 type vectors struct {
-	assertions, signatures *prometheus.CounterVec
-	refusals, failures     *prometheus.CounterVec
-	signDuration           *prometheus.HistogramVec
-	signErrors             *prometheus.CounterVec
+	released           map[string]*prometheus.CounterVec // by use
+	refusals, failures *prometheus.CounterVec
+	signDuration       *prometheus.HistogramVec
+	signErrors         *prometheus.CounterVec
 }
 
 func newVectors() vectors {
 	return vectors{
-		assertions: assertionsTotal.counters(), signatures: signaturesTotal.counters(),
+		released: map[string]*prometheus.CounterVec{
+			ipc.UseAssertion: assertionsTotal.counters(), ipc.UseRaw: signaturesTotal.counters(), ipc.UseKubernetes: kubernetesTotal.counters(),
+		},
 		refusals: refusalsTotal.counters(), failures: failuresTotal.counters(),
 		signDuration: signDuration.histograms(), signErrors: signErrors.counters(),
 	}
 }
 
 func (v vectors) all() []prometheus.Collector {
-	return []prometheus.Collector{v.assertions, v.signatures, v.refusals, v.failures, v.signDuration, v.signErrors}
+	all := []prometheus.Collector{v.refusals, v.failures, v.signDuration, v.signErrors}
+	for _, vector := range v.released {
+		all = append(all, vector)
+	}
+	return all
 }
 
-// released returns a grant's counter.
-func (v vectors) released(g Grant) prometheus.Counter {
-	if g.Raw {
-		return v.signatures.WithLabelValues(g.Client, g.Name, g.Key)
-	}
-	return v.assertions.WithLabelValues(g.Client, g.Name, g.Key)
+// counter returns a grant's counter.
+func (v vectors) counter(g Grant) prometheus.Counter {
+	return v.released[g.Use].WithLabelValues(g.Client, g.Name, g.Key)
 }
 
 // resolved are the counters for one configuration.
@@ -92,7 +87,7 @@ func (m *Metrics) Resolve(n Names) Resolved {
 	}
 	for _, g := range n.Grants {
 		next.clients[g.Client] = true
-		next.grants[g] = v.released(g)
+		next.grants[g] = v.counter(g)
 	}
 	for _, key := range n.Keys {
 		next.keys[key] = v.stages(key)
@@ -103,10 +98,8 @@ func (m *Metrics) Resolve(n Names) Resolved {
 // forget ends the series of names that the next configuration doesn't have.
 func (v vectors) forget(old, next *resolved) {
 	for g := range old.grants {
-		if next.grants[g] == nil && g.Raw {
-			v.signatures.DeleteLabelValues(g.Client, g.Name, g.Key)
-		} else if next.grants[g] == nil {
-			v.assertions.DeleteLabelValues(g.Client, g.Name, g.Key)
+		if next.grants[g] == nil {
+			v.released[g.Use].DeleteLabelValues(g.Client, g.Name, g.Key)
 		}
 	}
 	for client := range old.clients {

@@ -41,6 +41,7 @@ var (
 
 	assertionsTotal = Metric{"assertd_assertions_total", Counter, []string{"client", "grant", "key"}, "Assertions released. Those of a grant that a reload has just removed have empty labels."}
 	signaturesTotal = Metric{"assertd_raw_signatures_total", Counter, []string{"client", "grant", "key"}, "Raw signatures released, with the same labels as assertd_assertions_total."}
+	kubernetesTotal = Metric{"assertd_kubernetes_tokens_total", Counter, []string{"client", "grant", "key"}, "Tokens of Kubernetes service accounts signed for kube-apiserver, with the same labels as assertd_assertions_total."}
 	refusalsTotal   = Metric{"assertd_refusals_total", Counter, []string{"client", "code"}, "Requests refused by policy or a limit, by API code. The client is empty if policy refused before it reached a client's grant."}
 	failuresTotal   = Metric{"assertd_failures_total", Counter, []string{"client", "code"}, "Requests that were allowed but failed, by API code: problems for operators to fix."}
 	budgetRemaining = Metric{"assertd_rate_budget_remaining", Gauge, []string{"client", "grant", "key", "window"}, "Signatures left in a rate window. A grant's window has the labels client and grant, a key set's has key."}
@@ -99,7 +100,7 @@ func All() []Metric {
 	return []Metric{
 		buildInfo, policyInfo, ready, freezes, frozen, frozenUntil, freezesUnsaved,
 		requestsTotal, requestProblems, requestDuration, connections, connectionLimit, ownRefused,
-		assertionsTotal, signaturesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
+		assertionsTotal, signaturesTotal, kubernetesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,
 		workers, tokenPIN, workerInFlight, workerRestarts, workerEvents,
 		keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,

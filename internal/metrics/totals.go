@@ -22,7 +22,7 @@ func (t Totals) Count(clients []ipc.ClientStatus) (unmatched []ipc.CodeCount) {
 		c.Refusals, c.Failures = t.Refusals[c.Name], t.Failures[c.Name]
 		for j := range c.Grants {
 			g := &c.Grants[j]
-			g.Released = t.Released[Grant{c.Name, g.Name, g.Key, g.Use == ipc.UseRaw}]
+			g.Released = t.Released[Grant{c.Name, g.Name, g.Key, g.Use}]
 		}
 	}
 	return append(t.Refusals[""], t.Failures[""]...)
@@ -31,12 +31,9 @@ func (t Totals) Count(clients []ipc.ClientStatus) (unmatched []ipc.CodeCount) {
 // Totals reads the counters of decisions.
 func (m *Metrics) Totals() Totals {
 	t := Totals{Released: make(map[Grant]uint64)}
-	for _, vector := range []struct {
-		vec *prometheus.CounterVec
-		raw bool
-	}{{m.vectors.assertions, false}, {m.vectors.signatures, true}} {
-		each(vector.vec, func(labels map[string]string, n uint64) {
-			t.Released[Grant{labels["client"], labels["grant"], labels["key"], vector.raw}] = n
+	for use, vector := range m.vectors.released {
+		each(vector, func(labels map[string]string, n uint64) {
+			t.Released[Grant{labels["client"], labels["grant"], labels["key"], use}] = n
 		})
 	}
 	t.Refusals, t.Failures = tallies(m.vectors.refusals), tallies(m.vectors.failures)

@@ -36,6 +36,11 @@ func Front(path string, c *config.Config) Rules {
 	}
 	for _, listener := range c.Listen {
 		r.Write = addDirectories(r.Write, listener.Socket)
+		if k := listener.Kubernetes; k != nil {
+			for _, static := range k.AlsoPublish {
+				r.Read = addDirectories(r.Read, static.File)
+			}
+		}
 	}
 	return r.tidy()
 }

@@ -42,6 +42,10 @@ func (s *Signing) grant(visible policy.VisibleGrant) ipc.GrantInfo {
 		info.Use, info.Hashes, info.Paddings = ipc.UseRaw, rule.Raw.Hashes, rule.Raw.Paddings
 		return info
 	}
+	if rule.Kubernetes != nil {
+		info.Use = ipc.UseKubernetes
+		return info
+	}
 	if rule.KeyID != "" {
 		info.Kid = rule.KeyID
 	}

@@ -81,6 +81,10 @@ func compileRule(given Rule, report reporter) *rule {
 		report.problem("key", "no key set; name the one to sign with")
 	}
 	checkRates(r.Rates, report)
+	if r.Kubernetes != nil {
+		checkKubernetes(&r.Rule, report)
+		return r
+	}
 	if r.Raw != nil {
 		checkRaw(&r.Rule, report)
 		return r

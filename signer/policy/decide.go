@@ -99,7 +99,7 @@ func assertionRules(clients []*client) []clientRule {
 	var all []clientRule
 	for _, client := range clients {
 		for _, r := range client.rules {
-			if r.Raw == nil {
+			if r.Raw == nil && r.Kubernetes == nil {
 				all = append(all, clientRule{client, r})
 			}
 		}

@@ -31,11 +31,13 @@ type ClientTrace struct {
 
 // GrantTrace shows how one grant evaluated a request.
 type GrantTrace struct {
-	Name   string  `json:"name"`
-	Raw    bool    `json:"raw"`    // for raw signatures, so never a candidate
-	Named  bool    `json:"named"`  // the request names this grant, or none
-	Fits   bool    `json:"fits"`   // every check held, regardless of the caller
-	Checks []Check `json:"checks"` // empty if Raw, never nil
+	Name string `json:"name"`
+	Raw  bool   `json:"raw"` // for raw signatures, so never a candidate
+	// Kubernetes is for tokens of service accounts, so never a candidate either.
+	Kubernetes bool    `json:"kubernetes,omitempty"`
+	Named      bool    `json:"named"`  // the request names this grant, or none
+	Fits       bool    `json:"fits"`   // every check held, regardless of the caller
+	Checks     []Check `json:"checks"` // empty if Raw or Kubernetes, never nil
 }
 
 // Check is one comparison. Want is what the configuration requires, Have what
@@ -118,8 +120,8 @@ func (c *client) explainSelectors(caller *caller.Caller) []Check {
 
 func (c clientRule) explain(req *normalizedRequest) GrantTrace {
 	named := req.Grant == "" || c.hasName(req.Grant)
-	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Named: named, Checks: []Check{}}
-	if trace.Raw {
+	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Kubernetes: c.rule.Kubernetes != nil, Named: named, Checks: []Check{}}
+	if trace.Raw || trace.Kubernetes {
 		return trace
 	}
 	trace.Checks = c.rule.explain(req)

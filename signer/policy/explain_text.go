@@ -44,6 +44,8 @@ func (g *GrantTrace) verdict(matched bool) string {
 	switch {
 	case g.Raw:
 		return "for raw signatures only"
+	case g.Kubernetes:
+		return "for Kubernetes tokens only"
 	case !matched:
 		return "not available to the caller"
 	case !g.Named:

@@ -2,12 +2,14 @@
 //
 // It is pure: no I/O, no clock, no randomness, no globals. [New] makes a
 // [Policy] from the clients of a configuration. A Policy never changes and is
-// safe for concurrent use. It answers four questions:
+// safe for concurrent use. It answers five questions:
 //
 //   - [Policy.Decide] turns a caller and its request into a [Grant] or a
 //     [*Refusal]. Nothing else makes a non-zero Grant, so code that requires
 //     one can't sign without a decision.
 //   - [Policy.DecideRaw] does the same for a raw signature over a digest.
+//   - [Policy.DecideKubernetes] does the same for a token of a Kubernetes
+//     service account, whose claims are written already.
 //   - [Policy.Visible] lists what a caller may ask for.
 //   - [Policy.Explain] shows how every rule evaluated a request, for the people
 //     who write the rules.

@@ -61,6 +61,10 @@ type Rule struct {
 	// Raw makes this a grant for raw signatures. Profile, audience, lifetime
 	// and claims must then be empty.
 	Raw *RawRule
+
+	// Kubernetes makes this a grant for tokens of Kubernetes service accounts,
+	// whose claims the caller writes. The same must then be empty.
+	Kubernetes *KubernetesRule
 }
 
 // ClaimRule says which values a claim may have. The zero value allows none.
@@ -111,6 +115,9 @@ func (r Rule) clone() Rule {
 	r.Require = slices.Clone(r.Require)
 	r.Loggable = slices.Clone(r.Loggable)
 	r.Rates = slices.Clone(r.Rates)
+	if r.Kubernetes != nil {
+		r.Kubernetes = r.Kubernetes.clone()
+	}
 	if r.Raw != nil {
 		r.Raw = &RawRule{Hashes: slices.Clone(r.Raw.Hashes), Paddings: slices.Clone(r.Raw.Paddings)}
 	}

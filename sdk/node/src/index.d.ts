@@ -80,7 +80,7 @@ export interface Budget {
 export interface Grant {
   name: string;
   client: string;
-  use: 'assertion' | 'raw';
+  use: 'assertion' | 'raw' | 'kubernetes';
   key: string;
   kid?: string;
   alg?: string;
