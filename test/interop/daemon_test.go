@@ -22,7 +22,7 @@ import (
 
 // patience is how long a test waits for something that takes a second or two on
 // an idle machine.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // daemon is a running assertd process.
 type daemon struct {
