@@ -155,5 +155,5 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	if err := k.held.checkNew(); err != nil {
 		return nil, err
 	}
-	return k, k.proveLocked(spec.Alg)
+	return k, t.provider().adviseOn(k.kind, k.proveLocked(spec.Alg))
 }

@@ -24,6 +24,7 @@ type quirk struct {
 	slowToKnow   bool   // a new key may be unknown for a moment: the call is tried again
 	makesNoKeys  string // why Generate can't work
 	generation   generation
+	signsNoRSA   string // what to do if C_Sign fails for an RSA key
 }
 
 // provider is a row of the table: whose modules it is about, and how they
@@ -122,8 +123,11 @@ var providers = []provider{
 				"can only sign and verify, so keys are requested without CKA_VERIFY and CKA_ENCRYPT."},
 			generation: generation{omits: []uint{pkcs11.CKA_VERIFY, pkcs11.CKA_ENCRYPT}},
 		},
-		{Quirk: Quirk{"signs-by-decrypting", "The module decrypts to make RS256, RS384 and RS512 signatures, which a key that can only sign " +
-			"doesn't. PS256, PS384 and PS512 work on a token that tpm2_ptool addtoken made and whose TPM it found fit (pss-sigs-good)."}},
+		{
+			Quirk: Quirk{"signs-by-decrypting", "The module decrypts to make RS256, RS384 and RS512 signatures, which a key that can only sign " +
+				"doesn't. PS256, PS384 and PS512 work on a token that tpm2_ptool addtoken made and whose TPM it found fit (pss-sigs-good)."},
+			signsNoRSA: "tpm2-pkcs11 decrypts to sign, which this key doesn't; use ES256, or PS256 on a token that tpm2_ptool addtoken made",
+		},
 	}},
 	// https://firefox-source-docs.mozilla.org/security/nss and lib/softoken in
 	// https://github.com/nss-dev/nss: pkcs11.c (CK_INFO, initialization) and
@@ -207,6 +211,16 @@ func providerOf(info pkcs11.Info) provider {
 
 func (p provider) has(effect func(quirk) bool) bool {
 	return slices.ContainsFunc(p.quirks, effect)
+}
+
+// adviseOn adds what to do to the error of a new key's first signature.
+func (p provider) adviseOn(kind uint, err error) error {
+	for _, q := range p.quirks {
+		if q.signsNoRSA != "" && kind == pkcs11.CKK_RSA && hasCode(err, pkcs11.CKR_GENERAL_ERROR) {
+			return fmt.Errorf("%s: %w", q.signsNoRSA, err)
+		}
+	}
+	return err
 }
 
 // makesNoKeys is why the provider's tokens make none that assertd could use;

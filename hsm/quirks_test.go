@@ -179,6 +179,18 @@ func TestGenerationTemplates(t *testing.T) {
 	}
 }
 
+// A TPM's module fails without a reason if it would have to decrypt.
+func TestKeyThatTheModuleWouldDecryptWith(t *testing.T) {
+	token, module := imitated(t, faulty.TPM2, nil)
+	module.Set(t, "C_Sign", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR})
+	for typ, advises := range map[hsm.KeyType]bool{hsm.RSA2048: true, hsm.P256: false} {
+		_, err := token.Generate(hsm.Spec{Label: "new/20260101T000000Z", Type: typ})
+		if err == nil || strings.Contains(err.Error(), "use ES256") != advises {
+			t.Errorf("%s: %v", typ, err)
+		}
+	}
+}
+
 func checkJudged(t *testing.T, key *hsm.Key, alg, excused, refused string, imported bool) {
 	t.Helper()
 	if key.Imported() != imported {

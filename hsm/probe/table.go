@@ -133,9 +133,22 @@ func (w *writer) mechanisms(all []hsm.Mechanism) {
 }
 
 func (w *writer) trials(t *Trials) {
-	w.printf("\nTried on token %q:\n", t.Token)
+	w.printf("\n")
+	if len(t.Results) > 0 { // there are none if the login failed
+		w.printf("Tried on token %q:\n", t.Token)
+		w.results(t.Results)
+	}
+	if t.Problem != "" {
+		w.line("problem", "%s", t.Problem)
+	}
+	for _, left := range t.left() {
+		w.printf("could not destroy %s\n", left)
+	}
+}
+
+func (w *writer) results(trials []hsm.Trial) {
 	rows := [][]string{{"TYPE", "GENERATE", "OBJECTS", "CUSTODY", "ALG", "SIGN"}}
-	for _, r := range t.Results {
+	for _, r := range trials {
 		first := []string{string(r.Type), took(r.Generate, r.Took), dash(r.Objects), dash(r.Custody)}
 		if len(r.Signatures) == 0 {
 			rows = append(rows, append(first, "-", "-"))
@@ -146,12 +159,6 @@ func (w *writer) trials(t *Trials) {
 		}
 	}
 	w.table(rows)
-	if t.Problem != "" {
-		w.line("problem", "%s", t.Problem)
-	}
-	for _, left := range t.left() {
-		w.printf("could not destroy %s\n", left)
-	}
 }
 
 // took adds the time to what worked.

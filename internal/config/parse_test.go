@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -329,7 +330,7 @@ func TestHostileFiles(t *testing.T) {
 		"problems":   "hsm: {module: /m}\nclients:\n" + many(10_000, func(int) string { return "  - {nmae: x, bogus: 1}\n" }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
+			before := processorTime(t)
 			_, err := Parse("hostile.yaml", []byte(text), WithAccounts(accounts{}))
 			if !errors.Is(err, strictyaml.ErrInvalid) {
 				t.Errorf("error %v", err)
@@ -337,11 +338,23 @@ func TestHostileFiles(t *testing.T) {
 			if len(err.Error()) > 64<<10 {
 				t.Errorf("a message of %d bytes", len(err.Error()))
 			}
-			if took := time.Since(start); took > 30*time.Second {
+			took := processorTime(t) - before
+			if took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})
 	}
+}
+
+// processorTime is what this process has used so far. Unlike the clock it
+// doesn't count the time that other processes take from it.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func TestStandIns(t *testing.T) {
