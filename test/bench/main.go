@@ -55,6 +55,7 @@ type settings struct {
 	raw    time.Duration // of the baseline before it
 	only   *regexp.Regexp
 	peers  bool
+	flame  string // the directory for flame graphs, which are all that is made then
 	output string // "" for tables, json or benchstat
 }
 
@@ -64,6 +65,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "one short round")
 	flags.BoolVar(&s.peers, "peers", false, "measure other programs too: p11-kit server, ssh-agent")
+	flags.StringVar(&s.flame, "flame", "", "draw flame graphs of the front in `directory` with perf, and measure nothing")
 	only := flags.String("run", "", "measure the cases whose `regexp` matches section/name")
 	flags.StringVar(&s.output, "o", "", "write `json` (one object a line) or benchstat (Go's benchmark format) to standard output, and the tables to standard error")
 	flags.IntVar(&s.rounds, "rounds", s.rounds, "how many times to measure each case")
@@ -95,6 +97,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer e.remove()
+	if s.flame != "" {
+		return flames(ctx, e, s, s.flame)
+	}
 	r := newReport(s.output, stdout, stderr)
 	r.machine()
 	for _, section := range sections() {
