@@ -79,7 +79,7 @@ lay_out_shared() { # ROOT
 	install -D -m 644 deploy/systemd/assertd.sysusers "$1/usr/lib/sysusers.d/assertd.conf"
 	install -D -m 644 deploy/systemd/assertd.tmpfiles "$1/usr/lib/tmpfiles.d/assertd.conf"
 	tool doctree "$repository/blob/$tag" "$1/usr/share/doc/assertd" README.md CHANGELOG.md SECURITY.md docs examples \
-		deploy/grafana deploy/kubernetes deploy/logrotate deploy/systemd/drop-ins ipc/openapi.yaml sdk/python/README.md sdk/node/README.md hsm/wire/PROTOCOL.md
+		deploy/grafana deploy/helm deploy/kubernetes deploy/logrotate deploy/systemd/drop-ins ipc/openapi.yaml sdk/python/README.md sdk/node/README.md hsm/wire/PROTOCOL.md
 	tool licenses ./cmd/assertd ./cmd/assertctl >"$1/usr/share/doc/assertd/copyright"
 }
 

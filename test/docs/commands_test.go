@@ -22,7 +22,7 @@ func documents(t *testing.T) (all []string) {
 	t.Helper()
 	for _, pattern := range []string{
 		"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/hsm/*.md",
-		"deploy/kubernetes/README.md", "examples/README.md",
+		"deploy/kubernetes/README.md", "deploy/helm/assertd/README.md", "examples/README.md",
 	} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(found) == 0 {
