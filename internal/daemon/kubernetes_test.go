@@ -181,7 +181,7 @@ func (c *cluster) verify(token string, keys map[string]any) string {
 	if err := json.Unmarshal(text, &header); err != nil || len(header) != 3 || header["typ"] != "JWT" || header["alg"] != "ES256" {
 		c.t.Fatalf("kube-apiserver would refuse the header %s: %v", text, err)
 	}
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		c.t.Fatal(err)
 	}

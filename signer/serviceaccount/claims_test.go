@@ -10,8 +10,6 @@ import (
 	"github.com/assertd/assertd/ipc"
 )
 
-var now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
-
 // bound is a token's claims as kube-apiserver v1.37 writes them.
 const bound = `{"aud":["https://kubernetes.default.svc"],"exp":1795867200,"iat":1795863600,"iss":"https://k8s.example/prod","jti":"0c5b7e3c-7d0e-4a51-9d34-8c7a5e5b4b0a",` +
 	`"kubernetes.io":{"namespace":"payments","node":{"name":"node-1","uid":"5d0d1a6e"},"pod":{"name":"api-0","uid":"f2c3"},"serviceaccount":{"name":"api","uid":"9a11"},"warnafter":1795867207},` +
