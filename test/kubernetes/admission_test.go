@@ -8,6 +8,7 @@ import (
 	"github.com/google/cel-go/cel"
 	admission "k8s.io/api/admission/v1"
 	admissionregistration "k8s.io/api/admissionregistration/v1"
+	authentication "k8s.io/api/authentication/v1"
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
@@ -83,13 +84,19 @@ func messageOf(v admissionregistration.Validation) string {
 // doesn't.
 func (c *compiled) review(t *testing.T, namespace string, spec core.PodSpec) (refused []string) {
 	t.Helper()
+	return c.reviewFor(t, authentication.UserInfo{Username: "dev", Groups: []string{"system:authenticated"}}, namespace, spec)
+}
+
+// reviewFor is review for a pod that a certain user creates.
+func (c *compiled) reviewFor(t *testing.T, user authentication.UserInfo, namespace string, spec core.PodSpec) (refused []string) {
+	t.Helper()
 	pod := &core.Pod{ObjectMeta: meta.ObjectMeta{Name: "pod", Namespace: namespace}, Spec: spec}
 	kind := core.SchemeGroupVersion.WithKind("Pod")
 	resource := core.SchemeGroupVersion.WithResource("pods")
 	attributes := apiserver.NewAttributesRecord(pod, nil, kind, namespace, pod.Name, resource, "", apiserver.Create, nil, false, nil)
 	versioned := &apiserver.VersionedAttributes{Attributes: attributes, VersionedKind: kind}
 	versioned.VersionedObject.Set(pod)
-	request := &admission.AdmissionRequest{Namespace: namespace, Name: pod.Name, Operation: admission.Create}
+	request := &admission.AdmissionRequest{Namespace: namespace, Name: pod.Name, Operation: admission.Create, UserInfo: user}
 	evaluate := func(e plugin.ConditionEvaluator) []plugin.EvaluationResult {
 		results, _, err := e.ForInput(c.compiler.CreateContext(t.Context()), versioned, request, plugin.OptionalVariableBindings{},
 			&core.Namespace{ObjectMeta: meta.ObjectMeta{Name: namespace}}, costs.RuntimeCELCostBudget)
@@ -165,6 +172,25 @@ func TestOnlyItsPodsMountASocket(t *testing.T) {
 		}
 		if refused := policy.review(t, "evil", core.PodSpec{Containers: []core.Container{{Name: "c"}}}); len(refused) > 0 {
 			t.Errorf("%s: a pod without volumes is refused: %q", s.name, refused)
+		}
+	}
+}
+
+// TestStaticPodsAreReported checks that a kubelet may report the static pod of
+// a kube-apiserver that has its tokens signed by assertd.
+func TestStaticPodsAreReported(t *testing.T) {
+	kubelet := authentication.UserInfo{Username: "system:node:n1", Groups: []string{"system:nodes", "system:authenticated"}}
+	for _, s := range sites(t) {
+		for _, name := range []string{"assertd-sockets", "assertd-workloads"} {
+			policy := admissionPolicy(t, s.objects, name)
+			pod := hostPath("/run/assertd/kubernetes", "", true)
+			pod.HostNetwork = true
+			if refused := policy.reviewFor(t, kubelet, "kube-system", pod); len(refused) > 0 {
+				t.Errorf("%s: %s refuses the kubelet: %q", s.name, name, refused)
+			}
+			if refused := policy.reviewFor(t, authentication.UserInfo{}, "kube-system", pod); len(refused) == 0 {
+				t.Errorf("%s: %s lets others mount the signer's socket", s.name, name)
+			}
 		}
 	}
 }

@@ -247,6 +247,20 @@ type schema struct {
 	Default     any                `json:"default"`
 }
 
+// TestEverySectionHasAPlace checks that each section of the configuration is in
+// settings, a value of its own, or set by the chart.
+func TestEverySectionHasAPlace(t *testing.T) {
+	var chart, configuration schema
+	decodeJSON(t, chartDir+"/values.schema.json", &chart)
+	decodeJSON(t, "../../docs/assertd.schema.json", &configuration)
+	want := slices.Sorted(maps.Keys(configuration.Properties))
+	got := slices.Sorted(maps.Keys(chart.Properties["settings"].Properties))
+	got = append(got, "hsm", "keys", "clients", "listen", "metrics", "operator", "budgets")
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("the chart has a place for %q\nthe configuration has %q", got, want)
+	}
+}
+
 // TestSchemaHasTheConfiguration checks that the chart's schema has the types of
 // the daemon's configuration as docs/assertd.schema.json has them.
 func TestSchemaHasTheConfiguration(t *testing.T) {
