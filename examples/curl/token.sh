@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Gets an access token with curl: an assertion from assertd, then the token request.
 #   ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token ./token.sh
 set -eu

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command go-azidentity shows the callback that Microsoft's libraries take for
 // client assertions. This module does not depend on them; with them, write
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command go-mtls connects with mutual TLS and a client key that never leaves
 // the HSM. It creates a certificate request, gets a certificate, and presents
 // it to a server. The CA and the server stand in for yours.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command go-oauth2 calls an API through golang.org/x/oauth2, with tokens
 // obtained with assertions.
 //

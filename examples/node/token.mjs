@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gets an access token with only Node's standard library.
 //   ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token node token.mjs
 import http from 'node:http';

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Get an access token with only Python's standard library.
 
     ASSERTD_SOCKET=.assertd/assertd.sock TOKEN_URL=https://as.example/token python3 token.py

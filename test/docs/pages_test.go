@@ -132,3 +132,27 @@ func TestEveryPageIsListed(t *testing.T) {
 		}
 	}
 }
+
+// TestExamplesNameTheirLicense: people copy these files one by one, away from
+// LICENSE.
+func TestExamplesNameTheirLicense(t *testing.T) {
+	found := 0
+	for _, pattern := range []string{"*.go", "*.py", "*.mjs", "*.sh"} {
+		files, err := filepath.Glob(filepath.Join(root, "examples", "*", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found++; !strings.Contains(string(content), "SPDX-License-Identifier: Apache-2.0\n") {
+				t.Errorf("%s has no SPDX line", file)
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("found %d files", found)
+	}
+}
