@@ -7,9 +7,13 @@ import (
 )
 
 // parseCredentials reads the response of AWS STS, or of another server with its
-// API. It has no access token. Some servers, such as MinIO's, send XML; it
-// becomes the JSON that AWS sends.
-func parseCredentials(text []byte, _ time.Time) (Token, bool) {
+// API: credentials, and no access token. Some servers, such as MinIO's, send
+// XML; it becomes the JSON that AWS sends. A gateway may give an access token
+// instead.
+func parseCredentials(text []byte, now time.Time) (Token, bool) {
+	if token, ok := parseToken(text, now); ok {
+		return token, true
+	}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("<")) {
 		text = credentialsFromXML(text)
 	}
