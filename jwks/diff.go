@@ -3,6 +3,8 @@ package jwks
 import (
 	"fmt"
 	"strings"
+
+	"github.com/assertd/assertd/internal/plural"
 )
 
 // FindingKind says how a key in a receiver's copy differs from ours.
@@ -98,8 +100,8 @@ func (e entry) deviations(wanted entry) []string {
 		}
 	}
 	if !sameChain(e.key.Certificates, wanted.key.Certificates) {
-		details = append(details, fmt.Sprintf("x5c differs: %d certificates, want %d",
-			len(e.key.Certificates), len(wanted.key.Certificates)))
+		details = append(details, fmt.Sprintf("x5c differs: %s, want %d",
+			plural.Of(len(e.key.Certificates), "certificate"), len(wanted.key.Certificates)))
 	}
 	return details
 }
@@ -120,18 +122,18 @@ func (d Difference) count(kind FindingKind) int {
 	return n
 }
 
-// String returns a report for people: a line for each finding, and a summary.
+// String returns a report for people: a summary, and a line for each finding.
 // It has only printable characters, even if the receiver's copy has others.
 func (d Difference) String() string {
 	var report strings.Builder
-	for _, finding := range d.Findings {
-		finding.write(&report)
-	}
 	fmt.Fprintf(&report, "%d the same, %d missing, %d different, %d extra", d.Same, d.count(KeyMissing), d.count(KeyDiffers), d.count(KeyExtra))
 	if d.Foreign > 0 {
 		fmt.Fprintf(&report, "; %d of other kinds not compared", d.Foreign)
 	}
 	report.WriteString("\n")
+	for _, finding := range d.Findings {
+		finding.write(&report)
+	}
 	return report.String()
 }
 

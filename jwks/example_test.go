@@ -21,6 +21,6 @@ func ExampleDiff() {
 	}
 	fmt.Print(jwks.Diff(theirs, ours))
 	// Output:
-	// differs  k1                                          EdDSA   use is missing, want "sig"
 	// 0 the same, 0 missing, 1 different, 0 extra
+	// differs  k1                                          EdDSA   use is missing, want "sig"
 }

@@ -11,7 +11,7 @@ import (
 
 func (a *app) assertCommand() *cobra.Command {
 	var decode bool
-	var output outputFlag
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "assert",
 		Short: "print a signed assertion",
@@ -37,13 +37,13 @@ func (a *app) assertCommand() *cobra.Command {
 		if decode {
 			return printDecoded(cmd.OutOrStdout(), answer.Assertion)
 		}
-		return output.print(cmd.OutOrStdout(), answer, func(out io.Writer) error {
+		return output.Print(cmd.OutOrStdout(), answer, func(out io.Writer) error {
 			_, err := fmt.Fprintln(out, answer.Assertion)
 			return err
 		})
 	}
 	cmd.Flags().BoolVar(&decode, "decode", false, "print the header and claims instead of the assertion")
-	output.register(cmd)
+	output.Register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("decode", "output")
 	return cmd
 }

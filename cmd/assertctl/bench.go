@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/plural"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -26,7 +27,7 @@ type benchResult struct {
 
 func (a *app) benchCommand() *cobra.Command {
 	l := &load{failed: make(map[ipc.Code]int64)}
-	var output outputFlag
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "measure signing throughput and latency",
@@ -51,12 +52,12 @@ func (a *app) benchCommand() *cobra.Command {
 		if err := l.run(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 			return err
 		}
-		return output.print(cmd.OutOrStdout(), l.result(), l.print)
+		return output.Print(cmd.OutOrStdout(), l.result(), l.print)
 	}
 	cmd.Flags().IntVarP(&l.workers, "workers", "w", 8, "`number` of requests in flight")
 	cmd.Flags().DurationVarP(&l.duration, "duration", "d", 5*time.Second, "how long to run")
 	cmd.Flags().Int64VarP(&l.count, "count", "n", 0, "stop after `N` requests (default: no limit)")
-	output.register(cmd)
+	output.Register(cmd)
 	return cmd
 }
 
@@ -80,8 +81,8 @@ func (l *load) result() benchResult {
 
 func (l *load) print(out io.Writer) error {
 	r := l.result()
-	fmt.Fprintf(out, "%d signed in %.1fs by %d workers: %.0f/s\n\nlatency\n  mean %v",
-		r.Signed, r.Seconds, r.Workers, r.PerSecond, l.latency.mean())
+	fmt.Fprintf(out, "%d signed in %.1fs by %s: %.0f/s\n\nlatency\n  mean %v",
+		r.Signed, r.Seconds, plural.Of(r.Workers, "worker"), r.PerSecond, l.latency.mean())
 	for _, q := range quantiles {
 		fmt.Fprintf(out, "  %s %v", q.name, l.latency.quantile(q.share))
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
@@ -43,4 +45,14 @@ func exitCodeOf(status int) int {
 		return exitUnavailable
 	}
 	return exitDenied
+}
+
+// saidOnce leaves out the title of a problem whose detail says the same, and
+// names the code, which scripts and the documentation use.
+func saidOnce(err error) error {
+	var problem *ipc.Problem
+	if !errors.As(err, &problem) || problem.Detail == "" || problem.Code == ipc.CodeReloadRefused {
+		return err
+	}
+	return errors.New(strings.Replace(err.Error(), problem.Error(), fmt.Sprintf("%s (%s)", problem.Detail, string(problem.Code)), 1))
 }

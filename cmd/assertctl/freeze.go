@@ -62,7 +62,7 @@ func (f *freezeFlags) request(cmd *cobra.Command) (ipc.FreezeRequest, error) {
 
 func freezeCommand() *cobra.Command {
 	var socket operatorFlag
-	var output outputFlag
+	var output cli.Output
 	var flags freezeFlags
 	cmd := &cobra.Command{
 		Use:   "freeze",
@@ -84,7 +84,7 @@ func freezeCommand() *cobra.Command {
 				return err
 			}
 			printWarnings(cmd.ErrOrStderr(), response.Warnings)
-			return output.print(cmd.OutOrStdout(), response, func(out io.Writer) error {
+			return output.Print(cmd.OutOrStdout(), response, func(out io.Writer) error {
 				_, err := fmt.Fprintf(out, "frozen: %s, %s\n", terminal.Text(response.Freeze.String()), until(response.Freeze))
 				return err
 			})
@@ -97,13 +97,13 @@ func freezeCommand() *cobra.Command {
 		panic(err) // the flag is registered two lines above
 	}
 	socket.register(cmd)
-	output.register(cmd)
+	output.Register(cmd)
 	return cmd
 }
 
 func thawCommand() *cobra.Command {
 	var socket operatorFlag
-	var output outputFlag
+	var output cli.Output
 	var flags targetFlags
 	cmd := &cobra.Command{
 		Use:   "thaw",
@@ -122,17 +122,17 @@ func thawCommand() *cobra.Command {
 	}
 	flags.register(cmd)
 	socket.register(cmd)
-	output.register(cmd)
+	output.Register(cmd)
 	return cmd
 }
 
-func thaw(ctx context.Context, cmd *cobra.Command, o *client.Operator, target ipc.FreezeTarget, output outputFlag) error {
+func thaw(ctx context.Context, cmd *cobra.Command, o *client.Operator, target ipc.FreezeTarget, output cli.Output) error {
 	response, err := o.Thaw(ctx, target)
 	if err != nil {
 		return err
 	}
 	printWarnings(cmd.ErrOrStderr(), response.Warnings)
-	return output.print(cmd.OutOrStdout(), response, func(out io.Writer) error {
+	return output.Print(cmd.OutOrStdout(), response, func(out io.Writer) error {
 		_, err := fmt.Fprintf(out, "thawed: %s\n", terminal.Text(response.Thawed.String()))
 		return err
 	})
@@ -158,7 +158,7 @@ func printFreezes(out io.Writer, now time.Time, s ipc.FreezeStatus) {
 		if f.Unknown {
 			unknown = " (NOT IN THE CONFIGURATION)"
 		}
-		text := fmt.Sprintf("%s%s since %s, %s, by uid %d pid %d on %s: %s", f, unknown, ago(now, f.Since), until(f), f.By.UID, f.By.PID, dash(f.By.Host), f.Reason)
+		text := fmt.Sprintf("%s%s since %s, %s, by uid %d pid %d on %s: %s", f, unknown, terminal.Ago(now, f.Since), until(f), f.By.UID, f.By.PID, terminal.Dash(f.By.Host), f.Reason)
 		printError(out, "FROZEN", text)
 	}
 	printError(out, "FREEZES NOT SAVED", s.Error)

@@ -6,17 +6,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
 func (a *app) grantsCommand() *cobra.Command {
-	var output outputFlag
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "grants",
 		Short: "show your grants and what is left of each rate budget",
@@ -30,47 +30,40 @@ func (a *app) grantsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return output.print(cmd.OutOrStdout(), grants, func(out io.Writer) error { return printGrants(out, grants) })
+			return output.Print(cmd.OutOrStdout(), grants, func(out io.Writer) error { return printGrants(out, grants, output == cli.Wide) })
 		},
 	}
-	output.register(cmd)
+	output.Register(cmd)
 	return cmd
 }
 
-func printGrants(out io.Writer, g ipc.GrantsResponse) error {
+func printGrants(out io.Writer, g ipc.GrantsResponse, wide bool) error {
 	if len(g.Grants) == 0 {
-		_, err := fmt.Fprintf(out, "The daemon sees this process as uid %d, gid %d. No client in its policy matches,\nso it has no grants.\n",
-			g.Caller.UID, g.Caller.GID)
+		_, err := fmt.Fprintf(out, "The daemon sees this process as uid %d, gid %d. No client in its policy matches, so it has no grants. "+
+			"Ask the administrator for one; assertd explain --user %d shows why none matches.\n", g.Caller.UID, g.Caller.GID, g.Caller.UID)
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "GRANT\tCLIENT\tKEY\tALG\tPROFILE\tAUDIENCES\tLIFETIME\tCLAIMS\tLEFT")
+	table := terminal.NewTable("GRANT", "CLIENT", "KEY", "ALG", "PROFILE", "AUDIENCES", "LIFETIME", "CLAIMS", "LEFT")
+	table.Wide, table.Spare = wide, []string{"ALG", "CLIENT", "CLAIMS"}
 	for _, grant := range g.Grants {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", grant.Name, grant.Client, grant.Key, dash(grant.Alg),
-			dash(grant.Profile), dash(strings.Join(grant.Audiences, " ")), lifetimes(grant.Lifetime), claimNames(grant.Claims), budgets(grant.Budgets))
+		table.Row(grant.Name, grant.Client, grant.Key, terminal.Dash(grant.Alg), terminal.Dash(grant.Profile),
+			terminal.Dash(strings.Join(grant.Audiences, " ")), lifetimes(grant.Lifetime), claimNames(grant.Claims), budgets(grant.Budgets))
 	}
-	return table.Flush()
-}
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
+	return table.Write(out)
 }
 
 func lifetimes(l *ipc.Lifetime) string {
 	if l == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%ds, max %ds", l.DefaultSeconds, l.MaxSeconds)
+	return fmt.Sprintf("%s, max %s", period(time.Duration(l.DefaultSeconds)*time.Second), period(time.Duration(l.MaxSeconds)*time.Second))
 }
 
 func claimNames(c *ipc.ClaimsInfo) string {
 	if c == nil {
 		return "-"
 	}
-	return dash(strings.Join(slices.Sorted(maps.Keys(c.Allow)), " "))
+	return terminal.Dash(strings.Join(slices.Sorted(maps.Keys(c.Allow)), " "))
 }
 
 // budgets shows what is left of each window, such as "96/100 per 1s".
@@ -83,7 +76,7 @@ func budgets(windows []ipc.BudgetInfo) string {
 		}
 		shown = append(shown, fmt.Sprintf("%d/%d per %s", w.Remaining, size, period(time.Duration(w.PerSeconds*float64(time.Second)))))
 	}
-	return dash(strings.Join(shown, ", "))
+	return terminal.Dash(strings.Join(shown, ", "))
 }
 
 // period writes a duration as the configuration does: 24h, not 24h0m0s.

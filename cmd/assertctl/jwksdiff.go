@@ -18,7 +18,7 @@ var errIncomplete = errors.New("this copy cannot verify everything that the daem
 type diffFlags struct {
 	against string
 	ca      caFlag
-	output  outputFlag
+	output  cli.Output
 }
 
 func (a *app) jwksDiffCommand() *cobra.Command {
@@ -46,12 +46,12 @@ func (a *app) jwksDiffCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&flags.against, "jwks", "", "compare with the JWKS in this `file` (default: the daemon's)")
 	flags.ca.register(cmd)
-	flags.output.register(cmd)
+	flags.output.Register(cmd)
 	return cmd
 }
 
 func (f diffFlags) report(out io.Writer, d jwks.Difference) error {
-	err := f.output.print(out, d, func(out io.Writer) error {
+	err := f.output.Print(out, d, func(out io.Writer) error {
 		_, err := io.WriteString(out, d.String())
 		return err
 	})

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +20,7 @@ func main() { cli.Main(run) }
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err := cli.Execute(ctx, rootCommand(), args, stdin, stdout, stderr)
 	if err != nil {
-		cli.PrintError(stderr, "assertctl", err)
+		cli.PrintError(stderr, "assertctl", saidOnce(err))
 	}
 	return exitCode(err)
 }
@@ -39,19 +38,12 @@ func rootCommand() *cobra.Command {
 		Long: "Gets signed assertions from assertd and uses them.\n\n" +
 			"Exit codes: 0 success, 1 failure, 2 usage error, 3 denied, 4 rate limited,\n" +
 			"5 unavailable.",
-		Version: version,
 	}
-	root.PersistentFlags().StringVarP(&a.socket, "socket", "s", defaultSocket(), "`path` of the daemon's socket; overrides ASSERTD_SOCKET")
-	return cli.Root(root,
+	root.PersistentFlags().StringVarP(&a.socket, "socket", "s", client.DefaultSocket, "`path` of the daemon's socket; overrides ASSERTD_SOCKET")
+	cli.FromEnvironment(&a.socket, "ASSERTD_SOCKET")
+	return cli.Root(root, version,
 		a.assertCommand(), a.tokenCommand(), a.callCommand(), a.keepCommand(), a.execCredentialCommand(),
 		a.signCommand(), a.registerCommand(),
-		a.grantsCommand(), a.jwksCommand(), a.verifyCommand(), a.benchCommand(),
+		a.grantsCommand(), a.whoamiCommand(), a.jwksCommand(), a.verifyCommand(), a.benchCommand(),
 		statusCommand(), topCommand(), reloadCommand(), freezeCommand(), thawCommand(), drainCommand())
-}
-
-func defaultSocket() string {
-	if socket := os.Getenv("ASSERTD_SOCKET"); socket != "" {
-		return socket
-	}
-	return client.DefaultSocket
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -19,11 +18,8 @@ import (
 type operatorFlag string
 
 func (f *operatorFlag) register(cmd *cobra.Command) {
-	socket := client.DefaultOperatorSocket
-	if set := os.Getenv("ASSERTD_OPERATOR_SOCKET"); set != "" {
-		socket = set
-	}
-	cmd.Flags().StringVar((*string)(f), "operator", socket, "`path` of the operator socket; overrides ASSERTD_OPERATOR_SOCKET")
+	cmd.Flags().StringVar((*string)(f), "operator", client.DefaultOperatorSocket, "`path` of the operator socket; overrides ASSERTD_OPERATOR_SOCKET")
+	cli.FromEnvironment((*string)(f), "ASSERTD_OPERATOR_SOCKET")
 }
 
 // run runs do with a client for the operator socket.
@@ -38,7 +34,7 @@ func (f operatorFlag) run(do func(*client.Operator) error) error {
 
 func statusCommand() *cobra.Command {
 	var socket operatorFlag
-	var output outputFlag
+	var output cli.Output
 	var live bool
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -59,7 +55,9 @@ func statusCommand() *cobra.Command {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "assertd %s is running\n", status.Version)
 				return err
 			}
-			err = output.print(cmd.OutOrStdout(), status, func(out io.Writer) error { return printStatus(out, ipc.StatusResponse{}, status) })
+			err = output.Print(cmd.OutOrStdout(), status, func(out io.Writer) error {
+				return statusView{wide: output == cli.Wide}.print(out, ipc.StatusResponse{}, status)
+			})
 			if err == nil && !status.Ready.Ready {
 				err = fmt.Errorf("%w: %s", errNotReady, cmp.Or(status.Ready.Detail, status.Ready.Reason))
 			}
@@ -67,7 +65,7 @@ func statusCommand() *cobra.Command {
 		})
 	}
 	socket.register(cmd)
-	output.register(cmd)
+	output.Register(cmd)
 	cmd.Flags().BoolVar(&live, "live", false, "only check that the daemon answers")
 	cmd.MarkFlagsMutuallyExclusive("live", "output")
 	return cmd
@@ -82,14 +80,14 @@ func reloadCommand() *cobra.Command {
 		"Reloads the configuration, as SIGHUP does. If anything in it is wrong, the\n"+
 			"daemon keeps the old one, and the command prints what is wrong. The daemon looks\n"+
 			"at its tokens again, but does not repeat a PIN that a token refused.",
-		func() (string, operation) {
+		func() (any, string, operation) {
 			switch {
 			case logs:
-				return "reopened", (*client.Operator).ReopenLogs
+				return ipc.ReopenResponse{Reopened: true}, "reopened", (*client.Operator).ReopenLogs
 			case retryPIN:
-				return "reloaded; assertctl status shows whether the token takes the PIN", (*client.Operator).RetryPIN
+				return ipc.ReloadResponse{Reloaded: true}, "reloaded; assertctl status shows whether the token takes the PIN", (*client.Operator).RetryPIN
 			}
-			return "reloaded", (*client.Operator).Reload
+			return ipc.ReloadResponse{Reloaded: true}, "reloaded", (*client.Operator).Reload
 		})
 	cmd.Flags().BoolVar(&logs, "logs", false, "only reopen the log files, as SIGUSR1 does")
 	cmd.Flags().BoolVar(&retryPIN, "retry-pin", false, "also try refused PINs once more, which can lock a token")
@@ -101,7 +99,9 @@ func drainCommand() *cobra.Command {
 	return operatorCommand("drain", "finish in-flight requests, then stop (operators)",
 		"Stops the daemon cleanly, as SIGTERM does: it refuses new requests, finishes\n"+
 			"those in flight, and exits.",
-		func() (string, operation) { return "draining", (*client.Operator).Drain })
+		func() (any, string, operation) {
+			return ipc.DrainResponse{Draining: true}, "draining", (*client.Operator).Drain
+		})
 }
 
 // operation is a request without parameters.
@@ -109,19 +109,23 @@ type operation func(*client.Operator, context.Context) error
 
 // operatorCommand is a command that makes one request. Choose returns it, and
 // what to print once it is done.
-func operatorCommand(use, short, long string, choose func() (done string, do operation)) *cobra.Command {
+func operatorCommand(use, short, long string, choose func() (result any, done string, do operation)) *cobra.Command {
 	var socket operatorFlag
+	var output cli.Output
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: cli.Args(cobra.NoArgs)}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		done, do := choose()
+		result, done, do := choose()
 		return socket.run(func(o *client.Operator) error {
 			if err := do(o, cmd.Context()); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), done)
-			return err
+			return output.Print(cmd.OutOrStdout(), result, func(out io.Writer) error {
+				_, err := fmt.Fprintln(out, done)
+				return err
+			})
 		})
 	}
 	socket.register(cmd)
+	output.Register(cmd)
 	return cmd
 }

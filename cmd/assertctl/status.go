@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/assertd/assertd/internal/plural"
 	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
@@ -16,48 +17,63 @@ import (
 // printStatus prints a status for people. Rates are since before, or since the
 // daemon started if before is empty or from an earlier run of the daemon.
 func printStatus(out io.Writer, before, now ipc.StatusResponse) error {
+	return statusView{}.print(out, before, now)
+}
+
+// statusView is how to print a status.
+type statusView struct{ wide bool }
+
+func (v statusView) print(out io.Writer, before, now ipc.StatusResponse) error {
 	if !before.Started.Equal(now.Started) {
 		before = ipc.StatusResponse{Now: now.Started}
 	}
-	printSummary(out, now)
-	printPINs(out, now)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	printWorkers(table, now)
-	printKeys(table, now)
-	printClients(table, before, now)
-	if err := table.Flush(); err != nil {
+	if err := printSummary(out, now); err != nil {
 		return err
 	}
-	return printRefusals(out, now)
+	for _, table := range []*terminal.Table{workers(now), keys(now), clients(before, now), refusals(now)} {
+		table.Wide = v.wide
+		if table.Len() > 0 {
+			fmt.Fprintln(out)
+		}
+		if err := table.Write(out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func printSummary(out io.Writer, s ipc.StatusResponse) {
-	state := "ready"
+// printSummary prints what is above the tables.
+func printSummary(out io.Writer, s ipc.StatusResponse) error {
+	printVerdict(out, s)
+	printProblems(out, s)
+	printPINs(out, s)
+	err := printFacts(out, s)
+	printIssuers(out, s)
+	return err
+}
+
+// printVerdict prints the line that says whether the daemon can sign.
+func printVerdict(out io.Writer, s ipc.StatusResponse) {
+	color, verdict := terminal.Good, "READY"
 	switch {
 	case !s.Ready.Ready:
-		state = "NOT READY: " + s.Ready.Reason
+		color, verdict = terminal.Bad, "NOT READY: "+terminal.Line(s.Ready.Reason)
 	case len(s.Ready.Degraded) > 0:
-		state = "ready, DEGRADED"
+		color, verdict = terminal.Warn, "READY, DEGRADED"
 	}
 	if len(s.Freeze.Freezes) > 0 {
-		state += ", FROZEN"
+		color, verdict = terminal.Bad, verdict+", FROZEN"
 	}
-	fmt.Fprintf(out, "assertd %s  pid %d  up %s  %s\n", s.Version, s.PID, span(s.Now.Sub(s.Started)), state)
-	fmt.Fprintf(out, "connections %d/%d  jwks %d keys, published %s\n", s.Connections, s.ConnectionLimit, s.JWKS.Keys, ago(s.Now, s.JWKS.Published))
-	printError(out, "PUBLISHING FAILED", s.JWKS.Error)
-	printIssuers(out, s)
-	if a := s.Audit; a != nil {
-		fmt.Fprintf(out, "audit log %d records, %d pending, %d lines, checkpoint at line %d\n", a.Records, a.Pending, a.Lines, a.CheckpointLines)
-		printError(out, "WRITE FAILED", a.Error)
-		printError(out, "CHECKPOINT FAILED", a.CheckpointError)
-		printError(out, "ANCHOR FAILED", a.AnchorError)
-		printWitnesses(out, s.Now, a)
-		printShipping(out, a)
+	_ = terminal.Paint(out, color, verdict) // the writes below report it
+	fmt.Fprintf(out, "  assertd %s, pid %d, up %s\n", s.Version, s.PID, terminal.Span(s.Now.Sub(s.Started)))
+	if !s.Ready.Ready && s.Ready.Detail != "" {
+		fmt.Fprintf(out, "  %s\n", terminal.Line(s.Ready.Detail))
 	}
+}
+
+// printProblems prints what somebody should look at.
+func printProblems(out io.Writer, s ipc.StatusResponse) {
 	printFreezes(out, s.Now, s.Freeze)
-	printSandbox(out, s.Sandbox)
-	fmt.Fprintf(out, "configuration loaded %s\n", ago(s.Now, s.Reload.Success))
-	printError(out, "RELOAD REJECTED", s.Reload.Error)
 	for _, d := range s.Ready.Degraded {
 		printError(out, "DEGRADED", d.Key+": "+d.Reason+": "+d.Detail)
 	}
@@ -66,6 +82,51 @@ func printSummary(out io.Writer, s ipc.StatusResponse) {
 			printError(out, "KEY NOT USED", reason)
 		}
 	}
+	printError(out, "PUBLISHING FAILED", s.JWKS.Error)
+	printError(out, "RELOAD REJECTED", s.Reload.Error)
+	if a := s.Audit; a != nil {
+		printError(out, "WRITE FAILED", a.Error)
+		printError(out, "CHECKPOINT FAILED", a.CheckpointError)
+		printError(out, "ANCHOR FAILED", a.AnchorError)
+		for _, w := range a.Witnesses {
+			printError(out, "WITNESS "+terminal.Text(w.Name)+" FAILED", w.Error)
+		}
+		for _, to := range a.Ship {
+			printError(out, "SHIPPING FAILED", to.Error)
+		}
+	}
+	for _, warning := range s.Sandbox.Warnings {
+		printError(out, "SANDBOX", warning)
+	}
+	if n := s.Sandbox.Refused; n > 0 {
+		printError(out, "MODULE ATTACKS", fmt.Sprintf("refused %s of the daemon's own processes", plural.Of(n, "connection")))
+	}
+}
+
+func printError(out io.Writer, title, text string) {
+	if text != "" {
+		_ = terminal.Paint(out, terminal.Bad, "  "+title+":") // as above
+		fmt.Fprintf(out, " %s\n", terminal.Text(text))
+	}
+}
+
+func printFacts(out io.Writer, s ipc.StatusResponse) error {
+	var facts terminal.Facts
+	facts.Add("connections", fmt.Sprintf("%d of %d", s.Connections, s.ConnectionLimit))
+	facts.Add("JWKS", fmt.Sprintf("%s, published %s", plural.Of(s.JWKS.Keys, "key"), terminal.Ago(s.Now, s.JWKS.Published)))
+	if a := s.Audit; a != nil {
+		facts.Add("audit log", fmt.Sprintf("%s since the start, %d pending, %s in all%s",
+			plural.Of(a.Records, "record"), a.Pending, plural.Of(a.Lines, "line"), checkpoint(s.Now, a)))
+		if len(a.Witnesses) > 0 {
+			facts.Add("witnesses", fmt.Sprintf("%d of %d must cosign; line %d, %s", a.Quorum, len(a.Witnesses), a.WitnessedLines, terminal.Ago(s.Now, a.QuorumTime)))
+		}
+		for _, to := range a.Ship {
+			facts.Add("shipped to", fmt.Sprintf("%s, up to line %d, %d pending, %d missing", to.Destination, to.Lines, to.Pending, to.Missing))
+		}
+	}
+	facts.Add("sandbox", s.Sandbox.String())
+	facts.Add("configuration", "loaded "+terminal.Ago(s.Now, s.Reload.Success))
+	return facts.Write(out)
 }
 
 // printIssuers prints the issuers of Kubernetes tokens, with the keys that
@@ -76,60 +137,51 @@ func printIssuers(out io.Writer, s ipc.StatusResponse) {
 		if k == nil {
 			continue
 		}
-		fmt.Fprintf(out, "kubernetes issuer %s  key set %s  %d keys, fetched every %s\n", terminal.Text(k.Issuer), k.Key, len(k.Keys), span(time.Duration(k.RefreshSeconds)*time.Second))
+		fmt.Fprintf(out, "kubernetes issuer %s  key set %s  %s, fetched every %s\n", terminal.Line(k.Issuer), k.Key,
+			plural.Of(len(k.Keys), "key"), terminal.Span(time.Duration(k.RefreshSeconds)*time.Second))
 		printError(out, "KUBE-APISERVER GETS NO KEYS", k.Error)
 		for _, key := range k.Keys {
-			switch {
-			case key.Until.IsZero():
-				fmt.Fprintf(out, "  key %s %s\n", terminal.Text(key.Kid), key.Alg)
-			default:
-				fmt.Fprintf(out, "  key %s %s, also published until %s\n", terminal.Text(key.Kid), key.Alg, key.Until.UTC().Format(time.RFC3339))
+			fmt.Fprintf(out, "  key %s %s", terminal.Line(key.Kid), key.Alg)
+			if !key.Until.IsZero() {
+				fmt.Fprintf(out, ", also published until %s", key.Until.UTC().Format(time.RFC3339))
 			}
+			fmt.Fprintln(out)
 		}
 	}
 }
 
-func printSandbox(out io.Writer, s ipc.SandboxStatus) {
-	fmt.Fprintf(out, "sandbox: %s\n", terminal.Text(s.String()))
-	for _, warning := range s.Warnings {
-		printError(out, "SANDBOX", warning)
+func checkpoint(now time.Time, a *ipc.AuditStatus) string {
+	if a.CheckpointTime.IsZero() {
+		return ""
 	}
-	if s.Refused > 0 {
-		printError(out, "MODULE ATTACKS", fmt.Sprintf("refused %d connections of the daemon's own processes", s.Refused))
-	}
+	return fmt.Sprintf(", checkpoint at line %d, %s", a.CheckpointLines, terminal.Ago(now, a.CheckpointTime))
 }
 
-func printWitnesses(out io.Writer, now time.Time, a *ipc.AuditStatus) {
-	if len(a.Witnesses) == 0 {
-		return
-	}
-	fmt.Fprintf(out, "witnesses %d of %d must cosign, have at line %d, %s\n", a.Quorum, len(a.Witnesses), a.WitnessedLines, ago(now, a.QuorumTime))
-	for _, w := range a.Witnesses {
-		printError(out, "WITNESS "+terminal.Text(w.Name)+" FAILED", w.Error)
-	}
-}
-
-func printShipping(out io.Writer, a *ipc.AuditStatus) {
-	for _, to := range a.Ship {
-		fmt.Fprintf(out, "shipped to %s up to line %d, %d pending, %d missing\n", terminal.Text(to.Destination), to.Lines, to.Pending, to.Missing)
-		printError(out, "SHIPPING FAILED", to.Error)
-	}
-}
-
-func printError(out io.Writer, title, text string) {
-	if text != "" {
-		fmt.Fprintf(out, "  %s: %s\n", title, terminal.Text(text))
-	}
-}
-
-func printWorkers(out io.Writer, s ipc.StatusResponse) {
-	fmt.Fprintln(out, "\nTOKEN\tWORKER\tSTATE\tPID\tSINCE\tIN FLIGHT\tRESTARTS\tLAST ERROR")
+func workers(s ipc.StatusResponse) *terminal.Table {
+	table := terminal.NewTable("TOKEN", "WORKER", "STATE", "PID", "SINCE", "IN FLIGHT", "RESTARTS", "LAST ERROR")
+	table.Spare = []string{"IN FLIGHT", "PID"}
 	for _, t := range s.Tokens {
 		for _, w := range t.Workers {
-			lastError := terminal.Line(w.Error)
-			fmt.Fprintf(out, "%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", t.Name, w.Worker, w.State, w.PID, ago(s.Now, w.Since), w.InFlight, w.Restarts, dash(lastError))
+			state, pid := terminal.Cell{Text: w.State, Color: terminal.Good}, "-"
+			if w.State != ipc.WorkerReady {
+				state.Color = terminal.Bad
+			}
+			if w.PID != 0 {
+				pid = strconv.Itoa(w.PID)
+			}
+			table.Row(t.Name, w.Worker, state, pid, terminal.Ago(s.Now, w.Since), w.InFlight, w.Restarts, lastError(s.Now, w))
 		}
 	}
+	return table
+}
+
+// lastError is the error of the process before this one. It is at least as old
+// as the state, if the worker has recovered.
+func lastError(now time.Time, w ipc.WorkerStatus) string {
+	if w.Error == "" || w.State != ipc.WorkerReady {
+		return terminal.Dash(w.Error)
+	}
+	return "before " + terminal.Ago(now, w.Since) + ": " + w.Error
 }
 
 // printPINs prints what operators must do about PINs.
@@ -138,28 +190,30 @@ func printPINs(out io.Writer, s ipc.StatusResponse) {
 		if t.PIN.Remedy == "" {
 			continue
 		}
-		fmt.Fprintf(out, "PIN of token %s: %s since %s; %s", t.Name, strings.ToUpper(t.PIN.State), ago(s.Now, t.PIN.Since), terminal.Text(t.PIN.Remedy))
+		text := fmt.Sprintf("%s since %s; %s", strings.ToUpper(t.PIN.State), terminal.Ago(s.Now, t.PIN.Since), t.PIN.Remedy)
 		if !t.PIN.RetryAt.IsZero() {
-			fmt.Fprintf(out, "; next look in %s", span(max(0, t.PIN.RetryAt.Sub(s.Now))))
+			text += fmt.Sprintf("; next look in %s", terminal.Span(max(0, t.PIN.RetryAt.Sub(s.Now))))
 		}
-		fmt.Fprintln(out)
+		printError(out, "PIN of token "+terminal.Line(t.Name), text)
 	}
 }
 
-func printKeys(out io.Writer, s ipc.StatusResponse) {
-	fmt.Fprintln(out, "\nKEY\tSIGNING\tAGE\tVERSIONS\tNEXT CHANGE\tNEXT DUE")
+func keys(s ipc.StatusResponse) *terminal.Table {
+	table := terminal.NewTable("KEY", "SIGNING", "AGE", "VERSIONS", "NEXT CHANGE", "NEXT DUE")
+	table.Spare = []string{"NEXT CHANGE"}
 	for _, k := range s.Keys {
-		signing, age := k.Signing, "-"
+		signing, age := terminal.Kid(k.Signing), "-"
 		for _, v := range k.Versions {
-			if v.Kid == k.Signing {
-				age = ago(s.Now, v.Created)
+			if v.Kid == k.Signing && !v.Created.IsZero() {
+				age = terminal.Span(s.Now.Sub(v.Created))
 			}
 		}
-		if signing == "" {
-			signing = "NONE: " + k.Reason
+		if k.Signing == "" {
+			signing = terminal.Cell{Text: "NONE: " + k.Reason, Color: terminal.Bad}
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, signing, age, versions(k), in(s.Now, k.NextChange), due(s.Now, k))
+		table.Row(k.Name, signing, age, versions(k), terminal.In(s.Now, k.NextChange), due(s.Now, k))
 	}
+	return table
 }
 
 func versions(k ipc.KeySetStatus) string {
@@ -177,17 +231,17 @@ func versions(k ipc.KeySetStatus) string {
 	if len(k.Lost) > 0 {
 		states = append(states, fmt.Sprintf("%d LOST", len(k.Lost)))
 	}
-	return dash(strings.Join(states, " "))
+	return terminal.Dash(strings.Join(states, " "))
 }
 
-func due(now time.Time, k ipc.KeySetStatus) string {
+func due(now time.Time, k ipc.KeySetStatus) terminal.Cell {
 	if k.Late {
-		return "OVERDUE by " + span(now.Sub(k.DueAt))
+		return terminal.Cell{Text: "OVERDUE by " + terminal.Span(now.Sub(k.DueAt)), Color: terminal.Warn}
 	}
-	return in(now, k.DueAt)
+	return terminal.Cell{Text: terminal.In(now, k.DueAt)}
 }
 
-func printClients(out io.Writer, before, now ipc.StatusResponse) {
+func clients(before, now ipc.StatusResponse) *terminal.Table {
 	released := make(map[[2]string]uint64)
 	for _, c := range before.Clients {
 		for _, g := range c.Grants {
@@ -195,15 +249,17 @@ func printClients(out io.Writer, before, now ipc.StatusResponse) {
 		}
 	}
 	seconds := max(now.Now.Sub(before.Now).Seconds(), 0.001)
-	fmt.Fprintln(out, "\nCLIENT\tGRANT\tKEY\tSIGNED\tPER SECOND\tREFUSED\tFAILED\tLEFT")
+	table := terminal.NewTable("CLIENT", "GRANT", "KEY", "SIGNED", "PER SECOND", "REFUSED", "FAILED", "LEFT")
+	table.Spare = []string{"KEY"}
 	for _, c := range now.Clients {
 		refused, failed := fmt.Sprint(sum(c.Refusals)), fmt.Sprint(sum(c.Failures))
 		for _, g := range c.Grants {
 			rate := float64(g.Released-min(released[[2]string{c.Name, g.Name}], g.Released)) / seconds
-			fmt.Fprintf(out, "%s\t%s\t%s\t%d\t%.1f\t%s\t%s\t%s\n", c.Name, g.Name, g.Key, g.Released, rate, refused, failed, budgets(g.Budgets))
+			table.Row(c.Name, g.Name, g.Key, g.Released, fmt.Sprintf("%.1f", rate), refused, failed, budgets(g.Budgets))
 			refused, failed = "", "" // per client, so printed once
 		}
 	}
+	return table
 }
 
 func sum(counts []ipc.CodeCount) (n uint64) {
@@ -213,8 +269,8 @@ func sum(counts []ipc.CodeCount) (n uint64) {
 	return n
 }
 
-// printRefusals prints refusals and failures by code, most frequent first.
-func printRefusals(out io.Writer, s ipc.StatusResponse) error {
+// refusals lists refusals and failures by code, most frequent first.
+func refusals(s ipc.StatusResponse) *terminal.Table {
 	type row struct {
 		client string
 		ipc.CodeCount
@@ -231,40 +287,9 @@ func printRefusals(out io.Writer, s ipc.StatusResponse) error {
 		add(c.Name, c.Failures...)
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.Count, a.Count) })
-	if len(rows) == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nCLIENT\tREFUSED OR FAILED\tCOUNT")
+	table := terminal.NewTable("CLIENT", "REFUSED OR FAILED", "COUNT")
 	for _, r := range rows {
-		fmt.Fprintf(table, "%s\t%s\t%d\n", r.client, string(r.Code), r.Count)
+		table.Row(r.client, string(r.Code), r.Count)
 	}
-	return table.Flush()
-}
-
-func ago(now, then time.Time) string {
-	if then.IsZero() {
-		return "-"
-	}
-	return span(now.Sub(then)) + " ago"
-}
-
-func in(now, then time.Time) string {
-	if then.IsZero() {
-		return "-"
-	}
-	return "in " + span(then.Sub(now))
-}
-
-// span is a rounded-down duration: 45s, 12m, 3h20m, 89d.
-func span(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
+	return table
 }

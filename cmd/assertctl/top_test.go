@@ -190,11 +190,11 @@ func TestTopKeepsLastStatus(t *testing.T) {
 	v := newTopView(busy(), started)
 	v.update(topAnswer{err: errors.New("connection refused")}, started.Add(75*time.Second))
 	page := v.page(80, 24)
-	if page[0].text != "NO ANSWER for 1m: connection refused" || page[0].style != bad || !strings.HasPrefix(page[1].text, "before: assertd") {
+	if page[0].text != "NO ANSWER for 1m: connection refused" || page[0].style != bad || !strings.HasPrefix(page[1].text, "before: READY") {
 		t.Errorf("%q, then %q", page[0], page[1])
 	}
 	v.update(topAnswer{status: busy()}, started.Add(80*time.Second))
-	if page := v.page(80, 24); !strings.HasPrefix(page[0].text, "assertd v1.2.3") {
+	if page := v.page(80, 24); !strings.HasPrefix(page[0].text, "READY, DEGRADED  assertd v1.2.3") {
 		t.Errorf("after it is back: %q", page[0])
 	}
 }

@@ -44,7 +44,7 @@ func newTopView(status ipc.StatusResponse, at time.Time) *topView {
 // update takes the next answer.
 func (v *topView) update(a topAnswer, at time.Time) {
 	if a.err != nil {
-		v.silence = fmt.Sprintf("NO ANSWER for %s: %v", span(at.Sub(v.answered)), a.err)
+		v.silence = fmt.Sprintf("NO ANSWER for %s: %v", terminal.Span(at.Sub(v.answered)), a.err)
 		return
 	}
 	v.before, v.now, v.answered, v.silence = v.now, a.status, at, ""
@@ -125,8 +125,7 @@ func (v *topView) head(width int) (lines []styled) {
 // summary is the part of the status that has no tables.
 func (v *topView) summary() string {
 	var text bytes.Buffer
-	printSummary(&text, v.now)
-	printPINs(&text, v.now)
+	_ = printSummary(&text, v.now) // writing to a buffer can't fail
 	return strings.ReplaceAll(terminal.Text(text.String()), "\t", " ")
 }
 
@@ -230,13 +229,13 @@ func (v *topView) keys() table {
 		signing, age := shortKid(k.Signing), "-"
 		for _, version := range k.Versions {
 			if version.Kid == k.Signing {
-				age = ago(v.now.Now, version.Created)
+				age = terminal.Ago(v.now.Now, version.Created)
 			}
 		}
 		if signing == "" {
 			signing = "NONE: " + k.Reason
 		}
-		t.add(k.Name, signing, age, in(v.now.Now, k.NextChange), due(v.now.Now, k), versions(k))
+		t.add(k.Name, signing, age, terminal.In(v.now.Now, k.NextChange), due(v.now.Now, k).Text, versions(k))
 	}
 	return t
 }
@@ -257,7 +256,7 @@ func (v *topView) workers() table {
 			if w.PID != 0 {
 				pid = fmt.Sprint(w.PID)
 			}
-			t.add(token.Name, fmt.Sprint(w.Worker), string(w.State), pid, ago(v.now.Now, w.Since), fmt.Sprint(w.InFlight), fmt.Sprint(w.Restarts), dash(w.Error))
+			t.add(token.Name, fmt.Sprint(w.Worker), string(w.State), pid, terminal.Ago(v.now.Now, w.Since), fmt.Sprint(w.InFlight), fmt.Sprint(w.Restarts), terminal.Dash(w.Error))
 		}
 	}
 	return t

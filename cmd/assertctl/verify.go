@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -23,6 +24,7 @@ var errNotVerified = errors.New("not verified")
 
 func (a *app) verifyCommand() *cobra.Command {
 	var file, audience string
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "verify [ASSERTION]",
 		Short: "verify an assertion as an authorization server would",
@@ -39,11 +41,16 @@ func (a *app) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return verify(cmd.OutOrStdout(), compact, set, audience, time.Now())
+			result, err := verify(compact, set, audience, time.Now())
+			if err != nil {
+				return err
+			}
+			return output.Print(cmd.OutOrStdout(), result, result.print)
 		},
 	}
 	cmd.Flags().StringVar(&file, "jwks", "", "JWKS `file` (default: the daemon's)")
 	cmd.Flags().StringVarP(&audience, "audience", "a", "", "require this audience `uri`")
+	output.Register(cmd)
 	return cmd
 }
 
@@ -71,24 +78,57 @@ func (a *app) keySet(ctx context.Context, file string) (jwks.Set, error) {
 	return jwks.ParseSet(text)
 }
 
-func verify(out io.Writer, compact string, set jwks.Set, audience string, now time.Time) error {
+// verified is the result of verify.
+type verified struct {
+	Verified     bool      `json:"verified"` // always true: a failure is an error
+	Alg          string    `json:"alg"`
+	Kid          string    `json:"kid"`
+	Audience     []string  `json:"audience,omitempty"`
+	Expires      time.Time `json:"expires"`
+	ValidSeconds int64     `json:"valid_seconds"`
+}
+
+func verify(compact string, set jwks.Set, audience string, now time.Time) (verified, error) {
 	claims, key, err := verifiedClaims(compact, set)
 	if err != nil {
-		return err
+		return verified{}, err
 	}
-	expected := jwt.Expected{Time: now}
-	if audience != "" {
-		expected.AnyAudience = jwt.Audience{audience}
+	if err := checkClaims(claims, audience, now); err != nil {
+		return verified{}, fmt.Errorf("%w: %w", errNotVerified, err)
 	}
-	if err := claims.ValidateWithLeeway(expected, 0); err != nil {
-		return fmt.Errorf("%w: %s", errNotVerified, reason(err))
-	}
-	if claims.Expiry == nil {
-		return fmt.Errorf("%w: it has no exp claim", errNotVerified)
-	}
-	left := claims.Expiry.Time().Sub(now).Round(time.Second)
-	_, err = fmt.Fprintf(out, "verified: %s signature by key %s, valid for another %s\n", key.Alg, key.Kid, left)
+	expires := claims.Expiry.Time()
+	return verified{
+		Verified: true, Alg: key.Alg, Kid: key.Kid, Audience: claims.Audience,
+		Expires: expires.UTC(), ValidSeconds: int64(expires.Sub(now).Round(time.Second) / time.Second),
+	}, nil
+}
+
+func (v verified) print(out io.Writer) error {
+	_ = terminal.Paint(out, terminal.Good, "verified:") // the write below reports it
+	_, err := fmt.Fprintf(out, " %s signature by key %s, valid for another %s\n", v.Alg, v.Kid, time.Duration(v.ValidSeconds)*time.Second)
 	return err
+}
+
+// checkClaims checks the times and the audience, without leeway.
+func checkClaims(claims jwt.Claims, audience string, now time.Time) error {
+	err := claims.ValidateWithLeeway(jwt.Expected{Time: now}, 0)
+	switch {
+	case claims.Expiry == nil:
+		return errors.New("it has no exp claim; use a profile that sets one")
+	case errors.Is(err, jwt.ErrExpired):
+		return fmt.Errorf("it expired %s; get a new one with assertctl assert", terminal.Ago(now, claims.Expiry.Time()))
+	case errors.Is(err, jwt.ErrNotValidYet):
+		return fmt.Errorf("it is only valid %s; compare the clocks of the two machines", terminal.In(now, claims.NotBefore.Time()))
+	case errors.Is(err, jwt.ErrIssuedInTheFuture):
+		return fmt.Errorf("it was issued %s; compare the clocks of the two machines", terminal.In(now, claims.IssuedAt.Time()))
+	case err != nil:
+		return errors.New(reason(err))
+	case audience == "" || claims.Audience.Contains(audience):
+		return nil
+	case len(claims.Audience) == 0:
+		return fmt.Errorf("it has no audience, and --audience is %q; use a grant with that audience", audience)
+	}
+	return fmt.Errorf("its audience is %q, not %q; ask for that one with assertctl assert --audience", strings.Join(claims.Audience, " "), audience)
 }
 
 // verifiedClaims are the claims of a JWT whose signature matches its key.
@@ -114,12 +154,12 @@ func parseSigned(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, err
 	}
 	token, err := jwt.ParseSigned(compact, algorithms)
 	if err != nil {
-		return nil, jwks.Key{}, fmt.Errorf("%w: %s", errNotVerified, reason(err))
+		return nil, jwks.Key{}, fmt.Errorf("%w: %s; pass one JWT, as assertctl assert prints it", errNotVerified, reason(err))
 	}
 	kid := token.Headers[0].KeyID
 	key, found := set.Lookup(kid)
 	if !found {
-		return nil, jwks.Key{}, fmt.Errorf("%w: the JWKS has no key %q", errNotVerified, kid)
+		return nil, jwks.Key{}, noSuchKey(kid)
 	}
 	if token.Headers[0].Algorithm != key.Alg {
 		return nil, jwks.Key{}, otherAlgorithm(key, token.Headers[0].Algorithm)
@@ -127,9 +167,16 @@ func parseSigned(compact string, set jwks.Set) (*jwt.JSONWebToken, jwks.Key, err
 	return token, key, nil
 }
 
+// noSuchKey is about a kid that the JWKS lacks.
+func noSuchKey(kid string) error {
+	return fmt.Errorf("%w: the JWKS has no key %q; get its current copy, or compare it with assertctl jwks diff", errNotVerified, kid)
+}
+
 // reason is a message of go-jose without the library's name.
 func reason(err error) string {
-	text := strings.TrimPrefix(err.Error(), "go-jose/go-jose")
-	text = strings.TrimPrefix(strings.TrimPrefix(text, "/jwt"), ": ")
-	return strings.TrimPrefix(text, "validation failed, ")
+	text := err.Error()
+	for _, name := range []string{"go-jose/go-jose", "/jwt", ": ", "validation failed, ", "go-jose/go-jose: ", "square/go-jose: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
 }

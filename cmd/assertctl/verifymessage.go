@@ -51,7 +51,7 @@ func parseMessage(compact string) (m signedMessage, ok bool) {
 func (m signedMessage) verify(set jwks.Set) (claims jwt.Claims, key jwks.Key, err error) {
 	key, found := set.Lookup(m.header.Kid)
 	if !found {
-		return claims, key, fmt.Errorf("%w: the JWKS has no key %q", errNotVerified, m.header.Kid)
+		return claims, key, noSuchKey(m.header.Kid)
 	}
 	if m.header.Alg != key.Alg {
 		return claims, key, otherAlgorithm(key, m.header.Alg)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/inspect"
+	"github.com/assertd/assertd/internal/plural"
 	"github.com/assertd/assertd/internal/progress"
 	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/internal/trustpath"
@@ -23,8 +25,8 @@ func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "verify the audit log and prove its records",
-		Long: "Verifies the audit log and proves its records. All commands except \"key\",\n" +
-			"\"accept-damage\" and \"accept-rollback\" need only the files: they run on any machine, without\n" +
+		Long: "Verifies the audit log and proves its records. All commands except \"key\", \"accept-damage\" and\n" +
+			"\"accept-rollback\" need only the files: they run on any machine, without\n" +
 			"the daemon and without an HSM.",
 	}
 	cli.Group(cmd)
@@ -192,8 +194,17 @@ func auditProveCommand() *cobra.Command {
 	return cmd
 }
 
+// provenRecord is the result of "check".
+type provenRecord struct {
+	Seq    int64           `json:"seq"`
+	Origin string          `json:"origin"` // of the log
+	Size   int64           `json:"size"`   // records that the checkpoint covers
+	Record json.RawMessage `json:"record"`
+}
+
 func auditCheckCommand() *cobra.Command {
 	var f auditFlags
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "check PROOF",
 		Short: "verify a proof from \"prove\" and show its record",
@@ -214,13 +225,17 @@ func auditCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "proven: record %d of the log %s, by a signed checkpoint over %d records\n",
-				proven.Seq, proven.Checkpoint.Origin, proven.Checkpoint.Size)
-			_, err = fmt.Fprintf(terminal.Data(cmd.OutOrStdout()), "%s\n", proven.Line)
-			return err
+			result := provenRecord{proven.Seq, proven.Checkpoint.Origin, proven.Checkpoint.Size, proven.Line}
+			return output.Print(cmd.OutOrStdout(), result, func(out io.Writer) error {
+				fmt.Fprintf(cmd.ErrOrStderr(), "proven: record %d of the log %s, by a signed checkpoint over %s\n",
+					result.Seq, result.Origin, plural.Of(result.Size, "record"))
+				_, err = fmt.Fprintf(terminal.Data(out), "%s\n", result.Record)
+				return err
+			})
 		},
 	}
 	f.keyFlag(cmd)
+	output.Register(cmd)
 	return cmd
 }
 
@@ -264,7 +279,7 @@ func printCheckpoint(ctx context.Context, files []string, o audit.VerifyOptions,
 }
 
 func auditKeyCommand() *cobra.Command {
-	var path string
+	var from tokens
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "print the public keys of the log's checkpoints",
@@ -273,7 +288,11 @@ func auditKeyCommand() *cobra.Command {
 			"and keep those of versions that are removed: older checkpoints are verified with them.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return readTokens(cmd.Context(), path, func(_ context.Context, i *inspect.Inspection) error {
+			c, err := from.load()
+			if err != nil {
+				return err
+			}
+			return from.read(cmd.Context(), c, func(_ context.Context, i *inspect.Inspection) error {
 				keys, err := i.CheckpointKeys()
 				if err != nil {
 					return err
@@ -283,6 +302,6 @@ func auditKeyCommand() *cobra.Command {
 			})
 		},
 	}
-	configFlag(cmd, &path)
+	from.register(cmd)
 	return cmd
 }

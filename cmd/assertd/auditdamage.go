@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 func auditAcceptDamageCommand() *cobra.Command {
 	var path string
 	var a audit.Acceptance
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "accept-damage --reason TEXT",
 		Short: "keep a damaged file as evidence and start a new one",
@@ -34,11 +36,14 @@ func auditAcceptDamageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "kept %s, damaged from record %d on; the log continues with record %d\n", done.Kept, done.Good, done.Next)
-			return err
+			return output.Print(cmd.OutOrStdout(), done, func(out io.Writer) error {
+				_, err = fmt.Fprintf(out, "kept %s, damaged from record %d on; the log continues with record %d\n", done.Kept, done.Good, done.Next)
+				return err
+			})
 		},
 	}
 	configFlag(cmd, &path)
+	output.Register(cmd)
 	cmd.Flags().StringVar(&a.Reason, "reason", "", "what happened, as `text` for the log")
 	cmd.Flags().Int64Var(&a.Next, "next", 0, "`number` of the next record, if the damaged file can't be read to its end")
 	return cmd

@@ -9,19 +9,21 @@ import (
 
 	"github.com/assertd/assertd/internal/audit"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/plural"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // requirements are what "verify" demands of the files besides good lines.
 type requirements struct {
 	fromStart bool
 	minSize   int64
-	output    string
+	output    cli.Output
 }
 
 func (r *requirements) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.fromStart, "from-start", false, "fail unless the files have all records from the first one on")
 	cmd.Flags().Int64Var(&r.minSize, "min-size", 0, "fail if the log has fewer `records`, from its start on")
-	cmd.Flags().StringVarP(&r.output, "output", "o", "text", "`format` of the result: text or json")
+	r.output.Register(cmd)
 }
 
 func (r *requirements) require(o *audit.VerifyOptions) {
@@ -56,16 +58,9 @@ func judge(r audit.Report, err error, withKeys bool) (verdict, error) {
 }
 
 // print prints the verdict. The error is errSilent for one that is not ok.
-func (v verdict) print(out io.Writer, format string) error {
-	switch format {
-	case "json":
-		if err := printJSON(out, v); err != nil {
-			return err
-		}
-	case "text":
-		v.printText(out)
-	default:
-		return fmt.Errorf("%w: --output is text or json, not %q", cli.ErrUsage, format)
+func (v verdict) print(out io.Writer, format cli.Output) error {
+	if err := format.Print(out, v, v.printText); err != nil {
+		return err
 	}
 	if !v.OK {
 		return errSilent
@@ -73,37 +68,51 @@ func (v verdict) print(out io.Writer, format string) error {
 	return nil
 }
 
-func (v verdict) printText(out io.Writer) {
+func (v verdict) printText(out io.Writer) error {
 	switch {
 	case v.Bad != nil:
-		fmt.Fprintf(out, "BAD %s:%d: %s: %s\n", v.Bad.File, v.Bad.Line, v.Bad.Problem, v.Bad.Detail)
+		_ = terminal.Paint(out, terminal.Bad, "BAD") // the write below reports it
+		_, err := fmt.Fprintf(out, " %s:%d: %s: %s\n", v.Bad.File, v.Bad.Line, v.Bad.Problem, v.Bad.Detail)
+		return err
 	case v.OK:
-		printReport(out, *v.Report, "ok")
+		return printReport(out, *v.Report, "ok", terminal.Good)
 	case v.Report.Checkpoints == 0:
-		printReport(out, *v.Report, "NOT PROVEN")
-		fmt.Fprintf(out, "    %s\n", v.Problem)
+		_ = printReport(out, *v.Report, "NOT PROVEN", terminal.Bad) // as above
 	default:
-		printReport(out, *v.Report, "INCOMPLETE")
-		fmt.Fprintf(out, "    %s\n", v.Problem)
+		_ = printReport(out, *v.Report, "INCOMPLETE", terminal.Bad)
 	}
+	_, err := fmt.Fprintf(out, "    %s\n", v.Problem)
+	return err
 }
 
-func printReport(out io.Writer, r audit.Report, word string) {
-	fmt.Fprintf(out, "%s: %s\n", word, r.Summary())
-	fmt.Fprintf(out, "    %d files, records %d to %d, %d checkpoints verified, root %s\n", r.Files, r.First, r.Size-1, r.Checkpoints, r.Root)
+func printReport(out io.Writer, r audit.Report, word string, color terminal.Color) error {
+	_ = terminal.Paint(out, color, word+":") // the writes below report it
+	fmt.Fprintf(out, " %s\n", r.Summary())
+	_, err := fmt.Fprintf(out, "    %s, %s, %s verified, root %s\n",
+		plural.Of(r.Files, "file"), recordRange(r.First, r.Size-1), plural.Of(r.Checkpoints, "checkpoint"), r.Root)
 	for _, extra := range []struct {
-		count int64
-		text  string
+		count          int64
+		noun, one, all string
 	}{
-		{int64(r.Unverified), "checkpoints are by keys that were not given"},
-		{r.Witnessed, "records, from the first one on, are cosigned by a quorum of the given witnesses"},
-		{int64(r.Acknowledgments), "lines accept a rollback (kind acknowledgment): lines that others remember are missing"},
-		{int64(r.Recoveries), "lines report a recovery (kind recovery): an outage, a torn line or a changed file"},
-		{int64(r.Apart), "files were set apart as torn; none has a line of the log"},
-		{r.Torn, "bytes at the end are an incomplete line"},
+		{int64(r.Unverified), "checkpoint", "is by a key that was not given", "are by keys that were not given"},
+		{r.Witnessed, "record", "is cosigned by a quorum of the given witnesses", "from the first one on are cosigned by a quorum of the given witnesses"},
+		{int64(r.Acknowledgments), "line", "accepts a rollback (kind acknowledgment): lines that others remember are missing",
+			"accept a rollback (kind acknowledgment): lines that others remember are missing"},
+		{int64(r.Recoveries), "line", "reports a recovery (kind recovery): an outage, a torn line or a changed file",
+			"report a recovery (kind recovery): an outage, a torn line or a changed file"},
+		{int64(r.Apart), "file", "was set apart as torn; it has no line of the log", "were set apart as torn; none has a line of the log"},
+		{r.Torn, "byte", "at the end is an incomplete line", "at the end are an incomplete line"},
 	} {
 		if extra.count > 0 {
-			fmt.Fprintf(out, "    %d %s\n", extra.count, extra.text)
+			_, err = fmt.Fprintf(out, "    %s %s\n", plural.Of(extra.count, extra.noun), plural.Verb(extra.count, extra.one, extra.all))
 		}
 	}
+	return err
+}
+
+func recordRange(first, last int64) string {
+	if first == last {
+		return fmt.Sprintf("record %d", first)
+	}
+	return fmt.Sprintf("records %d to %d", first, last)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/plural"
 )
 
 // witnessFlags are what "verify" requires of witnesses.
@@ -33,14 +34,22 @@ func (f *witnessFlags) require(o *audit.VerifyOptions) (err error) {
 	}
 	o.Quorum = cmp.Or(f.quorum, len(o.Witnesses))
 	if o.Quorum < 0 || o.Quorum > len(o.Witnesses) {
-		return fmt.Errorf("%w: --quorum is %d, but there are %d --witness keys", cli.ErrUsage, o.Quorum, len(o.Witnesses))
+		return fmt.Errorf("%w: --quorum is %d, but there %s; want 1 to that number", cli.ErrUsage, o.Quorum,
+			plural.Verb(len(o.Witnesses), "is ", "are ")+plural.Of(len(o.Witnesses), "--witness key"))
 	}
 	return nil
+}
+
+// acceptedRollback is the result of accept-rollback.
+type acceptedRollback struct {
+	Size   int64  `json:"size"`
+	Reason string `json:"reason"`
 }
 
 func auditAcknowledgeCommand() *cobra.Command {
 	var path string
 	var a audit.Acknowledgment
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "accept-rollback --size SIZE --reason TEXT",
 		Short: "accept that lines of a rolled-back log are lost",
@@ -64,11 +73,14 @@ func auditAcknowledgeCommand() *cobra.Command {
 			if err := audit.Acknowledge(o, a); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "accepted: what others remember of the first %d records no longer stops the daemon\n", a.Size)
-			return nil
+			return output.Print(cmd.OutOrStdout(), acceptedRollback{Size: a.Size, Reason: a.Reason}, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "accepted: what others remember of %s no longer stops the daemon\n", recordRange(0, a.Size-1))
+				return err
+			})
 		},
 	}
 	configFlag(cmd, &path)
+	output.Register(cmd)
 	cmd.Flags().Int64Var(&a.Size, "size", 0, "number of `lines` that others remember, from the daemon's error")
 	cmd.Flags().StringVar(&a.Reason, "reason", "", "why the lines are lost, for the `text` in the log")
 	return cmd

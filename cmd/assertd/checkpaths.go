@@ -3,43 +3,38 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/trustpath"
 )
 
-// checkPaths prints every problem with a path, and whether the configuration
-// accepts it.
-func checkPaths(c *config.Config, out io.Writer) (refused bool) {
+// checkPaths returns what the configuration accepts of the paths that it names,
+// and every problem with one.
+func checkPaths(c *config.Config) (accepted []string, problems []error) {
 	for _, v := range c.Judge(c.AllPaths()) {
 		for _, p := range v.Accepted {
-			fmt.Fprintf(out, "warning, accepted: %s: %s %s\n", v.Setting, p.Path, p.Reason)
+			accepted = append(accepted, fmt.Sprintf("%s: %s %s", v.Setting, p.Path, p.Reason))
 		}
 		if v.Err != nil {
-			fmt.Fprintf(out, "%v\n", v.Err)
-			refused = true
+			problems = append(problems, v.Err)
 		}
 	}
-	if refused && c.Trust().User == 0 && os.Geteuid() == 0 {
-		fmt.Fprintln(out, nameUser)
+	if problems != nil && c.Trust().User == 0 && os.Geteuid() == 0 {
+		problems = append(problems, errors.New(nameUser))
 	}
-	if refused {
-		fmt.Fprintln(out)
-	}
-	return refused
+	return accepted, problems
 }
 
 // nameUser is advice for root.
-const nameUser = "If the daemon does not run as root, name its user with --user."
+const nameUser = "if the daemon does not run as root, name its user with --user"
 
 // loadFor reads a configuration as the user would, or as this one if it is "".
 func loadFor(path, user string) (*config.Config, error) {
 	if user == "" {
 		c, err := config.Load(path)
 		if errors.Is(err, trustpath.ErrUntrusted) && os.Geteuid() == 0 {
-			err = fmt.Errorf("%w\n%s", err, nameUser)
+			err = fmt.Errorf("%w; %s", err, nameUser)
 		}
 		return c, err
 	}

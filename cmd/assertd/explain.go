@@ -1,17 +1,18 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/policytest"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -22,7 +23,8 @@ type explainFlags struct {
 	grant, audience string
 	claims          []string
 	lifetime        time.Duration
-	asJSON          bool
+	all             bool
+	output          cli.Output
 }
 
 func explainCommand() *cobra.Command {
@@ -30,9 +32,9 @@ func explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain",
 		Short: "explain why a request would be allowed or refused",
-		Long: "Evaluates a request as the daemon would, without an HSM. Prints every rule, whether it passed and\n" +
-			"why, and what the assertion would contain; values that are only known at signing time are in\n" +
-			"angle brackets. Exits with status 0 if the request is allowed, or 3 if it is refused.",
+		Long: "Evaluates a request as the daemon would, without an HSM. Prints the verdict, the rules of the\n" +
+			"client that matches, whether each passed and why, and what the assertion would contain; values\n" +
+			"that are only known at signing time are in angle brackets. Exits with status 0 if the request is allowed, or 3 if it is refused.",
 		Example: "  assertd explain --user payments --unit payments.service \\\n" +
 			"    --audience https://as.bank-a.example --claim 'scope=read write'",
 		Args: cli.Args(cobra.NoArgs),
@@ -56,7 +58,8 @@ func (f *explainFlags) register(cmd *cobra.Command) {
 	flags.StringVarP(&f.audience, "audience", "a", "", "requested audience, as a `uri`")
 	flags.StringArrayVar(&f.claims, "claim", nil, "requested claim, as `name=value`; the value can be JSON; repeatable")
 	flags.DurationVar(&f.lifetime, "lifetime", 0, "requested lifetime, such as 60s")
-	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	flags.BoolVar(&f.all, "all", false, "show the clients that don't match the caller, too")
+	f.output.RegisterWithJSON(cmd)
 }
 
 // errRefused exits with status 3. The refusal has been printed.
@@ -95,19 +98,27 @@ func (f *explainFlags) explain(out io.Writer) error {
 }
 
 func (f *explainFlags) print(answer policytest.Simulation, out io.Writer) error {
-	if f.asJSON {
-		return printJSON(out, explanationOf(answer))
+	return f.output.Print(out, explanationOf(answer), func(out io.Writer) error { return f.printText(answer, out) })
+}
+
+// printText prints the verdict first.
+func (f *explainFlags) printText(answer policytest.Simulation, out io.Writer) error {
+	verdict, details, _ := strings.Cut(forAdministrators(answer.Outcome()), "\n")
+	color := terminal.Good
+	if answer.Refusal != nil {
+		color = terminal.Bad
 	}
-	fmt.Fprintf(out, "caller: %s\n%s", describeCaller(f.caller.User, answer.Caller), answer.Text())
+	_ = terminal.Paint(out, color, verdict) // the writes below report it
+	fmt.Fprintf(out, "\n%scaller: %s\n%s", details, describeCaller(f.caller.User, answer.Caller), answer.Text(f.all || f.output == cli.Wide))
 	if answer.Refusal != nil {
 		return nil
 	}
 	fmt.Fprintln(out, "header")
-	if err := printJSON(out, answer.Assertion.Header); err != nil {
+	if err := cli.JSON.Print(out, answer.Assertion.Header, nil); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "claims")
-	return printJSON(out, answer.Assertion.Claims)
+	return cli.JSON.Print(out, answer.Assertion.Claims, nil)
 }
 
 // groupsOf returns a user's groups on this machine, the primary one first. It
@@ -144,11 +155,4 @@ func parseClaims(flags []string) (map[string]any, error) {
 		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	return claims, nil
-}
-
-func printJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -61,4 +62,26 @@ func describeCaller(user string, c caller.Caller) string {
 		}
 	}
 	return strings.Join(said, ", ")
+}
+
+// advice is what refusals tell callers, with what it means for the
+// administrator, who runs explain.
+var advice = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`(?:Use your own socket, or ask|Ask) your assertd administrator to run assertd explain\.`), "The checks marked NO say why."},
+	{regexp.MustCompile(`Ask your assertd administrator for (one|a grant)`), "Add $1 to the configuration"},
+	{regexp.MustCompile(`or ask your assertd administrator for (one|a grant)`), "or add $1 to the configuration"},
+	{regexp.MustCompile(`Ask your assertd administrator to add one`), "Add one to the configuration"},
+	{regexp.MustCompile(`Ask your assertd administrator to remove`), "Remove"},
+}
+
+// forAdministrators keeps explain from sending the administrator to the
+// administrator.
+func forAdministrators(text string) string {
+	for _, a := range advice {
+		text = a.pattern.ReplaceAllString(text, a.with)
+	}
+	return text
 }

@@ -36,7 +36,7 @@ func hsmCommand() *cobra.Command {
 type probing struct {
 	keyTool
 	try    bool
-	output string
+	output cli.Output
 	step   time.Duration
 }
 
@@ -55,15 +55,12 @@ func probeCommand() *cobra.Command {
 	p.register(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&p.try, "try", false, "make, use and destroy a key pair of each type")
-	flags.StringVarP(&p.output, "output", "o", "text", "output `format`: text or json")
+	p.output.Register(cmd)
 	flags.DurationVar(&p.step, "timeout", time.Minute, "how `long` the module can take over one step")
 	return cmd
 }
 
 func (p *probing) run(ctx context.Context, out io.Writer) error {
-	if p.output != "text" && p.output != "json" {
-		return fmt.Errorf("%w: no output format %q; use text or json", cli.ErrUsage, p.output)
-	}
 	place, err := p.target()
 	if err != nil {
 		return err
@@ -112,11 +109,7 @@ func installed() string {
 
 // print fails if the probe ended early, so that a script notices.
 func (p *probing) print(out io.Writer, report probe.Report) error {
-	write := report.WriteText
-	if p.output == "json" {
-		write = func(out io.Writer) error { return printJSON(out, report) }
-	}
-	if err := write(out); err != nil {
+	if err := p.output.Print(out, report, report.WriteText); err != nil {
 		return err
 	}
 	if report.Problem != "" || report.Trial != nil && report.Trial.Problem != "" {

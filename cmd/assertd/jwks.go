@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
-	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/inspect"
 	"github.com/assertd/assertd/internal/terminal"
 )
 
 func jwksCommand() *cobra.Command {
-	var path, domain string
+	var from tokens
+	var domain string
 	var spiffe bool
 	cmd := &cobra.Command{
 		Use:   "jwks",
@@ -28,7 +28,7 @@ func jwksCommand() *cobra.Command {
 			"grants with profile spiffe-jwt-svid, with use jwt-svid.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(path)
+			c, err := from.load()
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func jwksCommand() *cobra.Command {
 					return cli.UsageError(cmd, err)
 				}
 			}
-			return readTokensOf(cmd.Context(), c, func(_ context.Context, i *inspect.Inspection) error {
+			return from.read(cmd.Context(), c, func(_ context.Context, i *inspect.Inspection) error {
 				text, err := publicKeys(i, sets)
 				if err != nil {
 					return err
@@ -50,7 +50,7 @@ func jwksCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&spiffe, "spiffe", false, "print the bundle of the SPIFFE trust domain")
 	cmd.Flags().StringVar(&domain, "trust-domain", "", "print the bundle of this trust `domain`, if there are several")
-	configFlag(cmd, &path)
+	from.register(cmd)
 	cmd.AddCommand(jwksMergeCommand())
 	return cmd
 }

@@ -21,10 +21,6 @@ func keyCommand() *cobra.Command {
 	k.register(cmd)
 	cmd.AddCommand(k.generateCommand(), k.listCommand(), k.showCommand(), k.csrCommand(), k.importCommand(),
 		k.pruneCommand(), k.destroyCommand(), k.adoptCommand(), k.importKeyCommand(), k.tightenCommand())
+	cmd.AddCommand(guesses()...)
 	return cmd
-}
-
-// jsonFlag adds --json, which is for scripts.
-func jsonFlag(cmd *cobra.Command, asJSON *bool) {
-	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON")
 }

@@ -3,16 +3,19 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 func (k *keyTool) adoptCommand() *cobra.Command {
 	var label, id, alg string
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "adopt KEYSET",
 		Short: "check an existing key and print its configuration",
@@ -30,14 +33,17 @@ func (k *keyTool) adoptCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "# Key %s passed all checks. To adopt it, add this to the configuration:\n%s",
-					adoption.Key.Kid, adoption.Configuration())
-				return err
+				return output.Print(cmd.OutOrStdout(), adoption.Document(), func(out io.Writer) error {
+					_, err = fmt.Fprintf(terminal.Data(out), "# Key %s passed all checks.\n# To adopt it, add this to the configuration:\n%s",
+						adoption.Key.Kid, adoption.Configuration())
+					return err
+				})
 			})
 		},
 	}
 	cmd.Flags().StringVar(&label, "label", "", "`text` of the key's CKA_LABEL")
 	cmd.Flags().StringVar(&id, "id", "", "CKA_ID of the key, in `hexadecimal`")
 	cmd.Flags().StringVar(&alg, "alg", "", "JOSE `algorithm`, if neither the configuration nor the key type implies it")
+	output.Register(cmd)
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/internal/plural"
 	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/internal/trustpath"
 )
@@ -40,7 +41,7 @@ func (k *keyTool) csrCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&names.Subject, "subject", "", "subject `name`, such as \"CN=payments,O=Example Ltd,C=GB\"")
+	flags.StringVar(&names.Subject, "subject", "", "subject `name`, such as \"CN=payments,O=Example Ltd,C=GB\" or \"/C=GB/O=Example Ltd/CN=payments\"")
 	flags.StringSliceVar(&names.DNS, "dns", nil, "alternative DNS `name`; may be repeated")
 	flags.StringSliceVar(&names.URIs, "uri", nil, "alternative `URI`; may be repeated")
 	flags.StringSliceVar(&names.Emails, "email", nil, "alternative email `address`; may be repeated")
@@ -81,6 +82,7 @@ func (*lifetime) Type() string { return "duration" }
 
 func (k *keyTool) importCommand() *cobra.Command {
 	var toFile bool
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "import-cert KEY [CERTIFICATE]",
 		Short: "check a certificate and store it with its key",
@@ -96,13 +98,14 @@ func (k *keyTool) importCommand() *cobra.Command {
 			}
 			return k.find(cmd.Context(), args[0], func(a *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key) error {
 				if toFile {
-					return importToFile(cmd.OutOrStdout(), a, inv, key, text)
+					return importToFile(cmd.OutOrStdout(), output, a, inv, key, text)
 				}
-				return importToToken(cmd.OutOrStdout(), a, key, text)
+				return importToToken(cmd.OutOrStdout(), output, a, key, text)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&toFile, "file", false, "store it in the file that keys.*.certificate names")
+	output.Register(cmd)
 	return cmd
 }
 
@@ -113,20 +116,33 @@ func certificateText(stdin io.Reader, paths []string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(stdin, maxCertificate))
 }
 
-func importToToken(out io.Writer, a *keyadmin.Admin, key keyadmin.Key, text []byte) error {
+// storedCertificate is the result of import-cert.
+type storedCertificate struct {
+	Kid            string    `json:"kid"`
+	Subject        string    `json:"subject"`
+	NotAfter       time.Time `json:"not_after"`
+	File           string    `json:"file,omitempty"` // empty if it is on the token
+	IssuersLeftOut int       `json:"issuers_left_out,omitempty"`
+}
+
+func importToToken(out io.Writer, output cli.Output, a *keyadmin.Admin, key keyadmin.Key, text []byte) error {
 	certificate, left, err := a.ImportToToken(key, text)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "stored %s for key %s on the token; valid until %s\n",
-		keyadmin.Printable(certificate.Subject.String()), key.Kid, certificate.NotAfter.UTC().Format(time.RFC3339))
-	if left > 0 {
-		fmt.Fprintf(out, "The token does not store its %d issuers. If a receiver needs them in x5c, use --file.\n", left)
-	}
-	return nil
+	result := storedCertificate{Kid: key.Kid, Subject: certificate.Subject.String(), NotAfter: certificate.NotAfter.UTC(), IssuersLeftOut: left}
+	return output.Print(out, result, func(out io.Writer) error {
+		_, err := fmt.Fprintf(out, "stored %s for key %s on the token; valid until %s\n",
+			keyadmin.Printable(result.Subject), key.Kid, result.NotAfter.Format(time.RFC3339))
+		if left > 0 {
+			fmt.Fprintf(out, "The token does not store %s of it. If a receiver needs %s in x5c, use --file.\n",
+				plural.Of(left, "issuer"), plural.Verb(left, "that", "those"))
+		}
+		return err
+	})
 }
 
-func importToFile(out io.Writer, a *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key, text []byte) error {
+func importToFile(out io.Writer, output cli.Output, a *keyadmin.Admin, inv *keyadmin.Inventory, key keyadmin.Key, text []byte) error {
 	path, err := inv.CertificateFile(key)
 	if err != nil {
 		return err
@@ -135,7 +151,10 @@ func importToFile(out io.Writer, a *keyadmin.Admin, inv *keyadmin.Inventory, key
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "wrote %s for key %s to %s; valid until %s. Now reload the daemon: systemctl reload assertd\n",
-		keyadmin.Printable(certificate.Subject.String()), key.Kid, path, certificate.NotAfter.UTC().Format(time.RFC3339))
-	return err
+	result := storedCertificate{Kid: key.Kid, Subject: certificate.Subject.String(), NotAfter: certificate.NotAfter.UTC(), File: path}
+	return output.Print(out, result, func(out io.Writer) error {
+		_, err = fmt.Fprintf(out, "wrote %s for key %s to %s; valid until %s. Now reload the daemon: systemctl reload assertd\n",
+			keyadmin.Printable(result.Subject), key.Kid, path, result.NotAfter.Format(time.RFC3339))
+		return err
+	})
 }

@@ -26,7 +26,7 @@ func typed(ctx context.Context, question, want string) error {
 	// A deadline in the past interrupts a pending read.
 	stop := context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if _, err := io.WriteString(tty, terminal.Text(question)); err != nil {
+	if _, err := io.WriteString(terminal.NewText(tty), question); err != nil {
 		return err
 	}
 	answer, err := bufio.NewReader(io.LimitReader(tty, 1024)).ReadString('\n')
@@ -38,5 +38,5 @@ func typed(ctx context.Context, question, want string) error {
 	case err != nil && !errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: %w", errNotConfirmed, err)
 	}
-	return fmt.Errorf("%w: the answer does not match", errNotConfirmed)
+	return fmt.Errorf("%w: the answer is not %s; run the command again and type that, or paste it", errNotConfirmed, want)
 }

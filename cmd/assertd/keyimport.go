@@ -18,7 +18,7 @@ import (
 // importing is what key import was asked for.
 type importing struct {
 	set, label, alg, passphraseFile string
-	asJSON                          bool
+	output                          cli.Output
 }
 
 func (k *keyTool) importKeyCommand() *cobra.Command {
@@ -48,7 +48,7 @@ func (k *keyTool) importKeyCommand() *cobra.Command {
 				}
 				fmt.Fprintf(cmd.ErrOrStderr(), "assertd: warning: this key was outside the HSM, so somebody may have a copy of it, and that can't be undone. "+
 					"Destroy %s and every copy of it, such as with shred -u. If others could read it, get a new key instead.\n", keyadmin.Printable(args[0]))
-				return i.report(cmd.OutOrStdout(), key)
+				return i.output.Print(cmd.OutOrStdout(), key.Document(), func(out io.Writer) error { return i.report(out, k, key) })
 			})
 		},
 	}
@@ -57,7 +57,7 @@ func (k *keyTool) importKeyCommand() *cobra.Command {
 	flags.StringVar(&i.label, "label", "", "`text` for the CKA_LABEL of a key for no key set yet")
 	flags.StringVar(&i.alg, "alg", "", "with --module and --as: JOSE `algorithm`, such as RS256")
 	flags.StringVar(&i.passphraseFile, "passphrase-file", "", "`file` with the passphrase of an encrypted key; otherwise assertd prompts")
-	jsonFlag(cmd, &i.asJSON)
+	i.output.RegisterWithJSON(cmd)
 	cmd.MarkFlagsMutuallyExclusive("as", "label")
 	cmd.MarkFlagsOneRequired("as", "label")
 	return cmd
@@ -111,13 +111,10 @@ func (i importing) into(a *keyadmin.Admin, private crypto.Signer) (keyadmin.Key,
 	return a.ImportLabeled(i.label, private)
 }
 
-func (i importing) report(out io.Writer, key keyadmin.Key) error {
-	if i.asJSON {
-		return printJSON(out, key.Document())
-	}
+func (i importing) report(out io.Writer, k *keyTool, key keyadmin.Key) error {
 	fmt.Fprintf(out, "imported %s\n  kid      %s\n  type     %s\n  custody  %s\n", keyadmin.Printable(key.Label), key.Kid, key.Pair.Type(), key.Custody())
 	if i.set == "" {
-		fmt.Fprintf(out, "\nTo use it: assertd key adopt KEYSET --label %q\n", key.Label)
+		fmt.Fprintf(out, "\nTo use it: %s\n", k.command("adopt KEYSET --label "+quoted(key.Label)))
 		return nil
 	}
 	_, err := fmt.Fprintf(out, "  state    %s, %s\n", key.State, key.Outlook(now()))

@@ -1,20 +1,22 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/keyadmin"
-	"github.com/assertd/assertd/internal/terminal"
 )
 
 func (k *keyTool) listCommand() *cobra.Command {
-	var asJSON bool
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list the keys on the token",
 		Long: "Lists the versions of each key set: their current state, their custody, and when\n" +
-			"the next change is due. Then lists keys that belong to no key set.",
+			"the next change is due. Then lists keys that belong to no key set. A terminal\n" +
+			"shows kids in short, except with -o wide.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
@@ -22,13 +24,12 @@ func (k *keyTool) listCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if asJSON {
-					return printJSON(terminal.Data(cmd.OutOrStdout()), inv.Document())
-				}
-				return inv.WriteTable(cmd.OutOrStdout())
+				return output.Print(cmd.OutOrStdout(), inv.Document(), func(out io.Writer) error {
+					return inv.WriteTable(out, output == cli.Wide)
+				})
 			})
 		},
 	}
-	jsonFlag(cmd, &asJSON)
+	output.RegisterWithJSON(cmd)
 	return cmd
 }

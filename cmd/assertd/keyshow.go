@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
@@ -11,12 +13,13 @@ import (
 
 // showForms are the formats that registrations take, one flag each.
 type showForms struct {
-	pem, jwk, ssh, entra, certificate, json bool
+	pem, jwk, ssh, entra, certificate bool
 }
 
 func (k *keyTool) showCommand() *cobra.Command {
 	var forms showForms
 	var alg string
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "show KEY",
 		Short: "show a public key, in the format for a registration",
@@ -28,8 +31,10 @@ func (k *keyTool) showCommand() *cobra.Command {
 				if key.Alg == "" {
 					key.Alg = alg
 				}
-				if forms.json {
-					return printJSON(terminal.Data(cmd.OutOrStdout()), key.Document())
+				if forms == (showForms{}) {
+					return output.Print(cmd.OutOrStdout(), key.Document(), func(out io.Writer) error {
+						return key.WriteDetails(out, inv.At)
+					})
 				}
 				text, err := forms.of(k.config, inv, key)
 				if err != nil {
@@ -47,8 +52,8 @@ func (k *keyTool) showCommand() *cobra.Command {
 	flags.BoolVar(&forms.entra, "entra", false, "print credentials for Microsoft Entra, in the format of Microsoft Graph")
 	flags.BoolVar(&forms.certificate, "certificate", false, "print the certificate and its issuers in PEM (Entra upload, Salesforce)")
 	flags.StringVar(&alg, "alg", "", "JOSE `algorithm`, for a key that belongs to no key set")
-	jsonFlag(cmd, &forms.json)
-	cmd.MarkFlagsMutuallyExclusive("pem", "jwk", "ssh", "entra", "certificate", "json")
+	output.RegisterWithJSON(cmd)
+	cmd.MarkFlagsMutuallyExclusive("pem", "jwk", "ssh", "entra", "certificate", "json", "output")
 	return cmd
 }
 
@@ -62,8 +67,6 @@ func (f showForms) of(c *config.Config, inv *keyadmin.Inventory, key keyadmin.Ke
 		return key.SSH()
 	case f.certificate:
 		return key.CertificatePEM()
-	case f.entra:
-		return key.Entra(keyadmin.Federations(c, key.Set), inv.At)
 	}
-	return key.Details(inv.At), nil
+	return key.Entra(keyadmin.Federations(c, key.Set), inv.At)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 func (k *keyTool) tightenCommand() *cobra.Command {
 	var confirmed []string
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "tighten KEY",
 		Short: "make another tool's key pass custody, if it can",
@@ -26,24 +26,27 @@ func (k *keyTool) tightenCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			confirmed = bareKids(confirmed)
 			return k.find(cmd.Context(), args[0], func(a *keyadmin.Admin, _ *keyadmin.Inventory, key keyadmin.Key) error {
-				return tighten(cmd.Context(), cmd.OutOrStdout(), a, key, confirmed)
+				return tighten(cmd, a, key, confirmed, output)
 			})
 		},
 	}
 	cmd.Flags().StringArrayVar(&confirmed, "yes-tighten", nil, "tighten the key with this `kid` without asking, for scripts")
+	output.Register(cmd)
 	return cmd
 }
 
-func tighten(ctx context.Context, out io.Writer, a *keyadmin.Admin, key keyadmin.Key, confirmed []string) error {
+func tighten(cmd *cobra.Command, a *keyadmin.Admin, key keyadmin.Key, confirmed []string, output cli.Output) error {
 	loose := key.Pair.Loose()
 	if len(loose) == 0 {
-		_, err := fmt.Fprintf(out, "key %s has nothing to tighten\n", key.Confirmation())
-		return err
+		return output.Print(cmd.OutOrStdout(), key.Document(), func(out io.Writer) error {
+			_, err := fmt.Fprintf(out, "key %s has nothing to tighten\n", key.Confirmation())
+			return err
+		})
 	}
 	question := fmt.Sprintf("Of key %s (%s), %s. This changes them for good.\nType the kid to go on: ",
 		key.Kid, keyadmin.Printable(key.Label), strings.Join(loose, ", "))
 	if !slices.Contains(confirmed, key.Confirmation()) {
-		if err := typed(ctx, question, key.Confirmation()); err != nil {
+		if err := typed(cmd.Context(), question, key.Confirmation()); err != nil {
 			return err
 		}
 	}
@@ -51,6 +54,8 @@ func tighten(ctx context.Context, out io.Writer, a *keyadmin.Admin, key keyadmin
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "tightened %s (%s)\n  custody  %s\n", tight.Kid, keyadmin.Printable(tight.Label), tight.Custody())
-	return err
+	return output.Print(cmd.OutOrStdout(), tight.Document(), func(out io.Writer) error {
+		_, err = fmt.Fprintf(out, "tightened %s (%s)\n  custody  %s\n", tight.Kid, keyadmin.Printable(tight.Label), tight.Custody())
+		return err
+	})
 }

@@ -24,26 +24,24 @@ import (
 type keyTool struct {
 	path, on              string
 	module, label, serial string
-	pinFile               string
-	pinPrompt, retryPIN   bool
-	warnings              io.Writer
-	config                *config.Config    // nil with --module
-	unconfigured          []keyadmin.KeySet // key sets from the command line
+	pinFlags
+	retryPIN     bool
+	warnings     io.Writer
+	config       *config.Config    // nil with --module
+	unconfigured []keyadmin.KeySet // key sets from the command line
 }
 
 func (k *keyTool) register(cmd *cobra.Command) {
 	cmd.PersistentPreRun = func(cmd *cobra.Command, _ []string) { k.warnings = cmd.ErrOrStderr() }
 	flags := cmd.PersistentFlags()
-	flags.StringVarP(&k.path, "config", "c", defaultConfig, "configuration `file`")
+	configFlagIn(flags, &k.path)
 	flags.StringVar(&k.on, "on", "", "`name` of the token in hsm.tokens (default: the first)")
 	flags.StringVar(&k.module, "module", "", "PKCS#11 `module`, to work without a configuration")
 	flags.StringVar(&k.label, "token", "", "with --module: token `label`")
 	flags.StringVar(&k.serial, "serial", "", "with --module: token serial `number`")
-	flags.StringVar(&k.pinFile, "pin-file", "", "`file` with the PIN, which only you can read")
-	flags.BoolVar(&k.pinPrompt, "pin-prompt", false, "prompt for the PIN, regardless of the configuration")
+	k.pinFlags.register(cmd, flags)
 	flags.BoolVar(&k.retryPIN, "retry-pin", false, "try the PIN even if the token locks when it is wrong")
 	_ = cmd.MarkPersistentFlagFilename("config", "yaml", "yml")
-	cmd.MarkFlagsMutuallyExclusive("pin-file", "pin-prompt")
 }
 
 // work opens the token, calls do, and closes the token.
@@ -116,7 +114,7 @@ func (k *keyTool) place() ([]keyadmin.KeySet, place, error) {
 		return nil, place{}, fmt.Errorf("%w: --module needs --token or --serial", cli.ErrUsage)
 	}
 	p := place{hsm: hsm.Config{Module: k.module, Label: k.label, Serial: k.serial, Sessions: 1}}
-	p.pin = k.pinSource(hsm.PINSource{Prompt: true})
+	p.pin = k.pinFlags.source(hsm.PINSource{Prompt: true})
 	return k.unconfigured, p, nil
 }
 
@@ -147,7 +145,7 @@ func (k *keyTool) configured() ([]keyadmin.KeySet, place, error) {
 			Module: token.Module, Label: token.Label, Serial: token.Serial, Sessions: 1,
 			AcceptUnknown: token.Custody.AcceptUnknown, AlwaysAuthenticate: token.AlwaysAuthenticate, Trust: c.TokenTrust(),
 		},
-		pin:         k.pinSource(pin),
+		pin:         k.pinFlags.source(pin),
 		environment: token.Environment,
 		others:      slices.DeleteFunc(names(c.HSM.All()), func(name string) bool { return name == token.Name }),
 	}, nil
@@ -169,17 +167,6 @@ func names(tokens []config.NamedToken) (all []string) {
 		all = append(all, token.Name)
 	}
 	return all
-}
-
-// pinSource prefers the command line.
-func (k *keyTool) pinSource(fallback hsm.PINSource) hsm.PINSource {
-	switch {
-	case k.pinFile != "":
-		return hsm.PINSource{File: k.pinFile}
-	case k.pinPrompt:
-		return hsm.PINSource{Prompt: true}
-	}
-	return fallback
 }
 
 // find opens the token and calls do with one key.

@@ -55,7 +55,7 @@ func rootCommand() *cobra.Command {
 		Short: "sign OAuth client assertions with keys that never leave the HSM",
 		Long:  "Signs OAuth client assertions with keys that never leave the HSM. A service asks\nover a Unix socket, policy decides, assertd builds the assertion, the HSM signs it,\nand the audit log records it.",
 	}
-	return cli.Root(root,
-		serveCommand(), devCommand(), checkCommand(), keyCommand(), hsmCommand(), jwksCommand(), versionCommand(), workerCommand(), probeChildCommand(), writeFileCommand(), lookupCommand(), prepareCommand(),
+	return cli.Root(root, version,
+		serveCommand(), devCommand(), checkCommand(), keyCommand(), hsmCommand(), jwksCommand(), workerCommand(), probeChildCommand(), writeFileCommand(), lookupCommand(), prepareCommand(),
 		explainCommand(), policyCommand(), profilesCommand(), auditCommand())
 }

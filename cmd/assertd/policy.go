@@ -7,7 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/plural"
 	"github.com/assertd/assertd/internal/policytest"
+	"github.com/assertd/assertd/internal/terminal"
+	"github.com/assertd/assertd/signer/policy"
 )
 
 func policyCommand() *cobra.Command {
@@ -22,6 +25,7 @@ func policyCommand() *cobra.Command {
 
 func policyTestCommand() *cobra.Command {
 	var explain bool
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "test FILE",
 		Short: "run test cases against a configuration",
@@ -35,34 +39,70 @@ func policyTestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return policyTest(suite, explain, cmd.OutOrStdout())
+			return policyTest(suite, explain, output, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&explain, "explain", false, "for each failed case, show every rule that was checked")
+	output.Register(cmd)
 	return cmd
 }
 
-// policyTest runs the cases, and prints those that failed and a summary.
-func policyTest(suite *policytest.Suite, explain bool, out io.Writer) error {
+// tested is the result of policy test.
+type tested struct {
+	OK     bool         `json:"ok"`
+	Suite  string       `json:"suite"`
+	Config string       `json:"config"`
+	Cases  int          `json:"cases"`
+	Failed []failedCase `json:"failed,omitempty"`
+}
+
+type failedCase struct {
+	Name        string              `json:"name"`
+	Line        int                 `json:"line"` // in the suite
+	Diff        []string            `json:"diff"` // - is expected, + is what happened
+	Explanation *policy.Explanation `json:"explanation,omitempty"`
+}
+
+// policyTest runs the cases, and prints the verdict and those that failed.
+func policyTest(suite *policytest.Suite, explain bool, output cli.Output, out io.Writer) error {
 	results := suite.Run()
-	failed := 0
+	t := tested{Suite: suite.Path, Config: suite.Config, Cases: len(results)}
 	for _, r := range results {
 		if len(r.Diff) == 0 {
 			continue
 		}
-		failed++
-		fmt.Fprintf(out, "FAIL %s:%d: %s\n", suite.Path, r.Line, r.Name)
-		for _, line := range r.Diff {
-			fmt.Fprintf(out, "    %s\n", line)
+		failed := failedCase{Name: r.Name, Line: r.Line, Diff: r.Diff}
+		if explain {
+			failed.Explanation = r.Explanation
 		}
-		if explain && r.Explanation != nil {
-			fmt.Fprintf(out, "\n%s\n", r.Explanation.Text())
-		}
+		t.Failed = append(t.Failed, failed)
 	}
-	if failed > 0 {
-		fmt.Fprintf(out, "%d of %d cases failed for %s\n", failed, len(results), suite.Config)
+	t.OK = len(t.Failed) == 0
+	if err := output.Print(out, t, t.print); err != nil {
+		return err
+	}
+	if !t.OK {
 		return errSilent
 	}
-	fmt.Fprintf(out, "ok: %d cases passed for %s\n", len(results), suite.Config)
 	return nil
+}
+
+func (t tested) print(out io.Writer) error {
+	if t.OK {
+		_ = terminal.Paint(out, terminal.Good, "ok:") // the write below reports it
+		_, err := fmt.Fprintf(out, " %s passed for %s\n", plural.Of(t.Cases, "case"), t.Config)
+		return err
+	}
+	_ = terminal.Paint(out, terminal.Bad, fmt.Sprintf("%d of %s failed", len(t.Failed), plural.Of(t.Cases, "case"))) // as above
+	_, err := fmt.Fprintf(out, " for %s\n", t.Config)
+	for _, f := range t.Failed {
+		_, err = fmt.Fprintf(out, "FAIL %s:%d: %s\n", t.Suite, f.Line, f.Name)
+		for _, line := range f.Diff {
+			fmt.Fprintf(out, "    %s\n", line)
+		}
+		if f.Explanation != nil {
+			fmt.Fprintf(out, "\n%s%s\n", f.Explanation.Outcome(), f.Explanation.Text(true))
+		}
+	}
+	return err
 }

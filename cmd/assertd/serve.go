@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/assertd/assertd/internal/cli"
 	"github.com/assertd/assertd/internal/config"
@@ -39,8 +40,13 @@ func serveCommand() *cobra.Command {
 }
 
 func configFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVarP(path, "config", "c", defaultConfig, "configuration `file`")
+	configFlagIn(cmd.Flags(), path)
 	cmd.MarkFlagFilename("config", "yaml", "yml")
+}
+
+func configFlagIn(flags *pflag.FlagSet, path *string) {
+	flags.StringVarP(path, "config", "c", defaultConfig, "configuration `file`; overrides ASSERTD_CONFIG")
+	cli.FromEnvironment(path, "ASSERTD_CONFIG")
 }
 
 // serve runs the daemon with the configuration at path. It calls ready, if not

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"github.com/assertd/assertd/hsm"
+	"github.com/assertd/assertd/internal/terminal"
 )
 
 // WriteText writes the report for people.
@@ -180,11 +180,15 @@ func (w *writer) table(rows [][]string) {
 	if w.err != nil {
 		return
 	}
-	table := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(table, visible(strings.Join(row, "\t")))
+	table := terminal.NewTable(rows[0]...)
+	for _, row := range rows[1:] {
+		cells := make([]any, 0, len(row))
+		for _, text := range row {
+			cells = append(cells, visible(text))
+		}
+		table.Row(cells...)
 	}
-	w.err = table.Flush()
+	w.err = table.Write(w.out)
 }
 
 // visible escapes what could control a terminal. Its caller writes line breaks

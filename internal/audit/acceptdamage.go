@@ -29,9 +29,9 @@ type Acceptance struct {
 
 // AcceptedDamage is what AcceptDamage did.
 type AcceptedDamage struct {
-	Kept string // the damaged file, as evidence
-	Good int64  // number of the first damaged record
-	Next int64  // number of the first record of the new file
+	Kept string `json:"kept"`          // the damaged file, as evidence
+	Good int64  `json:"first_damaged"` // number of the first damaged record
+	Next int64  `json:"next"`          // number of the first record of the new file
 }
 
 // AcceptDamage keeps the damaged file that Open refuses as evidence, and starts

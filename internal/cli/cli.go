@@ -27,10 +27,10 @@ func Main(run func(ctx context.Context, args []string, stdin io.Reader, stdout, 
 }
 
 // Execute runs a root command with arguments and streams of its own, as a test
-// needs it. What commands print goes through [terminal.Writer]. The caller
+// needs it. What commands print goes through [terminal.NewText]. The caller
 // prints the error, with [PrintError].
 func Execute(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	out, errors := terminal.NewWriter(stdout), terminal.NewWriter(stderr)
+	out, errors := terminal.NewText(stdout), terminal.NewText(stderr)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(out)
@@ -43,18 +43,22 @@ func Execute(ctx context.Context, root *cobra.Command, args []string, stdin io.R
 // PrintError prints the error that ended a program. No error needs an assertion
 // or a control character, so those come from elsewhere.
 func PrintError(stderr io.Writer, program string, err error) {
-	fmt.Fprintf(stderr, "%s: %s\n", program, terminal.Text(terminal.WithoutAssertions(err.Error())))
+	out := terminal.NewText(stderr)
+	_ = terminal.Paint(out, terminal.Bad, program+":") // there is nowhere to report it
+	fmt.Fprintf(out, " %s\n", terminal.WithoutAssertions(err.Error()))
+	_ = out.Flush()
 }
 
 // Root completes a root command: errors go to the caller of Execute, those of
 // the command line match [ErrUsage], and help fits a terminal of 80 columns.
-func Root(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+func Root(root *cobra.Command, version string, commands ...*cobra.Command) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	Group(root)
 	root.SetFlagErrorFunc(UsageError)
 	root.SetHelpFunc(printHelp)
 	root.SetUsageFunc(printUsage)
 	root.AddCommand(commands...)
+	addVersion(root, version)
 	describeBuiltins(root)
 	return root
 }
@@ -63,7 +67,7 @@ func Root(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 // Left alone, cobra shows the help for a mistyped subcommand too, and exits
 // with 0.
 func Group(cmd *cobra.Command) {
-	cmd.Args = Args(cobra.NoArgs)
+	cmd.Args = subcommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.DisableFlagsInUseLine = true
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 	"github.com/assertd/assertd/signer/profile"
@@ -114,7 +115,7 @@ func (c *checker) grant(path string, g *Grant, profiles map[string]string) polic
 	k, ok := c.Keys[g.Key]
 	switch {
 	case !ok && g.Key != "":
-		c.fault(path+".key", "no key set is named %s; %s", strictyaml.Quote(g.Key), strictyaml.DidYouMean(g.Key, slices.Collect(maps.Keys(c.Keys))))
+		c.fault(path+".key", "no key set is named %s; %s", strictyaml.Quote(g.Key), spelling.DidYouMean(g.Key, slices.Collect(maps.Keys(c.Keys))))
 	case g.Key != "" && g.Key == c.Audit.CheckpointKey:
 		c.fault(path+".key", "key set %s signs the audit log's checkpoints, which anyone with this grant could forge; use another key set", strictyaml.Quote(g.Key))
 	}
@@ -180,6 +181,9 @@ func (c *checker) assertionGrant(path string, g *Grant, k KeySet, rule *policy.R
 			c.fault(path+".profile", "the grant has no profile; set the one for its receiver, such as private_key_jwt (docs/profiles.md lists them)")
 		}
 		return
+	}
+	if k.Alg == "" { // it is wrong, which has been reported
+		k.Alg = Algorithm(p.Algorithms[0])
 	}
 	s := p.Complete(g.settings(k))
 	c.contradictions(path, p.Check(s))

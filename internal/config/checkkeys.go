@@ -78,7 +78,7 @@ func (c *checker) foreign(path, label, name string) {
 
 func (c *checker) size(path string, k KeySet) {
 	switch {
-	case k.Bits == 0:
+	case k.Bits == 0 || k.Alg == "": // a wrong alg has been reported
 	case k.Alg.kind() != jose.RSA:
 		c.fault(path+".bits", "bits only applies to RSA keys; remove it, since %s determines the size", k.Alg)
 	case k.Bits != 2048 && k.Bits != 3072 && k.Bits != 4096:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -52,7 +53,7 @@ func (c *checker) kubernetesSocket(path string, k *Kubernetes, issuers, sets map
 	switch {
 	case k.Key == "":
 	case !ok:
-		c.fault(path+".key", "no key set is named %s; %s", strictyaml.Quote(k.Key), strictyaml.DidYouMean(k.Key, slices.Collect(maps.Keys(c.Keys))))
+		c.fault(path+".key", "no key set is named %s; %s", strictyaml.Quote(k.Key), spelling.DidYouMean(k.Key, slices.Collect(maps.Keys(c.Keys))))
 	case set.Use != UseKubernetes:
 		c.fault(path+".key", "key set %s has use: %s; kube-apiserver writes the claims of its tokens, so give them their own key set with use: kubernetes", strictyaml.Quote(k.Key), set.Use)
 	default:

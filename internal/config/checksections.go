@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/internal/web"
 )
@@ -31,7 +32,7 @@ func (c *checker) listeners() {
 			c.fault(path+".mode", "mode %s locks the socket's owner out; start it with 06, as in \"0660\"", l.Mode)
 		}
 		if l.Client != "" && !names[l.Client] {
-			c.fault(path+".client", "no client is named %s; %s", strictyaml.Quote(l.Client), strictyaml.DidYouMean(l.Client, slices.Collect(maps.Keys(names))))
+			c.fault(path+".client", "no client is named %s; %s", strictyaml.Quote(l.Client), spelling.DidYouMean(l.Client, slices.Collect(maps.Keys(names))))
 		}
 	}
 }
@@ -101,7 +102,7 @@ func (c *checker) audit() {
 	}
 	switch k, ok := c.Keys[a.CheckpointKey]; {
 	case !ok:
-		c.fault("audit.checkpoint_key", "no key set is named %s; %s", strictyaml.Quote(a.CheckpointKey), strictyaml.DidYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
+		c.fault("audit.checkpoint_key", "no key set is named %s; %s", strictyaml.Quote(a.CheckpointKey), spelling.DidYouMean(a.CheckpointKey, slices.Collect(maps.Keys(c.Keys))))
 	case k.Use != UseRaw:
 		c.fault("audit.checkpoint_key", "key set %s signs JWTs; give checkpoints their own key set with use: raw", strictyaml.Quote(a.CheckpointKey))
 	case k.Alg.kind() != jose.P256 && k.Alg.kind() != jose.Ed25519:

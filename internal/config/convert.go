@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/assertd/assertd/internal/jose"
@@ -82,6 +83,22 @@ func (c *Config) Notes() []string {
 			if note := profile.AlgorithmNote(grant.Profile, string(c.Keys[grant.Key].Alg)); note != "" {
 				notes = append(notes, fmt.Sprintf("client %s, grant %s: %s", client.Name, grant.Name, note))
 			}
+		}
+	}
+	return append(notes, c.spyNotes()...)
+}
+
+// spyNotes is about pkcs11-spy, which says nothing where it can't write its
+// log.
+func (c *Config) spyNotes() (notes []string) {
+	for _, token := range c.HSM.All() {
+		log := token.Environment["PKCS11SPY_OUTPUT"]
+		allowed := func(path string) bool {
+			return log == path || strings.HasPrefix(log, strings.TrimSuffix(path, "/")+"/")
+		}
+		if log != "" && c.Sandbox.Enforce && !slices.ContainsFunc(c.Sandbox.Write, allowed) {
+			notes = append(notes, fmt.Sprintf("token %s: the sandbox keeps pkcs11-spy from writing %s, and it doesn't say so; "+
+				"create the file, and add it to sandbox.write", token.Name, log))
 		}
 	}
 	return notes

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/audit/witness"
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/internal/strictyaml"
 	"github.com/assertd/assertd/internal/uri"
 	"github.com/assertd/assertd/internal/web"
@@ -180,7 +181,7 @@ func checkProfile(s string) error {
 	if _, ok := profile.Lookup(s); ok {
 		return nil
 	}
-	if near := strictyaml.Nearest(s, profile.Names()); near != "" {
+	if near := spelling.Nearest(s, profile.Names()); near != "" {
 		return fmt.Errorf("is not a known profile; did you mean %s?", near)
 	}
 	return errors.New("is not a known profile; docs/profiles.md lists them")

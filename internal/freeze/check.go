@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/assertd/assertd/internal/strictyaml"
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -73,7 +73,7 @@ func (b *Board) notFrozen(target ipc.FreezeTarget) error {
 		others = append(others, f.FreezeTarget)
 	}
 	advice := "frozen: " + names(left)
-	if near := strictyaml.Nearest(target.Name(), namesIn(target.Scope(), others)); near != "" {
+	if near := spelling.Nearest(target.Name(), namesIn(target.Scope(), others)); near != "" {
 		advice = "did you mean " + near + "? " + strings.ToUpper(advice[:1]) + advice[1:]
 	}
 	return refuse("%s is not frozen; %s", target, advice)
@@ -82,7 +82,7 @@ func (b *Board) notFrozen(target ipc.FreezeTarget) error {
 // suggest names the known target of the same scope that was meant, or lists
 // them.
 func suggest(target ipc.FreezeTarget, known []ipc.FreezeTarget) string {
-	return strictyaml.DidYouMean(target.Name(), namesIn(target.Scope(), known))
+	return spelling.DidYouMean(target.Name(), namesIn(target.Scope(), known))
 }
 
 func namesIn(scope string, targets []ipc.FreezeTarget) []string {

@@ -23,6 +23,19 @@ type Adoption struct {
 	Key      Key
 }
 
+// AdoptionDocument is an Adoption as JSON.
+type AdoptionDocument struct {
+	Set           string      `json:"key_set"`
+	Alg           string      `json:"alg"`
+	Key           KeyDocument `json:"key"`
+	Configuration string      `json:"configuration"` // to add, in YAML
+}
+
+// Document returns the adoption as JSON.
+func (a Adoption) Document() AdoptionDocument {
+	return AdoptionDocument{Set: a.Set, Alg: a.Alg, Key: a.Key.Document(), Configuration: a.Configuration()}
+}
+
 // Adopt checks whether a key set can take over a key that assertd did not
 // generate: the label and ID are unique, the attributes are right
 // (hsm.ErrCustody names each that is not), the key is strong enough, it belongs

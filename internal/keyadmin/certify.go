@@ -16,6 +16,7 @@ import (
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
@@ -202,5 +203,5 @@ func (inv *Inventory) CertificateFile(k Key) (string, error) {
 			return p.Set.CertificateFile, nil
 		}
 	}
-	return "", fmt.Errorf("%w: the configuration has no certificate file for key %s; set keys.%s.certificate, or store the certificate on the token", ErrNoCertificate, k.Kid, orDash(k.Set))
+	return "", fmt.Errorf("%w: the configuration has no certificate file for key %s; set keys.%s.certificate, or store the certificate on the token", ErrNoCertificate, k.Kid, terminal.Dash(k.Set))
 }

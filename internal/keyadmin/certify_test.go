@@ -54,7 +54,7 @@ func TestNames(t *testing.T) {
 	b := newBench(t, payments())
 	key := b.generate("payments")
 	for _, names := range []keyadmin.Names{
-		{}, {Subject: "payments"}, {Subject: "CN="}, {Subject: "X=y"}, {Subject: "CN=a,C=England"}, {Subject: "CN=a,"},
+		{}, {Subject: "/"}, {Subject: "/CN=a/b"}, {Subject: "emailAddress=ü@example"}, {Subject: "payments"}, {Subject: "CN="}, {Subject: "X=y"}, {Subject: "CN=a,C=England"}, {Subject: "CN=a,"},
 		{Subject: "CN=a+OU=b"}, {Subject: `O="a"`}, {Subject: `CN=a\`}, {Subject: "CN=a\x1b[2J"},
 		{Subject: "CN=a", URIs: []string{"relative"}}, {Subject: "CN=a", IPs: []string{"1.2.3"}}, {Subject: "CN=a", Emails: []string{"A <a@b>"}},
 	} {
@@ -195,7 +195,11 @@ func TestForms(t *testing.T) {
 	if line, err = b.find("id:09").SSH(); err != nil || bytes.Count(line, []byte("\n")) != 1 {
 		t.Errorf("a label with a line break: %q, %v", line, err)
 	}
-	if details := string(key.Details(b.clock)); !strings.Contains(details, "extractable false") || !strings.Contains(details, key.Kid) {
+	var shown strings.Builder
+	if err := key.WriteDetails(&shown, b.clock); err != nil {
+		t.Fatal(err)
+	}
+	if details := shown.String(); !strings.Contains(details, "extractable false") || !strings.Contains(details, key.Kid) {
 		t.Errorf("details\n%s", details)
 	}
 }

@@ -1,44 +1,38 @@
 package keyadmin
 
 import (
-	"bytes"
 	"fmt"
-	"text/tabwriter"
+	"io"
+	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/jwks"
 )
 
-// Details describes a key for people, one property per line.
-func (k Key) Details(now time.Time) []byte {
-	var text bytes.Buffer
-	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	line := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(table, "%s\t%s\n", name, value)
-		}
-	}
-	line("label", Printable(k.Label))
-	line("kid", k.Kid)
-	line("id", fmt.Sprintf("%x", k.Pair.ID()))
-	line("key set", k.Set)
-	line("alg", k.algorithm())
-	line("type", string(k.Pair.Type()))
+// WriteDetails describes a key for people, one property per line.
+func (k Key) WriteDetails(out io.Writer, now time.Time) error {
+	var facts terminal.Facts
+	facts.Add("label", Printable(k.Label))
+	facts.Add("kid", k.Kid)
+	facts.Add("id", fmt.Sprintf("%x", k.Pair.ID()))
+	facts.Add("key set", k.Set)
+	facts.Add("alg", k.algorithm())
+	facts.Add("type", string(k.Pair.Type()))
 	if !k.Created.IsZero() {
-		line("created", fmt.Sprintf("%s, %s ago", stamp(k.Created), Span(now.Sub(k.Created))))
+		facts.Add("created", fmt.Sprintf("%s, %s ago", stamp(k.Created), Span(now.Sub(k.Created))))
 	}
 	if k.State != "" {
-		line("state", fmt.Sprintf("%s; %s", k.State, k.Outlook(now)))
+		facts.Add("state", fmt.Sprintf("%s; %s", k.State, k.Outlook(now)))
 	}
-	line("custody", k.custodyDetails())
+	facts.Add("custody", k.custodyDetails())
 	for _, c := range k.Certificates {
-		line("certificate", fmt.Sprintf("%s, from %s to %s, x5t#S256 %s", Printable(c.Subject.String()), stamp(c.NotBefore), stamp(c.NotAfter), jwks.CertificateThumbprint(c)))
+		facts.Add("certificate", fmt.Sprintf("%s, from %s to %s, x5t#S256 %s", Printable(c.Subject.String()), stamp(c.NotBefore), stamp(c.NotAfter), jwks.CertificateThumbprint(c)))
 	}
 	if k.Problem != nil {
-		line("problem", k.Problem.Error())
+		facts.AddColored("problem", strings.ReplaceAll(k.Problem.Error(), "\n", "; "), terminal.Bad)
 	}
-	_ = table.Flush() // writing to a buffer can't fail
-	return text.Bytes()
+	return facts.Write(out)
 }
 
 func (k Key) custodyDetails() string {

@@ -3,6 +3,7 @@ package keyadmin
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/assertd/assertd/hsm"
@@ -38,6 +39,25 @@ func (a *Admin) Generate(set string, another bool) (Key, error) {
 		return Key{}, fmt.Errorf("key %q was generated, but reading the token failed: %w", label, err)
 	}
 	return inv.Find(label)
+}
+
+// Missing returns the key sets that have no version yet. It refuses if the
+// configuration has other tokens, since they can hold the versions.
+func (a *Admin) Missing() ([]string, error) {
+	if len(a.others) > 0 {
+		return nil, fmt.Errorf("the configuration has more tokens, which may hold the versions (%s); name the key set to generate", strings.Join(a.others, ", "))
+	}
+	inv, err := a.Inventory()
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, plan := range inv.Plans {
+		if plan.Problem == nil && len(plan.Versions) == 0 {
+			missing = append(missing, plan.Set.Name)
+		}
+	}
+	return missing, nil
 }
 
 // TypeOf returns the type of key that Generate makes for a set, or "" for an

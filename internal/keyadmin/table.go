@@ -5,26 +5,27 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/jwks"
 )
 
 // WriteTable writes the inventory for people: a row for each version, then
-// notes on problems and due versions, with the remedy.
-func (inv *Inventory) WriteTable(out io.Writer) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KEY SET\tVERSION\tSTATE\tKID\tALG\tCUSTODY\tAGE\tNEXT")
+// notes on problems and due versions, with the remedy. Wide is for whole kids
+// on a terminal.
+func (inv *Inventory) WriteTable(out io.Writer, wide bool) error {
+	table := terminal.NewTable("KEY SET", "VERSION", "STATE", "KID", "ALG", "CUSTODY", "AGE", "NEXT")
+	table.Wide, table.Spare = wide, []string{"VERSION", "CUSTODY", "ALG"}
 	for _, key := range inv.Keys {
-		fmt.Fprintln(table, strings.Join(inv.row(key), "\t"))
+		table.Row(inv.row(key)...)
 	}
-	if err := table.Flush(); err != nil {
+	if err := table.Write(out); err != nil {
 		return err
 	}
 	for i, note := range inv.Notes() {
-		if i == 0 {
+		if i == 0 && table.Len() > 0 {
 			fmt.Fprintln(out)
 		}
 		if _, err := fmt.Fprintln(out, note); err != nil {
@@ -34,22 +35,19 @@ func (inv *Inventory) WriteTable(out io.Writer) error {
 	return nil
 }
 
-func (inv *Inventory) row(k Key) []string {
+func (inv *Inventory) row(k Key) []any {
 	next := "-"
 	if k.State != "" {
 		next = k.Outlook(inv.At)
 	}
-	return []string{
-		orDash(k.Set), Printable(strings.TrimPrefix(k.Label, k.Set+"/")), orDash(string(k.State)), orDash(k.Kid),
-		k.algorithm(), k.Custody(), inv.age(k), next,
+	custody := terminal.Cell{Text: k.Custody()}
+	if k.Pair.Refused() {
+		custody.Color = terminal.Bad
 	}
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
+	return []any{
+		terminal.Dash(k.Set), Printable(strings.TrimPrefix(k.Label, k.Set+"/")), terminal.Dash(string(k.State)), terminal.Kid(k.Kid),
+		k.algorithm(), custody, inv.age(k), next,
 	}
-	return text
 }
 
 // Printable quotes a label, or another name, that has unprintable characters,
@@ -58,14 +56,14 @@ func Printable(label string) string {
 	if strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.QuoteToASCII(label)
 	}
-	return orDash(label)
+	return terminal.Dash(label)
 }
 
 func (k Key) algorithm() string {
 	if k.Alg != "" {
 		return k.Alg
 	}
-	return orDash(string(k.Pair.Type()))
+	return terminal.Dash(string(k.Pair.Type()))
 }
 
 // Custody rates how the token protects the key: "sound", "imported" if it was

@@ -4,6 +4,8 @@ import (
 	"encoding"
 	"reflect"
 	"strings"
+
+	"github.com/assertd/assertd/internal/spelling"
 )
 
 // decoder fills structs from nodes. It continues after a mistake, so one run
@@ -79,7 +81,7 @@ func (d *decoder) unknown(n *node, e entry, path string, fields []Field) {
 		names[i] = f.Name
 	}
 	advice := "valid keys are " + strings.Join(names, ", ")
-	if near := Nearest(e.key, names); near != "" {
+	if near := spelling.Nearest(e.key, names); near != "" {
 		advice = "did you mean " + near + "?"
 		d.report.excuse(Key(path, near))
 	} else if namesSecret(e.key, d.rules.Secrets) {

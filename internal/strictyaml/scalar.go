@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/assertd/assertd/internal/spelling"
 )
 
 // text fills a setting that reads its own text.
@@ -126,7 +128,7 @@ func (d *decoder) checkText(n *node, path string, f Field) bool {
 	}
 	if len(f.Words) > 0 && !slices.Contains(f.Words, n.text) {
 		advice := "use one of " + strings.Join(f.Words, ", ")
-		if near := Nearest(n.text, f.Words); near != "" && len(f.Words) > 3 {
+		if near := spelling.Nearest(n.text, f.Words); near != "" && len(f.Words) > 3 {
 			advice = "did you mean " + near + "? Valid values are " + strings.Join(f.Words, ", ")
 		}
 		d.report.add(n.place, path, "%s: unknown value %s; %s", path, shown, advice)

@@ -23,11 +23,12 @@ func readTree(data []byte, rules Rules, r *report) *node {
 	}
 	data = bytes.ReplaceAll(bytes.TrimPrefix(data, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
 	tokens := lexer.Tokenize(string(data))
-	if !checkTokens(tokens, r) {
-		return nil
+	body, ok := ast.Node(nil), checkTokens(tokens, r)
+	if ok {
+		body, ok = parseYAML(tokens, r)
 	}
-	body, ok := parseYAML(tokens, r)
 	if !ok {
+		r.nameTab(data)
 		return nil
 	}
 	root := (&builder{report: r}).build(body)
@@ -70,6 +71,21 @@ func checkBytes(data []byte, maxSize int, r *report) bool {
 		i += size
 	}
 	return true
+}
+
+// nameTab says of a file that can't be parsed that a tab indents a line, if one
+// does: the parser's message is about what follows from that.
+func (r *report) nameTab(data []byte) {
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+		if at := bytes.IndexByte(indent, '\t'); at >= 0 && len(bytes.TrimSpace(line)) > 0 {
+			r.problems = nil
+			r.add(place{number, at + 1}, "", "a tab indents this line, which YAML doesn't allow; indent it with spaces")
+			return
+		}
+	}
 }
 
 // parseYAML parses tokens that checkTokens let through.

@@ -58,12 +58,15 @@ func escape(b interface {
 	return nil
 }
 
-// Writer makes what is written to it harmless. Make it with [NewWriter].
+// Writer makes what is written to it harmless. Make it with [NewWriter] or
+// [NewText].
 type Writer struct {
-	out io.Writer
+	out   io.Writer
+	wraps bool
 
 	mu   sync.Mutex
 	rest []byte // the start of a character
+	line line
 }
 
 // NewWriter makes a writer in front of out.
@@ -76,10 +79,18 @@ func (w *Writer) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	var b bytes.Buffer
 	w.rest = bytes.Clone(escape(&b, append(w.rest, p...), false))
-	if _, err := w.out.Write(b.Bytes()); err != nil {
+	if _, err := w.out.Write(w.fit(b.Bytes())); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// fit breaks long lines, if this writer does.
+func (w *Writer) fit(p []byte) []byte {
+	if !w.wraps {
+		return p
+	}
+	return w.line.fill(p, Width(w.out))
 }
 
 // Flush writes the start of a character of which the rest never came.
@@ -109,10 +120,10 @@ func File(out io.Writer) (*os.File, bool) {
 }
 
 // Data returns a writer for what programs read: it leaves everything as it is,
-// unless out is a terminal.
+// and its lines whole, but makes it harmless if out is a terminal.
 func Data(out io.Writer) io.Writer {
-	if _, ok := File(out); ok {
-		return out
+	if file, ok := File(out); ok {
+		return NewWriter(file)
 	}
 	return behind(out)
 }
@@ -120,6 +131,11 @@ func Data(out io.Writer) io.Writer {
 // Control writes a sequence of our own that a terminal obeys, such as the one
 // that clears a line. It must contain nothing that others wrote.
 func Control(out io.Writer, sequence string) error {
+	if w, ok := out.(*Writer); ok && strings.HasPrefix(sequence, "\r") {
+		w.mu.Lock()
+		w.line = line{}
+		w.mu.Unlock()
+	}
 	_, err := io.WriteString(behind(out), sequence)
 	return err
 }

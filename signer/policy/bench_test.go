@@ -122,6 +122,6 @@ func BenchmarkNew(b *testing.B) {
 func BenchmarkExplain(b *testing.B) {
 	p := mustNew(b, population(10_000, populations[0].match)...)
 	for b.Loop() {
-		_ = p.Explain(caller.Caller{UID: 5}, Request{}).Text()
+		_ = p.Explain(caller.Caller{UID: 5}, Request{}).Text(true)
 	}
 }

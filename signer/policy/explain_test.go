@@ -22,7 +22,9 @@ func TestExplainShowsEveryCheck(t *testing.T) {
 		}})
 	caller := caller.Caller{UID: 1000, GID: 1000, Groups: []uint32{4, 50}, Unit: "my.service"}
 	e := p.Explain(caller, Request{Audience: "https://as.bank.example", Claims: map[string]any{"scope": "read"}})
-	want := `request
+	want := `allowed: grant bank of client mine
+  key set payments, profile private_key_jwt, audience "https://as.bank.example", lifetime 1m0s, claims {"scope":"read","tier":1}
+request
   yes  claim names   want none of iss, sub, aud, exp, nbf, iat, jti  have scope
   yes  claim values  want JSON, at most 8 levels deep                have 1 claim
   yes  audience      want at most 512 bytes                          have 23 bytes
@@ -47,10 +49,8 @@ client mine: matches the caller
     NO   claim "scope"  want not allowed              have "read"
     yes  lifetime       want up to 120s, default 60s  have none
   grant tls: for raw signatures only
-allowed: grant bank of client mine
-  key set payments, profile private_key_jwt, audience "https://as.bank.example", lifetime 1m0s, claims {"scope":"read","tier":1}
 `
-	if got := e.Text(); got != want {
+	if got := e.Outcome() + e.Text(true); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
@@ -80,7 +80,8 @@ func TestExplainRefusal(t *testing.T) {
 		{"control characters", me, Request{Audience: "a\n\x1b[31mb"}, []string{`"a\n\x1b[31mb"`, "refused: audience-not-allowed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			text := p.Explain(test.caller, test.req).Text()
+			e := p.Explain(test.caller, test.req)
+			text := e.Outcome() + e.Text(true)
 			for _, words := range test.says {
 				if !strings.Contains(text, words) {
 					t.Errorf("text does not contain %q:\n%s", words, text)
@@ -93,13 +94,27 @@ func TestExplainRefusal(t *testing.T) {
 	}
 }
 
+// One client is enough to see why, of thousands.
+func TestExplainLeavesOutOthers(t *testing.T) {
+	p := mustNew(t, Client{Name: "far", Match: Match{UID: id(7), Unit: "a.service"}}, Client{Name: "near", Match: Match{UID: id(8)}})
+	for _, test := range []struct {
+		uid        uint32
+		shown, not string
+	}{{8, "client near: matches", "client far"}, {9, "client near: does not match", "client far"}} {
+		text := p.Explain(caller.Caller{UID: test.uid}, Request{}).Text(false)
+		if !strings.Contains(text, test.shown) || strings.Contains(text, test.not) || !strings.Contains(text, "1 other client does not match the caller; --all shows it") {
+			t.Errorf("uid %d:\n%s", test.uid, text)
+		}
+	}
+}
+
 func TestManyGroupsStayReadable(t *testing.T) {
 	p := mustNew(t, Client{Name: "c", Match: Match{GID: id(1)}})
 	groups := make([]uint32, 65536)
 	for i := range groups {
 		groups[i] = uint32(i + 10)
 	}
-	text := p.Explain(caller.Caller{GID: 5, Groups: groups}, Request{}).Text()
+	text := p.Explain(caller.Caller{GID: 5, Groups: groups}, Request{}).Text(true)
 	if !strings.Contains(text, "have 5, 10, 11, 12, 13, 14, 15, 16, 17, and 65528 more") {
 		t.Error(text)
 	}
@@ -120,7 +135,7 @@ func checkAgreement(t *testing.T, p *Policy, caller caller.Caller, req Request) 
 			t.Fatalf("Decide: %v, Explain: %v", err, e.Refusal)
 		}
 		if len(fitting) == 1 {
-			t.Fatalf("refused with %v, but the trace says that %s fits:\n%s", err, fitting[0], e.Text())
+			t.Fatalf("refused with %v, but the trace says that %s fits:\n%s", err, fitting[0], e.Text(true))
 		}
 		if ambiguous := e.Refusal.Code == GrantAmbiguous; ambiguous != (len(fitting) > 1) {
 			t.Fatalf("refused with %v, but the trace says that %v fit", err, fitting)

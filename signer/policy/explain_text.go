@@ -11,19 +11,54 @@ import (
 )
 
 // Text formats the explanation for a terminal, in aligned columns: each
-// client's selectors and grants, each grant's checks, and the outcome at the
-// end.
-func (e Explanation) Text() string {
+// client's selectors and grants, and each grant's checks. Without all, it
+// leaves out clients that don't match the caller, except the nearest if none
+// does.
+func (e Explanation) Text(all bool) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "request")
 	writeChecks(w, "  ", e.Syntax)
-	for _, c := range e.Clients {
+	shown := e.Clients
+	if !all {
+		shown = e.relevant()
+	}
+	for _, c := range shown {
 		c.write(w)
 	}
 	w.Flush() // writes to a strings.Builder never fail
-	text.WriteString(e.outcome())
+	if left := len(e.Clients) - len(shown); left > 0 {
+		if left == 1 {
+			text.WriteString("1 other client does not match the caller; --all shows it\n")
+		} else {
+			fmt.Fprintf(&text, "%d other clients do not match the caller; --all shows them\n", left)
+		}
+	}
 	return text.String()
+}
+
+// relevant returns the clients that match, or else the one of which the fewest
+// selectors fail.
+func (e *Explanation) relevant() (clients []ClientTrace) {
+	nearest, least := -1, 0
+	for i, c := range e.Clients {
+		if c.Matched {
+			clients = append(clients, c)
+		}
+		failed := 0
+		for _, check := range c.Selectors {
+			if !check.Held {
+				failed++
+			}
+		}
+		if nearest < 0 || failed < least {
+			nearest, least = i, failed
+		}
+	}
+	if clients == nil && nearest >= 0 {
+		clients = e.Clients[nearest : nearest+1]
+	}
+	return clients
 }
 
 func (c *ClientTrace) write(w io.Writer) {
@@ -66,7 +101,9 @@ func writeChecks(w io.Writer, indent string, checks []Check) {
 	}
 }
 
-func (e *Explanation) outcome() string {
+// Outcome says what happens to the request: the verdict, and below it the
+// details.
+func (e *Explanation) Outcome() string {
 	if e.Refusal != nil {
 		return fmt.Sprintf("refused: %s\n  %s\n", e.Refusal.Code, e.Refusal.Detail)
 	}

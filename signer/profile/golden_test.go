@@ -68,7 +68,7 @@ func TestGoldenHasNoStrays(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	var text bytes.Buffer
-	if err := WriteTable(&text); err != nil {
+	if err := WriteTable(&text, false); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("testdata", "table.txt"), text.Bytes())

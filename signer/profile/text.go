@@ -5,33 +5,60 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+
+	"github.com/assertd/assertd/internal/terminal"
 )
 
-// WriteTable writes a table of all profiles in aligned columns.
-func WriteTable(w io.Writer) error {
-	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(columns, "PROFILE\tFAMILY\tALGORITHMS\tAUDIENCE\tLIFETIME\tSENT AS\tKEY")
-	for _, p := range table() {
-		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			p.Name, p.Family, p.algorithmSummary(), p.audienceSummary(), p.lifetimeSummary(), p.Send, p.Delivery)
+// WriteTable writes a table of all profiles in aligned columns. Wide is for one
+// line per profile on a narrow terminal too.
+func WriteTable(w io.Writer, wide bool) error {
+	table := terminal.NewTable("PROFILE", "FAMILY", "ALGORITHMS", "AUDIENCE", "LIFETIME", "SENT AS", "KEY")
+	table.Wide, table.Spare = wide, []string{"AUDIENCE", "KEY", "SENT AS"}
+	for _, p := range All() {
+		table.Row(p.Name, string(p.Family), p.algorithmSummary(), p.audienceSummary(), p.lifetimeSummary(), string(p.Send), string(p.Delivery))
 	}
-	return columns.Flush()
+	return table.Write(w)
 }
 
 // WriteProfile writes everything about a profile, and a grant that uses it.
 func (p *Profile) WriteProfile(w io.Writer) error {
 	fmt.Fprintf(w, "%s: %s\n\n", p.Name, p.Title)
-	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	var facts terminal.Facts
 	for _, fact := range p.facts() {
-		fmt.Fprintf(columns, "%s\t%s\n", fact.label, fact.text)
+		facts.Add(fact.label, fact.text)
 	}
-	if err := columns.Flush(); err != nil {
+	if err := facts.Write(w); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s", p.exampleYAML())
+	_, err := fmt.Fprintf(terminal.Data(w), "\n%s", p.exampleYAML())
 	return err
+}
+
+// Document is a profile as JSON.
+type Document struct {
+	Name          string   `json:"name"`
+	Title         string   `json:"title"`
+	Family        string   `json:"family"`
+	Source        string   `json:"source"`
+	Algorithms    []string `json:"algorithms"`
+	Audience      string   `json:"audience"`
+	Lifetime      string   `json:"lifetime"`
+	SendAs        string   `json:"send"`
+	AssertionType string   `json:"assertion_type,omitempty"`
+	Key           string   `json:"key"`
+	Register      string   `json:"register,omitempty"`
+	Notes         string   `json:"notes,omitempty"`
+	Example       string   `json:"example"` // a grant, in YAML
+}
+
+// Document returns the profile as JSON.
+func (p *Profile) Document() Document {
+	return Document{
+		Name: p.Name, Title: p.Title, Family: string(p.Family), Source: p.Source, Algorithms: p.Algorithms,
+		Audience: p.audienceDetail(), Lifetime: p.lifetimeDetail(), SendAs: string(p.Send), AssertionType: p.AssertionType,
+		Key: p.keySummary(), Register: p.Register, Notes: p.Notes, Example: p.exampleYAML(),
+	}
 }
 
 // fact is one labeled line about a profile.

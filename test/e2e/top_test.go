@@ -120,7 +120,7 @@ func TestTop(t *testing.T) {
 		pty.Resize(t, p.terminal, 80, 8)
 		p.AwaitThat(t, "page of 8 lines", func() bool { lines := p.Lines(); return len(lines) == 8 && strings.Contains(lines[7], "lines 1-") })
 		p.typeKeys(t, "G")
-		p.AwaitThat(t, "end of the page", func() bool { return !strings.Contains(p.Text(), "lines 1-") && strings.Contains(p.Text(), "ready") })
+		p.AwaitThat(t, "end of the page", func() bool { return !strings.Contains(p.Text(), "lines 1-") && strings.Contains(p.Text(), "READY") })
 		p.typeKeys(t, "\x03")
 		p.restored(t, 0)
 	})
@@ -150,7 +150,7 @@ func TestTop(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Await(t, "NO ANSWER for")
-		if !strings.Contains(p.Text(), "before: assertd") {
+		if !strings.Contains(p.Text(), "before: READY") {
 			t.Errorf("the last status is gone:\n%s", p.Text())
 		}
 		p.typeKeys(t, "q")

@@ -1,4 +1,5 @@
-package strictyaml
+// Package spelling finds the name that somebody meant.
+package spelling
 
 import (
 	"slices"
