@@ -79,6 +79,7 @@ func (l *Log) write(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			l.do(l.stopIfDamaged)
 			l.do(l.drain)
 			l.publish()
 			return
@@ -176,6 +177,16 @@ func chunk(batch []*entry) int {
 		}
 	}
 	return len(batch)
+}
+
+// stopIfDamaged records damage that was found just before the end, so that no
+// later start continues.
+func (l *Log) stopIfDamaged() {
+	select {
+	case err := <-l.damaged:
+		l.w.stopForDamage(err)
+	default:
+	}
 }
 
 func (l *Log) drain() {
