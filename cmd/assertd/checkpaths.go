@@ -4,22 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/trustpath"
 )
 
 // checkPaths returns what the configuration accepts of the paths that it names,
-// and every problem with one.
+// and every problem with one. Files of one setting may be in one directory:
+// each is said once.
 func checkPaths(c *config.Config) (accepted []string, problems []error) {
+	said := make(map[string]bool)
 	for _, v := range c.Judge(c.AllPaths()) {
 		for _, p := range v.Accepted {
 			accepted = append(accepted, fmt.Sprintf("%s: %s %s", v.Setting, p.Path, p.Reason))
 		}
-		if v.Err != nil {
+		if v.Err != nil && !said[v.Err.Error()] {
+			said[v.Err.Error()] = true
 			problems = append(problems, v.Err)
 		}
 	}
+	accepted = slices.Compact(accepted)
 	if problems != nil && c.Trust().User == 0 && os.Geteuid() == 0 {
 		problems = append(problems, errors.New(nameUser))
 	}
