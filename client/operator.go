@@ -81,13 +81,15 @@ func (o *Operator) ReopenLogs(ctx context.Context) error {
 // [ipc.CodeFreezeRefused] and says why.
 func (o *Operator) Freeze(ctx context.Context, req ipc.FreezeRequest) (ipc.FreezeResponse, error) {
 	var response ipc.FreezeResponse
-	return response, o.post(ctx, "/v1/freeze", req, &response)
+	err := o.post(ctx, "/v1/freeze", req, &response)
+	return response, err
 }
 
 // Thaw ends the freeze of exactly this target. Errors are those of Freeze.
 func (o *Operator) Thaw(ctx context.Context, target ipc.FreezeTarget) (ipc.ThawResponse, error) {
 	var response ipc.ThawResponse
-	return response, o.post(ctx, "/v1/thaw", target, &response)
+	err := o.post(ctx, "/v1/thaw", target, &response)
+	return response, err
 }
 
 // post sends a body and decodes the response.

@@ -217,6 +217,7 @@ clients:
       - {name: mtls, key: mtls}
       - {name: tls, key: tls, paddings: [pkcs1v15]}
 jwks: {listen: "127.0.0.1:0"}
+operator: {socket: ` + operatorSocket(t) + `}
 `
 	d := start(t, k, fmt.Sprintf(configuration, "", "", "", os.Getuid()))
 	for _, e := range []exchange{
@@ -275,6 +276,15 @@ jwks: {listen: "127.0.0.1:0"}
 		response, body := d.roundTrip(t, exchange{method: "GET", path: "/v2/assertions"}.request(t))
 		c.checkComponent(t, "NotFound", response, body)
 	})
+
+	d.freeze(t, ipc.FreezeTarget{All: true})
+	for _, e := range []exchange{
+		{name: "a frozen assertion", method: "POST", path: "/v1/assertions", body: `{"grant":"bank-b"}`, want: ipc.CodeFrozen},
+		{name: "a frozen signature", method: "POST", path: "/v1/sign", body: `{"key":"mtls","hash":"SHA-256","digest":"` + digest + `"}`, want: ipc.CodeFrozen},
+	} {
+		t.Run(e.name, func(t *testing.T) { c.check(t, d, e) })
+	}
+	d.thaw(t, ipc.FreezeTarget{All: true})
 
 	d.reload(t, fmt.Sprintf(configuration, versions[0].Kid, "", versions[2].Kid, os.Getuid()))
 	for _, e := range []exchange{
