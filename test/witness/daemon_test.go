@@ -165,7 +165,7 @@ func TestTheDaemonRefusesAnOlderCopy(t *testing.T) {
 	key := filepath.Join(d.dir, "audit.pub")
 	check(t, os.WriteFile(key, []byte(d.publicKey()), 0o600))
 	verified := d.command("audit", "verify", "--all", "--key", key, "--witness", w.Key, "--quorum", "1", "--known", d.anchor, d.audit)
-	if !strings.Contains(verified, " records, from the first one on, are cosigned by a quorum of the given witnesses") {
+	if !strings.Contains(verified, " records from the first one on are cosigned by a quorum of the given witnesses") {
 		t.Errorf("verify says %s", verified)
 	}
 
@@ -201,7 +201,7 @@ func TestTheDaemonRefusesAnOlderCopy(t *testing.T) {
 	d.awaitCosigned(w)
 	d.terminate()
 	verified = d.command("audit", "verify", "--all", "--key", key, "--key", d.publicKey(), "--witness", w.Key, d.audit)
-	if !strings.Contains(verified, "1 lines accept a rollback") {
+	if !strings.Contains(verified, "1 line accepts a rollback") {
 		t.Errorf("verify says %s", verified)
 	}
 }
