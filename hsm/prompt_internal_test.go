@@ -3,45 +3,14 @@ package hsm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/assertd/assertd/test/pty"
 )
-
-// terminal returns both ends of a pseudo-terminal: the person's and the
-// program's.
-func terminal(t *testing.T) (person, program *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := person.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var number int
-	var ptErr error
-	err = conn.Control(func(fd uintptr) {
-		ptErr = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0)
-		number, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		ptErr = errors.Join(ptErr, err)
-	})
-	if err := errors.Join(err, ptErr); err != nil {
-		t.Fatal(err)
-	}
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = person.Close(), program.Close() })
-	return person, program
-}
 
 // see reads from the terminal until text appears.
 func see(t *testing.T, person *os.File, text string) (seen string) {
@@ -70,7 +39,7 @@ func TestPromptHidesWhatIsTyped(t *testing.T) {
 		"interrupted":   {"12\x03", "", "interrupted"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			person, program := terminal(t)
+			person, program := pty.Open(t, 0, 0)
 			type answer struct {
 				line []byte
 				err  error
@@ -97,7 +66,7 @@ func TestPromptHidesWhatIsTyped(t *testing.T) {
 }
 
 func TestPromptEndsWithItsContext(t *testing.T) {
-	person, program := terminal(t)
+	person, program := pty.Open(t, 0, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

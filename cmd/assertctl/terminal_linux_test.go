@@ -2,15 +2,13 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/assertd/assertd/test/pty"
 )
 
 // TestDataOnATerminal: what programs get unchanged, a terminal does not obey.
@@ -44,27 +42,12 @@ func TestDataOnATerminal(t *testing.T) {
 // onTerminal runs assertctl on a terminal and returns what it shows.
 func onTerminal(t *testing.T, args ...string) string {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer master.Close()
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	person, terminal := pty.Open(t, 0, 0)
 	var shown bytes.Buffer
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		_, _ = io.Copy(&shown, master) // ends with EIO
+		_, _ = io.Copy(&shown, person) // ends with EIO
 	}()
 	code := run(t.Context(), args, strings.NewReader(""), terminal, terminal)
 	terminal.Close()

@@ -32,7 +32,7 @@ type Set struct {
 	Alg  string // JOSE algorithm of every version
 	Raw  bool   // only raw signatures; otherwise only JWTs
 	// Kubernetes is for tokens of Kubernetes service accounts. Their issuer has a
-	// JWK set of its own: whoever can forge assertions can't forge tokens.
+	// JWK set of its own: who can forge assertions still can't forge tokens.
 	Kubernetes bool
 	Rotation   Rotation
 	Auto       bool // the daemon makes the next version

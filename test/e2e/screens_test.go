@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -16,7 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-	"golang.org/x/sys/unix"
+
+	"github.com/assertd/assertd/test/pty"
 )
 
 var updateScreens = flag.Bool("update", false, "rewrite testdata/screens")
@@ -191,34 +191,16 @@ func (s *stage) piped(t *testing.T, line string) string {
 // onTerminal runs a command on a terminal and returns what it shows.
 func (s *stage) onTerminal(t *testing.T, columns int, line string) string {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer master.Close()
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: uint16(columns)}); err != nil {
-		t.Fatal(err)
-	}
+	person, terminal := pty.Open(t, columns, 50)
 	command := s.command(t, line)
 	command.Stdout, command.Stderr = terminal, terminal
-	err = command.Start()
+	err := command.Start()
 	terminal.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var shown bytes.Buffer
-	_, _ = io.Copy(&shown, master) // ends with EIO
+	_, _ = io.Copy(&shown, person) // ends with EIO
 	_ = command.Wait()             // errors are screens too
 	return strings.ReplaceAll(shown.String(), "\r\n", "\n")
 }
