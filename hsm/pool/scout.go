@@ -38,14 +38,17 @@ func (p *Pool) readByScout(ctx context.Context, t *token) error {
 // scout reads the token in a new process. Its login is one that the token
 // counts, so a PIN that isn't tried for workers isn't tried here either.
 func (p *Pool) scout(ctx context.Context, t *token) (wire.Inventory, error) {
-	select {
-	case <-t.startLock: // processes of one token start one after another
-		defer func() { t.startLock <- struct{}{} }()
-	default:
-		return wire.Inventory{}, fmt.Errorf("hsm/pool: token %q: a worker is starting", t.config.Name)
-	}
 	s := t.slots[0]
 	if _, err := p.mayStart(s); err != nil {
+		return wire.Inventory{}, err
+	}
+	starting, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	if !t.lockStart(starting) {
+		return wire.Inventory{}, fmt.Errorf("hsm/pool: token %q: a worker is starting", t.config.Name)
+	}
+	defer t.unlockStart()
+	if _, err := p.mayStart(s); err != nil { // the start that was waited for may have been refused
 		return wire.Inventory{}, err
 	}
 	w, inventory, err := s.launch(ctx, p)

@@ -23,12 +23,10 @@ const startTries = 3
 // by none.
 func (s *slot) start(ctx context.Context, p *Pool) *worker {
 	p.setState(s, ipc.WorkerStarting, nil)
-	select {
-	case <-s.token.startLock:
-		defer func() { s.token.startLock <- struct{}{} }()
-	case <-ctx.Done():
+	if !s.token.lockStart(ctx) {
 		return nil
 	}
+	defer s.token.unlockStart()
 	for {
 		reset, err := p.mayStart(s)
 		if err == nil {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -45,6 +46,19 @@ func newToken(config TokenConfig, index, workers int) *token {
 	}
 	return t
 }
+
+// lockStart takes the token's start lock: processes of one token start one
+// after another. False means that ctx ended.
+func (t *token) lockStart(ctx context.Context) bool {
+	select {
+	case <-t.startLock:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t *token) unlockStart() { t.startLock <- struct{}{} }
 
 // hidesNewKeys reports whether new keys are looked for from a new process: the
 // configuration says so, or it is a quirk of the module.
