@@ -2,12 +2,14 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -108,4 +110,26 @@ func (f *setFile) status() ipc.JWKSStatus {
 		s.Error = slowError
 	}
 	return s
+}
+
+// LastPublished returns the keys that an earlier run left in a file. It returns
+// nil if file is "" or can't be read: then the daemon can't tell which keys
+// were lost since, nor which versions receivers had dropped.
+func LastPublished(file string, trust trustpath.Rules, logger logging.Logger) []Key {
+	if file == "" {
+		return nil
+	}
+	text, err := trust.Read(file, trustpath.File, MaxDocument)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var set Set
+	if err == nil {
+		set, err = ParseSet(text)
+	}
+	if err != nil {
+		logger.Warn("could not read the jwks file; the daemon can't tell which keys were lost since the last run, nor which versions receivers had dropped", "error", err)
+		return nil
+	}
+	return append([]Key{}, set.Keys()...) // not nil if the file has no keys
 }

@@ -56,8 +56,8 @@ func (d *Daemon) newFreezes() {
 		Signer: d.signer, RecordRequired: d.Config.Audit.Required, File: d.Config.FreezesFile(), Files: d.files(),
 		Trust: d.Config.Trust(), Host: host, Now: d.Now, Logger: d.Logger,
 	}
-	if d.audit != nil {
-		options.Log = d.audit
+	if log := d.trail.Log(); log != nil {
+		options.Log = log
 	}
 	d.freezes = freeze.New(options)
 }

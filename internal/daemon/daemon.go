@@ -15,9 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/assertd/assertd/hsm/pool"
-	"github.com/assertd/assertd/internal/audit"
-	"github.com/assertd/assertd/internal/audit/ship"
-	"github.com/assertd/assertd/internal/audit/witness"
+	"github.com/assertd/assertd/internal/audit/trail"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/descent"
 	"github.com/assertd/assertd/internal/freeze"
@@ -61,9 +59,7 @@ type Daemon struct {
 	Options
 	pool       *pool.Pool
 	tokens     []pool.TokenConfig
-	audit      *audit.Log     // nil where the configuration has none
-	witnesses  *witness.Group // of the audit log; nil for none
-	shipper    *ship.Shipper  // of the audit log; nil for none
+	trail      *trail.Trail // nil if decisions are not recorded
 	ring       *keyset.Active
 	limiter    *ratelimit.Limiter
 	freezes    *freeze.Board
@@ -114,14 +110,16 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.ready = &readiness{daemon: d, health: signer.NewHealth(d.pool, d.ring, d.Now, d.Logger)}
-	published := d.lastPublished()
+	published := jwks.LastPublished(o.Config.JWKS.File, o.Config.Trust(), o.Logger)
 	d.ring.Replace(keyset.Recall(published))
 	d.rotation = keyset.NewRotator(d.ring, tokens{d}, published, d.Now, d.Logger)
 	if d.publish, err = jwks.NewPublication(d.publicationConfig()); err != nil {
 		return nil, err
 	}
 	d.refresh()
-	if err := d.openAudit(); err != nil {
+	if d.trail, err = trail.Open(trail.Options{
+		Settings: o.Config.Audit, Trust: o.Config.Trust(), Keys: d.ring, HSM: d.pool, Version: o.Version, Now: o.Now, Logger: o.Logger,
+	}); err != nil {
 		return nil, err
 	}
 	if err := d.newSigner(); err != nil {
@@ -148,10 +146,10 @@ func (d *Daemon) newSigner() error {
 		Now: d.Now, Random: rand.Reader, Verify: verification(d.Config.Verify), AuditRequired: d.Config.Audit.Required, Traced: d.tracer != nil,
 	}
 	if d.Config.Audit.QuorumRequired {
-		options.Hold = d.witnesses.Hold
+		options.Hold = d.trail.Hold
 	}
-	if d.audit != nil {
-		options.Log = d.audit
+	if log := d.trail.Log(); log != nil {
+		options.Log = log
 	}
 	s, err := signer.New(options)
 	d.signer = s
@@ -160,6 +158,10 @@ func (d *Daemon) newSigner() error {
 	}
 	return err
 }
+
+// ReopenLogs switches to new log files if something has moved the old ones
+// away. It reloads nothing.
+func (d *Daemon) ReopenLogs() error { return d.trail.Reopen() }
 
 func verification(v config.Verify) signer.Verification {
 	if v == config.VerifySampled {
@@ -179,7 +181,7 @@ func (d *Daemon) use(ring *keyset.Ring) {
 // workers stop. It returns nil after a clean stop, and an error if the daemon
 // could not start or continue.
 func (d *Daemon) Run(ctx context.Context) error {
-	defer d.closeAudit()
+	defer d.trail.Close()
 	if err := d.bind(); err != nil {
 		return err
 	}
@@ -194,7 +196,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer watchers.end()
 	watchers.run(d.runTracer)
 	watchers.run(d.freezes.Run)
-	watchers.run(d.shipper.Run) // outlives the log's Run, for its last lines
+	watchers.run(d.trail.Ship)
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {
 		return err
 	}
@@ -203,7 +205,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	records := background(ctx, fail)
 	defer records.end()
 	workers.run(d.pool.Run)
-	records.run(d.runAudit)
+	records.run(d.trail.Run)
 	if err := d.start(ctx); err != nil {
 		if errors.Is(err, context.Canceled) {
 			d.Logger.Info("stopped before it was ready")
@@ -211,12 +213,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	if err := d.witnesses.Start(ctx); err != nil {
+	if err := d.trail.CompareWithWitnesses(ctx); err != nil {
 		return err
 	}
 	rest := background(ctx, fail)
 	defer rest.end()
-	rest.run(d.witnesses.Run)
+	rest.run(d.trail.Witness)
 	if err := d.publishKeys(rest); err != nil {
 		return err
 	}

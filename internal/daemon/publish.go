@@ -1,12 +1,8 @@
 package daemon
 
 import (
-	"errors"
-	"io/fs"
-
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/keyset"
-	"github.com/assertd/assertd/internal/trustpath"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -43,25 +39,4 @@ func (d *Daemon) publishKeys(g *group) error {
 	g.run(d.publish.Run)
 	g.run(d.publish.Serve)
 	return nil
-}
-
-// lastPublished returns the keys that an earlier run left in jwks.file, nil if
-// it left none that can be read.
-func (d *Daemon) lastPublished() []jwks.Key {
-	if d.Config.JWKS.File == "" {
-		return nil
-	}
-	text, err := d.Config.Trust().Read(d.Config.JWKS.File, trustpath.File, jwks.MaxDocument)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var set jwks.Set
-	if err == nil {
-		set, err = jwks.ParseSet(text)
-	}
-	if err != nil {
-		d.Logger.Warn("could not read the jwks file; the daemon can't tell which keys were lost since the last run, nor which versions receivers had dropped", "error", err)
-		return nil
-	}
-	return append([]jwks.Key{}, set.Keys()...) // not nil if the file has no keys
 }

@@ -2,13 +2,10 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/assertd/assertd/internal/audit"
-	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/signer"
 )
@@ -31,7 +28,10 @@ func (r *readiness) withWorkers() ipc.ReadyResponse {
 
 // answer is withWorkers without the workers.
 func (r *readiness) answer() ipc.ReadyResponse {
-	response := r.state()
+	response := r.health.Ready()
+	if r.draining.Load() {
+		response.Ready, response.Reason, response.Detail = false, ipc.ReasonDraining, "The daemon is stopping."
+	}
 	if r.daemon.LastReload().Err != nil {
 		response.Warnings = []string{ipc.WarningReloadRefused}
 	}
@@ -40,34 +40,8 @@ func (r *readiness) answer() ipc.ReadyResponse {
 			response.Warnings = append(response.Warnings, warning)
 		}
 	}
-	if r.daemon.audit != nil && r.daemon.audit.Status().Unchecked {
-		response.Warnings = append(response.Warnings, ipc.WarningAuditUnchecked)
-	}
+	r.daemon.trail.Report(&response)
 	return response
-}
-
-func (r *readiness) state() ipc.ReadyResponse {
-	response := r.health.Ready()
-	if r.draining.Load() {
-		response.Ready, response.Reason, response.Detail = false, ipc.ReasonDraining, "The daemon is stopping."
-	} else if err := r.daemon.auditState(); err != nil {
-		response.Ready = false
-		response.Reason, response.Detail = unrecorded(err)
-	}
-	return response
-}
-
-// unrecorded says why the audit log keeps the daemon from signing.
-func unrecorded(err error) (reason, detail string) {
-	switch {
-	case errors.Is(err, audit.ErrDamaged):
-		return ipc.ReasonAuditDamaged, "The audit log was changed or damaged, so nothing is signed."
-	case errors.Is(err, audit.ErrRolledBack):
-		return ipc.ReasonAuditRolledBack, "The audit log was rolled back, so nothing is signed."
-	case errors.Is(err, witness.ErrNoQuorum):
-		return ipc.ReasonAuditUnavailable, "Too few witnesses have cosigned the audit log lately, so nothing is signed."
-	}
-	return ipc.ReasonAuditUnavailable, "The audit log can't be written, so nothing is signed."
 }
 
 // check makes the signatures. A key that fails its proof is left out of its

@@ -35,7 +35,7 @@ func (d *Daemon) Reload() error { return d.reloadWith(false) }
 
 // retryPIN is Reload, and tries each PIN once more. It records who asked first.
 func (d *Daemon) retryPIN(ctx context.Context, from caller.Caller) error {
-	if err := d.recordRetry(ctx, from); err != nil {
+	if err := d.trail.RecordRetry(ctx, from); err != nil {
 		return err
 	}
 	return d.reloadWith(true)

@@ -17,7 +17,7 @@ func TestRetryPINIsRecordedFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.closeAudit()
+	d.trail.Close()
 	d.Reread = nil // not reached
 	from := caller.Caller{UID: 4711, PID: 12}
 	if err := d.retryPIN(t.Context(), from); !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "is not tried") {

@@ -84,5 +84,5 @@ func (d *Daemon) networkConnections() (n int) {
 // executable is not one of them: to see other users' programs the daemon needs
 // a capability and no sandbox, which only a policy that matches it justifies.
 func (d *Daemon) recorded() caller.Attributes {
-	return caller.Attributes{Cgroup: d.audit != nil && peer.PidfdSupported() == nil}
+	return caller.Attributes{Cgroup: d.trail != nil && peer.PidfdSupported() == nil}
 }

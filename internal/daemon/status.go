@@ -19,7 +19,7 @@ func (d *Daemon) status() ipc.StatusResponse {
 		Version: d.Version, PID: os.Getpid(), Started: d.started, Now: d.Now(),
 		Ready: d.ready.answer(), Tokens: d.pool.Tokens(), Keys: keys, Listeners: d.listenerStatus(),
 		Connections: connections, ConnectionLimit: limit,
-		JWKS: d.publish.Status(), Audit: d.auditStatus(), Reload: d.LastReload().ReloadStatus,
+		JWKS: d.publish.Status(), Audit: d.trail.Status(), Reload: d.LastReload().ReloadStatus,
 		PolicyDigest: d.digest(), Freeze: d.freezes.Status(d.freezable()),
 		Clients: d.clientStatus(d.names().Grants, keys), Sandbox: sandbox,
 	}
@@ -55,17 +55,6 @@ func (d *Daemon) listenerStatus() []ipc.ListenerStatus {
 		all = append(all, ipc.ListenerStatus{Socket: l.Socket, Client: l.Client, Kubernetes: d.kubernetes[l.Socket].Status()})
 	}
 	return all
-}
-
-func (d *Daemon) auditStatus() *ipc.AuditStatus {
-	if d.audit == nil {
-		return nil
-	}
-	status := d.audit.Status().AuditStatus
-	status.CheckpointKey = d.Config.Audit.CheckpointKey
-	d.witnesses.Report(&status)
-	d.shipper.Report(&status)
-	return &status
 }
 
 // clientStatus lists the clients in the order of the configuration. The budgets
