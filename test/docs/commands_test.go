@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,7 +108,12 @@ func newSession(t *testing.T, bin string) *session {
 	return s
 }
 
-// end stops the background process and its children.
+// drain bounds how long a daemon in the background takes to stop.
+const drain = time.Minute
+
+// end stops the background process and its children. Wait returns when the last
+// of them has closed its output: the shell dies first, and the daemon writes to
+// the directory until it has stopped.
 func (s *session) end() {
 	if s.background == nil {
 		return
@@ -155,6 +161,7 @@ const ready = `until state=$(curl -sf --unix-socket .assertd/assertd.sock http:/
 func (s *session) start(ctx context.Context, text string) error {
 	s.background = s.shell(context.WithoutCancel(ctx), text)
 	s.background.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.background.Stdout, s.background.Stderr, s.background.WaitDelay = io.Discard, io.Discard, drain // not files: Wait waits for them
 	if err := s.background.Start(); err != nil {
 		return err
 	}
