@@ -15,7 +15,8 @@ CHAOS_PACKAGES := e2fsprogs mount
 NODE_PACKAGES = $(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
 # PKCS#11 modules besides SoftHSM.
 MODULE_PACKAGES := p11-kit p11-kit-modules opensc opensc-pkcs11 \
-	libtpm2-pkcs11-1 libtpm2-pkcs11-tools swtpm tpm2-tools tpm2-abrmd libtss2-tcti-tabrmd0 dbus opencryptoki
+	libtpm2-pkcs11-1 libtpm2-pkcs11-tools swtpm tpm2-tools tpm2-abrmd libtss2-tcti-tabrmd0 dbus opencryptoki \
+	libnss3 libnss3-tools
 # Python and Node run the examples. Users of libnss-extrausers are not in
 # /etc/passwd.
 TEST_PACKAGES = $(DEMO_PACKAGES) $(CHAOS_PACKAGES) $(MODULE_PACKAGES) systemd logrotate rsyslog rsyslog-gnutls libnss-extrausers python3 $(NODE_PACKAGES)

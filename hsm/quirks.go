@@ -23,6 +23,7 @@ type quirk struct {
 	hidesNewKeys bool   // a process sees only the keys that existed at its login, and its own
 	slowToKnow   bool   // a new key may be unknown for a moment: the call is tried again
 	makesNoKeys  string // why Generate can't work
+	deniesOrigin bool   // CKA_LOCAL is false of every key
 	generation   generation
 	signsNoRSA   string // what to do if C_Sign fails for an RSA key
 }
@@ -136,8 +137,7 @@ var providers = []provider{
 		{
 			Quirk: Quirk{"local-always-false", "Keys that the token generated report CKA_LOCAL false, like imported ones, so its key sets need " +
 				"accept: imported. Set NSS_LIB_PARAMS in hsm.environment to where the database is."},
-			makesNoKeys: "NSS doesn't report a generated key as its own (CKA_LOCAL), so the key would be refused; generate it with " +
-				"another tool and run assertd key adopt",
+			deniesOrigin: true,
 		},
 	}},
 }
@@ -225,11 +225,24 @@ func (p provider) adviseOn(kind uint, err error) error {
 
 // makesNoKeys is why the provider's tokens make none that assertd could use;
 // empty if they do.
-func (p provider) makesNoKeys() string {
+func (p provider) makesNoKeys(spec Spec) string {
 	for _, q := range p.quirks {
-		if q.makesNoKeys != "" {
+		switch {
+		case q.makesNoKeys != "":
 			return q.makesNoKeys
+		case q.deniesOrigin && !spec.AcceptImported:
+			return p.name + " doesn't report a generated key as its own (CKA_LOCAL), so the key would count as imported; " +
+				"set keys.NAME.accept: imported if you accept that, and generate it again"
 		}
 	}
 	return ""
+}
+
+// checkNew checks the custody of a key that was just generated. Where no key is
+// reported as the token's own, the caller has accepted that (see makesNoKeys).
+func (p provider) checkNew(c Custody) error {
+	if slices.ContainsFunc(p.quirks, func(q quirk) bool { return q.deniesOrigin }) && c.Local == False {
+		c.Local = True
+	}
+	return c.checkNew()
 }

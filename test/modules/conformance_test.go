@@ -26,6 +26,7 @@ import (
 func TestConformance(t *testing.T) {
 	conformAll(t, []candidate{
 		{"SoftHSM", SoftHSM},
+		{"NSS", NSS},
 		{"opencryptoki", opencryptoki},
 		{"p11-kit client", P11KitClient},
 		{"p11-kit proxy", P11KitProxy},
@@ -137,7 +138,7 @@ func (s *site) foreignKey(alg, label string) {
 			typ = hsm.RSA2048
 		}
 		if err == nil {
-			_, err = token.Generate(hsm.Spec{Label: label, Type: typ, Alg: alg})
+			_, err = token.Generate(hsm.Spec{Label: label, Type: typ, Alg: alg, AcceptImported: s.m.Imported})
 		}
 		return err
 	})
