@@ -24,6 +24,7 @@ type quirk struct {
 	slowToKnow   bool   // a new key may be unknown for a moment: the call is tried again
 	makesNoKeys  string // why Generate can't work
 	deniesOrigin bool   // CKA_LOCAL is false of every key
+	logoutFrees  bool   // only C_Logout frees what keys take on the device
 	generation   generation
 	signsNoRSA   string // what to do if C_Sign fails for an RSA key
 }
@@ -117,7 +118,8 @@ var providers = []provider{
 	}},
 	// https://github.com/tpm2-software/tpm2-pkcs11: src/lib/general.c (CK_INFO),
 	// tpm.c (what a template's attributes are tied to), sign.c, mech.c and
-	// parser.c (RSA). All of it was run here with version 1.9.0.
+	// parser.c (RSA), session_ctx.c (C_Logout). All of it was run here with
+	// version 1.9.0.
 	{name: "tpm2-pkcs11", manufacturer: "tpm2-software.github.io", library: "TPM2.0 Cryptoki", quirks: []quirk{
 		{
 			Quirk: Quirk{"verify-means-decrypt", "The module ties CKA_VERIFY to CKA_DECRYPT and CKA_ENCRYPT to CKA_SIGN, and refuses a pair that " +
@@ -128,6 +130,11 @@ var providers = []provider{
 			Quirk: Quirk{"signs-by-decrypting", "The module decrypts to make RS256, RS384 and RS512 signatures, which a key that can only sign " +
 				"doesn't. PS256, PS384 and PS512 work on a token that tpm2_ptool addtoken made and whose TPM it found fit (pss-sigs-good)."},
 			signsNoRSA: "tpm2-pkcs11 decrypts to sign, which this key doesn't; use ES256, or PS256 on a token that tpm2_ptool addtoken made",
+		},
+		{
+			Quirk: Quirk{"logout-frees-keys", "The module leaves the keys that it used in the TPM, which holds three, until it logs out, so assertd " +
+				"logs out before it closes the token. A process that is killed leaves its keys there, unless a resource manager clears them."},
+			logoutFrees: true,
 		},
 	}},
 	// https://firefox-source-docs.mozilla.org/security/nss and lib/softoken in
@@ -236,6 +243,11 @@ func (p provider) makesNoKeys(spec Spec) string {
 		}
 	}
 	return ""
+}
+
+// logoutFrees reports whether only C_Logout frees what keys take on the device.
+func (p provider) logoutFrees() bool {
+	return slices.ContainsFunc(p.quirks, func(q quirk) bool { return q.logoutFrees })
 }
 
 // checkNew checks the custody of a key that was just generated. Where no key is

@@ -224,6 +224,37 @@ func TestKeyThatTheModuleWouldDecryptWith(t *testing.T) {
 	}
 }
 
+// A TPM keeps the keys that a process used until it logs out. No other module
+// is logged out from: behind a proxy, that would end the login of others too.
+func TestLogoutFreesKeys(t *testing.T) {
+	for name, test := range map[string]struct {
+		provider faulty.Provider
+		gone     bool // the device doesn't answer
+		logouts  uint64
+	}{
+		"a TPM":              {provider: faulty.TPM2, logouts: 1},
+		"a TPM that is gone": {provider: faulty.TPM2, gone: true},
+		"another module":     {provider: faulty.YubiHSM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token, module := imitated(t, test.provider, nil)
+			if test.gone {
+				module.Set(t, "C_GenerateRandom", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR})
+			}
+			token.Abandon()
+			if logouts := module.Calls(t, "C_Logout"); logouts != test.logouts {
+				t.Errorf("abandoned with %d logouts, want %d", logouts, test.logouts)
+			}
+			if err := token.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if logouts := module.Calls(t, "C_Logout"); (logouts > 0) != (test.logouts > 0) {
+				t.Errorf("closed with %d logouts", logouts)
+			}
+		})
+	}
+}
+
 func checkJudged(t *testing.T, key *hsm.Key, alg, excused, refused string, imported bool) {
 	t.Helper()
 	if key.Imported() != imported {

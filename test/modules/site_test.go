@@ -69,7 +69,7 @@ type keySet struct {
 func (k *keySet) name() string { return strings.ToLower(k.alg) }
 
 func newSite(t *testing.T, m *Module, algorithms []string) *site {
-	s := &site{t: t, m: m, dir: shortDir(t), checkpoints: true}
+	s := &site{t: t, m: m, dir: shortDir(t), checkpoints: m.Only == nil}
 	for _, alg := range algorithms {
 		s.sets = append(s.sets, &keySet{alg: alg})
 	}
@@ -193,6 +193,17 @@ func (s *site) stop() {
 	s.t.Helper()
 	check(s.t, s.serving.Process.Signal(syscall.SIGTERM))
 	check(s.t, s.serving.Wait())
+}
+
+// beside does what takes another process on the token, without the daemon where
+// the module lets only one in.
+func (s *site) beside(do func()) {
+	s.t.Helper()
+	if s.m.Alone {
+		s.stop()
+		defer s.serve()
+	}
+	do()
 }
 
 func (s *site) kill() {
