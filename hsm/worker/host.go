@@ -187,12 +187,13 @@ func (h *host) confirm(ctx context.Context) error { return h.token.Refresh(ctx) 
 
 func (h *host) close() { _ = h.token.Close() }
 
-// abandon is close after the module failed: it may hang in any call.
+// abandon is close after the module failed: any call may hang, and then only the
+// end of the process can help.
 func (h *host) abandon() {
 	done := make(chan struct{})
 	go func() { defer close(done); h.token.Abandon() }()
 	select {
 	case <-done:
-	case <-time.After(abandonTimeout):
+	case <-time.After(wire.StopGrace):
 	}
 }
