@@ -269,7 +269,8 @@ func TestFailedWorkerLogsOutOfATPM(t *testing.T) {
 		t.Fatalf("%d logouts before anything failed", n)
 	}
 	const generalError = 0x05
-	// A worker that the machine gives no time goes without, so there may be another.
+	// A worker that the machine gives no time goes without, so there may be
+	// another.
 	eventually(t, time.Minute, "a worker that fails logs out", func() bool {
 		p.waitAll()
 		m.Set(t, "C_SignInit", faulty.Fault{Action: faulty.Return, Code: generalError, Limit: 1})

@@ -187,8 +187,8 @@ func (h *host) confirm(ctx context.Context) error { return h.token.Refresh(ctx) 
 
 func (h *host) close() { _ = h.token.Close() }
 
-// abandon is close after the module failed: any call may hang, and then only the
-// end of the process can help.
+// abandon is close after the module failed: any call may hang, and then only
+// the end of the process can help.
 func (h *host) abandon() {
 	done := make(chan struct{})
 	go func() { defer close(done); h.token.Abandon() }()
