@@ -15,7 +15,8 @@ CHAOS_PACKAGES := e2fsprogs mount
 NODE_PACKAGES = $(shell { command -v node && command -v npm; } >/dev/null 2>&1 || echo nodejs npm)
 # PKCS#11 modules besides SoftHSM.
 MODULE_PACKAGES := p11-kit p11-kit-modules opensc opensc-pkcs11 \
-	libtpm2-pkcs11-1 libtpm2-pkcs11-tools swtpm tpm2-tools tpm2-abrmd libtss2-tcti-tabrmd0 dbus opencryptoki
+	libtpm2-pkcs11-1 libtpm2-pkcs11-tools swtpm tpm2-tools tpm2-abrmd libtss2-tcti-tabrmd0 dbus opencryptoki \
+	libnss3 libnss3-tools
 # Python and Node run the examples. Users of libnss-extrausers are not in
 # /etc/passwd.
 TEST_PACKAGES = $(DEMO_PACKAGES) $(CHAOS_PACKAGES) $(MODULE_PACKAGES) systemd logrotate rsyslog rsyslog-gnutls libnss-extrausers python3 $(NODE_PACKAGES)
@@ -68,7 +69,7 @@ test: ## run all tests, as CI does
 	CGO_ENABLED=0 go test ./signer/...
 	go test -run '^TestAllocations$$' ./signer ./ipc/server ./hsm ./hsm/pool ./hsm/wire
 	@test/promtool.sh bin/promtool
-	PROMTOOL=$(CURDIR)/bin/promtool/promtool go test -race -timeout 20m ./...
+	PROMTOOL=$(CURDIR)/bin/promtool/promtool go test -race -timeout 30m ./...
 	@$(MAKE) --no-print-directory interop
 	cd test/witness && go vet ./... && go test -race ./...
 	cd test/collector && go vet ./... && go test -race ./...
@@ -80,7 +81,7 @@ test-quick: ## run the tests that need no Docker and no third-party servers, wit
 	@test/install.sh $(TEST_PACKAGES)
 	go vet ./...
 	@test/promtool.sh bin/promtool
-	PROMTOOL=$(CURDIR)/bin/promtool/promtool go test -short ./...
+	PROMTOOL=$(CURDIR)/bin/promtool/promtool go test -short -timeout 30m ./...
 
 .PHONY: interop
 interop: ## test against third-party authorization servers and libraries

@@ -62,4 +62,7 @@ type Spec struct {
 	// Alg is the JOSE algorithm that the key will sign with; its first signature
 	// is made with it (see Key.Prove).
 	Alg string
+	// AcceptImported accepts a new key of a provider whose tokens never report
+	// CKA_LOCAL, so that it looks imported from then on. Import ignores it.
+	AcceptImported bool
 }

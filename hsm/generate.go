@@ -29,7 +29,7 @@ func (t *Token) Generate(spec Spec) (*Key, error) {
 	if len(spec.ID) == 0 {
 		spec.ID = NewID()
 	}
-	if why := t.provider().makesNoKeys(); why != "" {
+	if why := t.provider().makesNoKeys(spec); why != "" {
 		return nil, fail(ErrUnusable, nil, "%s", why)
 	}
 	t.admin.Lock()
@@ -152,7 +152,7 @@ func (t *Token) accept(spec Spec) (*Key, error) {
 	case k.Type() != spec.Type:
 		return nil, fail(ErrUnusable, nil, "the token made a key of type %s, want %s", k.Type(), spec.Type)
 	}
-	if err := k.held.checkNew(); err != nil {
+	if err := t.provider().checkNew(k.held); err != nil {
 		return nil, err
 	}
 	return k, t.provider().adviseOn(k.kind, k.proveLocked(spec.Alg))

@@ -23,6 +23,8 @@ type quirk struct {
 	hidesNewKeys bool   // a process sees only the keys that existed at its login, and its own
 	slowToKnow   bool   // a new key may be unknown for a moment: the call is tried again
 	makesNoKeys  string // why Generate can't work
+	deniesOrigin bool   // CKA_LOCAL is false of every key
+	logoutFrees  bool   // only C_Logout frees what keys take on the device
 	generation   generation
 	signsNoRSA   string // what to do if C_Sign fails for an RSA key
 }
@@ -116,7 +118,8 @@ var providers = []provider{
 	}},
 	// https://github.com/tpm2-software/tpm2-pkcs11: src/lib/general.c (CK_INFO),
 	// tpm.c (what a template's attributes are tied to), sign.c, mech.c and
-	// parser.c (RSA). All of it was run here with version 1.9.0.
+	// parser.c (RSA), session_ctx.c (C_Logout). All of it was run here with
+	// version 1.9.0.
 	{name: "tpm2-pkcs11", manufacturer: "tpm2-software.github.io", library: "TPM2.0 Cryptoki", quirks: []quirk{
 		{
 			Quirk: Quirk{"verify-means-decrypt", "The module ties CKA_VERIFY to CKA_DECRYPT and CKA_ENCRYPT to CKA_SIGN, and refuses a pair that " +
@@ -128,6 +131,11 @@ var providers = []provider{
 				"doesn't. PS256, PS384 and PS512 work on a token that tpm2_ptool addtoken made and whose TPM it found fit (pss-sigs-good)."},
 			signsNoRSA: "tpm2-pkcs11 decrypts to sign, which this key doesn't; use ES256, or PS256 on a token that tpm2_ptool addtoken made",
 		},
+		{
+			Quirk: Quirk{"logout-frees-keys", "The module leaves the keys that it used in the TPM, which holds three, until it logs out, so assertd " +
+				"logs out before it closes the token. A process that is killed leaves its keys there, unless a resource manager clears them."},
+			logoutFrees: true,
+		},
 	}},
 	// https://firefox-source-docs.mozilla.org/security/nss and lib/softoken in
 	// https://github.com/nss-dev/nss: pkcs11.c (CK_INFO, initialization) and
@@ -136,8 +144,7 @@ var providers = []provider{
 		{
 			Quirk: Quirk{"local-always-false", "Keys that the token generated report CKA_LOCAL false, like imported ones, so its key sets need " +
 				"accept: imported. Set NSS_LIB_PARAMS in hsm.environment to where the database is."},
-			makesNoKeys: "NSS doesn't report a generated key as its own (CKA_LOCAL), so the key would be refused; generate it with " +
-				"another tool and run assertd key adopt",
+			deniesOrigin: true,
 		},
 	}},
 }
@@ -225,11 +232,29 @@ func (p provider) adviseOn(kind uint, err error) error {
 
 // makesNoKeys is why the provider's tokens make none that assertd could use;
 // empty if they do.
-func (p provider) makesNoKeys() string {
+func (p provider) makesNoKeys(spec Spec) string {
 	for _, q := range p.quirks {
-		if q.makesNoKeys != "" {
+		switch {
+		case q.makesNoKeys != "":
 			return q.makesNoKeys
+		case q.deniesOrigin && !spec.AcceptImported:
+			return p.name + " doesn't report a generated key as its own (CKA_LOCAL), so the key would count as imported; " +
+				"set keys.NAME.accept: imported if you accept that, and generate it again"
 		}
 	}
 	return ""
+}
+
+// logoutFrees reports whether only C_Logout frees what keys take on the device.
+func (p provider) logoutFrees() bool {
+	return slices.ContainsFunc(p.quirks, func(q quirk) bool { return q.logoutFrees })
+}
+
+// checkNew checks the custody of a key that was just generated. Where no key is
+// reported as the token's own, the caller has accepted that (see makesNoKeys).
+func (p provider) checkNew(c Custody) error {
+	if slices.ContainsFunc(p.quirks, func(q quirk) bool { return q.deniesOrigin }) && c.Local == False {
+		c.Local = True
+	}
+	return c.checkNew()
 }

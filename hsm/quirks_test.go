@@ -1,6 +1,7 @@
 package hsm_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -84,6 +85,7 @@ func TestQuirks(t *testing.T) {
 		imported  bool
 		quirk     string // one that is reported
 		generates bool
+		instead   string // of generating, "assertd key adopt" if empty
 	}{
 		"Nitrokey NetHSM, EC for signatures": {
 			provider: faulty.NetHSM, pair: foreign{label: "a", id: "ec-key", allowed: []uint{pkcs11.CKM_ECDSA}}, alg: "ES256",
@@ -118,7 +120,7 @@ func TestQuirks(t *testing.T) {
 		"Entrust nShield": {provider: faulty.NShield, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "hides-new-keys", generates: true},
 		"YubiHSM 2":       {provider: faulty.YubiHSM, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "metadata-objects", generates: true},
 		"tpm2-pkcs11":     {provider: faulty.TPM2, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "signs-by-decrypting", generates: true},
-		"NSS":             {provider: faulty.NSS, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "local-always-false", imported: true},
+		"NSS":             {provider: faulty.NSS, pair: foreign{label: "key", id: "1"}, alg: "ES256", quirk: "local-always-false", imported: true, instead: "accept: imported"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			token, _ := imitated(t, test.provider, []foreign{test.pair}, withCopies)
@@ -135,10 +137,41 @@ func TestQuirks(t *testing.T) {
 			}
 			checkJudged(t, key, test.alg, test.excused, test.refused, test.imported)
 			_, err = token.Generate(hsm.Spec{Label: "new/20260101T000000Z", Type: hsm.P256, Alg: "ES256"})
-			if (err == nil) != test.generates || err != nil && (hsm.IsFatal(err) || !strings.Contains(err.Error(), "assertd key adopt")) {
+			if (err == nil) != test.generates || err != nil && (hsm.IsFatal(err) || !strings.Contains(err.Error(), cmp.Or(test.instead, "assertd key adopt"))) {
 				t.Errorf("generating: %v", err)
 			}
 		})
+	}
+}
+
+// NSS's own keys look imported. It makes one for those who accept that, which
+// stays so.
+func TestGenerateWhereNoKeyIsLocal(t *testing.T) {
+	token, module := imitated(t, faulty.NSS, nil)
+	spec := hsm.Spec{Label: "new/20260101T000000Z", Type: hsm.P256, Alg: "ES256"}
+	_, err := token.Generate(spec)
+	if calls := module.Calls(t, "C_GenerateKeyPair"); err == nil || !strings.Contains(err.Error(), "accept: imported") || calls != 0 {
+		t.Errorf("generating a key that nobody accepts: %v, after %d calls", err, calls)
+	}
+	spec.AcceptImported = true
+	key, err := token.Generate(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key.Problem() != nil || !key.Imported() || key.Custody().Local != hsm.False {
+		t.Errorf("made a key with %+v: imported %v, %v", key.Custody(), key.Imported(), key.Problem())
+	}
+}
+
+// Only NSS's keys are accepted so: what another token doesn't call its own
+// isn't.
+func TestGeneratedKeyThatIsNotLocal(t *testing.T) {
+	imitation := faulty.NSS
+	imitation.Manufacturer = "Nobody"
+	token, _ := imitated(t, imitation, nil)
+	_, err := token.Generate(hsm.Spec{Label: "new/20260101T000000Z", Type: hsm.P256, Alg: "ES256", AcceptImported: true})
+	if !errors.Is(err, hsm.ErrCustody) || !strings.Contains(err.Error(), "CKA_LOCAL is false") {
+		t.Errorf("generating: %v", err)
 	}
 }
 
@@ -188,6 +221,37 @@ func TestKeyThatTheModuleWouldDecryptWith(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "use ES256") != advises {
 			t.Errorf("%s: %v", typ, err)
 		}
+	}
+}
+
+// A TPM keeps the keys that a process used until it logs out. No other module
+// is logged out from: behind a proxy, that would end the login of others too.
+func TestLogoutFreesKeys(t *testing.T) {
+	for name, test := range map[string]struct {
+		provider faulty.Provider
+		gone     bool // the device doesn't answer
+		logouts  uint64
+	}{
+		"a TPM":              {provider: faulty.TPM2, logouts: 1},
+		"a TPM that is gone": {provider: faulty.TPM2, gone: true},
+		"another module":     {provider: faulty.YubiHSM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token, module := imitated(t, test.provider, nil)
+			if test.gone {
+				module.Set(t, "C_GenerateRandom", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_GENERAL_ERROR})
+			}
+			token.Abandon()
+			if logouts := module.Calls(t, "C_Logout"); logouts != test.logouts {
+				t.Errorf("abandoned with %d logouts, want %d", logouts, test.logouts)
+			}
+			if err := token.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if logouts := module.Calls(t, "C_Logout"); (logouts > 0) != (test.logouts > 0) {
+				t.Errorf("closed with %d logouts", logouts)
+			}
+		})
 	}
 }
 

@@ -129,20 +129,36 @@ func (t *Token) PINState(ctx context.Context) (state PINState, err error) {
 }
 
 // Close waits for calls in progress, so it hangs if the module does, and
-// releases the module. It doesn't log out: a login belongs to the whole
-// process. A second Close does nothing. Keys of a closed token return
-// ErrClosed.
+// releases the module. It logs out only where a quirk asks for that: behind a
+// proxy module, a login is other processes' too. A second Close does nothing.
+// Keys of a closed token return ErrClosed.
 func (t *Token) Close() error {
 	t.closed.Do(func() {
 		t.admin.Lock()
 		defer t.admin.Unlock()
 		t.sessions.close()
+		t.Abandon()
 		t.copies.keeper.close() // which destroys the session copies
 		t.again.close()
 		opened.remove(t)
 		t.module.release()
 	})
 	return nil
+}
+
+// Abandon logs out if only that frees what keys take on the device (see
+// quirks.go). It doesn't wait for calls in progress and may hang with the
+// module: it is for a process that exits because the module failed, which must
+// not Close.
+func (t *Token) Abandon() {
+	if !t.provider().logoutFrees() || t.slot.info.SharedLogin {
+		return
+	}
+	keeper := t.copies.keeper.handle
+	// tpm2-pkcs11 aborts the process if it logs out from a TPM that is gone.
+	if _, err := t.module.GenerateRandom(keeper, 1); err == nil {
+		_ = t.module.Logout(keeper)
+	}
 }
 
 // Refresh confirms that the token is still present, and has each key that signs

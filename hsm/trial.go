@@ -109,8 +109,10 @@ func (t *Token) tryPair(trial *Trial, spec Spec, pair trialKeys) {
 		return
 	}
 	trial.Custody, trial.Excuses = "sound", k.excuses
-	if err := errors.Join(k.problem, k.held.checkNew()); err != nil {
+	if err := errors.Join(k.problem, t.provider().checkNew(k.held)); err != nil {
 		trial.Custody = err.Error()
+	} else if k.Imported() {
+		trial.Custody = "sound, but counts as imported"
 	}
 	k.problem = nil // a key that must not be used signs here all the same
 	for _, alg := range jose.NamesFor(jose.KindOf(k.public)) {

@@ -257,6 +257,30 @@ func TestHarmlessErrorGoesToTheCaller(t *testing.T) {
 	})
 }
 
+// What a worker's keys take in a TPM is freed when its module fails: the next
+// login needs the room.
+func TestFailedWorkerLogsOutOfATPM(t *testing.T) {
+	token, m := softhsm.New(t), faulty.Build(t)
+	m.Imitate(faulty.TPM2)
+	p := runReady(t, config(faultyConfig(token, m)))
+	k := p.generate(hsm.P256)
+	digest, opts := digestOf(k, "text")
+	if n := m.Calls(t, "C_Logout"); n != 0 {
+		t.Fatalf("%d logouts before anything failed", n)
+	}
+	const generalError = 0x05
+	// A worker that the machine gives no time goes without, so there may be
+	// another.
+	eventually(t, time.Minute, "a worker that fails logs out", func() bool {
+		p.waitAll()
+		m.Set(t, "C_SignInit", faulty.Fault{Action: faulty.Return, Code: generalError, Limit: 1})
+		if _, err := p.sign(within(t, 30*time.Second), k, digest, opts); err != nil {
+			t.Errorf("one worker's error: %v", err)
+		}
+		return m.Calls(t, "C_Logout") > 0
+	})
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	token, m := softhsm.New(t), faulty.Build(t)
 	c := config(faultyConfig(token, m))

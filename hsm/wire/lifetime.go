@@ -10,6 +10,7 @@ const (
 	// token is lost with all its keys.
 	OpenGrace = 5 * time.Second
 	// StopGrace is how long a worker whose pool has closed the connection waits
-	// for its last signatures before it abandons the token.
+	// for its last signatures before it abandons the token, and how long one whose
+	// module failed waits to log out where that frees keys on the device.
 	StopGrace = 2 * time.Second
 )

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/wire"
@@ -185,3 +186,14 @@ func (h *host) discard(payload []byte) ([]byte, error) {
 func (h *host) confirm(ctx context.Context) error { return h.token.Refresh(ctx) }
 
 func (h *host) close() { _ = h.token.Close() }
+
+// abandon is close after the module failed: any call may hang, and then only
+// the end of the process can help.
+func (h *host) abandon() {
+	done := make(chan struct{})
+	go func() { defer close(done); h.token.Abandon() }()
+	select {
+	case <-done:
+	case <-time.After(wire.StopGrace):
+	}
+}

@@ -24,6 +24,9 @@ const FD = 3
 const (
 	// failTimeout is how long a failing worker tries to tell the pool why.
 	failTimeout = 100 * time.Millisecond
+	// abandonTimeout is how long a failing worker waits for the module to free
+	// what it holds on the device.
+	abandonTimeout = time.Second
 	// confirmInterval bounds how long a key that was destroyed still signs through
 	// its session copy.
 	confirmInterval = time.Second
@@ -252,7 +255,7 @@ func (s *server) administer(ctx context.Context, jobs <-chan job) {
 			s.administerOne(j)
 		case <-confirm:
 			if err := s.host.confirm(ctx); hsm.IsFatal(err) {
-				s.fail(err)
+				s.failModule(err)
 			}
 		}
 	}
@@ -280,10 +283,17 @@ func (s *server) administerOne(j job) {
 // means that the module can't be relied on.
 func (s *server) answerError(id uint32, err error) {
 	if hsm.IsFatal(err) {
-		s.fail(err)
+		s.failModule(err)
 		return
 	}
 	s.out.Send(wire.NewErrorReply(err), id)
+}
+
+// failModule is fail for an error of the module. What the next worker needs is
+// freed first, since the pool kills this one when it has the error.
+func (s *server) failModule(err error) {
+	s.host.abandon()
+	s.fail(err)
 }
 
 // fail tells the pool why the worker exits, if it still listens, and closes the

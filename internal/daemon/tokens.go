@@ -28,6 +28,6 @@ func (t tokens) Generate(ctx context.Context, set keyset.Set, label string) erro
 	if err != nil {
 		return err
 	}
-	_, err = t.pool.Generate(ctx, hsm.Spec{Label: label, Type: typ, Alg: set.Alg})
+	_, err = t.pool.Generate(ctx, hsm.Spec{Label: label, Type: typ, Alg: set.Alg, AcceptImported: set.AcceptImported})
 	return err
 }

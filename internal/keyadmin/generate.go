@@ -32,7 +32,8 @@ func (a *Admin) Generate(set string, another bool) (Key, error) {
 		return Key{}, fmt.Errorf("%w: %s, %s; use --another to generate one more", ErrComing, coming.Kid, coming.Outlook(inv.At))
 	}
 	label := keyset.Label(set, keyset.NextCreated(plan.versions(), plan.Set.Rotation.PublishBefore, a.now()))
-	if _, err := a.token.Generate(hsm.Spec{Label: label, Type: plan.Set.Type, Alg: plan.Set.Alg}); err != nil {
+	spec := hsm.Spec{Label: label, Type: plan.Set.Type, Alg: plan.Set.Alg, AcceptImported: plan.Set.AcceptImported}
+	if _, err := a.token.Generate(spec); err != nil {
 		return Key{}, err
 	}
 	if inv, err = a.Inventory(); err != nil {

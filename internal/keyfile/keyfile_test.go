@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -100,7 +101,82 @@ func mldsaForms(t *testing.T, key *mldsa.PrivateKey) map[string][]byte {
 	check(t, err)
 	both, err := mldsakey.MarshalPKCS8(key)
 	check(t, err)
-	return map[string][]byte{"PKCS #8": block("PRIVATE KEY", seedOnly), "OpenSSL's PKCS #8": block("PRIVATE KEY", both), "DER": both, "JWK": akp(key)}
+	return map[string][]byte{"PKCS #8": block("PRIVATE KEY", seedOnly), "encrypted": block("ENCRYPTED PRIVATE KEY", encrypt(t, both)), "OpenSSL's PKCS #8": block("PRIVATE KEY", both), "DER": both, "JWK": akp(key)}
+}
+
+// encrypt is PBES2 with the parameters that openssl pkcs8 -topk8 chooses.
+func encrypt(t *testing.T, der []byte) []byte {
+	t.Helper()
+	const iterations = 2048
+	salt, iv := []byte("saltsalt"), make([]byte, 16)
+	key, parameters, err := pkcs8.PBKDF2Opts{IterationCount: iterations, HMACHash: crypto.SHA256}.DeriveKey([]byte(secret), salt, 32)
+	check(t, err)
+	data, err := pkcs8.AES256CBC.Encrypt(key, iv, der)
+	check(t, err)
+	return pbes2(t, parameters, iv, data)
+}
+
+func pbes2(t *testing.T, derivation any, iv, data []byte) []byte {
+	t.Helper()
+	identify := func(oid asn1.ObjectIdentifier, parameters any) asn1.RawValue {
+		der, err := asn1.Marshal(struct {
+			Algorithm  asn1.ObjectIdentifier
+			Parameters any
+		}{oid, parameters})
+		check(t, err)
+		return asn1.RawValue{FullBytes: der}
+	}
+	type pair struct{ A, B asn1.RawValue }
+	scheme := identify(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}, pair{
+		identify(pkcs8.PBKDF2Opts{}.OID(), derivation), identify(pkcs8.AES256CBC.OID(), iv),
+	})
+	der, err := asn1.Marshal(struct {
+		Scheme asn1.RawValue
+		Data   []byte
+	}{scheme, data})
+	check(t, err)
+	return der
+}
+
+// An encrypted file that is damaged is refused, whatever is wrong with it.
+func TestDamagedEncryption(t *testing.T) {
+	_, parameters, err := pkcs8.PBKDF2Opts{IterationCount: 1, HMACHash: crypto.SHA256}.DeriveKey([]byte(secret), []byte("salt"), 32)
+	check(t, err)
+	type endless struct {
+		Salt  []byte
+		Count int
+	}
+	for name, der := range map[string][]byte{
+		"no data":             pbes2(t, parameters, make([]byte, 16), nil),
+		"an incomplete block": pbes2(t, parameters, make([]byte, 16), make([]byte, 17)),
+		"a short vector":      pbes2(t, parameters, make([]byte, 8), make([]byte, 16)),
+		"endless work":        pbes2(t, endless{[]byte("salt"), 1 << 40}, make([]byte, 16), make([]byte, 16)),
+		"no work":             pbes2(t, endless{[]byte("salt"), 0}, make([]byte, 16), make([]byte, 16)),
+		"trailing bytes":      append(encrypt(t, []byte("key")), 0),
+		"no key in it":        encrypt(t, []byte("key")),
+	} {
+		_, err := keyfile.Parse(block("ENCRYPTED PRIVATE KEY", der), func() ([]byte, error) { return []byte(secret), nil })
+		if !errors.Is(err, keyfile.ErrPassphrase) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What other programs encrypt with is decrypted too.
+func TestCiphersAndDerivations(t *testing.T) {
+	key := keys(t)["EC"]
+	for _, options := range []*pkcs8.Opts{
+		{Cipher: pkcs8.TripleDESCBC, KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 2048, HMACHash: crypto.SHA1}},
+		{Cipher: pkcs8.AES128CBC, KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 2048, HMACHash: crypto.SHA256}},
+		{Cipher: pkcs8.AES192CBC, KDFOpts: pkcs8.ScryptOpts{SaltSize: 8, CostParameter: 1 << 10, BlockSize: 8, ParallelizationParameter: 1}},
+	} {
+		der, err := pkcs8.MarshalPrivateKey(key, []byte(secret), options)
+		check(t, err)
+		got, err := keyfile.Parse(block("ENCRYPTED PRIVATE KEY", der), func() ([]byte, error) { return []byte(secret), nil })
+		if err != nil || !key.Equal(got) {
+			t.Errorf("%v with %v: %v", options.Cipher.OID(), options.KDFOpts.OID(), err)
+		}
+	}
 }
 
 // akp is the JWK of an ML-DSA key (RFC 9964).

@@ -11,8 +11,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/youmark/pkcs8"
-
 	"github.com/assertd/assertd/internal/mldsakey"
 )
 
@@ -109,12 +107,21 @@ func decrypt(der []byte, passphrase func() ([]byte, error)) (crypto.Signer, erro
 	if err != nil {
 		return nil, err
 	}
-	key, err := pkcs8.ParsePKCS8PrivateKey(der, secret)
-	if err != nil { // its text may depend on what was decrypted; the package doesn't know ML-DSA
-		return nil, fmt.Errorf("%w, or its encryption isn't PBES2 (RFC 8018), or it is an ML-DSA key, which can't be encrypted here; "+
-			"convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc", ErrPassphrase)
+	plain, err := decryptPBES2(der, secret)
+	if err != nil {
+		return nil, wrongPassphrase()
 	}
-	return supported(key, nil)
+	defer clear(plain)
+	key, err := parsePKCS8(plain)
+	if err != nil { // its text may depend on what was decrypted
+		return nil, wrongPassphrase()
+	}
+	return key, nil
+}
+
+func wrongPassphrase() error {
+	return fmt.Errorf("%w, or its encryption isn't PBES2 (RFC 8018) with AES or 3DES in CBC mode; "+
+		"convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc", ErrPassphrase)
 }
 
 // supported accepts the types that assertd signs with. It hides the parser's

@@ -1,6 +1,6 @@
 // Package modules sets up PKCS#11 modules other than SoftHSM for tests: p11-kit
-// and pkcs11-spy in front of a SoftHSM token, a simulated TPM, and
-// opencryptoki's soft token.
+// and pkcs11-spy in front of a SoftHSM token, a simulated TPM, NSS's database
+// and opencryptoki's soft token.
 //
 // Each has directories, sockets and daemons of its own, which end with the
 // test. Tests fail if a program or module is missing: make test installs them.
@@ -21,6 +21,12 @@ type Module struct {
 	Write       []string          // directories that it writes to
 	// Network is the sandbox.network that it needs; "" means unix.
 	Network string
+	// Imported says that the token's own keys look imported too.
+	Imported bool
+	// Only are the algorithms that are tested, without checkpoints. nil means all.
+	Only []string
+	// Alone says that only one process at a time can use the module.
+	Alone bool
 
 	behind  string // SoftHSM's module, if this one is in front of it
 	daemons []*daemon

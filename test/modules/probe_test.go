@@ -32,6 +32,10 @@ var duration = regexp.MustCompile(`, [\d.]+(µs|ms|s)\b`)
 // destroy what they made, such as tpm2-pkcs11 a P-521 key.
 func (s *site) probes() {
 	s.t.Helper()
+	if s.m.Only != nil { // keys of each type would take more room than it has
+		s.assertd("hsm", "probe")
+		return
+	}
 	text := s.assertd("hsm", "probe", "--try", "--timeout", "2m")
 	if !strings.Contains(text, "\nTried on token ") || !strings.Contains(text, "\nmakes     ") {
 		s.t.Errorf("assertd hsm probe --try says\n%s", text)

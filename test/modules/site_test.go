@@ -69,7 +69,7 @@ type keySet struct {
 func (k *keySet) name() string { return strings.ToLower(k.alg) }
 
 func newSite(t *testing.T, m *Module, algorithms []string) *site {
-	s := &site{t: t, m: m, dir: shortDir(t), checkpoints: true}
+	s := &site{t: t, m: m, dir: shortDir(t), checkpoints: m.Only == nil}
 	for _, alg := range algorithms {
 		s.sets = append(s.sets, &keySet{alg: alg})
 	}
@@ -91,18 +91,18 @@ func (s *site) write(name, text string) {
 func (s *site) configure() {
 	s.t.Helper()
 	var text strings.Builder
-	fmt.Fprintf(&text, "hsm:\n  module: %s\n  token: {label: %s}\n  pin: {file: %s}\n  workers: 1\n  timeout: 20s\n  environment:\n    LC_ALL: C\n",
+	fmt.Fprintf(&text, "hsm:\n  module: %s\n  token: {label: %q}\n  pin: {file: %s}\n  workers: 1\n  timeout: 20s\n  environment:\n    LC_ALL: C\n",
 		s.m.Path, s.m.Label, s.path("pin"))
 	for _, name := range slices.Sorted(maps.Keys(s.m.Environment)) {
 		fmt.Fprintf(&text, "    %s: %q\n", name, s.m.Environment[name])
 	}
 	text.WriteString("keys:\n")
 	if s.checkpoints {
-		text.WriteString("  audit: {alg: ES256, use: raw}\n")
+		fmt.Fprintf(&text, "  audit: {alg: ES256, use: raw%s}\n", s.accept())
 	}
 	for _, set := range s.sets {
-		fmt.Fprintf(&text, "  %s: {alg: %s, use: assertion, %srotation: {publish_before: 10m, keep_after: 10m, revoke: [%s]}}\n",
-			set.name(), set.alg, bits(set.alg), strings.Join(set.revoked, ", "))
+		fmt.Fprintf(&text, "  %s: {alg: %s, use: assertion, %srotation: {publish_before: 10m, keep_after: 10m, revoke: [%s]}%s}\n",
+			set.name(), set.alg, bits(set.alg), strings.Join(set.revoked, ", "), s.accept())
 	}
 	fmt.Fprintf(&text, "clients:\n  - name: test\n    match: {uid: %d}\n    grants:\n", os.Getuid())
 	for _, set := range s.sets {
@@ -112,6 +112,13 @@ func (s *site) configure() {
 	fmt.Fprintf(&text, "listen: [{socket: %s, mode: \"0600\"}]\naudit: {file: %s%s}\nsandbox: {network: %s, write: [%s]}\n",
 		s.path("sock"), s.path("audit.jsonl"), s.checkpointKey(), cmp.Or(s.m.Network, "unix"), strings.Join(s.m.Write, ", "))
 	s.write("assertd.yaml", text.String())
+}
+
+func (s *site) accept() string {
+	if !s.m.Imported {
+		return ""
+	}
+	return ", accept: imported"
 }
 
 func (s *site) checkpointKey() string {
@@ -186,6 +193,17 @@ func (s *site) stop() {
 	s.t.Helper()
 	check(s.t, s.serving.Process.Signal(syscall.SIGTERM))
 	check(s.t, s.serving.Wait())
+}
+
+// beside does what takes another process on the token, without the daemon where
+// the module lets only one in.
+func (s *site) beside(do func()) {
+	s.t.Helper()
+	if s.m.Alone {
+		s.stop()
+		defer s.serve()
+	}
+	do()
 }
 
 func (s *site) kill() {

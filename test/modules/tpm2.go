@@ -30,6 +30,23 @@ func TPM2(t testing.TB) *Module {
 	return m
 }
 
+// TPM2Direct is tpm2-pkcs11 on a simulated TPM without a resource manager. Of
+// its three places for keys, one is for the parent of the key that is used, and
+// a login takes two, so only one algorithm is tested. A worker that is killed
+// leaves its key there, and the next one has just enough room.
+func TPM2Direct(t testing.TB) *Module {
+	t.Helper()
+	m := TPM2(t)
+	for i := range m.daemons[1:] {
+		m.daemons[len(m.daemons)-1-i].stop()
+	}
+	m.daemons = m.daemons[:1]
+	tcti := "swtpm:path=" + m.daemons[0].socket
+	m.Environment["TPM2_PKCS11_TCTI"], m.Environment["TPM2TOOLS_TCTI"] = tcti, tcti
+	m.Only, m.Alone = []string{"ES256"}, true
+	return m
+}
+
 // simulate starts the TPM and its resource manager, on a bus of their own.
 func (m *Module) simulate(t testing.TB, dir string) {
 	t.Helper()

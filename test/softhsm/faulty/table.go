@@ -14,6 +14,7 @@ var functions = []string{
 	"C_OpenSession", "C_CloseSession", "C_CloseAllSessions", "C_GetSessionInfo", "C_Login", "C_Logout",
 	"C_CreateObject", "C_CopyObject", "C_DestroyObject", "C_GetAttributeValue", "C_SetAttributeValue",
 	"C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_SignInit", "C_Sign", "C_GenerateKeyPair",
+	"C_GenerateRandom",
 }
 
 // Action is a way for a function to misbehave.

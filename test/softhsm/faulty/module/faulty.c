@@ -135,6 +135,7 @@ WRAP(C_Logout, (session s), (s))
 WRAP(C_DestroyObject, (session s, object o), (s, o))
 WRAP(C_SetAttributeValue, (session s, object o, CK_ATTRIBUTE_PTR t, CK_ULONG n), (s, o, t, n))
 WRAP(C_FindObjectsFinal, (session s), (s))
+WRAP(C_GenerateRandom, (session s, CK_BYTE_PTR to, CK_ULONG n), (s, to, n))
 
 /* TRAITS is WRAP for a call that traits change. */
 #define TRAITS(name, params, call)                                                                                                          \
