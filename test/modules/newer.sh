@@ -75,7 +75,7 @@ go test -c -tags hsmtest -o "$root/assertd/test/modules/modules.test" ./test/mod
 cp test/modules/opencryptoki.sh "$root/assertd/test/modules/"
 # shellcheck disable=SC2016 # the shell in there expands them
 within env ASSERTD_BINARIES=/assertd/bin sh -c 'cd /assertd/test/modules
-	./modules.test -test.v -test.run "^TestNewer$" -test.timeout 10m '"${HSM_UPDATE:+-update}"'
+	./modules.test -test.v -test.run "^TestNewer$" -test.timeout 30m '"${HSM_UPDATE:+-update}"'
 	code=$? # not exec: as process 1 the shell reaps what the tests leave behind
 	exit $code' ||
 	{ echo "hsm-test: failed" >&2; exit 1; }
