@@ -3,7 +3,9 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-GOFLAGS_BUILD := -trimpath -ldflags '$(LDFLAGS)'
+# Without gRPC's traces, which nothing reads, each process is 3.5 MiB smaller.
+TAGS := grpcnotrace
+GOFLAGS_BUILD := -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
 
 # Debian packages. The C compiler is for cgo, which loads PKCS#11 modules.
 DEMO_PACKAGES := gcc libc6-dev softhsm2 curl
