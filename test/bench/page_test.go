@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestPage(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "page.md")
+	text := func(tables string) string { return "before\n\n" + pageBegin + tables + pageEnd + "\nafter\n" }
+	if err := os.WriteFile(name, []byte(text("")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tables := range []string{"a first run\n", "a second run\n"} {
+		p, err := openPage(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(p.copyOf(io.Discard), tables)
+		if err := p.save(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(name); err != nil || string(got) != text("\n"+tables+"\n") {
+			t.Errorf("the page is %q, %v", got, err)
+		}
+	}
+	if _, err := openPage("page_test.go"); err == nil {
+		t.Error("a page without a place for tables is accepted")
+	}
+}
+
+// The page in docs has a place for the tables.
+func TestPageInDocs(t *testing.T) {
+	if _, err := openPage("../../docs/performance.md"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCollected(t *testing.T) {
+	if n, err := collected("==7== Events    : Ir\n==7== Collected : 84604531\n==7== \n"); n != 84604531 || err != nil {
+		t.Errorf("%v, %v", n, err)
+	}
+	if _, err := collected("==7== killed\n"); err == nil {
+		t.Error("a log without a count is accepted")
+	}
+}
+
+func TestExactly(t *testing.T) {
+	if o := exactly(func() (int, error) { return 2, nil }, 3); o.Count != 6 || o.Error != "" {
+		t.Errorf("%+v", o)
+	}
+	if o := exactly(func() (int, error) { return 0, io.EOF }, 3); o.Error == "" {
+		t.Error("the error of the operation is lost")
+	}
+}
