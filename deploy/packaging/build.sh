@@ -39,7 +39,7 @@ tool() { # NAME [ARGUMENT…]
 }
 
 build() { # GOOS GOARCH CGO NAME DIRECTORY
-	GOOS=$1 GOARCH=$2 CGO_ENABLED=$3 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$5/$4" "./cmd/$4"
+	GOOS=$1 GOARCH=$2 CGO_ENABLED=$3 go build -trimpath -buildvcs=false -tags grpcnotrace -ldflags "-s -w -buildid= -X main.version=$version" -o "$5/$4" "./cmd/$4"
 }
 
 bill() { # PROGRAM NAME: a CycloneDX bill of materials, read from the program itself

@@ -69,7 +69,7 @@ func TestConfigurationsAreValid(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, wrong := range [][]string{{"-rounds", "0"}, {"-slice", "1ns"}, {"-run", "("}, {"-o", "yaml"}, {"-bogus"}} {
+	for _, wrong := range [][]string{{"-rounds", "0"}, {"-slice", "1ns"}, {"-run", "("}, {"-o", "yaml"}, {"-page", "p", "-run", "x"}, {"-bogus"}} {
 		if _, err := parse(wrong, io.Discard); err == nil {
 			t.Errorf("%q is accepted", wrong)
 		}

@@ -34,6 +34,7 @@ var roles = map[string]role{
 	"crypto11": viaCrypto11,
 	"worker":   workerHop,
 	"load":     loadSocket,
+	"front":    frontHere,
 	"verify":   verification,
 
 	p11Kit:   throughP11Kit,
@@ -47,6 +48,7 @@ type task struct {
 	Alg     string        `json:",omitempty"`
 	Callers int           `json:",omitempty"`
 	For     time.Duration `json:",omitempty"`
+	Times   int           `json:",omitempty"` // so often, in place of For
 	Socket  string        `json:",omitempty"`
 	Workers int           `json:",omitempty"`
 	Clients int           `json:",omitempty"`
@@ -104,8 +106,8 @@ func answer(t task, prepare prepare, known map[task]operation) outcome {
 	if t.Callers == 0 {
 		t.Callers = 1
 	}
-	duration := t.For
-	t.For = 0
+	duration, times := t.For, t.Times
+	t.For, t.Times = 0, 0
 	op, ok := known[t]
 	if !ok {
 		var err error
@@ -113,6 +115,9 @@ func answer(t task, prepare prepare, known map[task]operation) outcome {
 			return outcome{Error: err.Error()}
 		}
 		known[t] = op
+	}
+	if times > 0 {
+		return exactly(op, times)
 	}
 	return repeat(op, t.Callers, duration)
 }
@@ -129,8 +134,12 @@ type child struct {
 // up: two processes that open SoftHSM at the same time can disturb each other.
 // The child exits when its input is closed or this process exits.
 func startChild(ctx context.Context, e env, role string) (*child, error) {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", childArgument)
-	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+e.SoftHSMConf)
+	return startChildAs(exec.CommandContext(ctx, "/proc/self/exe", childArgument), e, role)
+}
+
+// startChildAs is startChild with a command that runs this program.
+func startChildAs(cmd *exec.Cmd, e env, role string) (*child, error) {
+	cmd.Env = append(cmd.Environ(), "SOFTHSM2_CONF="+e.SoftHSMConf)
 	for name, value := range e.Environment {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

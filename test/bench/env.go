@@ -61,7 +61,7 @@ func newEnv(ctx context.Context) (e env, err error) {
 	if err := e.write(); err != nil {
 		return e, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", e.Binary, "github.com/assertd/assertd/cmd/assertd")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "grpcnotrace", "-o", e.Binary, "github.com/assertd/assertd/cmd/assertd")
 	if out, err := build.CombinedOutput(); err != nil {
 		return e, fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}

@@ -13,6 +13,7 @@
 //	go run ./test/bench -run 'ES256.*w2'   # the cases whose name matches
 //	go run ./test/bench -peers             # other programs too
 //	go run ./test/bench -o benchstat > new # for benchstat old new
+//	go run ./test/bench -page docs/performance.md # put the tables there too
 package main
 
 import (
@@ -57,6 +58,7 @@ type settings struct {
 	peers  bool
 	flame  string // the directory for flame graphs, which are all that is made then
 	output string // "" for tables, json or benchstat
+	page   string // the file that gets the tables too; "" for none
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -68,6 +70,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.flame, "flame", "", "draw flame graphs of the front in `directory` with perf, and measure nothing")
 	only := flags.String("run", "", "measure the cases whose `regexp` matches section/name")
 	flags.StringVar(&s.output, "o", "", "write `json` (one object a line) or benchstat (Go's benchmark format) to standard output, and the tables to standard error")
+	flags.StringVar(&s.page, "page", "", "put the tables into `file` too, between its two comments, when all is measured")
 	flags.IntVar(&s.rounds, "rounds", s.rounds, "how many times to measure each case")
 	flags.DurationVar(&s.slice, "slice", s.slice, "how long to measure each case in one round")
 	if err := flags.Parse(args); err != nil {
@@ -78,6 +81,9 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	}
 	if s.rounds < 1 || s.slice < time.Millisecond {
 		return s, fmt.Errorf("%d rounds of %v are too few or too short; the minimum is 1 round of 1ms", s.rounds, s.slice)
+	}
+	if s.page != "" && *only != "" {
+		return s, errors.New("-page is for whole runs; leave out -run")
 	}
 	if !slices.Contains(outputs, s.output) {
 		return s, fmt.Errorf("-o %s: want json or benchstat", s.output)
@@ -92,6 +98,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	shown, err := openPage(s.page)
+	if err != nil {
+		return err
+	}
 	e, err := newEnv(ctx)
 	if err != nil {
 		return err
@@ -101,6 +111,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return flames(ctx, e, s, s.flame)
 	}
 	r := newReport(s.output, stdout, stderr)
+	r.tables = shown.copyOf(r.tables)
+	if err := measure(ctx, e, s, r, stderr); err != nil {
+		return err
+	}
+	return shown.save()
+}
+
+// measure measures everything that is selected and reports it.
+func measure(ctx context.Context, e env, s settings, r *report, stderr io.Writer) error {
 	r.machine()
 	for _, section := range sections() {
 		if section.peers && !s.peers {
@@ -117,6 +136,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	title := fmt.Sprintf("A token with %d key pairs", pairs)
 	if err := measureGoals(ctx, e, s, "keys", title, keyGoals(), env.withKeys, r, stderr); err != nil {
 		return fmt.Errorf("keys: %w", err)
+	}
+	if err := measureInstructions(ctx, e, s, r, stderr); err != nil {
+		return fmt.Errorf("instructions: %w", err)
 	}
 	return measureStart(ctx, e, s, r, stderr)
 }

@@ -21,6 +21,19 @@ func repeat(op operation, callers int, d time.Duration) outcome {
 	return summarize(results, time.Since(began))
 }
 
+// exactly runs the operation so many times in one caller.
+func exactly(op operation, times int) (o outcome) {
+	for range times {
+		n, err := op()
+		if err != nil {
+			o.Error = err.Error()
+			break
+		}
+		o.Count += n
+	}
+	return o
+}
+
 // tally counts what one caller did.
 type tally struct {
 	count int
