@@ -24,9 +24,6 @@ const FD = 3
 const (
 	// failTimeout is how long a failing worker tries to tell the pool why.
 	failTimeout = 100 * time.Millisecond
-	// abandonTimeout is how long a failing worker waits for the module to free
-	// what it holds on the device.
-	abandonTimeout = time.Second
 	// confirmInterval bounds how long a key that was destroyed still signs through
 	// its session copy.
 	confirmInterval = time.Second

@@ -6,9 +6,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
@@ -175,6 +177,30 @@ func TestCiphersAndDerivations(t *testing.T) {
 		got, err := keyfile.Parse(block("ENCRYPTED PRIVATE KEY", der), func() ([]byte, error) { return []byte(secret), nil })
 		if err != nil || !key.Equal(got) {
 			t.Errorf("%v with %v: %v", options.Cipher.OID(), options.KDFOpts.OID(), err)
+		}
+	}
+}
+
+// PBKDF2 works with each HMAC that openssl pkcs8 -v2prf offers for SHA-2.
+func TestHMACs(t *testing.T) {
+	type parameters struct {
+		Salt  []byte
+		Count int
+		PRF   pkix.AlgorithmIdentifier
+	}
+	key, salt, iv := keys(t)["EC"], []byte("saltsalt"), make([]byte, 16)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	check(t, err)
+	for last, hash := range map[int]crypto.Hash{9: crypto.SHA256, 10: crypto.SHA384, 11: crypto.SHA512} {
+		secretKey, err := pbkdf2.Key(hash.New, secret, salt, 2048, 32)
+		check(t, err)
+		data, err := pkcs8.AES256CBC.Encrypt(secretKey, iv, der)
+		check(t, err)
+		oid := asn1.ObjectIdentifier{1, 2, 840, 113549, 2, last}
+		encrypted := pbes2(t, parameters{salt, 2048, pkix.AlgorithmIdentifier{Algorithm: oid, Parameters: asn1.NullRawValue}}, iv, data)
+		got, err := keyfile.Parse(block("ENCRYPTED PRIVATE KEY", encrypted), func() ([]byte, error) { return []byte(secret), nil })
+		if err != nil || !key.Equal(got) {
+			t.Errorf("%v: %v", hash, err)
 		}
 	}
 }

@@ -3,6 +3,10 @@ package keyfile
 import (
 	"bytes"
 	"crypto"
+	"crypto/pbkdf2"
+	_ "crypto/sha1" // the hashes of prfs
+	_ "crypto/sha256"
+	_ "crypto/sha512"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
@@ -19,9 +23,9 @@ type encryptedInfo struct {
 // pbes2 has the parameters of PBES2 (RFC 8018 appendix A.4).
 type pbes2 struct{ Derivation, Cipher pkix.AlgorithmIdentifier }
 
-// pbkdf2 has the parameters of PBKDF2 (RFC 8018 appendix A.2). Without a PRF it
+// pbkdf2Parameters are those of PBKDF2 (RFC 8018 appendix A.2). Without a PRF it
 // is HMAC with SHA-1.
-type pbkdf2 struct {
+type pbkdf2Parameters struct {
 	Salt       []byte
 	Iterations int
 	Length     int                      `asn1:"optional"`
@@ -45,9 +49,12 @@ var (
 	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
 	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
 	oidScrypt = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}
-	oidSHA1   = asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 7}
-	oidSHA256 = asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 9}
+	oidDigest = asn1.ObjectIdentifier{1, 2, 840, 113549, 2}
 )
+
+// prfs are the hashes of HMAC by the last number of their OID (RFC 8018
+// appendix B.1.2).
+var prfs = map[int]crypto.Hash{7: crypto.SHA1, 9: crypto.SHA256, 10: crypto.SHA384, 11: crypto.SHA512}
 
 // ciphers are those in CBC mode, which pad the key.
 var ciphers = []pkcs8.Cipher{pkcs8.AES256CBC, pkcs8.AES192CBC, pkcs8.AES128CBC, pkcs8.TripleDESCBC}
@@ -101,18 +108,15 @@ func decode(der []byte, into any) error {
 func derive(how pkix.AlgorithmIdentifier, passphrase []byte, size int) (key []byte, err error) {
 	switch parameters := how.Parameters.FullBytes; {
 	case how.Algorithm.Equal(oidPBKDF2):
-		var p pbkdf2
+		var p pbkdf2Parameters
 		if decode(parameters, &p) != nil || p.Iterations < 1 || p.Iterations > maxIterations {
 			return nil, errPBES2
 		}
-		hash := crypto.SHA1
-		switch {
-		case p.PRF.Algorithm.Equal(oidSHA256):
-			hash = crypto.SHA256
-		case len(p.PRF.Algorithm) > 0 && !p.PRF.Algorithm.Equal(oidSHA1):
+		hash, known := prf(p.PRF.Algorithm)
+		if !known {
 			return nil, errPBES2
 		}
-		key, _, err = pkcs8.PBKDF2Opts{IterationCount: p.Iterations, HMACHash: hash}.DeriveKey(passphrase, p.Salt, size)
+		key, err = pbkdf2.Key(hash.New, string(passphrase), p.Salt, p.Iterations, size)
 	case how.Algorithm.Equal(oidScrypt):
 		var p scrypt
 		if decode(parameters, &p) != nil || min(p.N, p.R, p.P) < 1 || p.N > maxScrypt || max(p.R, p.P) > 1<<10 || p.N*p.R*p.P > maxScrypt {
@@ -123,6 +127,16 @@ func derive(how pkix.AlgorithmIdentifier, passphrase []byte, size int) (key []by
 		err = errPBES2
 	}
 	return key, err
+}
+
+// prf returns the hash of an HMAC, SHA-1 where none is named.
+func prf(oid asn1.ObjectIdentifier) (hash crypto.Hash, known bool) {
+	if len(oid) == 0 {
+		return crypto.SHA1, true
+	}
+	last := len(oid) - 1
+	hash, known = prfs[oid[last]]
+	return hash, known && oid[:last].Equal(oidDigest)
 }
 
 // unpad cuts the padding (RFC 8018 section 6.1.1) and clears what it refuses.
