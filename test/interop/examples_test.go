@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/assertd/assertd/hsm"
@@ -112,6 +113,7 @@ clients:
 	openidClient := absolute(t, nodeExample(t, "openid-client.js"))
 	for n, answer := range unusualAnswers {
 		base := fmt.Sprintf("%s/%d", plain.URL, n)
+		var running sync.WaitGroup
 		for _, command := range [][]string{
 			{"sh", "examples/curl/token.sh"},
 			{debianPython, "examples/python/token.py"},
@@ -122,9 +124,12 @@ clients:
 			{debianPython, "sdk/python/examples/authlib_session.py", "payments"},
 			{debianPython, "sdk/python/examples/msal_application.py", fmt.Sprintf("%s/%d/tenant", secure.URL, n), "payments", "payments"},
 		} {
-			stdout, stderr, code := runExample(t, command, "ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+base+"/token", "REQUESTS_CA_BUNDLE="+ca)
-			answer.check(t, command, stdout, stderr, code)
+			running.Go(func() {
+				stdout, stderr, code := runExample(t, command, "ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+base+"/token", "REQUESTS_CA_BUNDLE="+ca)
+				answer.check(t, command, stdout, stderr, code)
+			})
 		}
+		running.Wait()
 	}
 }
 

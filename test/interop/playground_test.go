@@ -110,9 +110,14 @@ func (p playground) run(t *testing.T, socket, name string, args ...string) strin
 	return string(out)
 }
 
-// Every example that gets a token gets one from the playground.
-func TestPlaygroundExamples(t *testing.T) {
+func TestPlayground(t *testing.T) {
 	p := startPlayground(t)
+	t.Run("examples", p.runExamples)
+	t.Run("grants", p.runGrants)
+}
+
+// runExamples gets a token with every example that gets one.
+func (p playground) runExamples(t *testing.T) {
 	node, openidClient := absolute(t, nodeProgram(t)), absolute(t, nodeExample(t, "openid-client.js"))
 	programs := buildExamples(t)
 	for _, example := range []struct {
@@ -151,8 +156,7 @@ func (p playground) runMTLSExample(t *testing.T, program string) {
 	}
 }
 
-func TestPlaygroundGrants(t *testing.T) {
-	p := startPlayground(t)
+func (p playground) runGrants(t *testing.T) {
 	assertctl := binary(t, "assertctl")
 	token := func(args ...string) map[string]any {
 		out := p.run(t, p.more, assertctl, append([]string{"token", "--url", p.server + "/token", "--scope", "read"}, args...)...)
