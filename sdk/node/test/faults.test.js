@@ -72,6 +72,9 @@ test('a call ends at its timeout, and with its signal', async (t) => {
 });
 
 test('other programs are named', async (t) => {
+  for (const body of ['null', '7', '{}', '[]']) {
+    await assert.rejects(connect(t, await serve(t, { status: 200, body })).assertion(), NotAssertd);
+  }
   for (const answer of [{ status: 200, type: 'text/html', body: '<html>' }, { status: 404, type: 'text/plain', body: 'nothing' }]) {
     await assert.rejects(connect(t, await serve(t, answer)).assertion(), (error) => error instanceof NotAssertd && /another program/.test(error.message));
   }
@@ -81,6 +84,17 @@ test('other programs are named', async (t) => {
 test('another version is named', async (t) => {
   const server = await serve(t, problem(404, 'not-found'), { status: 200, body: '{"status": "ok", "version": "0.1"}' });
   await assert.rejects(connect(t, server).assertion(), (error) => error instanceof VersionMismatch && /assertd 0.1 has no POST/.test(error.message));
+});
+
+test("the operator's socket is named", async (t) => {
+  const server = await serve(t, problem(404, 'not-found'), problem(404, 'not-found'));
+  await assert.rejects(connect(t, server).assertion(), (error) => error instanceof VersionMismatch && /perhaps the operator's/.test(error.message));
+});
+
+test('a socket can be a URL', async (t) => {
+  const server = await serve(t, ok);
+  assert.equal((await connect(t, { path: `unix://${server.path}` }).assertion()).assertion, 'a.b.c');
+  for (const socketPath of ['unix://s', 'https://localhost', '@s']) assert.throws(() => new Client({ socketPath }), /want a path/);
 });
 
 test('no daemon', async () => {
