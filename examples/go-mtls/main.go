@@ -8,8 +8,8 @@
 //
 // With TOKEN_URL it gets an access token with its certificate, from a server
 // such as that of make playground, which prints the whole command. CLIENT_ID is
-// then the certificate's common name, CERTIFICATE_URL issues it, and CA_FILE has
-// the servers' CA.
+// then the certificate's common name, CERTIFICATE_URL issues it, and CA_FILE
+// has the servers' CA.
 package main
 
 import (

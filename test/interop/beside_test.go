@@ -63,7 +63,9 @@ func runsAllTests() bool {
 // besideArguments are this process's flags, but those that name files, which
 // two processes can't share.
 func besideArguments() []string {
-	files := []string{"testlogfile", "coverprofile", "cpuprofile", "memprofile", "blockprofile", "mutexprofile", "trace", "gocoverdir"}
+	files := []string{
+		"testlogfile", "coverprofile", "cpuprofile", "memprofile", "blockprofile", "mutexprofile", "trace", "gocoverdir",
+	}
 	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
 		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-test."), "=")
 		return slices.Contains(files, name)

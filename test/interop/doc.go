@@ -10,8 +10,8 @@
 //   - Ory Fosite, in this process: client authentication and the JWT bearer
 //     grant (RFC 7523 sections 2.2 and 2.1), also during a rotation.
 //   - Ory Hydra, in a child process, with the build tag hydra: the same. Its
-//     build takes minutes, so only `make interop-all` runs this one. Its version
-//     is in test/hydra, a module of its own.
+//     build takes minutes, so only `make interop-all` runs this one. Its
+//     version is in test/hydra, a module of its own.
 //   - npm's oidc-provider and jose, in a child process (node/): the same with a
 //     certified provider, with and without FAPI 2.0.
 //   - jwx, and Debian's python3-jwt and python3-jwcrypto (python/): all

@@ -22,22 +22,29 @@ import (
 // An unusualAnswer is one of a token endpoint that some example once took for
 // a token, or ended with a traceback on.
 type unusualAnswer struct {
-	name, kind, text string
-	status           int
-	reason           string // what an example must say; empty if the answer is a token
+	name   string
+	status int
+	kind   string // media type; empty for an answer that is cut off
+	text   string
+	reason string // what an example must say; empty if the answer is a token
 }
 
+const (
+	inJSON  = "application/json"
+	webPage = "text/html"
+)
+
 var unusualAnswers = []unusualAnswer{
-	{name: "a token without a lifetime", kind: "application/json", text: `{"access_token":"t","token_type":"bearer"}`, status: 200},
-	{name: "a refusal with status 200", kind: "application/json", text: `{"error":"invalid_client","error_description":"no such key"}`, status: 200, reason: "no such key|no access token"},
-	{name: "a refusal without a description", kind: "application/json", text: `{"error":"invalid_client"}`, status: 400, reason: "invalid_client|400"},
-	{name: "a refusal of another form", kind: "application/json", text: `{"error":{"code":7,"message":"no"}}`, status: 403, reason: "."},
-	{name: "a list", kind: "application/json", text: `[]`, status: 200, reason: "."},
-	{name: "null", kind: "application/json", text: `null`, status: 200, reason: "."},
-	{name: "a web page", kind: "text/html", text: "<html><title>Sign in</title></html>", status: 200, reason: "."},
-	{name: "a web page of a proxy", kind: "text/html", text: "<html><title>502 Bad Gateway</title></html>", status: 502, reason: "502"},
-	{name: "nothing", kind: "application/json", status: 204, reason: "."},
-	{name: "half an answer", kind: "cut", text: `{"access_`, status: 200, reason: "."},
+	{"a token without a lifetime", 200, inJSON, `{"access_token":"t","token_type":"bearer"}`, ""},
+	{"a refusal with status 200", 200, inJSON, `{"error":"invalid_client","error_description":"no such key"}`, "no such key"},
+	{"a refusal without a description", 400, inJSON, `{"error":"invalid_client"}`, "invalid_client|400"},
+	{"a refusal of another form", 403, inJSON, `{"error":{"code":7,"message":"no"}}`, "."},
+	{"a list", 200, inJSON, `[]`, "."},
+	{"null", 200, inJSON, `null`, "."},
+	{"a web page", 200, webPage, "<html><title>Sign in</title></html>", "."},
+	{"a web page of a proxy", 502, webPage, "<html><title>502 Bad Gateway</title></html>", "502"},
+	{"nothing", 204, inJSON, "", "."},
+	{"half an answer", 200, "", `{"access_`, "."},
 }
 
 // strangeServer answers each token request below /N with the unusual answer N.
@@ -53,16 +60,18 @@ func strangeServer(w http.ResponseWriter, r *http.Request) {
 	}
 	base := fmt.Sprintf("%s://%s/%d", scheme, r.Host, n)
 	switch {
-	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"), strings.Contains(r.URL.Path, "oauth-authorization-server"):
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": base, "token_endpoint": base + "/token", "authorization_endpoint": base + "/authorize"})
+	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
+		w.Header().Set("Content-Type", inJSON)
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"issuer": base, "token_endpoint": base + "/token", "authorization_endpoint": base + "/authorize",
+		})
 	default:
 		unusualAnswers[n].write(w)
 	}
 }
 
 func (a unusualAnswer) write(w http.ResponseWriter) {
-	if a.kind == "cut" {
+	if a.kind == "" {
 		w.Header().Set("Content-Length", "100")
 	} else {
 		w.Header().Set("Content-Type", a.kind)
@@ -125,7 +134,8 @@ clients:
 			{debianPython, "sdk/python/examples/msal_application.py", fmt.Sprintf("%s/%d/tenant", secure.URL, n), "payments", "payments"},
 		} {
 			running.Go(func() {
-				stdout, stderr, code := runExample(t, command, "ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+base+"/token", "REQUESTS_CA_BUNDLE="+ca)
+				stdout, stderr, code := runExample(t, command,
+					"ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+base+"/token", "REQUESTS_CA_BUNDLE="+ca)
 				answer.check(t, command, stdout, stderr, code)
 			})
 		}
@@ -166,7 +176,8 @@ func runExample(t *testing.T, command []string, settings ...string) (stdout, std
 	t.Helper()
 	process := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	process.Dir = root
-	process.Env = append(environment(), append(settings, "AUTHLIB_INSECURE_TRANSPORT=1", "PYTHONPATH=sdk/python/src", "PYTHONDONTWRITEBYTECODE=1")...)
+	process.Env = append(environment(), append(settings,
+		"AUTHLIB_INSECURE_TRANSPORT=1", "PYTHONPATH=sdk/python/src", "PYTHONDONTWRITEBYTECODE=1")...)
 	var out, errs bytes.Buffer
 	process.Stdout, process.Stderr = &out, &errs
 	_ = process.Run() // callers check the exit code

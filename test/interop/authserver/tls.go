@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -48,7 +49,8 @@ func (s *Server) ListenTLS(address string) error {
 	clients.AddCert(authority.certificate)
 	s.ca = authority
 	s.secure, err = tls.Listen("tcp", address, &tls.Config{
-		Certificates: []tls.Certificate{own}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clients, MinVersion: tls.VersionTLS12,
+		Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12,
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clients,
 	})
 	return err
 }
@@ -123,7 +125,7 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request) {
 func (s *Server) certify(request []byte) ([]byte, error) {
 	block, _ := pem.Decode(request)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
-		return nil, fmt.Errorf("the body is not a certificate request in PEM")
+		return nil, errors.New("the body is not a certificate request in PEM")
 	}
 	parsed, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil {
@@ -132,10 +134,11 @@ func (s *Server) certify(request []byte) ([]byte, error) {
 	if err := parsed.CheckSignature(); err != nil {
 		return nil, err
 	}
-	if !s.usesTLS(parsed.Subject.CommonName) {
-		return nil, fmt.Errorf("no client with the ID %q authenticates with a certificate; use it as the common name", parsed.Subject.CommonName)
+	id := parsed.Subject.CommonName
+	if !s.usesTLS(id) {
+		return nil, fmt.Errorf("the common name %q is not the ID of a client that authenticates with a certificate", id)
 	}
-	template := certificate(pkix.Name{CommonName: parsed.Subject.CommonName})
+	template := certificate(pkix.Name{CommonName: id})
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return x509.CreateCertificate(rand.Reader, template, s.ca.certificate, parsed.PublicKey, s.ca.key)
 }
