@@ -22,8 +22,8 @@ fi
 answer=$(curl --silent --show-error --fail-with-body "$TOKEN_URL" --data @- <<REQUEST
 grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=$assertion
 REQUEST
-) || { echo "$answer" >&2; exit 1; }
+) || { printf '%s\n' "$answer" >&2; exit 1; }
 case $answer in
-*'"access_token"'*) echo "$answer" ;;
-*) echo "token.sh: the answer has no access token: $answer" >&2; exit 1 ;;
+*'"access_token"'*) printf '%s\n' "$answer" ;;
+*) printf '%s\n' "token.sh: the answer has no access token: $answer" >&2; exit 1 ;;
 esac
