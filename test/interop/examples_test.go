@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,8 @@ func strangeServer(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{
 			"issuer": base, "token_endpoint": base + "/token", "authorization_endpoint": base + "/authorize",
 		})
+	case strings.HasSuffix(r.URL.Path, "/certificate"): // any will do: the server asks for none
+		_ = pem.Encode(w, &pem.Block{Type: "CERTIFICATE", Bytes: []byte("some certificate")})
 	default:
 		unusualAnswers[n].write(w)
 	}
@@ -105,23 +108,29 @@ func TestExamplesOnUnusualAnswers(t *testing.T) {
 	secure := httptest.NewTLSServer(http.HandlerFunc(strangeServer))
 	t.Cleanup(secure.Close)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	k := newToken(t)
-	k.generate(t, newKey{Set: "payments", Type: hsm.P256})
+	k.generate(t, newKey{Set: "payments", Type: hsm.P256}, newKey{Set: "mtls", Type: hsm.P256})
 	d := start(t, k, fmt.Sprintf(`
-keys: {payments: {alg: ES256, use: assertion}}
+keys:
+  payments: {alg: ES256, use: assertion}
+  mtls: {alg: ES256, use: raw}
 clients:
   - name: payments
     match: {uid: %d}
-    grants: [{name: payments, key: payments, profile: private_key_jwt, client_id: payments, audiences: ["https://as.example"]}]
+    grants:
+      - {name: payments, key: payments, profile: private_key_jwt, client_id: payments, audiences: ["https://as.example"]}
+      - {name: mtls, key: mtls, hashes: [SHA-256]}
 `, os.Getuid()))
 	programs := buildExamples(t)
 	node := absolute(t, nodeProgram(t))
 	openidClient := absolute(t, nodeExample(t, "openid-client.js"))
 	for n, answer := range unusualAnswers {
-		base := fmt.Sprintf("%s/%d", plain.URL, n)
+		base, secureBase := fmt.Sprintf("%s/%d", plain.URL, n), fmt.Sprintf("%s/%d", secure.URL, n)
+		mtls := []string{"TOKEN_URL=" + secureBase + "/token", "CERTIFICATE_URL=" + secureBase + "/certificate"}
 		var running sync.WaitGroup
 		for _, command := range [][]string{
 			{"sh", "examples/curl/token.sh"},
@@ -131,11 +140,12 @@ clients:
 			{programs + "/go-azidentity"},
 			{node, openidClient, base, "payments", "payments"},
 			{debianPython, "sdk/python/examples/authlib_session.py", "payments"},
-			{debianPython, "sdk/python/examples/msal_application.py", fmt.Sprintf("%s/%d/tenant", secure.URL, n), "payments", "payments"},
+			{debianPython, "sdk/python/examples/msal_application.py", secureBase + "/tenant", "payments", "payments"},
+			slices.Concat([]string{"env"}, mtls, []string{programs + "/go-mtls", "mtls"}),
 		} {
 			running.Go(func() {
 				stdout, stderr, code := runExample(t, command,
-					"ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+base+"/token", "REQUESTS_CA_BUNDLE="+ca)
+					"ASSERTD_SOCKET="+d.socket, "TOKEN_URL="+base+"/token", "REQUESTS_CA_BUNDLE="+ca, "CA_FILE="+ca)
 				answer.check(t, command, stdout, stderr, code)
 			})
 		}
