@@ -59,7 +59,9 @@ The playground is ready: a daemon in {{.Dir}}, and an authorization server at
   API_URL={{.API}} go run ./examples/go-oauth2
   CLIENT_ID={{.ClientID}} SCOPE=read go run ./examples/go-azidentity
 
-  # MSAL for Python, over TLS (apt-get install python3-msal)
+  # Authlib, and MSAL over TLS (apt-get install python3-authlib python3-msal)
+  PYTHONPATH=sdk/python/src AUTHLIB_INSECURE_TRANSPORT=1 \
+    python3 sdk/python/examples/authlib_session.py client-credentials
   PYTHONPATH=sdk/python/src REQUESTS_CA_BUNDLE={{.CA}} SCOPE=read \
     python3 sdk/python/examples/msal_application.py {{.Secure}}/tenant {{.ClientID}} client-credentials
 
