@@ -27,14 +27,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/ipc"
 )
+
+// maxResponse limits what is read of a response, in bytes.
+const maxResponse = 1 << 20
 
 func main() {
 	if err := run(context.Background()); err != nil {
@@ -96,14 +101,16 @@ func (c *clientAssertionCredential) getToken(ctx context.Context, scope string) 
 	}
 	defer response.Body.Close()
 	var answer struct {
-		TokenType string `json:"token_type"`
-		Error     string `json:"error"`
+		AccessToken string `json:"access_token"`
+		TokenType   string `json:"token_type"`
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
 	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return "", err
+	// What is not JSON has no token either.
+	_ = json.NewDecoder(io.LimitReader(response.Body, maxResponse)).Decode(&answer)
+	if answer.AccessToken == "" {
+		reason := cmp.Or(strings.Trim(answer.Error+": "+answer.Description, ": "), "the response has no access token")
+		return "", fmt.Errorf("HTTP %s: %s", response.Status, reason)
 	}
-	if answer.Error != "" {
-		return "", fmt.Errorf("the server returned %s", answer.Error)
-	}
-	return answer.TokenType, nil
+	return cmp.Or(answer.TokenType, "bearer"), nil
 }

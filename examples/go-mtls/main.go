@@ -5,6 +5,11 @@
 // it to a server. The CA and the server stand in for yours.
 //
 //	ASSERTD_SOCKET=.assertd/assertd.sock go run ./examples/go-mtls [key set]
+//
+// With TOKEN_URL it gets an access token with its certificate, from a server
+// such as that of make playground, which prints the whole command. CLIENT_ID is
+// then the certificate's common name, CERTIFICATE_URL issues it, and CA_FILE
+// has the servers' CA.
 package main
 
 import (
@@ -46,12 +51,22 @@ func run(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	name := cmp.Or(os.Getenv("CLIENT_ID"), "payments")
 	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: pkix.Name{CommonName: "payments"},
+		Subject: pkix.Name{CommonName: name},
 	}, signer)
 	if err != nil {
 		return err
 	}
+	if endpoint := os.Getenv("TOKEN_URL"); endpoint != "" {
+		return getToken(ctx, signer, request, endpoint, name)
+	}
+	return tryConnection(ctx, signer, request)
+}
+
+// tryConnection connects to a server that stands in for yours, with a
+// certificate of a CA that does too.
+func tryConnection(ctx context.Context, signer *client.Signer, request []byte) error {
 	ca, err := newAuthority()
 	if err != nil {
 		return err
@@ -68,13 +83,18 @@ func run(ctx context.Context, key string) error {
 		Certificates: []tls.Certificate{signer.CertificateWith(leaf)},
 		RootCAs:      server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
 	}}}
-	return get(ctx, connection, server.URL)
+	return get(ctx, connection, server.URL, "")
 }
 
-func get(ctx context.Context, connection *http.Client, url string) error {
+// get prints what a server answers. It sends the access token unless it is
+// empty.
+func get(ctx context.Context, connection *http.Client, url, accessToken string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
+	}
+	if accessToken != "" {
+		request.Header.Set("Authorization", "Bearer "+accessToken)
 	}
 	response, err := connection.Do(request)
 	if err != nil {

@@ -8,6 +8,20 @@ const socketPath = process.env.ASSERTD_SOCKET ?? '/run/assertd/assertd.sock';
 // One agent for all requests, so that connections are reused.
 const agent = new http.Agent({ keepAlive: true, timeout: 10_000 });
 
+/** Returns a JSON object, or an empty one for anything else. */
+function document(text) {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+/** Returns those members of an answer that are texts. */
+function said(answer, ...members) {
+  return members.map((name) => answer[name]).filter((text) => typeof text === 'string').join(': ');
+}
+
 /** Returns a fresh assertion. Each one is single-use: ask for a new one every time. */
 function assertion(request = {}) {
   return new Promise((resolve, reject) => {
@@ -16,10 +30,11 @@ function assertion(request = {}) {
       try {
         let text = '';
         for await (const part of response.setEncoding('utf8')) text += part;
-        const answer = JSON.parse(text);
-        if (response.statusCode === 200) return resolve(answer);
+        const answer = document(text);
+        if (response.statusCode === 200 && answer.assertion) return resolve(answer);
+        const reason = said(answer, 'title', 'detail') || `HTTP ${response.statusCode}; is this the daemon's socket?`;
         // The code is stable, such as "audience-not-allowed".
-        reject(Object.assign(new Error(`${answer.title}: ${answer.detail}`), { code: answer.code }));
+        reject(Object.assign(new Error(reason), { code: answer.code }));
       } catch (error) {
         reject(error);
       }
@@ -38,9 +53,11 @@ async function token(url, signed, parameters = {}) {
     client_assertion: signed.assertion,
     ...parameters,
   });
-  const response = await fetch(url, { method: 'POST', body, redirect: 'error', signal: AbortSignal.timeout(30_000) });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(`${answer.error}: ${answer.error_description}`);
+  const response = await fetch(url, { method: 'POST', body, redirect: 'manual', signal: AbortSignal.timeout(30_000) });
+  const answer = document(await response.text());
+  if (!answer.access_token) { // some servers refuse with status 200
+    throw new Error(`HTTP ${response.status}: ${said(answer, 'error', 'error_description') || 'the answer has no access token'}`);
+  }
   return answer;
 }
 
@@ -48,12 +65,13 @@ try {
   const signed = await assertion();
   if (process.env.TOKEN_URL) {
     const answer = await token(process.env.TOKEN_URL, signed);
-    console.log(`got a ${answer.token_type} token for ${answer.expires_in} s`);
+    const lasts = answer.expires_in ? ` for ${answer.expires_in} s` : ''; // a server need not say
+    console.log(`got a ${answer.token_type ?? 'bearer'} token${lasts}`);
   } else {
     console.log(JSON.stringify(JSON.parse(Buffer.from(signed.assertion.split('.')[1], 'base64url')), null, 2));
   }
 } catch (error) {
-  console.error(`token.mjs: ${error.message}`);
+  console.error(`token.mjs: ${error.cause?.message ?? error.message}`); // fetch only says that it failed
   process.exitCode = 1;
 } finally {
   agent.destroy();

@@ -15,12 +15,23 @@ import urllib.parse
 import urllib.request
 
 
+LIMIT = 1 << 20  # bytes of an answer
+
+
 class AssertdError(Exception):
     """A refusal by the daemon. The code is stable, such as "audience-not-allowed"."""
 
-    def __init__(self, problem):
-        super().__init__(f"{problem['title']}: {problem.get('detail', '')}")
-        self.code = problem["code"]
+    def __init__(self, status, problem):
+        super().__init__(said(problem, "title", "detail") or f"HTTP {status}; is this the daemon's socket?")
+        self.code = problem.get("code")
+
+
+class TokenError(Exception):
+    """A refusal by the token endpoint, or an answer without a token."""
+
+    def __init__(self, status, answer):
+        reason = said(answer, "error", "error_description") or "the answer has no access token"
+        super().__init__(f"HTTP {status}: {reason}")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -36,17 +47,31 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def document(text):
+    """Return a JSON object, or an empty one for anything else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def said(answer, *members):
+    """Return those members of an answer that are texts."""
+    return ": ".join(answer[name] for name in members if isinstance(answer.get(name), str))
+
+
 def assertion(path, **request):
     """Return a fresh assertion. Each one is single-use: ask for a new one every time."""
     connection = UnixConnection(path)
     try:
         connection.request("POST", "/v1/assertions", json.dumps(request), {"Content-Type": "application/json"})
         response = connection.getresponse()
-        answer = json.load(response)
+        answer = document(response.read(LIMIT))
     finally:
         connection.close()
-    if response.status != 200:
-        raise AssertdError(answer)
+    if response.status != 200 or "assertion" not in answer:
+        raise AssertdError(response.status, answer)
     return answer
 
 
@@ -58,8 +83,15 @@ def token(url, signed, **parameters):
         "client_assertion": signed["assertion"],
         **parameters,
     }
-    with urllib.request.urlopen(url, urllib.parse.urlencode(form).encode(), timeout=30) as response:
-        return json.load(response)
+    try:
+        response = urllib.request.urlopen(url, urllib.parse.urlencode(form).encode(), timeout=30)
+    except urllib.error.HTTPError as error:
+        response = error  # has the server's reason
+    with response:
+        answer = document(response.read(LIMIT))
+    if "access_token" not in answer:  # some servers refuse with status 200
+        raise TokenError(response.status, answer)
+    return answer
 
 
 def claims(signed):
@@ -76,9 +108,11 @@ def main():
             print(json.dumps(claims(signed), indent=2))
             return
         answer = token(os.environ["TOKEN_URL"], signed)
-    except (OSError, AssertdError) as error:  # urllib's errors are OSErrors too
+    except (OSError, ValueError, http.client.HTTPException, AssertdError, TokenError) as error:
         sys.exit(f"token.py: {error}")
-    print(f"got a {answer['token_type']} token for {answer['expires_in']} s")
+    # A server need not say for how long.
+    lasts = f" for {answer['expires_in']} s" if "expires_in" in answer else ""
+    print(f"got a {answer.get('token_type', 'bearer')} token{lasts}")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ type encryptedInfo struct {
 // pbes2 has the parameters of PBES2 (RFC 8018 appendix A.4).
 type pbes2 struct{ Derivation, Cipher pkix.AlgorithmIdentifier }
 
-// pbkdf2Parameters are those of PBKDF2 (RFC 8018 appendix A.2). Without a PRF it
-// is HMAC with SHA-1.
+// pbkdf2Parameters are those of PBKDF2 (RFC 8018 appendix A.2). Without a PRF
+// it is HMAC with SHA-1.
 type pbkdf2Parameters struct {
 	Salt       []byte
 	Iterations int

@@ -14,7 +14,7 @@ func serverClientRows() []*Profile {
 			Audience:        tokenAudience(),
 			OtherClaims:     true,
 			DefaultLifetime: time.Minute, MaxLifetime: time.Hour, BackDate: leeway, NotBefore: true, JTI: JTIRandom,
-			Tested:   []string{"Fosite 0.49, test/interop TestFositeTwoAssertionsInOneRequest"},
+			Tested:   []string{"Hydra 2.3 (make interop-all), test/interop TestHydra", "Fosite 0.49, test/interop TestFositeTwoAssertionsInOneRequest"},
 			Register: registerJWKS,
 			Notes:    "Only the token endpoint is an audience; the issuer is refused. Fosite does not know EdDSA.",
 			Example: Example{

@@ -9,6 +9,9 @@
 //
 //   - Ory Fosite, in this process: client authentication and the JWT bearer
 //     grant (RFC 7523 sections 2.2 and 2.1), also during a rotation.
+//   - Ory Hydra, in a child process, with the build tag hydra: the same. Its
+//     build takes minutes, so only `make interop-all` runs this one. Its
+//     version is in test/hydra, a module of its own.
 //   - npm's oidc-provider and jose, in a child process (node/): the same with a
 //     certified provider, with and without FAPI 2.0.
 //   - jwx, and Debian's python3-jwt and python3-jwcrypto (python/): all
@@ -27,5 +30,5 @@
 //
 // This is a separate module to keep its dependencies out of assertd's. It has
 // only tests. `make interop` in the root directory installs what they need and
-// runs them. Tests fail if something is missing.
+// runs all but Hydra's. Tests fail if something is missing.
 package interop

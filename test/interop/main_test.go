@@ -13,7 +13,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(provisionMark) != "" {
 		os.Exit(provision(os.Stdin, os.Stdout, os.Stderr))
 	}
-	code := m.Run()
+	code := runAll(m)
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 // built is the directory of the programs under test, once a test has needed
-// one.
+// one. It is empty in a process that has them from another one.
 var built struct {
 	once sync.Once
 	dir  string
@@ -31,7 +31,14 @@ var built struct {
 // binary returns the path of assertd or assertctl, built from this checkout.
 func binary(t testing.TB, name string) string {
 	t.Helper()
-	built.once.Do(func() { built.dir, built.err = build() })
+	if dir := os.Getenv(binariesVariable); dir != "" {
+		return filepath.Join(dir, name)
+	}
+	built.once.Do(func() {
+		if built.dir == "" {
+			built.dir, built.err = build()
+		}
+	})
 	if built.err != nil {
 		t.Fatal(built.err)
 	}

@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,7 +18,7 @@ import (
 )
 
 // playground is a running playground, and where its parts are.
-type playground struct{ simple, more, server string }
+type playground struct{ simple, more, server, secure, ca string }
 
 func startPlayground(t *testing.T) playground {
 	t.Helper()
@@ -30,8 +31,8 @@ func startPlayground(t *testing.T) playground {
 	if out, err := exec.Command("go", "build", "-o", program, "./playground").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	server, published := freeAddress(t), freeAddress(t)
-	command := exec.Command(program, "--assertd", binary(t, "assertd"), "--dir", filepath.Join(dir, "d"), "--server", server, "--jwks", published)
+	command := exec.Command(program, "--assertd", binary(t, "assertd"), "--dir", filepath.Join(dir, "d"),
+		"--server", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--jwks", freeAddress(t))
 	output := new(journal)
 	command.Env, command.Stdout, command.Stderr = environment(), output, output
 	if err := command.Start(); err != nil {
@@ -60,18 +61,34 @@ func startPlayground(t *testing.T) playground {
 			t.Fatalf("the playground is not ready: %s", output.text())
 		}
 	}
-	return playground{filepath.Join(dir, "d", "assertd.sock"), filepath.Join(dir, "d", "more.sock"), "http://" + server}
+	return playground{
+		simple: filepath.Join(dir, "d", "assertd.sock"), more: filepath.Join(dir, "d", "more.sock"), ca: filepath.Join(dir, "d", "ca.pem"),
+		server: printed(t, output, "TOKEN_URL=(http:[^ ]+)/token\n"), secure: printed(t, output, "CERTIFICATE_URL=(https:[^ ]+)/certificate"),
+	}
 }
 
-// freeAddress returns an address at which nothing listens.
+// freeAddress returns an address at which nothing listens. Its host is one that
+// nobody else uses: a free port of 127.0.0.1 can be taken before the playground
+// listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	pid := os.Getpid()
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.77.%d.%d:0", pid>>8&255, pid&255))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
 	return listener.Addr().String()
+}
+
+// printed returns what a pattern finds in the playground's output.
+func printed(t *testing.T, output *journal, pattern string) string {
+	t.Helper()
+	match := regexp.MustCompile(pattern).FindStringSubmatch(output.text())
+	if match == nil {
+		t.Fatalf("the playground does not print %s: %s", pattern, output.text())
+	}
+	return match[1]
 }
 
 // run runs a command in the repository, with a socket and the server's
@@ -82,6 +99,7 @@ func (p playground) run(t *testing.T, socket, name string, args ...string) strin
 	command.Dir = root
 	command.Env = append(environment(), "ASSERTD_SOCKET="+socket, "TOKEN_URL="+p.server+"/token", "API_URL="+p.server+"/api",
 		"CLIENT_ID=playground", "SCOPE=read",
+		"CERTIFICATE_URL="+p.secure+"/certificate", "CA_FILE="+p.ca, "REQUESTS_CA_BUNDLE="+p.ca,
 		"AUTHLIB_INSECURE_TRANSPORT=1", "PYTHONPATH=sdk/python/src", "PYTHONDONTWRITEBYTECODE=1")
 	var errs bytes.Buffer
 	command.Stderr = &errs
@@ -92,17 +110,16 @@ func (p playground) run(t *testing.T, socket, name string, args ...string) strin
 	return string(out)
 }
 
-// Every example that gets a token gets one from the playground.
-func TestPlaygroundExamples(t *testing.T) {
+func TestPlayground(t *testing.T) {
 	p := startPlayground(t)
-	node, err := filepath.Abs(nodeProgram(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	openidClient, err := filepath.Abs(nodeExample(t, "openid-client.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Run("examples", p.runExamples)
+	t.Run("grants", p.runGrants)
+}
+
+// runExamples gets a token with every example that gets one.
+func (p playground) runExamples(t *testing.T) {
+	node, openidClient := absolute(t, nodeProgram(t)), absolute(t, nodeExample(t, "openid-client.js"))
+	programs := buildExamples(t)
 	for _, example := range []struct {
 		command []string
 		want    string
@@ -110,19 +127,36 @@ func TestPlaygroundExamples(t *testing.T) {
 		{[]string{"sh", "examples/curl/token.sh"}, `"access_token":"[^"]+"`},
 		{[]string{debianPython, "examples/python/token.py"}, "^got a bearer token for [0-9]+ s\n$"},
 		{[]string{node, "examples/node/token.mjs"}, "^got a bearer token for [0-9]+ s\n$"},
-		{[]string{"go", "run", "./examples/go-oauth2"}, "^got a Bearer token\nthe API returned 200"},
-		{[]string{"go", "run", "./examples/go-azidentity"}, "^got a bearer token\ngot a bearer token\n$"},
+		{[]string{programs + "/go-oauth2"}, "^got a Bearer token\nthe API returned 200"},
+		{[]string{programs + "/go-azidentity"}, "^got a bearer token\ngot a bearer token\n$"},
 		{[]string{node, openidClient, p.server, "playground", "client-credentials"}, "^got a bearer token for [0-9]+ s\n$"},
+		{[]string{debianPython, "sdk/python/examples/msal_application.py", p.secure + "/tenant", "playground", "client-credentials"},
+			"^got a bearer token for [0-9]+ s\n$"},
 		{[]string{debianPython, "sdk/python/examples/authlib_session.py", "client-credentials"}, "^got a bearer token for [0-9]+ s\n$"},
 	} {
 		if out := p.run(t, p.simple, example.command[0], example.command[1:]...); !regexp.MustCompile(example.want).MatchString(out) {
 			t.Errorf("%v prints %q, want %q", example.command, out, example.want)
 		}
 	}
+	p.runMTLSExample(t, programs+"/go-mtls")
 }
 
-func TestPlaygroundGrants(t *testing.T) {
-	p := startPlayground(t)
+// runMTLSExample gets a token that is bound to a certificate, and is of no use
+// without.
+func (p playground) runMTLSExample(t *testing.T, program string) {
+	t.Helper()
+	settings := []string{"TOKEN_URL=" + p.secure + "/token", "API_URL=" + p.secure + "/api", "CLIENT_ID=playground-tls"}
+	out := p.run(t, p.more, "env", append(settings, program)...)
+	if !strings.HasPrefix(out, "got a bearer token\n") || !strings.Contains(out, `"client_id":"playground-tls"`) || !strings.Contains(out, `"x5t#S256":"`) {
+		t.Errorf("go-mtls prints %q", out)
+	}
+	refused, err := post(t.Context(), p.server+"/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"playground-tls"}})
+	if err != nil || refused.Error != "invalid_client" {
+		t.Errorf("without a certificate: %+v, %v", refused, err)
+	}
+}
+
+func (p playground) runGrants(t *testing.T) {
 	assertctl := binary(t, "assertctl")
 	token := func(args ...string) map[string]any {
 		out := p.run(t, p.more, assertctl, append([]string{"token", "--url", p.server + "/token", "--scope", "read"}, args...)...)

@@ -57,7 +57,7 @@ func (k token) generate(t *testing.T, keys ...newKey) []version {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	child := exec.CommandContext(ctx, os.Args[0])
 	child.Env = append(os.Environ(), provisionMark+"=1", "SOFTHSM2_CONF="+k.ConfFile)

@@ -13,7 +13,8 @@ try {
   const execute = server.protocol === 'http:' ? [allowInsecureRequests] : []; // a server on this machine
   const config = await discovery(server, clientId, undefined, assertdJwt(client, { grant }), { execute });
   const answer = await clientCredentialsGrant(config, { scope: 'read' });
-  console.log(`got a ${answer.token_type} token for ${answer.expires_in} s`);
+  const lasts = answer.expires_in ? ` for ${answer.expires_in} s` : ''; // a server need not say
+  console.log(`got a ${answer.token_type} token${lasts}`);
 } catch (error) {
   console.error(`openid-client.js: ${reason(error)}`);
   process.exitCode = 1;
@@ -21,7 +22,11 @@ try {
   client.close();
 }
 
-// openid-client wraps the errors of its parts.
+// openid-client wraps the errors of its parts, and keeps what the server said.
 function reason(error) {
-  return error.error_description ?? (error.cause instanceof Error ? reason(error.cause) : error.message);
+  if (error.cause instanceof Error && !error.error) return reason(error.cause);
+  const { error: code, error_description: description } = error.cause?.body ?? error;
+  const said = [code, description].filter((text) => typeof text === 'string').join(': ');
+  const status = error.cause?.status; // of a response that is no answer of OAuth's
+  return said || (status ? `${error.message}: HTTP ${status}` : error.message);
 }

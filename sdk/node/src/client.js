@@ -17,10 +17,9 @@ export class Client {
   #connections;
 
   constructor({ socketPath = process.env.ASSERTD_SOCKET || DEFAULT_SOCKET, timeout = 10_000 } = {}) {
-    checkPath(socketPath);
-    this.socketPath = socketPath;
+    this.socketPath = pathOf(socketPath);
     this.#timeout = timeout;
-    this.#connections = new Connections(socketPath);
+    this.#connections = new Connections(this.socketPath);
   }
 
   close() {
@@ -80,10 +79,15 @@ export class Client {
       return await this.#retried(method, path, text, this.#signal(options));
     } catch (error) {
       if (!(error instanceof Problem) || error.code !== 'not-found') throw error;
-      const version = path === '/v1/health' ? '(unknown)' : await this.version(options);
-      const remedy = 'upgrade the daemon, or use the client of its version';
-      throw new VersionMismatch(`assertd ${version} has no ${method} ${path}; ${remedy}`, { cause: error });
+      throw new VersionMismatch(await this.#mismatch(method, path, options), { cause: error });
     }
+  }
+
+  async #mismatch(method, path, options) {
+    if (path === '/v1/health') { // the daemon does not even tell its version
+      return `${this.socketPath} is not a callers' socket, perhaps the operator's; callers use another one, by default ${DEFAULT_SOCKET}`;
+    }
+    return `assertd ${await this.version(options)} has no ${method} ${path}; upgrade the daemon, or use the client of its version`;
   }
 
   async #retried(method, path, body, signal) {
@@ -109,7 +113,7 @@ export class Client {
 
   #success(response) {
     const document = this.#parse(response);
-    if (response.status === 200) return document;
+    if (response.status === 200 && typeof document === 'object' && document !== null) return document;
     if (typeof document?.code !== 'string') throw this.#foreign(response);
     throw new Problem(document, response.status);
   }
@@ -144,13 +148,16 @@ function retryDelay(error, idempotent) {
   return delay * (1 + Math.random() / 4); // so that callers don't all retry at once
 }
 
-function checkPath(socketPath) {
-  if (socketPath.startsWith('@') || socketPath.includes('\0')) {
-    throw new TypeError(`socket ${JSON.stringify(socketPath)}: want a path such as ${DEFAULT_SOCKET}`);
+// The path in a path or a URL, unix:///path.
+function pathOf(socket) {
+  const path = socket.startsWith('unix:///') ? socket.slice('unix://'.length) : socket;
+  if (path.startsWith('@') || path.includes('\0') || path.includes('://')) {
+    throw new TypeError(`socket ${JSON.stringify(socket)}: want a path such as ${DEFAULT_SOCKET}`);
   }
-  if (Buffer.byteLength(socketPath) > 107) {
-    throw new TypeError(`socket ${JSON.stringify(socketPath)}: the kernel allows 107 bytes; use a shorter path`);
+  if (Buffer.byteLength(path) > 107) {
+    throw new TypeError(`socket ${JSON.stringify(socket)}: the kernel allows 107 bytes; use a shorter path`);
   }
+  return path;
 }
 
 function bodyOf({ grant, audience, claims, lifetime }) {
@@ -158,6 +165,7 @@ function bodyOf({ grant, audience, claims, lifetime }) {
 }
 
 function assertionOf(document) {
+  if (typeof document.assertion !== 'string') throw new NotAssertd('the answer has no assertion; is another program listening on the socket?');
   return {
     assertion: document.assertion,
     assertionType: document.assertion_type ?? '',

@@ -38,12 +38,6 @@ export function expirationOf({ Expiration }) {
   return Number.isFinite(seconds) ? seconds : undefined;
 }
 
-/** Returns the code and the message of an error, which are undefined if it has none. */
-export function refusalOf(answer) {
-  const error = answer.Error ?? answer.ErrorResponse?.Error;
-  return [error?.Code, error?.Message];
-}
-
 const localName = (name) => name.slice(name.indexOf(':') + 1);
 
 const CHARACTERS = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };

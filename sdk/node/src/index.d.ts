@@ -173,13 +173,15 @@ export class TokenError extends AssertdError {
   readonly description: string;
   /** 0 if there was no answer. */
   readonly status: number;
+  /** Seconds, or 0 if the server doesn't say. */
+  readonly retryAfter: number;
 }
 
 export interface Token {
   /** Empty for AWS STS, whose credentials are in response. */
   accessToken: string;
   tokenType: string;
-  /** Seconds since the Unix epoch, if the server says. */
+  /** Seconds since the Unix epoch, if the server says. Without it, TokenSource gets another token each time. */
   expiresAt?: number;
   /** Every member of the answer. */
   response: Record<string, unknown>;
@@ -187,16 +189,19 @@ export interface Token {
 
 export interface TokenOptions {
   assertion?: AssertionRequest;
+  /** A second assertion, which authenticates the client beside a grant or a token exchange. */
+  clientAuth?: AssertionRequest;
   /** Further parameters of the token request, such as scope. */
   parameters?: Record<string, string>;
 }
 
 /**
  * Gets access tokens from a token endpoint, and keeps each until shortly before it expires. The grant's profile decides how the
- * assertion is sent: as client authentication, authorization grant, subject token, or the web identity token of AWS STS.
+ * assertion is sent: as client authentication, authorization grant, subject token, the web identity token of AWS STS, or a login at OpenBao or Vault. A
+ * request whose connection broke, or that got a status from 502 to 504, is repeated once, with a new assertion.
  *
  * If the server fails while the present token is good, that one is used. After a failure the server is left alone for a second,
- * then for longer, at most 30 seconds; until then every caller gets the same error.
+ * then for longer, at most 30 seconds or as long as it asks for, up to five minutes; until then every caller gets the same error.
  */
 export class TokenSource {
   constructor(client: Client, url: string, options?: TokenOptions);

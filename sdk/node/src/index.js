@@ -1,3 +1,4 @@
 export { Client, DEFAULT_SOCKET } from './client.js';
 export { AssertdError, NotAssertd, Problem, Unavailable, VersionMismatch } from './errors.js';
-export { TokenError, TokenSource } from './token.js';
+export { TokenSource } from './token.js';
+export { TokenError } from './tokenresponse.js';

@@ -44,6 +44,7 @@ export class RemoteKey {
     const alg = header.alg ?? this.alg;
     const algorithm = ALGORITHMS[alg];
     if (!algorithm) throw new TypeError(`algorithm ${alg} is not supported; use one of ${Object.keys(ALGORITHMS).join(', ')}`);
+    if (header.crit !== undefined || header.b64 !== undefined) throw new TypeError('the header parameters crit and b64 are not supported');
     const protectedHeader = JSON.stringify({ alg, kid: this.kid, ...header });
     const input = `${encode(protectedHeader)}.${encode(payload)}`;
     const { hash, padding, size } = algorithm;

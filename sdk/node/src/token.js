@@ -1,42 +1,38 @@
-import { credentialsOf, expirationOf, fromXML, refusalOf } from './credentials.js';
-import { AssertdError } from './errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-const EARLY = 30_000; // milliseconds before the end of a token to get the next one
-const BACKOFF = { first: 1000, most: 30_000 }; // milliseconds between tries
+import { authenticationOf, formOf, requestOf } from './tokenform.js';
+import { TokenError, tokenOf } from './tokenresponse.js';
+
+const EARLY = 60; // seconds before the end of a token to get the next one, at most; and a tenth of its life
+const BACKOFF = { first: 1000, most: 30_000, asked: 300_000 }; // milliseconds between tries
+const PAUSE = { usual: 500, most: 5000 }; // milliseconds before the one retry
 const TIMEOUT = 30_000;
-
-/** The token endpoint refused, in its own words (RFC 6749 section 5.2). */
-export class TokenError extends AssertdError {
-  constructor(error, description = '', status = 0) {
-    super(description ? `${error}: ${description}` : error);
-    this.error = error;
-    this.description = description;
-    this.status = status;
-  }
-}
 
 /** Gets access tokens, and keeps each until shortly before it expires. */
 export class TokenSource {
   #client;
   #url;
   #request;
+  #clientAuth;
   #parameters;
   #token;
+  #renewAt = 0;
   #pending;
   #failure;
   #triesAgain = 0;
   #backoff = BACKOFF.first;
 
-  constructor(client, url, { assertion = {}, parameters = {} } = {}) {
+  constructor(client, url, { assertion = {}, clientAuth, parameters = {} } = {}) {
     checkURL(url);
     this.#client = client;
     this.#url = url;
     this.#request = assertion;
+    this.#clientAuth = clientAuth;
     this.#parameters = parameters;
   }
 
   async token() {
-    if (good(this.#token, EARLY)) return this.#token;
+    if (this.#token && Date.now() < this.#renewAt) return this.#token;
     if (Date.now() < this.#triesAgain) return this.#fallback(this.#failure);
     // All who wait share the outcome.
     this.#pending ??= this.#renew().finally(() => (this.#pending = undefined));
@@ -50,99 +46,83 @@ export class TokenSource {
   async #renew() {
     try {
       this.#token = await this.#fetch();
+      this.#renewAt = renewalOf(this.#token);
+      this.#triesAgain = 0;
       this.#backoff = BACKOFF.first;
       return this.#token;
     } catch (error) {
       this.#failure = error;
-      this.#triesAgain = Date.now() + this.#backoff;
+      const wait = Math.max(this.#backoff, Math.min(1000 * (error.retryAfter ?? 0), BACKOFF.asked));
+      this.#triesAgain = Date.now() + wait * (1 + Math.random() / 4);
       this.#backoff = Math.min(2 * this.#backoff, BACKOFF.most);
       return this.#fallback(error);
     }
   }
 
   #fallback(error) {
-    if (good(this.#token, 0)) return this.#token;
+    if (this.#token && Date.now() / 1000 < this.#token.expiresAt) return this.#token;
     throw error;
   }
 
   async #fetch() {
-    const signed = await this.#client.assertion(this.#request);
-    const body = new URLSearchParams({ ...formOf(signed), ...this.#parameters });
-    const headers = { Accept: 'application/json' };
-    // An assertion is for one server only.
-    const response = await fetch(this.#url, {
-      method: 'POST', body, headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT),
-    }).catch((error) => {
-      throw new TokenError('no answer', error.cause?.message ?? error.message);
-    });
-    if (response.headers.has('location')) {
-      throw new TokenError('the token endpoint redirects', `to ${response.headers.get('location')}; use that URL if you trust it`, response.status);
+    try {
+      return await this.#attempt();
+    } catch (error) {
+      const pause = 1000 * error.retryAfter || PAUSE.usual;
+      if (!isTemporary(error) || pause > PAUSE.most || !this.#isRepeatable(error)) throw error;
+      await sleep(pause);
     }
-    return parse(await response.text(), response.status, signed);
+    return this.#attempt();
+  }
+
+  // Codes and refresh tokens are used once, so a request whose outcome is
+  // unknown is not repeated with one.
+  #isRepeatable(error) {
+    return (this.#parameters.grant_type ?? 'client_credentials') === 'client_credentials' || error.cause?.code === 'ECONNREFUSED';
+  }
+
+  async #attempt() {
+    const signed = await this.#client.assertion(this.#request);
+    const fields = formOf(signed);
+    const secrets = [signed.assertion];
+    if (this.#clientAuth) {
+      const own = await this.#client.assertion(this.#clientAuth);
+      Object.assign(fields, authenticationOf(signed, own));
+      secrets.push(own.assertion);
+    }
+    const answer = await this.#exchange(requestOf(signed.send, { ...fields, ...this.#parameters }));
+    return tokenOf(answer, signed.send, secrets);
+  }
+
+  async #exchange({ headers, body }) {
+    try {
+      // An assertion is for one server only.
+      const response = await fetch(this.#url, { method: 'POST', body, headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) });
+      const target = response.headers.get('location');
+      if (target !== null && response.status >= 300 && response.status < 400) {
+        const { origin, pathname } = new URL(target, this.#url);
+        throw new TokenError('the token endpoint redirects', `to ${origin}${pathname}; use that URL if you trust it`, response.status);
+      }
+      return { status: response.status, text: await response.text(), retryAfter: response.headers.get('retry-after') };
+    } catch (error) {
+      if (error instanceof TokenError) throw error;
+      const failed = new TokenError('no answer', error.cause?.message ?? error.message);
+      failed.cause = error.cause ?? error;
+      throw failed;
+    }
   }
 }
 
-function good(token, early) {
-  return token !== undefined && (token.expiresAt === undefined || Date.now() + early < token.expiresAt * 1000);
+// One without an end is used once.
+function renewalOf({ expiresAt }) {
+  if (expiresAt === undefined) return 0;
+  return 1000 * (expiresAt - Math.min(EARLY, (expiresAt - Date.now() / 1000) / 10));
 }
 
-const FORMS = {
-  client_assertion: (signed) => ({
-    grant_type: 'client_credentials', client_assertion_type: signed.assertionType, client_assertion: signed.assertion,
-  }),
-  assertion: (signed) => ({ grant_type: signed.assertionType, assertion: signed.assertion }),
-  subject_token: (signed) => ({
-    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-    subject_token_type: signed.assertionType,
-    subject_token: signed.assertion,
-  }),
-  web_identity: (signed) => ({ Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', WebIdentityToken: signed.assertion }),
-};
-
-function formOf(signed) {
-  const form = FORMS[signed.send];
-  if (!form) throw new TypeError(`grant ${signed.grant} does not make assertions for token requests; get one and send it yourself`);
-  return form(signed);
-}
-
-function parse(text, status, signed) {
-  const webIdentity = signed.send === 'web_identity';
-  const answer = parseJSON(text) ?? (webIdentity ? fromXML(text) : undefined);
-  if (typeof answer !== 'object') {
-    throw new TokenError('the answer is not JSON', `HTTP ${status}; check the URL of the token endpoint`, status);
-  }
-  if (webIdentity) return parseCredentials(answer, status, signed);
-  if (typeof answer.access_token !== 'string' || answer.access_token === '') {
-    throw refusal([answer.error, answer.error_description], `no access_token in the answer with HTTP ${status}`, status, signed);
-  }
-  const lifetime = Number(answer.expires_in ?? Number.NaN);
-  return {
-    accessToken: answer.access_token,
-    tokenType: answer.token_type ?? 'Bearer',
-    expiresAt: Number.isFinite(lifetime) ? Date.now() / 1000 + lifetime : undefined,
-    response: answer,
-  };
-}
-
-function parseJSON(text) {
-  try {
-    return JSON.parse(text) ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-// AWS STS gives no access token but credentials.
-function parseCredentials(answer, status, signed) {
-  const found = credentialsOf(answer);
-  if (!found) throw refusal(refusalOf(answer), `no credentials in the answer with HTTP ${status}`, status, signed);
-  return { accessToken: '', tokenType: '', expiresAt: expirationOf(found), response: answer };
-}
-
-// Some servers quote the assertion, which is still a credential.
-function refusal(words, otherwise, status, signed) {
-  const [error, description] = words.map((text) => String(text ?? '').replaceAll(signed.assertion, '[assertion]'));
-  return new TokenError(error || otherwise, description, status);
+function isTemporary(error) {
+  if (!(error instanceof TokenError)) return false;
+  if (error.status === 0) return error.cause?.name !== 'TimeoutError' && !/CERT|SELF_SIGNED|UNABLE_TO/.test(error.cause?.code ?? '');
+  return [502, 503, 504].includes(error.status);
 }
 
 function checkURL(url) {

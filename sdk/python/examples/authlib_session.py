@@ -33,9 +33,15 @@ def main():
         with Client() as client:
             oauth = session(client, sys.argv[1])
             token = oauth.fetch_token(os.environ["TOKEN_URL"], grant_type="client_credentials")
-    except (AssertdError, AuthlibBaseError, OSError) as error:
+    except (AssertdError, AuthlibBaseError, OSError, ValueError) as error:
         sys.exit(f"authlib_session.py: {error}")
-    print(f"got a {token['token_type']} token for {token['expires_in']} s")
+    except (AttributeError, KeyError, TypeError):  # Authlib's, on JSON of another form
+        sys.exit("authlib_session.py: the server's answer is not a token response")
+    if not isinstance(token, dict) or "access_token" not in token:
+        sys.exit("authlib_session.py: the answer has no access token")
+    # A server need not say for how long.
+    lasts = f" for {token['expires_in']} s" if "expires_in" in token else ""
+    print(f"got a {token.get('token_type', 'bearer')} token{lasts}")
 
 
 if __name__ == "__main__":

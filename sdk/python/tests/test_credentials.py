@@ -38,7 +38,7 @@ class Credentials(unittest.TestCase):
                 pass
 
         endpoint = HTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+        threading.Thread(target=endpoint.serve_forever, args=(0.01,), daemon=True).start()
         self.addCleanup(endpoint.server_close)
         self.addCleanup(endpoint.shutdown)
         client = Client(Server(self, FEDERATED).path)

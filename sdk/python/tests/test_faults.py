@@ -198,6 +198,23 @@ class Faults:
         with self.assertRaisesRegex(VersionMismatch, "assertd 0.1 has no POST /v1/assertions"):
             self.call(Server(self, *answers), "assertion")
 
+    def test_other_documents(self):
+        for body in "null", "7", "{}", "[]":
+            with self.assertRaises(NotAssertd):
+                self.call(Server(self, response(200, body)), "assertion")
+
+    def test_operator_socket(self):
+        with self.assertRaisesRegex(VersionMismatch, "perhaps the operator's"):
+            self.call(Server(self, *[problem(404, "not-found")] * 2), "assertion")
+
+    def test_url(self):
+        server = Server(self, OK)
+        with Client(f"unix://{server.path}") as client:
+            self.assertEqual("a.b.c", client.assertion().assertion)
+        for path in "unix://s", "https://localhost":
+            with self.assertRaisesRegex(ValueError, "want a path"):
+                Client(path)
+
     def test_chunked(self):
         body = f"{len(SIGNED):x}\r\n{SIGNED}\r\n0\r\n\r\n".encode()
         chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body

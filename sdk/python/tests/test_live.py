@@ -178,7 +178,7 @@ class Tokens(unittest.TestCase):
 
     def test_auth_of_requests_and_httpx(self):
         server = HTTPServer(("127.0.0.1", 0), Resource)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         url = f"http://127.0.0.1:{server.server_port}/"

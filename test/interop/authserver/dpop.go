@@ -16,10 +16,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// boundKey is the session's entry with the thumbprint of the key that a token
-// is bound to.
-const boundKey = "cnf_jkt"
-
 var proofAlgorithms = []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256, jose.EdDSA}
 
 // errNonce means that a proof has no nonce, or an old one.

@@ -28,35 +28,30 @@ func describe(request fosite.AccessRequester) map[string]any {
 	if subject := request.GetSession().GetSubject(); subject != "" {
 		answer["sub"] = subject
 	}
-	if thumbprint := bound(request); thumbprint != "" {
-		answer["token_type"] = "DPoP"
-		answer["cnf"] = map[string]string{"jkt": thumbprint}
+	if cnf := bound(request); cnf != nil {
+		answer["cnf"] = cnf
+		if cnf[keyThumbprint] != "" {
+			answer["token_type"] = "DPoP"
+		}
 	}
 	return answer
 }
 
-// bound returns the thumbprint of the key that a token is bound to.
-func bound(request fosite.AccessRequester) string {
-	session, ok := request.GetSession().(*fosite.DefaultSession)
-	if !ok {
-		return ""
-	}
-	thumbprint, _ := session.Extra[boundKey].(string)
-	return thumbprint
-}
-
-// api wants an access token (RFC 6750), with a proof if the token is bound to a
-// key (RFC 9449 section 7), and says whose it is.
+// api wants an access token (RFC 6750), and says whose it is.
 func (s *Server) api(w http.ResponseWriter, r *http.Request) {
 	scheme, accessToken, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	request, err := s.find(r.Context(), accessToken)
 	if err != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		respond(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
+		refuse(w, "this server did not issue the token, or it has expired")
 		return
 	}
-	if thumbprint := bound(request); thumbprint != "" {
-		by, err := s.proofs.check(r.Header.Get("DPoP"), expected{r.Method, s.APIURL(), accessToken})
+	cnf := bound(request)
+	if thumbprint := cnf[certThumbprint]; thumbprint != "" && thumbprint != certificateThumbprint(r) {
+		refuse(w, "the token is bound to another certificate, or sent without one")
+		return
+	}
+	if thumbprint := cnf[keyThumbprint]; thumbprint != "" {
+		by, err := s.proofs.check(r.Header.Get("DPoP"), expected{r.Method, s.base(r) + "/api", accessToken})
 		if err == nil && (by != thumbprint || !strings.EqualFold(scheme, "DPoP")) {
 			err = errOtherKey
 		}
@@ -66,4 +61,9 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	respond(w, http.StatusOK, describe(request))
+}
+
+func refuse(w http.ResponseWriter, description string) {
+	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	respond(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token", "error_description": description})
 }

@@ -1,14 +1,18 @@
 // Package authserver is an authorization server for people and tests to try
-// assertions with. It consists of Ory Fosite, DPoP (RFC 9449), which Fosite
-// lacks, and an API that wants access tokens. It keeps everything in memory and
-// listens without TLS: it is for one machine only.
+// assertions with. It consists of Ory Fosite, what Fosite lacks, namely DPoP
+// (RFC 9449) and mutual TLS (RFC 8705), and an API that wants access tokens. It
+// keeps everything in memory, listens without TLS too, and gives anyone a
+// certificate: it is for one machine only.
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -35,6 +39,8 @@ type Server struct {
 	Fetches atomic.Int64
 
 	listener net.Listener
+	secure   net.Listener // with TLS; nil without
+	ca       *ca
 	provider fosite.OAuth2Provider
 	store    *store
 	proofs   *proofs
@@ -54,7 +60,7 @@ func New(address string) (*Server, error) {
 	s.store = &store{MemoryStore: storage.NewMemoryStore(), fetcher: fetcher, issuers: map[string]string{}}
 	s.Config = &fosite.Config{
 		TokenURL: s.TokenURL(), GlobalSecret: []byte(rand.Text()[:26] + "......"), JWKSFetcherStrategy: fetcher,
-		GrantTypeJWTBearerCanSkipClientAuth: true,
+		GrantTypeJWTBearerCanSkipClientAuth: true, ClientAuthenticationStrategy: s.authenticate,
 	}
 	s.provider = compose.Compose(s.Config, s.store, compose.NewOAuth2HMACStrategy(s.Config),
 		compose.OAuth2ClientCredentialsGrantFactory, compose.RFC7523AssertionGrantFactory, compose.OAuth2TokenIntrospectionFactory)
@@ -81,29 +87,67 @@ func (s *Server) Register(id, alg, jwksURL string) {
 	}
 }
 
+// RegisterTLS adds a client that authenticates with a certificate whose common
+// name is its ID (RFC 8705 section 2.1).
+func (s *Server) RegisterTLS(id string) {
+	s.store.Clients[id] = &fosite.DefaultOpenIDConnectClient{
+		DefaultClient:           &fosite.DefaultClient{ID: id, GrantTypes: []string{ClientCredentials}, Scopes: []string{"read", "write"}},
+		TokenEndpointAuthMethod: tlsClientAuth,
+	}
+}
+
 // Trust allows an issuer to use the JWT bearer grant for any subject.
 func (s *Server) Trust(issuer, jwksURL string) { s.store.issuers[issuer] = jwksURL }
 
 // Serve serves until the context ends.
 func (s *Server) Serve(ctx context.Context) error {
-	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{
+		Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: log.New(io.Discard, "", 0), // of clients that do not trust the CA; they say so
+	}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.Serve(s.listener); ctx.Err() == nil {
+	ended := make(chan error, 2)
+	for _, listener := range s.listeners() {
+		go func() { ended <- server.Serve(listener) }()
+	}
+	var err error
+	for range s.listeners() {
+		err = cmp.Or(err, <-ended)
+		_ = server.Close() // the other one is of no use without
+	}
+	if ctx.Err() == nil {
 		return err
 	}
 	return nil
 }
 
+func (s *Server) listeners() []net.Listener {
+	if s.secure == nil {
+		return []net.Listener{s.listener}
+	}
+	return []net.Listener{s.listener, s.secure}
+}
+
 // Close ends a server that does not serve.
-func (s *Server) Close() { _ = s.listener.Close() }
+func (s *Server) Close() {
+	for _, listener := range s.listeners() {
+		_ = listener.Close()
+	}
+}
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", s.token)
 	mux.HandleFunc("POST /introspect", s.introspect)
 	mux.HandleFunc("GET /api", s.api)
+	mux.HandleFunc("GET /authorize", s.authorize)
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.metadata)
 	mux.HandleFunc("GET /.well-known/openid-configuration", s.metadata) // the only one that some clients read
+	// MSAL asks for the version that Entra has, below the tenant.
+	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", s.metadata)
+	if s.secure != nil {
+		mux.HandleFunc("POST /certificate", s.issue)
+	}
 	return mux
 }
 
@@ -111,17 +155,20 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	session := &fosite.DefaultSession{Extra: map[string]any{}}
 	proof := r.Header.Get("DPoP")
 	if proof != "" {
-		thumbprint, err := s.proofs.check(proof, expected{method: r.Method, url: s.TokenURL()})
+		thumbprint, err := s.proofs.check(proof, expected{method: r.Method, url: s.base(r) + "/token"})
 		if err != nil {
 			s.proofs.refuse(w, err, http.StatusBadRequest)
 			return
 		}
-		session.Extra[boundKey] = thumbprint
+		session.Extra[confirmation] = map[string]string{keyThumbprint: thumbprint}
 	}
 	request, err := s.provider.NewAccessRequest(r.Context(), r, session)
 	if err != nil {
 		s.provider.WriteAccessError(r.Context(), w, request, err)
 		return
+	}
+	if proof == "" && s.usesTLS(request.GetClient().GetID()) {
+		session.Extra[confirmation] = map[string]string{certThumbprint: certificateThumbprint(r)}
 	}
 	for _, scope := range request.GetRequestedScopes() {
 		request.GrantScope(scope)
@@ -151,19 +198,12 @@ func (s *Server) find(ctx context.Context, accessToken string) (fosite.AccessReq
 	return request, err
 }
 
-// metadata is that of RFC 8414.
-func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
-	respond(w, http.StatusOK, map[string]any{
-		"issuer":                                           s.Issuer(),
-		"token_endpoint":                                   s.TokenURL(),
-		"introspection_endpoint":                           s.Issuer() + "/introspect",
-		"grant_types_supported":                            []string{ClientCredentials, JWTBearer},
-		"response_types_supported":                         []string{},
-		"scopes_supported":                                 []string{"read", "write"},
-		"token_endpoint_auth_methods_supported":            []string{"private_key_jwt"},
-		"token_endpoint_auth_signing_alg_values_supported": []string{"ES256", "RS256", "PS256"},
-		"dpop_signing_alg_values_supported":                proofAlgorithms,
-	})
+// base is the URL of the listener that a request came to.
+func (s *Server) base(r *http.Request) string {
+	if r.TLS != nil {
+		return s.SecureIssuer()
+	}
+	return s.Issuer()
 }
 
 func respond(w http.ResponseWriter, status int, body any) {

@@ -11,7 +11,7 @@ const results: (Assertion | Problem)[] = await client.batch([{}]);
 const first = results[0];
 const name: string = first instanceof Problem ? first.code : first.jti;
 new Configuration({ issuer: 'https://as.example' }, 'bank', undefined, assertdJwt(client));
-const token: string = (await new TokenSource(client, 'https://as.example').token()).accessToken;
+const token: string = (await new TokenSource(client, 'https://as.example', { clientAuth: { grant: 'bank' } }).token()).accessToken;
 const jws: string = await (await RemoteKey.find(client, 'raw')).sign('{}');
 // @ts-expect-error: there is no such hash
 await client.sign({ key: 'raw', hash: 'MD5', digest: new Uint8Array() });

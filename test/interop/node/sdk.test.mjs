@@ -62,6 +62,7 @@ test('a remote key signs JWTs that jose verifies', async (t) => {
     const { payload, protectedHeader } = await jwtVerify(jwt, key.publicKey, { issuer: 'me' });
     assert.deepEqual([payload.i, protectedHeader.kid], [i, key.kid]);
   }
+  await assert.rejects(key.sign('{}', { b64: false, crit: ['b64'] }), /not supported/);
   await assert.rejects(RemoteKey.find(connect(t), 'none'), /no raw key set none/);
 });
 

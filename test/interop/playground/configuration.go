@@ -13,13 +13,17 @@ import (
 
 // The names that daemon and server share.
 const (
-	clientID   = "playground"
-	issuer     = "https://issuer.playground.example"
-	dpopKeySet = "dpop"
+	clientID    = "playground"
+	tlsClientID = "playground-tls"
+	issuer      = "https://issuer.playground.example"
+	dpopKeySet  = "dpop"
 )
 
 // moreSocket is the socket with a choice of grants.
 func moreSocket(dir string) string { return filepath.Join(dir, "more.sock") }
+
+// caFile is the certificate of the authorization server's CA.
+func caFile(dir string) string { return filepath.Join(dir, "ca.pem") }
 
 // configure writes the daemon's configuration unless there is one.
 func configure(layout dev.Layout, s settings, module, tokenURL string) error {

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"path/filepath"
+	"text/template"
 	"time"
 
 	"github.com/assertd/assertd/client"
@@ -32,37 +32,64 @@ func awaitReady(ctx context.Context, socket string) error {
 	}
 }
 
-// greet prints commands to try.
-func greet(out io.Writer, s settings, server *authserver.Server) {
-	fmt.Fprintf(out, `
-The playground is ready: a daemon in %[1]s, and an authorization server at
-%[2]s that knows its keys. In another terminal, try:
+// places are what the commands to try name.
+type places struct {
+	Dir, Assertctl         string
+	Simple, More, CA       string // files
+	Issuer, TokenURL, API  string
+	Secure, CertificateURL string // with TLS
+	ClientID, TLSClientID  string
+}
 
-  export ASSERTD_SOCKET=%[3]s
-  export TOKEN_URL=%[4]s
+var greeting = template.Must(template.New("greeting").Parse(`
+The playground is ready: a daemon in {{.Dir}}, and an authorization server at
+{{.Issuer}} that knows its keys. In another terminal, try:
+
+  export ASSERTD_SOCKET={{.Simple}}
+  export TOKEN_URL={{.TokenURL}}
 
   # an access token by client credentials, and an API that wants one
-  %[5]s token --url $TOKEN_URL --scope read
-  %[5]s call --url $TOKEN_URL %[6]s
+  {{.Assertctl}} token --url $TOKEN_URL --scope read
+  {{.Assertctl}} call --url $TOKEN_URL {{.API}}
 
   # any of the examples
   python3 examples/python/token.py
   node examples/node/token.mjs
   sh examples/curl/token.sh
-  API_URL=%[6]s go run ./examples/go-oauth2
-  CLIENT_ID=%[8]s SCOPE=read go run ./examples/go-azidentity
+  API_URL={{.API}} go run ./examples/go-oauth2
+  CLIENT_ID={{.ClientID}} SCOPE=read go run ./examples/go-azidentity
+
+  # Authlib, and MSAL over TLS (apt-get install python3-authlib python3-msal)
+  PYTHONPATH=sdk/python/src AUTHLIB_INSECURE_TRANSPORT=1 \
+    python3 sdk/python/examples/authlib_session.py client-credentials
+  PYTHONPATH=sdk/python/src REQUESTS_CA_BUNDLE={{.CA}} SCOPE=read \
+    python3 sdk/python/examples/msal_application.py {{.Secure}}/tenant {{.ClientID}} client-credentials
 
   # a token for somebody else, and a token bound to a key (DPoP)
-  export ASSERTD_SOCKET=%[7]s
-  %[5]s grants
-  %[5]s token --url $TOKEN_URL --grant jwt-bearer --client-auth client-credentials
-  %[5]s token --url $TOKEN_URL --grant client-credentials --dpop dpop
-  %[5]s call --url $TOKEN_URL --grant client-credentials --dpop dpop %[6]s
+  export ASSERTD_SOCKET={{.More}}
+  {{.Assertctl}} grants
+  {{.Assertctl}} token --url $TOKEN_URL --grant jwt-bearer --client-auth client-credentials
+  {{.Assertctl}} token --url $TOKEN_URL --grant client-credentials --dpop dpop
+  {{.Assertctl}} call --url $TOKEN_URL --grant client-credentials --dpop dpop {{.API}}
+
+  # a token bound to a certificate whose key is in the HSM (mutual TLS)
+  TOKEN_URL={{.Secure}}/token API_URL={{.Secure}}/api CERTIFICATE_URL={{.CertificateURL}} \
+    CA_FILE={{.CA}} CLIENT_ID={{.TLSClientID}} go run ./examples/go-mtls
 
   # what the server thinks of a token
-  curl -d token=TOKEN %[2]s/introspect
+  curl -d token=TOKEN {{.Issuer}}/introspect
 
-Press Ctrl-C to stop. The next run uses the same keys; remove %[1]s to start over.
+Press Ctrl-C to stop. The next run uses the same keys; remove {{.Dir}} to start over.
 
-`, s.dir, server.Issuer(), filepath.Join(s.dir, "assertd.sock"), server.TokenURL(), s.assertctl(), server.APIURL(), moreSocket(s.dir), clientID)
+`))
+
+// greet prints commands to try.
+func greet(out io.Writer, s settings, server *authserver.Server) error {
+	return greeting.Execute(out, places{
+		Dir: s.dir, Assertctl: s.assertctl(),
+		Simple: filepath.Join(s.dir, "assertd.sock"), More: moreSocket(s.dir), CA: caFile(s.dir),
+		Issuer: server.Issuer(), TokenURL: server.TokenURL(), API: server.APIURL(),
+		Secure: server.SecureIssuer(), CertificateURL: server.CertificateURL(),
+		ClientID: clientID, TLSClientID: tlsClientID,
+	})
 }

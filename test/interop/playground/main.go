@@ -37,6 +37,7 @@ type settings struct {
 	assertd     string // the program
 	dir         string
 	server      string // address of the authorization server
+	secure      string // its address with TLS
 	jwksAddress string // address of the daemon's JWKS
 }
 
@@ -46,6 +47,7 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&s.assertd, "assertd", "assertd", "`path` of the daemon's program")
 	flags.StringVar(&s.dir, "dir", ".playground", "`directory` for the token, PIN, configuration and sockets")
 	flags.StringVar(&s.server, "server", "127.0.0.1:9410", "`address` of the authorization server")
+	flags.StringVar(&s.secure, "tls", "127.0.0.1:9412", "`address` of the authorization server with TLS")
 	flags.StringVar(&s.jwksAddress, "jwks", "127.0.0.1:9411", "`address` at which the daemon publishes its keys")
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {
@@ -68,6 +70,9 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("%w; choose another address with --server", err)
 	}
 	defer server.Close()
+	if err := server.ListenTLS(s.secure); err != nil {
+		return fmt.Errorf("%w; choose another address with --tls", err)
+	}
 	module, err := dev.FindModule()
 	if err != nil {
 		return err
@@ -78,8 +83,12 @@ func run(ctx context.Context, args []string) error {
 	if err := s.prepare(ctx, layout, module); err != nil {
 		return err
 	}
+	if err := os.WriteFile(caFile(layout.Dir), server.CA(), 0o600); err != nil {
+		return err
+	}
 	jwksURL := "http://" + s.jwksAddress + "/.well-known/jwks.json"
 	server.Register(clientID, "ES256", jwksURL)
+	server.RegisterTLS(tlsClientID)
 	server.Trust(issuer, jwksURL)
 	return s.serve(ctx, layout, server)
 }
@@ -136,7 +145,7 @@ func (s settings) serve(ctx context.Context, layout dev.Layout, server *authserv
 		select {
 		case err = <-ready:
 			if ready = nil; err == nil {
-				greet(os.Stdout, s, server)
+				err = greet(os.Stdout, s, server)
 			}
 		case err = <-ended:
 			running--

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Awaitable, Callable, Mapping, Sequence
 
 from ._errors import Problem
-from ._retry import Deadline, Lost, check_path, delay, mismatch, too_long, unavailable
+from ._retry import Deadline, Lost, check_path, delay, mismatch, too_long, unavailable, wrong_socket
 from ._wire import (
     MAX_RESPONSE,
     Assertion,
@@ -117,8 +117,9 @@ class AsyncClient:
         except Problem as problem:
             if problem.code != "not-found":
                 raise
-            version = await self.version() if path != "/v1/health" else "(unknown)"
-            raise mismatch(version, f"{method} {path}") from problem
+            if path == "/v1/health":
+                raise wrong_socket(self.path) from problem
+            raise mismatch(await self.version(), f"{method} {path}") from problem
 
     async def _retried(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Any:
         try:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ._errors import Problem
 from ._pool import Pool
-from ._retry import Deadline, Lost, check_path, delay, mismatch, unavailable
+from ._retry import Deadline, Lost, check_path, delay, mismatch, unavailable, wrong_socket
 from ._wire import (
     Assertion,
     AssertionRequest,
@@ -112,8 +112,9 @@ class Client:
         except Problem as problem:
             if problem.code != "not-found":
                 raise
-            version = self.version() if path != "/v1/health" else "(unknown)"
-            raise mismatch(version, f"{method} {path}") from problem
+            if path == "/v1/health":
+                raise wrong_socket(self.path) from problem
+            raise mismatch(self.version(), f"{method} {path}") from problem
 
     def _retried(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Any:
         try:

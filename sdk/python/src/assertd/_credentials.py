@@ -39,13 +39,6 @@ def expiration(found: dict[str, Any]) -> float | None:
         return None
 
 
-def refusal(document: dict[str, Any]) -> tuple[str, str]:
-    """Return the code and the message of an error, which are empty if it has
-    none."""
-    error = _descend(document, "Error") or _descend(document, "ErrorResponse", "Error")
-    return str(error.get("Code", "")), str(error.get("Message", ""))
-
-
 def _descend(document: Any, *names: str) -> dict[str, Any]:
     for name in names:
         document = document.get(name) if isinstance(document, dict) else None

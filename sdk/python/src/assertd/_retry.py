@@ -66,9 +66,10 @@ class Deadline:
 
 
 def check_path(path: str | None) -> str:
-    """Return the path of the socket to use."""
+    """Return the path of the socket to use, which may be a URL, unix:///path."""
     path = path or os.environ.get("ASSERTD_SOCKET") or DEFAULT_SOCKET
-    if path.startswith("@") or "\0" in path:
+    path = path.removeprefix("unix://") if path.startswith("unix:///") else path
+    if path.startswith("@") or "\0" in path or "://" in path:
         raise ValueError(f"socket {path!r}: want a path such as {DEFAULT_SOCKET}")
     if len(os.fsencode(path)) > 107:
         raise ValueError(f"socket {path!r}: the kernel allows 107 bytes; use a shorter path")
@@ -93,6 +94,11 @@ def unavailable(path: str, error: Exception) -> AssertdError | TimeoutError:
 
 def too_long(path: str, most: int) -> NotAssertd:
     return NotAssertd(f"{path} returned more than {most} bytes; is another program listening there?")
+
+
+def wrong_socket(path: str) -> VersionMismatch:
+    """Return the error for a socket whose daemon does not even tell its version."""
+    return VersionMismatch(f"{path} is not a callers' socket, perhaps the operator's; callers use another one, by default {DEFAULT_SOCKET}")
 
 
 def mismatch(version: str, call: str) -> VersionMismatch:

@@ -55,6 +55,8 @@ class Assertion:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Assertion:
+        if not isinstance(document.get("assertion"), str):
+            raise NotAssertd("the answer has no assertion; is another program listening on the socket?")
         return cls(
             assertion=document["assertion"],
             kid=document["kid"],
@@ -239,7 +241,7 @@ class Response:
     def document(self, path: str) -> Any:
         """Return the JSON of a success, or raise the Problem. path is the socket's."""
         document = self.parse(path)
-        if self.status == 200:
+        if self.status == 200 and isinstance(document, dict):
             return document
         if not isinstance(document, dict) or not isinstance(document.get("code"), str):
             raise self.foreign(path)

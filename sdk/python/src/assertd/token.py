@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import http.client
+import random
+import ssl
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from . import _credentials
+from . import _tokenform
 from ._client import Client
-from ._errors import AssertdError
-from ._wire import Assertion
+from ._errors import AssertdError, Problem
+from ._tokenresponse import Answer, Token, TokenError
+from ._wire import Assertion, AssertionRequest
 
-_EARLY = 30.0  # seconds before the end of a token to get the next one
+__all__ = ["Token", "TokenError", "TokenSource"]
+
+_EARLY = 60.0  # seconds before the end of a token to get the next one, at most; and a tenth of its life
 _BACKOFF = (1.0, 30.0)  # seconds between tries: at first, and at most
-
-
-class TokenError(AssertdError):
-    """The token endpoint refused, in its own words (RFC 6749 section 5.2). status
-    is HTTP's, and 0 if there was no answer."""
-
-    def __init__(self, error: str, description: str = "", status: int = 0):
-        super().__init__(f"{error}: {description}" if description else error)
-        self.error, self.description, self.status = error, description, status
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token. expires_at is in seconds since the Unix epoch, and None if
-    the server didn't say. response has every member of the answer. AWS STS gives
-    no access token but credentials, which are in response."""
-
-    access_token: str = field(repr=False)
-    token_type: str
-    expires_at: float | None
-    response: Mapping[str, Any] = field(repr=False)
-
-    def good(self, early: float = 0) -> bool:
-        """Return whether the token will still be valid in so many seconds."""
-        return self.expires_at is None or time.time() + early < self.expires_at
+_LONGEST_WAIT = 300.0  # seconds that a server can ask for
+_PAUSE = 0.5  # seconds before the one retry, if the server doesn't say
+_LONGEST_PAUSE = 5.0
+_LIMIT = 1 << 20  # bytes of an answer
 
 
 class TokenSource:
@@ -51,13 +34,19 @@ class TokenSource:
 
     The grant's profile decides how the assertion is sent: as the client's
     authentication (RFC 7523 section 2.2), as the authorization grant (section
-    2.1), as the subject token of a token exchange (RFC 8693), or as the web
-    identity token of AWS STS. audience, claims and lifetime are those of the
-    assertion; parameters, such as scope or RoleArn, go into the token request.
+    2.1), as the subject token of a token exchange (RFC 8693), as the web
+    identity token of AWS STS, or as a login at OpenBao or Vault. audience, claims
+    and lifetime are those of the assertion; parameters, such as scope or RoleArn,
+    go into the token request. Beside a grant or a token exchange, client_auth
+    names a second grant, which authenticates the client.
+
+    A request whose connection broke, or that got a status from 502 to 504, is
+    repeated once, with a new assertion.
 
     If the server fails while the present token is good, that one is used. After
     a failure the server is left alone for a second, then for longer, at most 30
-    seconds; until then every caller gets the same error.
+    seconds or as long as it asks for, up to five minutes; until then every caller
+    gets the same error.
     """
 
     def __init__(
@@ -69,33 +58,34 @@ class TokenSource:
         audience: str | None = None,
         claims: Mapping[str, Any] | None = None,
         lifetime: int | None = None,
+        client_auth: AssertionRequest | str | None = None,
         timeout: float = 30.0,
         **parameters: str,
     ):
         _check_url(url)
         self._client, self._url, self._timeout, self._parameters = client, url, timeout, parameters
-        self._request: dict[str, Any] = {"audience": audience, "claims": claims, "lifetime": lifetime}
-        self._grant = grant
+        self._request = AssertionRequest(grant, audience, claims, lifetime)
+        self._client_auth = AssertionRequest(client_auth) if isinstance(client_auth, str) else client_auth
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._renew_at = 0.0
         self._failure: Exception | None = None
         self._tries_again, self._backoff = 0.0, _BACKOFF[0]
 
     def token(self) -> Token:
-        """Return a token that is valid for another 30 seconds, where the server
-        gives such tokens. Raises TokenError, or what Client.assertion raises."""
+        """Return a token that has at least a tenth of its life left, or a minute.
+        Raises TokenError, or what Client.assertion raises."""
         with self._lock:  # so that those who wait share the outcome
-            if self._token is not None and self._token.good(early=_EARLY):
+            if self._token is not None and time.time() < self._renew_at:
                 return self._token
             if self._failure is not None and time.monotonic() < self._tries_again:
                 return self._fallback(self._failure)
             try:
                 self._token = self._fetch()
             except (AssertdError, OSError) as error:
-                self._failure = error
-                self._tries_again = time.monotonic() + self._backoff
-                self._backoff = min(2 * self._backoff, _BACKOFF[1])
+                self._failed(error)
                 return self._fallback(error)
+            self._renew_at = _renewal(self._token)
             self._failure, self._backoff = None, _BACKOFF[0]
             return self._token
 
@@ -105,89 +95,73 @@ class TokenSource:
             if self._token is token:
                 self._token = None
 
+    def _failed(self, error: Exception) -> None:
+        asked = error.retry_after if isinstance(error, (Problem, TokenError)) else 0
+        wait = max(self._backoff, min(asked or 0, _LONGEST_WAIT))
+        self._failure, self._tries_again = error, time.monotonic() + wait * random.uniform(1, 1.25)
+        self._backoff = min(2 * self._backoff, _BACKOFF[1])
+
     def _fallback(self, error: Exception) -> Token:
-        if self._token is not None and self._token.good():
+        if self._token is not None and self._token.expires_at is not None and self._token.good():
             return self._token
         raise error
 
     def _fetch(self) -> Token:
-        signed = self._client.assertion(self._grant, **self._request)
-        form = {**_form(signed), **self._parameters}
-        request = urllib.request.Request(
-            self._url, urllib.parse.urlencode(form).encode("ascii"), {"Accept": "application/json"}
-        )
         try:
-            with _opener.open(request, timeout=self._timeout) as response:
-                return _parse(response.read(1 << 20), response.status, signed)
-        except urllib.error.HTTPError as error:
-            with error:
-                return _parse(error.read(1 << 20), error.code, signed)
-        except urllib.error.URLError as error:
-            raise TokenError("no answer", str(error.reason)) from error
+            return self._attempt()
+        except TokenError as error:
+            pause = error.retry_after or _PAUSE
+            if not _temporary(error) or pause > _LONGEST_PAUSE or not self._repeatable(error):
+                raise
+        time.sleep(pause)
+        return self._attempt()
+
+    def _repeatable(self, error: TokenError) -> bool:
+        """Return whether it is safe to repeat a request whose outcome is unknown.
+        Codes and refresh tokens are used once."""
+        kind = self._parameters.get("grant_type", "client_credentials")
+        return kind == "client_credentials" or isinstance(error.__cause__, ConnectionRefusedError)
+
+    def _attempt(self) -> Token:
+        signed = self._sign(self._request)
+        fields, secrets = _tokenform.form(signed), [signed.assertion]
+        if self._client_auth is not None:
+            own = self._sign(self._client_auth)
+            fields.update(_tokenform.authentication(signed, own))
+            secrets.append(own.assertion)
+        request = _tokenform.request(self._url, signed.send, {**fields, **self._parameters})
+        return self._exchange(request, secrets).token(signed.send)
+
+    def _sign(self, request: AssertionRequest) -> Assertion:
+        return self._client.assertion(
+            request.grant, audience=request.audience, claims=request.claims, lifetime=request.lifetime
+        )
+
+    def _exchange(self, request: urllib.request.Request, secrets: list[str]) -> Answer:
+        try:
+            try:
+                response = _opener.open(request, timeout=self._timeout)
+            except urllib.error.HTTPError as error:
+                response = error  # a refusal
+            with response:
+                return Answer(response.status, response.read(_LIMIT), response.headers.get("Retry-After"), secrets)
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            cause = reason if isinstance(reason, Exception) else error
+            raise TokenError("no answer", str(reason) or type(reason).__name__) from cause
 
 
-_WEB_IDENTITY = "web_identity"
-
-# The parameters that the assertion and its type go into, and what goes along.
-_FORMS: dict[str, tuple[str, str | None, dict[str, str]]] = {
-    "client_assertion": ("client_assertion", "client_assertion_type", {"grant_type": "client_credentials"}),
-    "assertion": ("assertion", "grant_type", {}),
-    "subject_token": (
-        "subject_token",
-        "subject_token_type",
-        {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"},
-    ),
-    _WEB_IDENTITY: ("WebIdentityToken", None, {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15"}),
-}
+def _renewal(token: Token) -> float:
+    """Return when to get the next token. One without an end is used once."""
+    if token.expires_at is None:
+        return 0.0
+    return token.expires_at - min(_EARLY, (token.expires_at - time.time()) / 10)
 
 
-def _form(signed: Assertion) -> dict[str, str]:
-    if signed.send not in _FORMS:
-        raise ValueError(f"grant {signed.grant} does not make assertions for token requests; get one and send it yourself")
-    assertion, kind, fixed = _FORMS[signed.send]
-    fields = {**fixed, assertion: signed.assertion}
-    if kind is not None:
-        fields[kind] = signed.assertion_type
-    return fields
-
-
-def _parse(body: bytes, status: int, signed: Assertion) -> Token:
-    document = _object(body)
-    if document is None and signed.send == _WEB_IDENTITY:
-        document = _credentials.from_xml(body)
-    if document is None:
-        raise TokenError("the answer is not JSON", f"HTTP {status}; check the URL of the token endpoint", status)
-    if signed.send == _WEB_IDENTITY:
-        return _parse_credentials(document, status, signed)
-    if not isinstance(document.get("access_token"), str) or not document["access_token"]:
-        text = [str(document.get(name, "")) for name in ("error", "error_description")]
-        raise _refusal(text[0] or f"no access_token in the answer with HTTP {status}", text[1], status, signed)
-    lifetime = document.get("expires_in")
-    expires_at = time.time() + float(lifetime) if isinstance(lifetime, (int, float, str)) and str(lifetime).isdigit() else None
-    return Token(document["access_token"], str(document.get("token_type", "Bearer")), expires_at, document)
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(body.decode("utf-8-sig"))
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _parse_credentials(document: dict[str, Any], status: int, signed: Assertion) -> Token:
-    found = _credentials.credentials(document)
-    if found is None:
-        code, message = _credentials.refusal(document)
-        raise _refusal(code or f"no credentials in the answer with HTTP {status}", message, status, signed)
-    return Token("", "", _credentials.expiration(found), document)
-
-
-def _refusal(error: str, description: str, status: int, signed: Assertion) -> TokenError:
-    """Return an error without the assertion, which some servers quote. It is still
-    a credential."""
-    error, description = (text.replace(signed.assertion, "[assertion]") for text in (error, description))
-    return TokenError(error, description, status)
+def _temporary(error: TokenError) -> bool:
+    if error.status == 0:
+        return not isinstance(error.__cause__, (TimeoutError, ssl.SSLCertVerificationError))
+    return error.status in (502, 503, 504)
 
 
 def _check_url(url: str) -> None:
@@ -201,7 +175,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """An assertion is for one server only."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
-        raise TokenError("the token endpoint redirects", f"to {newurl}; use that URL if you trust it", code)
+        target = urllib.parse.urlsplit(newurl)._replace(query="", fragment="")
+        raise TokenError("the token endpoint redirects", f"to {target.geturl()}; use that URL if you trust it", code)
 
 
 _opener = urllib.request.build_opener(_NoRedirect)
