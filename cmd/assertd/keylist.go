@@ -25,7 +25,7 @@ func (k *keyTool) listCommand() *cobra.Command {
 					return err
 				}
 				return output.Print(cmd.OutOrStdout(), inv.Document(), func(out io.Writer) error {
-					return inv.WriteTable(out, output == cli.Wide)
+					return inv.WriteTable(out, output == cli.Wide, k.hint)
 				})
 			})
 		},

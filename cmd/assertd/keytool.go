@@ -27,12 +27,16 @@ type keyTool struct {
 	pinFlags
 	retryPIN     bool
 	warnings     io.Writer
-	config       *config.Config    // nil with --module
-	unconfigured []keyadmin.KeySet // key sets from the command line
+	hint         func(note string) string // completes the commands in a note
+	config       *config.Config           // nil with --module
+	unconfigured []keyadmin.KeySet        // key sets from the command line
 }
 
 func (k *keyTool) register(cmd *cobra.Command) {
-	cmd.PersistentPreRun = func(cmd *cobra.Command, _ []string) { k.warnings = cmd.ErrOrStderr() }
+	cmd.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		k.warnings = cmd.ErrOrStderr()
+		k.hint = func(note string) string { return keepPlace(cmd, note) }
+	}
 	flags := cmd.PersistentFlags()
 	configFlagIn(flags, &k.path)
 	flags.StringVar(&k.on, "on", "", "`name` of the token in hsm.tokens (default: the first)")

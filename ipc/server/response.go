@@ -163,8 +163,8 @@ func retryAfter(p *ipc.Problem) time.Duration {
 	return d
 }
 
-// malformedHeaders are what net/http says of a header that it refuses, with what
-// a person can do about it.
+// malformedHeaders are what net/http says of a header that it refuses, with
+// what a person can do about it.
 var malformedHeaders = []struct{ said, detail string }{
 	{"missing required Host header", `The request has no Host header, which HTTP/1.1 requires. Send one, such as "Host: assertd"; the daemon ignores its value.`},
 	{"malformed Host header", `The Host header is not a name of a host. Send one, such as "Host: assertd"; the daemon ignores its value.`},
