@@ -23,7 +23,6 @@ import (
 
 func checkCommand() *cobra.Command {
 	var from tokens
-	var user string
 	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -33,11 +32,8 @@ func checkCommand() *cobra.Command {
 			"each. Exits with 0 only if all checks pass.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadFor(from.path, user)
+			c, err := from.load()
 			if err != nil {
-				return err
-			}
-			if err := from.pin.apply(c); err != nil {
 				return err
 			}
 			report, err := from.check(cmd.Context(), c, cmd.ErrOrStderr())
@@ -54,7 +50,6 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	from.register(cmd)
-	cmd.Flags().StringVar(&user, "user", "", "`user` that the daemon runs as, if it is another one than this")
 	output.Register(cmd)
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,15 +21,29 @@ func keepPlace(cmd *cobra.Command, text string) string {
 	if strings.Contains(text, " --config ") { // it has its own
 		return text
 	}
-	return namedCommand.ReplaceAllStringFunc(text, func(sentence string) string {
-		words := strings.Fields(sentence)
-		meant, rest, err := cmd.Root().Find(words[1:])
-		if err != nil || meant.HasSubCommands() {
-			return sentence
+	var kept strings.Builder
+	end := 0
+	for _, at := range namedCommand.FindAllStringIndex(text, -1) {
+		kept.WriteString(text[end:at[0]])
+		sentence := text[at[0]:at[1]]
+		if !strings.HasPrefix(text[at[1]:], " --help") {
+			sentence = placed(cmd, sentence)
 		}
-		at := len(words) - len(rest)
-		return strings.Join(append(append(words[:at:at], placeOf(cmd, meant)...), words[at:]...), " ")
-	})
+		kept.WriteString(sentence)
+		end = at[1]
+	}
+	return kept.String() + text[end:]
+}
+
+// placed adds the flags to the command with which a sentence starts.
+func placed(cmd *cobra.Command, sentence string) string {
+	words := strings.Fields(sentence)
+	meant, rest, err := cmd.Root().Find(words[1:])
+	if err != nil || meant.HasSubCommands() {
+		return sentence
+	}
+	at := len(words) - len(rest)
+	return strings.Join(slices.Concat(words[:at], placeOf(cmd, meant), words[at:]), " ")
 }
 
 // placeOf returns the place flags that a command was run with and that another

@@ -14,6 +14,7 @@ func TestHintsKeepThePlace(t *testing.T) {
 		{[]string{"check", "--config", "/x", "--pin-file", "/p"}, "run \"assertd key list --retry-pin\"", "run \"assertd key list --config /x --pin-file /p --retry-pin\""},
 		{[]string{"check", "--config", "/x"}, "assertd key manages keys; assertd is running", "assertd key manages keys; assertd is running"},
 		{[]string{"check", "--config", "/x"}, "run assertd key show k --config /y", "run assertd key show k --config /y"},
+		{[]string{"check", "--config", "/x"}, "see assertd key csr --help", "see assertd key csr --help"},
 		{[]string{"check", "--config", "/x"}, "see assertd profiles", "see assertd profiles"},
 	} {
 		cmd, rest, err := rootCommand().Find(test.args)

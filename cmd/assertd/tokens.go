@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -19,19 +20,26 @@ import (
 // find them.
 type tokens struct {
 	path string
+	user string // that the daemon runs as; empty for this one
 	pin  pinFlags
 }
 
 func (t *tokens) register(cmd *cobra.Command) {
 	configFlag(cmd, &t.path)
 	t.pin.register(cmd, cmd.Flags())
+	cmd.Flags().StringVar(&t.user, "user", "", "`user` that the daemon runs as, if it is another one than this")
 }
 
-// load reads the configuration, with the PIN from the command line.
+// load reads the configuration, with the PIN from the command line. Root then
+// runs the modules as the daemon's user: without its capabilities, which the
+// modules don't get, root can't read what belongs to that user.
 func (t *tokens) load() (*config.Config, error) {
-	c, err := config.Load(t.path)
+	c, err := loadFor(t.path, t.user)
 	if err != nil {
 		return nil, err
+	}
+	if t.user != "" && c.Sandbox.User == "" && os.Geteuid() == 0 && c.Trust().User != 0 {
+		c.Sandbox.User = t.user
 	}
 	return c, t.pin.apply(c)
 }
@@ -48,6 +56,9 @@ func (t *tokens) read(ctx context.Context, c *config.Config, do func(context.Con
 	}, do)
 	if errors.Is(err, hsm.ErrPINSource) {
 		err = fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+	}
+	if t.user == "" && os.Geteuid() == 0 && (errors.Is(err, hsm.ErrModule) || errors.Is(err, hsm.ErrTokenNotFound)) {
+		err = fmt.Errorf("%w; %s", err, nameUser)
 	}
 	return err
 }
