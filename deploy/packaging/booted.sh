@@ -27,7 +27,7 @@ say "walk getting-started-sre.md"
 cd /root
 mkdir bin && ln -s /usr/bin/assertd /usr/bin/assertctl bin/ # as in a checkout
 bash walk.sh getting-started-sre.md || failed getting-started-sre.md
-[ "$(property StatusText)" = serving ] || failed "status text: $(property StatusText)"
+[ "$(property StatusText)" = ready ] || failed "status text: $(property StatusText)"
 main=$(property MainPID)
 grep -q 'CapEff:.*0000000000000000' /proc/$main/status || failed "capabilities: $(grep CapEff /proc/$main/status)"
 grep -q 'Seccomp:.*2' /proc/$main/status || failed "no system call filter"
