@@ -56,7 +56,7 @@ func TestCommandLineErrors(t *testing.T) {
 		{"sign", "--key", "k", "--format", "pem"},
 		{"sign", "--key", "k", "--digest", "00", "file"},
 		{"keep"},
-				{"exec-credential", "--format", "aws"},
+		{"exec-credential", "--format", "aws"},
 		{"bench", "--workers", "0"},
 		{"bench", "--duration", "0s"},
 		{"register"},

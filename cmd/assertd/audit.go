@@ -292,7 +292,7 @@ func auditKeyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return from.read(cmd.Context(), c, func(_ context.Context, i *inspect.Inspection) error {
+			return from.read(cmd.Context(), c, cmd.ErrOrStderr(), func(_ context.Context, i *inspect.Inspection) error {
 				keys, err := i.CheckpointKeys()
 				if err != nil {
 					return err

@@ -86,7 +86,7 @@ func (t *tokens) check(ctx context.Context, c *config.Config, stderr io.Writer) 
 	for _, err := range report.paths {
 		report.Problems = append(report.Problems, err.Error())
 	}
-	err := t.read(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
+	err := t.read(ctx, c, stderr, func(ctx context.Context, i *inspect.Inspection) error {
 		bar := progress.Show(ctx, stderr, progress.Task{Name: "checking keys"})
 		defer bar.Stop()
 		for n, f := range i.Findings {

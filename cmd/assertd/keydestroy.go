@@ -76,7 +76,7 @@ func (k *keyTool) pruneCommand() *cobra.Command {
 			}
 			d.confirmed = bareKids(d.confirmed)
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
-				inv, err := a.Inventory()
+				inv, err := k.inventory(cmd.Context(), a)
 				if err != nil {
 					return err
 				}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -13,6 +15,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
 	"github.com/assertd/assertd/internal/inspect"
+	"github.com/assertd/assertd/internal/progress"
 	"github.com/assertd/assertd/internal/sandbox"
 )
 
@@ -46,10 +49,16 @@ func (t *tokens) load() (*config.Config, error) {
 
 // read opens the tokens of a configuration in workers that are left with as
 // little as the daemon's, except that files are not confined, and calls do.
-func (t *tokens) read(ctx context.Context, c *config.Config, do func(context.Context, *inspect.Inspection) error) error {
+func (t *tokens) read(ctx context.Context, c *config.Config, stderr io.Writer, do func(context.Context, *inspect.Inspection) error) error {
 	module, err := sandbox.ModuleOf(c)
 	if err != nil {
 		return err
+	}
+	if asksNobody(c) {
+		line := progress.Show(ctx, stderr, progress.Task{Name: readingTokens})
+		defer line.Stop()
+		next := do
+		do = func(ctx context.Context, i *inspect.Inspection) error { line.Stop(); return next(ctx, i) }
 	}
 	err = daemon.Inspect(ctx, daemon.Options{
 		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: confinement{module: module}.workerCommand(), Now: now,
@@ -61,4 +70,14 @@ func (t *tokens) read(ctx context.Context, c *config.Config, do func(context.Con
 		err = fmt.Errorf("%w; %s", err, nameUser)
 	}
 	return err
+}
+
+// readingTokens is shown while tokens are opened and read: network HSMs and
+// smart cards take seconds.
+const readingTokens = "reading the keys"
+
+// asksNobody reports whether no PIN is typed. A progress line would erase the
+// prompt.
+func asksNobody(c *config.Config) bool {
+	return !slices.ContainsFunc(c.HSM.All(), func(t config.NamedToken) bool { return t.PIN != nil && (t.PIN.Prompt || t.PIN.Pad) })
 }

@@ -39,7 +39,7 @@ budgets: {file: /var/lib/assertd/budgets.json}
 E2
 systemctl restart assertd.service || failed restart
 ask >/dev/null || failed "no assertion"
-test -s /var/lib/assertd/jwks.json
+await test -s /var/lib/assertd/jwks.json
 
 say "only group members can connect, and only clients get assertions"
 ! setpriv --reuid=daemon --regid=daemon --clear-groups assertctl assert 2>/dev/null || failed "a user outside the group got an assertion"
