@@ -66,10 +66,19 @@ func (t *tokens) read(ctx context.Context, c *config.Config, stderr io.Writer, d
 	if errors.Is(err, hsm.ErrPINSource) {
 		err = fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
 	}
-	if t.user == "" && os.Geteuid() == 0 && (errors.Is(err, hsm.ErrModule) || errors.Is(err, hsm.ErrTokenNotFound)) {
+	if t.user == "" && os.Geteuid() == 0 && mayBeHidden(c, err) {
 		err = fmt.Errorf("%w; %s", err, nameUser)
 	}
 	return err
+}
+
+// mayBeHidden reports whether a module that is there fails as it does if root
+// can't read its files without capabilities.
+func mayBeHidden(c *config.Config, err error) bool {
+	if !errors.Is(err, hsm.ErrModule) && !errors.Is(err, hsm.ErrTokenNotFound) {
+		return false
+	}
+	return !slices.ContainsFunc(c.HSM.All(), func(t config.NamedToken) bool { _, err := os.Stat(t.Module); return err != nil })
 }
 
 // readingTokens is shown while tokens are opened and read: network HSMs and
