@@ -63,8 +63,21 @@ func (e *TokenError) Error() string {
 	if e.Skew.Abs() > maxSkew && e.Status != 0 {
 		fmt.Fprintf(&b, "; this machine's clock is %s %s the server's, so assertions look %s; sync it with NTP",
 			e.Skew.Abs().Round(time.Second), aheadOrBehind(e.Skew), earlyOrLate(e.Skew))
+	} else {
+		b.WriteString(e.remedy())
 	}
 	return b.String()
+}
+
+// remedy is what a person can do about what the server said.
+func (e *TokenError) remedy() string {
+	switch {
+	case e.Code == "invalid_client", e.Code == "invalid_grant":
+		return "; compare the issuer, audience and key of the assertion (assertctl assert --decode) with what the server knows of this client"
+	case e.Code == "" && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed):
+		return "; check the URL of the token endpoint"
+	}
+	return ""
 }
 
 func aheadOrBehind(skew time.Duration) string {

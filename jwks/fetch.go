@@ -2,8 +2,10 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"strings"
@@ -19,7 +21,11 @@ const fetchTimeout = 10 * time.Second
 // Errors are those of [ParseSet] and name the location.
 func ReadSet(ctx context.Context, transport http.RoundTripper, location string) (Set, error) {
 	if !strings.HasPrefix(location, "https://") && !strings.HasPrefix(location, "http://") {
-		return ReadSetFile(location)
+		set, err := ReadSetFile(location)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; give a file that exists, or a URL", err)
+		}
+		return set, err
 	}
 	text, err := get(ctx, transport, location)
 	if err != nil {

@@ -43,13 +43,20 @@ func printGrants(out io.Writer, g ipc.GrantsResponse, wide bool) error {
 			"Ask the administrator for one; assertd explain --user %d shows why none matches.\n", g.Caller.UID, g.Caller.GID, g.Caller.UID)
 		return err
 	}
-	table := terminal.NewTable("GRANT", "CLIENT", "KEY", "ALG", "PROFILE", "AUDIENCES", "LIFETIME", "CLAIMS", "LEFT")
-	table.Wide, table.Spare = wide, []string{"ALG", "CLIENT", "CLAIMS"}
+	assertions := terminal.NewTable("GRANT", "CLIENT", "KEY", "ALG", "PROFILE", "AUDIENCES", "LIFETIME", "CLAIMS", "LEFT")
+	assertions.Wide, assertions.Spare = wide, []string{"ALG", "CLIENT", "CLAIMS"}
+	others := terminal.NewTable("GRANT", "CLIENT", "KEY", "ALG", "USE", "HASHES", "PADDINGS", "LEFT")
+	others.Wide, others.Spare = wide, []string{"CLIENT", "ALG"}
 	for _, grant := range g.Grants {
-		table.Row(grant.Name, grant.Client, grant.Key, terminal.Dash(grant.Alg), terminal.Dash(grant.Profile),
-			terminal.Dash(strings.Join(grant.Audiences, " ")), lifetimes(grant.Lifetime), claimNames(grant.Claims), budgets(grant.Budgets))
+		if grant.Use == ipc.UseAssertion {
+			assertions.Row(grant.Name, grant.Client, grant.Key, terminal.Dash(grant.Alg), terminal.Dash(grant.Profile),
+				terminal.Dash(strings.Join(grant.Audiences, " ")), lifetimes(grant.Lifetime), claimNames(grant.Claims), budgets(grant.Budgets))
+			continue
+		}
+		others.Row(grant.Name, grant.Client, grant.Key, terminal.Dash(grant.Alg), grant.Use,
+			terminal.Dash(strings.Join(grant.Hashes, " ")), terminal.Dash(strings.Join(grant.Paddings, " ")), budgets(grant.Budgets))
 	}
-	return table.Write(out)
+	return terminal.WriteTables(out, assertions, others)
 }
 
 func lifetimes(l *ipc.Lifetime) string {

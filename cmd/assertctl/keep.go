@@ -73,7 +73,7 @@ func (a *app) keeper(cmd *cobra.Command, request *requestFlags, flags keepFlags)
 		},
 	})
 	if err != nil {
-		return nil, cli.UsageError(cmd, err)
+		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	return keeper, nil
 }

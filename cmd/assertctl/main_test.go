@@ -56,7 +56,6 @@ func TestCommandLineErrors(t *testing.T) {
 		{"sign", "--key", "k", "--format", "pem"},
 		{"sign", "--key", "k", "--digest", "00", "file"},
 		{"keep"},
-		{"keep", "--file", filepath.Join(dir, "none", "token")},
 		{"exec-credential", "--format", "aws"},
 		{"bench", "--workers", "0"},
 		{"bench", "--duration", "0s"},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -242,22 +241,4 @@ func TestTopNeedsTerminal(t *testing.T) {
 			t.Errorf("exit code %d, %q, %q, want %q", code, stdout, stderr, want)
 		}
 	}
-}
-
-func FuzzFold(f *testing.F) {
-	f.Add("  WRITE FAILED: no space left on device", 20)
-	f.Add("        deep", 3)
-	f.Fuzz(func(t *testing.T, line string, width int) {
-		width = max(1, min(width, 200))
-		line = strings.ToValidUTF8(line, "")
-		folded := fold(line, width, plain)
-		for _, l := range folded {
-			if utf8.RuneCountInString(l.text) > width {
-				t.Errorf("%d columns: %q", width, l.text)
-			}
-		}
-		if got := strings.ReplaceAll(text(folded), " ", ""); strings.ReplaceAll(got, "\n", "") != strings.NewReplacer(" ", "", "\n", "").Replace(line) {
-			t.Errorf("%q became %q", line, fmt.Sprint(folded))
-		}
-	})
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -121,6 +122,30 @@ const (
 type styled struct {
 	text  string
 	style style
+}
+
+func styledAll(texts []string, look style) (lines []styled) {
+	for _, text := range texts {
+		lines = append(lines, styled{text, look})
+	}
+	return lines
+}
+
+// fold breaks a line that is wider than the terminal.
+func fold(text string, width int, look style) []styled {
+	return styledAll(terminal.Fold(text, width), look)
+}
+
+// pad makes a text at least so wide, and cut at most.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
+}
+
+func cut(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width])
+	}
+	return text
 }
 
 func (l styled) write(page *strings.Builder) {

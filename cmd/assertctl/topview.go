@@ -139,12 +139,20 @@ func (v *topView) body(width int) (lines []styled) {
 		lines = append(lines, fold(strings.TrimRight(line, "\n"), width, look)...)
 	}
 	clients := v.clients()
-	for _, t := range []table{v.grants(clients), v.refusals(clients), v.keys(), v.workers()} {
-		if len(t.rows) > 0 {
-			lines = append(append(lines, styled{}), t.lines(width)...)
+	for _, t := range []topTable{v.grants(clients), v.refusals(clients), v.keys(), v.workers()} {
+		if t.Len() > 0 {
+			head, rows := t.Lines(width, t.names)
+			lines = append(lines, styled{})
+			lines = append(append(lines, styledAll(head, heading)...), styledAll(rows, plain)...)
 		}
 	}
 	return lines
+}
+
+// topTable is a table whose first columns name a row.
+type topTable struct {
+	*terminal.Table
+	names int
 }
 
 // topClient is a row of a client: one of its grants.
@@ -193,22 +201,22 @@ func (v *topView) compare(a, b topClient) int {
 	return 0
 }
 
-func (v *topView) grants(clients []topClient) table {
-	t := table{names: 3, head: []string{"CLIENT", "GRANT", "KEY", "SIGNED", "RATE", "REFUSED", "FAILED", "LEFT"}}
+func (v *topView) grants(clients []topClient) topTable {
+	t := topTable{terminal.NewTable("CLIENT", "GRANT", "KEY", "SIGNED", "RATE", "REFUSED", "FAILED", "LEFT"), 3}
 	for _, c := range clients {
-		t.add(c.client.Name, c.grant.Name, c.grant.Key, fmt.Sprint(c.grant.Released), fmt.Sprintf("%.1f/s", c.rate),
-			fmt.Sprint(c.refused), fmt.Sprint(c.failed), budgets(c.grant.Budgets))
+		t.Row(c.client.Name, c.grant.Name, c.grant.Key, c.grant.Released, fmt.Sprintf("%.1f/s", c.rate),
+			c.refused, c.failed, budgets(c.grant.Budgets))
 	}
 	return t
 }
 
 // refusals has each client's refusals and failures by code, and those of
 // callers that no client matched.
-func (v *topView) refusals(clients []topClient) table {
-	t := table{names: 1, head: []string{"CLIENT", "COUNT", "REFUSED OR FAILED"}}
+func (v *topView) refusals(clients []topClient) topTable {
+	t := topTable{terminal.NewTable("CLIENT", "COUNT", "REFUSED OR FAILED"), 1}
 	add := func(client string, counts []ipc.CodeCount) {
 		for _, c := range counts {
-			t.add(client, fmt.Sprint(c.Count), string(c.Code))
+			t.Row(client, c.Count, string(c.Code))
 		}
 	}
 	add("(no client)", v.now.Unmatched)
@@ -223,8 +231,8 @@ func (v *topView) refusals(clients []topClient) table {
 	return t
 }
 
-func (v *topView) keys() table {
-	t := table{names: 2, head: []string{"KEY", "SIGNING", "AGE", "NEXT CHANGE", "NEXT DUE", "VERSIONS"}}
+func (v *topView) keys() topTable {
+	t := topTable{terminal.NewTable("KEY", "SIGNING", "AGE", "NEXT CHANGE", "NEXT DUE", "VERSIONS"), 2}
 	for _, k := range v.now.Keys {
 		signing, age := shortKid(k.Signing), "-"
 		for _, version := range k.Versions {
@@ -235,7 +243,7 @@ func (v *topView) keys() table {
 		if signing == "" {
 			signing = "NONE: " + k.Reason
 		}
-		t.add(k.Name, signing, age, terminal.In(v.now.Now, k.NextChange), due(v.now.Now, k).Text, versions(k))
+		t.Row(k.Name, signing, age, terminal.In(v.now.Now, k.NextChange), due(v.now.Now, k).Text, versions(k))
 	}
 	return t
 }
@@ -248,15 +256,15 @@ func shortKid(kid string) string {
 	return kid
 }
 
-func (v *topView) workers() table {
-	t := table{names: 1, head: []string{"TOKEN", "WORKER", "STATE", "PID", "SINCE", "IN FLIGHT", "RESTARTS", "LAST ERROR"}}
+func (v *topView) workers() topTable {
+	t := topTable{terminal.NewTable("TOKEN", "WORKER", "STATE", "PID", "SINCE", "IN FLIGHT", "RESTARTS", "LAST ERROR"), 1}
 	for _, token := range v.now.Tokens {
 		for _, w := range token.Workers {
 			pid := "-" // of a worker that isn't there
 			if w.PID != 0 {
 				pid = fmt.Sprint(w.PID)
 			}
-			t.add(token.Name, fmt.Sprint(w.Worker), string(w.State), pid, terminal.Ago(v.now.Now, w.Since), fmt.Sprint(w.InFlight), fmt.Sprint(w.Restarts), terminal.Dash(w.Error))
+			t.Row(token.Name, w.Worker, string(w.State), pid, terminal.Ago(v.now.Now, w.Since), w.InFlight, w.Restarts, terminal.Dash(w.Error))
 		}
 	}
 	return t

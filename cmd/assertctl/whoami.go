@@ -3,6 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,9 +54,13 @@ func printCaller(out io.Writer, g ipc.GrantsResponse) error {
 	var facts terminal.Facts
 	facts.AddColored("client", client, color)
 	facts.Add("grants", terminal.Dash(strings.Join(names, ", ")))
-	facts.Add("uid", fmt.Sprint(c.UID))
-	facts.Add("gid", fmt.Sprint(c.GID))
-	facts.Add("groups", strings.Trim(fmt.Sprint(c.Groups), "[]"))
+	facts.Add("uid", userName(c.UID))
+	facts.Add("gid", groupName(c.GID))
+	var groups []string
+	for _, gid := range c.Groups {
+		groups = append(groups, groupName(gid))
+	}
+	facts.Add("groups", strings.Join(groups, " "))
 	facts.Add("pid", fmt.Sprint(c.PID))
 	facts.Add("executable", c.Executable)
 	facts.Add("SHA-256", c.ExecutableSHA256)
@@ -60,4 +68,33 @@ func printCaller(out io.Writer, g ipc.GrantsResponse) error {
 	facts.Add("container", c.Container)
 	facts.Add("socket", c.Listener)
 	return facts.Write(out)
+}
+
+// userName is a uid with its name. The number is the daemon's: in a container,
+// the name that this process has for it is another user's, unless it is also
+// the number of this process here.
+func userName(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if int64(uid) != int64(os.Getuid()) {
+		return number
+	}
+	u, err := user.LookupId(number)
+	if err != nil {
+		return number
+	}
+	return number + " (" + u.Username + ")"
+}
+
+// groupName is the same of a gid.
+func groupName(gid uint32) string {
+	number := strconv.FormatUint(uint64(gid), 10)
+	own, err := os.Getgroups()
+	if err != nil || int(gid) != os.Getgid() && !slices.Contains(own, int(gid)) {
+		return number
+	}
+	g, err := user.LookupGroupId(number)
+	if err != nil {
+		return number
+	}
+	return number + " (" + g.Name + ")"
 }

@@ -211,7 +211,7 @@ func auditCheckCommand() *cobra.Command {
 		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.keys) == 0 {
-				return fmt.Errorf("%w: --key is required", cli.ErrUsage)
+				return fmt.Errorf("%w: --key is missing; assertd audit key prints the key", cli.ErrUsage)
 			}
 			verifiers, err := readVerifiers(f.keys)
 			if err != nil {
@@ -251,7 +251,7 @@ func auditCheckpointCommand() *cobra.Command {
 		Args: cli.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.keys) == 0 {
-				return fmt.Errorf("%w: --key is required", cli.ErrUsage)
+				return fmt.Errorf("%w: --key is missing; assertd audit key prints the key", cli.ErrUsage)
 			}
 			o, err := f.options()
 			if err != nil {
@@ -292,7 +292,7 @@ func auditKeyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return from.read(cmd.Context(), c, func(_ context.Context, i *inspect.Inspection) error {
+			return from.read(cmd.Context(), c, cmd.ErrOrStderr(), func(_ context.Context, i *inspect.Inspection) error {
 				keys, err := i.CheckpointKeys()
 				if err != nil {
 					return err

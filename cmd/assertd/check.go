@@ -23,7 +23,6 @@ import (
 
 func checkCommand() *cobra.Command {
 	var from tokens
-	var user string
 	var output cli.Output
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -33,11 +32,8 @@ func checkCommand() *cobra.Command {
 			"each. Exits with 0 only if all checks pass.",
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadFor(from.path, user)
+			c, err := from.load()
 			if err != nil {
-				return err
-			}
-			if err := from.pin.apply(c); err != nil {
 				return err
 			}
 			report, err := from.check(cmd.Context(), c, cmd.ErrOrStderr())
@@ -54,7 +50,6 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	from.register(cmd)
-	cmd.Flags().StringVar(&user, "user", "", "`user` that the daemon runs as, if it is another one than this")
 	output.Register(cmd)
 	return cmd
 }
@@ -91,7 +86,7 @@ func (t *tokens) check(ctx context.Context, c *config.Config, stderr io.Writer) 
 	for _, err := range report.paths {
 		report.Problems = append(report.Problems, err.Error())
 	}
-	err := t.read(ctx, c, func(ctx context.Context, i *inspect.Inspection) error {
+	err := t.read(ctx, c, stderr, func(ctx context.Context, i *inspect.Inspection) error {
 		bar := progress.Show(ctx, stderr, progress.Task{Name: "checking keys"})
 		defer bar.Stop()
 		for n, f := range i.Findings {

@@ -88,7 +88,8 @@ func (f *explainFlags) explain(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := f.print(answer, out); err != nil {
+	simulator.Names(answer.Clients)
+	if err := f.print(answer, simulator.Describe(caller), out); err != nil {
 		return err
 	}
 	if answer.Refusal != nil {
@@ -97,19 +98,19 @@ func (f *explainFlags) explain(out io.Writer) error {
 	return nil
 }
 
-func (f *explainFlags) print(answer policytest.Simulation, out io.Writer) error {
-	return f.output.Print(out, explanationOf(answer), func(out io.Writer) error { return f.printText(answer, out) })
+func (f *explainFlags) print(answer policytest.Simulation, caller string, out io.Writer) error {
+	return f.output.Print(out, explanationOf(answer), func(out io.Writer) error { return f.printText(answer, caller, out) })
 }
 
 // printText prints the verdict first.
-func (f *explainFlags) printText(answer policytest.Simulation, out io.Writer) error {
+func (f *explainFlags) printText(answer policytest.Simulation, caller string, out io.Writer) error {
 	verdict, details, _ := strings.Cut(forAdministrators(answer.Outcome()), "\n")
 	color := terminal.Good
 	if answer.Refusal != nil {
 		color = terminal.Bad
 	}
 	_ = terminal.Paint(out, color, verdict) // the writes below report it
-	fmt.Fprintf(out, "\n%scaller: %s\n%s", details, describeCaller(f.caller.User, answer.Caller), answer.Text(f.all || f.output == cli.Wide))
+	fmt.Fprintf(out, "\n%scaller: %s\n%s", details, caller, answer.Text(f.all || f.output == cli.Wide))
 	if answer.Refusal != nil {
 		return nil
 	}

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/assertd/assertd/internal/policytest"
-	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
 
@@ -45,23 +42,6 @@ func explanationOf(a policytest.Simulation) explanation {
 		Audience: g.Audience(), LifetimeSeconds: int64(g.Lifetime() / time.Second),
 	}
 	return e
-}
-
-// describeCaller returns a line about the simulated process.
-func describeCaller(user string, c caller.Caller) string {
-	said := []string{fmt.Sprintf("user %s (uid %d)", user, c.UID)}
-	if c.GID != ^uint32(0) {
-		said = append(said, fmt.Sprintf("groups %s", strings.Trim(fmt.Sprint(append([]uint32{c.GID}, c.Groups...)), "[]")))
-	}
-	for _, attribute := range []struct{ name, value string }{
-		{"executable", c.Executable}, {"SHA-256", c.ExecutableSHA256}, {"unit", c.Unit},
-		{"container", c.Container}, {"socket", c.Listener},
-	} {
-		if attribute.value != "" {
-			said = append(said, attribute.name+" "+attribute.value)
-		}
-	}
-	return strings.Join(said, ", ")
 }
 
 // advice is what refusals tell callers, with what it means for the

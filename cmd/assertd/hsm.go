@@ -16,6 +16,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/hsm/probe"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/progress"
 )
 
 // hsmCommand is for people who meet a module for the first time, or who report
@@ -75,7 +76,9 @@ func (p *probing) run(ctx context.Context, out io.Writer) error {
 		}
 		defer pin.Zero()
 	}
+	line := progress.Show(ctx, p.progressOut(pin), progress.Task{Name: "probing the module"})
 	report, err := settings.Run(ctx, request, pin)
+	line.Stop()
 	if err != nil {
 		return err
 	}

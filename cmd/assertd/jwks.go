@@ -38,7 +38,7 @@ func jwksCommand() *cobra.Command {
 					return cli.UsageError(cmd, err)
 				}
 			}
-			return from.read(cmd.Context(), c, func(_ context.Context, i *inspect.Inspection) error {
+			return from.read(cmd.Context(), c, cmd.ErrOrStderr(), func(_ context.Context, i *inspect.Inspection) error {
 				text, err := publicKeys(i, sets)
 				if err != nil {
 					return err

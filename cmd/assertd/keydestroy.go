@@ -76,7 +76,7 @@ func (k *keyTool) pruneCommand() *cobra.Command {
 			}
 			d.confirmed = bareKids(d.confirmed)
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
-				inv, err := a.Inventory()
+				inv, err := k.inventory(cmd.Context(), a)
 				if err != nil {
 					return err
 				}
@@ -128,7 +128,7 @@ func (d *destroying) showPrunable(out io.Writer, k *keyTool, inv *keyadmin.Inven
 			plural.Of(len(keys), "version"), plural.Verb(len(keys), "it", "them"), k.command("prune --destroy"))
 		shown := *inv
 		shown.Keys, shown.Plans = keys, nil
-		return shown.WriteTable(out, d.output == cli.Wide)
+		return shown.WriteTable(out, d.output == cli.Wide, k.hint)
 	})
 }
 

@@ -20,12 +20,12 @@ func (k *keyTool) listCommand() *cobra.Command {
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.work(cmd.Context(), func(a *keyadmin.Admin) error {
-				inv, err := a.Inventory()
+				inv, err := k.inventory(cmd.Context(), a)
 				if err != nil {
 					return err
 				}
 				return output.Print(cmd.OutOrStdout(), inv.Document(), func(out io.Writer) error {
-					return inv.WriteTable(out, output == cli.Wide)
+					return inv.WriteTable(out, output == cli.Wide, k.hint)
 				})
 			})
 		},

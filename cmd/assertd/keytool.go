@@ -18,6 +18,7 @@ import (
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/daemon"
 	"github.com/assertd/assertd/internal/keyadmin"
+	"github.com/assertd/assertd/internal/progress"
 )
 
 // keyTool is what the key commands share: the token and its PIN.
@@ -27,12 +28,16 @@ type keyTool struct {
 	pinFlags
 	retryPIN     bool
 	warnings     io.Writer
-	config       *config.Config    // nil with --module
-	unconfigured []keyadmin.KeySet // key sets from the command line
+	hint         func(note string) string // completes the commands in a note
+	config       *config.Config           // nil with --module
+	unconfigured []keyadmin.KeySet        // key sets from the command line
 }
 
 func (k *keyTool) register(cmd *cobra.Command) {
-	cmd.PersistentPreRun = func(cmd *cobra.Command, _ []string) { k.warnings = cmd.ErrOrStderr() }
+	cmd.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		k.warnings = cmd.ErrOrStderr()
+		k.hint = func(note string) string { return keepPlace(cmd, note) }
+	}
 	flags := cmd.PersistentFlags()
 	configFlagIn(flags, &k.path)
 	flags.StringVar(&k.on, "on", "", "`name` of the token in hsm.tokens (default: the first)")
@@ -84,7 +89,9 @@ func (k *keyTool) readPIN(ctx context.Context, source hsm.PINSource) (*hsm.PIN, 
 // open opens the token, and warns of wrong PINs that it reports.
 func (k *keyTool) open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (*hsm.Token, error) {
 	settings.RetryPIN = k.retryPIN
+	line := progress.Show(ctx, k.progressOut(pin), progress.Task{Name: "opening the token"})
 	token, err := hsm.OpenRetrying(ctx, settings, pin)
+	line.Stop()
 	if err != nil {
 		return nil, pool.OnlyToken(err)
 	}
@@ -96,6 +103,22 @@ func (k *keyTool) open(ctx context.Context, settings hsm.Config, pin *hsm.PIN) (
 		fmt.Fprintf(k.warnings, "assertd: warning: token %q was already logged in by another process, so the PIN was not checked\n", info.Label)
 	}
 	return token, nil
+}
+
+// progressOut is where progress is shown, except while a person reads what the
+// pad asks for.
+func (k *keyTool) progressOut(pin *hsm.PIN) io.Writer {
+	if pin != nil && pin.OnPad() {
+		return io.Discard
+	}
+	return k.warnings
+}
+
+// inventory reads the keys, which takes a while if there are many.
+func (k *keyTool) inventory(ctx context.Context, a *keyadmin.Admin) (*keyadmin.Inventory, error) {
+	line := progress.Show(ctx, k.warnings, progress.Task{Name: readingTokens})
+	defer line.Stop()
+	return a.Inventory()
 }
 
 // place is a token and how to open it.
@@ -172,7 +195,7 @@ func names(tokens []config.NamedToken) (all []string) {
 // find opens the token and calls do with one key.
 func (k *keyTool) find(ctx context.Context, name string, do func(*keyadmin.Admin, *keyadmin.Inventory, keyadmin.Key) error) error {
 	return k.work(ctx, func(a *keyadmin.Admin) error {
-		inv, err := a.Inventory()
+		inv, err := k.inventory(ctx, a)
 		if err != nil {
 			return err
 		}

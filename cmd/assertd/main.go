@@ -27,7 +27,8 @@ const (
 )
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := cli.Execute(ctx, rootCommand(), nameKids(args), stdin, stdout, stderr)
+	root, args := rootCommand(), nameKids(args)
+	err := cli.Execute(ctx, root, args, stdin, stdout, stderr)
 	switch {
 	case err == nil:
 		return 0
@@ -36,7 +37,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errRefused):
 		return exitRefused
 	}
-	cli.PrintError(stderr, "assertd", err)
+	ran, _, _ := root.Find(args) // the root command if there is no such command
+	cli.PrintError(stderr, "assertd", errors.New(keepPlace(ran, err.Error())))
 	switch {
 	case errors.Is(err, cli.ErrUsage):
 		return exitUsage

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs inside the machine that test.sh boots. Tests the installed unit, with full
-# hardening, on a SoftHSM token.
+# Runs inside the machine that test.sh boots. Walks the getting-started pages, of
+# which the SREs' installs the package, and then tests the unit, with full hardening.
 set -eu
 conf=/etc/assertd
 
 say() { echo "-- $*"; }
-ask() { setpriv --reuid=nobody --regid=nogroup --groups=assertd-callers assertctl --socket /run/assertd/assertd.sock assert "$@"; }
+ask() { runuser -u payments -- assertctl assert "$@"; }
 property() { systemctl show -P "$1" assertd.service; }
 failed() {
 	echo "FAILED: $*"
@@ -23,53 +23,52 @@ await() {
 	done
 }
 
-say "provision a token, as an operator does"
-tokens=/var/lib/assertd/tokens
-install -d -m 700 /var/lib/assertd $tokens
-printf 'directories.tokendir = %s\nobjectstore.backend = file\nslots.removable = false\n' $tokens >$conf/softhsm2.conf
-export SOFTHSM2_CONF=$conf/softhsm2.conf
-softhsm2-util --init-token --free --label prod --so-pin 12345678 --pin 87654321 >/dev/null
-(umask 077 && echo 87654321 >$conf/pin)
-cat >$conf/assertd.yaml <<'E2'
-hsm:
-  module: /usr/lib/softhsm/libsofthsm2.so
-  token: {label: prod}
-  pin: {credential: pin}
-  environment: {SOFTHSM2_CONF: /etc/assertd/softhsm2.conf}
-keys: {payments: {alg: ES256, use: assertion}}
-clients:
-  - name: nobody
-    match: {user: nobody}
-    grants: [{name: bank, key: payments, profile: private_key_jwt, client_id: c, audiences: [https://as.example]}]
-listen: [{socket: /run/assertd/assertd.sock, mode: "0660", group: assertd-callers}]
-jwks: {file: /var/lib/assertd/jwks.json}
-budgets: {file: /var/lib/assertd/budgets.json}
-operator: {socket: /run/assertd/operator.sock}
-audit: {file: /var/log/assertd/audit.jsonl}
-E2
-chgrp assertd $conf/assertd.yaml $conf/softhsm2.conf
-chmod 640 $conf/assertd.yaml $conf/softhsm2.conf
-assertd key generate payments --pin-file $conf/pin
-chown -R assertd: /var/lib/assertd # SoftHSM's token is files; a real token needs no chown
-
-say "start"
-systemctl start assertd.socket assertd.service || failed start
-[ "$(property StatusText)" = serving ] || failed "status text: $(property StatusText)"
-ask --decode || failed "no assertion"
-test -s /var/lib/assertd/jwks.json
+say "walk getting-started-sre.md"
+cd /root
+mkdir bin && ln -s /usr/bin/assertd /usr/bin/assertctl bin/ # as in a checkout
+bash walk.sh getting-started-sre.md || failed getting-started-sre.md
+[ "$(property StatusText)" = ready ] || failed "status text: $(property StatusText)"
 main=$(property MainPID)
 grep -q 'CapEff:.*0000000000000000' /proc/$main/status || failed "capabilities: $(grep CapEff /proc/$main/status)"
 grep -q 'Seccomp:.*2' /proc/$main/status || failed "no system call filter"
 
+say "publish keys and keep budgets, as most sites do"
+cat >>$conf/assertd.yaml <<'E2'
+jwks: {file: /var/lib/assertd/jwks.json}
+budgets: {file: /var/lib/assertd/budgets.json}
+E2
+systemctl restart assertd.service || failed restart
+ask >/dev/null || failed "no assertion"
+await test -s /var/lib/assertd/jwks.json
+
 say "only group members can connect, and only clients get assertions"
-! setpriv --reuid=daemon --regid=daemon --clear-groups assertctl --socket /run/assertd/assertd.sock assert 2>/dev/null || failed "a user outside the group got an assertion"
-! setpriv --reuid=daemon --regid=daemon --groups=assertd-callers assertctl --socket /run/assertd/assertd.sock assert 2>/dev/null || failed "a user without a grant got an assertion"
+! setpriv --reuid=daemon --regid=daemon --clear-groups assertctl assert 2>/dev/null || failed "a user outside the group got an assertion"
+! setpriv --reuid=daemon --regid=daemon --groups=assertd-callers assertctl assert 2>/dev/null || failed "a user without a grant got an assertion"
 
 say "reload"
-sed -i 's|https://as.example|https://two.example|' $conf/assertd.yaml
-systemctl reload assertd.service
-await sh -c "$(command -v setpriv) --reuid=nobody --regid=nogroup --groups=assertd-callers assertctl --socket /run/assertd/assertd.sock assert --audience https://two.example >/dev/null 2>&1"
+main=$(property MainPID)
+sed -i 's|https://as.bank-a.example|https://two.example|' $conf/assertd.yaml
+systemctl reload assertd.service || failed reload
+ask --audience https://two.example >/dev/null || failed "the new policy is not in force after systemctl reload"
 [ "$(property MainPID)" = "$main" ] || failed "a reload started a new process"
+
+say "a refused reload is a failure, and the old policy stays"
+cp -p $conf/assertd.yaml $conf/good.yaml
+echo 'lifetimes: 5m' >>$conf/assertd.yaml
+! systemctl reload assertd.service 2>/dev/null || failed "systemctl reload took a wrong configuration for a success"
+journalctl --no-pager -o cat -u assertd.service | grep -q 'assertctl:.*lifetimes' || failed "the journal doesn't say why"
+ask --audience https://two.example >/dev/null || failed "no assertion after a refused reload"
+[ "$(property MainPID)" = "$main" ] || failed "a refused reload started a new process"
+[ "$(property ActiveState)" = active ] || failed "the service is $(property ActiveState)"
+
+say "without an operator socket, a reload is only asked for"
+sed 's|^operator: .*||' $conf/good.yaml >$conf/assertd.yaml
+systemctl restart assertd.service || failed restart
+sed -i 's|https://two.example|https://three.example|' $conf/assertd.yaml
+systemctl reload assertd.service || failed "reload without an operator socket"
+await sh -c 'runuser -u payments -- assertctl assert --audience https://three.example >/dev/null 2>&1'
+cp -p $conf/good.yaml $conf/assertd.yaml && rm $conf/good.yaml
+systemctl restart assertd.service || failed restart
 
 say "logrotate: the audit log is reopened, and nothing else happens"
 main=$(property MainPID)
@@ -110,4 +109,17 @@ systemctl start assertd.service
 systemctl stop assertd.socket assertd.service
 [ "$(property Result)" = success ] || failed "stop result: $(property Result)"
 assertd audit verify /var/log/assertd/audit.jsonl || failed "the audit log does not verify"
+
+say "walk the other pages, as another user"
+useradd --create-home developer
+cd /home/developer
+cp /root/getting-started-developer.md /root/getting-started-security.md /root/walk.sh .
+for page in developer security; do
+	# A checkout after make build.
+	install -d -o developer $page $page/bin
+	ln -s /usr/bin/assertd /usr/bin/assertctl $page/bin/
+	ln -s /usr/share/doc/assertd/examples $page/examples
+	say "walk getting-started-$page.md"
+	(cd $page && runuser -u developer -- bash ../walk.sh ../getting-started-$page.md) || failed "getting-started-$page.md"
+done
 say "all checks passed"

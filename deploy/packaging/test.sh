@@ -1,8 +1,8 @@
 #!/bin/sh
 # `make dist-test` runs this as root. It builds the packages twice and compares them
-# byte by byte, checks the RPMs against the Debian packages, installs the Debian
-# package in a fresh Debian, boots that with systemd, and makes the real unit serve,
-# reload, restart, fail and stop.
+# byte by byte, checks the RPMs against the Debian packages, and boots a fresh Debian
+# with systemd. There it walks the getting-started pages, which install the Debian
+# package, and makes the real unit serve, reload, restart, fail and stop.
 #   deploy/packaging/test.sh VERSION
 set -eu
 version=$1
@@ -38,9 +38,32 @@ root=$work/root
 debootstrap --variant=minbase --include=systemd,softhsm2,curl bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" 2>&1 ||
 	{ tail -n 20 "$work/log" >&2; exit 1; }
 
-say "install"
-cp "$work"/here/assertd_*_"$(dpkg --print-architecture)".deb "$root/root/assertd.deb"
-inside dpkg -i /root/assertd.deb
+say "boot it, install, and serve under systemd"
+cp "$work"/here/assertd_*_"$(dpkg --print-architecture)".deb deploy/packaging/booted.sh deploy/packaging/walk.sh docs/getting-started-*.md "$root/root/"
+cat >"$root/etc/systemd/system/test.service" <<'E2'
+[Unit]
+After=multi-user.target
+[Service]
+Type=oneshot
+StandardOutput=append:/root/booted.log
+StandardError=append:/root/booted.log
+ExecStart=/bin/sh -c '/root/booted.sh; systemctl exit $$?'
+[Install]
+WantedBy=default.target
+E2
+inside systemctl enable -q test.service
+inside systemctl mask -q systemd-networkd-wait-online.service
+# Debian 12's nspawn filter does not allow Landlock. This machine may have no systemd
+# to register the container with.
+timeout 900 systemd-nspawn -q --register=no --keep-unit --private-network \
+	--system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' -D "$root" --boot >"$work/console" 2>&1 && code=0 || code=$?
+cat "$root/root/booted.log"
+if [ "$code" -ne 0 ]; then
+	tail -n 30 "$work/console" >&2
+	exit 1
+fi
+
+say "everything is in its place"
 inside sh -euc '
 	assertd version
 	assertctl --version >/dev/null
@@ -61,31 +84,6 @@ say "every relative link in the installed documents leads somewhere"
 	done
 done) >"$work/links"
 [ ! -s "$work/links" ] || { cat "$work/links" >&2; exit 1; }
-
-say "boot it, and serve under systemd"
-cp deploy/packaging/booted.sh "$root/root/booted.sh"
-cat >"$root/etc/systemd/system/test.service" <<'E2'
-[Unit]
-After=multi-user.target
-[Service]
-Type=oneshot
-StandardOutput=append:/root/booted.log
-StandardError=append:/root/booted.log
-ExecStart=/bin/sh -c '/root/booted.sh; systemctl exit $$?'
-[Install]
-WantedBy=default.target
-E2
-inside systemctl enable -q test.service
-inside systemctl mask -q systemd-networkd-wait-online.service
-# Debian 12's nspawn filter does not allow Landlock. This machine may have no systemd
-# to register the container with.
-timeout 300 systemd-nspawn -q --register=no --keep-unit --private-network \
-	--system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' -D "$root" --boot >"$work/console" 2>&1 && code=0 || code=$?
-cat "$root/root/booted.log"
-if [ "$code" -ne 0 ]; then
-	tail -n 30 "$work/console" >&2
-	exit 1
-fi
 
 say "remove"
 inside dpkg --remove assertd

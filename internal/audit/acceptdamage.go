@@ -43,7 +43,7 @@ func AcceptDamage(o Options, a Acceptance) (AcceptedDamage, error) {
 		return AcceptedDamage{}, err
 	}
 	if a.Reason = strings.TrimSpace(a.Reason); a.Reason == "" {
-		return AcceptedDamage{}, errors.New("audit: accept damage: no reason; say what happened, for whoever reads the log")
+		return AcceptedDamage{}, errors.New("audit: accept damage: no reason; say what happened, for the readers of the log")
 	}
 	held, err := o.lockWithin(o.Timeout)
 	if err != nil {

@@ -20,7 +20,7 @@ func (o operation) String() string { return [...]string{"write", "sync", "sync"}
 
 // diskWatch knows which operations are under way and since when. A disk can
 // stop answering for hours (fsfreeze for a snapshot, a lost NFS server), and
-// nothing can interrupt the system call that waits for it. So whoever depends
+// nothing can interrupt the system call that waits for it. So code that depends
 // on the disk asks here instead of waiting with it.
 type diskWatch struct {
 	limit time.Duration

@@ -50,13 +50,13 @@ func (r Report) Summary() string {
 	last := r.Size - 1
 	switch proven := min(last-r.Unproven, r.Covered-1); {
 	case r.Checkpoints == 0:
-		fmt.Fprintf(&s, "%s form an unbroken chain, but no checkpoint signature was verified: "+
-			"anyone with write access to the files could have rewritten them all", records(r.First, last))
+		fmt.Fprintf(&s, "%s %s an unbroken chain, but no checkpoint signature was verified: "+
+			"anyone with write access to the files could have rewritten it all", records(r.First, last), verb(r.First, last, "forms", "form"))
 	case proven < r.First:
-		fmt.Fprintf(&s, "%s form an unbroken chain, but no checkpoint covers them: "+
-			"anyone with write access to the files could have changed, added or cut off lines", records(r.First, last))
+		fmt.Fprintf(&s, "%s %s an unbroken chain, but no checkpoint covers it: "+
+			"anyone with write access to the files could have changed, added or cut off lines", records(r.First, last), verb(r.First, last, "forms", "form"))
 	default:
-		fmt.Fprintf(&s, "signed checkpoints prove that %s are complete, unchanged and in order", records(r.First, proven))
+		fmt.Fprintf(&s, "signed checkpoints prove that %s %s complete, unchanged and in order", records(r.First, proven), verb(r.First, proven, "is", "are"))
 		if r.Unproven > 0 {
 			fmt.Fprintf(&s, "; no checkpoint covers %s, which anyone with write access to the files could have changed, added or cut off",
 				records(proven+1, last))
@@ -65,14 +65,14 @@ func (r Report) Summary() string {
 		}
 	}
 	if r.First > 0 {
-		fmt.Fprintf(&s, "; %s, before these files, were not checked", records(0, r.First-1))
+		fmt.Fprintf(&s, "; %s, before these files, %s not checked", records(0, r.First-1), verb(0, r.First-1, "was", "were"))
 	}
 	for _, g := range r.Gaps {
 		if g.Last < g.First { // the damage was behind the last record
 			continue
 		}
-		fmt.Fprintf(&s, "; except that %s were damaged in %s, which a person accepted on %s: %q",
-			records(g.First, g.Last), g.File, g.Time.Format(time.DateOnly), g.Reason)
+		fmt.Fprintf(&s, "; except that %s %s damaged in %s, which a person accepted on %s: %q",
+			records(g.First, g.Last), verb(g.First, g.Last, "was", "were"), g.File, g.Time.Format(time.DateOnly), g.Reason)
 		if g.Unproven < g.First {
 			fmt.Fprintf(&s, ", and that nothing proves %s without that file", records(g.Unproven, g.First-1))
 		}
@@ -98,11 +98,19 @@ func records(first, last int64) string {
 	return fmt.Sprintf("records %d to %d", first, last)
 }
 
+// verb is the form of a verb that fits the records.
+func verb(first, last int64, one, more string) string {
+	if first == last {
+		return one
+	}
+	return more
+}
+
 // complete checks what the options require of the files.
 func (r Report) complete(o VerifyOptions) error {
 	switch {
 	case o.FromStart && r.First > 0:
-		return fmt.Errorf("%w: it starts with record %d, and %s are missing; add the earlier files", ErrIncomplete, r.First, records(0, r.First-1))
+		return fmt.Errorf("%w: it starts with record %d, and %s %s missing; add the earlier files", ErrIncomplete, r.First, records(0, r.First-1), verb(0, r.First-1, "is", "are"))
 	case o.FromStart && len(r.Gaps) > 0:
 		return fmt.Errorf("%w: %s were damaged; restore them from a copy, or leave out --from-start", ErrIncomplete, records(r.Gaps[0].First, r.Gaps[0].Last))
 	case o.Quorum > 0 && r.Witnessed == 0:

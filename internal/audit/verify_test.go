@@ -160,7 +160,7 @@ func TestVerifyWithoutAKey(t *testing.T) {
 	key := ed25519Key(t)
 	file, lines := signedLog(t, t.TempDir(), key)
 	r := mustVerify(t, []string{file}, VerifyOptions{})
-	if r.Checkpoints != 0 || r.Unverified != 1 || r.Unproven != 22 || !strings.Contains(r.Summary(), "could have rewritten them all") {
+	if r.Checkpoints != 0 || r.Unverified != 1 || r.Unproven != 22 || !strings.Contains(r.Summary(), "could have rewritten it all") {
 		t.Errorf("%+v: %s", r, r.Summary())
 	}
 	lines[9] = replaceIn(lines[9], "jti-000008", "jti-666666")

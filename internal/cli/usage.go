@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -36,10 +38,42 @@ func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 			err = cmd.ValidateFlagGroups()
 		}
 		if err != nil {
-			return UsageError(cmd, err)
+			return UsageError(cmd, plainly(err))
 		}
 		return nil
 	}
+}
+
+// flagRules are what cobra says of flags that are missing or don't go together,
+// with how to say it plainly.
+var flagRules = []struct {
+	said *regexp.Regexp
+	join string // between the names
+	with string
+}{
+	{regexp.MustCompile(`^required flag\(s\) "(.*)" not set$`), " and ", "set %s"},
+	{regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`), " and ", "%s can't be combined"},
+	{regexp.MustCompile(`^at least one of the flags in the group \[(.*)\] is required$`), " or ", "set %s"},
+	{regexp.MustCompile(`^if any flags in the group \[(.*)\] are set they must all be set; missing \[.*\]$`), " and ", "%s go together"},
+}
+
+// plainly rewords an error of cobra about flags.
+func plainly(err error) error {
+	for _, rule := range flagRules {
+		if match := rule.said.FindStringSubmatch(err.Error()); match != nil {
+			names := strings.Fields(strings.ReplaceAll(match[1], `", "`, " "))
+			for i, name := range names {
+				names[i] = "--" + name
+			}
+			last := len(names) - 1
+			list := names[last]
+			if last > 0 {
+				list = strings.Join(names[:last], ", ") + rule.join + list
+			}
+			return fmt.Errorf(rule.with, list)
+		}
+	}
+	return err
 }
 
 func flagNames(cmd *cobra.Command) (names []string) {

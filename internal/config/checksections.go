@@ -18,7 +18,7 @@ const maxSocketPath = 107
 
 func (c *checker) listeners() {
 	if len(c.Listen) == 0 && len(c.Clients) > 0 {
-		c.fault("listen", "the clients have no socket to connect to; add one under listen, such as {socket: /run/assertd/assertd.sock, group: assertd}")
+		c.fault("listen", "the clients have no socket to connect to; add one under listen, such as {socket: /run/assertd/assertd.sock, group: assertd-callers}")
 	}
 	taken := make(map[string]string)
 	c.socket("operator.socket", c.Operator.Socket, taken)

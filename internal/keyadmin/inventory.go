@@ -13,6 +13,7 @@ import (
 	"github.com/assertd/assertd/hsm"
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/jwks"
 )
 
@@ -199,14 +200,7 @@ func (inv *Inventory) plan(set string) (Plan, error) {
 		}
 		names = append(names, p.Set.Name)
 	}
-	return Plan{}, fmt.Errorf("%w: %q; the configuration has %s", ErrNoSuchSet, set, orNone(names))
-}
-
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+	return Plan{}, fmt.Errorf("%w: %q; %s", ErrNoSuchSet, set, spelling.DidYouMean(set, names))
 }
 
 // sound returns the schedule of a key set, and refuses a set with a problem: a
@@ -231,7 +225,7 @@ func (inv *Inventory) Find(name string) (Key, error) {
 	}
 	switch len(matches) {
 	case 0:
-		return Key{}, fmt.Errorf("%w: %q is not a kid, label or key set on token %q; run assertd key list", ErrNoSuchKey, name, inv.Token.Label)
+		return Key{}, fmt.Errorf("%w: %q is not a kid, label or key set on token %q; %s", ErrNoSuchKey, name, inv.Token.Label, inv.suggest(name))
 	case 1:
 		return matches[0], nil
 	}
@@ -240,6 +234,18 @@ func (inv *Inventory) Find(name string) (Key, error) {
 		names = append(names, fmt.Sprintf("%s (%s, id:%x)", key.Kid, Printable(key.Label), key.Pair.ID()))
 	}
 	return Key{}, fmt.Errorf("%w: %q could be %s; use the kid or the ID", ErrAmbiguous, name, strings.Join(names, ", or "))
+}
+
+// suggest says what to try instead of a name that no key has.
+func (inv *Inventory) suggest(name string) string {
+	var names []string
+	for _, key := range inv.Keys {
+		names = append(names, key.Kid, key.Label, key.Set)
+	}
+	if near := spelling.Nearest(name, names); near != "" {
+		return "did you mean " + Printable(near) + "?"
+	}
+	return "run assertd key list"
 }
 
 func (k Key) named(name string) bool {

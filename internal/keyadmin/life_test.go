@@ -123,7 +123,7 @@ func TestTable(t *testing.T) {
 	b.at(89 * day)
 	second := b.generate("payments")
 	var out bytes.Buffer
-	if err := b.inventory().WriteTable(&out, false); err != nil {
+	if err := b.inventory().WriteTable(&out, false, strings.TrimSpace); err != nil {
 		t.Fatal(err)
 	}
 	stranger := b.find("id:09")

@@ -13,9 +13,9 @@ import (
 )
 
 // WriteTable writes the inventory for people: a row for each version, then
-// notes on problems and due versions, with the remedy. Wide is for whole kids
-// on a terminal.
-func (inv *Inventory) WriteTable(out io.Writer, wide bool) error {
+// notes on problems and due versions, with the remedy, each as hint returns it.
+// Wide is for whole kids on a terminal.
+func (inv *Inventory) WriteTable(out io.Writer, wide bool, hint func(note string) string) error {
 	table := terminal.NewTable("KEY SET", "VERSION", "STATE", "KID", "ALG", "CUSTODY", "AGE", "NEXT")
 	table.Wide, table.Spare = wide, []string{"VERSION", "CUSTODY", "ALG"}
 	for _, key := range inv.Keys {
@@ -28,7 +28,7 @@ func (inv *Inventory) WriteTable(out io.Writer, wide bool) error {
 		if i == 0 && table.Len() > 0 {
 			fmt.Fprintln(out)
 		}
-		if _, err := fmt.Fprintln(out, note); err != nil {
+		if _, err := fmt.Fprintln(out, hint(note)); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ import (
 type Simulator struct {
 	config   *config.Config
 	policy   *policy.Policy
-	accounts config.Accounts
+	accounts *namedAccounts
 }
 
 // OpenSimulator reads the configuration at path. Users and groups that this
@@ -40,7 +40,7 @@ func OpenSimulator(path string) (*Simulator, error) {
 
 // newSimulator reads a configuration from data; name stands for it in errors.
 func newSimulator(name string, data []byte) (*Simulator, error) {
-	accounts := config.StandIns()
+	accounts := nameAccounts(config.StandIns())
 	c, err := config.Parse(name, data, config.WithAccounts(accounts))
 	if err != nil {
 		return nil, err

@@ -90,6 +90,22 @@ func (t *Table) Write(out io.Writer) error {
 	return full.blocks(out, width)
 }
 
+// WriteTables writes those tables that have rows, an empty line between them.
+func WriteTables(out io.Writer, tables ...*Table) error {
+	tables = slices.DeleteFunc(tables, func(t *Table) bool { return t.Len() == 0 })
+	for i, t := range tables {
+		if i > 0 {
+			if err := write(out, "\n"); err != nil {
+				return err
+			}
+		}
+		if err := t.Write(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // without is the table without a column.
 func (t *Table) without(column string) *Table {
 	at := slices.IndexFunc(t.head, func(c Cell) bool { return c.Text == column })

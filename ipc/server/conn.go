@@ -84,7 +84,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if !bytes.Contains(p, plainError) && !bytes.HasPrefix(status, []byte("417")) {
 		return c.UnixConn.Write(p)
 	}
-	if _, err := c.UnixConn.Write(c.server.badRequest(status[:3])); err != nil {
+	if _, err := c.UnixConn.Write(c.server.badRequest(status)); err != nil {
 		return 0, err
 	}
 	c.linger()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -162,11 +163,26 @@ func retryAfter(p *ipc.Problem) time.Duration {
 	return d
 }
 
+// malformedHeaders are what net/http says of a header that it refuses, with
+// what a person can do about it.
+var malformedHeaders = []struct{ said, detail string }{
+	{"missing required Host header", `The request has no Host header, which HTTP/1.1 requires. Send one, such as "Host: assertd"; the daemon ignores its value.`},
+	{"malformed Host header", `The Host header is not a name of a host. Send one, such as "Host: assertd"; the daemon ignores its value.`},
+	{"unsupported protocol version", "The daemon speaks HTTP/1.1 only."},
+}
+
 // badRequest returns the whole response to a request that net/http can't parse.
-// status is the one with which net/http would have answered.
-func (s *Server) badRequest(status []byte) []byte {
-	problem := ipc.NewProblem(ipc.CodeMalformedRequest, "The daemon can't read this as an HTTP/1.1 request.")
-	if string(status) == strconv.Itoa(http.StatusRequestHeaderFieldsTooLarge) {
+// refusal is how net/http would have answered, from the status on.
+func (s *Server) badRequest(refusal []byte) []byte {
+	detail := "The daemon can't read this as an HTTP/1.1 request."
+	line, _, _ := bytes.Cut(refusal, []byte("\r\n"))
+	for _, header := range malformedHeaders {
+		if bytes.HasSuffix(line, []byte(": "+header.said)) {
+			detail = header.detail
+		}
+	}
+	problem := ipc.NewProblem(ipc.CodeMalformedRequest, detail)
+	if bytes.HasPrefix(refusal, strconv.AppendInt(nil, http.StatusRequestHeaderFieldsTooLarge, 10)) {
 		problem = ipc.Problemf(ipc.CodeRequestTooLarge, "The header of a request may have about %d bytes.", s.opts.MaxHeaderBytes)
 	}
 	return s.wholeResponse(problem)

@@ -123,6 +123,24 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
+// TestBadHeadersAreNamed: what net/http knows of a header that it refuses
+// reaches the person, with what to do.
+func TestBadHeadersAreNamed(t *testing.T) {
+	r := serve(t, &fakeService{}, Options{})
+	for header, want := range map[string]string{
+		"":              `no Host header, which HTTP/1.1 requires. Send one, such as "Host: assertd"`,
+		"Host: a b\r\n": `The Host header is not a name of a host. Send one, such as "Host: assertd"`,
+	} {
+		p := r.raw("GET /v1/jwks HTTP/1.1\r\n"+header+"\r\n").problem(t, ipc.CodeMalformedRequest)
+		if !strings.Contains(p.Detail, want) {
+			t.Errorf("%q: %q", header, p.Detail)
+		}
+	}
+	if p := r.raw("GET / HTTP/9.9\r\nHost: a\r\n\r\n").problem(t, ipc.CodeMalformedRequest); p.Detail != "The daemon speaks HTTP/1.1 only." {
+		t.Errorf("%q", p.Detail)
+	}
+}
+
 // TestErrors checks what the peer and the log get for each error of a service.
 func TestErrors(t *testing.T) {
 	const secret = "CKR_DEVICE_ERROR in slot 4711"

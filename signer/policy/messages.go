@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
@@ -52,8 +53,11 @@ func grantNotFound(name string, own []clientRule) *Refusal {
 	if len(own) == 0 {
 		return noGrants()
 	}
-	return refuse(GrantNotFound, "You have no grant %s for assertions. Use one of %s.",
-		quoteShort(name), enumerate(qualifiedNames(own)))
+	names := qualifiedNames(own)
+	for _, r := range own {
+		names = append(names, r.Name())
+	}
+	return refuse(GrantNotFound, "You have no grant %s for assertions. %s", quoteShort(name), suggest(name, names, qualifiedNames(own)))
 }
 
 func ambiguous(grants []Grant) *Refusal {
@@ -80,8 +84,19 @@ func keyNotAllowed(clients []*client, key string) *Refusal {
 		return refuse(KeyNotAllowed, "You have no grants for raw signatures. "+
 			"Request an assertion, or ask your assertd administrator for a grant.")
 	}
-	return refuse(KeyNotAllowed, "You have no grant for raw signatures with key set %s. Use one of %s.",
-		quoteShort(key), enumerate(own))
+	return refuse(KeyNotAllowed, "You have no grant for raw signatures with key set %s. %s", quoteShort(key), suggest(key, own, own))
+}
+
+// maxCompared limits what a wrong name in a request costs the daemon.
+const maxCompared = 100
+
+// suggest says what a caller may name, and what it most likely meant.
+func suggest(wrong string, names, choices []string) string {
+	use := "Use one of " + enumerate(choices) + "."
+	if near := spelling.Nearest(wrong, names[:min(len(names), maxCompared)]); near != "" {
+		return "Did you mean " + near + "? " + use
+	}
+	return use
 }
 
 // combine makes one refusal out of the rejections of several grants. It keeps

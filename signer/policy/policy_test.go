@@ -235,7 +235,7 @@ func TestZeroGrantsAreNotValid(t *testing.T) {
 // The package only decides. It must not look anything up, not even the time.
 func TestPackageIsPure(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"*.go", "../../ipc/caller/*.go", "../../internal/rate/*.go"} {
+	for _, pattern := range []string{"*.go", "../../ipc/caller/*.go", "../../internal/rate/*.go", "../../internal/spelling/*.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || found == nil {
 			t.Fatalf("%s: %v", pattern, err)
@@ -243,7 +243,7 @@ func TestPackageIsPure(t *testing.T) {
 		files = append(files, found...)
 	}
 	pure := []string{"bytes", "cmp", "context", "encoding/hex", "encoding/json", "errors", "fmt", "io", "maps", "math", "path", "slices", "strconv", "strings",
-		"text/tabwriter", "time", "unicode", "unicode/utf8", "github.com/assertd/assertd/ipc/caller", "github.com/assertd/assertd/internal/rate"}
+		"text/tabwriter", "time", "unicode", "unicode/utf8", "github.com/assertd/assertd/ipc/caller", "github.com/assertd/assertd/internal/rate", "github.com/assertd/assertd/internal/spelling"}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue

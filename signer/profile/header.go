@@ -20,7 +20,7 @@ import (
 type HeaderParam string
 
 // The header parameters that rows use. There is no jku and no x5u: a verifier
-// that follows a URL in the assertion trusts whoever wrote the assertion.
+// that follows a URL in the assertion trusts the assertion's author.
 const (
 	// ParamX5TS256 is the certificate's SHA-256 thumbprint (RFC 7515 section
 	// 4.1.8).

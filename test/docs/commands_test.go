@@ -122,13 +122,32 @@ func (s *session) end() {
 	_ = s.background.Wait()
 }
 
-var exitCode = regexp.MustCompile(`^run, exit code ([0-9]+)$`)
+var (
+	exitCode  = regexp.MustCompile(`^run, exit code ([0-9]+)$`)
+	installed = regexp.MustCompile(`^run by make dist-test(, typing( [0-9]+)+)?$`)
+)
+
+// TestFirstStepsAreRun: what a new user types first runs here, or where make
+// dist-test boots a machine with the package.
+func TestFirstStepsAreRun(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "getting-started-*.md"))
+	if err != nil || len(pages) != 3 {
+		t.Fatal(pages, err)
+	}
+	for _, page := range pages {
+		for _, b := range blocks(t, page) {
+			if b.mark == "not runnable here" && b.text != "make build\n" {
+				t.Errorf("%s:%d: nothing runs these commands:\n%s", page, b.line, b.text)
+			}
+		}
+	}
+}
 
 func (s *session) run(ctx context.Context, b block) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	switch code := exitCode.FindStringSubmatch(b.mark); {
-	case b.mark == "not runnable here":
+	case b.mark == "not runnable here", installed.MatchString(b.mark):
 		return nil
 	case b.mark == "run":
 		return s.foreground(ctx, b.text, 0)

@@ -6,5 +6,10 @@
 //	<!-- run -->                     must succeed
 //	<!-- run, exit code N -->        the last command must exit with N
 //	<!-- run in the background -->   keeps running, and must serve .assertd/assertd.sock
+//	<!-- run by make dist-test -->   must succeed on a machine with the package,
+//	                                 systemd and root, where walk.sh in
+//	                                 deploy/packaging runs it; not run here
+//	<!-- run by make dist-test, typing A B -->
+//	                                 the same, while a person types the lines A and B
 //	<!-- not runnable here -->       not run: it needs another machine
 package docs

@@ -133,14 +133,18 @@ func TestEveryPageIsListed(t *testing.T) {
 	}
 }
 
-// TestExamplesNameTheirLicense: people copy these files one by one, away from
+// TestCopiesNameTheirLicense: people copy these files one by one, away from
 // LICENSE.
-func TestExamplesNameTheirLicense(t *testing.T) {
+func TestCopiesNameTheirLicense(t *testing.T) {
 	found := 0
-	for _, pattern := range []string{"*.go", "*.py", "*.mjs", "*.sh"} {
-		files, err := filepath.Glob(filepath.Join(root, "examples", "*", pattern))
-		if err != nil {
-			t.Fatal(err)
+	for _, pattern := range []string{
+		"examples/*/*.go", "examples/*/*.py", "examples/*/*.mjs", "examples/*/*.sh",
+		"sdk/python/src/assertd/*.py", "sdk/python/examples/*.py", "sdk/node/src/*.js", "sdk/node/src/*.ts", "sdk/node/examples/*.js",
+		"ipc/*.yaml", "deploy/systemd/assertd.service", "deploy/systemd/assertd.socket", "deploy/helm/assertd/Chart.yaml",
+	} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
 		}
 		for _, file := range files {
 			content, err := os.ReadFile(file)

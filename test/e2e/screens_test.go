@@ -2,7 +2,14 @@ package e2e
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"flag"
 	"io"
 	"os"
@@ -14,6 +21,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/goccy/go-yaml"
 
 	"github.com/assertd/assertd/test/pty"
@@ -26,6 +34,7 @@ type screen struct {
 	line     string // program and arguments; CONFIG, DIR and the like are replaced
 	volatile bool   // the output depends on the machine, so there is no golden file
 	noOutput bool   // it has no flag -o
+	before   string // a line that undoes what the command did, if it did
 }
 
 // screens are commands that print a result or an error, in an order that works.
@@ -62,6 +71,38 @@ var screens = []screen{
 	{line: "assertd audit key CONFIG", volatile: true, noOutput: true},
 	{line: "assertd hsm probe --module MODULE", volatile: true},
 	{line: "assertd version", volatile: true},
+	{line: "assertctl token --url SERVER/token", noOutput: true},
+	{line: "assertctl token", noOutput: true},
+	{line: "assertctl token --url SERVER/nowhere", noOutput: true},
+	{line: "assertctl call SERVER/api", noOutput: true},
+	{line: "assertctl call --url SERVER/token SERVER/api", volatile: true, noOutput: true},
+	{line: "assertctl register --url SERVER/register --name payments --token-url SERVER/token --kid DEVKID", volatile: true, noOutput: true},
+	{line: "assertctl register --url SERVER/register --name payments", noOutput: true},
+	{line: "assertctl sign --key dev-ed25519 DIR/jwks.json", volatile: true, noOutput: true},
+	{line: "assertctl sign --key dev-ed2551 DIR/jwks.json", noOutput: true},
+	{line: "assertctl keep --once --file DIR/kept", noOutput: true},
+	{line: "assertctl keep --once --file DIR/nowhere/kept", noOutput: true},
+	{line: "assertctl freeze --grant developer/example --reason incident-4711", before: "assertctl thaw --grant developer/example"},
+	{line: "assertctl thaw --grant developer/example", before: "assertctl freeze --grant developer/example --reason incident-4711"},
+	{line: "assertctl freeze --grant developer/exampel --reason incident-4711", noOutput: true},
+	{line: "assertctl freeze --client developer --key dev --reason incident-4711", noOutput: true},
+	{line: "assertctl thaw", noOutput: true},
+	{line: "assertd audit prove --jti nobody-has-it --key DIR/audit.pub DIR/audit.jsonl", noOutput: true},
+	{line: "assertd audit check --key DIR/audit.pub DIR/jwks.json", noOutput: true},
+	{line: "assertd audit checkpoint --key DIR/audit.pub DIR/audit.jsonl", volatile: true, noOutput: true},
+	{line: "assertd audit checkpoint DIR/audit.jsonl", noOutput: true},
+	{line: "assertd audit accept-damage --reason power-failure CONFIG", volatile: true, noOutput: true},
+	{line: "assertd audit accept-rollback --size 1 --reason restored CONFIG", volatile: true, noOutput: true},
+	{line: "assertd jwks merge DIR/jwks.json DIR/jwks.json", volatile: true, noOutput: true},
+	{line: "assertd jwks merge DIR/nowhere", noOutput: true},
+	{line: "assertd key tighten dev CONFIG"},
+	{line: "assertd key csr dev-ed25519 --subject CN=dev CONFIG", volatile: true, noOutput: true},
+	{line: "assertd key csr dev-ed25519 CONFIG", noOutput: true},
+	{line: "assertd key import-cert dev DIR/jwks.json CONFIG", noOutput: true},
+	{line: "assertd key import-cert dev-rsa DIR/dev-rsa.pem CONFIG"},
+	{line: "assertd key import DIR/key.pem --label spare CONFIG", before: "assertd key destroy spare --yes-destroy SPAREKID CONFIG"},
+	{line: "assertd key destroy spare --yes-destroy SPAREKID CONFIG", before: "assertd key import DIR/key.pem --label spare CONFIG"},
+	{line: "assertd key destroy dev --yes-destroy DEVKID CONFIG"},
 }
 
 // TestScreens renders what commands print in a pipe and on terminals of 80 and
@@ -70,6 +111,7 @@ func TestScreens(t *testing.T) {
 	s := newStage(t)
 	for _, screen := range screens {
 		t.Run(strings.NewReplacer(" ", "_", "/", "_").Replace(screen.line), func(t *testing.T) {
+			s.again(t, screen)
 			piped := s.piped(t, screen.line)
 			if strings.Contains(piped, "\x1b") {
 				t.Errorf("an escape code in a pipe: %q", piped)
@@ -79,10 +121,11 @@ func TestScreens(t *testing.T) {
 				s.golden(t, screen.line, piped)
 			}
 			for _, columns := range []int{80, 140} {
+				s.again(t, screen)
 				checkFit(t, piped, s.onTerminal(t, columns, screen.line), columns)
 			}
 			if !screen.noOutput {
-				s.checkFormats(t, screen.line)
+				s.checkFormats(t, screen)
 			}
 		})
 	}
@@ -147,13 +190,37 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	audit, err := os.ReadFile(filepath.Join(d.dir, "audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("audit.jsonl", string(audit))
+	write("audit.pub", d.must(t, "assertd", "audit", "key", "--config", d.config))
+	write("dev-rsa.pem", d.must(t, "assertd", "key", "csr", "dev-rsa", "--subject", "CN=dev", "--self-signed", "365d", "--config", d.config))
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	spare := jose.JSONWebKey{Key: private.Public()}
+	thumbprint, err := spare.Thumbprint(crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
 	module := regexp.MustCompile(`module: "?([^"\s]+)`).FindSubmatch(config)
-	label := regexp.MustCompile(`"label": "(dev/[^"]+)"`).FindStringSubmatch(d.must(t, "assertd", "key", "list", "--json", "--config", d.config))
-	if module == nil || label == nil {
-		t.Fatalf("no module in %s, or no label", d.config)
+	keys := d.must(t, "assertd", "key", "list", "--json", "--config", d.config)
+	label := regexp.MustCompile(`"label": "(dev/[^"]+)"`).FindStringSubmatch(keys)
+	kid := regexp.MustCompile(`"kid": "([^"]+)"`).FindStringSubmatch(d.must(t, "assertd", "key", "show", "dev", "--json", "--config", d.config))
+	if module == nil || label == nil || kid == nil {
+		t.Fatalf("no module in %s, or no label or kid in %s", d.config, keys)
 	}
 	return &stage{d: d, dir: dir, replace: strings.NewReplacer(
-		"CONFIG", "--config "+d.config, "DIR", dir, "EXAMPLES", examples, "MODULE", string(module[1]), "DEVLABEL", label[1])}
+		"CONFIG", "--config "+d.config, "DIR", dir, "EXAMPLES", examples, "MODULE", string(module[1]), "DEVLABEL", label[1], "DEVKID", kid[1],
+		"SPAREKID", base64.RawURLEncoding.EncodeToString(thumbprint), "SERVER", startAuthServer(t, d).URL)}
 }
 
 // command is the command of a line. Where the last argument is a JWT's file, it
@@ -173,6 +240,14 @@ func (s *stage) command(t *testing.T, line string) *exec.Cmd {
 	command.Env = append(os.Environ(), "ASSERTD_SOCKET="+s.d.socket, "ASSERTD_OPERATOR_SOCKET="+filepath.Join(s.d.dir, "operator.sock"),
 		"TERM=xterm", "NO_COLOR=")
 	return command
+}
+
+// again undoes what a command did, so that it can do it again.
+func (s *stage) again(t *testing.T, screen screen) {
+	t.Helper()
+	if screen.before != "" {
+		s.piped(t, screen.before)
+	}
 }
 
 // piped runs a command and returns what it printed, and how it exited.
@@ -206,12 +281,13 @@ func (s *stage) onTerminal(t *testing.T, columns int, line string) string {
 }
 
 // checkFormats reads the output for programs.
-func (s *stage) checkFormats(t *testing.T, line string) {
+func (s *stage) checkFormats(t *testing.T, screen screen) {
 	for format, read := range map[string]func([]byte) error{
 		"json": func(text []byte) error { var v any; return json.Unmarshal(text, &v) },
 		"yaml": func(text []byte) error { var v any; return yaml.Unmarshal(text, &v) },
 	} {
-		command := s.command(t, line+" -o "+format)
+		s.again(t, screen)
+		command := s.command(t, screen.line+" -o "+format)
 		var stderr bytes.Buffer
 		command.Stderr = &stderr
 		out, _ := command.Output() // a bad verdict has a document too
@@ -245,6 +321,8 @@ var volatile = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
+	{regexp.MustCompile(`\b\d+/10000 per`), "N/10000 per"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "HOST:PORT"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d[T ][0-9:.]+Z`), "TIME"},
 	{regexp.MustCompile(`\d{8}T\d{6}Z`), "STAMP"},
 	{regexp.MustCompile(`(?m)(^|[ :(])[A-Za-z0-9_-]{43}([ ,.;)]|$)`), "${1}KID$2"},

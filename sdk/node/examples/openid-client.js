@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gets an access token with openid-client 6, which authenticates with assertions
 // from assertd.
 //   node openid-client.js ISSUER CLIENT-ID GRANT

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The answers of AWS STS, and of other servers with its API, of which some know
 // only XML.
 

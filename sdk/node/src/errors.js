@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Any failure to get something from assertd. */
 export class AssertdError extends Error {
   constructor(message, options) {

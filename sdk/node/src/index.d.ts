@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The socket path in assertd's packages and images. */
 export const DEFAULT_SOCKET: string;
 

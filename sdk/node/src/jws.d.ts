@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { KeyObject } from 'node:crypto';
 import type { Client, KeyInfo } from './index.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createHash, createPublicKey } from 'node:crypto';
 
 // What each algorithm (RFC 7518, RFC 8037) asks the daemon for.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { AssertionRequest, Client } from './index.js';
 
 /**

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The token request for each way to send an assertion.
 
 const EXCHANGE = {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { credentialsOf, expirationOf, fromXML } from './credentials.js';
 import { AssertdError } from './errors.js';
 import { clean, findRefusal, pageTitle } from './refusal.js';

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Authenticate an Authlib session with assertions from assertd.
 
     TOKEN_URL=https://as.example/token python3 authlib_session.py GRANT

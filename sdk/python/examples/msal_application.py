@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Authenticate MSAL with assertions from assertd, in place of a certificate.
 
     python3 msal_application.py TENANT CLIENT-ID GRANT

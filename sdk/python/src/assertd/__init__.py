@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Client for assertd, the daemon that signs assertions with keys in an HSM.
 
     from assertd import Client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The errors of this package. All are AssertdError."""
 
 from __future__ import annotations

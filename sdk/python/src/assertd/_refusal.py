@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a token endpoint says when it refuses, in whatever form: that of OAuth (RFC
 6749 section 5.2), and those of AWS, Okta, Google, Salesforce, Vault, API gateways
 and RFC 9457."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When to try again: the rules of assertd's Go package."""
 
 from __future__ import annotations

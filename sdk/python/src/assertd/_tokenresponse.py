@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The response of a token endpoint, whatever its form."""
 
 from __future__ import annotations

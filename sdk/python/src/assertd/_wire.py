@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The API's requests and responses, without any I/O. ipc/openapi.yaml in the
 repository describes them. Unknown members of a response are ignored."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Authentication for httpx. It needs the package httpx."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Authentication for requests. It needs the package requests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Access tokens that are obtained with assertions."""
 
 from __future__ import annotations
