@@ -121,6 +121,11 @@ hsm-test: ## test the PKCS#11 modules of a newer Debian suite (needs root and th
 	@test/install.sh gcc libc6-dev debootstrap
 	@test/modules/newer.sh
 
+.PHONY: kubernetes-test
+kubernetes-test: ## test with a real kube-apiserver, which the first run builds for minutes
+	@test/install.sh $(DEMO_PACKAGES)
+	cd test/apiserver && go vet ./... && go test -count 1 -timeout 3h
+
 .PHONY: audit-chaos
 audit-chaos: ## kill the daemon 1,000 times under load, and verify its audit log each time
 	@test/install.sh $(TEST_PACKAGES)

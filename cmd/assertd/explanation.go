@@ -23,25 +23,43 @@ type grantView struct {
 	Client          string `json:"client"`
 	Name            string `json:"name"`
 	Key             string `json:"key"`
-	Profile         string `json:"profile"`
+	Profile         string `json:"profile,omitempty"` // none for a service account's token
 	Audience        string `json:"audience,omitempty"`
 	LifetimeSeconds int64  `json:"lifetime_seconds"`
 }
 
-func explanationOf(a policytest.Simulation) explanation {
-	e := explanation{
-		Allowed: a.Refusal == nil, Refusal: a.Refusal, Header: a.Assertion.Header, Claims: a.Assertion.Claims,
+// answer is what explain has found out about a request.
+type answer struct {
+	policy.Trace
+	outcome string
+	token   policytest.Assertion
+	grant   *grantView // nil if the request is refused
+}
+
+func answerOf(a policytest.Simulation) answer {
+	answer := answer{Trace: a.Trace, outcome: a.Outcome(), token: a.Assertion}
+	if g := a.Grant; a.Refusal == nil {
+		answer.grant = &grantView{
+			Client: g.Client(), Name: g.Name(), Key: g.Key(), Profile: g.Profile(),
+			Audience: g.Audience(), LifetimeSeconds: int64(g.Lifetime() / time.Second),
+		}
+	}
+	return answer
+}
+
+func kubernetesAnswerOf(a policytest.KubernetesSimulation) answer {
+	answer := answer{Trace: a.Trace, outcome: a.Outcome(), token: a.Token}
+	if g := a.Grant; a.Refusal == nil {
+		answer.grant = &grantView{Client: g.Client(), Name: g.Name(), Key: g.Key(), LifetimeSeconds: int64(a.Lifetime.Std() / time.Second)}
+	}
+	return answer
+}
+
+func explanationOf(a answer) explanation {
+	return explanation{
+		Allowed: a.Refusal == nil, Refusal: a.Refusal, Grant: a.grant, Header: a.token.Header, Claims: a.token.Claims,
 		Request: a.Syntax, Clients: a.Clients,
 	}
-	if a.Refusal != nil {
-		return e
-	}
-	g := a.Grant
-	e.Grant = &grantView{
-		Client: g.Client(), Name: g.Name(), Key: g.Key(), Profile: g.Profile(),
-		Audience: g.Audience(), LifetimeSeconds: int64(g.Lifetime() / time.Second),
-	}
-	return e
 }
 
 // advice is what refusals tell callers, with what it means for the

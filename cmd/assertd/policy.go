@@ -10,7 +10,6 @@ import (
 	"github.com/assertd/assertd/internal/plural"
 	"github.com/assertd/assertd/internal/policytest"
 	"github.com/assertd/assertd/internal/terminal"
-	"github.com/assertd/assertd/signer/policy"
 )
 
 func policyCommand() *cobra.Command {
@@ -57,10 +56,10 @@ type tested struct {
 }
 
 type failedCase struct {
-	Name        string              `json:"name"`
-	Line        int                 `json:"line"` // in the suite
-	Diff        []string            `json:"diff"` // - is expected, + is what happened
-	Explanation *policy.Explanation `json:"explanation,omitempty"`
+	Name        string                 `json:"name"`
+	Line        int                    `json:"line"` // in the suite
+	Diff        []string               `json:"diff"` // - is expected, + is what happened
+	Explanation policytest.Explanation `json:"explanation,omitempty"`
 }
 
 // policyTest runs the cases, and prints the verdict and those that failed.

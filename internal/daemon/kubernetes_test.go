@@ -383,6 +383,9 @@ func TestKubernetesRefuses(t *testing.T) {
 		if test.record != "" && !c.recorded(test.record) {
 			t.Errorf("%s: no record has the code %s", name, test.record)
 		}
+		if test.record != "" && c.refused(ipc.Code(test.record)) == 0 {
+			t.Errorf("%s: status doesn't count the code %s", name, test.record)
+		}
 	}
 	for _, allowed := range []podToken{
 		apiToken(), {clusterIssuer, "kube-system", "coredns", []string{"vault"}, time.Minute},
@@ -392,6 +395,20 @@ func TestKubernetesRefuses(t *testing.T) {
 			t.Errorf("%+v: %v", allowed, err)
 		}
 	}
+}
+
+// refused is how many refusals of the client with a code an operator sees.
+func (c *cluster) refused(code ipc.Code) (n uint64) {
+	s, err := operator{c.Daemon}.Status(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, refusal := range s.Clients[0].Refusals {
+		if refusal.Code == code {
+			n += refusal.Count
+		}
+	}
+	return n
 }
 
 // recorded reports whether the audit log has a refusal with a code.
@@ -418,6 +435,25 @@ func TestKubernetesCallers(t *testing.T) {
 	if !c.recorded("unknown-caller") {
 		t.Error("the refusal is not on record")
 	}
+}
+
+// TestKubernetesCallerByExecutable matches the process that asks by the program
+// that it runs, as a client of the other sockets can be.
+func TestKubernetesCallerByExecutable(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if program, err = filepath.EvalSymlinks(program); err != nil {
+		t.Fatal(err)
+	}
+	c := serveCluster(t, fmt.Sprintf("{uid: %d, executable: %s}", os.Getuid(), program))
+	_, keys := c.fetch()
+	token, err := c.sign(apiToken().encoded())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.verify(token, keys)
 }
 
 // TestKubernetesFrozen freezes the key set of a cluster and thaws it. Frozen,

@@ -34,13 +34,34 @@ type testCase struct {
 }
 
 // request is the body of POST /v1/assertions or, with raw, of POST /v1/sign
-// without the digest.
+// without the digest, or with kubernetes what kube-apiserver asks for.
 type request struct {
 	Grant    string          `json:"grant,omitzero" doc:"Name of a grant."`
 	Audience string          `json:"audience,omitzero" doc:"The audience."`
 	Claims   map[string]any  `json:"claims,omitzero" doc:"Claims that the caller sends."`
 	Lifetime config.Duration `json:"lifetime,omitzero" doc:"The lifetime, in whole seconds."`
 	Raw      *rawRequest     `json:"raw,omitempty" doc:"Asks for a raw signature instead of an assertion."`
+
+	Kubernetes *KubernetesRequest `json:"kubernetes,omitempty" doc:"Asks for the token of a service account, as kube-apiserver does."`
+}
+
+// kind says what a request asks for, in messages.
+type kind string
+
+const (
+	assertion    kind = "an assertion"
+	rawSignature kind = "a raw signature"
+	podToken     kind = "a service account's token"
+)
+
+func (r request) kind() kind {
+	switch {
+	case r.Kubernetes != nil:
+		return podToken
+	case r.Raw != nil:
+		return rawSignature
+	}
+	return assertion
 }
 
 type rawRequest struct {
@@ -52,7 +73,7 @@ type rawRequest struct {
 // expectation has exactly one of its members.
 type expectation struct {
 	Allow  *allowed `json:"allow,omitempty" doc:"The request is allowed, and the result has everything given here. {} means any result."`
-	Refuse string   `json:"refuse,omitzero" enum:"unknown-caller,grant-not-found,grant-ambiguous,audience-required,audience-not-allowed,claim-not-allowed,claim-reserved,claim-required,lifetime-not-allowed,key-not-allowed,hash-not-allowed,padding-not-allowed" doc:"The request is refused with this code."`
+	Refuse string   `json:"refuse,omitzero" enum:"unknown-caller,grant-not-found,grant-ambiguous,audience-required,audience-not-allowed,claim-not-allowed,claim-reserved,claim-required,lifetime-not-allowed,key-not-allowed,hash-not-allowed,padding-not-allowed,malformed-request,request-too-large" doc:"The request is refused with this code."`
 }
 
 // allowed is what the result of an allowed request must have.

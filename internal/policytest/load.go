@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/assertd/assertd/internal/config"
@@ -79,8 +80,12 @@ func (s *Suite) add(cases []testCase, source *strictyaml.Document) {
 		lines[c.Name] = source.Line(path + ".name")
 		c.Caller.check(path+".caller", source)
 		c.Request.check(path+".request", source)
-		c.Expect.check(path+".expect", c.Request.Raw != nil, source)
-		caller, err := s.simulator.Caller(c.Caller)
+		c.Expect.check(path+".expect", c.Request.kind(), source)
+		resolve := s.simulator.Caller
+		if c.Request.Kubernetes != nil {
+			resolve = s.simulator.KubernetesCaller
+		}
+		caller, err := resolve(c.Caller)
 		if err != nil {
 			source.Fault(path+".caller", "%v", err)
 		}
@@ -98,12 +103,24 @@ func (p Process) check(path string, source *strictyaml.Document) {
 }
 
 func (r request) check(path string, source *strictyaml.Document) {
-	if r.Raw != nil && (r.Grant != "" || r.Audience != "" || r.Claims != nil || r.Lifetime != 0) {
+	plain := r.Grant != "" || r.Audience != "" || r.Claims != nil || r.Lifetime != 0
+	switch {
+	case r.Raw != nil && r.Kubernetes != nil:
+		source.Fault(path+".kubernetes", "raw and kubernetes are both set; keep one")
+	case r.Raw != nil && plain:
 		source.Fault(path+".raw", "a request for a raw signature has no grant, audience, claims or lifetime; remove them, or remove raw")
+	case r.Kubernetes != nil && plain:
+		source.Fault(path+".kubernetes", "kube-apiserver names no grant, and audiences and lifetime are under kubernetes; move them there, or remove kubernetes")
+	}
+	if r.Kubernetes == nil {
+		return
+	}
+	if _, _, err := r.Kubernetes.account(); err != nil {
+		source.Fault(path+".kubernetes", "%v", err)
 	}
 }
 
-func (e expectation) check(path string, raw bool, source *strictyaml.Document) {
+func (e expectation) check(path string, of kind, source *strictyaml.Document) {
 	if (e.Allow == nil) == (e.Refuse == "") {
 		source.Fault(path, "a case expects exactly one thing; write allow: {…}, or refuse: and a code")
 		return
@@ -116,31 +133,28 @@ func (e expectation) check(path string, raw bool, source *strictyaml.Document) {
 			source.Fault(path+".allow.claims."+name, "%s can't be listed under claims; set issuer, subject, audience or lifetime next to claims instead", name)
 		}
 	}
-	e.Allow.checkKind(path+".allow", raw, source)
+	e.Allow.checkKind(path+".allow", of, source)
 }
 
 // checkKind refuses expectations that this kind of result can never meet.
-func (a *allowed) checkKind(path string, raw bool, source *strictyaml.Document) {
+func (a *allowed) checkKind(path string, of kind, source *strictyaml.Document) {
 	members := []struct {
 		name  string
 		given bool
-		raw   bool
+		kinds []kind
 	}{
-		{"profile", a.Profile != "", false}, {"issuer", a.Issuer != "", false}, {"subject", a.Subject != "", false},
-		{"audience", a.Audience != "", false}, {"lifetime", a.Lifetime != 0, false}, {"claims", a.Claims != nil, false},
-		{"hash", a.Hash != "", true}, {"padding", a.Padding != "", true},
+		{"profile", a.Profile != "", []kind{assertion}}, {"issuer", a.Issuer != "", []kind{assertion, podToken}},
+		{"subject", a.Subject != "", []kind{assertion, podToken}}, {"audience", a.Audience != "", []kind{assertion}},
+		{"lifetime", a.Lifetime != 0, []kind{assertion, podToken}}, {"claims", a.Claims != nil, []kind{assertion}},
+		{"hash", a.Hash != "", []kind{rawSignature}}, {"padding", a.Padding != "", []kind{rawSignature}},
 	}
 	var wrong []string
 	for _, m := range members {
-		if m.given && m.raw != raw {
+		if m.given && !slices.Contains(m.kinds, of) {
 			wrong = append(wrong, m.name)
 		}
 	}
-	kind := "an assertion"
-	if raw {
-		kind = "a raw signature"
-	}
 	if len(wrong) > 0 {
-		source.Fault(path+"."+wrong[0], "%s has no %s; remove it", kind, strings.Join(wrong, ", "))
+		source.Fault(path+"."+wrong[0], "%s has no %s; remove it", of, strings.Join(wrong, ", "))
 	}
 }

@@ -190,7 +190,7 @@ func TestGuideNamesEveryMember(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(guide), "| member |")
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[Process](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[expectation](), reflect.TypeFor[allowed](),
+		reflect.TypeFor[Process](), reflect.TypeFor[request](), reflect.TypeFor[rawRequest](), reflect.TypeFor[KubernetesRequest](), reflect.TypeFor[expectation](), reflect.TypeFor[allowed](),
 	} {
 		for i := range typ.NumField() {
 			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")

@@ -3,8 +3,10 @@ package policytest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
+	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/ipc/caller"
 )
 
@@ -20,7 +22,7 @@ type Process struct {
 	ExecutableSHA256 string   `json:"executable_sha256,omitzero" format:"sha256" doc:"SHA-256 of the executable."`
 	Unit             string   `json:"unit,omitzero" doc:"systemd unit."`
 	Container        string   `json:"container,omitzero" format:"sha256" doc:"Container ID."`
-	Listener         string   `json:"listener,omitzero" format:"path" doc:"Path of the socket. Default: the only socket that isn't bound to a client."`
+	Listener         string   `json:"listener,omitzero" format:"path" doc:"Path of the socket. Default: the only socket that isn't bound to a client, for a service account's token the only one for kube-apiserver."`
 }
 
 // noID is the number that no user and no group has, chown(2).
@@ -32,7 +34,15 @@ var ErrProcess = errors.New("no such process can exist")
 // Caller resolves a process to what the kernel would report. Users and
 // groups can be names or numbers. Without a primary group, the first
 // supplementary one is used.
-func (s *Simulator) Caller(p Process) (caller.Caller, error) {
+func (s *Simulator) Caller(p Process) (caller.Caller, error) { return s.caller(p, s.listener) }
+
+// KubernetesCaller is Caller for a process that asks for tokens of service
+// accounts.
+func (s *Simulator) KubernetesCaller(p Process) (caller.Caller, error) {
+	return s.caller(p, s.kubernetesListener)
+}
+
+func (s *Simulator) caller(p Process, listener func(string) (socket, client string, err error)) (caller.Caller, error) {
 	resolved := caller.Caller{
 		GID: noID, Executable: p.Executable, ExecutableSHA256: p.ExecutableSHA256,
 		Unit: p.Unit, Container: p.Container,
@@ -52,7 +62,7 @@ func (s *Simulator) Caller(p Process) (caller.Caller, error) {
 		}
 		resolved.Groups = append(resolved.Groups, gid)
 	}
-	resolved.Listener, resolved.Client, err = s.listener(p.Listener)
+	resolved.Listener, resolved.Client, err = listener(p.Listener)
 	return resolved, err
 }
 
@@ -87,20 +97,37 @@ func resolveID(what, name string, resolve func(string) (uint32, error)) (uint32,
 
 // listener finds the socket that a caller uses, and the client it is bound to.
 func (s *Simulator) listener(path string) (socket, client string, err error) {
-	var shared []string
+	shared := slices.DeleteFunc(slices.Clone(s.config.Listen), func(l config.Listener) bool { return l.Kubernetes != nil || l.Client != "" })
+	l, err := s.choose(path, shared, "that aren't bound to a client")
+	if err == nil && l.Kubernetes != nil {
+		err = fmt.Errorf("%w: listener %s answers only kube-apiserver; ask there for the token of a service account", ErrProcess, path)
+	}
+	return l.Socket, l.Client, err
+}
+
+// kubernetesListener is listener among the sockets for kube-apiservers.
+func (s *Simulator) kubernetesListener(path string) (socket, client string, err error) {
+	others := slices.DeleteFunc(slices.Clone(s.config.Listen), func(l config.Listener) bool { return l.Kubernetes == nil })
+	l, err := s.choose(path, others, "for kube-apiserver")
+	if err == nil && l.Kubernetes == nil {
+		err = fmt.Errorf("%w: listener %s signs no tokens of service accounts; name one with kubernetes", ErrProcess, path)
+	}
+	return l.Socket, l.Client, err
+}
+
+// choose finds a listener by its path. Without one, it is the only one of its
+// kind.
+func (s *Simulator) choose(path string, kind []config.Listener, kindName string) (config.Listener, error) {
 	for _, l := range s.config.Listen {
 		if l.Socket == path {
-			return l.Socket, l.Client, nil
-		}
-		if l.Client == "" {
-			shared = append(shared, l.Socket)
+			return l, nil
 		}
 	}
 	switch {
 	case path != "":
-		return "", "", fmt.Errorf("%w: the configuration has no listener %s", ErrProcess, path)
-	case len(shared) == 1:
-		return shared[0], "", nil
+		return config.Listener{}, fmt.Errorf("%w: the configuration has no listener %s", ErrProcess, path)
+	case len(kind) == 1:
+		return kind[0], nil
 	}
-	return "", "", fmt.Errorf("%w: the configuration has %d listeners that aren't bound to a client; name the listener it uses", ErrProcess, len(shared))
+	return config.Listener{}, fmt.Errorf("%w: the configuration has %d listeners %s; name the listener it uses", ErrProcess, len(kind), kindName)
 }

@@ -17,7 +17,13 @@ type Result struct {
 	// what was expected and with + for what happened.
 	Diff []string
 	// Explanation is every rule that was checked; nil for raw signatures.
-	Explanation *policy.Explanation
+	Explanation Explanation
+}
+
+// Explanation is a *policy.Explanation or *policy.KubernetesExplanation.
+type Explanation interface {
+	Outcome() string
+	Text(all bool) string
 }
 
 // Run runs the cases in order.
@@ -32,9 +38,12 @@ func (s *Suite) Run() []Result {
 func (s *Suite) run(c loadedCase) Result {
 	result := Result{Name: c.Name, Line: c.line}
 	var got outcome
-	if c.Request.Raw != nil {
+	switch c.Request.kind() {
+	case podToken:
+		got, result.Explanation = s.kubernetes(c)
+	case rawSignature:
 		got = s.sign(c)
-	} else {
+	default:
 		got, result.Explanation = s.assert(c)
 	}
 	result.Diff = c.Expect.diff(got)
@@ -62,6 +71,21 @@ func (s *Suite) assert(c loadedCase) (outcome, *policy.Explanation) {
 		return refusal(got.Refusal), &got.Explanation
 	}
 	return outcome{facts: assertionFacts(got)}, &got.Explanation
+}
+
+func (s *Suite) kubernetes(c loadedCase) (outcome, *policy.KubernetesExplanation) {
+	got, err := s.simulator.Kubernetes(c.caller, *c.Request.Kubernetes)
+	switch {
+	case err != nil:
+		return outcome{refused: "failed", detail: err.Error()}, &got.KubernetesExplanation
+	case got.Refusal != nil:
+		return refusal(got.Refusal), &got.KubernetesExplanation
+	}
+	g, claims := got.Grant, got.Token.Claims
+	return outcome{facts: []fact{
+		{"client", g.Client()}, {"grant", g.Name()}, {"key", g.Key()},
+		{"issuer", text(claims["iss"])}, {"subject", text(claims["sub"])}, {"lifetime", got.Lifetime.String()},
+	}}, &got.KubernetesExplanation
 }
 
 func refusal(r *policy.Refusal) outcome {

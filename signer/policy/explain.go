@@ -8,17 +8,21 @@ import (
 	"github.com/assertd/assertd/ipc/caller"
 )
 
-// Explanation shows how every rule evaluated a request. It shows all clients,
-// so it is for people who may read the configuration, never for a caller. The
-// JSON of its parts is what assertd explain --json prints.
-type Explanation struct {
+// Trace shows how every rule evaluated a request. It shows all clients, so it
+// is for people who may read the configuration, never for a caller. The JSON of
+// its parts is what assertd explain --json prints.
+type Trace struct {
 	Caller  caller.Caller
-	Request Request
 	Syntax  []Check       // of the request by itself
 	Clients []ClientTrace // all of them, in configuration order
+	Refusal *Refusal      // nil if the request is allowed
+}
 
-	Grant   Grant    // valid if the request is allowed
-	Refusal *Refusal // nil if the request is allowed
+// Explanation is the trace of a request for an assertion.
+type Explanation struct {
+	Trace
+	Request Request
+	Grant   Grant // valid if the request is allowed
 }
 
 // ClientTrace shows how one client's selectors and grants evaluated a request.
@@ -31,13 +35,16 @@ type ClientTrace struct {
 
 // GrantTrace shows how one grant evaluated a request.
 type GrantTrace struct {
-	Name string `json:"name"`
-	Raw  bool   `json:"raw"` // for raw signatures, so never a candidate
-	// Kubernetes is for tokens of service accounts, so never a candidate either.
-	Kubernetes bool    `json:"kubernetes,omitempty"`
-	Named      bool    `json:"named"`  // the request names this grant, or none
-	Fits       bool    `json:"fits"`   // every check held, regardless of the caller
-	Checks     []Check `json:"checks"` // empty if Raw or Kubernetes, never nil
+	Name       string  `json:"name"`
+	Raw        bool    `json:"raw"`                  // for raw signatures
+	Kubernetes bool    `json:"kubernetes,omitempty"` // for tokens of service accounts
+	Named      bool    `json:"named"`                // the request names this grant, or none
+	Fits       bool    `json:"fits"`                 // every check held, regardless of the caller
+	Checks     []Check `json:"checks"`               // empty if Other, never nil
+
+	// Other means that the grant is for another kind of request, so it is never a
+	// candidate.
+	Other bool `json:"-"`
 }
 
 // Check is one comparison. Want is what the configuration requires, Have what
@@ -54,18 +61,29 @@ type Check struct {
 // grant and check along the way. It goes through all of them without the index,
 // so its outcome is a second opinion on Decide's.
 func (p *Policy) Explain(caller caller.Caller, req Request) Explanation {
-	e := Explanation{Caller: caller, Request: req, Syntax: explainSyntax(&req), Clients: []ClientTrace{}}
+	e := Explanation{Trace: Trace{Caller: caller, Syntax: explainSyntax(&req)}, Request: req}
 	normal, _ := normalizeRequest(&req)
-	var matched []*client
-	for _, c := range p.clients {
-		trace := c.explain(&caller, &normal)
+	matched := e.addClients(p.clients, func(rule clientRule) GrantTrace { return rule.explain(&normal) })
+	e.Grant, e.Refusal = decide(matched, &caller, &req)
+	return e
+}
+
+// addClients adds the traces of clients, and returns those that match the
+// caller.
+func (t *Trace) addClients(clients []*client, explain func(clientRule) GrantTrace) (matched []*client) {
+	t.Clients = []ClientTrace{}
+	for _, c := range clients {
+		trace := ClientTrace{Name: c.name, Selectors: c.explainSelectors(&t.Caller), Grants: []GrantTrace{}}
+		trace.Matched = !slices.ContainsFunc(trace.Selectors, func(s Check) bool { return !s.Held })
+		for _, r := range c.rules {
+			trace.Grants = append(trace.Grants, explain(clientRule{c, r}))
+		}
 		if trace.Matched {
 			matched = append(matched, c)
 		}
-		e.Clients = append(e.Clients, trace)
+		t.Clients = append(t.Clients, trace)
 	}
-	e.Grant, e.Refusal = decide(matched, &caller, &req)
-	return e
+	return matched
 }
 
 // explainSyntax runs the checks of a request by itself.
@@ -94,15 +112,6 @@ func newCheck(name, want, have string, refusal *Refusal) Check {
 	return check
 }
 
-func (c *client) explain(caller *caller.Caller, req *normalizedRequest) ClientTrace {
-	trace := ClientTrace{Name: c.name, Selectors: c.explainSelectors(caller), Grants: []GrantTrace{}}
-	trace.Matched = !slices.ContainsFunc(trace.Selectors, func(s Check) bool { return !s.Held })
-	for _, r := range c.rules {
-		trace.Grants = append(trace.Grants, clientRule{c, r}.explain(req))
-	}
-	return trace
-}
-
 // explainSelectors treats a listener that is bound to a client as one more
 // selector.
 func (c *client) explainSelectors(caller *caller.Caller) []Check {
@@ -119,14 +128,22 @@ func (c *client) explainSelectors(caller *caller.Caller) []Check {
 }
 
 func (c clientRule) explain(req *normalizedRequest) GrantTrace {
-	named := req.Grant == "" || c.hasName(req.Grant)
-	trace := GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Kubernetes: c.rule.Kubernetes != nil, Named: named, Checks: []Check{}}
-	if trace.Raw || trace.Kubernetes {
-		return trace
+	trace := c.trace()
+	trace.Named = req.Grant == "" || c.hasName(req.Grant)
+	if trace.Other = trace.Raw || trace.Kubernetes; !trace.Other {
+		trace.judge(c.rule.explain(req))
 	}
-	trace.Checks = c.rule.explain(req)
-	trace.Fits = !slices.ContainsFunc(trace.Checks, func(check Check) bool { return !check.Held })
 	return trace
+}
+
+// trace returns the trace of a grant that nothing has been asked of.
+func (c clientRule) trace() GrantTrace {
+	return GrantTrace{Name: c.Name(), Raw: c.rule.Raw != nil, Kubernetes: c.rule.Kubernetes != nil, Checks: []Check{}}
+}
+
+func (g *GrantTrace) judge(checks []Check) {
+	g.Checks = checks
+	g.Fits = !slices.ContainsFunc(checks, func(check Check) bool { return !check.Held })
 }
 
 // explain runs every check, even after one that did not hold.

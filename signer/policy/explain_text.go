@@ -10,24 +10,24 @@ import (
 	"unicode"
 )
 
-// Text formats the explanation for a terminal, in aligned columns: each
+// Text formats the trace for a terminal, in aligned columns: each
 // client's selectors and grants, and each grant's checks. Without all, it
 // leaves out clients that don't match the caller, except the nearest if none
 // does.
-func (e Explanation) Text(all bool) string {
+func (t Trace) Text(all bool) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "request")
-	writeChecks(w, "  ", e.Syntax)
-	shown := e.Clients
+	writeChecks(w, "  ", t.Syntax)
+	shown := t.Clients
 	if !all {
-		shown = e.relevant()
+		shown = t.relevant()
 	}
 	for _, c := range shown {
 		c.write(w)
 	}
 	w.Flush() // writes to a strings.Builder never fail
-	if left := len(e.Clients) - len(shown); left > 0 {
+	if left := len(t.Clients) - len(shown); left > 0 {
 		if left == 1 {
 			text.WriteString("1 other client does not match the caller; --all shows it\n")
 		} else {
@@ -39,9 +39,9 @@ func (e Explanation) Text(all bool) string {
 
 // relevant returns the clients that match, or else the one of which the fewest
 // selectors fail.
-func (e *Explanation) relevant() (clients []ClientTrace) {
+func (t *Trace) relevant() (clients []ClientTrace) {
 	nearest, least := -1, 0
-	for i, c := range e.Clients {
+	for i, c := range t.Clients {
 		if c.Matched {
 			clients = append(clients, c)
 		}
@@ -56,7 +56,7 @@ func (e *Explanation) relevant() (clients []ClientTrace) {
 		}
 	}
 	if clients == nil && nearest >= 0 {
-		clients = e.Clients[nearest : nearest+1]
+		clients = t.Clients[nearest : nearest+1]
 	}
 	return clients
 }
@@ -77,10 +77,12 @@ func (c *ClientTrace) write(w io.Writer) {
 
 func (g *GrantTrace) verdict(matched bool) string {
 	switch {
-	case g.Raw:
+	case g.Other && g.Raw:
 		return "for raw signatures only"
-	case g.Kubernetes:
+	case g.Other && g.Kubernetes:
 		return "for Kubernetes tokens only"
+	case g.Other:
+		return "for assertions only"
 	case !matched:
 		return "not available to the caller"
 	case !g.Named:
@@ -105,11 +107,15 @@ func writeChecks(w io.Writer, indent string, checks []Check) {
 // details.
 func (e *Explanation) Outcome() string {
 	if e.Refusal != nil {
-		return fmt.Sprintf("refused: %s\n  %s\n", e.Refusal.Code, e.Refusal.Detail)
+		return e.Refusal.outcome()
 	}
 	g := e.Grant
 	return fmt.Sprintf("allowed: grant %s of client %s\n  key set %s, profile %s, audience %s, lifetime %v, claims %s\n",
 		g.Name(), g.Client(), g.Key(), g.Profile(), formatAudience(g.Audience()), g.Lifetime(), formatValue(g.Claims()))
+}
+
+func (r *Refusal) outcome() string {
+	return fmt.Sprintf("refused: %s\n  %s\n", r.Code, r.Detail)
 }
 
 // oneLine keeps the columns readable, whatever the text contains.

@@ -118,35 +118,47 @@ func kubernetesRules(clients []*client, key string) ([]clientRule, *Refusal) {
 	return rules, nil
 }
 
+const noAudience = "The token has no audience."
+
 // check returns why the rule does not allow a token, nil if it does.
 func (r *KubernetesRule) check(req *KubernetesRequest) *Refusal {
-	if !includes(r.ServiceAccounts, req) {
-		return refuse(ClaimNotAllowed, "The token signer does not sign tokens for service account %s.", quoteShort(req.Namespace+"/"+req.ServiceAccount))
+	if refusal := r.checkAccount(req); refusal != nil {
+		return refusal
 	}
 	if len(req.Audiences) == 0 {
-		return refuse(AudienceRequired, "The token has no audience.")
+		return refuse(AudienceRequired, noAudience)
 	}
 	for _, audience := range req.Audiences {
-		if !r.allows(audience, req) {
-			return refuse(AudienceNotAllowed, "The token signer does not sign tokens for audience %s and service account %s.",
-				quoteShort(audience), quoteShort(req.Namespace+"/"+req.ServiceAccount))
+		if refusal := r.checkAudience(audience, req); refusal != nil {
+			return refusal
 		}
 	}
 	return nil
 }
 
-func (r *KubernetesRule) allows(audience string, req *KubernetesRequest) bool {
-	if accounts, reserved := r.Reserved[audience]; reserved {
-		return includes(accounts, req)
+func (r *KubernetesRule) checkAccount(req *KubernetesRequest) *Refusal {
+	if includes(r.ServiceAccounts, req) {
+		return nil
 	}
-	return slices.Contains(r.Audiences, audience) || slices.Contains(r.Audiences, anything)
+	return refuse(ClaimNotAllowed, "The token signer does not sign tokens for service account %s.", quoteShort(req.account()))
 }
+
+func (r *KubernetesRule) checkAudience(audience string, req *KubernetesRequest) *Refusal {
+	accounts, reserved := r.Reserved[audience]
+	if reserved && includes(accounts, req) || !reserved && (slices.Contains(r.Audiences, audience) || slices.Contains(r.Audiences, anything)) {
+		return nil
+	}
+	return refuse(AudienceNotAllowed, "The token signer does not sign tokens for audience %s and service account %s.", quoteShort(audience), quoteShort(req.account()))
+}
+
+// account is the service account as lists have it.
+func (req *KubernetesRequest) account() string { return req.Namespace + "/" + req.ServiceAccount }
 
 // includes reports whether a list of service accounts has the one of a request.
 // Neither a namespace nor a name can be "*" or contain a slash: the request's
 // are valid.
 func includes(accounts []string, req *KubernetesRequest) bool {
-	return slices.Contains(accounts, req.Namespace+"/"+req.ServiceAccount) ||
+	return slices.Contains(accounts, req.account()) ||
 		slices.Contains(accounts, req.Namespace+"/"+anything) || slices.Contains(accounts, anything)
 }
 

@@ -50,14 +50,28 @@ func TestDecideKubernetes(t *testing.T) {
 		"no account at all":              {some, "", "", []string{"api"}, ClaimNotAllowed},
 		"no audience allowed":            {KubernetesRule{ServiceAccounts: []string{"*"}}, "a", "b", []string{"api"}, AudienceNotAllowed},
 	} {
-		grant, err := kubernetesPolicy(t, test.rule).DecideKubernetes(caller.Caller{}, KubernetesRequest{"cluster", test.namespace, test.account, test.audiences})
+		p, req := kubernetesPolicy(t, test.rule), KubernetesRequest{"cluster", test.namespace, test.account, test.audiences}
+		grant, err := p.DecideKubernetes(caller.Caller{}, req)
 		if (test.want == "") != grant.Valid() || (err != nil || test.want != "") && !errors.Is(err, &Refusal{Code: test.want}) {
 			t.Errorf("%s: got %v, %v", name, grant.Valid(), err)
 		}
+		checkExplained(t, name, p.ExplainKubernetes(caller.Caller{}, req), test.want)
 		var refusal *Refusal
 		if errors.As(err, &refusal) && (refusal.Client != "apiserver" || strings.Contains(refusal.Detail, "apiserver") || strings.Contains(refusal.Detail, "ga")) {
 			t.Errorf("%s: the refusal is %+v", name, refusal)
 		}
+	}
+}
+
+// checkExplained checks that an explanation of one grant has the outcome, and
+// the check that did not hold.
+func checkExplained(t *testing.T, name string, e KubernetesExplanation, want Reason) {
+	t.Helper()
+	if (e.Refusal == nil) != (want == "") || e.Refusal != nil && e.Refusal.Code != want {
+		t.Errorf("%s: explained as %+v, want %q", name, e.Refusal, want)
+	}
+	if e.Clients[0].Grants[0].Fits != (want == "") {
+		t.Errorf("%s: the checks are %+v", name, e.Clients[0].Grants[0].Checks)
 	}
 }
 
