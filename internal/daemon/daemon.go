@@ -26,6 +26,7 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/internal/store"
 	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/peer"
@@ -67,6 +68,7 @@ type Daemon struct {
 	ring       *keyset.Active
 	limiter    *ratelimit.Limiter
 	freezes    *freeze.Board
+	store      *store.Store // that the fleet shares; nil for none
 	signer     *signer.Signer
 	signing    *server.Signing // what the callers' sockets serve
 	ready      *readiness
@@ -104,7 +106,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, decisions: decided, issuers: issuers, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{ReloadStatus: ipc.ReloadStatus{Success: o.Now()}})
-	if err := errors.Join(d.newMetrics(), d.newTracer()); err != nil {
+	if err := errors.Join(d.newMetrics(), d.newTracer(), d.openStore()); err != nil {
 		return nil, err
 	}
 	if err := d.newPool(); err != nil {
@@ -193,6 +195,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	watchers := background(ctx, fail)
 	defer watchers.end()
 	watchers.run(d.runTracer)
+	watchers.run(d.runStore)
 	watchers.run(d.freezes.Run)
 	watchers.run(d.shipper.Run) // outlives the log's Run, for its last lines
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {
