@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/fleet"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/store"
 )
@@ -15,7 +16,11 @@ func checkStore(ctx context.Context, c *config.Config) error {
 	if c.Budgets.Shared == nil {
 		return nil
 	}
-	s, err := store.Configured(ctx, c.Budgets.Shared, c.Trust(), store.Options{Now: now, Logger: logging.Discard})
+	trust := c.Trust()
+	if _, err := fleet.ReadKey(ctx, *store.SecretOf(&c.Budgets.Shared.FleetKey, trust)); err != nil {
+		return fmt.Errorf("budgets.shared.fleet_key: %w", err)
+	}
+	s, err := store.Configured(ctx, c.Budgets.Shared, trust, store.Options{Now: now, Logger: logging.Discard})
 	if err != nil {
 		return err
 	}

@@ -59,5 +59,8 @@ func (d *Daemon) newFreezes() {
 	if d.audit != nil {
 		options.Log = d.audit
 	}
+	if d.shared != nil {
+		options.Fleet = d.shared
+	}
 	d.freezes = freeze.New(options)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/assertd/assertd/internal/audit/witness"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/descent"
+	"github.com/assertd/assertd/internal/fleet"
 	"github.com/assertd/assertd/internal/freeze"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/kubesigner"
@@ -68,7 +69,8 @@ type Daemon struct {
 	ring       *keyset.Active
 	limiter    *ratelimit.Limiter
 	freezes    *freeze.Board
-	store      *store.Store // that the fleet shares; nil for none
+	store      *store.Store   // that the fleet shares; nil for none
+	shared     *fleet.Freezes // nil without a store
 	signer     *signer.Signer
 	signing    *server.Signing // what the callers' sockets serve
 	ready      *readiness
@@ -106,7 +108,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, decisions: decided, issuers: issuers, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{ReloadStatus: ipc.ReloadStatus{Success: o.Now()}})
-	if err := errors.Join(d.newMetrics(), d.newTracer(), d.openStore()); err != nil {
+	if err := errors.Join(d.newMetrics(), d.newTracer(), d.openFleet()); err != nil {
 		return nil, err
 	}
 	if err := d.newPool(); err != nil {
@@ -196,6 +198,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer watchers.end()
 	watchers.run(d.runTracer)
 	watchers.run(d.runStore)
+	watchers.run(d.shareFreezes)
 	watchers.run(d.freezes.Run)
 	watchers.run(d.shipper.Run) // outlives the log's Run, for its last lines
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {

@@ -2,18 +2,46 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/assertd/assertd/internal/fleet"
 	"github.com/assertd/assertd/internal/store"
 	"github.com/assertd/assertd/ipc"
 )
 
-// openStore prepares the connection to the fleet's server, if there is one. A
+// openFleet prepares the connection to the fleet's server, if there is one. A
 // server that is away doesn't keep the daemon from starting.
-func (d *Daemon) openStore() (err error) {
-	if shared := d.Config.Budgets.Shared; shared != nil {
-		d.store, err = store.Configured(context.Background(), shared, d.Config.Trust(), store.Options{Now: d.Now, Logger: d.Logger})
+func (d *Daemon) openFleet() (err error) {
+	shared, ctx := d.Config.Budgets.Shared, context.Background()
+	if shared == nil {
+		return nil
 	}
-	return err
+	key, err := fleet.ReadKey(ctx, *store.SecretOf(&shared.FleetKey, d.Config.Trust()))
+	if err != nil {
+		return fmt.Errorf("budgets.shared.fleet_key: %w", err)
+	}
+	if d.store, err = store.Configured(ctx, shared, d.Config.Trust(), store.Options{Now: d.Now, Logger: d.Logger}); err != nil {
+		return err
+	}
+	d.shared = fleet.NewFreezes(d.store, key)
+	return nil
+}
+
+// shareFreezes carries freezes to and from the fleet, if there is one.
+func (d *Daemon) shareFreezes(ctx context.Context) error {
+	if d.shared == nil {
+		return nil
+	}
+	return d.shared.Run(ctx, d.freezes)
+}
+
+func (d *Daemon) freezeStatus() ipc.FreezeStatus {
+	status := d.freezes.Status(d.freezable())
+	if d.shared != nil {
+		fleet := d.shared.Status()
+		status.Fleet = &fleet
+	}
+	return status
 }
 
 // runStore watches the fleet's server, if there is one.

@@ -13,8 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"sync"
 	"time"
@@ -74,9 +72,9 @@ type Store struct {
 
 // silence keeps the library from writing to standard error: what matters of it
 // is in the errors.
-var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{log.New(io.Discard, "", 0)}) })
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
 
-type quiet struct{ *log.Logger }
+type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
