@@ -135,17 +135,6 @@ func printFacts(out io.Writer, s ipc.StatusResponse) error {
 	return facts.Write(out)
 }
 
-// clockText says how far another clock is ahead of this one.
-func clockText(ahead float64) string {
-	switch d := time.Duration(ahead * float64(time.Second)); {
-	case d >= time.Second:
-		return terminal.Span(d) + " ahead"
-	case d <= -time.Second:
-		return terminal.Span(-d) + " behind"
-	}
-	return "the same"
-}
-
 // printIssuers prints the issuers of Kubernetes tokens, with the keys that
 // are published besides those of the key set.
 func printIssuers(out io.Writer, s ipc.StatusResponse) {

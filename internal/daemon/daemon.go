@@ -70,7 +70,8 @@ type Daemon struct {
 	limiter    *ratelimit.Limiter
 	freezes    *freeze.Board
 	store      *store.Store   // that the fleet shares; nil for none
-	shared     *fleet.Freezes // nil without a store
+	shared     *fleet.Freezes // nil without a store, as the next
+	presence   *fleet.Presence
 	signer     *signer.Signer
 	signing    *server.Signing // what the callers' sockets serve
 	ready      *readiness
@@ -199,6 +200,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	watchers.run(d.runTracer)
 	watchers.run(d.runStore)
 	watchers.run(d.shareFreezes)
+	watchers.run(d.join)
 	watchers.run(d.freezes.Run)
 	watchers.run(d.shipper.Run) // outlives the log's Run, for its last lines
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {

@@ -24,7 +24,24 @@ func (d *Daemon) openFleet() (err error) {
 		return err
 	}
 	d.shared = fleet.NewFreezes(d.store, key)
+	d.presence = fleet.NewPresence(d.store, key, d.host(), d.counted)
 	return nil
+}
+
+// join tells the fleet of this daemon, if there is one.
+func (d *Daemon) join(ctx context.Context) error {
+	if d.presence == nil {
+		return nil
+	}
+	return d.presence.Run(ctx)
+}
+
+// Fleet implements server.Operator.
+func (o operator) Fleet(ctx context.Context) ipc.FleetResponse {
+	if o.daemon.presence == nil {
+		return ipc.FleetResponse{Now: o.daemon.Now(), Daemons: []ipc.FleetDaemon{}, Error: "the configuration has no budgets.shared, so this daemon knows of no other"}
+	}
+	return o.daemon.presence.Fleet(ctx)
 }
 
 // shareFreezes carries freezes to and from the fleet, if there is one.
