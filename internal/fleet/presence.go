@@ -37,8 +37,8 @@ type Presence struct {
 	at   time.Time       // when that was, by this host's clock
 }
 
-// NewPresence makes a Presence of a daemon that describe describes, on a host of
-// this name. It starts nothing, see [Presence.Run].
+// NewPresence makes a Presence of a daemon that describe describes, on a host
+// of this name. It starts nothing, see [Presence.Run].
 func NewPresence(s *store.Store, key Key, host string, describe func() ipc.StatusResponse) *Presence {
 	return &Presence{store: s, key: key, describe: describe, id: rand.Text()[:12], host: host}
 }

@@ -44,8 +44,8 @@ func hosts(f ipc.FleetResponse) string {
 }
 
 // TestFleetLists: each daemon sees all of them, with their digests, until one
-// stops. One that ends without a word is shown as gone, and who has no fleet key
-// can't add any.
+// stops. One that ends without a word is shown as gone, and who has no fleet
+// key can't add any.
 func TestFleetLists(t *testing.T) {
 	server := storetest.Start(t, "")
 	ready := ipc.StatusResponse{Version: "1", Ready: ipc.ReadyResponse{Ready: true}, PolicyDigest: "p1", Started: time.Now()}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/secret"
 	"github.com/assertd/assertd/internal/store"
@@ -142,7 +144,19 @@ func TestStoreACL(t *testing.T) {
 	login := func(user string) *store.Store {
 		return open(t, store.Options{Addresses: []string{server.Address}, Login: store.Login{User: user, Password: file(t, "pass")}})
 	}
-	if err := login("assertd").Prove(t.Context()); err != nil {
+	documented := login("assertd")
+	if err := documented.Prove(t.Context()); err != nil {
+		t.Errorf("the documented ACL: %v", err)
+	}
+	_, err := documented.Client().TxPipelined(t.Context(), func(pipe redis.Pipeliner) error { // as internal/fleet does
+		key := documented.Key("k")
+		pipe.HSet(t.Context(), key, "a", "b")
+		pipe.HLen(t.Context(), key)
+		pipe.HGetAll(t.Context(), key)
+		pipe.HDel(t.Context(), key, "a")
+		return nil
+	})
+	if err != nil {
 		t.Errorf("the documented ACL: %v", err)
 	}
 	if err := login("reader").Prove(t.Context()); err == nil || !strings.Contains(err.Error(), "docs/fleet.md") {

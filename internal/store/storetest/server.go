@@ -4,10 +4,14 @@ package storetest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -31,7 +35,7 @@ type Server struct {
 	t       testing.TB
 	program string
 	args    []string
-	dir     string
+	tls     *tls.Config // to ask it with; nil for none
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -47,17 +51,45 @@ func Start(t testing.TB, password string, options ...string) *Server {
 	if password != "" {
 		args = append(args, "--requirepass", password)
 	}
-	return start(t, "redis-server", "--port", args...)
+	return start(t, "redis-server", nil, args...)
 }
 
-// start starts a program that takes its port with an option, on one that is
-// free.
-func start(t testing.TB, program, portOption string, args ...string) *Server {
+// StartTLS starts a server that speaks only TLS and wants a certificate of its
+// clients, from the authority in the PEM file ca.
+func StartTLS(t testing.TB, certificate, key, ca string) *Server {
+	t.Helper()
+	settings := &tls.Config{InsecureSkipVerify: true} // only to see that it answers
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Certificates = []tls.Certificate{pair}
+	return start(t, "redis-server", settings, "--save", "", "--port", "0", "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", ca)
+}
+
+// StartSentinel starts a sentinel that watches a primary alone and replaces it
+// after a second.
+func StartSentinel(t testing.TB, name, primary string) *Server {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(primary)
+	file := filepath.Join(t.TempDir(), "sentinel.conf") // which it writes to
+	text := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 5000\n", name, host, port, name, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, "redis-sentinel", nil, file)
+}
+
+// start starts a program on a port that is free.
+func start(t testing.TB, program string, settings *tls.Config, args ...string) *Server {
 	t.Helper()
 	for range attempts {
-		port := freePort(t)
-		s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), t: t, program: program, dir: t.TempDir()}
-		s.args = append([]string{portOption, strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", s.dir + "/log"}, args...)
+		port, dir, option := freePort(t), t.TempDir(), "--port"
+		if settings != nil {
+			option = "--tls-port"
+		}
+		s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), t: t, program: program, tls: settings}
+		s.args = slices.Concat(args, []string{option, strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--logfile", filepath.Join(dir, "log")})
 		if s.tryStart() {
 			t.Cleanup(s.Kill)
 			return s
@@ -116,7 +148,7 @@ func (s *Server) tryStart() bool {
 // answers reports whether the server answers at all: an error of it is an
 // answer too.
 func (s *Server) answers() bool {
-	client := redis.NewClient(&redis.Options{Addr: s.Address, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true, Protocol: 2})
+	client := redis.NewClient(&redis.Options{Addr: s.Address, TLSConfig: s.tls, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true, Protocol: 2})
 	defer client.Close()
 	err := client.Ping(context.Background()).Err()
 	var refused redis.Error
