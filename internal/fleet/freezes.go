@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -31,8 +30,6 @@ const (
 	repairSpread = time.Second
 	// answerWait bounds one exchange with the server.
 	answerWait = 2 * time.Second
-	// maxEntries bounds what is read: more is not a fleet's.
-	maxEntries = 50_000
 )
 
 // Board is what keeps the freezes of a host.
@@ -218,13 +215,7 @@ func (w words) lack(known []freeze.Word) (missing []freeze.Word) {
 
 // listen reads the words at the server.
 func (f *Freezes) listen(ctx context.Context) (said words, forged int, err error) {
-	if n, err := f.store.Client().HLen(ctx, f.freezesKey()).Result(); err != nil || n > maxEntries {
-		if err == nil {
-			err = fmt.Errorf("the server has %d entries about freezes, more than %d; look who writes to it", n, maxEntries)
-		}
-		return nil, 0, err
-	}
-	entries, err := f.store.Client().HGetAll(ctx, f.freezesKey()).Result()
+	entries, err := read(ctx, f.store, f.freezesKey())
 	if err != nil {
 		return nil, 0, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -120,7 +119,7 @@ func (p *Presence) Fleet(ctx context.Context) ipc.FleetResponse {
 	self := p.self()
 	self.Self = true
 	response := ipc.FleetResponse{Now: p.store.Now().UTC(), Daemons: []ipc.FleetDaemon{self}}
-	entries, err := p.read(ctx)
+	entries, err := read(ctx, p.store, p.place())
 	if err != nil {
 		response.Error = err.Error()
 		return response
@@ -144,17 +143,6 @@ func (p *Presence) Fleet(ctx context.Context) ipc.FleetResponse {
 		return cmp.Or(cmp.Compare(x.Host, y.Host), x.Started.Compare(y.Started), cmp.Compare(x.ID, y.ID))
 	})
 	return response
-}
-
-func (p *Presence) read(ctx context.Context) (map[string]string, error) {
-	n, err := p.store.Client().HLen(ctx, p.place()).Result()
-	if err != nil {
-		return nil, err
-	}
-	if n > maxEntries {
-		return nil, fmt.Errorf("the server has %d entries about daemons, more than %d; look who writes to it", n, maxEntries)
-	}
-	return p.store.Client().HGetAll(ctx, p.place()).Result()
 }
 
 func (p *Presence) decode(id, text string) (d ipc.FleetDaemon, err error) {
