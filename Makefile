@@ -23,7 +23,7 @@ MODULE_PACKAGES := p11-kit p11-kit-modules opensc opensc-pkcs11 \
 	libnss3 libnss3-tools
 # Python and Node run the examples. Users of libnss-extrausers are not in
 # /etc/passwd.
-TEST_PACKAGES = $(DEMO_PACKAGES) $(CHAOS_PACKAGES) $(MODULE_PACKAGES) systemd logrotate rsyslog rsyslog-gnutls libnss-extrausers python3 $(NODE_PACKAGES)
+TEST_PACKAGES = $(DEMO_PACKAGES) $(CHAOS_PACKAGES) $(MODULE_PACKAGES) redis-server redis-sentinel systemd logrotate rsyslog rsyslog-gnutls libnss-extrausers python3 $(NODE_PACKAGES)
 # Debian's Python modules need Debian's own /usr/bin/python3.
 INTEROP_PACKAGES = $(DEMO_PACKAGES) openssl openssh-client openssh-server python3 python3-jwt python3-jwcrypto \
 	python3-authlib python3-msal python3-requests python3-httpx mypy python3-typeshed $(NODE_PACKAGES)

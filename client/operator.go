@@ -49,6 +49,19 @@ func (o *Operator) Status(ctx context.Context) (ipc.StatusResponse, error) {
 	return status, nil
 }
 
+// Fleet lists the daemons of the fleet, as far as the daemon knows of them.
+func (o *Operator) Fleet(ctx context.Context) (ipc.FleetResponse, error) {
+	var fleet ipc.FleetResponse
+	text, err := o.do(ctx, http.MethodGet, "/v1/fleet")
+	if err != nil {
+		return fleet, err
+	}
+	if err := json.Unmarshal(text, &fleet); err != nil {
+		return fleet, fmt.Errorf("%w: %w", ErrNotAssertd, err)
+	}
+	return fleet, nil
+}
+
 // Metrics returns the metrics in the Prometheus text format.
 func (o *Operator) Metrics(ctx context.Context) ([]byte, error) {
 	return o.do(ctx, http.MethodGet, "/v1/metrics")

@@ -19,6 +19,10 @@ import (
 // operatorStub is a daemon's operator side that rejects reloads.
 type operatorStub struct{ drained chan struct{} }
 
+func (o operatorStub) Fleet(context.Context) ipc.FleetResponse {
+	return ipc.FleetResponse{Daemons: []ipc.FleetDaemon{}}
+}
+
 func (o operatorStub) Status(context.Context) (ipc.StatusResponse, error) {
 	return ipc.StatusResponse{Version: "v1", Ready: ipc.ReadyResponse{Ready: true}}, nil
 }

@@ -6,30 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/assertd/assertd/internal/secret"
 	"github.com/assertd/assertd/internal/trustpath"
 )
 
-const (
-	// maxPIN is the longest PIN accepted, in bytes; CK_TOKEN_INFO.ulMaxPinLen
-	// of real tokens is at most 255.
-	maxPIN = 255
-	// commandDeadline bounds a PIN command, whatever deadline its caller has.
-	// It is shorter than a worker's time to start, so that the error names the
-	// command and not the module.
-	commandDeadline = 20 * time.Second
-	// credentialsDirectory is the variable with the directory of a service's
-	// systemd credentials (systemd.exec(5)).
-	credentialsDirectory = "CREDENTIALS_DIRECTORY"
-)
+// maxPIN is the longest PIN accepted, in bytes; CK_TOKEN_INFO.ulMaxPinLen of
+// real tokens is at most 255.
+const maxPIN = 255
 
 // PINSource says where the PIN comes from. Exactly one source is set. There is
 // no field for a literal PIN in the configuration, an environment variable or
@@ -133,87 +119,24 @@ func (s PINSource) Passed(pin *PIN) PINSource {
 
 func (s PINSource) name() string {
 	switch {
-	case s.File != "":
-		return "the file " + s.File
-	case s.Credential != "":
-		return "the credential " + s.Credential
-	case len(s.Command) > 0:
-		return "the command " + s.Command[0]
 	case s.Prompt:
 		return "the prompt"
+	case s.Value != nil:
+		return "the value passed in"
 	}
-	return "the value passed in"
+	return s.secret().String()
+}
+
+func (s PINSource) secret() secret.Source {
+	return secret.Source{File: s.File, Credential: s.Credential, Command: s.Command, Trust: s.Trust}
 }
 
 func (s PINSource) raw(ctx context.Context) ([]byte, error) {
 	switch {
-	case s.File != "":
-		return s.readFile(s.File)
-	case s.Credential != "":
-		return s.readCredential()
-	case len(s.Command) > 0:
-		if err := s.Trust.CheckAll(trustpath.OfCommand(s.Command)); err != nil {
-			return nil, err
-		}
-		return runPINCommand(ctx, s.Command)
 	case s.Prompt:
 		return promptPIN(ctx, cmp.Or(s.Question, "PIN of the token: "))
+	case s.Value != nil:
+		return s.Value.Reveal(), nil
 	}
-	return s.Value.Reveal(), nil
-}
-
-func (s PINSource) readCredential() ([]byte, error) {
-	dir := os.Getenv(credentialsDirectory)
-	if dir == "" {
-		return nil, errors.New("$" + credentialsDirectory + " isn't set; run as a systemd service with LoadCredential=" +
-			s.Credential + ":PATH, or use another PIN source")
-	}
-	return s.readFile(filepath.Join(dir, s.Credential))
-}
-
-func (s PINSource) readFile(path string) ([]byte, error) {
-	file, err := s.Trust.Open(path, trustpath.Secret)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	var content pinBuffer
-	_, err = io.Copy(&content, io.LimitReader(file, int64(len(content.bytes))))
-	return content.bytes[:content.n], err
-}
-
-func runPINCommand(ctx context.Context, argv []string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandDeadline)
-	defer cancel()
-	var out pinBuffer
-	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	command.Stdout = &out
-	command.WaitDelay = time.Second // a grandchild may hold the pipe open
-	// The command must not outlive this process, which may be killed. The
-	// kernel sends the signal when the thread ends, so it is locked.
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	start := time.Now()
-	if err := command.Run(); err != nil {
-		clear(out.bytes[:])
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("it was stopped after %v (%w); run it by hand to see what it is waiting for",
-				time.Since(start).Round(time.Millisecond), context.Cause(ctx))
-		}
-		return nil, fmt.Errorf("it failed (%w); run it by hand to see why", err)
-	}
-	return out.bytes[:out.n], nil
-}
-
-// pinBuffer keeps one byte more than the longest PIN, so that a longer one is
-// noticed, and discards the rest.
-type pinBuffer struct {
-	bytes [maxPIN + 3]byte // a PIN, CR, LF, and one byte too many
-	n     int
-}
-
-func (b *pinBuffer) Write(p []byte) (int, error) {
-	b.n += copy(b.bytes[b.n:], p)
-	return len(p), nil
+	return s.secret().Raw(ctx, maxPIN+3) // CR, LF, and one byte too many
 }

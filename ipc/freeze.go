@@ -84,6 +84,9 @@ type Freeze struct {
 	Until  time.Time `json:"until,omitzero"` // zero until somebody thaws it
 	Reason string    `json:"reason"`
 	By     FreezeBy  `json:"by"`
+	// Reported means that another host of the fleet says so: By is its word, and
+	// not that of this host's kernel.
+	Reported bool `json:"reported,omitempty"`
 	// Unknown means that the configuration no longer has the name. The freeze
 	// stays, for the day when it has it again.
 	Unknown bool `json:"unknown,omitempty"`
@@ -115,4 +118,13 @@ type FreezeStatus struct {
 	Freezes []Freeze `json:"freezes"`
 	File    string   `json:"file,omitempty"`  // that keeps them across restarts; empty if none does
 	Error   string   `json:"error,omitempty"` // why the file does not have them all
+	// Fleet is absent if freezes are this host's only.
+	Fleet *FleetFreezes `json:"fleet,omitempty"`
+}
+
+// FleetFreezes says whether freezes reach the other daemons of the fleet.
+type FleetFreezes struct {
+	Exchanged time.Time `json:"exchanged,omitzero"` // when the daemon last looked what others froze
+	Error     string    `json:"error,omitempty"`    // why it can't now
+	Forged    int       `json:"forged,omitempty"`   // entries at the server that nobody with the fleet key made
 }

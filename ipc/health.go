@@ -98,11 +98,14 @@ const (
 	// WarningAuditUnchecked means that the daemon still verifies the lines of the
 	// audit log that its start did not read.
 	WarningAuditUnchecked = "audit-unchecked"
+	// WarningStoreDown means that the server that the daemons of a fleet share
+	// does not answer.
+	WarningStoreDown = "store-down"
 )
 
 // Warnings lists the warnings of a ReadyResponse.
 func Warnings() []string {
-	return []string{WarningReloadRefused, WarningPINRefused, WarningPINLocked, WarningPINFinalTry, WarningPINCountLow, WarningAuditUnchecked}
+	return []string{WarningReloadRefused, WarningPINRefused, WarningPINLocked, WarningPINFinalTry, WarningPINCountLow, WarningAuditUnchecked, WarningStoreDown}
 }
 
 // WorkerState is what one worker is doing. Operators find out why with

@@ -28,6 +28,8 @@ type StatusResponse struct {
 
 	Freeze FreezeStatus `json:"freeze"`
 
+	Store *StoreStatus `json:"store,omitempty"` // absent without budgets.shared
+
 	Sandbox SandboxStatus `json:"sandbox"`
 
 	Clients []ClientStatus `json:"clients"`

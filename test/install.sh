@@ -15,14 +15,18 @@ if [ "$(id -u)" -ne 0 ]; then
 	as_root=sudo
 fi
 echo "installing:$missing"
-# Tests run sshd themselves. Nobody asked for a server on the network.
-case "$missing " in *" openssh-server "*)
-	[ -e /etc/systemd/system/ssh.service ] || {
-		echo "masking ssh.service; to use it: systemctl unmask ssh"
-		$as_root mkdir -p /etc/systemd/system
-		$as_root ln -s /dev/null /etc/systemd/system/ssh.service
-	} ;;
-esac
+# Tests run these servers themselves. Nobody asked for one on the network.
+for package in openssh-server redis-server redis-sentinel; do
+	service=$package.service
+	[ $package = openssh-server ] && service=ssh.service
+	case "$missing " in *" $package "*)
+		[ -e "/etc/systemd/system/$service" ] || {
+			echo "masking $service; to use it: systemctl unmask ${service%.service}"
+			$as_root mkdir -p /etc/systemd/system
+			$as_root ln -s /dev/null "/etc/systemd/system/$service"
+		} ;;
+	esac
+done
 export DEBIAN_FRONTEND=noninteractive
 # $missing is a list of package names: let it split.
 # shellcheck disable=SC2086

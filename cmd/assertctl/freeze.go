@@ -11,6 +11,7 @@ import (
 
 	"github.com/assertd/assertd/client"
 	"github.com/assertd/assertd/internal/cli"
+	"github.com/assertd/assertd/internal/plural"
 	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
@@ -158,8 +159,18 @@ func printFreezes(out io.Writer, now time.Time, s ipc.FreezeStatus) {
 		if f.Unknown {
 			unknown = " (NOT IN THE CONFIGURATION)"
 		}
-		text := fmt.Sprintf("%s%s since %s, %s, by uid %d pid %d on %s: %s", f, unknown, terminal.Ago(now, f.Since), until(f), f.By.UID, f.By.PID, terminal.Dash(f.By.Host), f.Reason)
+		by := "by"
+		if f.Reported {
+			by = "reported by another host, by"
+		}
+		text := fmt.Sprintf("%s%s since %s, %s, %s uid %d pid %d on %s: %s", f, unknown, terminal.Ago(now, f.Since), until(f), by, f.By.UID, f.By.PID, terminal.Dash(f.By.Host), f.Reason)
 		printError(out, "FROZEN", text)
 	}
 	printError(out, "FREEZES NOT SAVED", s.Error)
+	if s.Fleet != nil {
+		printError(out, "FREEZES NOT SHARED", s.Fleet.Error)
+		if n := s.Fleet.Forged; n > 0 {
+			printError(out, "FORGED FREEZES", plural.Of(n, "freeze")+" at the fleet's server that nobody with the fleet key made")
+		}
+	}
 }

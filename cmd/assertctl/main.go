@@ -45,5 +45,5 @@ func rootCommand() *cobra.Command {
 		a.assertCommand(), a.tokenCommand(), a.callCommand(), a.keepCommand(), a.execCredentialCommand(),
 		a.signCommand(), a.registerCommand(),
 		a.grantsCommand(), a.whoamiCommand(), a.jwksCommand(), a.verifyCommand(), a.benchCommand(),
-		statusCommand(), topCommand(), reloadCommand(), freezeCommand(), thawCommand(), drainCommand())
+		statusCommand(), topCommand(), fleetCommand(), reloadCommand(), freezeCommand(), thawCommand(), drainCommand())
 }

@@ -82,6 +82,9 @@ func printProblems(out io.Writer, s ipc.StatusResponse) {
 			printError(out, "KEY NOT USED", reason)
 		}
 	}
+	if s.Store != nil {
+		printError(out, "FLEET SERVER DOWN", s.Store.Error)
+	}
 	printError(out, "PUBLISHING FAILED", s.JWKS.Error)
 	printError(out, "RELOAD REJECTED", s.Reload.Error)
 	if a := s.Audit; a != nil {
@@ -123,6 +126,9 @@ func printFacts(out io.Writer, s ipc.StatusResponse) error {
 		for _, to := range a.Ship {
 			facts.Add("shipped to", fmt.Sprintf("%s, up to line %d, %d pending, %d missing", to.Destination, to.Lines, to.Pending, to.Missing))
 		}
+	}
+	if st := s.Store; st != nil && st.Up {
+		facts.Add("fleet", fmt.Sprintf("server answers since %s, its clock %s", terminal.Ago(s.Now, st.Since), clockText(st.ClockSeconds)))
 	}
 	facts.Add("sandbox", s.Sandbox.String())
 	facts.Add("configuration", "loaded "+terminal.Ago(s.Now, s.Reload.Success))

@@ -99,6 +99,7 @@ func (t *tokens) check(ctx context.Context, c *config.Config, stderr io.Writer) 
 		report.Notes = append(i.Notes(), c.Notes()...)
 		return ctx.Err()
 	})
+	report.addProblem(checkStore(ctx, c))
 	report.OK = len(report.Problems) == 0
 	return report, err
 }

@@ -80,7 +80,7 @@ func FuzzRecord(f *testing.F) {
 		r := Record{Kind: KindRaw, Time: time.Unix(0, 0), JTI: jti, Code: claim, ClaimNames: []string{claim}, Digest: []byte(jti), Subject: claim, Audiences: []string{jti, claim}}
 		r.Caller.Executable = executable
 		r.Claims = map[string]any{"c": claim}
-		r.Scope, r.Reason, r.Until = jti, claim, time.Unix(1_800_000_000, 0)
+		r.Scope, r.Reason, r.ReportedBy, r.Until = jti, claim, executable, time.Unix(1_800_000_000, 0)
 		body, err := r.encode(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -96,6 +96,7 @@ func FuzzRecord(f *testing.F) {
 		var got struct {
 			JTI, Code     string
 			Scope, Reason string
+			ReportedBy    string `json:"reported_by"`
 			Subject       string
 			Audiences     []string
 			Until         time.Time
@@ -118,7 +119,7 @@ func FuzzRecord(f *testing.F) {
 		if got.JTI != want(jti) || got.Caller.Executable != want(executable) || got.Code != want(claim) ||
 			got.Subject != want(claim) || len(got.Audiences) != 2 || got.Audiences[0] != want(jti) || got.Audiences[1] != want(claim) ||
 			got.Names[0] != want(claim) || got.Claims["c"] != want(claim) ||
-			got.Scope != want(jti) || got.Reason != want(claim) || !got.Until.Equal(r.Until) {
+			got.Scope != want(jti) || got.Reason != want(claim) || got.ReportedBy != want(executable) || !got.Until.Equal(r.Until) {
 			t.Errorf("%q", line)
 		}
 	})

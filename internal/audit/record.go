@@ -70,6 +70,9 @@ type Record struct {
 	Scope  string    // of a freeze, as in ipc.FreezeTarget
 	Until  time.Time // the end of a freeze; zero for none
 	Reason string    // an operator's, for a freeze
+	// ReportedBy is who froze or thawed something on another host, by the word
+	// of that host.
+	ReportedBy string
 
 	Outcome       string
 	Code          string // the problem code of a refusal or failure
@@ -115,6 +118,7 @@ func (r *Record) encode(b []byte) ([]byte, error) {
 		b = appendTimeMember(b, "until", r.Until)
 	}
 	b = appendMember(b, "reason", r.Reason)
+	b = appendMember(b, "reported_by", r.ReportedBy)
 	b = appendMember(b, "outcome", r.Outcome)
 	b = appendMember(b, "code", r.Code)
 	b = appendIntMember(b, "latency_us", r.LatencyMicros)

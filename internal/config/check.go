@@ -25,6 +25,7 @@ func check(config *Config, file *strictyaml.Document) {
 	c.listeners()
 	c.jwks()
 	c.audit()
+	c.shared()
 	c.paths()
 	c.clients()
 	c.kubernetes()

@@ -40,7 +40,7 @@ type Config struct {
 	Metrics  Metrics           `json:"metrics,omitzero" doc:"Prometheus metrics."`
 	Tracing  Tracing           `json:"tracing,omitzero" doc:"OpenTelemetry traces of requests. Off by default."`
 	Operator Operator          `json:"operator,omitzero" doc:"The socket for operators of the daemon."`
-	Budgets  Budgets           `json:"budgets,omitzero" doc:"Where rate budgets are saved across restarts."`
+	Budgets  Budgets           `json:"budgets,omitzero" doc:"Where rate budgets are saved across restarts, and what the daemons of a fleet share."`
 	Log      Log               `json:"log,omitzero" doc:"The daemon's own log, which goes to standard error."`
 	Verify   Verify            `json:"verify" default:"always" doc:"Whether every signature, or a sample, is verified with the public key before it is returned."`
 	Limits   Limits            `json:"limits,omitzero" doc:"Limits on what callers can hold open."`

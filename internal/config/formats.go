@@ -131,9 +131,11 @@ func checkServer(s string) error {
 	return nil
 }
 
-func isLocal(u *url.URL) bool {
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+func isLocal(u *url.URL) bool { return isLocalHost(u.Hostname()) }
+
+func isLocalHost(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // checkOrigin allows what C2SP tlog-checkpoint and signed-note do, in ASCII.

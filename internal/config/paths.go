@@ -137,7 +137,7 @@ func (c *Config) DaemonPaths() []TrustedPath {
 	if tls := c.JWKS.TLS; tls != nil && c.JWKS.Listen != "" {
 		paths = append(paths, TrustedPath{"jwks.tls.cert", tls.Cert, trustpath.File}, TrustedPath{"jwks.tls.key", tls.Key, trustpath.Secret})
 	}
-	return given(paths)
+	return given(append(paths, c.Budgets.Shared.paths()...))
 }
 
 // AllPaths are the DaemonPaths, and those that matter to one token, key set or
@@ -197,6 +197,32 @@ func (s Ship) paths(path string) []TrustedPath {
 		return certificatePaths(path+".otlp", o.CA, o.Cert, o.Key)
 	}
 	return certificatePaths(path+".syslog", s.Syslog.CA, s.Syslog.Cert, s.Syslog.Key)
+}
+
+// paths are those of a server that the daemon needs.
+func (s *Shared) paths() []TrustedPath {
+	if s == nil {
+		return nil
+	}
+	paths := s.FleetKey.paths("budgets.shared.fleet_key")
+	if s.Password != nil {
+		paths = append(paths, s.Password.paths("budgets.shared.password")...)
+	}
+	if s.Sentinel != nil && s.Sentinel.Password != nil {
+		paths = append(paths, s.Sentinel.Password.paths("budgets.shared.sentinel.password")...)
+	}
+	if t := s.TLS; t != nil {
+		paths = append(paths, certificatePaths("budgets.shared.tls", t.CA, t.Cert, t.Key)...)
+	}
+	return paths
+}
+
+func (s Secret) paths(setting string) []TrustedPath {
+	paths := []TrustedPath{{setting + ".file", s.File, trustpath.Secret}}
+	for _, p := range trustpath.OfCommand(s.Command) {
+		paths = append(paths, TrustedPath{setting + ".command", p.Path, p.Kind})
+	}
+	return paths
 }
 
 func certificatePaths(path, ca, cert, key string) []TrustedPath {

@@ -57,7 +57,7 @@ keys: {k: {alg: ES256, use: assertion, certificate: /x}, ed: {alg: EdDSA, use: r
 listen: [{socket: /run/s}, {socket: /run/k, kubernetes: {key: sa, issuer: "https://x.example/k", also_publish: [{file: /sa.pub, until: "2027-01-31T12:00:00Z"}]}}]
 clients: [{name: c, match: {uid: 0}, grants: [{name: g, key: sa, kubernetes: {service_accounts: ["*"], audiences: ["*"]}}]}]
 operator: {socket: /run/o}
-budgets: {file: /budgets}
+budgets: {file: /budgets, shared: {addresses: ["x.example:1"], tls: {`+certificates+`}, fleet_key: {file: /f}, password: {file: /w}, sentinel: {master: m, password: {file: /s}}}}
 jwks: {file: /jwks, listen: ":1", tls: {cert: /c, key: /k}}
 audit:
   file: /log/a

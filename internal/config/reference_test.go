@@ -138,7 +138,7 @@ func kindOf(typ reflect.Type, f strictyaml.Field) string {
 		return "`" + strings.Join(f.Words, "`, `") + "`"
 	case f.Format != "":
 		return map[string]string{"name": "name", "path": "path", "hex": "hexadecimal", "sha256": "64 hexadecimal digits",
-			"address": "`host:port`", "network": "address or network", "issuer": "URL", "profile": "[profile](profiles.md)", "time": "RFC 3339 time"}[f.Format]
+			"address": "`host:port`", "server": "`host:port`", "network": "address or network", "issuer": "URL", "profile": "[profile](profiles.md)", "time": "RFC 3339 time"}[f.Format]
 	}
 	return "text"
 }

@@ -149,9 +149,11 @@ type Operator struct {
 	Socket string `json:"socket,omitzero" format:"path" doc:"Absolute path of the operator socket, which has mode 0600. Without it, there is none."`
 }
 
-// Budgets says where rate budgets are saved.
+// Budgets says where rate budgets are saved, and what a fleet shares.
 type Budgets struct {
 	File string `json:"file,omitzero" format:"path" doc:"Absolute path of a file that keeps the usage of rate windows of a minute or longer. Without it, a restart resets all budgets."`
+
+	Shared *Shared `json:"shared,omitempty" doc:"Valkey or Redis server that the daemons of a fleet share. See docs/fleet.md."`
 }
 
 // Level is a log level.

@@ -45,19 +45,27 @@ func (d *Daemon) saveBudgets(g *group) {
 	}
 }
 
-// newFreezes prepares to keep what operators freeze, in a file beside the
-// budgets.
-func (d *Daemon) newFreezes() {
+// host is this host's name, "" if it isn't known.
+func (d *Daemon) host() string {
 	host, err := os.Hostname()
 	if err != nil {
 		d.Logger.Warn("freezes don't name this host", "error", err)
 	}
+	return host
+}
+
+// newFreezes prepares to keep what operators freeze, in a file beside the
+// budgets.
+func (d *Daemon) newFreezes() {
 	options := freeze.Options{
 		Signer: d.signer, RecordRequired: d.Config.Audit.Required, File: d.Config.FreezesFile(), Files: d.files(),
-		Trust: d.Config.Trust(), Host: host, Now: d.Now, Logger: d.Logger,
+		Trust: d.Config.Trust(), Host: d.host(), Now: d.Now, Logger: d.Logger,
 	}
 	if log := d.trail.Log(); log != nil {
 		options.Log = log
+	}
+	if d.shared != nil {
+		options.Fleet = d.shared
 	}
 	d.freezes = freeze.New(options)
 }

@@ -18,12 +18,14 @@ import (
 	"github.com/assertd/assertd/internal/audit/trail"
 	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/descent"
+	"github.com/assertd/assertd/internal/fleet"
 	"github.com/assertd/assertd/internal/freeze"
 	"github.com/assertd/assertd/internal/keyset"
 	"github.com/assertd/assertd/internal/kubesigner"
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/metrics"
 	"github.com/assertd/assertd/internal/ratelimit"
+	"github.com/assertd/assertd/internal/store"
 	"github.com/assertd/assertd/internal/tracing"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/peer"
@@ -63,6 +65,9 @@ type Daemon struct {
 	ring       *keyset.Active
 	limiter    *ratelimit.Limiter
 	freezes    *freeze.Board
+	store      *store.Store   // that the fleet shares; nil for none
+	shared     *fleet.Freezes // nil without a store, as the next
+	presence   *fleet.Presence
 	signer     *signer.Signer
 	signing    *server.Signing // what the callers' sockets serve
 	ready      *readiness
@@ -100,7 +105,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, decisions: decided, issuers: issuers, ring: &keyset.Active{}, reloaded: make(chan struct{}, 1), started: o.Now()}
 	d.lastReload.Store(&ReloadState{ReloadStatus: ipc.ReloadStatus{Success: o.Now()}})
-	if err := errors.Join(d.newMetrics(), d.newTracer()); err != nil {
+	if err := errors.Join(d.newMetrics(), d.newTracer(), d.openFleet()); err != nil {
 		return nil, err
 	}
 	if err := d.newPool(); err != nil {
@@ -195,6 +200,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	watchers := background(ctx, fail)
 	defer watchers.end()
 	watchers.run(d.runTracer)
+	watchers.run(d.runStore)
+	watchers.run(d.shareFreezes)
+	watchers.run(d.join)
 	watchers.run(d.freezes.Run)
 	watchers.run(d.trail.Ship)
 	if err := errors.Join(d.monitorOverTCP(watchers), d.operate(watchers)); err != nil {

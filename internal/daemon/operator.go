@@ -58,7 +58,12 @@ func (o operator) Drain(context.Context) { o.daemon.stop() }
 
 // Status implements server.Operator.
 func (o operator) Status(context.Context) (ipc.StatusResponse, error) {
-	status := o.daemon.status()
-	status.Unmatched = o.daemon.metrics.Totals().Count(status.Clients)
-	return status, nil
+	return o.daemon.counted(), nil
+}
+
+// counted is the status with the counts of decisions.
+func (d *Daemon) counted() ipc.StatusResponse {
+	status := d.status()
+	status.Unmatched = d.metrics.Totals().Count(status.Clients)
+	return status
 }

@@ -40,6 +40,9 @@ func (r *readiness) answer() ipc.ReadyResponse {
 			response.Warnings = append(response.Warnings, warning)
 		}
 	}
+	if store := r.daemon.storeStatus(); store != nil && !store.Up {
+		response.Warnings = append(response.Warnings, ipc.WarningStoreDown)
+	}
 	r.daemon.trail.Report(&response)
 	return response
 }

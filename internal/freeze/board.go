@@ -2,6 +2,10 @@
 // is signed for a frozen client, grant or key set until it is thawed or its
 // time is up.
 //
+// In a fleet, each daemon keeps the newest Word on each target, and what they
+// share is only how the words travel. So a freeze outlives the loss of the
+// fleet's server, and an old word that is played back changes nothing.
+//
 // A freeze is in force before anything else happens. Its audit record and the
 // file that keeps it across restarts come after that, and a fault of either is
 // a warning. A thaw is recorded first, and refused if it can't be.
@@ -49,6 +53,13 @@ type Files interface {
 	Update(ctx context.Context, path string, content []byte, mode fs.FileMode) (changed bool, err error)
 }
 
+// Fleet are the other daemons.
+type Fleet interface {
+	// Tell passes on the board's newest Words. The error says why other daemons
+	// may not know of them yet.
+	Tell(ctx context.Context) error
+}
+
 // Options of a [Board].
 type Options struct {
 	Signer Signer
@@ -59,6 +70,7 @@ type Options struct {
 	Files          Files
 	Trust          trustpath.Rules
 	Host           string // this host's name
+	Fleet          Fleet  // nil if freezes are this host's only
 	Now            func() time.Time
 	Logger         logging.Logger
 }
@@ -66,17 +78,22 @@ type Options struct {
 // Board has the freezes of this host. It is safe for concurrent use.
 type Board struct {
 	Options
-	saver *saver
+	saver    *saver
+	throttle *logging.Throttle
 
 	changing sync.Mutex // held while entries change and the signer gets them
 	mu       sync.Mutex
 	entries  map[ipc.FreezeTarget]ipc.Freeze
-	pending  []audit.Record // not written yet
+	words    map[ipc.FreezeTarget]Word // empty without a fleet
+	pending  []audit.Record            // not written yet
 }
 
 // New makes a board without freezes. It starts nothing, see [Board.Run].
 func New(o Options) *Board {
-	return &Board{Options: o, saver: newSaver(o.File, o.Files, o.Logger), entries: make(map[ipc.FreezeTarget]ipc.Freeze)}
+	return &Board{
+		Options: o, saver: newSaver(o.File, o.Files, o.Logger), throttle: logging.NewThrottle(o.Now),
+		entries: make(map[ipc.FreezeTarget]ipc.Freeze), words: make(map[ipc.FreezeTarget]Word),
+	}
 }
 
 // Status returns what is frozen, the oldest first. A freeze whose name is not
@@ -137,11 +154,12 @@ func (b *Board) change(edit func(map[ipc.FreezeTarget]ipc.Freeze)) (revision uin
 	next := maps.Clone(b.entries)
 	edit(next)
 	b.entries = next
+	words := b.wordList()
 	b.mu.Unlock()
 	frozen := make(signer.Frozen, len(next))
 	for target := range next {
 		frozen[target] = true
 	}
 	b.Signer.Freeze(frozen)
-	return b.saver.want(encode(sorted(next)))
+	return b.saver.want(encode(sorted(next), words))
 }

@@ -38,6 +38,7 @@ func (b *Board) Freeze(ctx context.Context, from caller.Caller, req ipc.FreezeRe
 		warnings = append(warnings, fmt.Sprintf("not in the audit log yet; it is tried again: %v", err))
 	}
 	warnings = append(warnings, b.saved(ctx, revision, "it is in force until the daemon stops, but")...)
+	warnings = append(warnings, b.told(ctx)...)
 	return ipc.FreezeResponse{Freeze: inForce, Warnings: warnings}, nil
 }
 
@@ -51,6 +52,10 @@ func (b *Board) put(asked ipc.Freeze) (inForce ipc.Freeze, warnings []string, re
 		case frozen && !endsLater(asked, standing):
 			warnings = []string{fmt.Sprintf("it was frozen already, %s; a freeze can only be made longer, so thaw it to end it sooner", end(standing))}
 			inForce = standing
+			if !b.words[asked.FreezeTarget].Frozen { // this host's only so far
+				b.say(true, standing)
+			}
+			return
 		case frozen:
 			inForce.Since = standing.Since
 		case len(entries) >= maxFreezes:
@@ -58,6 +63,7 @@ func (b *Board) put(asked ipc.Freeze) (inForce ipc.Freeze, warnings []string, re
 			return
 		}
 		entries[asked.FreezeTarget] = inForce
+		b.say(true, inForce)
 	})
 	return inForce, warnings, revision, err
 }
@@ -73,7 +79,8 @@ func (b *Board) Thaw(ctx context.Context, from caller.Caller, target ipc.FreezeT
 	if err := b.recordEnd(ctx, audit.KindThaw, from, standing); err != nil {
 		return ipc.ThawResponse{}, refuse("%s stays frozen, because the thaw can't be recorded: %v", target, err)
 	}
-	thawed, revision := b.remove(standing)
+	thaw := ipc.Freeze{FreezeTarget: target, Since: b.Now().UTC().Truncate(time.Millisecond), By: b.by(from)}
+	thawed, revision := b.remove(standing, func() { b.say(false, thaw) })
 	if !thawed {
 		return ipc.ThawResponse{}, refuse("the freeze of %s has changed meanwhile; look at it again with assertctl status", target)
 	}
@@ -82,14 +89,17 @@ func (b *Board) Thaw(ctx context.Context, from caller.Caller, target ipc.FreezeT
 		response.Warnings = append(response.Warnings, "still frozen: "+names(left))
 	}
 	response.Warnings = append(response.Warnings, b.saved(ctx, revision, "it is thawed until the daemon stops, but")...)
+	response.Warnings = append(response.Warnings, b.told(ctx)...)
 	return response, nil
 }
 
-// remove takes a freeze off the board, unless it has changed.
-func (b *Board) remove(standing ipc.Freeze) (removed bool, revision uint64) {
+// remove takes a freeze off the board, unless it has changed. With mu held, it
+// then calls done.
+func (b *Board) remove(standing ipc.Freeze, done func()) (removed bool, revision uint64) {
 	revision = b.change(func(entries map[ipc.FreezeTarget]ipc.Freeze) {
 		if removed = entries[standing.FreezeTarget] == standing; removed {
 			delete(entries, standing.FreezeTarget)
+			done()
 		}
 	})
 	return removed, revision
@@ -99,12 +109,16 @@ func (b *Board) newFreeze(from caller.Caller, req ipc.FreezeRequest) ipc.Freeze 
 	now := b.Now().UTC().Truncate(time.Millisecond)
 	f := ipc.Freeze{
 		FreezeTarget: req.FreezeTarget, Since: now, Reason: req.Reason,
-		By: ipc.FreezeBy{UID: from.UID, PID: from.PID, Host: b.Host},
+		By: b.by(from),
 	}
 	if req.ForSeconds > 0 {
 		f.Until = now.Add(time.Duration(req.ForSeconds) * time.Second)
 	}
 	return f
+}
+
+func (b *Board) by(from caller.Caller) ipc.FreezeBy {
+	return ipc.FreezeBy{UID: from.UID, PID: from.PID, Host: b.Host}
 }
 
 // endsLater reports whether f lasts longer than g.
@@ -188,7 +202,7 @@ func (b *Board) postpone(records ...audit.Record) {
 func (b *Board) recordOf(kind string, from caller.Caller, f ipc.Freeze) audit.Record {
 	return audit.Record{
 		Time: b.Now(), Kind: kind, Caller: from, Outcome: audit.OutcomeAllowed,
-		Scope: f.Scope(), Client: f.Client, Grant: f.Grant, Key: f.Key, Until: f.Until, Reason: f.Reason,
+		Scope: f.Scope(), Client: f.Client, Grant: f.Grant, Key: f.Key, Until: f.Until, Reason: f.Reason, ReportedBy: reporter(f),
 	}
 }
 

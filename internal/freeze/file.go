@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/assertd/assertd/internal/atomicfile"
 	"github.com/assertd/assertd/internal/audit"
@@ -20,50 +22,88 @@ import (
 
 const (
 	formatVersion = 1
-	maxFile       = 32 << 20 // bytes: maxFreezes of the longest names and reasons
+	// fleetVersion is the version of a file that has the fleet's words too.
+	fleetVersion = 2
+	// maxFile is in bytes: maxFreezes of the longest names and reasons, and the
+	// fleet's maxWords.
+	maxFile = 96 << 20
 )
 
 // document is the file. The sum tells a file that was damaged, or edited by
 // hand, from one that the daemon wrote.
 type document struct {
 	Version int             `json:"version"`
-	SHA256  string          `json:"sha256"` // of freezes, without spaces
+	SHA256  string          `json:"sha256"` // of freezes, and then words, without spaces
 	Freezes json.RawMessage `json:"freezes"`
+	Words   json.RawMessage `json:"words,omitempty"` // since version 2
 }
 
-func encode(freezes []ipc.Freeze) []byte {
-	list, err := json.Marshal(freezes)
+// encode writes version 1 where there is no fleet.
+func encode(freezes []ipc.Freeze, words []Word) []byte {
+	file := document{Version: formatVersion, Freezes: mustMarshal(freezes)}
+	if len(words) > 0 {
+		file.Version, file.Words = fleetVersion, mustMarshal(words)
+	}
+	file.SHA256 = file.sum()
+	return append(mustMarshal(file), '\n')
+}
+
+func mustMarshal(v any) []byte {
+	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // only a year that RFC 3339 can't have, and freezes end within one
 	}
-	content, err := json.Marshal(document{formatVersion, sum(list), list})
-	if err != nil {
-		panic(err)
-	}
-	return append(content, '\n')
+	return text
 }
 
-func sum(list []byte) string {
-	hash := sha256.Sum256(list)
+func (d document) sum() string {
+	hash := sha256.Sum256(slices.Concat(d.Freezes, d.Words))
 	return hex.EncodeToString(hash[:])
 }
 
 // errDamaged means that the file is not one that a daemon wrote.
 var errDamaged = errors.New("damaged")
 
-func decode(content []byte) (map[ipc.FreezeTarget]ipc.Freeze, error) {
+func decode(content []byte) (map[ipc.FreezeTarget]ipc.Freeze, map[ipc.FreezeTarget]Word, error) {
 	var file document
 	if err := strictly(content, &file); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if file.Version != formatVersion && file.Version != fleetVersion {
+		return nil, nil, fmt.Errorf("%w: version %d, and this daemon reads versions up to %d", errDamaged, file.Version, fleetVersion)
+	}
+	if file.sum() != file.SHA256 {
+		return nil, nil, fmt.Errorf("%w: the checksum is wrong", errDamaged)
+	}
+	freezes, err := file.freezes()
+	if err != nil {
+		return nil, nil, err
+	}
+	words, err := file.words()
+	return freezes, words, err
+}
+
+func (d document) words() (map[ipc.FreezeTarget]Word, error) {
+	if d.Version < fleetVersion {
+		return nil, nil
+	}
+	var list []Word
+	if err := strictly(d.Words, &list); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	if file.Version != formatVersion {
-		return nil, fmt.Errorf("%w: version %d, and this daemon writes version %d", errDamaged, file.Version, formatVersion)
+	words := make(map[ipc.FreezeTarget]Word, len(list))
+	for _, w := range list {
+		if err := w.check(); err != nil {
+			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		}
+		words[w.Freeze.FreezeTarget] = w
 	}
-	if sum(file.Freezes) != file.SHA256 {
-		return nil, fmt.Errorf("%w: the checksum is wrong", errDamaged)
-	}
+	return words, nil
+}
+
+func (d document) freezes() (map[ipc.FreezeTarget]ipc.Freeze, error) {
 	var list []ipc.Freeze
-	if err := strictly(file.Freezes, &list); err != nil {
+	if err := strictly(d.Freezes, &list); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	freezes := make(map[ipc.FreezeTarget]ipc.Freeze, len(list))
@@ -103,7 +143,7 @@ func (b *Board) Load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load freezes: %w", err)
 	}
-	freezes, err := decode(content)
+	freezes, words, err := decode(content)
 	if err != nil {
 		return b.freezeAll(ctx, err)
 	}
@@ -111,11 +151,21 @@ func (b *Board) Load(ctx context.Context) error {
 		for target, f := range freezes {
 			entries[target] = f
 		}
+		b.recall(words)
 	})
 	if len(freezes) > 0 {
 		b.Logger.Warn("still frozen after a restart", "targets", names(sorted(freezes)))
 	}
 	return nil
+}
+
+// recall takes over the words of an earlier run. A freeze without one is this
+// host's only: it was made before there was a fleet, or stands in for a damaged
+// file. The caller holds mu.
+func (b *Board) recall(words map[ipc.FreezeTarget]Word) {
+	if b.Fleet != nil {
+		maps.Copy(b.words, words)
+	}
 }
 
 // freezeAll stands in for a damaged file.
@@ -127,7 +177,7 @@ func (b *Board) freezeAll(ctx context.Context, damage error) error {
 	req := ipc.FreezeRequest{FreezeTarget: ipc.FreezeTarget{All: true}, Reason: fmt.Sprintf(
 		"the freezes file was damaged and is now %s; freeze again what was frozen, then run: assertctl thaw --all", filepath.Base(aside))}
 	all := b.newFreeze(self(), req)
-	if _, err := b.Files.Update(ctx, b.File, encode([]ipc.Freeze{all}), 0o600); err != nil {
+	if _, err := b.Files.Update(ctx, b.File, encode([]ipc.Freeze{all}, nil), 0o600); err != nil {
 		return fmt.Errorf("load freezes: %s: %w; set aside as %s, and its replacement can't be written: %w", b.File, damage, aside, err)
 	}
 	b.change(func(entries map[ipc.FreezeTarget]ipc.Freeze) { entries[all.FreezeTarget] = all })

@@ -42,7 +42,7 @@ func (b *Board) expire(ctx context.Context, f ipc.Freeze) error {
 	if err := b.recordEnd(ctx, audit.KindFreezeEnd, self(), f); err != nil {
 		return err
 	}
-	if ended, _ := b.remove(f); ended {
+	if ended, _ := b.remove(f, func() {}); ended {
 		b.Logger.Warn("thawed, since the time of the freeze is up", "target", f.String())
 	}
 	return nil

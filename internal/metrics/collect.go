@@ -21,7 +21,7 @@ type stateCollector struct {
 
 // stateMetrics are the metrics that it collects.
 var stateMetrics = []Metric{
-	ready, policyInfo, freezes, frozen, frozenUntil, freezesUnsaved, connections, connectionLimit, ownRefused, budgetRemaining, budgetLimit,
+	ready, policyInfo, freezes, frozen, frozenUntil, freezesUnsaved, storeUp, storeClock, connections, connectionLimit, ownRefused, budgetRemaining, budgetLimit,
 	workers, tokenPIN, workerInFlight, workerRestarts,
 	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 	jwksPublished, jwksKeys, jwksInfo, jwksFailing,
@@ -53,6 +53,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	e.flag(ready, s.Ready.Ready)
 	e.digest(policyInfo, s.PolicyDigest)
 	e.freezes(s.Freeze)
+	e.store(s.Store)
 	e.count(connections, s.Connections)
 	e.count(connectionLimit, s.ConnectionLimit)
 	e.count(ownRefused, int(s.Sandbox.Refused))
@@ -136,6 +137,16 @@ func (e emitter) freezes(s ipc.FreezeStatus) {
 		labels := []string{f.Scope(), f.Client, f.Grant, f.Key}
 		e.value(frozen, 1, labels...)
 		e.timestamp(frozenUntil, f.Until, labels...)
+	}
+}
+
+func (e emitter) store(s *ipc.StoreStatus) {
+	if s == nil {
+		return
+	}
+	e.flag(storeUp, s.Up)
+	if !s.Answered.IsZero() {
+		e.value(storeClock, s.ClockSeconds)
 	}
 }
 

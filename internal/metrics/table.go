@@ -30,6 +30,9 @@ var (
 	frozenUntil    = Metric{"assertd_frozen_until_timestamp_seconds", Gauge, []string{"scope", "client", "grant", "key"}, "When the freeze ends. Absent if it lasts until somebody thaws it."}
 	freezesUnsaved = Metric{"assertd_freezes_unsaved", Gauge, nil, "1 if a restart would lose a freeze, or bring back one that was thawed, because the freezes are not saved; otherwise 0."}
 
+	storeUp    = Metric{"assertd_store_up", Gauge, nil, "1 if the server that the fleet shares (budgets.shared) answers, otherwise 0. Absent without one."}
+	storeClock = Metric{"assertd_store_clock_seconds", Gauge, nil, "How far the clock of the fleet's server is ahead of this host's. Absent before it has answered."}
+
 	policyInfo = Metric{"assertd_policy_info", Gauge, []string{"digest"}, "Always 1. The digest of the clients and key sets in force, which is the same on daemons that have the same."}
 
 	requestsTotal   = Metric{"assertd_requests_total", Counter, []string{"route", "status"}, "Requests on the callers' sockets, by API path (none if no path matched) and HTTP status."}
@@ -98,7 +101,7 @@ var (
 // All returns the table in the order of docs/metrics.md.
 func All() []Metric {
 	return []Metric{
-		buildInfo, policyInfo, ready, freezes, frozen, frozenUntil, freezesUnsaved,
+		buildInfo, policyInfo, ready, freezes, frozen, frozenUntil, freezesUnsaved, storeUp, storeClock,
 		requestsTotal, requestProblems, requestDuration, connections, connectionLimit, ownRefused,
 		assertionsTotal, signaturesTotal, kubernetesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,

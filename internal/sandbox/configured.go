@@ -34,6 +34,7 @@ func Front(path string, c *config.Config) Rules {
 	for _, to := range c.Audit.Ship {
 		r = r.shipping(to)
 	}
+	r = r.shared(c.Budgets.Shared)
 	for _, listener := range c.Listen {
 		r.Write = addDirectories(r.Write, listener.Socket)
 		if k := listener.Kubernetes; k != nil {
@@ -53,6 +54,30 @@ func (r Rules) shipping(to config.Ship) Rules {
 	}
 	if o := to.OTLP; o != nil {
 		r.Read = addDirectories(r.Read, o.CA, o.Cert, o.Key)
+	}
+	return r
+}
+
+// shared adds what connecting to the fleet's server reads.
+func (r Rules) shared(s *config.Shared) Rules {
+	if s == nil {
+		return r
+	}
+	secrets := []*config.Secret{&s.FleetKey, s.Password}
+	if s.Sentinel != nil {
+		secrets = append(secrets, s.Sentinel.Password)
+	}
+	for _, secret := range secrets {
+		if secret == nil {
+			continue
+		}
+		r.Read = addDirectories(r.Read, secret.File)
+		if len(secret.Command) > 0 {
+			r.Read = addDirectories(r.Read, secret.Command[0])
+		}
+	}
+	if t := s.TLS; t != nil {
+		r.Read = addDirectories(r.Read, t.CA, t.Cert, t.Key)
 	}
 	return r
 }

@@ -28,6 +28,8 @@ const OperatorMode = 0o600
 type Operator interface {
 	// Status describes the state of the daemon, with internal details.
 	Status(ctx context.Context) (ipc.StatusResponse, error)
+	// Fleet lists the daemons that share a server with this one.
+	Fleet(ctx context.Context) ipc.FleetResponse
 	// Reload reloads the configuration. The error says why the daemon refused it,
 	// and is sent to the operator in full.
 	Reload(ctx context.Context) error
@@ -85,6 +87,7 @@ type operatorRoute struct {
 // operatorRoutes is the whole API for operators.
 var operatorRoutes = []operatorRoute{
 	{http.MethodGet, "/v1/status", (*OperatorServer).status},
+	{http.MethodGet, "/v1/fleet", (*OperatorServer).fleet},
 	{http.MethodGet, "/v1/metrics", (*OperatorServer).metrics},
 	{http.MethodPost, "/v1/reload", (*OperatorServer).reload},
 	{http.MethodPost, "/v1/retry-pin", (*OperatorServer).retryPIN},
@@ -157,7 +160,7 @@ func (s *OperatorServer) route(w http.ResponseWriter, r *http.Request) error {
 	if slices.Contains(Routes(), r.URL.Path) {
 		return ipc.NewProblem(ipc.CodeNotFound, "Only callers' sockets have this path, and this is the operator socket.")
 	}
-	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/metrics, /v1/reload, /v1/retry-pin, /v1/reopen-logs, /v1/freeze, /v1/thaw and /v1/drain. Callers have their own socket.")
+	return ipc.NewProblem(ipc.CodeNotFound, "The operator's API has /v1/status, /v1/fleet, /v1/metrics, /v1/reload, /v1/retry-pin, /v1/reopen-logs, /v1/freeze, /v1/thaw and /v1/drain. Callers have their own socket.")
 }
 
 func (s *OperatorServer) status(w http.ResponseWriter, r *http.Request) error {
@@ -166,6 +169,11 @@ func (s *OperatorServer) status(w http.ResponseWriter, r *http.Request) error {
 		writeJSON(w, http.StatusOK, jsonType, status)
 	}
 	return err
+}
+
+func (s *OperatorServer) fleet(w http.ResponseWriter, r *http.Request) error {
+	writeJSON(w, http.StatusOK, jsonType, s.operator.Fleet(r.Context()))
+	return nil
 }
 
 func (s *OperatorServer) metrics(w http.ResponseWriter, r *http.Request) error {

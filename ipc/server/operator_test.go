@@ -26,6 +26,10 @@ type fakeOperator struct {
 	frozen               ipc.FreezeRequest
 }
 
+func (f *fakeOperator) Fleet(context.Context) ipc.FleetResponse {
+	return ipc.FleetResponse{Daemons: []ipc.FleetDaemon{}}
+}
+
 func (f *fakeOperator) Status(context.Context) (ipc.StatusResponse, error) {
 	return ipc.StatusResponse{Version: "v1", PID: 7, Started: time.Unix(1, 0)}, nil
 }

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/assertd/assertd/internal/fleet"
+	"github.com/assertd/assertd/internal/store"
+	"github.com/assertd/assertd/ipc"
+)
+
+// openFleet prepares the connection to the fleet's server, if there is one. A
+// server that is away doesn't keep the daemon from starting.
+func (d *Daemon) openFleet() (err error) {
+	shared, ctx := d.Config.Budgets.Shared, context.Background()
+	if shared == nil {
+		return nil
+	}
+	key, err := fleet.ReadKey(ctx, *store.SecretOf(&shared.FleetKey, d.Config.Trust()))
+	if err != nil {
+		return fmt.Errorf("budgets.shared.fleet_key: %w", err)
+	}
+	if d.store, err = store.Configured(ctx, shared, d.Config.Trust(), store.Options{Now: d.Now, Logger: d.Logger}); err != nil {
+		return err
+	}
+	d.shared = fleet.NewFreezes(d.store, key)
+	d.presence = fleet.NewPresence(d.store, key, d.host(), d.counted)
+	return nil
+}
+
+// join tells the fleet of this daemon, if there is one.
+func (d *Daemon) join(ctx context.Context) error {
+	if d.presence == nil {
+		return nil
+	}
+	return d.presence.Run(ctx)
+}
+
+// Fleet implements server.Operator.
+func (o operator) Fleet(ctx context.Context) ipc.FleetResponse {
+	if o.daemon.presence == nil {
+		return ipc.FleetResponse{Now: o.daemon.Now(), Daemons: []ipc.FleetDaemon{}, Error: "the configuration has no budgets.shared, so this daemon knows of no other"}
+	}
+	return o.daemon.presence.Fleet(ctx)
+}
+
+// shareFreezes carries freezes to and from the fleet, if there is one.
+func (d *Daemon) shareFreezes(ctx context.Context) error {
+	if d.shared == nil {
+		return nil
+	}
+	return d.shared.Run(ctx, d.freezes)
+}
+
+func (d *Daemon) freezeStatus() ipc.FreezeStatus {
+	status := d.freezes.Status(d.freezable())
+	if d.shared != nil {
+		fleet := d.shared.Status()
+		status.Fleet = &fleet
+	}
+	return status
+}
+
+// runStore watches the fleet's server, if there is one.
+func (d *Daemon) runStore(ctx context.Context) error {
+	if d.store == nil {
+		return nil
+	}
+	return d.store.Run(ctx)
+}
+
+// storeStatus is nil without a server.
+func (d *Daemon) storeStatus() *ipc.StoreStatus {
+	if d.store == nil {
+		return nil
+	}
+	status := d.store.Status()
+	return &status
+}
