@@ -2,12 +2,14 @@ package fleetbudget
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/assertd/assertd/internal/logging"
+	"github.com/assertd/assertd/ipc"
 )
 
 const (
@@ -32,38 +34,17 @@ type Store interface {
 	Run(ctx context.Context, keys []string, args []any) (any, error)
 }
 
-// Options are the parts of an Agent. All are required.
+// Options are the parts of an Agent. All but Daemon and Deadline are required.
 type Options struct {
 	Store    Store
-	Prefix   string // of all keys, and their hash tag
-	Daemon   string // a name that is new each time that the daemon starts
-	Deadline time.Duration
+	Prefix   string        // of all keys, and their hash tag
+	Daemon   string        // a name that is new each time that the daemon starts; "" for a random one
+	Deadline time.Duration // how long a request waits for the store; DefaultDeadline if 0
 	Memory   Memory
 	// Now is a clock that nobody can set, and that goes on while the machine is
 	// suspended.
 	Now    func() time.Duration
 	Logger logging.Logger
-}
-
-// State is how the shared budgets work at present.
-type State string
-
-// The states.
-const (
-	StateJoining   State = "joining"   // the store has not answered since the daemon started
-	StateShared    State = "shared"    // as configured
-	StateReporting State = "reporting" // the store lost its state, and the daemons report what they remember
-	StateAway      State = "away"      // the store doesn't answer
-)
-
-// Status is what operators see.
-type Status struct {
-	State    State
-	Hosts    int    // daemons that the store heard of lately
-	Error    string // why the store is away
-	Answered uint64 // calls
-	Failed   uint64 // calls
-	Epochs   uint64 // that began while this daemon ran, with the first
 }
 
 // Agent asks the store for what a Book lacks. One call is under way at a time;
@@ -76,14 +57,20 @@ type Agent struct {
 
 	mu     sync.Mutex
 	queue  []*waiter
-	status Status
+	status ipc.SharedBudgets
 }
 
 // New returns an agent that has not called the store. It starts nothing.
 func New(o Options) *Agent {
+	if o.Daemon == "" {
+		o.Daemon = rand.Text()
+	}
+	if o.Deadline == 0 {
+		o.Deadline = DefaultDeadline
+	}
 	return &Agent{
 		Options: o, book: NewBook(o.Daemon, o.Deadline), wake: make(chan struct{}, 1),
-		throttle: logging.NewThrottle(time.Now), status: Status{State: StateJoining, Hosts: 1},
+		throttle: logging.NewThrottle(time.Now), status: ipc.SharedBudgets{State: ipc.BudgetsJoining},
 	}
 }
 
@@ -91,13 +78,19 @@ func New(o Options) *Agent {
 func (a *Agent) Book() *Book { return a.book }
 
 // Status returns the present state.
-func (a *Agent) Status() Status {
+func (a *Agent) Status() ipc.SharedBudgets {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.status
-	s.Hosts = a.book.Hosts()
+	s.Daemons, s.Windows = a.book.size()
 	return s
 }
+
+// Owe counts n uses that were allowed without the store.
+func (a *Agent) Owe(n int, windows []*Window) { a.book.Owe(a.Now(), n, windows) }
+
+// Refund gives back what Take returned.
+func (a *Agent) Refund(t *Taken) { t.Refund(a.Now()) }
 
 // waiter is a request that waits for the store.
 type waiter struct {
@@ -129,7 +122,7 @@ func (a *Agent) Take(ctx context.Context, n int, windows []*Window) (*Taken, err
 func (a *Agent) enqueue(w *waiter) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.status.State == StateAway {
+	if a.status.State == ipc.BudgetsAway {
 		return &Unavailable{heartbeat, "the store doesn't answer"}
 	}
 	a.queue = append(a.queue, w)
@@ -207,7 +200,7 @@ func (a *Agent) pause(ctx context.Context, last time.Duration) {
 
 // patience is how long to wait with nothing to say.
 func (a *Agent) patience() time.Duration {
-	if a.Status().State == StateAway {
+	if a.Status().State == ipc.BudgetsAway {
 		return Pace
 	}
 	return heartbeat
@@ -286,17 +279,17 @@ func (a *Agent) run(ctx context.Context, c *call, deadline time.Duration) (*answ
 	before := a.status.State
 	if err != nil {
 		a.status.Failed++
-		a.status.State, a.status.Error = StateAway, err.Error()
+		a.status.State, a.status.Error = ipc.BudgetsAway, err.Error()
 		a.throttle.Log(a.Logger.Warn, "store", "shared budgets: the store doesn't answer", "error", err)
 		return nil, err
 	}
 	a.status.Answered++
-	a.status.State, a.status.Error = StateShared, ""
+	a.status.State, a.status.Error = ipc.BudgetsShared, ""
 	if got.gathers > 0 {
-		a.status.State = StateReporting
+		a.status.State = ipc.BudgetsReporting
 	}
 	if a.status.State != before {
-		a.Logger.Info("shared budgets", "state", string(a.status.State), "hosts", got.hosts)
+		a.Logger.Info("shared budgets", "state", string(a.status.State), "daemons", got.hosts)
 	}
 	return got, nil
 }

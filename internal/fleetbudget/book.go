@@ -89,6 +89,7 @@ type Book struct {
 	seen   int64
 	hosts  int
 	joined bool
+	recall bool // a report has what the daemon remembers
 
 	store  int64         // its time at the last answer
 	sent   time.Duration // when that call was sent
@@ -137,11 +138,28 @@ func (b *Book) Hosts() int {
 	return b.hosts
 }
 
+// size returns the number of daemons and of windows.
+func (b *Book) size() (hosts, windows int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.hosts, len(b.windows)
+}
+
 // Joined reports whether the store has answered since the daemon started.
 func (b *Book) Joined() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.joined
+}
+
+// Owe counts n uses of windows that the store could not be asked about.
+func (b *Book) Owe(now time.Duration, n int, windows []*Window) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range windows {
+		w.owe(now, n)
+		b.schedule(w, now)
+	}
 }
 
 // source is where n tokens came from.
@@ -220,6 +238,7 @@ func (b *Book) compose(now time.Duration, waiting []*asking, always bool) *call 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.newCall()
+	c.sent = now
 	for _, a := range waiting {
 		g := group{n: a.n}
 		for _, w := range a.windows {
@@ -234,7 +253,7 @@ func (b *Book) compose(now time.Duration, waiting []*asking, always bool) *call 
 	if len(c.windows) == 0 && !always {
 		return nil
 	}
-	c.sent, c.lines = now, make([]line, 0, len(c.windows))
+	c.lines = make([]line, 0, len(c.windows))
 	for i, w := range c.windows {
 		c.lines = append(c.lines, w.line(now))
 		c.fix(i, w)
@@ -252,8 +271,13 @@ func (c *call) include(w *Window) int {
 	return w.index
 }
 
-// fix moves what a window has given back into the call.
+// fix moves what a window has given back, and what it owes, into the call.
 func (c *call) fix(line int, w *Window) {
+	w.telling = append(w.telling, w.unpaid...)
+	w.unpaid = nil
+	for _, u := range w.telling {
+		c.fixes = append(c.fixes, fix{line: line, at: -int64((c.sent - u.at) / time.Microsecond), n: u.n})
+	}
 	for _, f := range w.fixes {
 		c.fixes = append(c.fixes, fix{line: line, at: f.at, n: f.n})
 	}
@@ -314,10 +338,12 @@ func (b *Book) settle(c *call, a *answer, waiting []*asking, now time.Duration) 
 
 // enter begins an epoch in which the store knows nothing of this daemon.
 func (b *Book) enter(c *call, a *answer, now time.Duration) {
+	// An epoch that goes on has counted what this daemon used before it restarted.
+	b.recall = b.joined || a.gathers > 0
 	b.epoch, b.joined, b.jumped = a.epoch, true, false
 	b.observe(c, a, now)
 	for _, w := range b.windows {
-		w.fixes, w.counted = nil, [remembered]int64{}
+		w.fixes, w.unpaid, w.telling, w.counted = nil, nil, nil, [remembered]int64{}
 		w.spent = 0
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/assertd/assertd/internal/logging"
 	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/internal/store/storetest"
+	"github.com/assertd/assertd/ipc"
 )
 
 // patientDeadline is for machines that are busy with other tests.
@@ -188,7 +189,7 @@ func (f *fleet) until(problem string, done func() bool) {
 }
 
 // all waits until all daemons that run are in a state.
-func (f *fleet) all(state State) {
+func (f *fleet) all(state ipc.SharedState) {
 	f.t.Helper()
 	f.until("not all daemons are "+string(state), func() bool {
 		return !slices.ContainsFunc(f.hosts, func(h *host) bool { return !h.cut.Load() && h.agent.Status().State != state })
@@ -257,9 +258,9 @@ func TestStoreStops(t *testing.T) {
 	f := newFleet(t, server, 8, testBudgets...)
 	f.flows()
 	server.Pause()
-	f.all(StateAway)
+	f.all(ipc.BudgetsAway)
 	server.Resume()
-	f.all(StateShared)
+	f.all(ipc.BudgetsShared)
 	f.flows()
 	time.Sleep(5 * time.Second)
 	f.check(nothing)
@@ -271,9 +272,9 @@ func TestStoreRestartsEmpty(t *testing.T) {
 	f := newFleet(t, server, 8, testBudgets...)
 	f.flows()
 	server.Kill()
-	f.all(StateAway)
+	f.all(ipc.BudgetsAway)
 	server.Restart()
-	f.all(StateShared)
+	f.all(ipc.BudgetsShared)
 	f.flows()
 	time.Sleep(5 * time.Second)
 	f.check(nothing)
@@ -291,9 +292,9 @@ func TestStoreLosesDeadDaemon(t *testing.T) {
 	dead := f.hosts[0]
 	dead.kill()
 	server.Kill()
-	f.all(StateAway)
+	f.all(ipc.BudgetsAway)
 	server.Restart()
-	f.all(StateShared)
+	f.all(ipc.BudgetsShared)
 	f.flows()
 	time.Sleep(5 * time.Second)
 	f.check(func(budget int) (used int) {
@@ -316,9 +317,9 @@ func TestReplicaLosesWrites(t *testing.T) {
 	promote(t, replica)
 	f.flows() // on the primary: what the replica doesn't see
 	primary.Kill()
-	f.all(StateAway)
+	f.all(ipc.BudgetsAway)
 	f.use(replica)
-	f.all(StateShared)
+	f.all(ipc.BudgetsShared)
 	f.flows()
 	time.Sleep(5 * time.Second)
 	f.check(nothing)

@@ -32,7 +32,10 @@ func (b *Book) known() []*Window {
 // what it may still use. Leases are read before the memory, so a use in between
 // counts twice rather than not at all.
 func (b *Book) report(now time.Duration, windows []*Window, memory Memory) *call {
-	c := b.holdings(now, windows)
+	c, recall := b.holdings(now, windows)
+	if !recall {
+		return c
+	}
 	for i, w := range windows {
 		for _, u := range memory.Spent(w.budget, w.rate.Per) {
 			c.fixes = append(c.fixes, fix{line: i, at: -int64(u.Age / time.Microsecond), n: u.Count})
@@ -41,7 +44,7 @@ func (b *Book) report(now time.Duration, windows []*Window, memory Memory) *call
 	return c
 }
 
-func (b *Book) holdings(now time.Duration, windows []*Window) *call {
+func (b *Book) holdings(now time.Duration, windows []*Window) (*call, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.newCall()
@@ -55,7 +58,7 @@ func (b *Book) holdings(now time.Duration, windows []*Window) *call {
 		w.calls++
 		b.schedule(w, now)
 	}
-	return c
+	return c, b.recall
 }
 
 // forget makes the next call find an epoch that this daemon must report in.
@@ -71,6 +74,7 @@ func (b *Book) surrender(now time.Duration) *call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.newCall()
+	c.sent = now
 	for len(c.windows) < maxLines && len(b.agenda) > 0 {
 		w := b.agenda.pop()
 		c.fix(c.include(w), w)

@@ -55,6 +55,8 @@ type Window struct {
 	calls   int64             // that were sent about this window
 	counted [remembered]int64 // the store's times at which uses up to each call count
 	fixes   []fix             // for the next call
+	unpaid  []unpaid          // uses that the store doesn't know
+	telling []unpaid          // those that a call told it, until it is answered
 	due     time.Duration     // of the next call
 	place   int               // in the agenda; -1 if nothing is due
 	order   int64             // of the latest call about this window
@@ -105,7 +107,7 @@ func (w *Window) next(now time.Duration) (time.Duration, bool) {
 	switch {
 	case w.low():
 		return max(w.refill, now), true
-	case w.hand > 0 || w.used > w.told || len(w.fixes) > 0 || w.target > 0:
+	case w.hand > 0 || w.used > w.told || len(w.fixes)+len(w.unpaid)+len(w.telling) > 0 || w.target > 0:
 		return w.since + max(w.interval(), minPatience), true
 	}
 	return 0, false
@@ -140,6 +142,7 @@ func (w *Window) line(now time.Duration) line {
 // the call was sent, which was before the store saw it.
 func (w *Window) answer(l line, h holding, sent, now time.Duration, at int64) {
 	w.counted[(w.calls-1)%remembered] = at
+	w.telling = nil
 	w.hand = max(h.tokens-int(w.used-l.used), 0)
 	w.ends = sent + l.lasts
 	w.refill = now
@@ -173,4 +176,21 @@ func (w *Window) giveBack(s source, n int) {
 	if s.at > 0 {
 		w.fixes = append(w.fixes, fix{at: s.at, n: -n})
 	}
+}
+
+// unpaid is n uses without a lease, the last of them at a time.
+type unpaid struct {
+	at time.Duration
+	n  int
+}
+
+// maxUnpaid is how many a window remembers; later uses count with the last one.
+const maxUnpaid = 64
+
+func (w *Window) owe(now time.Duration, n int) {
+	if end := len(w.unpaid) - 1; end >= 0 && (len(w.unpaid) >= maxUnpaid || now-w.unpaid[end].at < w.interval()) {
+		w.unpaid[end].at, w.unpaid[end].n = now, w.unpaid[end].n+n
+		return
+	}
+	w.unpaid = append(w.unpaid, unpaid{now, n})
 }

@@ -108,6 +108,7 @@ var answers = map[ipc.Code]struct {
 	ipc.CodeDraining:         {codes.Unavailable, away},
 	ipc.CodeTimeout:          {codes.Unavailable, away},
 	ipc.CodeAuditUnavailable: {codes.Unavailable, away},
+	ipc.CodeBudgetUnavailable: {codes.Unavailable, away},
 	ipc.CodeAuditDamaged:     {codes.Unavailable, away},
 	ipc.CodeAuditRolledBack:  {codes.Unavailable, away},
 }
