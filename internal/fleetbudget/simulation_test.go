@@ -9,7 +9,7 @@ import (
 	"github.com/assertd/assertd/internal/rate"
 )
 
-var scale = flag.Int("scale", 400, "simulate one part in `n` of 1,000 daemons and 100,000 budgets")
+var scale = flag.Int("scale", 2000, "simulate one part in `n` of 1,000 daemons and 100,000 budgets")
 
 // TestSimulation runs a fleet through a day of virtual time at more than full
 // load. It counts what the receivers get: no window ever passes its limit, most

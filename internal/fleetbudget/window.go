@@ -107,7 +107,9 @@ func (w *Window) next(now time.Duration) (time.Duration, bool) {
 	switch {
 	case w.low():
 		return max(w.refill, now), true
-	case w.hand > 0 || w.used > w.told || len(w.fixes)+len(w.unpaid)+len(w.telling) > 0 || w.target > 0:
+	case len(w.fixes)+len(w.unpaid)+len(w.telling) > 0:
+		return max(w.since+minPatience, now), true
+	case w.hand > 0 || w.used > w.told || w.target > 0:
 		return w.since + max(w.interval(), minPatience), true
 	}
 	return 0, false

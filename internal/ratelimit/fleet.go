@@ -30,8 +30,9 @@ func (s shared) rate() rate.Window { return s.Windows[s.index] }
 func (s shared) counter() *counter { return s.counters[s.index] }
 
 // NewInFleet returns a limiter whose budgets can have windows that a fleet
-// shares. Options need no Memory: that is the limiter. With hostShare, the host's
-// own share of a limit stands in for what the store can't be asked about.
+// shares. Options need no Memory: that is the limiter. With hostShare, the
+// host's own share of a limit stands in for what the store can't be asked
+// about.
 func NewInFleet(budgets []Budget, options fleetbudget.Options, hostShare bool) (*Limiter, error) {
 	l := &Limiter{}
 	options.Memory = l
@@ -84,7 +85,8 @@ func (f *fleet) share(b *budget, i int) shared {
 }
 
 // take takes from the fleet's windows, after the limiter has counted it: if the
-// store forgets at this moment, the request counts twice rather than not at all.
+// store forgets at this moment, the request counts twice rather than not at
+// all.
 func (f *fleet) take(ctx context.Context, t *Taken) error {
 	windows := make([]*fleetbudget.Window, len(t.shared))
 	for i, s := range t.shared {
@@ -156,8 +158,8 @@ func hostShare(w rate.Window, hosts int) (rate.Window, bool) {
 }
 
 // share returns the host's share of a window. It begins with what the host used
-// so far without a take that is being decided, and goes on while the store gives
-// no answer.
+// so far without a take that is being decided, and goes on while the store
+// gives no answer.
 func (c *counter) share(w rate.Window, answered uint64, t *Taken) meter {
 	if c.lost == nil || c.lost.window != w || c.lost.answered != answered {
 		m := replayed(w, c.meter, t.at)
