@@ -150,6 +150,10 @@ chaos: ## break a daemon's surroundings under load for ten minutes
 	@test/install.sh $(DEMO_PACKAGES) $(CHAOS_PACKAGES)
 	go test ./test/chaos -count 1 -v -timeout 1h -run '^TestChaos$$' -duration 10m $(CHAOS_FLAGS)
 
+.PHONY: fleet-simulation
+fleet-simulation: ## simulate the shared budgets of 1,000 daemons and 100,000 clients for a day
+	go test ./internal/fleetbudget -count 1 -v -timeout 0 -run '^TestSimulation$$' -scale 1
+
 .PHONY: attack
 attack: ## attack the daemon, from outside and from inside its PKCS#11 module
 	@test/install.sh $(TEST_PACKAGES)

@@ -83,6 +83,7 @@ type BudgetInfo struct {
 	Limit        int     `json:"limit"`
 	PerSeconds   float64 `json:"per_seconds"`
 	Burst        int     `json:"burst,omitempty"`
+	Scope        string  `json:"scope,omitempty"` // fleet if all daemons share the window; Remaining is then without what others used
 	Remaining    int     `json:"remaining"`
 	ResetSeconds float64 `json:"reset_seconds"` // until the whole limit is available again
 }

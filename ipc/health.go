@@ -101,11 +101,14 @@ const (
 	// WarningStoreDown means that the server that the daemons of a fleet share
 	// does not answer.
 	WarningStoreDown = "store-down"
+	// WarningBudgetsReporting means that the server lost the shared budgets, and
+	// gives no leases until the daemons have reported what they remember.
+	WarningBudgetsReporting = "budgets-reporting"
 )
 
 // Warnings lists the warnings of a ReadyResponse.
 func Warnings() []string {
-	return []string{WarningReloadRefused, WarningPINRefused, WarningPINLocked, WarningPINFinalTry, WarningPINCountLow, WarningAuditUnchecked, WarningStoreDown}
+	return []string{WarningReloadRefused, WarningPINRefused, WarningPINLocked, WarningPINFinalTry, WarningPINCountLow, WarningAuditUnchecked, WarningStoreDown, WarningBudgetsReporting}
 }
 
 // WorkerState is what one worker is doing. Operators find out why with

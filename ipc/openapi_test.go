@@ -136,7 +136,7 @@ var operatorTypes = []any{
 	StatusResponse{}, ReadyResponse{}, DegradedKey{}, WorkerState{}, TokenStatus{}, WorkerStatus{}, KeySetStatus{}, VersionStatus{}, ListenerStatus{}, JWKSStatus{},
 	AuditStatus{}, WitnessStatus{}, ShipStatus{}, ReloadStatus{}, ClientStatus{}, GrantStatus{}, BudgetInfo{}, CodeCount{}, ReloadResponse{}, ReopenResponse{}, DrainResponse{},
 	PINStatus{}, SandboxStatus{}, KubernetesStatus{}, IssuerKey{},
-	FreezeTarget{}, FreezeRequest{}, FreezeResponse{}, ThawResponse{}, FreezeStatus{}, Freeze{}, FreezeBy{}, StoreStatus{}, FleetFreezes{}, FleetResponse{}, FleetDaemon{},
+	FreezeTarget{}, FreezeRequest{}, FreezeResponse{}, ThawResponse{}, FreezeStatus{}, Freeze{}, FreezeBy{}, StoreStatus{}, FleetFreezes{}, FleetResponse{}, FleetDaemon{}, SharedBudgets{},
 }
 
 func TestOperatorDocumentHasEveryWireMember(t *testing.T) {

@@ -40,6 +40,7 @@ const (
 	CodeOverloaded           Code = "overloaded"
 	CodeDraining             Code = "draining"
 	CodeAuditUnavailable     Code = "audit-unavailable"
+	CodeBudgetUnavailable    Code = "budget-unavailable"
 	CodeAuditDamaged         Code = "audit-damaged"
 	CodeAuditRolledBack      Code = "audit-rolled-back"
 	CodeTimeout              Code = "timeout"
@@ -89,6 +90,7 @@ var codes = []struct {
 	{CodeOverloaded, http.StatusServiceUnavailable, "The daemon is overloaded"},
 	{CodeDraining, http.StatusServiceUnavailable, "The daemon is stopping"},
 	{CodeAuditUnavailable, http.StatusServiceUnavailable, "The audit log can't be written"},
+	{CodeBudgetUnavailable, http.StatusServiceUnavailable, "A budget that hosts share can't be checked"},
 	{CodeAuditDamaged, http.StatusServiceUnavailable, "The audit log is damaged"},
 	{CodeAuditRolledBack, http.StatusServiceUnavailable, "The audit log was rolled back"},
 	{CodeTimeout, http.StatusServiceUnavailable, "The request took too long"},

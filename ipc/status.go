@@ -28,7 +28,8 @@ type StatusResponse struct {
 
 	Freeze FreezeStatus `json:"freeze"`
 
-	Store *StoreStatus `json:"store,omitempty"` // absent without budgets.shared
+	Store         *StoreStatus   `json:"store,omitempty"`          // absent without budgets.shared
+	SharedBudgets *SharedBudgets `json:"shared_budgets,omitempty"` // as well
 
 	Sandbox SandboxStatus `json:"sandbox"`
 

@@ -30,7 +30,7 @@ func (s *Signer) Assert(ctx context.Context, who caller.Caller, req policy.Reque
 
 // assert does everything but the record, which it fills in.
 func (s *Signer) assert(ctx context.Context, req policy.Request, d *decision) (ipc.AssertionResponse, error) {
-	t, err := s.admit(req, d)
+	t, err := s.admit(ctx, req, d)
 	d.decided = s.now()
 	if err != nil {
 		return ipc.AssertionResponse{}, err
@@ -51,7 +51,7 @@ type ticket struct {
 
 // admit makes the ticket of a request by one policy and the keys and budgets
 // that belong to it.
-func (s *Signer) admit(req policy.Request, d *decision) (ticket, error) {
+func (s *Signer) admit(ctx context.Context, req policy.Request, d *decision) (ticket, error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	grant, err := s.policy.Load().Decide(d.Caller, req)
@@ -69,7 +69,7 @@ func (s *Signer) admit(req policy.Request, d *decision) (ticket, error) {
 	if err != nil {
 		return ticket{}, err
 	}
-	t, err := s.prepare(grant, claims, d)
+	t, err := s.prepare(ctx, grant, claims, d)
 	if err != nil {
 		leave()
 		return ticket{}, err
@@ -81,7 +81,7 @@ func (s *Signer) admit(req policy.Request, d *decision) (ticket, error) {
 
 // prepare pins the key, builds header and claims, and takes the budgets. The
 // budgets come last, so that none is spent on what can't be signed.
-func (s *Signer) prepare(grant policy.Grant, claims map[string]any, d *decision) (ticket, error) {
+func (s *Signer) prepare(ctx context.Context, grant policy.Grant, claims map[string]any, d *decision) (ticket, error) {
 	if !grant.Valid() {
 		return ticket{}, errors.New("signer: invalid (zero) grant")
 	}
@@ -100,7 +100,7 @@ func (s *Signer) prepare(grant policy.Grant, claims map[string]any, d *decision)
 	if err != nil {
 		return ticket{}, err
 	}
-	return ticket{grant: grant, profile: p, key: key, token: token}, s.limit(d, grant.Client(), grant.Name(), grant.Key())
+	return ticket{grant: grant, profile: p, key: key, token: token}, s.limit(ctx, d, grant.Client(), grant.Name(), grant.Key())
 }
 
 func (s *Signer) build(p *profile.Profile, grant policy.Grant, claims map[string]any, key keyset.Key) (profile.Token, error) {

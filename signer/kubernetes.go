@@ -37,7 +37,7 @@ func (s *Signer) SignKubernetes(ctx context.Context, who caller.Caller, req Kube
 }
 
 func (s *Signer) signKubernetes(ctx context.Context, req KubernetesRequest, d *decision) (KubernetesToken, error) {
-	key, leave, err := s.admitKubernetes(req, d)
+	key, leave, err := s.admitKubernetes(ctx, req, d)
 	d.decided = s.now()
 	if err != nil {
 		return KubernetesToken{}, err
@@ -56,7 +56,7 @@ func (s *Signer) signKubernetes(ctx context.Context, req KubernetesRequest, d *d
 }
 
 // admitKubernetes decides and limits a request, and pins its key.
-func (s *Signer) admitKubernetes(req KubernetesRequest, d *decision) (key keyset.Key, leave func(), err error) {
+func (s *Signer) admitKubernetes(ctx context.Context, req KubernetesRequest, d *decision) (key keyset.Key, leave func(), err error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	grant, err := s.decideKubernetes(req, d)
@@ -71,7 +71,7 @@ func (s *Signer) admitKubernetes(req KubernetesRequest, d *decision) (key keyset
 	if leave, err = s.enter(grant.Client(), grant.InFlight()); err != nil {
 		return keyset.Key{}, nil, err
 	}
-	if key, err = s.prepareKubernetes(grant, d); err != nil {
+	if key, err = s.prepareKubernetes(ctx, grant, d); err != nil {
 		leave()
 		return keyset.Key{}, nil, err
 	}
@@ -102,7 +102,7 @@ func (s *Signer) decideKubernetes(req KubernetesRequest, d *decision) (policy.Ku
 }
 
 // prepareKubernetes pins the key that signs now, and takes the budgets.
-func (s *Signer) prepareKubernetes(grant policy.KubernetesGrant, d *decision) (keyset.Key, error) {
+func (s *Signer) prepareKubernetes(ctx context.Context, grant policy.KubernetesGrant, d *decision) (keyset.Key, error) {
 	if !grant.Valid() {
 		return keyset.Key{}, errors.New("signer: invalid (zero) grant")
 	}
@@ -111,5 +111,5 @@ func (s *Signer) prepareKubernetes(grant policy.KubernetesGrant, d *decision) (k
 		return keyset.Key{}, err
 	}
 	d.Kid = key.Kid
-	return key, s.limit(d, grant.Client(), grant.Name(), grant.Key())
+	return key, s.limit(ctx, d, grant.Client(), grant.Name(), grant.Key())
 }

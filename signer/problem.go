@@ -70,6 +70,7 @@ var failures = []struct {
 	{audit.ErrRolledBack, ipc.CodeAuditRolledBack, audit.OutcomeFailed, "The audit log was rolled back, so nothing is signed. Contact the operators of assertd.", retryPerson},
 	{ErrHeld, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "Too few witnesses have cosigned the audit log lately, so nothing is signed. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrAudit, ipc.CodeAuditUnavailable, audit.OutcomeFailed, "The decision could not be recorded, so nothing was released. Try again; the daemon's log has the cause.", retryRestart},
+	{ratelimit.ErrUnavailable, ipc.CodeBudgetUnavailable, audit.OutcomeFailed, "A budget that this grant shares with other hosts can't be checked now. Try again; the daemon's log has the cause.", retryRestart},
 	{ErrInFlight, ipc.CodeInFlightLimit, audit.OutcomeRefused, "This client has reached its limit of requests in flight. Wait for responses before you send more.", retryBusy},
 	{ErrUnfit, ipc.CodeKeyNotAvailable, audit.OutcomeFailed, "The HSM can't sign with the key of this grant. Contact the operators of assertd.", retryRestart},
 	{keyset.ErrUnread, ipc.CodeHSMUnavailable, audit.OutcomeFailed, "The HSM that may hold the key of this grant can't be reached. Try again; the daemon's log has the cause.", retryRestart},

@@ -46,6 +46,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{wrapped(ErrHeld), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
 		{fmt.Errorf("%w: %w", ErrAudit, audit.ErrRolledBack), ipc.CodeAuditRolledBack, true, audit.OutcomeFailed},
 		{wrapped(ErrAudit), ipc.CodeAuditUnavailable, true, audit.OutcomeFailed},
+		{wrapped(ratelimit.ErrUnavailable), ipc.CodeBudgetUnavailable, true, audit.OutcomeFailed},
 		{errInternal, ipc.CodeInternal, false, audit.OutcomeFailed},
 	} {
 		outcome, code := outcomeOf(test.err)

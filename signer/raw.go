@@ -28,7 +28,7 @@ func (s *Signer) Sign(ctx context.Context, who caller.Caller, req ipc.SignReques
 }
 
 func (s *Signer) signRaw(ctx context.Context, req ipc.SignRequest, d *decision) (ipc.SignResponse, error) {
-	t, err := s.admitRaw(req, d)
+	t, err := s.admitRaw(ctx, req, d)
 	d.decided = s.now()
 	if err != nil {
 		return ipc.SignResponse{}, err
@@ -46,7 +46,7 @@ type rawTicket struct {
 }
 
 // admitRaw makes the ticket of a request, as admit does.
-func (s *Signer) admitRaw(req ipc.SignRequest, d *decision) (rawTicket, error) {
+func (s *Signer) admitRaw(ctx context.Context, req ipc.SignRequest, d *decision) (rawTicket, error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	grant, err := s.policy.Load().DecideRaw(d.Caller, policy.RawRequest{Key: req.Key, Hash: req.Hash, Padding: req.Padding})
@@ -62,7 +62,7 @@ func (s *Signer) admitRaw(req ipc.SignRequest, d *decision) (rawTicket, error) {
 	if err != nil {
 		return rawTicket{}, err
 	}
-	t, err := s.prepareRaw(grant, req, d)
+	t, err := s.prepareRaw(ctx, grant, req, d)
 	if err != nil {
 		leave()
 		return rawTicket{}, err
@@ -71,7 +71,7 @@ func (s *Signer) admitRaw(req ipc.SignRequest, d *decision) (rawTicket, error) {
 	return t, nil
 }
 
-func (s *Signer) prepareRaw(grant policy.RawGrant, req ipc.SignRequest, d *decision) (rawTicket, error) {
+func (s *Signer) prepareRaw(ctx context.Context, grant policy.RawGrant, req ipc.SignRequest, d *decision) (rawTicket, error) {
 	if !grant.Valid() {
 		return rawTicket{}, errors.New("signer: invalid (zero) grant")
 	}
@@ -85,7 +85,7 @@ func (s *Signer) prepareRaw(grant policy.RawGrant, req ipc.SignRequest, d *decis
 	if err != nil {
 		return rawTicket{}, err
 	}
-	return rawTicket{key: key, opts: opts}, s.limit(d, grant.Client(), grant.Name(), grant.Key())
+	return rawTicket{key: key, opts: opts}, s.limit(ctx, d, grant.Client(), grant.Name(), grant.Key())
 }
 
 // digestError is a sentence for the caller. It unwraps to ErrDigest.

@@ -183,8 +183,11 @@ func GrantBudget(client, grant string) string { return "grant/" + client + "/" +
 func KeyBudget(set string) string { return "key/" + set }
 
 // limit takes the rate budgets of one request.
-func (s *Signer) limit(d *decision, client, grant, set string) error {
+func (s *Signer) limit(ctx context.Context, d *decision, client, grant, set string) error {
 	taken, err := s.limiter.Take(s.now(), 1, GrantBudget(client, grant), KeyBudget(set))
+	if err == nil {
+		err = taken.Share(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("signer: %w", err)
 	}

@@ -97,6 +97,9 @@ func (c *checker) rates(path string, windows []Window) {
 		if err := w.rate().Check(); err != nil {
 			c.fault(strictyaml.Item(path, i), "invalid window: %s", err)
 		}
+		if w.Scope == ScopeFleet && c.Budgets.Shared == nil {
+			c.fault(strictyaml.Item(path, i)+".scope", "scope: fleet requires budgets.shared, the server on which daemons share the window; add it, or remove scope")
+		}
 	}
 }
 

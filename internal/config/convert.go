@@ -71,7 +71,7 @@ func windows(configured []Window) []rate.Window {
 }
 
 func (w Window) rate() rate.Window {
-	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst}
+	return rate.Window{Limit: w.Limit, Per: w.Per.Std(), Burst: w.Burst, Fleet: w.Scope == ScopeFleet}
 }
 
 // Notes returns warnings about settings that are valid but may not work with

@@ -68,7 +68,20 @@ type Window struct {
 	Limit int      `json:"limit" required:"true" min:"1" max:"1000000000" doc:"Maximum number of signatures in any period."`
 	Per   Duration `json:"per" required:"true" min:"1s" max:"366d" doc:"Length of the period."`
 	Burst int      `json:"burst,omitzero" min:"1" max:"1000000000" doc:"Makes the window a token bucket of this size that refills at limit per period, so that short bursts can exceed limit. Without it, no period ever exceeds limit."`
+	Scope Scope    `json:"scope" default:"host" doc:"Who shares the window: host for the callers of this daemon, fleet for those of all daemons with the same budgets.shared.prefix."`
 }
+
+// Scope is who shares a rate window.
+type Scope string
+
+// The scopes.
+const (
+	ScopeHost  Scope = "host"
+	ScopeFleet Scope = "fleet"
+)
+
+// Words implements [strictyaml.Enum].
+func (Scope) Words() []string { return []string{string(ScopeHost), string(ScopeFleet)} }
 
 // PublishBefore is a duration, or manual.
 type PublishBefore struct {

@@ -111,7 +111,7 @@ func New(o Options) (*Daemon, error) {
 	if err := d.newPool(); err != nil {
 		return nil, err
 	}
-	if d.limiter, err = ratelimit.New(decided.budgets); err != nil {
+	if d.limiter, err = d.newLimiter(decided.budgets); err != nil {
 		return nil, err
 	}
 	d.ready = &readiness{daemon: d, health: signer.NewHealth(d.pool, d.ring, d.Now, d.Logger)}

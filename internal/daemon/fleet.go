@@ -4,7 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	"sync"
+
 	"github.com/assertd/assertd/internal/fleet"
+
+	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/fleetbudget"
+	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/store"
 	"github.com/assertd/assertd/ipc"
 )
@@ -61,12 +67,32 @@ func (d *Daemon) freezeStatus() ipc.FreezeStatus {
 	return status
 }
 
-// runStore watches the fleet's server, if there is one.
+// newLimiter makes the budgets, which the fleet can share if it has a server.
+func (d *Daemon) newLimiter(budgets []ratelimit.Budget) (*ratelimit.Limiter, error) {
+	if d.store == nil {
+		return ratelimit.New(budgets)
+	}
+	shared := d.Config.Budgets.Shared
+	return ratelimit.NewInFleet(budgets, fleetbudget.Options{
+		Store: fleetbudget.NewServer(d.store.Client()), Prefix: shared.Prefix, Now: fleetbudget.BootClock, Logger: d.Logger,
+	}, shared.OnLoss == config.OnLossHost)
+}
+
+// runStore watches the fleet's server, if there is one. The connection closes
+// after the budgets have given back what is leased.
 func (d *Daemon) runStore(ctx context.Context) error {
 	if d.store == nil {
 		return nil
 	}
-	return d.store.Run(ctx)
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	defer disconnect()
+	var budgets sync.WaitGroup
+	defer budgets.Wait()
+	budgets.Go(func() {
+		defer disconnect()
+		_ = d.limiter.Share(ctx) // it logs its errors
+	})
+	return d.store.Run(connected)
 }
 
 // storeStatus is nil without a server.

@@ -43,6 +43,9 @@ func (r *readiness) answer() ipc.ReadyResponse {
 	if store := r.daemon.storeStatus(); store != nil && !store.Up {
 		response.Warnings = append(response.Warnings, ipc.WarningStoreDown)
 	}
+	if shared := r.daemon.limiter.Fleet(); shared != nil && shared.State == ipc.BudgetsReporting && shared.Windows > 0 {
+		response.Warnings = append(response.Warnings, ipc.WarningBudgetsReporting)
+	}
 	r.daemon.trail.Report(&response)
 	return response
 }

@@ -20,7 +20,7 @@ func (d *Daemon) status() ipc.StatusResponse {
 		Ready: d.ready.answer(), Tokens: d.pool.Tokens(), Keys: keys, Listeners: d.listenerStatus(),
 		Connections: connections, ConnectionLimit: limit,
 		JWKS: d.publish.Status(), Audit: d.trail.Status(), Reload: d.LastReload().ReloadStatus,
-		PolicyDigest: d.digest(), Freeze: d.freezeStatus(), Store: d.storeStatus(),
+		PolicyDigest: d.digest(), Freeze: d.freezeStatus(), Store: d.storeStatus(), SharedBudgets: d.limiter.Fleet(),
 		Clients: d.clientStatus(d.names().Grants, keys), Sandbox: sandbox,
 	}
 }

@@ -102,14 +102,15 @@ var answers = map[ipc.Code]struct {
 	ipc.CodeRateLimited:   {codes.ResourceExhausted, "The token signer is at its limit. Try again later."},
 	ipc.CodeInFlightLimit: {codes.ResourceExhausted, "The token signer is at its limit. Try again later."},
 
-	ipc.CodeKeyNotAvailable:  {codes.Unavailable, away},
-	ipc.CodeHSMUnavailable:   {codes.Unavailable, away},
-	ipc.CodeOverloaded:       {codes.Unavailable, away},
-	ipc.CodeDraining:         {codes.Unavailable, away},
-	ipc.CodeTimeout:          {codes.Unavailable, away},
-	ipc.CodeAuditUnavailable: {codes.Unavailable, away},
-	ipc.CodeAuditDamaged:     {codes.Unavailable, away},
-	ipc.CodeAuditRolledBack:  {codes.Unavailable, away},
+	ipc.CodeKeyNotAvailable:   {codes.Unavailable, away},
+	ipc.CodeHSMUnavailable:    {codes.Unavailable, away},
+	ipc.CodeOverloaded:        {codes.Unavailable, away},
+	ipc.CodeDraining:          {codes.Unavailable, away},
+	ipc.CodeTimeout:           {codes.Unavailable, away},
+	ipc.CodeAuditUnavailable:  {codes.Unavailable, away},
+	ipc.CodeBudgetUnavailable: {codes.Unavailable, away},
+	ipc.CodeAuditDamaged:      {codes.Unavailable, away},
+	ipc.CodeAuditRolledBack:   {codes.Unavailable, away},
 }
 
 const away = "The token signer can't sign now. Try again."

@@ -21,7 +21,7 @@ type stateCollector struct {
 
 // stateMetrics are the metrics that it collects.
 var stateMetrics = []Metric{
-	ready, policyInfo, freezes, frozen, frozenUntil, freezesUnsaved, storeUp, storeClock, connections, connectionLimit, ownRefused, budgetRemaining, budgetLimit,
+	ready, policyInfo, freezes, frozen, frozenUntil, freezesUnsaved, storeUp, storeClock, sharedState, sharedDaemons, sharedCalls, sharedEpochs, connections, connectionLimit, ownRefused, budgetRemaining, budgetLimit,
 	workers, tokenPIN, workerInFlight, workerRestarts,
 	keySigning, keyReady, keyRefused, keyVersions, keyCreated, keyNextChange, keyDue, keyLate, keyLost, keyUncertified,
 	jwksPublished, jwksKeys, jwksInfo, jwksFailing,
@@ -54,6 +54,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	e.digest(policyInfo, s.PolicyDigest)
 	e.freezes(s.Freeze)
 	e.store(s.Store)
+	e.shared(s.SharedBudgets)
 	e.count(connections, s.Connections)
 	e.count(connectionLimit, s.ConnectionLimit)
 	e.count(ownRefused, int(s.Sandbox.Refused))
@@ -148,6 +149,19 @@ func (e emitter) store(s *ipc.StoreStatus) {
 	if !s.Answered.IsZero() {
 		e.value(storeClock, s.ClockSeconds)
 	}
+}
+
+func (e emitter) shared(s *ipc.SharedBudgets) {
+	if s == nil || s.Windows == 0 {
+		return
+	}
+	for _, state := range ipc.SharedStates() {
+		e.flag(sharedState, state == s.State, string(state))
+	}
+	e.count(sharedDaemons, s.Daemons)
+	e.value(sharedCalls, float64(s.Answered), "answered")
+	e.value(sharedCalls, float64(s.Failed), "failed")
+	e.value(sharedEpochs, float64(s.Epochs))
 }
 
 // grant emits the grant's own budgets. Those of its key set follow them in the

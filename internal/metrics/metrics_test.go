@@ -45,7 +45,7 @@ func full() ipc.StatusResponse {
 		}},
 		JWKS: ipc.JWKSStatus{Published: now, Keys: 1, Digest: "b"}, PolicyDigest: "a",
 		Freeze: ipc.FreezeStatus{Freezes: []ipc.Freeze{{FreezeTarget: ipc.FreezeTarget{Client: "payments-api"}, Until: now}}, Error: "disk full"},
-		Store:  &ipc.StoreStatus{Answered: now},
+		Store:  &ipc.StoreStatus{Answered: now}, SharedBudgets: &ipc.SharedBudgets{State: ipc.BudgetsShared, Windows: 1},
 		Audit: &ipc.AuditStatus{
 			Records: 7, Lines: 9, CheckpointKey: "payments", CheckpointLines: 5, CheckpointTime: now,
 			Witnesses: []ipc.WitnessStatus{{Name: "witness.example.com", Lines: 5, Time: now}}, Quorum: 1, QuorumTime: now, WitnessedLines: 5,

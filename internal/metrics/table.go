@@ -30,8 +30,12 @@ var (
 	frozenUntil    = Metric{"assertd_frozen_until_timestamp_seconds", Gauge, []string{"scope", "client", "grant", "key"}, "When the freeze ends. Absent if it lasts until somebody thaws it."}
 	freezesUnsaved = Metric{"assertd_freezes_unsaved", Gauge, nil, "1 if a restart would lose a freeze, or bring back one that was thawed, because the freezes are not saved; otherwise 0."}
 
-	storeUp    = Metric{"assertd_store_up", Gauge, nil, "1 if the server that the fleet shares (budgets.shared) answers, otherwise 0. Absent without one."}
-	storeClock = Metric{"assertd_store_clock_seconds", Gauge, nil, "How far the clock of the fleet's server is ahead of this host's. Absent before it has answered."}
+	storeUp       = Metric{"assertd_store_up", Gauge, nil, "1 if the server that the fleet shares (budgets.shared) answers, otherwise 0. Absent without one."}
+	storeClock    = Metric{"assertd_store_clock_seconds", Gauge, nil, "How far the clock of the fleet's server is ahead of this host's. Absent before it has answered."}
+	sharedState   = Metric{"assertd_shared_budgets", Gauge, []string{"state"}, "1 for the state of the rate windows with scope: fleet, 0 for the others: joining, shared, reporting or away. Absent without budgets.shared, or if no window has this scope."}
+	sharedDaemons = Metric{"assertd_shared_budgets_daemons", Gauge, nil, "Daemons that the fleet's server heard of in the last seconds, with this one."}
+	sharedCalls   = Metric{"assertd_shared_budgets_calls_total", Counter, []string{"result"}, "Calls of the fleet's server for shared budgets, by result: answered or failed."}
+	sharedEpochs  = Metric{"assertd_shared_budgets_epochs_total", Counter, nil, "How often the fleet's server had nothing of what this daemon knew of shared budgets: once when it joined, and each time that the server lost its data."}
 
 	policyInfo = Metric{"assertd_policy_info", Gauge, []string{"digest"}, "Always 1. The digest of the clients and key sets in force, which is the same on daemons that have the same."}
 
@@ -102,6 +106,7 @@ var (
 func All() []Metric {
 	return []Metric{
 		buildInfo, policyInfo, ready, freezes, frozen, frozenUntil, freezesUnsaved, storeUp, storeClock,
+		sharedState, sharedDaemons, sharedCalls, sharedEpochs,
 		requestsTotal, requestProblems, requestDuration, connections, connectionLimit, ownRefused,
 		assertionsTotal, signaturesTotal, kubernetesTotal, refusalsTotal, failuresTotal, budgetRemaining, budgetLimit,
 		signDuration, signErrors,

@@ -25,6 +25,7 @@ type Window struct {
 	Limit int           // 1 to MaxCount
 	Per   time.Duration // MinPer to MaxPer
 	Burst int           // 0: no bucket; up to MaxCount, and must refill within 25 years
+	Fleet bool          // all daemons of a fleet share it
 }
 
 // Check refuses a window that can't be enforced.
@@ -57,12 +58,17 @@ func (w Window) Interval() time.Duration {
 	return (w.Per + time.Duration(w.Limit) - 1) / time.Duration(w.Limit)
 }
 
-// String returns text such as "50 per 1s" or "50 per 24h with bursts of 100".
+// String returns text such as "50 per 1s", "50 per 24h with bursts of 100" or
+// "50 per 1h in the fleet".
 func (w Window) String() string {
-	if w.Burst == 0 {
-		return fmt.Sprintf("%d per %s", w.Limit, FormatDuration(w.Per))
+	text := fmt.Sprintf("%d per %s", w.Limit, FormatDuration(w.Per))
+	if w.Burst > 0 {
+		text += fmt.Sprintf(" with bursts of %d", w.Burst)
 	}
-	return fmt.Sprintf("%d per %s with bursts of %d", w.Limit, FormatDuration(w.Per), w.Burst)
+	if w.Fleet {
+		text += " in the fleet"
+	}
+	return text
 }
 
 // FormatDuration writes a duration as people do: 24h, not 24h0m0s.

@@ -14,7 +14,7 @@ type Budget struct {
 	Windows []rate.Window // if empty, the budget limits nothing; each has its own Per
 }
 
-func check(budgets []Budget) error {
+func check(budgets []Budget, fleet bool) error {
 	var problems []error
 	names := make(map[string]bool, len(budgets))
 	for _, b := range budgets {
@@ -26,6 +26,9 @@ func check(budgets []Budget) error {
 		for _, w := range b.Windows {
 			if err := w.Check(); err != nil {
 				problems = append(problems, fmt.Errorf("budget %q, %v: %w", b.Name, w, err))
+			}
+			if w.Fleet && !fleet {
+				problems = append(problems, fmt.Errorf("budget %q, %v: there is no store that the fleet shares", b.Name, w))
 			}
 			if periods[w.Per] {
 				problems = append(problems, fmt.Errorf("budget %q: two windows are per %v; keep the stricter one", b.Name, w.Per))

@@ -14,6 +14,7 @@ type counter struct {
 	heir      *counter      // nil while this one counts
 	inherited time.Duration // when the heir took over
 	window    rate.Window   // of the heir
+	lost      *lost         // the host's share, of a window of the fleet
 }
 
 func newCounter(w rate.Window) *counter { return &counter{meter: newMeter(w)} }

@@ -27,6 +27,8 @@ var (
 	ErrInvalid    = errors.New("invalid budget")
 	ErrInFlight   = errors.New("too many requests in flight")
 	ErrCorrupt    = errors.New("corrupt budgets snapshot")
+	// ErrUnavailable means that a window of the fleet can't be asked about.
+	ErrUnavailable = errors.New("the shared budgets are not available")
 )
 
 // Limiter enforces budgets. It is safe for concurrent use. A single lock guards
@@ -42,14 +44,16 @@ type Limiter struct {
 	saved  saved
 
 	inFlight inFlight
+	fleet    *fleet // nil without one
 }
 
 // budget is a Budget with one counter per window, in the same order.
 type budget struct {
 	Budget
 	counters []*counter
-	capacity int  // the most that all windows allow at once
-	retired  bool // no longer configured
+	shared   []shared // the windows of the fleet, which the counters only remember
+	capacity int      // the most that all windows allow at once
+	retired  bool     // no longer configured
 }
 
 // New returns a limiter whose budgets are unspent. The error wraps [ErrInvalid]
@@ -95,6 +99,9 @@ func (l *Limiter) carry(given Budget) *budget {
 		} else {
 			b.counters[i] = old.counters[j].carry(w, l.clock.latest)
 		}
+		if w.Fleet {
+			b.shared = append(b.shared, l.fleet.share(b, i))
+		}
 	}
 	return b
 }
@@ -108,7 +115,8 @@ func (b *budget) find(per time.Duration) int {
 }
 
 // Take spends n in every window of every named budget, or nothing at all. A
-// repeated name counts once. What it returns can give n back.
+// repeated name counts once. What it returns can give n back. Windows of the
+// fleet are taken with [Taken.Share].
 //
 // The error is an [*Exceeded] if waiting helps. It has the longest wait of all
 // windows: after that the same Take succeeds, unless others took in between.
@@ -125,7 +133,7 @@ func (l *Limiter) Take(now time.Time, n int, names ...string) (*Taken, error) {
 	taken := &Taken{limiter: l, at: at, n: n}
 	for i, name := range names {
 		if !slices.Contains(names[:i], name) {
-			taken.spend(l.budgets[name].counters)
+			taken.spend(l.budgets[name])
 		}
 	}
 	return taken, nil
@@ -140,6 +148,9 @@ func (l *Limiter) refusal(at, behind time.Duration, n int, names []string) error
 			return err
 		}
 		for i, m := range b.counters {
+			if b.Windows[i].Fleet {
+				continue
+			}
 			wait := m.wait(at, n)
 			if wait > 0 && (exceeded == nil || wait+behind > exceeded.RetryAfter) {
 				exceeded = &Exceeded{Budget: name, Window: b.Windows[i], RetryAfter: wait + behind}

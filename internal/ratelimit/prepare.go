@@ -13,7 +13,7 @@ type Prepared struct {
 // Prepare checks budgets and compares them with the present ones. Between
 // Prepare and Use nothing else may configure the limiter.
 func (l *Limiter) Prepare(budgets []Budget) (Prepared, error) {
-	if err := check(budgets); err != nil {
+	if err := check(budgets, l.fleet != nil); err != nil {
 		return Prepared{}, err
 	}
 	l.mu.Lock()

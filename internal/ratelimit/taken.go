@@ -1,6 +1,11 @@
 package ratelimit
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/assertd/assertd/internal/fleetbudget"
+)
 
 // Taken is what one Take spent.
 type Taken struct {
@@ -8,14 +13,28 @@ type Taken struct {
 	at       time.Duration
 	n        int
 	counters []*counter // nil once it was given back
+	shared   []shared   // windows of the fleet
+	granted  *fleetbudget.Taken
 }
 
 // spend takes from the counters, which have room.
-func (t *Taken) spend(counters []*counter) {
-	for _, c := range counters {
+func (t *Taken) spend(b *budget) {
+	for _, c := range b.counters {
 		c.take(t.at, t.n)
 	}
-	t.counters = append(t.counters, counters...)
+	t.counters = append(t.counters, b.counters...)
+	t.shared = append(t.shared, b.shared...)
+}
+
+// Share takes from the fleet's windows, if there are any, and may ask the store
+// that the fleet shares. On an error everything is given back. The error is an
+// [*Exceeded] if waiting helps, and wraps [ErrUnavailable] if the store doesn't
+// answer.
+func (t *Taken) Share(ctx context.Context) error {
+	if len(t.shared) == 0 {
+		return nil
+	}
+	return t.limiter.fleet.take(ctx, t)
 }
 
 // Refund gives back what was taken, as if it had never been. What a window has
@@ -27,7 +46,15 @@ func (t *Taken) Refund(now time.Time) {
 	t.limiter.mu.Lock()
 	defer t.limiter.mu.Unlock()
 	at, _ := t.limiter.clock.read(now)
+	t.refund(at)
+}
+
+func (t *Taken) refund(at time.Duration) {
 	t.limiter.changes++
+	if t.granted != nil {
+		t.limiter.fleet.agent.Refund(t.granted)
+		t.granted = nil
+	}
 	for _, c := range t.counters {
 		c.refund(at, t.at, t.n)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/assertd/assertd/internal/jose"
 	"github.com/assertd/assertd/internal/keyset"
+	"github.com/assertd/assertd/internal/rate"
 	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer"
@@ -110,12 +111,20 @@ func (s *Signing) Budgets(names ...string) []ipc.BudgetInfo {
 	for _, name := range names {
 		for _, left := range s.Limiter.Left(s.Now(), name) {
 			infos = append(infos, ipc.BudgetInfo{
-				Name: name, Limit: left.Window.Limit, PerSeconds: left.Window.Per.Seconds(), Burst: left.Window.Burst,
+				Scope: scopeOf(left.Window), Name: name, Limit: left.Window.Limit, PerSeconds: left.Window.Per.Seconds(), Burst: left.Window.Burst,
 				Remaining: left.Remaining, ResetSeconds: left.ResetIn.Seconds(),
 			})
 		}
 	}
 	return infos
+}
+
+// scopeOf names the scope of a window that isn't the host's.
+func scopeOf(w rate.Window) string {
+	if w.Fleet {
+		return "fleet"
+	}
+	return ""
 }
 
 // rawKeys lists the raw key sets that the caller may use and that can sign now.

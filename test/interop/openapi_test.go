@@ -388,7 +388,7 @@ func (c *contract) whole(t *testing.T) {
 		}
 	}
 	faults := map[ipc.Code]bool{ // of the machine or of timing; package ipc shows these
-		ipc.CodeHSMUnavailable: true, ipc.CodeOverloaded: true, ipc.CodeDraining: true, ipc.CodeAuditUnavailable: true,
+		ipc.CodeHSMUnavailable: true, ipc.CodeOverloaded: true, ipc.CodeDraining: true, ipc.CodeAuditUnavailable: true, ipc.CodeBudgetUnavailable: true,
 		ipc.CodeAuditDamaged: true, ipc.CodeAuditRolledBack: true, ipc.CodeTimeout: true, ipc.CodeInternal: true, ipc.CodeInFlightLimit: true,
 		ipc.CodeNotFound: true, // of paths that the document doesn't have
 	}

@@ -1,0 +1,46 @@
+package fleetbudget
+
+import "container/heap"
+
+// agenda is the windows about which a call will be due, the next one first.
+type agenda []*Window
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].due < a[j].due }
+
+func (a agenda) Swap(i, j int) {
+	a[i], a[j] = a[j], a[i]
+	a[i].place, a[j].place = i, j
+}
+
+// Push is for container/heap.
+func (a *agenda) Push(w any) {
+	*a = append(*a, w.(*Window))
+	(*a)[len(*a)-1].place = len(*a) - 1
+}
+
+// Pop is for container/heap.
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	w := (*a)[last]
+	(*a)[last] = nil
+	*a = (*a)[:last]
+	w.place = -1
+	return w
+}
+
+func (a *agenda) put(w *Window) {
+	if w.place < 0 {
+		heap.Push(a, w)
+	} else {
+		heap.Fix(a, w.place)
+	}
+}
+
+func (a *agenda) pop() *Window { return heap.Pop(a).(*Window) }
+
+func (a *agenda) remove(w *Window) {
+	if w.place >= 0 {
+		heap.Remove(a, w.place)
+	}
+}
