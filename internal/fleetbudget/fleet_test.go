@@ -337,7 +337,7 @@ func follow(t *testing.T, replica, primary *storetest.Server) {
 	host, port, _ := net.SplitHostPort(primary.Address)
 	client := connect(replica)
 	defer client.Close()
-	if err := client.SlaveOf(context.Background(), host, port).Err(); err != nil {
+	if err := client.ReplicaOf(context.Background(), host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -353,7 +353,7 @@ func promote(t *testing.T, replica *storetest.Server) {
 	t.Helper()
 	client := connect(replica)
 	defer client.Close()
-	if err := client.SlaveOf(context.Background(), "NO", "ONE").Err(); err != nil {
+	if err := client.ReplicaOf(context.Background(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -285,17 +284,4 @@ func (w *modelWindow) lease(daemon string, l line, tokens int, now int64, gather
 		delete(w.leases, daemon)
 	}
 	return holding{tokens, time.Duration(wait) * time.Microsecond}
-}
-
-// reply is the answer as the script would write it.
-func (a *answer) reply() []any {
-	whole := func(n int64) string { return strconv.FormatInt(n, 10) }
-	reply := []any{a.kind, whole(a.epoch), whole(a.number), whole(a.now), int64(a.hosts), whole(a.gathers.Microseconds())}
-	for _, v := range a.groups {
-		reply = append(reply, int64(v.line+1), whole(v.wait.Microseconds()))
-	}
-	for _, h := range a.lines {
-		reply = append(reply, int64(h.tokens), whole(h.wait.Microseconds()))
-	}
-	return reply
 }
