@@ -2,6 +2,9 @@
 the test's own."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -28,7 +31,8 @@ class Endpoint(unittest.TestCase):
 
     def source(self, *answers, daemon=None, **kwargs):
         """Return a token source with an endpoint that gives these answers, each a
-        status, a body and headers. A body of None breaks the connection."""
+        status, a body and headers. A body of None breaks the connection; a
+        function writes the body itself."""
         self.got, left = [], list(answers)
         got = self.got
 
@@ -43,7 +47,10 @@ class Endpoint(unittest.TestCase):
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body if isinstance(body, bytes) else body.encode())
+                if callable(body):
+                    body(self.wfile)
+                else:
+                    self.wfile.write(body.encode())
 
             def log_message(self, *_):
                 pass
@@ -81,6 +88,57 @@ class Endpoint(unittest.TestCase):
             with self.assertRaises(TokenError, msg=body[:200]) as refused:
                 self.source(*[(status, body, {})] * 2).token()
             self.assertEqual((error, description, status), (refused.exception.error, refused.exception.description, refused.exception.status))
+
+    def test_reasons_that_are_not_json(self):
+        check = "check the URL of the token endpoint"
+        for status, headers, body, want in (
+            (400, {"Content-Type": "text/plain"}, "the audience is wrong\n", "no access_token in the answer with HTTP 400: the audience is wrong"),
+            (403, {}, "try later", "no access_token in the answer with HTTP 403: try later"),
+            (400, {"Content-Type": "application/x-www-form-urlencoded"}, "error=invalid_client&error_description=bad+key", "invalid_client: bad key"),
+            (401, {"WWW-Authenticate": 'Bearer error="invalid_client", error_description="unknown kid"'}, "", "invalid_client: unknown kid"),
+            (200, {"Content-Type": "text/plain"}, "access_token=secret", f"the answer is not JSON: HTTP 200; {check}"),
+            (400, {}, '{"error":"cut o', f"the answer is not JSON: HTTP 400; {check}"),
+            (400, {"Content-Type": "text/html"}, "<p>no title", f"the answer is not JSON: HTTP 400; {check}"),
+        ):
+            with self.assertRaises(TokenError) as refused:
+                self.source((status, body, headers)).token()
+            self.assertEqual((want, status), (str(refused.exception), refused.exception.status))
+
+    def test_an_answer_that_is_cut_off_is_repeated(self):
+        source = self.source((200, '{"acc', {"Content-Length": "500"}), (200, GRANTED, {}))
+        self.assertEqual("t", source.token().access_token)
+
+    def test_an_answer_without_end_ends(self):
+        def drip(out):
+            try:
+                for _ in range(200):
+                    out.write(b" ")
+                    time.sleep(0.05)
+            except OSError:
+                pass  # the client has had enough
+
+        source = self.source((200, drip, {}), timeout=0.3)
+        with self.assertRaises(TokenError) as refused:
+            source.token()
+        self.assertIsInstance(refused.exception.__cause__, TimeoutError)
+
+    def test_http_goes_through_no_proxy(self):
+        source = self.source((200, GRANTED, {}))
+        program = "import sys, assertd; print(assertd.TokenSource(assertd.Client(sys.argv[1]), sys.argv[2]).token().access_token)"
+        found = subprocess.run(
+            [sys.executable, "-c", program, source._client.path, source._url],
+            env={**os.environ, "http_proxy": "http://127.0.0.1:1", "no_proxy": "", "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        self.assertEqual(("t\n", ""), (found.stdout, found.stderr))
+
+    def test_http_is_for_loopback(self):
+        client = Client("/nowhere")
+        for host in "localhost", "127.0.0.1", "127.8.9.10", "[::1]":
+            TokenSource(client, f"http://{host}:8080/token")
+        for url in "http://as.example", "http://127.0.0.1.example", "http://128.0.0.1", "http://", "ftp://127.0.0.1", "as.example":
+            with self.assertRaisesRegex(ValueError, "want https"):
+                TokenSource(client, url)
 
     def test_unusual_tokens(self):
         for status, body in (
@@ -131,7 +189,10 @@ class Endpoint(unittest.TestCase):
 
     def test_redirects(self):
         with self.assertRaisesRegex(TokenError, "redirects: to https://other.example/x; use that URL"):
-            self.source((302, "", {"Location": "https://other.example/x?secret=1"})).token()
+            self.source((302, "", {"Location": "https://user:secret@other.example/x?secret=1"})).token()
+        with self.assertRaisesRegex(TokenError, "redirects: to something that is not a URL") as refused:
+            self.source((307, "", {"Location": "http://[bad"})).token()
+        self.assertEqual((307, 1), (refused.exception.status, len(self.got)))
 
     def test_client_authentication(self):
         source = self.source(

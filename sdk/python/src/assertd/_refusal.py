@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import html
 import re
+import urllib.parse
+from email.message import Message
 from typing import Any, Iterable, Mapping
 
 # Members of errors, in lower case, in order of preference.
@@ -58,6 +60,23 @@ def _first(members: Mapping[str, Any], names: Iterable[str]) -> str:
         if isinstance(text, str) and text not in ("", "about:blank"):  # the latter says nothing (RFC 9457 section 4.2.1)
             return text
     return ""
+
+
+def plain(media_type: str, body: bytes) -> tuple[str, str]:
+    """Return code and text of a form or a plain text, which are empty if the body
+    is neither. Some servers don't name the type of a text."""
+    text = body.decode("utf-8", "replace").strip()
+    if media_type == "application/x-www-form-urlencoded":
+        return find(dict(urllib.parse.parse_qsl(text)))
+    return "", text if media_type in ("", "text/plain") and text[:1] not in ("<", "{", "[") else ""
+
+
+def challenge(headers: Message) -> tuple[str, str]:
+    """Return code and text in WWW-Authenticate (RFC 6750 section 3), where some
+    servers give their only reason."""
+    text = ", ".join(headers.get_all("WWW-Authenticate", ()))
+    found = {name.lower(): value for name, value in re.findall(r'(?i)(?:^|[\s,])(error|error_description)="([^"]*)"', text)}
+    return found.get("error", ""), found.get("error_description", "")
 
 
 def page_title(body: bytes) -> str:

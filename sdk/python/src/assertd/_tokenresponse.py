@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any, Mapping, Sequence
 
 from . import _credentials, _refusal
@@ -47,8 +48,8 @@ class Answer:
     """What the endpoint answered, to a request with these secrets."""
 
     status: int
+    headers: Message
     body: bytes = field(repr=False)
-    retry_after: str | None
     secrets: Sequence[str] = field(repr=False)
 
     def token(self, send: str) -> Token:
@@ -75,19 +76,27 @@ class Answer:
         return document, next(iter(document.values()))
 
     def _refusal(self, fault: Any, member: str) -> TokenError:
-        if fault is None:
+        error, description = self._reason() if fault is None else _refusal.find(fault)
+        if not error and not description:
+            error, description = _refusal.challenge(self.headers)
+        if fault is None and not error and not description:
             error, description = "the answer is not JSON", f"HTTP {self.status}; check the URL of the token endpoint"
             if title := _refusal.page_title(self.body):
                 error = f'the answer is a web page titled "{title}"'
-        else:
-            error, description = _refusal.find(fault)
-            error = error or f"no {member} in the answer with HTTP {self.status}"
+        error = error or f"no {member} in the answer with HTTP {self.status}"
         error, description = (_refusal.clean(text, self.secrets) for text in (error, description))
         return TokenError(error, description, self.status, self._wait())
 
+    def _reason(self) -> tuple[str, str]:
+        """Return code and text of an error that is neither JSON nor XML. A success
+        without a token may have the token in a form of its own, so it isn't shown."""
+        if self.status < 400:
+            return "", ""
+        return _refusal.plain(self.headers.get_content_type() if "Content-Type" in self.headers else "", self.body)
+
     def _wait(self) -> float:
         """Return the seconds to wait. The form with a date is ignored."""
-        given = self.retry_after or ""
+        given = self.headers.get("Retry-After", "")
         return float(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0.0
 
 

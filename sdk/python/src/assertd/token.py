@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import random
 import ssl
 import threading
@@ -11,9 +12,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from email.message import Message
 from typing import Any, Mapping
 
-from . import _tokenform
+from . import _refusal, _tokenform
 from ._client import Client
 from ._errors import AssertdError, Problem
 from ._tokenresponse import Answer, Token, TokenError
@@ -139,17 +141,32 @@ class TokenSource:
         )
 
     def _exchange(self, request: urllib.request.Request, secrets: list[str]) -> Answer:
+        deadline = time.monotonic() + self._timeout
         try:
             try:
-                response = _opener.open(request, timeout=self._timeout)
+                response = _opener_of(request).open(request, timeout=self._timeout)
             except urllib.error.HTTPError as error:
                 response = error  # a refusal
             with response:
-                return Answer(response.status, response.read(_LIMIT), response.headers.get("Retry-After"), secrets)
+                return Answer(response.status, response.headers, _read(response, deadline), secrets)
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             cause = reason if isinstance(reason, Exception) else error
-            raise TokenError("no answer", str(reason) or type(reason).__name__) from cause
+            raise TokenError("no answer", _refusal.clean(str(reason) or type(reason).__name__, secrets)) from cause
+
+
+def _read(response: Any, deadline: float) -> bytes:
+    """Return the body. The timeout of a socket doesn't end a body that comes byte by
+    byte."""
+    body = b""
+    while len(body) < _LIMIT and (part := response.read1(_LIMIT - len(body))):
+        body += part
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer took too long")
+    missing = getattr(response, "length", None)
+    if missing and len(body) < _LIMIT:
+        raise http.client.IncompleteRead(b"", missing)
+    return body
 
 
 def _renewal(token: Token) -> float:
@@ -167,17 +184,41 @@ def _temporary(error: TokenError) -> bool:
 
 def _check_url(url: str) -> None:
     parts = urllib.parse.urlsplit(url)
-    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
         raise ValueError(f"token endpoint {url!r}: want https, which keeps the assertion secret on its way")
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """An assertion is for one server only."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
-        target = urllib.parse.urlsplit(newurl)._replace(query="", fragment="")
-        raise TokenError("the token endpoint redirects", f"to {target.geturl()}; use that URL if you trust it", code)
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Message) -> None:
+        if target := headers.get("Location"):
+            raise TokenError("the token endpoint redirects", f"to {_target(req.full_url, target)}", code)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _target(url: str, location: str) -> str:
+    """Return where a redirect leads, without what may be secret in a URL."""
+    try:
+        parts = urllib.parse.urlsplit(urllib.parse.urljoin(url, location))
+    except ValueError:
+        return "something that is not a URL"
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return f"{_refusal.clean(bare, ())}; use that URL if you trust it"
 
 
 _opener = urllib.request.build_opener(_NoRedirect)
+_direct = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+
+
+def _opener_of(request: urllib.request.Request) -> urllib.request.OpenerDirector:
+    """Plain http is for this machine only, so it goes through no proxy."""
+    return _direct if request.type == "http" else _opener
