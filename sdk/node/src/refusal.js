@@ -37,6 +37,26 @@ function ofObject(value, depth) {
 // about:blank says nothing (RFC 9457 section 4.2.1).
 const says = (text) => typeof text === 'string' && text !== '' && text !== 'about:blank';
 
+/** Returns code and text of a form or a plain text, which are empty if the body is neither. Some servers don't name the type of a text. */
+export function plainRefusal(contentType, text) {
+  const mediaType = (contentType ?? '').split(';')[0].trim().toLowerCase();
+  if (mediaType === 'application/x-www-form-urlencoded') return findRefusal(Object.fromEntries(new URLSearchParams(text)));
+  const said = text.trim();
+  return { code: '', text: ['', 'text/plain'].includes(mediaType) && !/^[<{[]/.test(said) ? said : '' };
+}
+
+/** Returns code and text in WWW-Authenticate (RFC 6750 section 3), where some servers give their only reason. */
+export function challengeRefusal(challenge) {
+  const found = {};
+  for (const [, name, value] of (challenge ?? '').matchAll(/(?:^|[\s,])(error|error_description)="([^"]*)"/gi)) found[name.toLowerCase()] = value;
+  return { code: found.error ?? '', text: found.error_description ?? '' };
+}
+
+/** Returns whether a body is a web page, whatever its type. */
+export function isPage(text) {
+  return /^\s*<(?:!doctype html|html)/i.test(text);
+}
+
 /** Returns the title of a web page, or an empty string. */
 export function pageTitle(text) {
   const found = /<(?:title|h1)\b[^>]*>(.*?)<\//is.exec(text);

@@ -8,6 +8,7 @@ const EARLY = 60; // seconds before the end of a token to get the next one, at m
 const BACKOFF = { first: 1000, most: 30_000, asked: 300_000 }; // milliseconds between tries
 const PAUSE = { usual: 500, most: 5000 }; // milliseconds before the one retry
 const TIMEOUT = 30_000;
+const LONGEST_ANSWER = 1 << 20; // bytes
 
 /** Gets access tokens, and keeps each until shortly before it expires. */
 export class TokenSource {
@@ -101,10 +102,9 @@ export class TokenSource {
       const response = await fetch(this.#url, { method: 'POST', body, headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT) });
       const target = response.headers.get('location');
       if (target !== null && response.status >= 300 && response.status < 400) {
-        const { origin, pathname } = new URL(target, this.#url);
-        throw new TokenError('the token endpoint redirects', `to ${origin}${pathname}; use that URL if you trust it`, response.status);
+        throw new TokenError('the token endpoint redirects', `to ${targetOf(target, this.#url)}`, response.status);
       }
-      return { status: response.status, text: await response.text(), retryAfter: response.headers.get('retry-after') };
+      return { status: response.status, headers: response.headers, text: await textOf(response) };
     } catch (error) {
       if (error instanceof TokenError) throw error;
       const failed = new TokenError('no answer', error.cause?.message ?? error.message);
@@ -112,6 +112,28 @@ export class TokenSource {
       throw failed;
     }
   }
+}
+
+// Where a redirect leads, without what may be secret in a URL.
+function targetOf(location, url) {
+  try {
+    const { origin, pathname } = new URL(location, url);
+    return `${origin}${pathname}; use that URL if you trust it`;
+  } catch {
+    return 'something that is not a URL';
+  }
+}
+
+// The body, cut off where no answer is that long.
+async function textOf({ body }) {
+  const parts = [];
+  let size = 0;
+  for await (const part of body ?? []) {
+    parts.push(part);
+    size += part.length;
+    if (size > LONGEST_ANSWER) break;
+  }
+  return new TextDecoder().decode(Buffer.concat(parts).subarray(0, LONGEST_ANSWER));
 }
 
 // One without an end is used once.
@@ -128,7 +150,8 @@ function isTemporary(error) {
 
 function checkURL(url) {
   const { protocol, hostname } = new URL(url);
-  const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  // A URL has the four numbers of an IPv4 address in their normal form.
+  const loopback = ['localhost', '[::1]'].includes(hostname) || /^127(\.\d+){3}$/.test(hostname);
   if (protocol !== 'https:' && !(protocol === 'http:' && loopback)) {
     throw new TypeError(`token endpoint ${url}: want https, which keeps the assertion secret on its way`);
   }

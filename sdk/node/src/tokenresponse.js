@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { credentialsOf, expirationOf, fromXML } from './credentials.js';
 import { AssertdError } from './errors.js';
-import { clean, findRefusal, pageTitle } from './refusal.js';
+import { challengeRefusal, clean, findRefusal, isPage, pageTitle, plainRefusal } from './refusal.js';
 
 const LONGEST_LIFETIME = 10 * 365 * 24 * 3600; // seconds; a longer one is a mistake
 
@@ -19,10 +19,10 @@ export class TokenError extends AssertdError {
 const PARSERS = { web_identity: parseCredentials, vault_login: parseLogin };
 
 /** Returns the token in the answer to a request with these secrets. Throws TokenError if there is none. */
-export function tokenOf({ status, text, retryAfter }, send, secrets) {
+export function tokenOf({ status, headers, text }, send, secrets) {
   const { answer, fault } = read(text);
   const found = status >= 200 && status < 300 && isObject(answer) ? (PARSERS[send] ?? parse)(answer) : undefined;
-  if (!found) throw refusal(fault, { status, text, retryAfter }, secrets, send === 'web_identity' ? 'credentials' : 'access_token');
+  if (!found) throw refusal(fault, { status, headers, text }, secrets, send === 'web_identity' ? 'credentials' : 'access_token');
   if (/[^ -~]/.test(found.accessToken)) {
     throw new TokenError('the access token has characters that no token may have', 'RFC 6749, appendix A.12', status);
   }
@@ -35,8 +35,8 @@ function read(text) {
     const answer = JSON.parse(text) ?? undefined;
     return { answer, fault: answer };
   } catch {
-    const answer = fromXML(text);
-    if (answer === undefined || Object.keys(answer)[0].toLowerCase() === 'html') return {};
+    const answer = isPage(text) ? undefined : fromXML(text);
+    if (answer === undefined) return {};
     return { answer, fault: Object.values(answer)[0] };
   }
 }
@@ -67,16 +67,26 @@ function endOf(lifetime) {
   return seconds > 0 && seconds <= LONGEST_LIFETIME ? Date.now() / 1000 + seconds : undefined;
 }
 
-function refusal(fault, { status, text, retryAfter }, secrets, member) {
-  let error = 'the answer is not JSON';
-  let description = `HTTP ${status}; check the URL of the token endpoint`;
-  if (fault !== undefined) {
-    const found = findRefusal(fault);
-    error = found.code || `no ${member} in the answer with HTTP ${status}`;
-    description = found.text;
-  } else if (pageTitle(text)) {
-    error = `the answer is a web page titled "${pageTitle(text)}"`;
+function refusal(fault, { status, headers, text }, secrets, member) {
+  let found = fault === undefined ? reasonOf(status, headers, text) : findRefusal(fault);
+  if (!found.code && !found.text) found = challengeRefusal(headers.get('www-authenticate'));
+  let error = found.code || `no ${member} in the answer with HTTP ${status}`;
+  let description = found.text;
+  if (fault === undefined && !found.code && !found.text) {
+    error = pageTitle(text) ? `the answer is a web page titled "${pageTitle(text)}"` : 'the answer is not JSON';
+    description = `HTTP ${status}; check the URL of the token endpoint`;
   }
-  const seconds = /^\d{1,6}$/.test(retryAfter ?? '') ? Number(retryAfter) : 0; // the form with a date is ignored
-  return new TokenError(clean(error, secrets), clean(description, secrets), status, seconds);
+  return new TokenError(clean(error, secrets), clean(description, secrets), status, waitOf(headers));
+}
+
+// The reason in an answer that is neither JSON nor XML. A success without a
+// token may have the token in a form of its own, so it isn't shown.
+function reasonOf(status, headers, text) {
+  return status < 400 ? { code: '', text: '' } : plainRefusal(headers.get('content-type'), text);
+}
+
+// Seconds; the form with a date is ignored.
+function waitOf(headers) {
+  const given = headers.get('retry-after') ?? '';
+  return /^\d{1,6}$/.test(given) ? Number(given) : 0;
 }

@@ -44,6 +44,34 @@ test('the reason of a refusal, in whatever form', async (t) => {
   }
 });
 
+test('the reason of a refusal that is not JSON', async (t) => {
+  const check = 'check the URL of the token endpoint';
+  for (const [answer, message] of [
+    [{ status: 400, type: 'text/plain', body: 'the audience is wrong\n' }, 'no access_token in the answer with HTTP 400: the audience is wrong'],
+    [{ status: 400, type: 'application/x-www-form-urlencoded', body: 'error=invalid_client&error_description=bad+key' }, 'invalid_client: bad key'],
+    [{ status: 401, headers: { 'WWW-Authenticate': 'Bearer error="invalid_client", error_description="unknown kid"' } }, 'invalid_client: unknown kid'],
+    [{ type: 'text/plain', body: 'access_token=secret' }, `the answer is not JSON: HTTP 200; ${check}`],
+    [{ status: 400, type: 'text/plain', body: '{"error":"cut o' }, `the answer is not JSON: HTTP 400; ${check}`],
+    [{ type: 'text/html', body: '<!doctype html><h1>Sign in</h1>' }, `the answer is a web page titled "Sign in": HTTP 200; ${check}`],
+  ]) {
+    const { source } = await sourceOf(t, [answer]);
+    await assert.rejects(source.token(), { name: 'TokenError', message });
+  }
+});
+
+test('an answer that is too long is cut off', async (t) => {
+  const { source } = await sourceOf(t, [{ body: `${' '.repeat(2 << 20)}${GRANTED}` }]);
+  await assert.rejects(source.token(), /the answer is not JSON/);
+});
+
+test('http is for loopback', async (t) => {
+  const client = connect(t, { path: '/nowhere' });
+  for (const host of ['localhost', '127.0.0.1', '127.8.9.10', '[::1]']) new TokenSource(client, `http://${host}:8080/token`);
+  for (const url of ['http://as.example', 'http://127.0.0.1.example', 'http://128.0.0.1', 'ftp://127.0.0.1']) {
+    assert.throws(() => new TokenSource(client, url), /want https/);
+  }
+});
+
 test('unusual tokens', async (t) => {
   for (const [status, body] of [
     [201, GRANTED],
@@ -100,6 +128,9 @@ test("the server's wait is kept", async (t) => {
 test('a redirect names its target', async (t) => {
   const { source } = await sourceOf(t, [{ status: 302, headers: { Location: 'https://other.example/x?secret=1' } }]);
   await assert.rejects(source.token(), { name: 'TokenError', message: 'the token endpoint redirects: to https://other.example/x; use that URL if you trust it' });
+  const { source: other, endpoint } = await sourceOf(t, [{ status: 307, headers: { Location: 'http://[bad' } }]);
+  await assert.rejects(other.token(), { message: 'the token endpoint redirects: to something that is not a URL', status: 307 });
+  assert.equal(endpoint.requests.length, 1);
 });
 
 test('client authentication beside a grant', async (t) => {
