@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 )
@@ -14,11 +15,17 @@ func checkEndpoint(endpoint string) error {
 	if err != nil {
 		return err
 	}
-	loopback := u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1"
-	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
+	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
 		return fmt.Errorf("%q is not an https URL; plain http is allowed only on loopback", endpoint)
 	}
 	return nil
+}
+
+// isLoopback looks no name up: what resolves to loopback here may resolve to
+// something else next time.
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
 // httpClient does not follow redirects by default: an assertion goes to the

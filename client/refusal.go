@@ -85,17 +85,30 @@ func parseRefusal(response *http.Response, text []byte) refusal {
 		return findRefusal(parseXML(text), maxRefusalDepth)
 	case kind == "application/x-www-form-urlencoded":
 		return formRefusal(text)
-	case kind == "text/plain":
-		return refusal{text: strings.TrimSpace(string(text))}
+	case kind == "text/plain", kind == noContentType:
+		return refusal{text: plainReason(response, text)}
 	}
 	return refusal{}
 }
+
+// plainReason is a reason that is only a text. It is empty if the text can be
+// the rest of a JSON document, or has a token in a form of its own.
+func plainReason(response *http.Response, text []byte) string {
+	text = bytes.TrimSpace(text)
+	if response.StatusCode/100 == 2 || bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("[")) {
+		return ""
+	}
+	return string(text)
+}
+
+// hint asks for the most likely mistake.
+func (e endpoint) hint() string { return "; is this the " + e.name + "'s URL?" }
 
 // noReason describes a response without a reason that we can read.
 func (e endpoint) noReason(response *http.Response, text []byte) string {
 	hint := ""
 	if response.StatusCode < 500 {
-		hint = "; is this the " + e.name + "'s URL?"
+		hint = e.hint()
 	}
 	if target := redirectTarget(response); target != "" {
 		return "redirected to " + target + hint
@@ -107,6 +120,8 @@ func (e endpoint) noReason(response *http.Response, text []byte) string {
 		return "the response gives no reason"
 	case len(text) == 0:
 		return "the response is empty" + hint
+	case strings.HasSuffix(kind, "json"):
+		return "the response says that it is " + kind + ", but it is cut off, too long or malformed" + hint
 	default:
 		return "got " + kind + " instead of JSON" + hint
 	}

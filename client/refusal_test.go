@@ -61,6 +61,10 @@ func TestWhateverATokenEndpointSaysReachesThePerson(t *testing.T) {
 		{"a form", 400, "application/x-www-form-urlencoded", `error=incorrect_client_credentials&error_description=The+client_id+is+wrong`, "incorrect_client_credentials", "client_id is wrong"},
 		{"no form after all", 400, "application/x-www-form-urlencoded", "a=%zz", "", "instead of JSON"},
 		{"plain text", 401, "text/plain", "Jwt verification fails\n", "", "Jwt verification fails"},
+		{"text without a media type", 503, "", "busy, come back later\n", "", "busy, come back later"},
+		{"half of a token", 200, "", `{"access_token":"se`, "", "no content type instead of JSON"},
+		{"a token in a form of its own", 200, "text/plain", "access_token=secret", "", "text/plain instead of JSON"},
+		{"half of an error", 400, jsonType, `{"error":"inv`, "", "says that it is application/json, but it is cut off, too long or malformed; is this"},
 		{"a page with a title", 200, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html><head><title>\n  Sign in &amp; more </title>", "",
 			`a web page (text/html, titled "Sign in & more") instead of JSON; is this the token endpoint's URL?`},
 		{"a page without a media type", 404, "", "<html><h1>Not Found</h1>", "", `titled "Not Found"`},
@@ -84,6 +88,34 @@ func TestWhateverATokenEndpointSaysReachesThePerson(t *testing.T) {
 				t.Errorf("got code %q, %v\nwant code %q and %q", failed.Code, err, row.code, row.says)
 			}
 		})
+	}
+}
+
+// One question is enough: the status and the body lead to the same one.
+func TestTheURLIsDoubtedOnce(t *testing.T) {
+	for _, row := range []struct{ kind, body, want string }{
+		{"text/html", "<html><title>Not Found</title>", `got a web page (text/html, titled "Not Found") instead of JSON; is this the token endpoint's URL?`},
+		{"", "", "the response is empty; is this the token endpoint's URL?"},
+		{"application/json", "{}", "the response gives no reason; check the URL of the token endpoint"},
+	} {
+		s := tokenServer(t, reply(404, row.kind, row.body))
+		c, _ := numbered(t, ipc.SendClientAssertion)
+		_, err := c.Token(t.Context(), TokenRequest{URL: s.URL})
+		if want := "token request failed: HTTP 404 Not Found: " + row.want; err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+}
+
+func TestHTTPIsForLoopback(t *testing.T) {
+	for endpoint, works := range map[string]bool{
+		"https://as.example": true, "http://localhost:8080/token": true, "http://127.0.0.1": true, "http://127.8.9.10:1": true, "http://[::1]:1": true,
+		"http://as.example": false, "http://127.0.0.1.example": false, "http://128.0.0.1": false, "http://[::2]": false, "http://": false,
+		"ftp://127.0.0.1": false, "as.example": false,
+	} {
+		if err := checkEndpoint(endpoint); (err == nil) != works {
+			t.Errorf("%s: %v", endpoint, err)
+		}
 	}
 }
 
@@ -146,6 +178,7 @@ func TestUnusualTokensAreTokens(t *testing.T) {
 	}{
 		{"status 201", 201, `{"access_token":"a","token_type":"Bearer","expires_in":60,"scope":"r"}`, "r", time.Minute},
 		{"a list of scopes", 200, `{"access_token":"a","token_type":"Bearer","expires_in":60,"scope":["r","w"]}`, "r w", time.Minute},
+		{"a token type of another kind", 200, `{"access_token":"a","token_type":1,"expires_in":60}`, "", time.Minute},
 		{"a BOM", 200, "\ufeff" + `{"access_token":"a","token_type":"Bearer","expires_in":60}`, "", time.Minute},
 		{"expires_in as a string", 200, `{"access_token":"a","token_type":"Bearer","expires_in":"60"}`, "", time.Minute},
 		{"expires_in and scope of other kinds", 200, `{"access_token":"a","token_type":"Bearer","expires_in":"soon","scope":{}}`, "", 0},

@@ -177,6 +177,7 @@ func TestSignerRejectsBadOptions(t *testing.T) {
 		{"digest for ed25519", "ed", digest[:], crypto.SHA256},
 		{"ed25519ph", "ed", make([]byte, 64), &ed25519.Options{Hash: crypto.SHA512}},
 		{"ed25519ctx", "ed", digest[:], &ed25519.Options{Context: "c"}},
+		{"empty message", "ed", nil, crypto.Hash(0)},
 		{"long message", "ed", make([]byte, ipc.MaxMessageBytes+1), crypto.Hash(0)},
 	} {
 		t.Run(row.name, func(t *testing.T) {

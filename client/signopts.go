@@ -54,6 +54,9 @@ func messageRequest(message []byte, opts crypto.SignerOpts) (ipc.SignRequest, er
 		return ipc.SignRequest{}, fmt.Errorf("%w: the key signs the message itself; pass it with crypto.Hash(0)",
 			ErrSignOptions)
 	}
+	if len(message) == 0 {
+		return ipc.SignRequest{}, fmt.Errorf("%w: the message is empty, and the daemon signs at least one byte", ErrSignOptions)
+	}
 	if len(message) > ipc.MaxMessageBytes {
 		return ipc.SignRequest{}, fmt.Errorf("%w: the message has %d bytes; the maximum is %d",
 			ErrSignOptions, len(message), ipc.MaxMessageBytes)

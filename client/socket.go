@@ -18,6 +18,16 @@ const maxSocketPath = 107
 // [ipc.CodeNotFound].
 var ErrWrongSocket = errors.New("wrong socket")
 
+// wrongSocketError says what ErrWrongSocket means here. The daemon's answer says
+// the same, so the message leaves it out.
+type wrongSocketError struct {
+	says     string
+	notFound error
+}
+
+func (e *wrongSocketError) Error() string   { return ErrWrongSocket.Error() + ": " + e.says }
+func (e *wrongSocketError) Unwrap() []error { return []error{ErrWrongSocket, e.notFound} }
+
 // checkSocket returns the path in a path or a unix:// URL.
 func checkSocket(socket string) (string, error) {
 	path, isURL := strings.CutPrefix(socket, "unix://")
@@ -51,14 +61,14 @@ func (c *Client) wrongSocket(ctx context.Context, notFound error) error {
 	if c.answers(ctx, "/v1/health") || !c.answers(ctx, "/healthz") {
 		return nil
 	}
-	return fmt.Errorf("%w: %s is the operator socket; callers use another one, by default %s: %w",
-		ErrWrongSocket, c.pool.path, DefaultSocket, notFound)
+	return &wrongSocketError{fmt.Sprintf("%s is the operator socket; callers use another one, by default %s", c.pool.path, DefaultSocket), notFound}
 }
 
 func (o *Operator) wrongSocket(ctx context.Context, notFound error) error {
 	if !errors.Is(notFound, ipc.CodeNotFound) || !o.client.answers(ctx, "/v1/health") {
 		return notFound
 	}
-	return fmt.Errorf("%w: %s is a callers' socket; operators use another one, by default %s: %w",
-		ErrWrongSocket, o.client.pool.path, DefaultOperatorSocket, notFound)
+	return &wrongSocketError{
+		fmt.Sprintf("%s is a callers' socket; operators use another one, by default %s", o.client.pool.path, DefaultOperatorSocket), notFound,
+	}
 }

@@ -39,11 +39,11 @@ func TestWrongSocketIsNamed(t *testing.T) {
 				answer(w, ipc.HealthResponse{Version: "v1"})
 				return
 			}
-			refuse(w, ipc.NewProblem(ipc.CodeNotFound, ""))
+			refuse(w, ipc.NewProblem(ipc.CodeNotFound, "Only the other socket has this path."))
 		}
 	}
 	c := serve(t, only("/healthz")).dial(t)
-	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); !errors.Is(err, ErrWrongSocket) || !errors.Is(err, ipc.CodeNotFound) || !strings.Contains(err.Error(), "is the operator socket") {
+	if _, err := c.Assert(t.Context(), ipc.AssertionRequest{}); !errors.Is(err, ErrWrongSocket) || !errors.Is(err, ipc.CodeNotFound) || !strings.HasSuffix(err.Error(), "is the operator socket; callers use another one, by default "+DefaultSocket) {
 		t.Errorf("a caller on the operator socket: %v", err)
 	}
 	callers := serve(t, only("/v1/health"))
@@ -52,7 +52,7 @@ func TestWrongSocketIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	if err := o.Reload(t.Context()); !errors.Is(err, ErrWrongSocket) || !strings.Contains(err.Error(), "is a callers' socket") {
+	if err := o.Reload(t.Context()); !errors.Is(err, ErrWrongSocket) || !strings.HasSuffix(err.Error(), "is a callers' socket; operators use another one, by default "+DefaultOperatorSocket) {
 		t.Errorf("an operator on a callers' socket: %v", err)
 	}
 	if _, err := callers.dial(t).Assert(t.Context(), ipc.AssertionRequest{}); errors.Is(err, ErrWrongSocket) || !errors.Is(err, ErrVersion) {

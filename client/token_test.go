@@ -346,7 +346,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 			w.Header().Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusUnauthorized)
 			answer(w, map[string]string{"error": "invalid_client"})
-		}, "clock is 5m0s ahead of the server's, so assertions look not yet valid"},
+		}, "clock is 5m ahead of the server's, so assertions look not yet valid"},
 		{"a clock behind", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Date", time.Now().Add(5*time.Minute).UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusUnauthorized)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assertd/assertd/internal/terminal"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -62,7 +63,7 @@ func (e *TokenError) Error() string {
 	}
 	if e.Skew.Abs() > maxSkew && e.Status != 0 {
 		fmt.Fprintf(&b, "; this machine's clock is %s %s the server's, so assertions look %s; sync it with NTP",
-			e.Skew.Abs().Round(time.Second), aheadOrBehind(e.Skew), earlyOrLate(e.Skew))
+			terminal.Span(e.Skew.Abs()), aheadOrBehind(e.Skew), earlyOrLate(e.Skew))
 	} else {
 		b.WriteString(e.remedy())
 	}
@@ -74,6 +75,8 @@ func (e *TokenError) remedy() string {
 	switch {
 	case e.Code == "invalid_client", e.Code == "invalid_grant":
 		return "; compare the issuer, audience and key of the assertion (assertctl assert --decode) with what the server knows of this client"
+	case strings.HasSuffix(e.Description, tokenEndpoint.hint()), strings.HasSuffix(e.Description, loginEndpoint.hint()):
+		return "" // said already
 	case e.Code == "" && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed):
 		return "; check the URL of the token endpoint"
 	}
@@ -168,14 +171,15 @@ func readToken(response *http.Response, send ipc.Send, now time.Time, secrets []
 func parseToken(text []byte, now time.Time) (Token, bool) {
 	var fields struct {
 		AccessToken string          `json:"access_token"`
-		TokenType   string          `json:"token_type"`
+		TokenType   any             `json:"token_type"`
 		Scope       scopeList       `json:"scope"`
 		ExpiresIn   json.RawMessage `json:"expires_in"`
 	}
 	if err := json.Unmarshal(text, &fields); err != nil || fields.AccessToken == "" {
 		return Token{}, false
 	}
-	token := Token{AccessToken: fields.AccessToken, TokenType: fields.TokenType, Scope: string(fields.Scope), Raw: text}
+	kind, _ := fields.TokenType.(string)
+	token := Token{AccessToken: fields.AccessToken, TokenType: kind, Scope: string(fields.Scope), Raw: text}
 	// Some servers send a string.
 	seconds, err := strconv.ParseFloat(strings.Trim(string(fields.ExpiresIn), `"`), 64)
 	if err == nil && seconds > 0 && seconds <= maxExpiresIn {
