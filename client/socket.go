@@ -18,8 +18,8 @@ const maxSocketPath = 107
 // [ipc.CodeNotFound].
 var ErrWrongSocket = errors.New("wrong socket")
 
-// wrongSocketError says what ErrWrongSocket means here. The daemon's answer says
-// the same, so the message leaves it out.
+// wrongSocketError says what ErrWrongSocket means here. The message leaves out
+// the daemon's answer, which says the same.
 type wrongSocketError struct {
 	says     string
 	notFound error

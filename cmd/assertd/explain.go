@@ -82,6 +82,9 @@ func (f *explainFlags) explain(out io.Writer) error {
 		return err
 	}
 	if f.caller.Groups == nil {
+		if err := simulator.CheckUser(f.caller.User); err != nil {
+			return fmt.Errorf("%w: --user: %w", cli.ErrUsage, err)
+		}
 		f.caller.Groups = groupsOf(f.caller.User)
 	}
 	ask := f.askAssertion

@@ -1,13 +1,17 @@
 package policytest
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os/user"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/ipc/caller"
 	"github.com/assertd/assertd/signer/policy"
 )
@@ -39,6 +43,27 @@ func remember(names map[uint32]string, name string, lookup func(string) (uint32,
 		names[id] = name
 	}
 	return id, err
+}
+
+// CheckUser refuses a user's name that neither the configuration nor this
+// machine has: a mistyped one would only match no client. Call it before the
+// name is used.
+func (s *Simulator) CheckUser(name string) error {
+	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return nil
+	}
+	configured := slices.Collect(maps.Values(s.accounts.users))
+	if slices.Contains(configured, name) {
+		return nil
+	}
+	if _, err := user.Lookup(name); !errors.As(err, new(user.UnknownUserError)) {
+		return err
+	}
+	remedy := "give its uid, or its groups with --group"
+	if meant := spelling.Nearest(name, configured); meant != "" {
+		remedy = fmt.Sprintf("did you mean %s? If not, %s", meant, remedy)
+	}
+	return fmt.Errorf("neither the configuration nor this machine has a user %q; %s", name, remedy)
 }
 
 // user is a uid with its name, if it has one.
