@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import unittest
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -186,6 +187,16 @@ class Endpoint(unittest.TestCase):
             with self.assertRaises(TokenError) as refused:
                 source.token()
         self.assertEqual((60.0, 1), (refused.exception.retry_after, len(self.got)))
+
+    def test_a_shared_failure_does_not_grow(self):
+        source = self.source((503, "{}", {"Retry-After": "60"}))
+        lengths = []
+        for _ in range(5):
+            try:
+                source.token()
+            except TokenError as error:  # assertRaises would clear the traceback
+                lengths.append(len(traceback.extract_tb(error.__traceback__)))
+        self.assertEqual(1, len(set(lengths[1:])), lengths)
 
     def test_redirects(self):
         with self.assertRaisesRegex(TokenError, "redirects: to https://other.example/x; use that URL"):

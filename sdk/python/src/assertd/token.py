@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from email.message import Message
+from types import TracebackType
 from typing import Any, Mapping
 
 from . import _refusal, _tokenform
@@ -73,6 +74,7 @@ class TokenSource:
         self._token: Token | None = None
         self._renew_at = 0.0
         self._failure: Exception | None = None
+        self._traceback: TracebackType | None = None  # of the failure
         self._tries_again, self._backoff = 0.0, _BACKOFF[0]
 
     def token(self) -> Token:
@@ -101,13 +103,15 @@ class TokenSource:
     def _failed(self, error: Exception) -> None:
         asked = error.retry_after if isinstance(error, (Problem, TokenError)) else 0
         wait = max(self._backoff, min(asked or 0, _LONGEST_WAIT))
-        self._failure, self._tries_again = error, time.monotonic() + wait * random.uniform(1, 1.25)
+        self._failure, self._traceback = error, error.__traceback__
+        self._tries_again = time.monotonic() + wait * random.uniform(1, 1.25)
         self._backoff = min(2 * self._backoff, _BACKOFF[1])
 
     def _fallback(self, error: Exception) -> Token:
         if self._token is not None and self._token.expires_at is not None and self._token.good():
             return self._token
-        raise error
+        # Otherwise each raise adds to the traceback, and keeps its frames alive.
+        raise error.with_traceback(self._traceback)
 
     def _fetch(self) -> Token:
         try:
