@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/assertd/assertd/internal/jose"
+	"github.com/assertd/assertd/internal/spelling"
 	"github.com/assertd/assertd/ipc"
 )
 
@@ -52,19 +53,23 @@ func (c *Client) Signer(ctx context.Context, key string) (*Signer, error) {
 			return c.newSigner(info)
 		}
 	}
-	return nil, ipc.Problemf(ipc.CodeKeyNotAllowed, "This process has no raw key set %q; %s.", key, usable(keys.Keys))
+	return nil, ipc.Problemf(ipc.CodeKeyNotAllowed, "This process has no raw key set %q; %s.", key, usable(key, keys.Keys))
 }
 
-// usable lists the key sets to ask for instead.
-func usable(keys []ipc.KeyInfo) string {
+// usable says which key sets to ask for instead of the wanted one.
+func usable(wanted string, keys []ipc.KeyInfo) string {
 	if len(keys) == 0 {
 		return "it needs a grant for a key set with use: raw"
 	}
-	var names []string
+	var names, quoted []string
 	for _, info := range keys {
-		names = append(names, strconv.Quote(info.Key))
+		names, quoted = append(names, info.Key), append(quoted, strconv.Quote(info.Key))
 	}
-	return "it may use " + strings.Join(names, ", ")
+	all := strings.Join(quoted, ", ")
+	if meant := spelling.Nearest(wanted, names); meant != "" {
+		return "did you mean " + meant + "? It may use " + all
+	}
+	return "it may use " + all
 }
 
 func (c *Client) newSigner(info ipc.KeyInfo) (*Signer, error) {
