@@ -78,7 +78,7 @@ func (k *keyTool) work(ctx context.Context, do func(*keyadmin.Admin) error) erro
 func (k *keyTool) readPIN(ctx context.Context, source hsm.PINSource) (*hsm.PIN, error) {
 	pin, err := source.Read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+		return nil, k.advise(err)
 	}
 	if pin.OnPad() {
 		fmt.Fprintln(k.warnings, "assertd: enter the PIN on the token's pad")

@@ -26,6 +26,17 @@ func (f *pinFlags) register(cmd *cobra.Command, flags *pflag.FlagSet) {
 	cli.FromEnvironment(&f.file, "ASSERTD_PIN_FILE")
 }
 
+// advise adds to a failure to read the PIN what the command line has not tried.
+func (f *pinFlags) advise(err error) error {
+	switch {
+	case f.prompt:
+		return err
+	case f.file != "":
+		return fmt.Errorf("%w; or use --pin-prompt", err)
+	}
+	return fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+}
+
 // source prefers the command line.
 func (f *pinFlags) source(fallback hsm.PINSource) hsm.PINSource {
 	switch {

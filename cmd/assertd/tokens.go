@@ -64,7 +64,7 @@ func (t *tokens) read(ctx context.Context, c *config.Config, stderr io.Writer, d
 		Config: c, Logger: hclog.NewNullLogger(), WorkerCommand: confinement{module: module}.workerCommand(), Now: now,
 	}, do)
 	if errors.Is(err, hsm.ErrPINSource) {
-		err = fmt.Errorf("%w; or use --pin-file or --pin-prompt", err)
+		err = t.pin.advise(err)
 	}
 	if t.user == "" && os.Geteuid() == 0 && mayBeHidden(c, err) {
 		err = fmt.Errorf("%w; %s", err, nameUser)

@@ -27,17 +27,18 @@ func DidYouMean(name string, known []string) string {
 // Nearest returns the word that the author of s most likely meant, or "" if
 // none is close.
 func Nearest(s string, words []string) string {
-	best, least := "", len(s)/3+2
+	best, least, letters := "", len(s)/3+2, 0
 	if len(s) < 3 {
 		least = 1
 	}
 	for _, w := range words {
 		d := distance(normal(s), normal(w))
+		closeness := d
 		if abbreviates(normal(s), normal(w)) || abbreviates(normal(w), normal(s)) {
-			d = 1
+			closeness = 1
 		}
-		if d < least {
-			best, least = w, d
+		if closeness < least || best != "" && closeness == least && d < letters {
+			best, least, letters = w, closeness, d
 		}
 	}
 	return best
