@@ -64,3 +64,16 @@ func TestStaticKeyInTwoFiles(t *testing.T) {
 		}
 	}
 }
+
+// A wrong year in until would end every token from before the switch, and
+// nothing else shows that it has passed.
+func TestStaticKeyThatHasEnded(t *testing.T) {
+	c := &Config{Listen: []Listener{{Kubernetes: &Kubernetes{Issuer: "https://id.example.com/k", AlsoPublish: []StaticKey{{File: "/sa.pub", Until: "2027-01-31T12:00:00Z"}}}}}}
+	end := time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)
+	for now, want := range map[time.Time]int{end.Add(-time.Second): 0, end: 1} {
+		notes := c.Notes(now)
+		if len(notes) != want || want == 1 && (!strings.Contains(notes[0], "/sa.pub") || !strings.Contains(notes[0], "2027-01-31T12:00:00Z")) {
+			t.Errorf("at %s: %q", now, notes)
+		}
+	}
+}
