@@ -136,14 +136,19 @@ func attributeSet(attributes []*pkcs11.Attribute) crypto11.AttributeSet {
 	return set
 }
 
-// accept finds the new key like any other and checks that it is what was
-// requested.
-func (t *Token) accept(spec Spec) (*Key, error) {
-	var k *Key
-	err := t.onceKnown(context.Background(), func() (err error) {
+// findNew finds a key that this process has just put on the token.
+func (t *Token) findNew(spec Spec) (k *Key, err error) {
+	err = t.onceKnown(context.Background(), func() (err error) {
 		k, err = t.find(Selector{Label: spec.Label, ID: spec.ID})
 		return err
 	})
+	return k, err
+}
+
+// accept finds the new key like any other and checks that it is what was
+// requested.
+func (t *Token) accept(spec Spec) (*Key, error) {
+	k, err := t.findNew(spec)
 	switch {
 	case err != nil:
 		return nil, err

@@ -48,7 +48,7 @@ func (t *Token) Import(spec Spec, private crypto.Signer) (*Key, error) {
 // an unwrapped key extractable whatever it was asked for, and then lets that be
 // changed.
 func (t *Token) acceptImported(spec Spec, public crypto.PublicKey) (*Key, error) {
-	k, err := t.find(Selector{Label: spec.Label, ID: spec.ID})
+	k, err := t.findNew(spec)
 	if err == nil && k.Tightens() {
 		k, err = t.tighten(k)
 	}

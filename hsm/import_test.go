@@ -123,3 +123,28 @@ func TestImportWithoutWrapping(t *testing.T) {
 		t.Errorf("%v, %v", key, err)
 	}
 }
+
+// A key that was just made or imported may be unknown for a moment too. It must
+// not be given up then, since a search that finds nothing can't destroy it.
+func TestNewKeyThatIsNotKnownYet(t *testing.T) {
+	for provider, known := range map[string]faulty.Provider{"CloudHSM": faulty.CloudHSM, "another": faulty.NShield} {
+		for name, put := range map[string]func(*hsm.Token, hsm.Spec) (*hsm.Key, error){
+			"generated": (*hsm.Token).Generate,
+			"imported": func(token *hsm.Token, spec hsm.Spec) (*hsm.Key, error) {
+				return token.Import(spec, softwareKey(t, hsm.P256))
+			},
+		} {
+			t.Run(provider+", "+name, func(t *testing.T) {
+				token, module := imitated(t, known, nil)
+				if name == "imported" { // without a transport key, which would be read first
+					module.Set(t, "C_GenerateKeyPair", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_MECHANISM_INVALID})
+				}
+				module.Set(t, "C_GetAttributeValue", faulty.Fault{Action: faulty.Return, Code: pkcs11.CKR_OBJECT_HANDLE_INVALID, Limit: 4})
+				key, err := put(token, hsm.Spec{Label: "new/20260101T000000Z", Type: hsm.P256, Alg: "ES256"})
+				if (err == nil) != (provider == "CloudHSM") || err == nil && key.Problem() != nil {
+					t.Errorf("%v, %v", key, err)
+				}
+			})
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (t *tokens) check(ctx context.Context, c *config.Config, stderr io.Writer) 
 			report.addProblem(err)
 		}
 		report.addProblem(i.Missing())
-		report.Notes = append(i.Notes(), c.Notes()...)
+		report.Notes = append(i.Notes(), c.Notes(now())...)
 		return ctx.Err()
 	})
 	report.addProblem(checkStore(ctx, c))

@@ -75,9 +75,9 @@ func (w Window) rate() rate.Window {
 }
 
 // Notes returns warnings about settings that are valid but may not work with
-// the receiver.
-func (c *Config) Notes() []string {
-	notes := c.kubernetesNotes()
+// the receiver, or no longer.
+func (c *Config) Notes(now time.Time) []string {
+	notes := c.kubernetesNotes(now)
 	for _, client := range c.Clients {
 		for _, grant := range client.Grants {
 			if note := profile.AlgorithmNote(grant.Profile, string(c.Keys[grant.Key].Alg)); note != "" {
@@ -105,11 +105,20 @@ func (c *Config) spyNotes() (notes []string) {
 }
 
 // kubernetesNotes are the warnings about issuers of Kubernetes tokens.
-func (c *Config) kubernetesNotes() (notes []string) {
+func (c *Config) kubernetesNotes(now time.Time) (notes []string) {
 	for _, l := range c.Listen {
-		if l.Kubernetes != nil && c.JWKS.Listen != "" && !l.Kubernetes.Discoverable() {
+		if l.Kubernetes == nil {
+			continue
+		}
+		if c.JWKS.Listen != "" && !l.Kubernetes.Discoverable() {
 			notes = append(notes, fmt.Sprintf("kubernetes.issuer %s has no path, so jwks.listen does not serve its keys: they would be those of all assertions; "+
 				"add a path to have other clouds trust the cluster's tokens", l.Kubernetes.Issuer))
+		}
+		for _, static := range l.Kubernetes.AlsoPublish {
+			if end := static.End(); !now.Before(end) {
+				notes = append(notes, fmt.Sprintf("kubernetes.issuer %s: the keys of %s are not published, because also_publish has until: %s, which has passed; "+
+					"correct until if tokens that they signed are still in use, or remove the file", l.Kubernetes.Issuer, static.File, static.Until))
+			}
 		}
 	}
 	return notes

@@ -18,17 +18,31 @@ func (c *Config) Issuers(read func(trustpath.Rules, string) ([]jwks.Key, error))
 		if l.Kubernetes == nil {
 			continue
 		}
-		issuer := keyset.Issuer{URL: l.Kubernetes.Issuer, Set: l.Kubernetes.Key}
-		for j, static := range l.Kubernetes.AlsoPublish {
-			keys, err := read(c.Trust(), static.File)
-			if err != nil {
-				return nil, fmt.Errorf("%s.file: %w", strictyaml.Item(strictyaml.Item("listen", i)+".kubernetes.also_publish", j), err)
-			}
-			for _, key := range keys {
-				issuer.Static = append(issuer.Static, keyset.StaticKey{Key: key, Until: static.End()})
-			}
+		static, err := c.staticKeys(strictyaml.Item("listen", i)+".kubernetes.also_publish", l.Kubernetes.AlsoPublish, read)
+		if err != nil {
+			return nil, err
 		}
-		issuers[l.Socket] = issuer
+		issuers[l.Socket] = keyset.Issuer{URL: l.Kubernetes.Issuer, Set: l.Kubernetes.Key, Static: static}
 	}
 	return issuers, nil
+}
+
+// staticKeys refuses a key that two files have: it could have two ends.
+func (c *Config) staticKeys(path string, files []StaticKey, read func(trustpath.Rules, string) ([]jwks.Key, error)) (all []keyset.StaticKey, err error) {
+	first := make(map[string]string) // the setting with the kid
+	for i, file := range files {
+		setting := strictyaml.Item(path, i) + ".file"
+		keys, err := read(c.Trust(), file.File)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", setting, err)
+		}
+		for _, key := range keys {
+			if other, taken := first[key.Kid]; taken {
+				return nil, fmt.Errorf("%s: %w: %s has the key %s too; leave it in one of the files", setting, keyset.ErrPublicKeys, other, key.Kid)
+			}
+			first[key.Kid] = setting
+			all = append(all, keyset.StaticKey{Key: key, Until: file.End()})
+		}
+	}
+	return all, nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPKCS11SpyWithoutSandboxWrite: pkcs11-spy is silent where it can't write.
@@ -20,7 +21,7 @@ func TestPKCS11SpyWithoutSandboxWrite(t *testing.T) {
 		c := &Config{Sandbox: Sandbox{Enforce: true, Write: test.write}}
 		c.HSM.Token = &Token{Label: "t"}
 		c.HSM.Environment = map[string]string{"PKCS11SPY_OUTPUT": "/var/log/spy.log"}
-		if notes := strings.Join(c.Notes(), "\n"); strings.Contains(notes, "sandbox.write") != test.noted {
+		if notes := strings.Join(c.Notes(time.Now()), "\n"); strings.Contains(notes, "sandbox.write") != test.noted {
 			t.Errorf("%s: %q", test.reason, notes)
 		}
 	}

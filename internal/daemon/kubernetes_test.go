@@ -214,8 +214,12 @@ func TestKubernetesContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kid := c.verify(token, keys); kid == staticKid || strings.Split(token, ".")[1] != claims {
+	kid := c.verify(token, keys)
+	if kid == staticKid || strings.Split(token, ".")[1] != claims {
 		t.Errorf("signed with %s", kid)
+	}
+	if want, err := keyset.KubernetesKid(keys[kid]); kid != want || err != nil {
+		t.Errorf("the kid is %s; an API server that has the key in a file looks for %s (%v)", kid, want, err)
 	}
 	t.Run("40 at once", func(t *testing.T) { c.signMany(t, 40, keys) })
 	t.Run("audit", func(t *testing.T) { c.checkRecord(t, token) })

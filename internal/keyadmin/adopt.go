@@ -69,7 +69,8 @@ func (a *Admin) Adopt(ctx context.Context, set, alg string, selector hsm.Selecto
 		return Adoption{}, err
 	}
 	found := Key{Set: set, Alg: alg, Pair: pair}
-	if err := found.checkAdoption(); err != nil {
+	kubernetes := slices.ContainsFunc(a.sets, func(s KeySet) bool { return s.Name == set && s.Kubernetes })
+	if err := found.checkAdoption(kubernetes); err != nil {
 		return Adoption{}, err
 	}
 	return Adoption{Set: set, Alg: alg, Key: found}, pair.Prove(ctx, alg)
@@ -98,9 +99,10 @@ func (a *Admin) algorithm(set, alg string, pair *hsm.Key) (string, error) {
 	return alg, nil
 }
 
-// checkAdoption applies the daemon's checks to the key.
-func (k *Key) checkAdoption() error {
-	set := keyset.Set{Name: k.Set, Alg: k.Alg, Label: k.Pair.Label(), ID: k.Pair.ID(), AcceptImported: true}
+// checkAdoption applies the daemon's checks to the key, and gives it the kid
+// that it will have.
+func (k *Key) checkAdoption(kubernetes bool) error {
+	set := keyset.Set{Name: k.Set, Alg: k.Alg, Kubernetes: kubernetes, Label: k.Pair.Label(), ID: k.Pair.ID(), AcceptImported: true}
 	findings := keyset.Survey([]keyset.Set{set}, ringPairs([]*hsm.Key{k.Pair}, nil))
 	if len(findings) != 1 {
 		return fmt.Errorf("%w: the key has neither a label nor an ID to name it by", ErrNoSuchKey)

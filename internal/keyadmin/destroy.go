@@ -69,14 +69,15 @@ func (a *Admin) Destroy(k Key, may func(Key) error) error {
 	}
 	var now []Key
 	for _, key := range inv.Keys {
-		if key.Kid == k.Kid && key.Label == k.Label && bytes.Equal(key.Pair.ID(), k.Pair.ID()) {
+		if key.Pair.Fingerprint() == k.Pair.Fingerprint() && key.Label == k.Label && bytes.Equal(key.Pair.ID(), k.Pair.ID()) {
 			now = append(now, key)
 		}
 	}
 	if len(now) == 0 {
 		return fmt.Errorf("%w: %s (%s) is already gone", ErrNoSuchKey, k.Kid, Printable(k.Label))
 	}
-	// A pair that serves two key sets is listed twice. may must allow both.
+	// A pair that serves two key sets is listed twice, perhaps with two kids. may
+	// must allow both.
 	for _, key := range now {
 		if key.Pair != now[0].Pair {
 			return fmt.Errorf("%w: two pairs have kid %s, label %q and the same ID; destroy one with the HSM vendor's tool", ErrAmbiguous, k.Kid, k.Label)

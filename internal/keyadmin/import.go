@@ -56,22 +56,26 @@ func (a *Admin) ImportLabeled(label string, private crypto.Signer) (Key, error) 
 // store imports a key that isn't on the token yet: the same pair under two
 // labels could end up in two key sets.
 func (a *Admin) store(inv *Inventory, spec hsm.Spec, private crypto.Signer) (Key, error) {
-	kid, err := jwks.Thumbprint(private.Public())
+	if _, err := jwks.Thumbprint(private.Public()); err != nil {
+		return Key{}, fmt.Errorf("%w: %w", ErrNoPublicKey, err)
+	}
+	ref, err := jose.Fingerprint(private.Public())
 	if err != nil {
 		return Key{}, fmt.Errorf("%w: %w", ErrNoPublicKey, err)
 	}
 	for _, k := range inv.Keys {
-		if k.Kid == kid {
-			return Key{}, fmt.Errorf("%w: %s, with the label %s", ErrPresent, kid, Printable(k.Label))
+		if k.Pair.Fingerprint() == ref {
+			return Key{}, fmt.Errorf("%w: %s, with the label %s", ErrPresent, k.Kid, Printable(k.Label))
 		}
 	}
-	if _, err := a.token.Import(spec, private); err != nil {
+	pair, err := a.token.Import(spec, private)
+	if err != nil {
 		return Key{}, err
 	}
 	if inv, err = a.Inventory(); err != nil {
 		return Key{}, fmt.Errorf("key %q was imported, but reading the token failed: %w", spec.Label, err)
 	}
-	return inv.Find(kid)
+	return inv.Find(fmt.Sprintf("id:%x", pair.ID()))
 }
 
 // Tighten sets the attributes that keep a key in the token and let it only

@@ -164,18 +164,19 @@ func stray(pair *hsm.Key, found keyset.Pair) Key {
 // noteShared notes pairs that serve two sets as a problem of both sets: with
 // one set's raw signatures, a caller could forge the other's assertions.
 func (inv *Inventory) noteShared() {
-	serves := make(map[string][]string)
+	serves, kids := make(map[[32]byte][]string), make(map[[32]byte]string)
 	for _, key := range inv.Keys {
-		if key.Set != "" && key.Kid != "" && !slices.Contains(serves[key.Kid], key.Set) {
-			serves[key.Kid] = append(serves[key.Kid], key.Set)
+		ref := key.Pair.Fingerprint() // the kid depends on the set
+		if key.Set != "" && key.Kid != "" && !slices.Contains(serves[ref], key.Set) {
+			serves[ref], kids[ref] = append(serves[ref], key.Set), cmp.Or(kids[ref], key.Kid)
 		}
 	}
-	for kid, names := range serves {
+	for ref, names := range serves {
 		for i := range inv.Plans {
 			p := &inv.Plans[i]
 			if len(names) > 1 && slices.Contains(names, p.Set.Name) {
 				p.Problem = errors.Join(p.Problem, fmt.Errorf("%w: key pair %s serves %s; give each key set its own pair",
-					keyset.ErrKey, kid, strings.Join(names, " and ")))
+					keyset.ErrKey, kids[ref], strings.Join(names, " and ")))
 			}
 		}
 	}

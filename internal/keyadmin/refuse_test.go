@@ -2,6 +2,7 @@ package keyadmin_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -58,19 +59,29 @@ func TestWrongKeysAreRefusedByName(t *testing.T) {
 	}
 }
 
+// With use: kubernetes, the other set's kid of the pair is another one.
 func TestOnePairForTwoUses(t *testing.T) {
-	raw := keyadmin.KeySet{Type: hsm.P256, Set: keyset.Set{Name: "tls", Alg: "ES256", Raw: true}}
-	b := newBench(t, payments(), raw)
-	key := b.generate("payments")
-	raw.Label = key.Label
-	b.configure(payments(), raw)
-	for _, set := range []string{"payments", "tls"} {
-		if _, err := b.Generate(set, true); !errors.Is(err, keyset.ErrKey) || !strings.Contains(err.Error(), "serves payments and tls") {
-			t.Errorf("%s: %v", set, err)
-		}
-	}
-	if err := b.Destroy(b.find(key.Kid), keyadmin.MayDestroy); !errors.Is(err, keyadmin.ErrInUse) {
-		t.Errorf("destroyed though both sign with it: %v", err)
+	for _, other := range []keyset.Set{{Name: "tls", Alg: "ES256", Raw: true}, {Name: "tokens", Alg: "ES256", Kubernetes: true}} {
+		t.Run(other.Name, func(t *testing.T) {
+			second := keyadmin.KeySet{Type: hsm.P256, Set: other}
+			b := newBench(t, payments(), second)
+			key := b.generate("payments")
+			second.Label = key.Label
+			b.configure(payments(), second)
+			for _, set := range []string{"payments", other.Name} {
+				if _, err := b.Generate(set, true); !errors.Is(err, keyset.ErrKey) || !strings.Contains(err.Error(), "serves payments and "+other.Name) {
+					t.Errorf("%s: %v", set, err)
+				}
+			}
+			revoked := payments()
+			revoked.Rotation.Revoke = []string{key.Kid}
+			for _, first := range []keyadmin.KeySet{payments(), revoked} {
+				b.configure(first, second)
+				if err := b.Destroy(b.find(fmt.Sprintf("id:%x", key.Pair.ID())), keyadmin.MayDestroy); !errors.Is(err, keyadmin.ErrInUse) {
+					t.Errorf("destroyed though %s signs with it: %v", other.Name, err)
+				}
+			}
+		})
 	}
 }
 

@@ -246,11 +246,15 @@ func TestParseRefuses(t *testing.T) {
 	halves := append(bytes.Clone(all["Ed25519"].(ed25519.PrivateKey)[:32]), make([]byte, 32)...)
 	_, other, _ := bytes.Cut(akp(all["ML-DSA"].(*mldsa.PrivateKey)), []byte(`"priv"`))
 	strange, _, _ := bytes.Cut(akp(keys(t)["ML-DSA"].(*mldsa.PrivateKey)), []byte(`"priv"`))
+	//lint:ignore SA1019 nobody should make such a key, but its file can be read
+	threePrimes, err := rsa.GenerateMultiPrimeKey(rand.Reader, 3, 2048)
+	check(t, err)
 	for name, test := range map[string]struct {
 		content []byte
 		kind    error
 		says    string
 	}{
+		"three primes":   {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(threePrimes)), keyfile.ErrFormat, "3 primes"},
 		"nothing":        {nil, keyfile.ErrFormat, "empty"},
 		"a certificate":  {block("CERTIFICATE", der), keyfile.ErrFormat, "no PEM block"},
 		"two keys":       {append(block("PRIVATE KEY", der), block("PRIVATE KEY", der)...), keyfile.ErrFormat, "two"},

@@ -135,6 +135,9 @@ func supported(key any, err error) (crypto.Signer, error) {
 		if err := key.Validate(); err != nil {
 			return nil, fmt.Errorf("%w: the RSA key is inconsistent", ErrFormat)
 		}
+		if n := len(key.Primes); n != 2 { // PKCS#11 has attributes for two
+			return nil, fmt.Errorf("%w: an RSA key of %d primes isn't supported; get one of two primes", ErrFormat, n)
+		}
 		return key, nil
 	case *ecdsa.PrivateKey:
 		return key, nil

@@ -26,7 +26,7 @@ func Recall(published []jwks.Key) *Ring {
 //
 //   - A version that has left the JWKS doesn't sign again (R9).
 //   - A version that signed until now stays in the JWKS as long as its
-//     assertions may live (R4).
+//     assertions may live (R4), by the settings with which it signed them.
 //
 // It must be called before the ring is in use.
 func (r *Ring) follow(former *Ring) {
@@ -34,18 +34,18 @@ func (r *Ring) follow(former *Ring) {
 	now := r.now()
 	for name, e := range r.sets {
 		var before Plan
-		past := Past{}
+		var was Rotation
 		if f := former.sets[name]; f != nil {
-			before, past = Schedule(f.versions, f.set.Rotation, now), f.set.Rotation.Past
+			before, was = Schedule(f.versions, f.set.Rotation, now), f.set.Rotation
 		}
-		e.set.Rotation.Past = Past{Signed: past.Signed}
+		e.set.Rotation.Past = Past{Expires: was.Past.Expires}
 		left := retired(before)
 		if r.published != nil && e.set.InJWKS() {
 			e.addUnpublished(left, r.published)
 			e.addSuperseded(left, r.published, before, now)
 		}
 		e.set.Rotation.Past.Dropped = dropped(e.versions, e.set.Rotation, left, now)
-		e.set.Rotation.Past.Signed = e.signed(past.Signed, before.Signing, now)
+		e.set.Rotation.Past.Expires = e.expiries(was, before, now)
 	}
 }
 
@@ -113,17 +113,24 @@ func dropped(versions []Version, r Rotation, left map[string]bool, now time.Time
 	return held
 }
 
-// signed adds a version that signed before, and doesn't now, to those of the
-// past. It leaves out those whose assertions have expired.
-func (e *entry) signed(past map[string]time.Time, before string, now time.Time) map[string]time.Time {
-	signed, r := make(map[string]time.Time), e.set.Rotation
-	for kid, until := range past {
-		if until.Add(r.AssertionLife + r.KeepAfter).After(now) {
-			signed[kid] = until
+// expiries are those of the past and of the change from the former settings and
+// their schedule: of the version that signed, if it doesn't now, and of all
+// whose assertions were allowed to live longer. It leaves out what has expired.
+func (e *entry) expiries(was Rotation, before Plan, now time.Time) map[string]time.Time {
+	expires, r := make(map[string]time.Time), e.set.Rotation
+	for kid, at := range was.Past.Expires {
+		if at.Add(r.KeepAfter).After(now) {
+			expires[kid] = at
 		}
 	}
-	if before != "" && Schedule(e.versions, r, now).Signing != before {
-		signed[before] = now
+	signing, shorter := Schedule(e.versions, r, now).Signing, r.AssertionLife < was.AssertionLife
+	for _, v := range before.Versions {
+		switch {
+		case v.State == Signing && (v.Kid != signing || shorter):
+			expires[v.Kid] = later(expires[v.Kid], now.Add(was.AssertionLife))
+		case v.State == Retiring && shorter && !v.NextAt.IsZero():
+			expires[v.Kid] = later(expires[v.Kid], v.NextAt.Add(-was.KeepAfter))
+		}
 	}
-	return signed
+	return expires
 }

@@ -58,7 +58,9 @@ type Past struct {
 	// Dropped holds kids of versions that left the JWKS, and that the schedule
 	// would have sign again. Receivers no longer have them.
 	Dropped map[string]bool
-	// Signed says until when versions signed that a change of the configuration or
-	// the tokens has replaced ahead of time or late. R4 counts from then.
-	Signed map[string]time.Time
+	// Expires says when the last assertion of a version expires that it signed
+	// before a change of the configuration or the tokens: one that replaced the
+	// version ahead of time or late, or that made AssertionLife shorter. R4 counts
+	// from then.
+	Expires map[string]time.Time
 }

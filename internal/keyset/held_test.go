@@ -141,7 +141,7 @@ func TestDroppedVersionsStayRetired(t *testing.T) {
 // A version that a change replaced stays published as long as its assertions
 // may live.
 func TestReplacedVersionsKeepTheirTime(t *testing.T) {
-	r := with(quarterly, func(r *Rotation) { r.Past.Signed = map[string]time.Time{"a": day(100)} })
+	r := with(quarterly, func(r *Rotation) { r.Past.Expires = map[string]time.Time{"a": day(100).Add(quarterly.AssertionLife)} })
 	versions := []Version{made("a", 0), made("b", 90)}
 	for on, want := range map[float64]string{
 		100:                  "a retiring, b signing",

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -33,17 +32,22 @@ type StaticKey struct {
 }
 
 // IssuerKeys returns the keys that verify an issuer's tokens now, and when that
-// changes next (zero for never). It fails with ErrUnread if the key set has
-// none because a token has not been read: kube-apiserver would refuse its
-// tokens.
+// changes next (zero for never). A static key may be a version of the key set
+// too: it is published once, and not if the version is revoked. It fails with
+// ErrUnread if the key set has none because a token has not been read:
+// kube-apiserver would refuse its tokens.
 func (r *Ring) IssuerKeys(issuer Issuer) (jwks.Set, time.Time, error) {
 	keys, next := r.Published(issuer.Set)
 	if len(keys) == 0 && len(r.held.Unread) > 0 {
 		return jwks.Set{}, next, fmt.Errorf("%w: token %s", ErrUnread, strings.Join(r.held.Unread, ", "))
 	}
-	now := r.now()
+	now, plan := r.now(), Plan{}
+	if e := r.sets[issuer.Set]; e != nil {
+		plan = e.current(now).Plan
+	}
 	for _, static := range issuer.Static {
-		if now.Before(static.Until) {
+		own := stateOf(plan, static.Kid)
+		if !own.InJWKS() && own != Revoked && now.Before(static.Until) {
 			keys, next = append(keys, static.Key), earlier(next, static.Until)
 		}
 	}
@@ -129,13 +133,16 @@ func kubernetesAlgorithm(public crypto.PublicKey) (string, error) {
 	return "", errors.New("it contains a key that Kubernetes has no algorithm for; only RSA, P-256, P-384 and P-521 keys sign its tokens")
 }
 
-// KubernetesKid is the kid that kube-apiserver gives a public key of its own:
-// the SHA-256 of the key's SubjectPublicKeyInfo, in base64url.
+// KubernetesKid is the kid that kube-apiserver gives a public key in a file:
+// the SHA-256 of the key's SubjectPublicKeyInfo, in base64url. With key files
+// it looks for no other kid, so the versions of a key set for Kubernetes have
+// it too: control plane nodes that don't use assertd yet, or no longer, verify
+// tokens of those that do (staticPublicKeysGetter in
+// pkg/serviceaccount/jwt.go).
 func KubernetesKid(public crypto.PublicKey) (string, error) {
-	der, err := jose.MarshalSPKI(public)
+	sum, err := jose.Fingerprint(public)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(der)
 	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }

@@ -112,3 +112,29 @@ func TestStaticKeysEnd(t *testing.T) {
 		t.Errorf("with a token that was not read: %v", err)
 	}
 }
+
+// A version of a key set for Kubernetes has the kid that kube-apiserver looks
+// for if it has the key in a file. If also_publish has the key too, it is
+// published once, and revoking the version takes it out.
+func TestKubernetesVersionHasTheKidOfAFile(t *testing.T) {
+	keys, err := readPublic(t, []byte(apiserverKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)
+	issuer := Issuer{URL: "https://id.example.com/prod", Set: "cluster", Static: []StaticKey{{keys[0], now.AddDate(1, 0, 0)}}}
+	pairs := []Pair{{Label: Label("cluster", now.Add(-time.Hour)), Public: keys[0].Public}}
+	for _, test := range []struct {
+		revoke    []string
+		published int
+	}{{nil, 1}, {[]string{apiserverKid}, 0}} {
+		set := Set{Name: "cluster", Alg: "ES256", Kubernetes: true, Rotation: Rotation{Revoke: test.revoke}}
+		ring := New([]Set{set}, Holdings{Pairs: pairs}, nil, func() time.Time { return now })
+		if _, ok := ring.Key("cluster", apiserverKid); !ok || !ring.Kids()[apiserverKid] {
+			t.Errorf("no version has the kid %s", apiserverKid)
+		}
+		if published, _, err := ring.IssuerKeys(issuer); err != nil || published.Len() != test.published {
+			t.Errorf("revoked %v: %d keys are published, want %d: %v", test.revoke, published.Len(), test.published, err)
+		}
+	}
+}

@@ -311,3 +311,41 @@ func TestReplacedVersionIsKept(t *testing.T) {
 		is = next
 	}
 }
+
+// A shorter lifetime does not apply to what was signed before: neither the
+// version that signed then nor one that was replaced already leaves the JWKS
+// before its assertions have expired.
+func TestShorterLifeKeepsWhatWasSigned(t *testing.T) {
+	long := with(quarterly, func(r *Rotation) { r.AssertionLife = 10 * aDay })
+	versions := []Version{made("a", 0), made("b", 90)} // b signs from day 91 on
+	for name, test := range map[string]struct {
+		changed float64
+		leaves  float64 // a: life + keep_after from when it signed last
+	}{
+		"while it signs":    {90.5, 90.5 + 10 + 1},
+		"once it retires":   {95, 91 + 10 + 1},
+		"long before":       {70, 91 + 1 + 2./1440},
+		"once it has left":  {103, 91 + 1 + 2./1440},
+		"just before b's 1": {80.9, 91 + 1 + 2./1440}, // its last long ones expire on day 90.9
+	} {
+		now := 1.0
+		ring := ringOf(&now, "set", long, versions...)
+		ring.follow(&Ring{})
+		step := func(on float64, r Rotation) {
+			now = on
+			next := ringOf(&now, "set", r, versions...)
+			next.follow(ring)
+			ring = next
+		}
+		stateOfA := func() State { plan, _ := ring.Plan("set"); return stateOf(plan, "a") }
+		step(test.changed, quarterly)
+		step(max(test.changed, test.leaves)-0.001, quarterly)
+		if state := stateOfA(); test.changed < test.leaves && !state.InJWKS() {
+			t.Errorf("%s: %s before day %v", name, state, test.leaves)
+		}
+		step(max(test.changed, test.leaves)+0.001, quarterly)
+		if state := stateOfA(); state != Retired {
+			t.Errorf("%s: %s after day %v", name, state, test.leaves)
+		}
+	}
+}

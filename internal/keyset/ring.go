@@ -108,12 +108,15 @@ func New(sets []Set, held Holdings, former *Ring, now func() time.Time) *Ring {
 	return r
 }
 
-// kidsOf are the kids of pairs whose public half can be read.
+// kidsOf are the kids of pairs whose public half can be read: all that a key
+// set may give them.
 func kidsOf(pairs []Pair) map[string]bool {
-	kids := make(map[string]bool, len(pairs))
+	kids := make(map[string]bool, 2*len(pairs))
 	for _, pair := range pairs {
-		if kid, err := jwks.Thumbprint(pair.Public); err == nil {
-			kids[kid] = true
+		for _, set := range []Set{{}, {Kubernetes: true}} {
+			if kid, err := set.kid(pair.Public); err == nil {
+				kids[kid] = true
+			}
 		}
 	}
 	return kids

@@ -163,7 +163,7 @@ func (c calendar) started(i int) bool {
 
 // leaves implements R4 for a version that has a successor.
 func (c calendar) leaves(i int) time.Time {
-	return later(c.replaced[i], c.Past.Signed[c.live[i].Kid]).Add(c.AssertionLife).Add(c.KeepAfter)
+	return later(c.replaced[i].Add(c.AssertionLife), c.Past.Expires[c.live[i].Kid]).Add(c.KeepAfter)
 }
 
 // firstStarts is, for each version before the one that signs, when the first of

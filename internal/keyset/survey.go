@@ -2,6 +2,7 @@ package keyset
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func survey(set Set, pairs []Pair) []Finding {
 			continue
 		}
 		f := Finding{Set: set.Name, Label: pair.Label, Index: i, Version: Version{Label: pair.Label, Created: created, Adopted: set.adopts(pair)}}
-		kid, unreadable := jwks.Thumbprint(pair.Public)
+		kid, unreadable := set.kid(pair.Public)
 		if unreadable == nil {
 			f.Version.Kid = kid
 			chain := set.chainOf(pair)
@@ -64,6 +65,16 @@ func survey(set Set, pairs []Pair) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// kid names a public key: by its JWK thumbprint (RFC 7638), or as
+// kube-apiserver would if it had the key in a file.
+func (s Set) kid(public crypto.PublicKey) (string, error) {
+	kid, err := jwks.Thumbprint(public)
+	if err == nil && s.Kubernetes {
+		return KubernetesKid(public)
+	}
+	return kid, err
 }
 
 // judge returns why a pair that belongs to the set can't be one of its

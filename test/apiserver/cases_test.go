@@ -3,6 +3,7 @@ package apiserver
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func TestKubernetes(t *testing.T) {
 		{"HSM away and back", s.withoutHSM},
 		{"kube-apiserver starts without the HSM", s.startWithoutHSM},
 		{"daemon restarted", s.restartDaemon},
+		{"nodes with key files", s.keyFiles},
 		{"version revoked", s.revoke},
 		{"assertctl status", s.checkStatus},
 	} {
@@ -171,4 +173,20 @@ func (s *site) checkStatus(t *testing.T) string {
 		}
 	}
 	return "ok: shows the issuer, its keys and the refusals"
+}
+
+// keyFiles runs an API server that doesn't ask assertd, and has its public keys
+// in a file: one that has not switched yet, or that goes back.
+func (s *site) keyFiles(t *testing.T) string {
+	got, err := s.signed(t.Context())
+	check(t, err)
+	public, err := s.assertd("key", "show", "--config", s.config(), got.header.Kid, "--pem")
+	check(t, err)
+	check(t, os.WriteFile(s.in("hsm.pub"), []byte(public), 0o600))
+	s.apiserver.stop(t)
+	s.startAPIServer(t, append(s.keyFileFlags(), "--service-account-key-file="+s.in("hsm.pub")))
+	check(t, s.accepts(t.Context(), got.text))
+	s.apiserver.stop(t)
+	s.startAPIServer(t, s.signerFlags())
+	return "ok: a token that assertd signed is accepted with the HSM's public key in a file"
 }
