@@ -20,7 +20,7 @@ type Assertion struct {
 	Claims map[string]any
 }
 
-// kidPlaceholder is the kid of grants that have none of their own.
+// kidPlaceholder stands for the kid where a grant sets none.
 const kidPlaceholder = "<RFC 7638 thumbprint of the signing key>"
 
 // assertion builds the grant's assertion twice, with different keys,

@@ -140,6 +140,9 @@ func refusalOfClaims(err error) *policy.Refusal {
 	return &policy.Refusal{Code: policy.Reason(refused.Code), Detail: refused.Detail}
 }
 
+// kubernetesKid stands for the kid that kube-apiserver gives a key in a file.
+const kubernetesKid = "<SHA-256 of the signing key, in base64url>"
+
 // token is what would be signed, with placeholders for what only kube-apiserver
 // knows.
 func (s *Simulator) token(socket *config.Kubernetes, namespace, name string, req KubernetesRequest) Assertion {
@@ -147,5 +150,5 @@ func (s *Simulator) token(socket *config.Kubernetes, namespace, name string, req
 	claims["iat"], claims["nbf"], claims["exp"] = timePlaceholder(0), timePlaceholder(0), timePlaceholder(req.Lifetime.Std())
 	claims["jti"] = "<random>"
 	claims["kubernetes.io"] = map[string]any{"namespace": namespace, "serviceaccount": map[string]any{"name": name, "uid": "<from the cluster>"}}
-	return Assertion{Header: map[string]any{"alg": string(s.config.Keys[socket.Key].Alg), "kid": kidPlaceholder, "typ": "JWT"}, Claims: claims}
+	return Assertion{Header: map[string]any{"alg": string(s.config.Keys[socket.Key].Alg), "kid": kubernetesKid, "typ": "JWT"}, Claims: claims}
 }
