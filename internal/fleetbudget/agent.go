@@ -80,10 +80,17 @@ func (a *Agent) Book() *Book { return a.book }
 // Status returns the present state.
 func (a *Agent) Status() ipc.SharedBudgets {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	s := a.status
+	a.mu.Unlock()
 	s.Daemons, s.Windows = a.book.size()
+	s.Leased = a.book.leased(a.Now())
 	return s
+}
+
+func (a *Agent) state() ipc.SharedState {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.status.State
 }
 
 // Owe counts n uses that were allowed without the store.
@@ -200,7 +207,7 @@ func (a *Agent) pause(ctx context.Context, last time.Duration) {
 
 // patience is how long to wait with nothing to say.
 func (a *Agent) patience() time.Duration {
-	if a.Status().State == ipc.BudgetsAway {
+	if a.state() == ipc.BudgetsAway {
 		return Pace
 	}
 	return heartbeat

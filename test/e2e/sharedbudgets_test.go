@@ -54,8 +54,9 @@ func startFleet(t *testing.T, server *storetest.Server, onLoss string) *fleet {
 	check(t, os.WriteFile(key, []byte(rand.Text()+rand.Text()), 0o600))
 	common := strings.Replace(string(text), "    grants:\n", "    grants:"+fleetGrants, 1)
 	for i := range fleetHosts {
-		own := fmt.Sprintf("host%d-", i)
-		config := strings.NewReplacer(s.layout.Socket, f.path(i, "assertd.sock"), "operator.sock", own+"operator.sock", s.log, f.path(i, "audit.jsonl")).Replace(common)
+		check(t, os.Mkdir(f.path(i, ""), 0o700))
+		config := strings.NewReplacer(s.layout.Socket, f.path(i, "assertd.sock"),
+			filepath.Join(f.dir, "operator.sock"), f.path(i, "operator.sock"), s.log, f.path(i, "audit.jsonl")).Replace(common)
 		config += fmt.Sprintf("budgets: {file: %q, shared: {addresses: [%q], fleet_key: {file: %q}, deadline: 5s, on_loss: %s}}\n",
 			f.path(i, "budgets.json"), server.Address, key, onLoss)
 		check(t, os.WriteFile(f.path(i, "assertd.yaml"), []byte(config), 0o600))
@@ -66,7 +67,7 @@ func startFleet(t *testing.T, server *storetest.Server, onLoss string) *fleet {
 
 // path is that of a host's file.
 func (f *fleet) path(host int, name string) string {
-	return filepath.Join(f.dir, fmt.Sprintf("host%d-%s", host, name))
+	return filepath.Join(f.dir, fmt.Sprint("host", host), name)
 }
 
 // start starts a host's daemon, which the end of the test stops.
