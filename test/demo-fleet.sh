@@ -133,6 +133,10 @@ ready() { [ "$(ctl one fleet | grep -c ' ready ')" -eq 3 ]; }
 
 say "1. Three daemons with one SoftHSM token and one Redis server"
 show assertctl fleet
+for host in $hosts; do
+	# SoftHSM hides the token from other programs while a worker logs in.
+	until_true grep 'worker: ready: .*worker=1' "$dir/$host.log"
+done
 until_true ready
 until_true all_are shared
 ctl one fleet | sed 's/\([0-9a-f]\{10\}\)[0-9a-f]\{54\}/\1../g; s/ \{52\}//g; s/  *VERSION.*//; s/\(\.\.  *[0-9a-f]*\.\.\).*/\1/; s/^/  /' | cut -c 1-80
@@ -150,6 +154,7 @@ say "3. A freeze on one holds on all; so does the thaw"
 show "assertctl freeze --client developer --reason INC-1   # on one"
 ctl one freeze --client developer --reason INC-1 >"$dir/freeze.log" 2>&1
 refusal three frozen large
+until_true refused two frozen large
 ctl two thaw --client developer >"$dir/thaw.log" 2>&1
 until_true sign three large
 
