@@ -49,6 +49,12 @@ demo: ## sign an assertion with a SoftHSM key and verify it
 	@$(MAKE) --no-print-directory -s build
 	@test/demo.sh
 
+.PHONY: demo-fleet
+demo-fleet: ## run three daemons that share a limit, a freeze, a rotation, and lose their server
+	@test/install.sh $(DEMO_PACKAGES) redis-server
+	@$(MAKE) --no-print-directory -s build
+	@test/demo-fleet.sh
+
 .PHONY: demo-svg
 demo-svg: ## record make demo as docs/demo.svg
 	@test/install.sh $(DEMO_PACKAGES)

@@ -33,6 +33,7 @@ func TestRetriesOnceAndOnlyAfter503(t *testing.T) {
 		calls   int64
 	}{
 		{"unavailable", ipc.NewProblem(ipc.CodeHSMUnavailable, "").WithRetryAfter(10 * time.Millisecond), 2},
+		{"budget", ipc.NewProblem(ipc.CodeBudgetUnavailable, "").WithRetryAfter(10 * time.Millisecond), 2},
 		{"for long", ipc.NewProblem(ipc.CodeHSMUnavailable, "").WithRetryAfter(time.Hour), 1},
 		{"rate limited", ipc.NewProblem(ipc.CodeRateLimited, "").WithRetryAfter(10 * time.Millisecond), 1},
 		{"denied", ipc.NewProblem(ipc.CodeAudienceNotAllowed, ""), 1},

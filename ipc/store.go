@@ -19,6 +19,7 @@ type StoreStatus struct {
 type SharedBudgets struct {
 	State   SharedState `json:"state"`
 	Windows int         `json:"windows"`         // that this daemon shares
+	Leased  int         `json:"leased"`          // tokens that this daemon can use without asking
 	Daemons int         `json:"daemons"`         // that the server heard of lately, with this one
 	Error   string      `json:"error,omitempty"` // why the server is away
 	// Calls of the server's script since the daemon started, and how often the

@@ -137,7 +137,7 @@ func classify(err error) (*ipc.Problem, string) {
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {
-			return ipc.NewProblem(f.code, detailOf(err, f.detail)).WithRetryAfter(f.retry), f.outcome
+			return ipc.NewProblem(f.code, detailOf(err, f.detail)).WithRetryAfter(retryOf(err, f.retry)), f.outcome
 		}
 	}
 	return nil, audit.OutcomeFailed
@@ -149,6 +149,16 @@ func detailOf(err error, otherwise string) string {
 	var noKey *keyset.NoKeyError
 	if !errors.Is(err, ErrAudit) && errors.As(err, &noKey) && noKey.Public != "" {
 		return fmt.Sprintf("Key set %q can't sign: %s. Contact the operators of assertd.", noKey.Set, noKey.Public)
+	}
+	return otherwise
+}
+
+// retryOf returns when to try again: what the shared budgets say, or what the
+// table does.
+func retryOf(err error, otherwise time.Duration) time.Duration {
+	var budget *ratelimit.Unavailable
+	if !errors.Is(err, ErrAudit) && errors.As(err, &budget) && budget.RetryAfter > 0 {
+		return budget.RetryAfter
 	}
 	return otherwise
 }

@@ -131,3 +131,12 @@ func TestOptionalRecordFailsNoSpan(t *testing.T) {
 		t.Errorf("required: %v", err)
 	}
 }
+
+// TestRetryAfterOfSharedBudgets checks that callers wait as long as the store
+// needs, not for the time of the table.
+func TestRetryAfterOfSharedBudgets(t *testing.T) {
+	err := wrapped(&ratelimit.Unavailable{RetryAfter: 5 * time.Second})
+	if problem, _ := classify(err); problem.Code != ipc.CodeBudgetUnavailable || problem.RetryAfter() != 5*time.Second {
+		t.Errorf("%v, Retry-After %v", problem, problem.RetryAfter())
+	}
+}

@@ -85,6 +85,7 @@ func printProblems(out io.Writer, s ipc.StatusResponse) {
 	if s.Store != nil {
 		printError(out, "FLEET SERVER DOWN", s.Store.Error)
 	}
+	printError(out, "BUDGETS NOT SHARED", budgetsProblem(s.SharedBudgets))
 	printError(out, "PUBLISHING FAILED", s.JWKS.Error)
 	printError(out, "RELOAD REJECTED", s.Reload.Error)
 	if a := s.Audit; a != nil {
@@ -129,6 +130,9 @@ func printFacts(out io.Writer, s ipc.StatusResponse) error {
 	}
 	if st := s.Store; st != nil && st.Up {
 		facts.Add("fleet", fmt.Sprintf("server answers since %s, its clock %s", terminal.Ago(s.Now, st.Since), clockText(st.ClockSeconds)))
+	}
+	if shared := sharedBudgets(s.SharedBudgets); shared != "" {
+		facts.Add("shared budgets", shared)
 	}
 	facts.Add("sandbox", s.Sandbox.String())
 	facts.Add("configuration", "loaded "+terminal.Ago(s.Now, s.Reload.Success))

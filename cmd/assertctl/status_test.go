@@ -29,3 +29,33 @@ func TestStatusShowsKubernetesKeys(t *testing.T) {
 		t.Errorf("got\n%s%v", out.String(), err)
 	}
 }
+
+// TestStatusShowsSharedBudgets checks that an operator sees what is leased, and
+// why the server can't be asked.
+func TestStatusShowsSharedBudgets(t *testing.T) {
+	for _, test := range []struct {
+		shared *ipc.SharedBudgets
+		want   []string
+	}{
+		{nil, nil},
+		{&ipc.SharedBudgets{State: ipc.BudgetsShared, Daemons: 3}, nil},
+		{&ipc.SharedBudgets{State: ipc.BudgetsShared, Daemons: 3, Windows: 2, Leased: 71}, []string{"shared budgets  2 windows of 3 daemons, 71 tokens leased here"}},
+		{&ipc.SharedBudgets{State: ipc.BudgetsAway, Daemons: 3, Windows: 1, Leased: 1, Error: "connection refused"},
+			[]string{"  BUDGETS NOT SHARED: connection refused\n", "1 window of 3 daemons, 1 token leased here"}},
+		{&ipc.SharedBudgets{State: ipc.BudgetsReporting, Windows: 1}, []string{"  BUDGETS NOT SHARED: the fleet's server lost its data"}},
+		{&ipc.SharedBudgets{State: ipc.BudgetsJoining, Windows: 1}, []string{"  BUDGETS NOT SHARED: the fleet's server has not answered"}},
+	} {
+		var out strings.Builder
+		if err := printStatus(&out, ipc.StatusResponse{}, ipc.StatusResponse{SharedBudgets: test.shared}); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%+v: no %q in\n%s", test.shared, want, out.String())
+			}
+		}
+		if shown := strings.Contains(strings.ToLower(out.String()), "shared"); shown != (test.want != nil) {
+			t.Errorf("%+v: shown: %t\n%s", test.shared, shown, out.String())
+		}
+	}
+}

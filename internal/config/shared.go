@@ -18,6 +18,7 @@ type Shared struct {
 	Password  *Secret    `json:"password,omitempty" doc:"Where the user's password comes from. It is read for each new connection, so a new password needs no restart."`
 	FleetKey  Secret     `json:"fleet_key" required:"true" doc:"Where the key comes from with which the daemons prove to each other who wrote an entry. It is the same on all daemons, and the server never gets it. At least 32 characters, such as from openssl rand -hex 32."`
 	Prefix    string     `json:"prefix" default:"assertd" format:"name" doc:"Beginning of the names of all keys at the server. Daemons with one prefix are one fleet."`
+	Deadline  Duration   `json:"deadline" default:"50ms" min:"1ms" max:"5s" doc:"How long a request waits for the server if the daemon has leased nothing of a budget with scope: fleet. After that, on_loss decides."`
 	OnLoss    OnLoss     `json:"on_loss" default:"refuse" doc:"What becomes of a budget with scope: fleet when the server is away and the daemon has used up what it leased: refuse, or host for this host's own share of the limit."`
 }
 

@@ -3,12 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
-
 	"sync"
 
-	"github.com/assertd/assertd/internal/fleet"
-
 	"github.com/assertd/assertd/internal/config"
+	"github.com/assertd/assertd/internal/fleet"
 	"github.com/assertd/assertd/internal/fleetbudget"
 	"github.com/assertd/assertd/internal/ratelimit"
 	"github.com/assertd/assertd/internal/store"
@@ -74,7 +72,8 @@ func (d *Daemon) newLimiter(budgets []ratelimit.Budget) (*ratelimit.Limiter, err
 	}
 	shared := d.Config.Budgets.Shared
 	return ratelimit.NewInFleet(budgets, fleetbudget.Options{
-		Store: fleetbudget.NewServer(d.store.Client()), Prefix: shared.Prefix, Now: fleetbudget.BootClock, Logger: d.Logger,
+		Store: fleetbudget.NewServer(d.store.Client()), Prefix: shared.Prefix, Deadline: shared.Deadline.Std(),
+		Now: fleetbudget.BootClock, Logger: d.Logger,
 	}, shared.OnLoss == config.OnLossHost)
 }
 

@@ -1,6 +1,9 @@
 package fleetbudget
 
-import "container/heap"
+import (
+	"container/heap"
+	"time"
+)
 
 // agenda is the windows about which a call will be due, the next one first.
 type agenda []*Window
@@ -27,6 +30,24 @@ func (a *agenda) Pop() any {
 	*a = (*a)[:last]
 	w.place = -1
 	return w
+}
+
+// leased returns how many tokens can be used without asking. A window that is
+// leased is in the agenda. Requests need the lock, so it is held for a part at
+// a time; what moves meanwhile may be missed.
+func (b *Book) leased(now time.Duration) (n int) {
+	const part = 1024
+	for from := 0; ; from += part {
+		b.mu.Lock()
+		windows := b.agenda[min(from, len(b.agenda)):min(from+part, len(b.agenda))]
+		for _, w := range windows {
+			n += w.holds(now)
+		}
+		b.mu.Unlock()
+		if len(windows) < part {
+			return n
+		}
+	}
 }
 
 func (a *agenda) put(w *Window) {

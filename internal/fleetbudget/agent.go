@@ -1,6 +1,7 @@
 package fleetbudget
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -34,13 +35,17 @@ type Store interface {
 	Run(ctx context.Context, keys []string, args []any) (any, error)
 }
 
-// Options are the parts of an Agent. All but Daemon and Deadline are required.
+// Options are the parts of an Agent. All but Daemon and the durations are
+// required.
 type Options struct {
 	Store    Store
 	Prefix   string        // of all keys, and their hash tag
 	Daemon   string        // a name that is new each time that the daemon starts; "" for a random one
 	Deadline time.Duration // how long a request waits for the store; DefaultDeadline if 0
-	Memory   Memory
+	// Reporting and Shortest replace [DefaultReporting] and [DefaultShortest], if
+	// they are not 0. All daemons need the same.
+	Reporting, Shortest time.Duration
+	Memory              Memory
 	// Now is a clock that nobody can set, and that goes on while the machine is
 	// suspended.
 	Now    func() time.Duration
@@ -68,8 +73,10 @@ func New(o Options) *Agent {
 	if o.Deadline == 0 {
 		o.Deadline = DefaultDeadline
 	}
+	book := NewBook(o.Daemon, o.Deadline)
+	book.reporting, book.shortest = cmp.Or(o.Reporting, DefaultReporting), cmp.Or(o.Shortest, DefaultShortest)
 	return &Agent{
-		Options: o, book: NewBook(o.Daemon, o.Deadline), wake: make(chan struct{}, 1),
+		Options: o, book: book, wake: make(chan struct{}, 1),
 		throttle: logging.NewThrottle(time.Now), status: ipc.SharedBudgets{State: ipc.BudgetsJoining},
 	}
 }
@@ -80,10 +87,17 @@ func (a *Agent) Book() *Book { return a.book }
 // Status returns the present state.
 func (a *Agent) Status() ipc.SharedBudgets {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	s := a.status
+	a.mu.Unlock()
 	s.Daemons, s.Windows = a.book.size()
+	s.Leased = a.book.leased(a.Now())
 	return s
+}
+
+func (a *Agent) state() ipc.SharedState {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.status.State
 }
 
 // Owe counts n uses that were allowed without the store.
@@ -200,7 +214,7 @@ func (a *Agent) pause(ctx context.Context, last time.Duration) {
 
 // patience is how long to wait with nothing to say.
 func (a *Agent) patience() time.Duration {
-	if a.Status().State == ipc.BudgetsAway {
+	if a.state() == ipc.BudgetsAway {
 		return Pace
 	}
 	return heartbeat

@@ -36,10 +36,9 @@ const (
 	drift      = 1000
 )
 
-// reporting is how long daemons can report in a new epoch before leases are
-// given again: a few heartbeats. While reports come in, it goes on. Only tests
-// change it.
-var reporting = 5 * time.Second
+// DefaultReporting is how long daemons can report in a new epoch before leases
+// are given again: a few heartbeats. While reports come in, it goes on.
+const DefaultReporting = 5 * time.Second
 
 // ErrUnavailable means that the store can't answer for a window, and that
 // nothing of it is leased.
@@ -77,8 +76,10 @@ type Use struct {
 // are those of a clock that nobody can set, and that goes on while the machine
 // is suspended.
 type Book struct {
-	daemon string
-	slack  time.Duration // how long a group may take to use what it got
+	daemon    string
+	slack     time.Duration // how long a group may take to use what it got
+	reporting time.Duration // see DefaultReporting
+	shortest  time.Duration // see DefaultShortest
 
 	mu      sync.Mutex
 	windows map[string]*Window
@@ -100,7 +101,9 @@ type Book struct {
 // NewBook returns a book without windows. The name of the daemon is different
 // each time that it starts. What a request asks for must be used within slack.
 func NewBook(daemon string, slack time.Duration) *Book {
-	return &Book{daemon: daemon, slack: slack, windows: make(map[string]*Window), hosts: 1}
+	return &Book{
+		daemon: daemon, slack: slack, reporting: DefaultReporting, shortest: DefaultShortest, windows: make(map[string]*Window), hosts: 1,
+	}
 }
 
 // Window returns the window of a budget. A window that had the same period and
@@ -114,7 +117,7 @@ func (b *Book) Window(budget string, r rate.Window) *Window {
 		w = &Window{id: id, budget: budget, place: -1, since: never}
 		b.windows[id] = w
 	}
-	w.rate = r
+	w.rate, w.leased = r, r.Per >= b.shortest
 	return w
 }
 
@@ -286,7 +289,7 @@ func (c *call) fix(line int, w *Window) {
 
 func (b *Book) newCall() *call {
 	b.order++
-	return &call{daemon: b.daemon, order: b.order, epoch: b.epoch, seen: b.seen, force: b.jumped, slack: micros(b.slack), gather: micros(reporting)}
+	return &call{daemon: b.daemon, order: b.order, epoch: b.epoch, seen: b.seen, force: b.jumped, slack: micros(b.slack), gather: micros(b.reporting)}
 }
 
 // schedule puts a window where it belongs in the agenda.

@@ -79,7 +79,7 @@ func (f *fleet) add() *host {
 	h := &host{fleet: f, number: len(f.hosts), uses: make([][]time.Duration, len(f.budgets))}
 	f.hosts = append(f.hosts, h)
 	h.agent = New(Options{
-		Store: h, Prefix: "test", Daemon: fmt.Sprint("host", h.number), Deadline: patientDeadline, Memory: h, Logger: logging.Discard,
+		Store: h, Prefix: "test", Daemon: fmt.Sprint("host", h.number), Deadline: patientDeadline, Shortest: testShortest, Reporting: testReporting, Memory: h, Logger: logging.Discard,
 		Now: func() time.Duration { return time.Since(f.start) + time.Duration(h.number+1)*7*time.Minute },
 	})
 	for i, w := range f.budgets {
@@ -179,6 +179,26 @@ func (f *fleet) flows() {
 	f.until("the fleet uses nothing", func() bool { return f.count() > before+len(f.hosts) })
 }
 
+// uses waits until the fleet has used n more of a budget. If that is more than
+// the limit, its window has moved on.
+func (f *fleet) uses(budget, n int) {
+	f.t.Helper()
+	n += f.countOf(budget, nil)
+	f.until("the fleet doesn't go on", func() bool { return f.countOf(budget, nil) >= n })
+}
+
+// countOf is how much of a budget a host used, or all hosts.
+func (f *fleet) countOf(budget int, by *host) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.seen[budget] {
+		if by == nil || e.host == by.number {
+			n++
+		}
+	}
+	return n
+}
+
 func (f *fleet) until(problem string, done func() bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
@@ -229,7 +249,10 @@ func nothing(int) int { return 0 }
 
 // Windows of ten seconds are leased too, so that a test sees their ends. And
 // daemons report even if the machine is too busy to run them for seconds.
-func init() { shortest, reporting = 10*time.Second, 15*time.Second }
+const (
+	testShortest  = 10 * time.Second
+	testReporting = 15 * time.Second
+)
 
 var testBudgets = []rate.Window{
 	{Limit: 400, Per: 10 * time.Second},
@@ -247,8 +270,7 @@ func TestFleet(t *testing.T) {
 	}
 	f.add()
 	f.flows()
-	time.Sleep(12 * time.Second)
-	f.flows()
+	f.uses(0, 450)
 	f.check(nothing)
 }
 
@@ -262,7 +284,7 @@ func TestStoreStops(t *testing.T) {
 	server.Resume()
 	f.all(ipc.BudgetsShared)
 	f.flows()
-	time.Sleep(5 * time.Second)
+	f.uses(3, 75)
 	f.check(nothing)
 }
 
@@ -276,7 +298,7 @@ func TestStoreRestartsEmpty(t *testing.T) {
 	server.Restart()
 	f.all(ipc.BudgetsShared)
 	f.flows()
-	time.Sleep(5 * time.Second)
+	f.uses(3, 75)
 	f.check(nothing)
 }
 
@@ -288,23 +310,16 @@ func TestStoreLosesDeadDaemon(t *testing.T) {
 	server := storetest.Start(t, "")
 	f := newFleet(t, server, 4, testBudgets...)
 	f.flows()
-	time.Sleep(2 * time.Second)
 	dead := f.hosts[0]
+	f.until("the daemon that dies uses nothing", func() bool { return f.countOf(0, dead) > 0 && f.countOf(1, dead) > 0 })
 	dead.kill()
 	server.Kill()
 	f.all(ipc.BudgetsAway)
 	server.Restart()
 	f.all(ipc.BudgetsShared)
 	f.flows()
-	time.Sleep(5 * time.Second)
-	f.check(func(budget int) (used int) {
-		for _, e := range f.seen[budget] {
-			if e.host == dead.number {
-				used++
-			}
-		}
-		return used
-	})
+	f.uses(3, 75)
+	f.check(func(budget int) int { return f.countOf(budget, dead) })
 }
 
 // TestReplicaLosesWrites promotes a replica that doesn't have the last leases.
@@ -321,7 +336,7 @@ func TestReplicaLosesWrites(t *testing.T) {
 	f.use(replica)
 	f.all(ipc.BudgetsShared)
 	f.flows()
-	time.Sleep(5 * time.Second)
+	f.uses(3, 75)
 	f.check(nothing)
 }
 

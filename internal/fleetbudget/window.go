@@ -6,9 +6,9 @@ import (
 	"github.com/assertd/assertd/internal/rate"
 )
 
-// shortest is the shortest period for which tokens are leased. Shorter windows
-// ask the store for each request. Only tests change it.
-var shortest = time.Minute
+// DefaultShortest is the shortest period for which tokens are leased. Shorter
+// windows ask the store for each request.
+const DefaultShortest = time.Minute
 
 const (
 	// parts is how many leases a window is used up in, on all daemons together.
@@ -38,6 +38,7 @@ type Window struct {
 	id     string // of the store's keys
 	budget string
 	rate   rate.Window
+	leased bool // or each request asks
 
 	hand   int           // leased tokens that are left
 	ends   time.Duration // of the lease
@@ -80,7 +81,7 @@ func (w *Window) holds(now time.Duration) int {
 // wants returns how many tokens a call at this time should ask for: what the
 // window uses in an interval.
 func (w *Window) wants(now time.Duration) int {
-	if w.rate.Per < shortest {
+	if !w.leased {
 		return 0
 	}
 	elapsed, uses := now-w.since, w.used-w.told+int64(w.asked)

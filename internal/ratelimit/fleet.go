@@ -110,10 +110,31 @@ func (f *fleet) take(ctx context.Context, t *Taken) error {
 			return nil
 		}
 	case errors.Is(err, fleetbudget.ErrUnavailable):
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		err = unavailable(err)
 	}
 	t.refund(l.clock.latest)
 	return err
+}
+
+// Unavailable is why a window of the fleet can't be asked about, and when to
+// try again. It unwraps to [ErrUnavailable].
+type Unavailable struct {
+	RetryAfter time.Duration // 0 if it isn't known
+	cause      error
+}
+
+func (e *Unavailable) Error() string { return e.cause.Error() }
+
+// Unwrap returns [ErrUnavailable] and the cause.
+func (e *Unavailable) Unwrap() []error { return []error{ErrUnavailable, e.cause} }
+
+func unavailable(cause error) *Unavailable {
+	e := &Unavailable{cause: cause}
+	var store *fleetbudget.Unavailable
+	if errors.As(cause, &store) {
+		e.RetryAfter = store.RetryAfter
+	}
+	return e
 }
 
 func (t *Taken) exceeded(spent *fleetbudget.Spent) error {
@@ -138,7 +159,7 @@ func (f *fleet) takeHostShare(t *Taken, cause error) error {
 	for _, s := range t.shared {
 		share, ok := hostShare(s.rate(), book.Hosts())
 		if !book.Joined() || !ok || share.Capacity() < t.n {
-			return fmt.Errorf("%w: this host's share of %v is less than %d: %w", ErrUnavailable, s.rate(), t.n, cause)
+			return unavailable(fmt.Errorf("this host's share of %v is less than %d: %w", s.rate(), t.n, cause))
 		}
 		if wait := s.counter().share(share, answered, t).wait(t.at, t.n); wait > 0 {
 			return &Exceeded{Budget: s.Name, Window: share, RetryAfter: wait}

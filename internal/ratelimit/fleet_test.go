@@ -116,7 +116,8 @@ func TestFleetWithoutStore(t *testing.T) {
 	server.Kill()
 	awaitState(t, refusing, ipc.BudgetsAway)
 	awaitState(t, sharing, ipc.BudgetsAway)
-	if _, err := shareAll(refusing, "b"); !errors.Is(err, ErrUnavailable) {
+	var away *Unavailable
+	if _, err := shareAll(refusing, "b"); !errors.Is(err, ErrUnavailable) || !errors.As(err, &away) || away.RetryAfter <= 0 {
 		t.Errorf("refuse: %v", err)
 	}
 	if left := refusing.Left(time.Now(), "b"); left[0].Remaining != 10 {

@@ -24,6 +24,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/goccy/go-yaml"
 
+	"github.com/assertd/assertd/internal/store/storetest"
+	"github.com/assertd/assertd/ipc"
 	"github.com/assertd/assertd/test/pty"
 )
 
@@ -45,6 +47,7 @@ var screens = []screen{
 	{line: "assertctl bench --count 1 --workers 1", volatile: true},
 	{line: "assertctl verify --jwks DIR/jwks.json DIR/jwt"},
 	{line: "assertctl jwks diff DIR/jwks.json"},
+	{line: "assertctl fleet", volatile: true},
 	{line: "assertctl reload"},
 	{line: "assertctl version", volatile: true},
 	{line: "assertctl assert --grant exampel", noOutput: true},
@@ -108,7 +111,28 @@ var screens = []screen{
 // TestScreens renders what commands print in a pipe and on terminals of 80 and
 // 140 columns. In a pipe it compares golden files; rewrite them with -update.
 func TestScreens(t *testing.T) {
-	s := newStage(t)
+	newStage(t).render(t, screens)
+}
+
+// TestFleetScreens does the same with three daemons that share a server, and
+// without the server.
+func TestFleetScreens(t *testing.T) {
+	server := storetest.Start(t, "")
+	f := startFleet(t, server, "refuse")
+	f.awaitBudgets(ipc.BudgetsShared)
+	s := &stage{
+		d:   &devDaemon{dir: f.path(0, ""), socket: f.path(0, "assertd.sock")},
+		dir: f.dir, replace: strings.NewReplacer(),
+	}
+	f.until("not all daemons are listed as ready", func() bool { return strings.Count(s.piped(t, "assertctl fleet"), " ready ") == fleetHosts })
+	s.render(t, []screen{{line: "assertctl fleet"}, {line: "assertctl status", volatile: true}})
+	server.Kill()
+	f.awaitBudgets(ipc.BudgetsAway)
+	s.render(t, []screen{{line: "assertctl fleet", volatile: true}, {line: "assertctl status", volatile: true}})
+}
+
+// render looks at what screens show.
+func (s *stage) render(t *testing.T, screens []screen) {
 	for _, screen := range screens {
 		t.Run(strings.NewReplacer(" ", "_", "/", "_").Replace(screen.line), func(t *testing.T) {
 			s.again(t, screen)
@@ -328,6 +352,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`(?m)(^|[ :(])[A-Za-z0-9_-]{43}([ ,.;)]|$)`), "${1}KID$2"},
 	{regexp.MustCompile(`\b[0-9a-f]{32,64}\b`), "HEX"},
 	{regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+s\b|\b\d+[dhm](\d+[hm])?\b`), "SPAN"},
+	{regexp.MustCompile(`\bSPAN (ahead|behind)\b`), "the same"},
+	{regexp.MustCompile(`(?m)^\S+(( \(this\))?  +ready  )`), "HOST$1"},
 	{regexp.MustCompile(`(?m)^((uid|gid|groups|pid) +).*`), "${1}N"},
 	{regexp.MustCompile(`\((uid|gid) \d+\)`), "($1 N)"},
 	{regexp.MustCompile(`  +`), "  "},

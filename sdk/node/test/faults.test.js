@@ -14,12 +14,14 @@ const problem = (status, code, members = {}) => ({
 });
 
 test('a 503 is retried once', async (t) => {
-  const busy = problem(503, 'overloaded', { retry_after_seconds: 0.05 });
-  let server = await serve(t, busy, ok);
-  assert.equal((await connect(t, server).assertion()).assertion, 'a.b.c');
-  server = await serve(t, busy, busy);
-  await assert.rejects(connect(t, server).assertion(), { code: 'overloaded', name: 'Problem' });
-  assert.equal(server.got.length, 2);
+  for (const code of ['overloaded', 'budget-unavailable']) {
+    const busy = problem(503, code, { retry_after_seconds: 0.05 });
+    let server = await serve(t, busy, ok);
+    assert.equal((await connect(t, server).assertion()).assertion, 'a.b.c');
+    server = await serve(t, busy, busy);
+    await assert.rejects(connect(t, server).assertion(), { code, name: 'Problem' });
+    assert.equal(server.got.length, 2);
+  }
 });
 
 test('a long wait is the caller\'s', async (t) => {

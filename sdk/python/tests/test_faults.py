@@ -133,12 +133,14 @@ class Async:
 
 class Faults:
     def test_503_is_retried_once(self):
-        server = Server(self, problem(503, "overloaded", retry_after_seconds=0.05), OK)
-        self.assertEqual("a.b.c", self.call(server, "assertion").assertion)
-        server = Server(self, *[problem(503, "overloaded", retry_after_seconds=0.05)] * 2)
-        with self.assertRaises(Problem) as refused:
-            self.call(server, "assertion")
-        self.assertEqual(("overloaded", 2), (refused.exception.code, len(server.got)))
+        for code in ("overloaded", "budget-unavailable"):
+            busy = problem(503, code, retry_after_seconds=0.05)
+            server = Server(self, busy, OK)
+            self.assertEqual("a.b.c", self.call(server, "assertion").assertion)
+            server = Server(self, busy, busy)
+            with self.assertRaises(Problem) as refused:
+                self.call(server, "assertion")
+            self.assertEqual((code, 2), (refused.exception.code, len(server.got)))
 
     def test_a_long_wait_is_the_callers(self):
         server = Server(self, problem(503, "hsm-unavailable", retry_after_seconds=30))
