@@ -1,9 +1,7 @@
 package config
 
 import (
-	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/assertd/assertd/internal/strictyaml"
 )
@@ -75,10 +73,8 @@ func (c *checker) pin(path string, p PIN) {
 		c.fault(path, "%s has no source; set one of file: PATH, credential: NAME, command: [PROGRAM, ARGUMENT], prompt: true, pad: true or none: true; pin: none is short for the last", path)
 	case sources > 1:
 		c.fault(path, "%s has %d sources; keep one of file, credential, command, prompt, pad or none", path, sources)
-	case p.Command != nil && (len(p.Command) == 0 || !filepath.IsAbs(p.Command[0])):
-		c.fault(path+".command", "%s.command must start with the absolute path of a program; it runs without a shell or PATH", path)
-	case strings.Contains(p.Credential, "/") || p.Credential == "." || p.Credential == "..":
-		c.fault(path+".credential", "%s.credential must be the name of a systemd credential, not a path; for a path, use file", path)
+	default:
+		c.source(path, p.Credential, p.Command)
 	}
 }
 

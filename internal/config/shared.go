@@ -126,9 +126,17 @@ func (c *checker) secret(path string, s Secret) {
 		c.fault(path, "%s has no source; set one of file: PATH, credential: NAME or command: [PROGRAM, ARGUMENT]", path)
 	case sources > 1:
 		c.fault(path, "%s has %d sources; keep one of file, credential or command", path, sources)
-	case s.Command != nil && (len(s.Command) == 0 || !filepath.IsAbs(s.Command[0])):
+	default:
+		c.source(path, s.Credential, s.Command)
+	}
+}
+
+// source checks the command or the credential that a secret comes from.
+func (c *checker) source(path, credential string, command []string) {
+	switch {
+	case command != nil && (len(command) == 0 || !filepath.IsAbs(command[0])):
 		c.fault(path+".command", "%s.command must start with the absolute path of a program; it runs without a shell or PATH", path)
-	case strings.Contains(s.Credential, "/") || s.Credential == "." || s.Credential == "..":
+	case strings.Contains(credential, "/") || credential == "." || credential == "..":
 		c.fault(path+".credential", "%s.credential must be the name of a systemd credential, not a path; for a path, use file", path)
 	}
 }

@@ -288,16 +288,23 @@ func TestStoreStops(t *testing.T) {
 	f.check(nothing)
 }
 
-func TestStoreRestartsEmpty(t *testing.T) {
-	t.Parallel()
-	server := storetest.Start(t, "")
-	f := newFleet(t, server, 8, testBudgets...)
-	f.flows()
+// restart kills the store and starts it empty, until the daemons share it
+// again.
+func (f *fleet) restart(server *storetest.Server) {
+	f.t.Helper()
 	server.Kill()
 	f.all(ipc.BudgetsAway)
 	server.Restart()
 	f.all(ipc.BudgetsShared)
 	f.flows()
+}
+
+func TestStoreRestartsEmpty(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t, "")
+	f := newFleet(t, server, 8, testBudgets...)
+	f.flows()
+	f.restart(server)
 	f.uses(3, 75)
 	f.check(nothing)
 }
@@ -313,11 +320,7 @@ func TestStoreLosesDeadDaemon(t *testing.T) {
 	dead := f.hosts[0]
 	f.until("the daemon that dies uses nothing", func() bool { return f.countOf(0, dead) > 0 && f.countOf(1, dead) > 0 })
 	dead.kill()
-	server.Kill()
-	f.all(ipc.BudgetsAway)
-	server.Restart()
-	f.all(ipc.BudgetsShared)
-	f.flows()
+	f.restart(server)
 	f.uses(3, 75)
 	f.check(func(budget int) int { return f.countOf(budget, dead) })
 }
