@@ -15,6 +15,7 @@ type counter struct {
 	inherited time.Duration // when the heir took over
 	window    rate.Window   // of the heir
 	lost      *lost         // the host's share, of a window of the fleet
+	undecided int           // taken by requests that the fleet hasn't decided
 }
 
 func newCounter(w rate.Window) *counter { return &counter{meter: newMeter(w)} }

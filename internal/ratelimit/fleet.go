@@ -93,13 +93,14 @@ func (f *fleet) take(ctx context.Context, t *Taken) error {
 		windows[i] = s.window
 	}
 	granted, err := f.agent.Take(ctx, t.n, windows)
+	l := t.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer t.decided()
 	if err == nil {
 		t.granted = granted
 		return nil
 	}
-	l := t.limiter
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var spent *fleetbudget.Spent
 	switch {
 	case errors.As(err, &spent):
@@ -161,7 +162,7 @@ func (f *fleet) takeHostShare(t *Taken, cause error) error {
 		if !book.Joined() || !ok || share.Capacity() < t.n {
 			return unavailable(fmt.Errorf("this host's share of %v is less than %d: %w", s.rate(), t.n, cause))
 		}
-		if wait := s.counter().share(share, answered, t).wait(t.at, t.n); wait > 0 {
+		if wait := s.counter().share(share, answered, t.at).wait(t.at, t.n); wait > 0 {
 			return &Exceeded{Budget: s.Name, Window: share, RetryAfter: wait}
 		}
 	}
@@ -179,12 +180,13 @@ func hostShare(w rate.Window, hosts int) (rate.Window, bool) {
 }
 
 // share returns the host's share of a window. It begins with what the host used
-// so far without a take that is being decided, and goes on while the store
+// so far, without what is not decided: many requests may wait when the store
+// goes away, and each takes from the share by itself. It goes on while the store
 // gives no answer.
-func (c *counter) share(w rate.Window, answered uint64, t *Taken) meter {
+func (c *counter) share(w rate.Window, answered uint64, at time.Duration) meter {
 	if c.lost == nil || c.lost.window != w || c.lost.answered != answered {
-		m := replayed(w, c.meter, t.at)
-		m.refund(t.at, t.at, t.n)
+		m := replayed(w, c.meter, at)
+		m.refund(at, at, c.undecided)
 		c.lost = &lost{m, w, answered}
 	}
 	return c.lost

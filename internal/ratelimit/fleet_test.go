@@ -149,6 +149,42 @@ func TestFleetWithoutStore(t *testing.T) {
 	}
 }
 
+// TestShareBeginsWithWhatWasUsed has requests wait while the store goes away.
+// They count once.
+func TestShareBeginsWithWhatWasUsed(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t, "")
+	l := daemonOf(t, server, true, Budget{"b", []rate.Window{{Limit: 10, Per: 24 * time.Hour, Fleet: true}}})
+	awaitState(t, l, ipc.BudgetsShared)
+	if _, err := shareAll(l, "b"); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	awaitState(t, l, ipc.BudgetsAway)
+	var waiting []*Taken
+	for range 8 {
+		taken, err := l.Take(time.Now(), 1, "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting = append(waiting, taken)
+	}
+	waiting[0].Refund(time.Now())
+	for i, taken := range waiting[1:] {
+		if err := taken.Share(t.Context()); err != nil {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	for range 2 {
+		if _, err := shareAll(l, "b"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := shareAll(l, "b"); !errors.As(err, new(*Exceeded)) {
+		t.Errorf("more than the share: %v", err)
+	}
+}
+
 // TestFleetNeedsStore refuses to make a window of a fleet without one.
 func TestFleetNeedsStore(t *testing.T) {
 	if _, err := New([]Budget{{"b", []rate.Window{{Limit: 1, Per: time.Second, Fleet: true}}}}); !errors.Is(err, ErrInvalid) {

@@ -14,6 +14,7 @@ type Taken struct {
 	n        int
 	counters []*counter // nil once it was given back
 	shared   []shared   // windows of the fleet
+	awaiting []*counter // of these windows, until the fleet has decided
 	granted  *fleetbudget.Taken
 }
 
@@ -23,7 +24,20 @@ func (t *Taken) spend(b *budget) {
 		c.take(t.at, t.n)
 	}
 	t.counters = append(t.counters, b.counters...)
+	for _, s := range b.shared {
+		c := s.counter()
+		c.undecided += t.n
+		t.awaiting = append(t.awaiting, c)
+	}
 	t.shared = append(t.shared, b.shared...)
+}
+
+// decided notes that the fleet has decided, or will not be asked.
+func (t *Taken) decided() {
+	for _, c := range t.awaiting {
+		c.undecided -= t.n
+	}
+	t.awaiting = nil
 }
 
 // Share takes from the fleet's windows, if there are any, and may ask the store
@@ -51,6 +65,7 @@ func (t *Taken) Refund(now time.Time) {
 
 func (t *Taken) refund(at time.Duration) {
 	t.limiter.changes++
+	t.decided()
 	if t.granted != nil {
 		t.limiter.fleet.agent.Refund(t.granted)
 		t.granted = nil
