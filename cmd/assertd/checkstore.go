@@ -16,11 +16,7 @@ func checkStore(ctx context.Context, c *config.Config) error {
 	if c.Budgets.Shared == nil {
 		return nil
 	}
-	trust := c.Trust()
-	if _, err := fleet.ReadKey(ctx, *store.SecretOf(&c.Budgets.Shared.FleetKey, trust)); err != nil {
-		return fmt.Errorf("budgets.shared.fleet_key: %w", err)
-	}
-	s, err := store.Configured(ctx, c.Budgets.Shared, trust, store.Options{Now: now, Logger: logging.Discard})
+	s, _, err := fleet.Open(ctx, c.Budgets.Shared, c.Trust(), store.Options{Now: now, Logger: logging.Discard})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/assertd/assertd/internal/config"
@@ -20,11 +19,8 @@ func (d *Daemon) openFleet() (err error) {
 	if shared == nil {
 		return nil
 	}
-	key, err := fleet.ReadKey(ctx, *store.SecretOf(&shared.FleetKey, d.Config.Trust()))
-	if err != nil {
-		return fmt.Errorf("budgets.shared.fleet_key: %w", err)
-	}
-	if d.store, err = store.Configured(ctx, shared, d.Config.Trust(), store.Options{Now: d.Now, Logger: d.Logger}); err != nil {
+	var key fleet.Key
+	if d.store, key, err = fleet.Open(ctx, shared, d.Config.Trust(), store.Options{Now: d.Now, Logger: d.Logger}); err != nil {
 		return err
 	}
 	d.shared = fleet.NewFreezes(d.store, key)

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -238,12 +237,7 @@ func (f *Freezes) listen(ctx context.Context) (said words, forged int, err error
 var errMisplaced = errors.New("in the wrong place")
 
 func (f *Freezes) decode(field, text string) (w freeze.Word, err error) {
-	entry, err := f.key.open(f.freezesKey(), text)
-	if err != nil {
-		return w, err
-	}
-	d := json.NewDecoder(bytes.NewReader(entry))
-	if err := d.Decode(&w); err != nil {
+	if err := f.key.decode(f.freezesKey(), text, &w); err != nil {
 		return w, err
 	}
 	if fieldOf(w) != field {

@@ -12,11 +12,15 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/assertd/assertd/internal/config"
 	"github.com/assertd/assertd/internal/secret"
+	"github.com/assertd/assertd/internal/store"
+	"github.com/assertd/assertd/internal/trustpath"
 )
 
 const (
@@ -43,6 +47,17 @@ func ReadKey(ctx context.Context, source secret.Source) (Key, error) {
 	return Key{secret: func() []byte { return line }}, nil
 }
 
+// Open reads the fleet key of a configuration, and prepares the connection to
+// the server. Of base it takes Now and Logger.
+func Open(ctx context.Context, c *config.Shared, trust trustpath.Rules, base store.Options) (*store.Store, Key, error) {
+	key, err := ReadKey(ctx, *store.SecretOf(&c.FleetKey, trust))
+	if err != nil {
+		return nil, Key{}, fmt.Errorf("budgets.shared.fleet_key: %w", err)
+	}
+	s, err := store.Configured(ctx, c, trust, base)
+	return s, key, err
+}
+
 // errForged means that an entry was not made with this key, or was changed.
 var errForged = errors.New("not made with this fleet key")
 
@@ -60,6 +75,15 @@ func (k Key) open(place, text string) ([]byte, error) {
 		return nil, errForged
 	}
 	return []byte(entry), nil
+}
+
+// decode is open for an entry in JSON.
+func (k Key) decode(place, text string, into any) error {
+	entry, err := k.open(place, text)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(entry, into)
 }
 
 func (k Key) mac(place string, entry []byte) []byte {

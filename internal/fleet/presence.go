@@ -146,11 +146,7 @@ func (p *Presence) Fleet(ctx context.Context) ipc.FleetResponse {
 }
 
 func (p *Presence) decode(id, text string) (d ipc.FleetDaemon, err error) {
-	entry, err := p.key.open(p.place(), text)
-	if err != nil {
-		return d, err
-	}
-	if err := json.Unmarshal(entry, &d); err != nil {
+	if err := p.key.decode(p.place(), text, &d); err != nil {
 		return d, err
 	}
 	d.Self = false

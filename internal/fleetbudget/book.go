@@ -235,7 +235,8 @@ type asking struct {
 	taken   *Taken
 }
 
-// compose makes a call: the requests that wait, and the windows that are due.
+// compose builds a call from the requests that wait and the windows that are
+// due.
 // It returns nil if there is neither and the call is not made for its own sake.
 func (b *Book) compose(now time.Duration, waiting []*asking, always bool) *call {
 	b.mu.Lock()

@@ -28,7 +28,7 @@ func check(budgets []Budget, fleet bool) error {
 				problems = append(problems, fmt.Errorf("budget %q, %v: %w", b.Name, w, err))
 			}
 			if w.Fleet && !fleet {
-				problems = append(problems, fmt.Errorf("budget %q, %v: there is no store that the fleet shares", b.Name, w))
+				problems = append(problems, fmt.Errorf("budget %q, %v: scope: fleet needs a store; set budgets.shared", b.Name, w))
 			}
 			if periods[w.Per] {
 				problems = append(problems, fmt.Errorf("budget %q: two windows are per %v; keep the stricter one", b.Name, w.Per))

@@ -35,7 +35,7 @@ const (
 	maxPassword = 1024
 )
 
-// Login is a user at a server. Without a password there is no login.
+// Login is a user of a server. Nobody logs in without a password.
 type Login struct {
 	User     string // "" for the default user
 	Password *secret.Source
