@@ -181,8 +181,8 @@ func hostShare(w rate.Window, hosts int) (rate.Window, bool) {
 
 // share returns the host's share of a window. It begins with what the host used
 // so far, without what is not decided: many requests may wait when the store
-// goes away, and each takes from the share by itself. It goes on while the store
-// gives no answer.
+// goes away, and each takes from the share by itself. It goes on while the
+// store gives no answer.
 func (c *counter) share(w rate.Window, answered uint64, at time.Duration) meter {
 	if c.lost == nil || c.lost.window != w || c.lost.answered != answered {
 		m := replayed(w, c.meter, at)
